@@ -1,0 +1,32 @@
+"""Errors that a user can mend. Anything else that surfaces is our bug.
+
+Every message names the thing, its value and the rule it breaks, so that the traceback above it is never needed.
+"""
+
+
+class SmartTrainError(ValueError):
+    """Base of every user-facing error; the command line prints its message alone, without a traceback."""
+
+
+class RecipeError(SmartTrainError):
+    """A recipe does not describe a run that can be made. Lists every mistake found, one per line."""
+
+
+class DataError(SmartTrainError):
+    """A data file or row cannot be used. Carries the file, the row and the rule in its message."""
+
+
+class ModelError(SmartTrainError):
+    """A model folder, adapter or input does not fit what was asked of it."""
+
+
+class ScoreError(SmartTrainError):
+    """Embeddings that cannot be scored against each other (widths, dtypes, masks, NaN)."""
+
+
+class ExportError(SmartTrainError):
+    """An export that would not score like the model it came from, or a folder that cannot be exported."""
+
+
+class RunError(SmartTrainError):
+    """A run folder that cannot be started, resumed or read."""
