@@ -1,0 +1,38 @@
+"""SMART retrieval: a single-vector multimodal embedding model, its token states kept, scored by both.
+
+The public names are imported on first use, so that `import smart_train` and `smart-train --help` cost no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smart_train.models import SmartModel
+    from smart_train.scoring import ScoringConfig, maxsim, smart_scores
+    from smart_train.types import Embeddings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Embeddings": "smart_train.types",
+    "ScoringConfig": "smart_train.scoring",
+    "SmartModel": "smart_train.models",
+    "maxsim": "smart_train.scoring",
+    "smart_scores": "smart_train.scoring",
+}
+
+__all__ = ["Embeddings", "ScoringConfig", "SmartModel", "__version__", "maxsim", "smart_scores"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'smart_train' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,41 @@
+"""Hermetic by default: CPU, offline, seeded, one torch thread per process; tests that need a GPU skip themselves."""
+
+from __future__ import annotations
+
+import os
+
+# Read by the Hugging Face libraries when they are first imported, and inherited by every process a test starts.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+
+import random  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)  # the machine's cores belong to the xdist workers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`cuda` tests are skipped where no CUDA device is seen, `dist` tests where torch has no gloo."""
+    lacking = []
+    if not torch.cuda.is_available():
+        lacking.append(("cuda", pytest.mark.skip(reason="needs a CUDA device and none is seen")))
+    if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
+        lacking.append(("dist", pytest.mark.skip(reason="needs torch.distributed with gloo")))
+    for item in items:
+        for name, mark in lacking:
+            if item.get_closest_marker(name):
+                item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in every test, whatever ran before it and in whichever worker."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
