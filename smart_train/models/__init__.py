@@ -1,0 +1,17 @@
+"""Backbones as multi-vector retrievers: one forward, a pooled vector and the kept token states."""
+
+from smart_train.models.family import Family, PromptConfig, token_filter
+from smart_train.models.heads import TokenProjection
+from smart_train.models.registry import FAMILIES, detect_family, get_family
+from smart_train.models.smart_model import SmartModel
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "PromptConfig",
+    "SmartModel",
+    "TokenProjection",
+    "detect_family",
+    "get_family",
+    "token_filter",
+]

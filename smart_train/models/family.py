@@ -1,0 +1,163 @@
+"""What a backbone family must say about itself: prompt, pooled position, kept tokens, trainable modules.
+
+A family turns `ModelInput`s into the tensors of one forward, entirely on the CPU, so that a data loader's workers can
+do it. It never sees weights.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from smart_train.errors import ModelError
+from smart_train.scoring import ScoringConfig
+from smart_train.types import ModelInput
+
+Role = Literal["query", "document"]
+Features = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """How inputs become prompts. None means the family's own default.
+
+    Args:
+        query_instruction, document_instruction: the system turn of each side; an input's own instruction wins.
+        min_pixels, max_pixels: bounds on an image's area after resizing. More pixels: more document tokens, more memory.
+        max_length: longest prompt in tokens, visual placeholders included; text is shortened to fit, images never are.
+    """
+
+    query_instruction: str | None = None
+    document_instruction: str | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    max_length: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def token_filter(
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    pooled_index: Tensor,
+    *,
+    keep: str,
+    pooled_token: str,
+    special_ids: Tensor,
+    visual_ids: Tensor,
+) -> Tensor:
+    """Which positions take part in late interaction.
+
+    Args:
+        input_ids, attention_mask: int64 [B, T].
+        pooled_index: int64 [B], the position of each row's pooled state.
+        keep: "content" drops padding and special tokens but keeps visual placeholders (the authors' filter); "text"
+            also drops the placeholders; "visual" keeps nothing else; "all" drops padding only.
+        pooled_token: "keep" leaves the pooled position to the filter; "drop" removes it (the paper's M).
+        special_ids: ids of the tokenizer's special tokens. visual_ids: ids of image and video placeholders.
+
+    Returns:
+        bool [B, T]. A row of which nothing would be kept keeps its pooled position alone, so that no item is ever empty.
+    """
+    valid = attention_mask.bool()
+    visual = torch.isin(input_ids, visual_ids)
+    special = torch.isin(input_ids, special_ids) & ~visual
+    if keep == "content":
+        mask = valid & ~special
+    elif keep == "text":
+        mask = valid & ~special & ~visual
+    elif keep == "visual":
+        mask = valid & visual
+    elif keep == "all":
+        mask = valid.clone()
+    else:
+        raise ModelError(f"token filter {keep!r} is unknown; choose content, text, visual or all")
+    rows = torch.arange(len(mask), device=mask.device)
+    if pooled_token == "drop":
+        mask[rows, pooled_index] = False
+    empty = ~mask.any(dim=1)
+    mask[rows[empty], pooled_index[empty]] = True
+    return mask
+
+
+class Family(ABC):
+    """One backbone family. Subclasses fill in the class variables and three methods.
+
+    Class variables:
+        name: the registry's key.           model_types: `config.model_type` values it can serve.
+        lora_targets: regular expression of the linear layers that LoRA adapts: the language model's, never vision's.
+        vision_modules: name prefixes of the vision tower inside the backbone; empty for text models.
+        modalities: what an input may contain ("text", "image", "video").
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    lora_targets: ClassVar[str]
+    vision_modules: ClassVar[tuple[str, ...]] = ()
+    modalities: ClassVar[tuple[str, ...]] = ("text",)
+    default_query_instruction: ClassVar[str | None] = None
+    default_document_instruction: ClassVar[str | None] = None
+    default_max_length: ClassVar[int] = 8192
+
+    def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
+        self.folder = folder
+        self.scoring = scoring
+        self.prompts = prompts
+
+    @abstractmethod
+    def render(self, item: ModelInput, role: Role) -> str:
+        """The prompt of one input, with one visual placeholder per image or video."""
+
+    @abstractmethod
+    def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
+        """Tensors of one forward for `inputs`, right-padded, on the CPU.
+
+        Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T] and `pooled_index` int64 [B];
+        everything else is passed to the backbone's forward by name.
+        """
+
+    @property
+    @abstractmethod
+    def special_ids(self) -> Tensor:
+        """int64: ids of the special tokens that late interaction drops."""
+
+    def instruction(self, item: ModelInput, role: Role) -> str | None:
+        """The instruction of one input: its own, else the run's, else the family's."""
+        if item.instruction is not None:
+            return item.instruction
+        if role == "query":
+            chosen = self.prompts.query_instruction
+            return self.default_query_instruction if chosen is None else chosen
+        chosen = self.prompts.document_instruction
+        return self.default_document_instruction if chosen is None else chosen
+
+    @property
+    def max_length(self) -> int:
+        return self.prompts.max_length or self.default_max_length
+
+    def check_modalities(self, item: ModelInput) -> None:
+        """Raises ModelError when `item` holds what this family cannot read."""
+        for modality, present in (("image", bool(item.images)), ("video", item.video is not None)):
+            if present and modality not in self.modalities:
+                raise ModelError(
+                    f"{self.name} reads {', '.join(self.modalities)}; an input holds {modality}: choose a model family "
+                    f"that reads {modality}, or remove it from the data"
+                )
+
+    def check_lora_targets(self, names: Sequence[str]) -> None:
+        """Raises ModelError when an adapted module lies in the vision tower or none was adapted at all."""
+        if not names:
+            raise ModelError(f"LoRA pattern {self.lora_targets!r} of family {self.name} matches no module")
+        stray = [name for name in names if any(part in re.split(r"\.", name) for part in self.vision_modules)]
+        if stray:
+            raise ModelError(
+                f"LoRA would change the frozen vision tower: {stray[0]} (and {len(stray) - 1} more); "
+                "narrow lora.target_modules to the language model"
+            )

@@ -1,0 +1,74 @@
+"""Processors of vision-language models, with or without torchvision.
+
+transformers 5 refuses to build a Qwen-VL processor where torchvision is missing, because its video processor needs it.
+Pages need no video processor, so the image and text half is assembled here from the same files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
+from transformers.processing_utils import ProcessorMixin
+from transformers.utils import is_torchvision_available
+
+from smart_train.errors import ModelError
+
+# What Qwen's processors keep about the vocabulary: attribute -> token.
+_VISION_TOKENS = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "vision_start_token": "<|vision_start|>",
+    "vision_end_token": "<|vision_end|>",
+}
+
+
+def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """A subclass of a Qwen-VL processor class without its video processor."""
+
+    def __init__(self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
+        for attribute, token in _VISION_TOKENS.items():
+            setattr(self, attribute, token)
+            setattr(self, f"{attribute}_id", tokenizer.convert_tokens_to_ids(token))
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    return type(f"ImageText{processor_class.__name__}", (processor_class,), {"__init__": __init__})
+
+
+def load_processor(
+    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int, max_pixels: int, video: bool | None = None
+) -> ProcessorMixin:
+    """The processor saved in `folder`, padding right, with the given bounds on an image's area.
+
+    Args:
+        video: whether to build the video half too; None builds it where torchvision is installed.
+
+    Raises:
+        ModelError: a file of the processor is missing, or `video` is asked for without torchvision.
+    """
+    if video is None:
+        video = is_torchvision_available()
+    if video and not is_torchvision_available():
+        raise ModelError("video input needs torchvision: pip install torchvision")
+    if min_pixels > max_pixels:
+        raise ModelError(f"model.min_pixels {min_pixels} is larger than model.max_pixels {max_pixels}")
+    try:
+        if video:
+            processor = AutoProcessor.from_pretrained(folder)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            template = Path(folder, "chat_template.jinja")
+            processor = image_text_class(processor_class)(
+                image_processor=AutoImageProcessor.from_pretrained(folder),
+                tokenizer=tokenizer,
+                chat_template=template.read_text() if template.is_file() else tokenizer.chat_template,
+            )
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); the folder needs tokenizer.json, "
+            "tokenizer_config.json and preprocessor_config.json or processor_config.json"
+        ) from error
+    processor.tokenizer.padding_side = "right"
+    processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+    return processor
