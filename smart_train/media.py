@@ -1,0 +1,226 @@
+"""Images from wherever they are (file, URL, bytes, data URI, PIL) to upright 8-bit RGB, and what a user may hand in as
+one query or one document.
+
+Nothing here is lazy or cached: the data loader's workers call `load_image` once per image and step.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import hashlib
+import http.client
+import io
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from smart_train.errors import DataError
+from smart_train.types import ModelInput
+
+# Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
+MAX_PIXELS_LIMIT = 89_478_485
+IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+URL_SCHEMES = ("http://", "https://")
+URL_BYTES_LIMIT = 100 * 2**20
+INPUT_KEYS = ("text", "image", "images", "video", "instruction")
+
+
+def load_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> Image.Image:
+    """The image behind `ref`, decoded, upright (EXIF orientation applied), on white where transparent, 8-bit RGB.
+
+    Args:
+        ref: path, http(s) URL, encoded bytes, `data:` URI in base64, or PIL image. A str that is no URL is a path.
+        max_pixels_limit: larger images are refused before they are decoded. Pillow refuses twice its own limit
+            (`PIL.Image.MAX_IMAGE_PIXELS`) in any case.
+
+    Raises:
+        DataError: names `ref` and why it cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size is checked below, with an error that names the image; Pillow's warning names nothing.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = ref if isinstance(ref, Image.Image) else Image.open(_open(ref))
+        pixels = image.width * image.height
+        if pixels > max_pixels_limit:
+            raise DataError(
+                f"image {describe_image(ref)}: {image.width} x {image.height} = {pixels} pixels; "
+                f"at most {max_pixels_limit} are accepted"
+            )
+        image.load()
+        if image.mode == "F":
+            raise DataError(
+                f"image {describe_image(ref)}: floating-point pixels, whose range is unknown; save it with 8 bits"
+            )
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise DataError(f"image {describe_image(ref)}: too many pixels ({error})") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"image {describe_image(ref)}: not an image file that can be decoded") from error
+    except DataError:
+        raise
+    # Pillow's decoders report broken files as any of these, SyntaxError included.
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise DataError(f"image {describe_image(ref)}: cannot be decoded ({error})") from error
+
+
+def image_key(ref: Any) -> int:
+    """A stable signed 64-bit hash of an image's content, to tell whether two references are the same page.
+
+    Files, bytes and data URIs hash their encoded bytes, PIL images their pixels, URLs their address (nothing is
+    fetched). So the same picture as a file and as a PIL image has two keys.
+    """
+    if isinstance(ref, Image.Image):
+        return stable_hash(f"{ref.mode} {ref.size}".encode() + ref.tobytes())
+    if isinstance(ref, str) and ref.startswith(URL_SCHEMES):
+        return stable_hash(ref.encode())
+    return stable_hash(read_encoded(ref))
+
+
+def stable_hash(content: bytes) -> int:
+    """The first 64 bits of BLAKE2b as a signed integer: the same on every machine and rank, unlike `hash()`."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
+
+
+def as_model_input(value: Any) -> ModelInput:
+    """What a user hands in as one query or document, as a `ModelInput`.
+
+    Args:
+        value: ModelInput; str (text, unless all of it is the http(s) or data: URL of an image, or the name of an
+            existing image file); Path, bytes or PIL image (an image); or a mapping with any of `text`, `image` or
+            `images`, `video`, `instruction`.
+
+    Raises:
+        DataError: another type, an unknown key, or nothing to encode.
+    """
+    if isinstance(value, ModelInput):
+        return value
+    if isinstance(value, str):
+        return ModelInput(images=(value,)) if names_image(value) else ModelInput(text=value)
+    if isinstance(value, (Path, bytes, Image.Image)):
+        return ModelInput(images=(value,))
+    if not isinstance(value, Mapping):
+        raise DataError(
+            f"input of type {type(value).__name__}: expected str, Path, bytes, PIL image, mapping or ModelInput"
+        )
+    for key in value:
+        if key not in INPUT_KEYS:
+            hint = nearest(str(key), INPUT_KEYS)
+            raise DataError(f"input key {key!r}: unknown{hint}; known: {', '.join(INPUT_KEYS)}")
+    images = [*_as_list(value.get("image")), *_as_list(value.get("images"))]
+    if value.get("text") is None and not images and value.get("video") is None:
+        raise DataError(f"input with keys {sorted(value)}: has neither text nor image nor video")
+    return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
+
+
+def names_image(text: str) -> bool:
+    """Whether the whole of `text` is the address of an image rather than something to read."""
+    if text.startswith("data:image/"):
+        return True
+    if text.startswith(URL_SCHEMES):
+        path = urllib.parse.urlsplit(text).path
+        return not any(character.isspace() for character in text) and path.lower().endswith(IMAGE_EXTENSIONS)
+    return text.lower().endswith(IMAGE_EXTENSIONS) and os.path.isfile(text)
+
+
+def describe_image(ref: Any) -> str:
+    """A short name of an image reference for messages."""
+    if isinstance(ref, Image.Image):
+        return f"<PIL image {ref.width} x {ref.height}, mode {ref.mode}>"
+    if isinstance(ref, bytes):
+        return f"<{len(ref)} bytes>"
+    text = str(ref)
+    return text if len(text) <= 300 and not text.startswith("data:") else text[:60] + "..."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """`, did you mean X?` for the known name closest to `name`, or nothing."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def read_encoded(ref: Any) -> bytes:
+    """The encoded bytes behind a path, URL, data URI or bytes. Raises DataError."""
+    if isinstance(ref, bytes):
+        return ref
+    if isinstance(ref, str) and ref.startswith(URL_SCHEMES):
+        return fetch(ref)
+    if isinstance(ref, str) and ref.startswith("data:"):
+        header, comma, payload = ref.partition(",")
+        if not comma or not header.endswith(";base64"):
+            raise DataError(f"image {describe_image(ref)}: a data URI must read data:image/...;base64,...")
+        try:
+            return base64.b64decode(payload, validate=True)
+        except binascii.Error as error:
+            raise DataError(f"image {describe_image(ref)}: its base64 does not decode ({error})") from error
+    if not isinstance(ref, (str, os.PathLike)):
+        raise DataError(f"image reference of type {type(ref).__name__}: expected path, URL, bytes or PIL image")
+    try:
+        return Path(ref).read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"image {describe_image(ref)}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"image {describe_image(ref)}: cannot be read ({error})") from error
+
+
+def fetch(url: str, *, timeout: float = 20.0, attempts: int = 3, wait: float = 0.5) -> bytes:
+    """The bytes behind an http(s) URL. Timeouts, refused connections, 429 and 5xx are tried again, waiting twice as
+    long each time; other answers are final.
+
+    Raises:
+        DataError: with the URL, the number of attempts and the last reason.
+    """
+    tried = 0
+    while True:
+        tried += 1
+        try:
+            request = urllib.request.Request(url, headers={"User-Agent": "smart-train"})
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                content = response.read(URL_BYTES_LIMIT + 1)
+            break
+        # URLError, HTTPError and timeouts are OSErrors; a malformed address is a ValueError or an HTTPException.
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            status = error.code if isinstance(error, urllib.error.HTTPError) else None
+            final = isinstance(error, ValueError) or (status is not None and status != 429 and status < 500)
+            if final or tried >= attempts:
+                times = f"{tried} attempt{'s' if tried > 1 else ''}"
+                raise DataError(f"image {describe_image(url)}: not fetched after {times} ({error})") from error
+        time.sleep(wait * 2 ** (tried - 1))
+    if len(content) > URL_BYTES_LIMIT:
+        raise DataError(f"image {describe_image(url)}: more than {URL_BYTES_LIMIT} bytes")
+    return content
+
+
+def _open(ref: Any) -> Any:
+    """What Pillow may open: a path is opened by Pillow itself, which then reads no more than it needs."""
+    is_path = isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:")))
+    if is_path and not os.path.exists(ref):
+        raise DataError(f"image {describe_image(ref)}: no such file")
+    return ref if is_path else io.BytesIO(read_encoded(ref))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips everything above 255 to white
+        image = image.convert("I").point(lambda value: value * (1 / 257) + 0).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,183 @@
+"""media: every way to name an image gives the same upright RGB, and every broken one an error that names it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from smart_train import media
+from smart_train.errors import DataError
+from smart_train.types import ModelInput
+
+
+def png(color: tuple[int, ...] = (10, 20, 30), size: tuple[int, int] = (6, 4), mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Pictures(BaseHTTPRequestHandler):
+    """/ok.png answers, /flaky.png answers the third time, /missing.png is 404, /down.png always 503."""
+
+    calls: dict[str, int] = {}
+
+    def do_GET(self) -> None:
+        count = self.calls[self.path] = self.calls.get(self.path, 0) + 1
+        ready = self.path == "/ok.png" or (self.path == "/flaky.png" and count == 3)
+        self.send_response(200 if ready else 404 if self.path == "/missing.png" else 503)
+        self.end_headers()
+        if ready:
+            self.wfile.write(png())
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test output quiet."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setattr(media.time, "sleep", lambda seconds: None)
+    Pictures.calls = {}
+    httpd = HTTPServer(("127.0.0.1", 0), Pictures)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def test_every_kind_of_reference_gives_the_same_image(tmp_path: Path, server: str) -> None:
+    path = tmp_path / "page.png"
+    path.write_bytes(png())
+    uri = "data:image/png;base64," + base64.b64encode(png()).decode()
+    for ref in (path, str(path), png(), uri, Image.open(path), f"{server}/ok.png", f"{server}/flaky.png"):
+        image = media.load_image(ref)
+        assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (6, 4), (10, 20, 30))
+    assert Pictures.calls["/flaky.png"] == 3
+
+
+@pytest.mark.parametrize(("path", "calls"), [("/missing.png", 1), ("/down.png", 3)])
+def test_url_failures_are_retried_only_when_that_can_help(server: str, path: str, calls: int) -> None:
+    with pytest.raises(DataError, match=f"{path}: not fetched after {calls} attempt"):
+        media.load_image(server + path)
+    assert Pictures.calls[path] == calls
+
+
+def test_bad_references_are_named(tmp_path: Path) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("not an image")
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(png(size=(200, 200))[:-60])
+    cases = [
+        (tmp_path / "absent.png", "absent.png: no such file"),
+        (text, "notes.png: not an image file"),
+        (cut, "cut.png: cannot be decoded"),
+        (b"nothing", "<7 bytes>: not an image file"),
+        ("data:image/png;base64,@@@", "base64 does not decode"),
+        ("data:image/png,abc", "must read data:image"),
+        (12, "reference of type int"),
+        (Image.new("F", (2, 2)), "floating-point pixels"),
+    ]
+    for ref, message in cases:
+        with pytest.raises(DataError, match=message):
+            media.load_image(ref)
+
+
+def test_huge_images_are_refused_before_they_are_decoded() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    def bomb(side: int) -> bytes:
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        chunks = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b"")
+        return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+    with pytest.raises(DataError, match="10000 x 10000 = 100000000 pixels; at most 89478485"):
+        media.load_image(bomb(10_000))
+    with pytest.raises(DataError, match="too many pixels"):
+        media.load_image(bomb(60_000))
+    with pytest.raises(DataError, match="at most 20 are accepted"):
+        media.load_image(png(), max_pixels_limit=20)
+
+
+def test_transparency_is_flattened_on_white() -> None:
+    assert media.load_image(png((200, 0, 0, 0), mode="RGBA")).getpixel((0, 0)) == (255, 255, 255)
+    palette = Image.new("P", (2, 1), 1)
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putpixel((0, 0), 0)
+    palette.info["transparency"] = 0
+    image = media.load_image(palette)
+    assert [image.getpixel((x, 0)) for x in range(2)] == [(255, 255, 255), (0, 0, 255)]
+
+
+def test_sixteen_bit_grey_keeps_its_range() -> None:
+    image = Image.new("I;16", (2, 1))
+    image.putpixel((0, 0), 65535 // 2)
+    image.putpixel((1, 0), 65535)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    loaded = media.load_image(buffer.getvalue())
+    assert abs(loaded.getpixel((0, 0))[0] - 127) <= 1
+    assert loaded.getpixel((1, 0)) == (255, 255, 255)
+
+
+def test_exif_orientation_is_applied() -> None:
+    image = Image.new("RGB", (8, 4), "white")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held a quarter turn away
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    assert media.load_image(buffer.getvalue()).size == (4, 8)
+
+
+def test_image_key_is_stable_signed_and_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png())
+    key = media.image_key(path)
+    assert key == media.image_key(png()) == media.image_key(str(path))
+    assert key != media.image_key(png((0, 0, 0)))
+    assert -(2**63) <= key < 2**63
+    assert media.stable_hash(b"abc") == 0xD8BB14D833D59559 - 2**64  # `printf abc | b2sum -l 64`
+    pixels = Image.new("RGB", (2, 2), "red")
+    assert media.image_key(pixels) == media.image_key(pixels.copy()) != media.image_key(Image.new("RGB", (2, 2)))
+    assert media.image_key("https://example.org/a.png") != media.image_key("https://example.org/b.png")
+
+
+def test_as_model_input_tells_text_from_images(tmp_path: Path) -> None:
+    page = tmp_path / "page.png"
+    page.write_bytes(png())
+    picture = Image.new("RGB", (2, 2))
+    assert media.as_model_input("what is a page.png") == ModelInput(text="what is a page.png")
+    assert media.as_model_input("absent.png") == ModelInput(text="absent.png")
+    assert media.as_model_input("https://example.org/about") == ModelInput(text="https://example.org/about")
+    for value in (str(page), page, png(), picture, "https://example.org/a.PNG?x=1", "data:image/png;base64,AA=="):
+        assert media.as_model_input(value) == ModelInput(images=(value,))
+    full = {"text": "t", "image": page, "instruction": "i"}
+    assert media.as_model_input(full) == ModelInput("t", (page,), None, "i")
+    assert media.as_model_input({"images": [page, picture]}).images == (page, picture)
+    same = ModelInput(text="x")
+    assert media.as_model_input(same) is same
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"txt": "a"}, "'txt': unknown, did you mean text"),
+        ({"instruction": "a"}, "neither text nor image nor video"),
+        (3, "type int: expected str"),
+    ],
+)
+def test_as_model_input_refuses_what_it_cannot_read(value: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        media.as_model_input(value)
