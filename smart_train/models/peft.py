@@ -1,0 +1,95 @@
+"""LoRA through PEFT, with a target rule that leaves a frozen vision tower alone, and checks that it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors import safe_open
+from torch import nn
+
+from smart_train.errors import ModelError
+from smart_train.models.family import Family
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def add_lora(
+    backbone: nn.Module,
+    family: Family,
+    *,
+    r: int,
+    alpha: int,
+    dropout: float,
+    target_modules: str | Sequence[str] | None = None,
+    use_rslora: bool = False,
+    use_dora: bool = False,
+) -> PeftModel:
+    """`backbone` with LoRA on the family's language-model projections (or on `target_modules`), all else frozen.
+
+    Raises:
+        ModelError: the pattern matches nothing, or reaches into the vision tower.
+    """
+    targets = family.lora_targets if target_modules is None else target_modules
+    config = LoraConfig(
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        use_rslora=use_rslora,
+        use_dora=use_dora,
+        bias="none",
+        task_type="FEATURE_EXTRACTION",
+    )
+    try:
+        model = get_peft_model(backbone, config)
+    except ValueError as error:
+        raise ModelError(f"lora.target_modules {targets!r}: {str(error).splitlines()[0]}") from error
+    family.check_lora_targets(adapted_modules(model))
+    return model
+
+
+def adapted_modules(model: PeftModel) -> list[str]:
+    """Names, inside the backbone, of the modules that carry an adapter."""
+    return [name for name, module in model.get_base_model().named_modules() if isinstance(module, BaseTunerLayer)]
+
+
+def load_adapter(backbone: nn.Module, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """`backbone` with the adapter saved in `folder`, every saved tensor used.
+
+    PEFT only warns when an adapter's keys do not match the model, and then does nothing: an adapter trained on another
+    class of the same backbone would leave the base as it was, silently.
+
+    Raises:
+        ModelError: the adapter belongs to another base (keys or shapes differ).
+    """
+    weights = folder / ADAPTER_WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}")
+    try:
+        model = PeftModel.from_pretrained(backbone, str(folder), is_trainable=trainable)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); it was trained on another base"
+        ) from error
+    with safe_open(str(weights), "pt") as saved:
+        saved_names = set(saved.keys())
+    # Saved names leave out the adapter's name ("default"), which the live model inserts before the final ".weight".
+    live_names = {name.replace(".default.", ".").removesuffix(".default") for name, _ in model.named_parameters()}
+    unused = sorted(name for name in saved_names if name not in live_names)
+    missing = sorted(name for name in live_names if "lora_" in name and name not in saved_names)
+    if unused or missing:
+        kind, names = ("has no place in", unused) if unused else ("leaves unfilled in", missing)
+        raise ModelError(
+            f"{folder}: the adapter {kind} {type(backbone).__name__} {len(names)} tensor(s), the first {names[0]!r}; "
+            "it was trained on another base or class"
+        )
+    return model
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[1] if len(lines) > 1 else lines[0]

@@ -1,0 +1,269 @@
+"""`SmartModel`: a single-vector retriever read as a multi-vector one.
+
+One call of the backbone's own forward gives everything: the pooled vector from the last layer, and the kept token
+states from the chosen layer, through the token projection if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from smart_train.errors import ModelError
+from smart_train.media import as_model_input
+from smart_train.models.family import Family, Features, PromptConfig, Role
+from smart_train.models.heads import TokenProjection
+from smart_train.scoring import ScoringConfig, smart_scores
+from smart_train.types import Embeddings, ModelInput
+
+# Features that say where to read the states; everything else goes to the backbone's forward.
+_READOUT = ("token_mask", "pooled_index")
+
+
+class SmartModel(nn.Module):
+    """A backbone, its family's prompt and filter, and optionally a token projection.
+
+    Build one with `from_pretrained` or `from_config`. As a module it maps features to `Embeddings` with a graph;
+    `encode_query`, `encode_document` and `similarity` are the everyday interface.
+
+    Args:
+        backbone: a Hugging Face base model (or a PeftModel around one) that returns `last_hidden_state`.
+        family: what makes features for it.
+        base: where the backbone's own weights came from (a folder or Hub id), None when only this object holds them.
+        projection: maps kept token states [sum T, H] to [sum T, d]; None keeps them as they are.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, family: Family, *, base: str | None, projection: TokenProjection | None = None
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.family = family
+        self.base = base
+        self.projection = projection
+        self.base_revision: str | None = None
+        self.backbone_frozen = False
+        check_layer(family.scoring.layer, self.config)
+
+    @property
+    def config(self) -> Any:
+        """The backbone's Hugging Face configuration."""
+        return self.backbone.config
+
+    @property
+    def scoring(self) -> ScoringConfig:
+        return self.family.scoring
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.backbone.parameters()).device
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config.get_text_config().hidden_size
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        scoring: ScoringConfig | None = None,
+        dtype: str | torch.dtype | None = None,
+        device: str | torch.device | None = None,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        family: str | None = None,
+        prompts: PromptConfig | None = None,
+        attn_implementation: str | None = None,
+    ) -> SmartModel:
+        """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
+
+        Args:
+            scoring: replaces the saved scoring configuration (or the family's default).
+            dtype: "float32", "bfloat16", "float16" or a torch dtype. None: as saved on a GPU, float32 on a CPU, where
+                half precision is slower and no smaller in practice.
+            device: None takes the GPU when there is one.
+            revision: a branch, tag or commit of a Hub repository.
+            trust_remote_code: run Python code that a Hub repository brings. Only for repositories you have read.
+            family: name of the backbone family; None finds it from the saved files.
+            prompts: replaces the saved prompts and pixel limits.
+            attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2").
+
+        Raises:
+            ModelError: nothing loadable is there, weights are missing or left over, or an adapter has another base.
+        """
+        from smart_train.models.storage import load_model
+
+        return load_model(
+            str(name_or_path),
+            scoring=scoring,
+            dtype=dtype,
+            device=device,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            family=family,
+            prompts=prompts,
+            attn_implementation=attn_implementation,
+        )
+
+    @classmethod
+    def from_config(
+        cls,
+        folder: str | Path,
+        *,
+        scoring: ScoringConfig | None = None,
+        overrides: dict[str, Any] | None = None,
+        init_std: float | None = None,
+        seed: int = 0,
+        family: str | None = None,
+        prompts: PromptConfig | None = None,
+        attn_implementation: str | None = None,
+    ) -> SmartModel:
+        """Random weights, float32 on the CPU, for tests, dry runs and training from nothing.
+
+        Args:
+            folder: config.json and the processor's files, no weights.
+            overrides: nested changes to the configuration, e.g. `{"text_config": {"num_hidden_layers": 4}}`.
+            init_std: standard deviation of the drawn weights; None takes the configuration's.
+            seed: of the draw. The same seed gives the same weights.
+        """
+        from smart_train.models.storage import model_from_config
+
+        return model_from_config(
+            str(folder),
+            scoring=scoring,
+            overrides=overrides or {},
+            init_std=init_std,
+            seed=seed,
+            family=family,
+            prompts=prompts,
+            attn_implementation=attn_implementation,
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Adapter, projection or full weights, whichever this model owns, with `smart_config.json`.
+
+        The folder loads again with `from_pretrained`. An adapter or projection names its base instead of copying it.
+        """
+        from smart_train.models.storage import save_model
+
+        save_model(self, Path(folder))
+
+    def freeze_backbone(self) -> None:
+        """No gradient for the backbone, and no graph through it: for training a projection alone."""
+        self.backbone.requires_grad_(False)
+        self.backbone_frozen = True
+
+    def forward(self, features: Features) -> Embeddings:
+        """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph.
+
+        Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
+        state after k decoder layers (0: the embeddings).
+        """
+        inputs = {name: value for name, value in features.items() if name not in _READOUT}
+        layer = self.scoring.layer
+        is_last = layer in (-1, self.config.get_text_config().num_hidden_layers)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
+            output = self.backbone(**inputs, use_cache=False, return_dict=True, output_hidden_states=not is_last)
+        last = output.last_hidden_state
+        # hidden_states[-1] equals last_hidden_state in transformers 5 only; asking for the last layer by name is safe.
+        states = last if is_last else output.hidden_states[layer]
+        rows = torch.arange(len(last), device=last.device)
+        pooled = F.normalize(last[rows, features["pooled_index"]].float(), dim=-1)
+        kept = states[features["token_mask"]]
+        if self.projection is not None:
+            kept = self.projection(kept)
+        counts = features["token_mask"].sum(dim=1)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Embeddings(pooled, F.normalize(kept.float(), dim=-1), offsets)
+
+    def encode_query(
+        self,
+        inputs: Any | Sequence[Any],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        num_workers: int = 0,
+    ) -> Embeddings:
+        """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
+
+        Args:
+            batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
+            num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
+        """
+        return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
+
+    def encode_document(
+        self,
+        inputs: Any | Sequence[Any],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        num_workers: int = 0,
+    ) -> Embeddings:
+        """Documents -> Embeddings; arguments as `encode_query`."""
+        return self._encode(inputs, "document", batch_size, show_progress_bar, num_workers)
+
+    def similarity(
+        self, queries: Embeddings, documents: Embeddings, *, scoring: ScoringConfig | None = None
+    ) -> Tensor:
+        """The SMART score of every pair, fp32 [Q, N], with this model's weights or those of `scoring`."""
+        return smart_scores(queries, documents, scoring or self.scoring)
+
+    @torch.no_grad()
+    def _encode(
+        self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int
+    ) -> Embeddings:
+        items = [as_model_input(item) for item in _as_list(inputs)]
+        if not items:
+            raise ModelError(f"encode_{role}: nothing to encode")
+        # Long inputs first: little padding within a batch, and memory runs out at once or never.
+        order = sorted(range(len(items)), key=lambda i: (-len(items[i].images), -len(items[i].text or ""), i))
+        loader = DataLoader(
+            [items[i] for i in order],
+            batch_size=batch_size,
+            collate_fn=_Featurize(self.family, role),
+            num_workers=num_workers,
+        )
+        show = len(loader) >= 10 if show_progress_bar is None else show_progress_bar
+        training = self.training
+        self.eval()
+        try:
+            parts = [
+                self({name: value.to(self.device) for name, value in features.items()}).to("cpu")
+                for features in tqdm(loader, desc=f"Encoding {role}s", disable=not show)
+            ]
+        finally:
+            self.train(training)
+        inverse = torch.empty(len(order), dtype=torch.int64)
+        inverse[torch.tensor(order)] = torch.arange(len(order))
+        return Embeddings.concatenate(parts)[inverse]
+
+
+class _Featurize:
+    """`family.featurize` bound to a role, in a form that worker processes can unpickle."""
+
+    def __init__(self, family: Family, role: Role) -> None:
+        self.family = family
+        self.role = role
+
+    def __call__(self, items: Sequence[ModelInput]) -> Features:
+        return self.family.featurize(items, self.role)
+
+
+def _as_list(inputs: Any) -> list[Any]:
+    return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+
+
+def check_layer(layer: int, config: Any) -> None:
+    """Raises ModelError unless hidden state `layer` exists: -1, or 0 .. the number of decoder layers."""
+    count = config.get_text_config().num_hidden_layers
+    if not -count - 1 <= layer <= count:
+        raise ModelError(f"scoring.layer {layer} is out of range: the model has hidden states {-count - 1} .. {count}")

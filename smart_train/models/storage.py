@@ -1,0 +1,332 @@
+"""Model folders: finding, reading and writing them.
+
+Three kinds of folder load: backbone weights (with or without `smart_config.json`), a PEFT adapter, and a token
+projection; the last two name the base they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import save_torch_state_dict, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from peft import PeftModel
+from torch import nn
+from transformers import AutoConfig, AutoModel
+
+from smart_train.errors import ModelError
+from smart_train.models import heads
+from smart_train.models.family import PromptConfig
+from smart_train.models.heads import TokenProjection
+from smart_train.models.peft import ADAPTER_CONFIG, load_adapter
+from smart_train.models.registry import detect_family, get_family
+from smart_train.models.smart_model import SmartModel
+from smart_train.scoring import ScoringConfig
+
+SMART_CONFIG = "smart_config.json"
+FORMAT = 1
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
+_WEIGHT_INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class SmartConfig:
+    """`smart_config.json`: how a folder's model reads its inputs and scores.
+
+    Args:
+        base: folder or Hub id of the backbone's weights; None when they lie in the same folder.
+        base_revision: commit, branch or tag of a Hub base.
+    """
+
+    family: str | None = None
+    base: str | None = None
+    base_revision: str | None = None
+    scoring: ScoringConfig | None = None
+    prompts: PromptConfig = PromptConfig()
+
+    @classmethod
+    def read(cls, folder: Path) -> SmartConfig:
+        """The file in `folder`; a folder without one is a plain backbone or a plain PEFT adapter."""
+        path = folder / SMART_CONFIG
+        if not path.is_file():
+            adapter = folder / ADAPTER_CONFIG
+            if not adapter.is_file():
+                return cls()
+            named = json.loads(adapter.read_text())
+            return cls(base=named.get("base_model_name_or_path"), base_revision=named.get("revision"))
+        try:
+            values = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise ModelError(f"{path}: not valid JSON ({error})") from error
+        if values.get("format") != FORMAT:
+            raise ModelError(f"{path}: format {values.get('format')!r}; this version reads format {FORMAT}")
+        return cls(
+            family=values["family"],
+            base=values["base"],
+            base_revision=values["base_revision"],
+            scoring=ScoringConfig.from_dict(values["scoring"]),
+            prompts=PromptConfig(**values["prompts"]),
+        )
+
+    def write(self, folder: Path) -> None:
+        assert self.scoring is not None
+        values = {
+            "format": FORMAT,
+            "family": self.family,
+            "base": self.base,
+            "base_revision": self.base_revision,
+            "scoring": self.scoring.to_dict(),
+            "prompts": self.prompts.to_dict(),
+            "versions": {name: version(name) for name in ("smart_train", "transformers", "torch", "peft")},
+        }
+        (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n")
+
+
+def locate(name_or_path: str, revision: str | None = None) -> Path:
+    """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository.
+
+    Raises:
+        ModelError: neither a folder nor a repository that can be reached.
+    """
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or name_or_path.startswith(".") or name_or_path.count("/") > 1:
+        raise ModelError(f"{name_or_path}: no such folder (current directory: {os.getcwd()})")
+    try:
+        # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
+        ignore = [f"*{suffix}" for suffix in _WEIGHT_SUFFIXES if suffix != ".safetensors"]
+        return Path(snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore))
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{name_or_path}: not a local folder, and the Hub gave nothing ({reason})") from error
+
+
+def load_model(
+    name_or_path: str,
+    *,
+    scoring: ScoringConfig | None,
+    dtype: str | torch.dtype | None,
+    device: str | torch.device | None,
+    revision: str | None,
+    trust_remote_code: bool,
+    family: str | None,
+    prompts: PromptConfig | None,
+    attn_implementation: str | None,
+    trainable: bool = False,
+) -> SmartModel:
+    """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
+    folder = locate(name_or_path, revision)
+    saved = SmartConfig.read(folder)
+    owns_weights = saved.base is None
+    base_folder = folder if owns_weights else _locate_base(saved, folder)
+    inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype is None:
+        dtype = "auto" if device.type == "cuda" else "float32"
+    backbone = _load_backbone(base_folder, dtype, trust_remote_code, attn_implementation)
+    family_class = get_family(family or inherited.family) if family or inherited.family else detect_family(
+        backbone.config.model_type
+    )
+    reader = family_class(
+        str(base_folder),
+        scoring=scoring or inherited.scoring or ScoringConfig(),
+        prompts=prompts or inherited.prompts,
+    )
+    if (folder / ADAPTER_CONFIG).is_file():
+        backbone = load_adapter(backbone, folder, trainable=trainable)
+    projection = None
+    if (folder / heads.CONFIG_NAME).is_file():
+        projection = TokenProjection.load(folder, hidden_size=backbone.config.get_text_config().hidden_size)
+    base = name_or_path if owns_weights else saved.base
+    model = SmartModel(backbone, reader, base=base, projection=projection)
+    model.base_revision = revision if owns_weights else saved.base_revision
+    return model.to(device).eval()
+
+
+def model_from_config(
+    folder: str,
+    *,
+    scoring: ScoringConfig | None,
+    overrides: dict[str, Any],
+    init_std: float | None,
+    seed: int,
+    family: str | None,
+    prompts: PromptConfig | None,
+    attn_implementation: str | None,
+) -> SmartModel:
+    """See `SmartModel.from_config`."""
+    located = locate(folder)
+    config = read_config(located, overrides=overrides)
+    for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
+        if init_std is not None and hasattr(part, "initializer_range"):
+            part.initializer_range = init_std
+    saved = SmartConfig.read(located)
+    name = family or saved.family
+    family_class = get_family(name) if name else detect_family(config.model_type)
+    kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = AutoModel.from_config(config, dtype=torch.float32, **kwargs)
+    reader = family_class(
+        str(located), scoring=scoring or saved.scoring or ScoringConfig(), prompts=prompts or saved.prompts
+    )
+    return SmartModel(backbone, reader, base=None).eval()
+
+
+def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_remote_code: bool = False) -> Any:
+    """The Hugging Face configuration in `folder`, with nested `overrides` applied.
+
+    Raises:
+        ModelError: config.json is missing or unreadable, or an override names no existing key.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: config.json cannot be read ({str(error).splitlines()[0]})") from error
+    _override(config, overrides or {}, "")
+    text, vision = config.get_text_config(), getattr(config, "vision_config", None)
+    width = getattr(vision, "out_hidden_size", None)
+    if width is not None and width != text.hidden_size:
+        raise ModelError(
+            f"{folder}: vision_config.out_hidden_size {width} must equal text_config.hidden_size {text.hidden_size}"
+        )
+    return config
+
+
+def save_model(model: SmartModel, folder: Path) -> None:
+    """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
+    nothing write to a temporary folder and move it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    owns_weights = True
+    if isinstance(model.backbone, PeftModel):
+        model.backbone.peft_config["default"].base_model_name_or_path = model.base
+        model.backbone.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
+        owns_weights = False
+    elif model.backbone_frozen and model.base is not None:
+        owns_weights = False
+    else:
+        save_backbone(model.backbone, folder)
+        copy_companions(Path(model.family.folder), folder, model.family.prompts)
+    if model.projection is not None:
+        model.projection.save(folder)
+    SmartConfig(
+        family=model.family.name,
+        base=None if owns_weights else model.base,
+        base_revision=None if owns_weights else model.base_revision,
+        scoring=model.scoring,
+        prompts=model.family.prompts,
+    ).write(folder)
+
+
+def save_backbone(backbone: nn.Module, folder: Path) -> None:
+    """Backbone weights and configuration in the layout of the checkpoint's own class.
+
+    A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
+    runtimes read the class named in config.json and refuse unprefixed keys.
+    """
+    prefix = key_prefix(backbone.config, type(backbone).__name__)
+    state = {prefix + name: value for name, value in backbone.state_dict().items()}
+    save_torch_state_dict(state, folder, max_shard_size="5GB")
+    config = backbone.config.to_dict()
+    config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
+    config["dtype"] = str(next(backbone.parameters()).dtype).removeprefix("torch.")
+    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
+
+
+def key_prefix(config: Any, class_name: str) -> str:
+    """What stands before a base model's keys in a checkpoint of the class that `config.architectures` names."""
+    architectures = config.architectures or [class_name]
+    return "" if architectures[0] == class_name else "model."
+
+
+def copy_companions(source: Path, target: Path, prompts: PromptConfig) -> None:
+    """Processor, tokenizer and template files of a model folder, byte for byte but for the pixel limits in force.
+
+    Copying was chosen over `processor.save_pretrained`: without torchvision the processor in memory lacks its video
+    half, and saving it would lose files that the checkpoint came with.
+    """
+    for path in sorted(source.iterdir()):
+        if path.is_dir() or path.name in (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes"):
+            continue
+        if path.suffix in (*_WEIGHT_SUFFIXES, ".py") or path.name.startswith(("adapter_", "projection_")):
+            continue
+        if path.resolve() != (target / path.name).resolve():
+            shutil.copyfile(path, target / path.name)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (target / name).is_file():
+            values = json.loads((target / name).read_text())
+            _set_pixels(values.get("image_processor", values), prompts)
+            (target / name).write_text(json.dumps(values, indent=2) + "\n")
+
+
+def _set_pixels(values: dict[str, Any], prompts: PromptConfig) -> None:
+    limits = (("shortest_edge", "min_pixels", prompts.min_pixels), ("longest_edge", "max_pixels", prompts.max_pixels))
+    for edge, key, pixels in limits:
+        if pixels is not None:
+            if isinstance(values.get("size"), dict):
+                values["size"][edge] = pixels
+            if key in values or not isinstance(values.get("size"), dict):
+                values[key] = pixels
+
+
+def _load_backbone(folder: Path, dtype: Any, trust_remote_code: bool, attn_implementation: str | None) -> nn.Module:
+    read_config(folder, trust_remote_code=trust_remote_code)
+    kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
+    try:
+        backbone, report = AutoModel.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **kwargs
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
+    # The head that generates text is not part of an embedder; everything else must fit exactly.
+    unexpected = sorted(name for name in report["unexpected_keys"] if not name.startswith("lm_head"))
+    for kind, names in (("missing", sorted(report["missing_keys"])), ("unexpected", unexpected)):
+        if names:
+            raise ModelError(
+                f"{folder}: {len(names)} {kind} weight(s) for {type(backbone).__name__}, the first {names[0]!r}; "
+                "the folder is incomplete or belongs to another model class"
+            )
+    return backbone
+
+
+def _locate_base(saved: SmartConfig, folder: Path) -> Path:
+    base = Path(saved.base)
+    # A run folder that moved as a whole keeps its base beside it.
+    for candidate in (base, folder / base, folder.parent / base.name):
+        if candidate.is_dir():
+            return candidate
+    try:
+        return locate(saved.base, saved.base_revision)
+    except ModelError as error:
+        raise ModelError(f"{folder}: its base model cannot be found. {error}") from error
+
+
+def _inherit(saved: SmartConfig, base: SmartConfig) -> SmartConfig:
+    """A plain PEFT adapter says nothing of scoring or prompts: its base does."""
+    if saved.scoring is not None:
+        return saved
+    return SmartConfig(base.family, saved.base, saved.base_revision, base.scoring, base.prompts)
+
+
+def _override(config: Any, overrides: dict[str, Any], path: str) -> None:
+    for key, value in overrides.items():
+        if not hasattr(config, key):
+            near = get_close_matches(key, config.to_dict(), n=1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise ModelError(f"model.from_config.overrides.{path}{key}: the configuration has no such key{hint}")
+        if isinstance(value, dict) and hasattr(getattr(config, key), "to_dict"):
+            _override(getattr(config, key), value, f"{path}{key}.")
+        else:
+            setattr(config, key, value)
