@@ -1,0 +1,159 @@
+"""Runs a model over an evaluation set: one encoding, three scores, ranked in fp32.
+
+Across ranks queries move and documents stay (a page is a thousand tokens, a query forty): each rank encodes its slice
+of both, gets all queries, ranks them over its own documents, and the short lists are merged. Every rank returns the
+same result, the one that a single process returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from smart_train.distributed import gather_objects, rank, world_size
+from smart_train.errors import DataError
+from smart_train.evaluation.metrics import chance, check_ks, depth_for, score_rankings
+from smart_train.evaluation.ranking import RankingBuilder
+from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.sets import EvaluationSet
+from smart_train.retrieval.blocks import DOCUMENT_BLOCK_BYTES, QUERY_BLOCK, document_blocks, query_blocks, take
+from smart_train.scoring import ScoringConfig, combine, score_parts
+from smart_train.types import Embeddings, ModelInput
+
+
+class RetrievalEvaluator:
+    """nDCG, recall and MRR of a model on one evaluation set.
+
+    Args:
+        evaluation_set: queries, corpus and judgements.
+        ks: cut-offs of nDCG and recall.
+        batch_size: items the model encodes at once.
+        show_progress_bar: handed to the model's encode methods.
+        query_block: queries scored at once.
+        document_block_bytes: bytes of document tokens scored (and, on an accelerator, held) at once.
+    """
+
+    def __init__(
+        self,
+        evaluation_set: EvaluationSet,
+        ks: Sequence[int] = (1, 5, 10),
+        batch_size: int = 32,
+        *,
+        show_progress_bar: bool | None = None,
+        query_block: int = QUERY_BLOCK,
+        document_block_bytes: int = DOCUMENT_BLOCK_BYTES,
+    ) -> None:
+        if batch_size < 1 or query_block < 1 or document_block_bytes < 1:
+            raise DataError(
+                f"RetrievalEvaluator: batch_size={batch_size}, query_block={query_block}, "
+                f"document_block_bytes={document_block_bytes}; each must be at least 1"
+            )
+        self.evaluation_set = evaluation_set
+        self.ks = check_ks(ks)
+        self.batch_size = batch_size
+        self.show_progress_bar = show_progress_bar
+        self.query_block = query_block
+        self.document_block_bytes = document_block_bytes
+
+    def __call__(self, model: Any) -> EvaluationResult:
+        """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`.
+
+        Under several ranks every rank must call this; all get the same result.
+        """
+        data = self.evaluation_set
+        queries, _ = self._encode(model.encode_query, data.queries)
+        documents, first_document = self._encode(model.encode_document, data.documents)
+        builders = self._rank(
+            _gather_embeddings(queries, len(data.queries), self.query_block),
+            documents,
+            first_document,
+            model.scoring,
+            torch.device(model.device),
+        )
+        if world_size() > 1:
+            kept = gather_objects({score: builder.kept() for score, builder in builders.items()})
+            for other, lists in enumerate(kept):
+                if other != rank():
+                    for score, builder in builders.items():
+                        builder.merge(lists[score])
+        return self._result(builders, model.scoring)
+
+    def score_embeddings(
+        self, queries: Embeddings, documents: Embeddings, scoring: ScoringConfig, device: str | torch.device = "cpu"
+    ) -> EvaluationResult:
+        """The result for embeddings that exist already, in the order of the evaluation set: other weights or compressed
+        tokens need no second encoding. Works in this process alone.
+
+        Raises:
+            DataError: numbers of items that are not those of the evaluation set.
+        """
+        expected = (len(self.evaluation_set.queries), len(self.evaluation_set.documents))
+        if (len(queries), len(documents)) != expected:
+            raise DataError(
+                f"score_embeddings: {len(queries)} queries and {len(documents)} documents were given, the evaluation "
+                f"set has {expected[0]} and {expected[1]}"
+            )
+        return self._result(self._rank(queries, documents, 0, scoring, torch.device(device)), scoring)
+
+    def _encode(self, encode: Callable[..., Embeddings], items: Sequence[ModelInput]) -> tuple[Embeddings, int]:
+        """This rank's slice, encoded, and its first item.
+
+        Every rank encodes equally many, the last ones again where the slices do not come out even: a sharded model's
+        forward is collective, and a rank with one batch less would leave the others waiting.
+        """
+        share = -(-len(items) // world_size())
+        start = min(rank() * share, len(items))
+        stop = min(start + share, len(items))
+        padded = [*items[start:stop], *([items[-1]] * (share - (stop - start)))]
+        encoded = encode(padded, batch_size=self.batch_size, show_progress_bar=self.show_progress_bar)
+        return take(encoded, 0, stop - start), start
+
+    def _rank(
+        self,
+        queries: Embeddings,
+        documents: Embeddings,
+        first_document: int,
+        scoring: ScoringConfig,
+        device: torch.device,
+    ) -> dict[str, RankingBuilder]:
+        """The best of `documents`, which are the corpus's items from `first_document` on, for every query and score."""
+        data = self.evaluation_set
+        depth = depth_for(self.ks)
+        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth) for score in SCORES}
+        for column, some_documents in document_blocks(documents, self.document_block_bytes):
+            some_documents = some_documents.to(device)
+            for row, some_queries in query_blocks(queries, self.query_block):
+                with torch.no_grad():
+                    parts = score_parts(some_queries.to(device), some_documents)
+                    hybrid = combine(parts, scoring)
+                for score, block in (("pooled", parts.pooled), ("late", parts.late), ("hybrid", hybrid)):
+                    builders[score].add(block, row, first_document + column)
+        return builders
+
+    def _result(self, builders: dict[str, RankingBuilder], scoring: ScoringConfig) -> EvaluationResult:
+        data = self.evaluation_set
+        return EvaluationResult(
+            query_ids=list(data.query_ids),
+            per_query={
+                score: score_rankings(dict(zip(data.query_ids, builder.rankings(), strict=True)), data.qrels, self.ks)
+                for score, builder in builders.items()
+            },
+            documents=len(data.documents),
+            chance=chance(data.qrels, len(data.documents), self.ks),
+            scoring=scoring.to_dict(),
+        )
+
+
+def _gather_embeddings(own: Embeddings, total: int, block: int) -> Embeddings:
+    """All ranks' items in rank order, fetched `block` items of each rank at a time to bound the pickles."""
+    if world_size() == 1:
+        return own
+    share = -(-total // world_size())
+    rounds: list[list[Embeddings]] = []
+    for start in range(0, share, block):
+        part = take(own, min(start, len(own)), min(start + block, len(own)))
+        # A view pickles the whole storage behind it.
+        rounds.append(gather_objects(Embeddings(part.pooled.clone(), part.packed.clone(), part.offsets)))
+    return Embeddings.concatenate(part[i] for i in range(world_size()) for part in rounds)

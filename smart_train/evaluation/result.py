@@ -1,0 +1,94 @@
+"""The outcome of one evaluation, query by query."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from smart_train.errors import DataError
+from smart_train.retrieval.storage import write_json
+
+SCORES = ("pooled", "late", "hybrid")
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What every query scored, under each of the three scores.
+
+    Args:
+        query_ids: the queries, in order.
+        per_query: score ("pooled", "late", "hybrid") -> metric -> one value per query, in the order of `query_ids`.
+        documents: size of the corpus.
+        chance: metric -> expectation of a random ranking of this corpus.
+        scoring: the `ScoringConfig` in force, as a dictionary (its weights make "hybrid").
+    """
+
+    query_ids: list[str]
+    per_query: dict[str, dict[str, list[float]]]
+    documents: int
+    chance: dict[str, float]
+    scoring: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for score, columns in self.per_query.items():
+            for metric, values in columns.items():
+                if len(values) != len(self.query_ids):
+                    raise DataError(
+                        f"evaluation result: {score} {metric} has {len(values)} values for "
+                        f"{len(self.query_ids)} queries"
+                    )
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Score -> metric -> mean over the queries."""
+        return {
+            score: {metric: math.fsum(values) / len(values) for metric, values in columns.items()}
+            for score, columns in self.per_query.items()
+        }
+
+    def flat(self, prefix: str = "eval_") -> dict[str, float]:
+        """The means under one name each, as a trainer logs them: {"eval_hybrid_ndcg@5": ...}."""
+        return {
+            f"{prefix}{score}_{metric}": value
+            for score, columns in self.metrics.items()
+            for metric, value in columns.items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON. "metrics" and "queries" are there for the reader; `from_dict` derives them again."""
+        return {
+            "metrics": self.metrics,
+            "queries": len(self.query_ids),
+            "documents": self.documents,
+            "chance": self.chance,
+            "scoring": self.scoring,
+            "query_ids": self.query_ids,
+            "per_query": self.per_query,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EvaluationResult:
+        """The result that `to_dict` wrote; DataError when a field is missing."""
+        missing = [item.name for item in fields(cls) if item.name not in values]
+        if missing:
+            raise DataError(f"evaluation result: {', '.join(missing)} missing; this is not a saved evaluation result")
+        return cls(**{item.name: values[item.name] for item in fields(cls)})
+
+    def save(self, path: str | Path) -> Path:
+        """Writes JSON through a temporary name and a move."""
+        return write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> EvaluationResult:
+        """Reads what `save` wrote; DataError with the path when the file is absent or something else."""
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"evaluation result {path}: cannot be read ({error})") from error
+        if not isinstance(values, dict):
+            raise DataError(f"evaluation result {path}: holds no JSON object")
+        return cls.from_dict(values)

@@ -1,0 +1,140 @@
+"""What is evaluated on: queries, the corpus they are asked of, and which documents answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Any
+
+from smart_train.errors import DataError
+from smart_train.media import image_key
+from smart_train.types import Example, ModelInput
+
+_SHOWN = 20
+
+Judged = Iterable[str] | Mapping[str, int]
+
+
+@dataclass
+class EvaluationSet:
+    """Held-out queries against a corpus.
+
+    Args:
+        queries, query_ids: run parallel. An id may come twice with the same content: the rows are one query, and their
+            relevant documents are joined.
+        documents, document_ids: the whole corpus, run parallel. A repeated id with the same content counts once.
+        relevant: per query, in the order of `queries`, the ids of its relevant documents (a set: grade 1 each) or
+            {document id: grade}; or a mapping from query id to either. Grades are whole numbers, 0 means not relevant.
+
+    Attributes:
+        qrels: {query id: {document id: grade}}, in the order of `query_ids`.
+
+    Raises:
+        DataError: no queries or documents, lists of different lengths, one id for different contents, a query without
+            a relevant document, a relevant document that is not in the corpus, a grade that is no whole number.
+    """
+
+    queries: Sequence[ModelInput]
+    query_ids: Sequence[str]
+    documents: Sequence[ModelInput]
+    document_ids: Sequence[str]
+    relevant: InitVar[Sequence[Judged] | Mapping[str, Judged]]
+    qrels: dict[str, dict[str, int]] = field(init=False)
+
+    def __post_init__(self, relevant: Sequence[Judged] | Mapping[str, Judged]) -> None:
+        if not isinstance(relevant, Mapping) and len(relevant) != len(self.queries):
+            raise DataError(
+                f"evaluation set: {len(self.queries)} queries but {len(relevant)} sets of relevant documents"
+            )
+        judged = [relevant.get(query, ()) for query in self.query_ids] if isinstance(relevant, Mapping) else relevant
+        qrels: dict[str, dict[str, int]] = {query: {} for query in self.query_ids}
+        for query, documents in zip(self.query_ids, judged, strict=False):
+            qrels[query].update(_grades(query, documents))
+        queries = _unique("query", self.query_ids, self.queries)
+        documents = _unique("document", self.document_ids, self.documents)
+        self.query_ids, self.queries = list(queries), list(queries.values())
+        self.document_ids, self.documents = list(documents), list(documents.values())
+        self.qrels = qrels
+        self._check_answers(documents)
+
+    @classmethod
+    def from_examples(
+        cls, examples: Iterable[Example], extra_documents: Iterable[tuple[str, ModelInput]] = ()
+    ) -> EvaluationSet:
+        """The set of all rows: every row's positive is relevant to its query; the corpus is every document of every
+        row, explicit negatives included, and `extra_documents` (id, document), pages that answer no query.
+
+        Raises: DataError, as the constructor.
+        """
+        examples = list(examples)
+        pairs = [pair for row in examples for pair in zip(row.document_ids, row.documents, strict=True)]
+        pairs.extend(extra_documents)
+        return cls(
+            queries=[row.query for row in examples],
+            query_ids=[row.query_id for row in examples],
+            documents=[document for _, document in pairs],
+            document_ids=[identity for identity, _ in pairs],
+            relevant=[{row.document_ids[0]} for row in examples],
+        )
+
+    def _check_answers(self, documents: Mapping[str, ModelInput]) -> None:
+        unanswered = [query for query, grades in self.qrels.items() if not any(grades.values())]
+        if unanswered:
+            raise DataError(f"evaluation set: {_list(unanswered)} without a relevant document")
+        missing = [
+            f"{document!r} (query {query!r})"
+            for query, grades in self.qrels.items()
+            for document, grade in grades.items()
+            if grade > 0 and document not in documents
+        ]
+        if missing:
+            raise DataError(
+                f"evaluation set: {len(missing)} relevant documents are not in the corpus of {len(documents)}: "
+                + ", ".join(missing[:_SHOWN])
+            )
+
+
+def _grades(query: str, documents: Judged) -> dict[str, int]:
+    if isinstance(documents, str):
+        raise DataError(f"evaluation set: the relevant documents of query {query!r} are a string, they must be a set")
+    grades = dict(documents) if isinstance(documents, Mapping) else dict.fromkeys(documents, 1)
+    for document, grade in grades.items():
+        if isinstance(grade, bool) or not isinstance(grade, int) or grade < 0:
+            raise DataError(
+                f"evaluation set: query {query!r}, document {document!r}: grade is {grade!r}, it must be a whole "
+                "number of at least 0"
+            )
+    return grades
+
+
+def _unique(kind: str, ids: Sequence[str], items: Sequence[ModelInput]) -> dict[str, ModelInput]:
+    if len(ids) != len(items):
+        raise DataError(f"evaluation set: {len(items)} {kind} inputs but {len(ids)} {kind} ids")
+    if not items:
+        raise DataError(f"evaluation set: there is no {kind}; at least one is needed")
+    unique: dict[str, ModelInput] = {}
+    for identity, item in zip(ids, items, strict=True):
+        if not isinstance(identity, str):
+            raise DataError(f"evaluation set: {kind} id {identity!r} must be a string")
+        if identity not in unique:
+            unique[identity] = item
+        elif not _same_content(unique[identity], item):
+            raise DataError(f"evaluation set: {kind} id {identity!r} stands for two different contents")
+    return unique
+
+
+def _same_content(first: ModelInput, second: ModelInput) -> bool:
+    """Whether two inputs are one, whatever form their images come in (a path and its bytes are the same page)."""
+    if first == second:
+        return True
+    if (first.text, first.instruction, first.video) != (second.text, second.instruction, second.video):
+        return False
+    return _image_keys(first.images) == _image_keys(second.images)
+
+
+def _image_keys(images: Sequence[Any]) -> list[int]:
+    return [image_key(image) for image in images]
+
+
+def _list(queries: Sequence[str]) -> str:
+    return f"{len(queries)} queries ({', '.join(map(repr, queries[:_SHOWN]))})"

@@ -1,0 +1,37 @@
+"""Cutting sets of embeddings into blocks that fit in memory, without copying them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smart_train.types import Embeddings
+
+QUERY_BLOCK = 256
+DOCUMENT_BLOCK_BYTES = 256 * 2**20
+# Caps the score matrix of a block where documents are small (64 MiB of fp32 for 256 queries).
+DOCUMENT_BLOCK_ITEMS = 65_536
+
+
+def take(embeddings: Embeddings, start: int, stop: int) -> Embeddings:
+    """Items start..stop-1 as views: `Embeddings.__getitem__` copies the tokens, which for pages is all the memory."""
+    offsets = embeddings.offsets[start : stop + 1]
+    first, last = int(offsets[0]), int(offsets[-1])
+    return Embeddings(embeddings.pooled[start:stop], embeddings.packed[first:last], offsets - first)
+
+
+def query_blocks(embeddings: Embeddings, size: int = QUERY_BLOCK) -> Iterator[tuple[int, Embeddings]]:
+    """(first item, view) of every `size` items."""
+    for start in range(0, len(embeddings), size):
+        yield start, take(embeddings, start, min(start + size, len(embeddings)))
+
+
+def document_blocks(embeddings: Embeddings, max_bytes: int = DOCUMENT_BLOCK_BYTES) -> Iterator[tuple[int, Embeddings]]:
+    """(first item, view) of runs of documents whose tokens take at most `max_bytes`, and of at least one document."""
+    token_bytes = embeddings.packed.element_size() * embeddings.packed.shape[1]
+    offsets = embeddings.offsets.tolist()
+    start = 0
+    for item in range(1, len(embeddings) + 1):
+        full = item == len(embeddings) or item - start >= DOCUMENT_BLOCK_ITEMS
+        if full or (offsets[item + 1] - offsets[start]) * token_bytes > max_bytes:
+            yield start, take(embeddings, start, item)
+            start = item

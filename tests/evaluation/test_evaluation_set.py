@@ -1,0 +1,102 @@
+"""Evaluation sets: what is joined, and what is refused by name."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from smart_train.errors import DataError
+from smart_train.evaluation import EvaluationSet
+from smart_train.types import Example, ModelInput
+
+
+def text(value: str) -> ModelInput:
+    return ModelInput(text=value)
+
+
+def build(**changes):
+    values = {
+        "queries": [text("first"), text("second")],
+        "query_ids": ["q1", "q2"],
+        "documents": [text("A"), text("B")],
+        "document_ids": ["a", "b"],
+        "relevant": [{"a"}, {"b"}],
+    }
+    return EvaluationSet(**{**values, **changes})
+
+
+def row(query: str, documents: list[str], query_id: str, number: int = 0) -> Example:
+    return Example(
+        query=text(query),
+        documents=tuple(text(item.upper()) for item in documents),
+        query_id=query_id,
+        document_ids=tuple(documents),
+        source="rows.jsonl",
+        row=number,
+    )
+
+
+def test_sets_become_grades_of_one():
+    assert build().qrels == {"q1": {"a": 1}, "q2": {"b": 1}}
+
+
+def test_grades_by_query_id():
+    found = build(relevant={"q2": {"b": 2, "a": 0}, "q1": {"a"}})
+    assert found.qrels == {"q1": {"a": 1}, "q2": {"b": 2, "a": 0}}
+
+
+def test_rows_of_one_query_are_joined():
+    found = EvaluationSet.from_examples([row("what", ["a", "c"], "q"), row("what", ["b", "a"], "q")])
+    assert found.query_ids == ["q"]
+    assert found.qrels == {"q": {"a": 1, "b": 1}}
+    assert found.document_ids == ["a", "c", "b"]
+
+
+def test_extra_documents_join_the_corpus():
+    found = EvaluationSet.from_examples([row("what", ["a"], "q")], [("z", text("Z")), ("a", text("A"))])
+    assert found.document_ids == ["a", "z"]
+
+
+def test_a_path_and_the_bytes_behind_it_are_one_document(tmp_path):
+    image = Image.new("RGB", (4, 4), "red")
+    image.save(tmp_path / "page.png")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    pages = [ModelInput(images=(ref,)) for ref in (tmp_path / "page.png", str(tmp_path / "page.png"))]
+    found = build(documents=[*pages, text("B")], document_ids=["a", "a", "b"])
+    assert found.document_ids == ["a", "b"]
+
+
+def test_one_id_for_two_images_is_refused(tmp_path):
+    pages = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (4, 4), colour).save(tmp_path / f"{colour}.png")
+        pages.append(ModelInput(images=(tmp_path / f"{colour}.png",)))
+    with pytest.raises(DataError, match="document id 'a' stands for two different contents"):
+        build(documents=pages, document_ids=["a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"queries": [], "query_ids": [], "relevant": []}, "there is no query"),
+        ({"documents": [], "document_ids": []}, "there is no document"),
+        ({"query_ids": ["q1"]}, "2 query inputs but 1 query ids"),
+        ({"query_ids": ["q", "q"]}, "query id 'q' stands for two different contents"),
+        ({"document_ids": ["a", "a"]}, "document id 'a' stands for two different contents"),
+        ({"document_ids": ["a", 2]}, "document id 2 must be a string"),
+        ({"relevant": [{"a"}]}, "2 queries but 1 sets"),
+        ({"relevant": [{"a"}, set()]}, r"1 queries \('q2'\) without a relevant document"),
+        ({"relevant": {"q1": {"a"}}}, r"1 queries \('q2'\) without a relevant document"),
+        ({"relevant": [{"a"}, {"b": 0}]}, "without a relevant document"),
+        ({"relevant": [{"a"}, {"c"}]}, r"1 relevant documents are not in the corpus of 2: 'c' \(query 'q2'\)"),
+        ({"relevant": [{"a"}, {"b": 1.5}]}, "query 'q2', document 'b': grade is 1.5"),
+        ({"relevant": [{"a"}, {"b": -1}]}, "grade is -1"),
+        ({"relevant": ["a", {"b"}]}, "are a string, they must be a set"),
+    ],
+)
+def test_refusals(changes, message):
+    with pytest.raises(DataError, match=message):
+        build(**changes)

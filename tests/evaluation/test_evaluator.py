@@ -1,0 +1,151 @@
+"""The evaluator against naive scoring, in blocks, in any order, and on models that know nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from smart_train.errors import DataError, ScoreError
+from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
+from smart_train.evaluation.metrics import score_rankings
+from smart_train.evaluation.ranking import rank_documents
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Embeddings, ModelInput
+
+
+def naive(model, data: EvaluationSet) -> dict[str, torch.Tensor]:
+    queries, documents = model.encode_query(data.queries), model.encode_document(data.documents)
+    pooled = torch.tensor([[float(q @ d) for d in documents.pooled] for q in queries.pooled])
+    late = torch.tensor([[float((q @ d.T).amax(1).mean()) for d in documents.tokens] for q in queries.tokens])
+    return {
+        "pooled": pooled,
+        "late": late,
+        "hybrid": model.scoring.pooled_weight * pooled + model.scoring.late_weight * late,
+    }
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.25, 2.0), (0.0, 1.0), (1.0, 0.0)])
+def test_equals_naive_scoring(evaluation_set, make_model, weights):
+    model = make_model(ScoringConfig(pooled_weight=weights[0], late_weight=weights[1]))
+    result = RetrievalEvaluator(evaluation_set, ks=(1, 3))(model)
+    for score, matrix in naive(model, evaluation_set).items():
+        rankings = rank_documents(matrix, evaluation_set.query_ids, evaluation_set.document_ids)
+        expected = score_rankings(
+            dict(zip(evaluation_set.query_ids, rankings, strict=True)), evaluation_set.qrels, (1, 3)
+        )
+        assert result.per_query[score] == expected
+    assert 0.1 < result.metrics["hybrid"]["ndcg@3"] < 1.0
+    assert result.scoring == model.scoring.to_dict()
+
+
+def test_one_encoding_serves_the_three_scores(evaluation_set, model):
+    RetrievalEvaluator(evaluation_set)(model)
+    assert len(model.encoded) == len(evaluation_set.queries) + len(evaluation_set.documents)
+
+
+@pytest.mark.parametrize(("query_block", "document_block_bytes"), [(1, 1), (7, 1000), (1000, 10**9)])
+def test_blocks_equal_the_whole(evaluation_set, model, query_block, document_block_bytes):
+    blocks = RetrievalEvaluator(evaluation_set, query_block=query_block, document_block_bytes=document_block_bytes)(
+        model
+    )
+    assert blocks.per_query == RetrievalEvaluator(evaluation_set)(model).per_query
+
+
+def test_order_of_the_corpus_changes_nothing(evaluation_set, model):
+    order = torch.randperm(len(evaluation_set.documents)).tolist()
+    shuffled = EvaluationSet(
+        queries=evaluation_set.queries,
+        query_ids=evaluation_set.query_ids,
+        documents=[evaluation_set.documents[i] for i in order],
+        document_ids=[evaluation_set.document_ids[i] for i in order],
+        relevant=evaluation_set.qrels,
+    )
+    assert RetrievalEvaluator(shuffled)(model).per_query == RetrievalEvaluator(evaluation_set)(model).per_query
+
+
+def test_a_constant_model_scores_chance(make_model, make_set):
+    count = 300
+    result = RetrievalEvaluator(make_set(count, count))(make_model(constant=True))
+    for columns in result.metrics.values():
+        # One relevant of 300: standard error of recall@10 over 300 queries is 0.010, of nDCG@5 0.005.
+        assert columns["recall@10"] == pytest.approx(result.chance["recall@10"], abs=0.035)
+        assert columns["ndcg@5"] == pytest.approx(result.chance["ndcg@5"], abs=0.02)
+    assert result.chance["recall@10"] == pytest.approx(10 / count)
+
+
+def test_stored_embeddings_give_the_same_result(evaluation_set, model):
+    evaluator = RetrievalEvaluator(evaluation_set)
+    queries = model.encode_query(evaluation_set.queries)
+    documents = model.encode_document(evaluation_set.documents)
+    assert evaluator.score_embeddings(queries, documents, model.scoring) == evaluator(model)
+    with pytest.raises(DataError, match="30 queries and 1 documents were given, the evaluation set has 30 and 60"):
+        evaluator.score_embeddings(queries, documents[:1], model.scoring)
+
+
+def test_nan_embeddings_are_an_error(evaluation_set, model):
+    queries = model.encode_query(evaluation_set.queries)
+    documents = model.encode_document(evaluation_set.documents)
+    documents.pooled[3, 0] = float("nan")
+    with pytest.raises(ScoreError, match="NaN"):
+        RetrievalEvaluator(evaluation_set).score_embeddings(queries, documents, model.scoring)
+
+
+def test_graded_relevance_reaches_the_metrics():
+    data = EvaluationSet(
+        queries=[ModelInput(text="q")],
+        query_ids=["q"],
+        documents=[ModelInput(text=name) for name in "abc"],
+        document_ids=list("abc"),
+        relevant=[{"a": 1, "b": 3}],
+    )
+    unit = torch.eye(3)
+    queries = Embeddings(unit[:1], [unit[:1]])
+    scores = torch.tensor([0.9, 0.5, 0.1])
+    documents = torch.stack([scores, (1 - scores**2).sqrt(), torch.zeros(3)], dim=1)
+    result = RetrievalEvaluator(data).score_embeddings(
+        queries, Embeddings(documents, list(documents.split(1))), ScoringConfig()
+    )
+    gain = torch.tensor([1 / 3]).item()
+    assert result.metrics["late"]["ndcg@1"] == pytest.approx(gain)
+    assert result.metrics["pooled"]["ndcg@1"] == pytest.approx(gain)
+
+
+def test_result_survives_json(tmp_path, evaluation_set, model):
+    result = RetrievalEvaluator(evaluation_set)(model)
+    path = result.save(tmp_path / "run" / "evaluation.before.json")
+    assert EvaluationResult.load(path) == result
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+    assert EvaluationResult.from_dict(result.to_dict()).metrics == result.metrics
+
+
+def test_flat_names(evaluation_set, model):
+    result = RetrievalEvaluator(evaluation_set, ks=(5,))(model)
+    assert result.flat()["eval_hybrid_ndcg@5"] == result.metrics["hybrid"]["ndcg@5"]
+    assert len(result.flat()) == 9
+
+
+def test_unreadable_results_are_named(tmp_path):
+    with pytest.raises(DataError, match="absent.json: cannot be read"):
+        EvaluationResult.load(tmp_path / "absent.json")
+    (tmp_path / "cut.json").write_text('{"metrics": {')
+    with pytest.raises(DataError, match="cut.json: cannot be read"):
+        EvaluationResult.load(tmp_path / "cut.json")
+    (tmp_path / "other.json").write_text("[1]")
+    with pytest.raises(DataError, match="holds no JSON object"):
+        EvaluationResult.load(tmp_path / "other.json")
+    with pytest.raises(DataError, match="per_query"):
+        EvaluationResult.from_dict({"query_ids": []})
+
+
+def test_values_must_match_the_queries(evaluation_set, model):
+    result = RetrievalEvaluator(evaluation_set)(model)
+    with pytest.raises(DataError, match="has 30 values for 29 queries"):
+        dataclasses.replace(result, query_ids=result.query_ids[1:])
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"query_block": 0}, {"document_block_bytes": 0}])
+def test_bad_options(evaluation_set, options):
+    with pytest.raises(DataError, match="each must be at least 1"):
+        RetrievalEvaluator(evaluation_set, **options)
