@@ -63,11 +63,11 @@ class ScoreParts(NamedTuple):
 class LossOutput:
     """A loss as named scalar parts (already weighted); the total is their sum, so logs always add up.
 
-    `metrics` are detached numbers worth logging that are not part of the loss.
+    `metrics` are detached scalars worth logging that are not part of the loss.
     """
 
     parts: dict[str, Tensor]
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def total(self) -> Tensor:

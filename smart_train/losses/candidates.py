@@ -1,0 +1,54 @@
+"""Which documents of a batch may serve as a query's negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from smart_train.errors import ScoreError
+
+
+def false_negatives(
+    query_keys: Tensor, all_query_keys: Tensor, document_keys: Tensor, positive: Tensor, all_positive: Tensor
+) -> Tensor:
+    """Documents that must not count against a query although they are not its own positive column.
+
+    A document is left out of query i's softmax when it is the same document as i's positive (same id or same image
+    under another row), or when it is the positive of another row that asks the same query.
+
+    Args:
+        query_keys: int64 [Q], identity of each query scored here.
+        all_query_keys: int64 [R], identity of the query of every row whose documents are columns (all ranks).
+        document_keys: int64 [N], identity of each document column.
+        positive: int64 [Q], column of each query's positive. all_positive: int64 [R], the same for every row.
+
+    Returns:
+        bool [Q, N], False at each query's own positive.
+    """
+    excluded = document_keys[None, :] == document_keys[positive][:, None]
+    same_query = query_keys[:, None] == all_query_keys[None, :]
+    shared = torch.zeros_like(excluded)
+    # One column may be the positive of several rows: any of them asking the same query excludes it.
+    shared.scatter_reduce_(1, all_positive.expand_as(same_query), same_query, "amax", include_self=True)
+    excluded |= shared
+    excluded[torch.arange(len(positive), device=positive.device), positive] = False
+    return excluded
+
+
+def check_candidates(candidates: int) -> None:
+    """Raises ScoreError when a softmax over `candidates` documents could teach nothing."""
+    if candidates < 2:
+        raise ScoreError(
+            f"{candidates} candidate document(s) for each query: a contrastive loss needs at least 2. "
+            "Raise training.per_device_train_batch_size or add explicit negatives"
+        )
+
+
+def check_positives(lengths: Tensor, positive: Tensor, rows: Sequence[str]) -> None:
+    """Raises ScoreError naming the rows whose positive keeps no token, so that late interaction cannot score it."""
+    empty = (lengths[positive] == 0).nonzero().flatten().tolist()
+    if empty:
+        named = ", ".join(rows[i] for i in empty[:5])
+        raise ScoreError(f"{len(empty)} positive document(s) keep no token for late interaction: {named}")

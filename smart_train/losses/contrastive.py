@@ -1,0 +1,113 @@
+"""In-batch InfoNCE over the pooled score, the late score, their sum, or both side by side.
+
+    InfoNCE(s) = - log softmax_j (s[i, j] / T) at j = positive(i), mean over queries
+
+`joint` adds the InfoNCE of the pooled and of the late scores, each with its weight and temperature; `hybrid` is the
+SMART paper's single softmax over the weighted sum of the scores; `late` and `pooled` use one term alone.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from smart_train.errors import ScoreError
+from smart_train.losses.candidates import check_candidates
+from smart_train.scoring import ScoringConfig, combine
+from smart_train.types import LossOutput, ScoreParts
+
+# objective -> the score matrices it needs
+OBJECTIVES: dict[str, tuple[str, ...]] = {
+    "joint": ("pooled", "late"),
+    "hybrid": ("pooled", "late"),
+    "late": ("late",),
+    "pooled": ("pooled",),
+}
+MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
+
+
+class ContrastiveObjective(nn.Module):
+    """One of `OBJECTIVES`, with its weights and temperatures.
+
+    Args:
+        name: joint, hybrid, late or pooled.
+        scoring: weights of the two scores inside `hybrid`.
+        pooled_weight, late_weight: weights of the two losses inside `joint`.
+        temperatures: "pooled", "late" and "hybrid" -> T; only those that the objective uses are read.
+        learn_temperature: train log(1/T), from the given values.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        scoring: ScoringConfig,
+        temperatures: dict[str, float],
+        pooled_weight: float = 1.0,
+        late_weight: float = 1.0,
+        learn_temperature: bool = False,
+    ) -> None:
+        super().__init__()
+        if name not in OBJECTIVES:
+            raise ScoreError(f"objective {name!r} is unknown; choose {', '.join(OBJECTIVES)}")
+        self.name = name
+        self.scoring = scoring
+        self.weights = (
+            {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
+        )
+        scales = {}
+        for term in self.weights:
+            if not temperatures[term] > 0:
+                raise ScoreError(f"temperature of {term} is {temperatures[term]}; it must be above 0")
+            scales[term] = nn.Parameter(
+                torch.tensor(-math.log(temperatures[term])), requires_grad=learn_temperature
+            )
+        self.log_scales = nn.ParameterDict(scales)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Which score matrices `forward` reads: "pooled", "late" or both."""
+        return OBJECTIVES[self.name]
+
+    def forward(self, scores: ScoreParts, positive: Tensor, excluded: Tensor) -> LossOutput:
+        """Mean loss over the queries given.
+
+        Args:
+            scores: fp32 [Q, N], those that `needs` names.
+            positive: int64 [Q]. excluded: bool [Q, N], columns that are not negatives of a row.
+
+        Returns:
+            LossOutput with one part per term, and metrics: share of queries whose positive is strictly first, learned
+            temperatures. Metrics are detached tensors, so that reading them may wait until they are logged.
+
+        Raises:
+            ScoreError: fewer than two candidates.
+        """
+        check_candidates(excluded.shape[1])
+        matrices = {"pooled": scores.pooled, "late": scores.late}
+        if self.name == "hybrid":
+            matrices["hybrid"] = combine(scores, self.scoring)
+        parts, metrics = {}, {}
+        for term, weight in self.weights.items():
+            matrix = matrices[term]
+            scale = self.log_scales[term].clamp(max=-math.log(MIN_TEMPERATURE)).exp()
+            parts[term] = weight * info_nce(matrix * scale, positive, excluded)
+            metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
+            if self.log_scales[term].requires_grad:
+                metrics[f"temperature_{term}"] = 1 / scale.detach()
+        return LossOutput(parts, metrics)
+
+
+def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
+    """Mean cross-entropy of `logits` [Q, N] at `positive` [Q], columns in `excluded` [Q, N] left out of the softmax."""
+    return F.cross_entropy(logits.masked_fill(excluded, float("-inf")), positive)
+
+
+def _accuracy(scores: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
+    """Share of queries whose positive scores strictly above every other candidate; ties count as wrong."""
+    own = scores.gather(1, positive[:, None])
+    others = scores.masked_fill(excluded, float("-inf")).scatter(1, positive[:, None], float("-inf"))
+    return (own.squeeze(1) > others.amax(dim=1)).float().mean()

@@ -1,0 +1,121 @@
+"""Objectives against naive loops; false-negative masks by hand."""
+
+import math
+
+import pytest
+import torch
+
+from smart_train.errors import ScoreError
+from smart_train.losses import ContrastiveObjective, check_positives, false_negatives
+from smart_train.scoring import ScoringConfig
+from smart_train.types import ScoreParts
+
+TEMPERATURES = {"pooled": 0.05, "late": 0.1, "hybrid": 0.2}
+
+
+def objective(name, **kwargs):
+    return ContrastiveObjective(name, scoring=ScoringConfig(), temperatures=TEMPERATURES, **kwargs)
+
+
+def naive(scores, positive, excluded, temperature):
+    total = 0.0
+    for i, target in enumerate(positive.tolist()):
+        kept = [j for j in range(scores.shape[1]) if not excluded[i, j]]
+        exps = [math.exp(scores[i, j].item() / temperature) for j in kept]
+        total -= math.log(exps[kept.index(target)] / sum(exps))
+    return total / len(positive)
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    scores = ScoreParts(torch.rand(3, 5) - 0.5, torch.rand(3, 5) - 0.5)
+    excluded = torch.zeros(3, 5, dtype=torch.bool)
+    excluded[0, 4] = excluded[2, 1] = True
+    return scores, torch.tensor([0, 1, 2]), excluded
+
+
+@pytest.mark.parametrize("name", ["pooled", "late"])
+def test_single_terms_equal_a_naive_loop(batch, name):
+    scores, positive, excluded = batch
+    out = objective(name)(scores, positive, excluded)
+    expected = naive(getattr(scores, name), positive, excluded, TEMPERATURES[name])
+    assert out.total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_hybrid_is_one_softmax_over_the_weighted_sum(batch):
+    scores, positive, excluded = batch
+    chosen = ContrastiveObjective(
+        "hybrid", scoring=ScoringConfig(pooled_weight=0.5, late_weight=2.0), temperatures=TEMPERATURES
+    )
+    expected = naive(0.5 * scores.pooled + 2.0 * scores.late, positive, excluded, 0.2)
+    assert chosen(scores, positive, excluded).total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_joint_sums_weighted_named_parts(batch):
+    scores, positive, excluded = batch
+    out = objective("joint", pooled_weight=0.25, late_weight=3.0)(scores, positive, excluded)
+    pooled = objective("pooled")(scores, positive, excluded).total
+    late = objective("late")(scores, positive, excluded).total
+    assert set(out.parts) == {"pooled", "late"}
+    torch.testing.assert_close(out.parts["pooled"], 0.25 * pooled)
+    torch.testing.assert_close(out.parts["late"], 3.0 * late)
+    torch.testing.assert_close(out.total, 0.25 * pooled + 3.0 * late)
+
+
+def test_excluded_columns_are_inert(batch):
+    scores, positive, excluded = batch
+    loud = ScoreParts(scores.pooled.masked_fill(excluded, 1e3), scores.late.masked_fill(excluded, 1e3))
+    for name in ("joint", "hybrid", "late", "pooled"):
+        torch.testing.assert_close(
+            objective(name)(loud, positive, excluded).total, objective(name)(scores, positive, excluded).total
+        )
+
+
+def test_learned_temperature_gets_a_gradient_and_a_fixed_one_does_not(batch):
+    learned, fixed = objective("joint", learn_temperature=True), objective("joint")
+    learned(*batch).total.backward()
+    assert all(parameter.grad is not None and parameter.grad != 0 for parameter in learned.parameters())
+    assert not any(parameter.requires_grad for parameter in fixed.parameters())
+    assert learned(*batch).metrics["temperature_late"].item() == pytest.approx(0.1, rel=1e-5)
+
+
+def test_accuracy_counts_a_tie_as_wrong():
+    scores = ScoreParts(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), None)
+    out = objective("pooled")(scores, torch.tensor([0, 1]), torch.zeros(2, 2, dtype=torch.bool))
+    assert out.metrics["accuracy_pooled"].item() == 0.5
+
+
+def test_same_document_and_same_query_are_not_negatives():
+    # Rows: q1->A, q2->B, q1->C (same query as row 0), q3->A (same page as row 0); one explicit negative, B again.
+    query_keys = torch.tensor([1, 2, 1, 3])
+    document_keys = torch.tensor([10, 20, 30, 10, 20])
+    positive = torch.arange(4)
+    excluded = false_negatives(query_keys, query_keys, document_keys, positive, positive)
+    expected = [
+        [0, 0, 1, 1, 0],  # C answers the same query; column 3 is A again
+        [0, 0, 0, 0, 1],  # the explicit negative is B again
+        [1, 0, 0, 0, 0],  # A answers the same query (as row 0's positive)
+        [1, 0, 0, 0, 0],  # column 0 is A again
+    ]
+    assert excluded.tolist() == [[bool(cell) for cell in row] for row in expected]
+
+
+def test_one_candidate_is_refused():
+    with pytest.raises(ScoreError, match="1 candidate document.*per_device_train_batch_size"):
+        objective("pooled")(ScoreParts(torch.ones(1, 1), None), torch.tensor([0]), torch.zeros(1, 1, dtype=torch.bool))
+
+
+def test_unknown_objective_lists_the_known():
+    with pytest.raises(ScoreError, match="'colbert' is unknown; choose joint, hybrid, late, pooled"):
+        objective("colbert")
+
+
+def test_temperature_must_be_positive():
+    with pytest.raises(ScoreError, match="temperature of late is 0"):
+        ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": 0.0})
+
+
+def test_empty_positive_is_named():
+    with pytest.raises(ScoreError, match="train.jsonl, row 7"):
+        check_positives(torch.tensor([3, 0]), torch.tensor([0, 1]), ["train.jsonl, row 2", "train.jsonl, row 7"])
