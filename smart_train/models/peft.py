@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from smart_train.errors import ModelError
@@ -75,19 +75,29 @@ def load_adapter(backbone: nn.Module, folder: Path, *, trainable: bool = False) 
         raise ModelError(
             f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); it was trained on another base"
         ) from error
-    with safe_open(str(weights), "pt") as saved:
-        saved_names = set(saved.keys())
-    # Saved names leave out the adapter's name ("default"), which the live model inserts before the final ".weight".
-    live_names = {name.replace(".default.", ".").removesuffix(".default") for name, _ in model.named_parameters()}
-    unused = sorted(name for name in saved_names if name not in live_names)
-    missing = sorted(name for name in live_names if "lora_" in name and name not in saved_names)
-    if unused or missing:
-        kind, names = ("has no place in", unused) if unused else ("leaves unfilled in", missing)
-        raise ModelError(
-            f"{folder}: the adapter {kind} {type(backbone).__name__} {len(names)} tensor(s), the first {names[0]!r}; "
-            "it was trained on another base or class"
-        )
+    _check_keys(model, set(load_file(weights)), folder)
     return model
+
+
+def fill_adapter(model: PeftModel, folder: Path) -> None:
+    """The adapter weights saved in `folder`, into the live adapter of `model`. Raises ModelError when they differ."""
+    state = load_file(folder / ADAPTER_WEIGHTS)
+    _check_keys(model, set(state), folder)
+    set_peft_model_state_dict(model, state)
+
+
+def _check_keys(model: PeftModel, saved: set[str], folder: Path) -> None:
+    # Saved names leave out the adapter's name ("default"), which live ones carry before or at their end.
+    live = {name.replace(".default.", ".").removesuffix(".default") for name, _ in model.named_parameters()}
+    unused = sorted(saved - live)
+    missing = sorted(name for name in live - saved if "lora_" in name)
+    if unused or missing:
+        fault, names = ("has no place for", unused) if unused else ("needs", missing)
+        base = type(model.get_base_model()).__name__
+        raise ModelError(
+            f"{folder}: the adapter was trained on another base or class: {base} {fault} {names[0]!r} "
+            f"({len(names)} such tensor(s))"
+        )
 
 
 def _reason(error: Exception) -> str:

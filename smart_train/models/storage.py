@@ -19,6 +19,7 @@ import torch
 from huggingface_hub import save_torch_state_dict, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import PeftModel
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
@@ -26,7 +27,7 @@ from smart_train.errors import ModelError
 from smart_train.models import heads
 from smart_train.models.family import PromptConfig
 from smart_train.models.heads import TokenProjection
-from smart_train.models.peft import ADAPTER_CONFIG, load_adapter
+from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.registry import detect_family, get_family
 from smart_train.models.smart_model import SmartModel
 from smart_train.scoring import ScoringConfig
@@ -330,3 +331,29 @@ def _override(config: Any, overrides: dict[str, Any], path: str) -> None:
             _override(getattr(config, key), value, f"{path}{key}.")
         else:
             setattr(config, key, value)
+
+
+def load_weights(model: SmartModel, folder: Path) -> None:
+    """Weights that `save_model` wrote to `folder`, into a live model of the same shape, in place.
+
+    Raises:
+        ModelError: a tensor is missing, left over or of another shape.
+    """
+    if isinstance(model.backbone, PeftModel):
+        fill_adapter(model.backbone, folder)
+    elif not (model.backbone_frozen and model.base is not None):
+        prefix = key_prefix(model.backbone.config, type(model.backbone).__name__)
+        state: dict[str, torch.Tensor] = {}
+        for path in sorted(folder.glob("model*.safetensors")):
+            state.update(load_file(path))
+        report = model.backbone.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in state.items()}, strict=False
+        )
+        if report.missing_keys or report.unexpected_keys:
+            raise ModelError(
+                f"{folder}: the saved weights do not fit {type(model.backbone).__name__}: missing "
+                f"{report.missing_keys[:3]}, unexpected {report.unexpected_keys[:3]}"
+            )
+    if model.projection is not None:
+        saved = TokenProjection.load(folder, hidden_size=model.hidden_size)
+        model.projection.load_state_dict(saved.state_dict())

@@ -1,0 +1,7 @@
+"""The trainer and what it needs: the trained module, checkpoints that are whole or ignored, callbacks."""
+
+from smart_train.training.checkpoints import CheckpointState, find_checkpoint
+from smart_train.training.module import TrainingModule
+from smart_train.training.trainer import SmartTrainer
+
+__all__ = ["CheckpointState", "SmartTrainer", "TrainingModule", "find_checkpoint"]

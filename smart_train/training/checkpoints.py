@@ -1,0 +1,101 @@
+"""Checkpoints that are whole, or not there.
+
+A run may be killed at any instant, also while it writes. The last file written into a checkpoint is a manifest of every
+other file and its size, moved into place in one step; a folder without a manifest, or whose files differ from it, is
+skipped on resume, and the skip is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smart_train.errors import RunError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class CheckpointState:
+    """What a run folder offers to resume from.
+
+    `newest` is the last whole checkpoint (None: start over); `broken` maps each newer, unusable folder to its fault.
+    """
+
+    newest: Path | None
+    broken: dict[Path, str] = field(default_factory=dict)
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Declares `checkpoint` whole. Flushes its files first, so that the manifest never survives a crash alone."""
+    sizes = {}
+    for path in _files(checkpoint):
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+        sizes[str(path.relative_to(checkpoint))] = path.stat().st_size
+    temporary = checkpoint / f"{MANIFEST}.tmp"
+    with temporary.open("w") as handle:
+        json.dump({"files": sizes}, handle, indent=2)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(checkpoint / MANIFEST)
+
+
+def fault(checkpoint: Path) -> str | None:
+    """Why `checkpoint` cannot be used, or None when it is whole."""
+    manifest = checkpoint / MANIFEST
+    if not manifest.is_file():
+        return "it was cut off while being written (no manifest)"
+    try:
+        expected = json.loads(manifest.read_text())["files"]
+    except (json.JSONDecodeError, KeyError) as error:
+        return f"its manifest is unreadable ({error})"
+    for name, size in expected.items():
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size} bytes instead of {size}"
+    return None
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Checkpoint folders of a run, newest first."""
+    found = [path for path in run.glob("checkpoint-*") if path.is_dir() and path.name.split("-")[-1].isdigit()]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimiser step after which `checkpoint` was written."""
+    return int(checkpoint.name.split("-")[-1])
+
+
+def find_checkpoint(run: Path) -> CheckpointState:
+    """The newest whole checkpoint of `run`, and the broken ones passed over on the way to it."""
+    state = CheckpointState(None)
+    for path in checkpoints(run):
+        reason = fault(path)
+        if reason is None:
+            state.newest = path
+            break
+        state.broken[path] = reason
+    return state
+
+
+def check_writable(run: Path) -> None:
+    """Raises RunError unless files can be written into `run`, before hours of work depend on it."""
+    probe = run / ".write-test"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise RunError(f"training.output_dir {run}: cannot be written ({error.strerror})") from error
+
+
+def _files(checkpoint: Path) -> Iterator[Path]:
+    skipped = (MANIFEST, f"{MANIFEST}.tmp")
+    return (path for path in sorted(checkpoint.rglob("*")) if path.is_file() and path.name not in skipped)

@@ -1,0 +1,145 @@
+"""`SmartTrainer`: a `transformers.Trainer` whose loss is a contrastive objective over SMART scores.
+
+Everything of the Trainer stands (arguments, accelerate, DeepSpeed, callbacks, reporting); what differs is the loss, the
+evaluation (retrieval metrics over a held-out corpus), and checkpoints, which hold only what training changes and count
+only when whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+from transformers.trainer_utils import rotate_checkpoints
+
+from smart_train.distributed import barrier, gather_objects
+from smart_train.errors import RunError
+from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.training.callbacks import JsonlLogger, NonFiniteLossGuard
+from smart_train.training.checkpoints import write_manifest
+from smart_train.training.module import TrainingModule
+from smart_train.training.step import contrastive_loss
+from smart_train.types import Example, LossOutput
+
+
+class SmartTrainer(Trainer):
+    """Trains a `TrainingModule` on examples.
+
+    Args:
+        module: model and objective.
+        args: `transformers.TrainingArguments`; `remove_unused_columns` must be False (examples have no columns).
+        examples: the training rows.
+        collator: examples -> batch, a `smart_train.data.PairCollator`.
+        evaluator: measured whenever the Trainer evaluates; its metrics are logged as `eval_{score}_{metric}`. None:
+            no evaluation.
+        early_stopping_patience: evaluations without a better `metric_for_best_model` after which training stops.
+    """
+
+    def __init__(
+        self,
+        module: TrainingModule,
+        args: TrainingArguments,
+        *,
+        examples: Sequence[Example],
+        collator: Callable[[Sequence[Example]], dict[str, Any]],
+        evaluator: RetrievalEvaluator | None = None,
+        early_stopping_patience: int | None = None,
+    ) -> None:
+        callbacks = [JsonlLogger(Path(args.output_dir)), NonFiniteLossGuard()]
+        if early_stopping_patience is not None:
+            callbacks.append(EarlyStoppingCallback(early_stopping_patience))
+        super().__init__(
+            model=module,
+            args=args,
+            data_collator=collator,
+            train_dataset=examples,
+            # The Trainer asks for a data set whenever it is to evaluate; ours lives in the evaluator.
+            eval_dataset=evaluator.evaluation_set.queries if evaluator is not None else None,
+            callbacks=callbacks,
+        )
+        self.evaluator = evaluator
+        self.last_result: EvaluationResult | None = None
+        self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
+        self._counted = 0
+
+    @property
+    def module(self) -> TrainingModule:
+        return self.accelerator.unwrap_model(self.model)
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+    ) -> Tensor | tuple[Tensor, LossOutput]:
+        """Encode both sides, score across ranks, apply the objective."""
+        queries, documents = model(query=inputs["query"], document=inputs["document"])
+        output = contrastive_loss(self.module.objective, queries, documents, inputs)
+        self._count(output)
+        return (output.total, output) if return_outputs else output.total
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`."""
+        if self.evaluator is None:
+            raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
+        self.last_result = self.evaluator(self.module.model)
+        metrics = {
+            f"{metric_key_prefix}_{score}_{name}": value
+            for score, values in self.last_result.metrics.items()
+            for name, value in values.items()
+        }
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the means of the loss parts and metrics since the last log, over all ranks."""
+        if "loss" in logs and self._counted:
+            own = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
+            ranks = gather_objects(own)
+            logs = {**logs, **{name: sum(rank[name] for rank in ranks) / len(ranks) for name in own}}
+            self._sums.clear()
+            self._counted = 0
+        super().log(logs, start_time)
+
+    def _count(self, output: LossOutput) -> None:
+        for name, part in output.parts.items():
+            self._sums[f"loss_{name}"] += part.detach()
+        for name, value in output.metrics.items():
+            self._sums[name] += value
+        self._counted += 1
+
+    # Checkpoints -------------------------------------------------------------------------------------------------
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        if self.args.should_save:
+            self.module.save(Path(output_dir or self.args.output_dir))
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
+        the newer one is whole."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        barrier()
+        if self.args.should_save:
+            write_manifest(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            rotate_checkpoints(
+                output_dir=self.args.output_dir,
+                save_total_limit=limit,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
+        barrier()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        self.module.load(Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        self.module.load(Path(self.state.best_model_checkpoint))
