@@ -1,8 +1,24 @@
 """How well a model retrieves: evaluation sets, metrics, paired comparison, tables and plots."""
 
+from smart_train.evaluation.compare import Comparison, Difference, compare
 from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
+from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.result import SCORES, EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 
-__all__ = ["SCORES", "EvaluationResult", "EvaluationSet", "RankingBuilder", "RetrievalEvaluator", "rank_documents"]
+__all__ = [
+    "SCORES",
+    "Comparison",
+    "Difference",
+    "EvaluationResult",
+    "EvaluationSet",
+    "RankingBuilder",
+    "RetrievalEvaluator",
+    "compare",
+    "evaluation_report",
+    "print_report",
+    "rank_documents",
+    "report_table",
+    "save_report",
+]

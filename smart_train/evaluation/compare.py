@@ -1,0 +1,193 @@
+"""Whether a difference between two evaluations of the same queries is more than luck.
+
+Every query is its own control: only the differences after - before count.
+
+p value   paired randomisation test (Fisher; for retrieval: Smucker, Allan and Carterette, CIKM 2007): if training
+          did nothing, each query's difference could as well have the other sign. p is the share of sign patterns
+          whose mean is at least as far from 0 as the observed one: of all patterns where there are few, otherwise of
+          a sample, (1 + hits) / (1 + samples).
+interval  percentile bootstrap over queries (Efron and Tibshirani, 1993).
+
+Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by luck alone: decide
+beforehand which row is the result (the project's is hybrid nDCG@5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from smart_train.errors import DataError
+from smart_train.evaluation.result import EvaluationResult
+
+# Bounds the resampling matrices: patterns drawn at once times queries.
+_CHUNK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of one score, before and after.
+
+    Args:
+        score, metric: for example "hybrid", "ndcg@5".
+        before, after: means over the queries; difference: after - before.
+        low, high: confidence interval of the difference.
+        p_value: two-sided.
+        better, worse: queries whose value rose, fell; the rest are unchanged.
+    """
+
+    score: str
+    metric: str
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    better: int
+    worse: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All metrics of two evaluations, paired by query."""
+
+    rows: list[Difference]
+    queries: int
+    samples: int
+    confidence: float
+    seed: int
+
+    def row(self, score: str, metric: str) -> Difference:
+        """The row of one score and metric; DataError lists what there is."""
+        for item in self.rows:
+            if (item.score, item.metric) == (score, metric):
+                return item
+        known = ", ".join(f"{item.score} {item.metric}" for item in self.rows)
+        raise DataError(f"comparison: no row {score} {metric}; there are {known}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
+        """The comparison that `to_dict` wrote; DataError when a field is missing."""
+        missing = [item.name for item in fields(cls) if item.name not in values]
+        if missing:
+            raise DataError(f"comparison: {', '.join(missing)} missing; this is not a saved comparison")
+        rows = [Difference(**row) for row in values["rows"]]
+        return cls(**{**{item.name: values[item.name] for item in fields(cls)}, "rows": rows})
+
+
+def compare(
+    before: EvaluationResult,
+    after: EvaluationResult,
+    *,
+    samples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compares two results query by query, for every metric of every score that both have.
+
+    Args:
+        samples: sign patterns and bootstrap samples drawn; more make p and the interval steadier.
+        confidence: of the interval, between 0 and 1.
+        seed: the same seed gives the same numbers.
+
+    Raises:
+        DataError: other queries or another corpus size in `after` (the values would not be pairs), nothing in common,
+            or a setting out of range.
+    """
+    if samples < 1 or not 0 < confidence < 1:
+        raise DataError(f"compare: samples={samples} must be at least 1 and confidence={confidence} between 0 and 1")
+    _check_pairs(before, after)
+    names = [
+        (score, metric)
+        for score, columns in before.per_query.items()
+        for metric in columns
+        if metric in after.per_query.get(score, {})
+    ]
+    if not names:
+        raise DataError("compare: the two results have no metric in common")
+    place = {query: i for i, query in enumerate(after.query_ids)}
+    order = [place[query] for query in before.query_ids]
+    first = np.array([before.per_query[score][metric] for score, metric in names]).T
+    second = np.array([after.per_query[score][metric] for score, metric in names]).T[order]
+    differences = second - first
+    generator = np.random.default_rng(seed)
+    p_values = sign_flip_p_values(differences, samples, generator)
+    low, high = bootstrap_interval(differences, samples, confidence, generator)
+    rows = [
+        Difference(
+            score=score,
+            metric=metric,
+            before=float(first[:, i].mean()),
+            after=float(second[:, i].mean()),
+            difference=float(differences[:, i].mean()),
+            low=float(low[i]),
+            high=float(high[i]),
+            p_value=float(p_values[i]),
+            better=int((differences[:, i] > 0).sum()),
+            worse=int((differences[:, i] < 0).sum()),
+        )
+        for i, (score, metric) in enumerate(names)
+    ]
+    return Comparison(rows, len(before.query_ids), samples, confidence, seed)
+
+
+def sign_flip_p_values(differences: np.ndarray, samples: int, generator: np.random.Generator) -> np.ndarray:
+    """Two-sided p value of the mean of every column of differences [Q, M], by flipping signs of whole queries.
+
+    All 2^Q patterns are tried where that is at most `samples`. All columns see the same patterns: one draw serves every
+    metric, and their dependence is kept.
+    """
+    count = len(differences)
+    # Sums that differ by rounding alone are equal: a pattern must not miss the observed sum by its last bit.
+    observed = np.abs(differences.sum(axis=0)) * (1 - 1e-9) - 1e-12
+    hits = np.zeros(differences.shape[1])
+    exact = count < 63 and 2**count <= samples
+    total = 2**count if exact else samples
+    chunk = max(1, _CHUNK_CELLS // count)
+    for start in range(0, total, chunk):
+        size = min(chunk, total - start)
+        if exact:
+            flips = (np.arange(start, start + size)[:, None] >> np.arange(count)) & 1
+        else:
+            flips = generator.integers(0, 2, size=(size, count), dtype=np.int8)
+        hits += (np.abs((1.0 - 2.0 * flips) @ differences) >= observed).sum(axis=0)
+    return hits / total if exact else (1 + hits) / (1 + total)
+
+
+def bootstrap_interval(
+    differences: np.ndarray, samples: int, confidence: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of the mean of every column of differences [Q, M], queries drawn with replacement."""
+    count = len(differences)
+    chunk = max(1, _CHUNK_CELLS // count)
+    means = []
+    for start in range(0, samples, chunk):
+        size = min(chunk, samples - start)
+        # How often each query was drawn: one product then serves all columns.
+        drawn = generator.multinomial(count, np.full(count, 1 / count), size=size)
+        means.append(drawn @ differences / count)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def _check_pairs(before: EvaluationResult, after: EvaluationResult) -> None:
+    if set(before.query_ids) != set(after.query_ids):
+        alone = sorted(set(before.query_ids) ^ set(after.query_ids))
+        raise DataError(
+            f"compare: the two results are not about the same queries; {len(alone)} are in one only, such as "
+            f"{alone[0]!r}"
+        )
+    if before.documents != after.documents:
+        raise DataError(
+            f"compare: the corpus had {before.documents} documents before and {after.documents} after; it must be the "
+            "same"
+        )

@@ -1,0 +1,125 @@
+"""The paired comparison by hand, against scipy, and on differences that are nothing but luck."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from smart_train.errors import DataError
+from smart_train.evaluation import Comparison, EvaluationResult, compare
+from smart_train.evaluation.compare import bootstrap_interval, sign_flip_p_values
+
+
+def result(values, ids=None, documents: int = 10, metric: str = "ndcg@5") -> EvaluationResult:
+    values = [float(value) for value in values]
+    return EvaluationResult(
+        query_ids=ids or [f"q{i}" for i in range(len(values))],
+        per_query={"hybrid": {metric: values}},
+        documents=documents,
+        chance={metric: 0.1},
+        scoring={},
+    )
+
+
+def test_all_patterns_by_hand():
+    # Differences 1, 2, 3: only +++ and --- reach |sum| 6, of 8 patterns.
+    comparison = compare(result([0, 0, 0]), result([1, 2, 3]))
+    row = comparison.row("hybrid", "ndcg@5")
+    assert (row.before, row.after, row.difference, row.better, row.worse) == (0, 2, 2, 3, 0)
+    assert row.p_value == 2 / 8
+    # 1, -1, 1: the observed |sum| 1 is the smallest there is; every pattern reaches it.
+    assert compare(result([0, 1, 0]), result([1, 0, 1])).rows[0].p_value == 1.0
+
+
+def test_no_difference_is_never_significant():
+    row = compare(result([0.3] * 40), result([0.3] * 40)).rows[0]
+    assert (row.p_value, row.difference, row.low, row.high, row.better, row.worse) == (1, 0, 0, 0, 0, 0)
+
+
+def test_a_single_query_proves_nothing():
+    row = compare(result([0]), result([1])).rows[0]
+    assert (row.p_value, row.low, row.high) == (1.0, 1.0, 1.0)
+
+
+def test_exact_p_values_equal_scipy():
+    differences = np.random.default_rng(1).normal(0.3, 1, size=(9, 1)).round(2)
+    expected = stats.permutation_test(
+        (differences[:, 0],), np.mean, permutation_type="samples", n_resamples=np.inf
+    ).pvalue
+    found = sign_flip_p_values(differences, 1000, np.random.default_rng(0))
+    assert found[0] == pytest.approx(expected)
+
+
+def test_sampled_p_values_are_close_to_the_exact_ones():
+    differences = np.random.default_rng(2).normal(0.4, 1, size=(12, 3))
+    exact = sign_flip_p_values(differences, 4096, np.random.default_rng(0))
+    sampled = sign_flip_p_values(differences, 4095, np.random.default_rng(0))
+    assert sampled == pytest.approx(exact, abs=0.03)
+    assert not np.array_equal(sampled, exact)
+
+
+def test_chunks_do_not_change_the_exact_test(monkeypatch):
+    differences = np.random.default_rng(3).normal(0.4, 1, size=(10, 2))
+    whole = sign_flip_p_values(differences, 2000, np.random.default_rng(0))
+    monkeypatch.setattr(sys.modules[compare.__module__], "_CHUNK_CELLS", 70)
+    assert np.array_equal(sign_flip_p_values(differences, 2000, np.random.default_rng(0)), whole)
+
+
+def test_luck_alone_is_significant_as_often_as_promised():
+    generator = np.random.default_rng(4)
+    differences = generator.normal(0, 1, size=(40, 400))
+    share = (sign_flip_p_values(differences, 1000, generator) < 0.05).mean()
+    assert 0.01 < share < 0.09  # 0.05 expected, standard error 0.011
+
+
+def test_interval_is_close_to_the_normal_one():
+    differences = np.random.default_rng(5).normal(0.2, 1, size=(400, 1))
+    low, high = bootstrap_interval(differences, 4000, 0.95, np.random.default_rng(0))
+    error = 1.96 * differences.std() / 20
+    assert low[0] == pytest.approx(differences.mean() - error, abs=0.015)
+    assert high[0] == pytest.approx(differences.mean() + error, abs=0.015)
+
+
+def test_queries_are_paired_by_id():
+    before = result([0.1, 0.2, 0.9], ids=["a", "b", "c"])
+    after = result([0.9, 0.1, 0.2], ids=["c", "a", "b"])
+    assert compare(before, after).rows[0].difference == pytest.approx(0)
+    assert compare(before, after).rows[0].better == 0
+
+
+def test_the_seed_decides_everything():
+    generator = np.random.default_rng(6)
+    before, after = result(generator.random(50)), result(generator.random(50))
+    assert compare(before, after, seed=3) == compare(before, after, seed=3)
+    assert compare(before, after, seed=3) != compare(before, after, seed=4)
+
+
+def test_survives_json():
+    comparison = compare(result([0, 0, 1]), result([1, 0, 1]))
+    assert Comparison.from_dict(json.loads(json.dumps(comparison.to_dict()))) == comparison
+    with pytest.raises(DataError, match="rows"):
+        Comparison.from_dict({"queries": 3})
+
+
+@pytest.mark.parametrize(
+    ("after", "options", "message"),
+    [
+        (result([1, 1], ids=["q0", "x"]), {}, "2 are in one only, such as 'q1'"),
+        (result([1, 1], documents=11), {}, "10 documents before and 11 after"),
+        (result([1, 1], metric="ndcg@1"), {}, "no metric in common"),
+        (result([1, 1]), {"samples": 0}, "samples=0"),
+        (result([1, 1]), {"confidence": 95}, "confidence=95 between 0 and 1"),
+    ],
+)
+def test_refusals(after, options, message):
+    with pytest.raises(DataError, match=message):
+        compare(result([0, 0]), after, **options)
+
+
+def test_unknown_row_lists_the_known():
+    with pytest.raises(DataError, match=r"no row late ndcg@5; there are hybrid ndcg@5"):
+        compare(result([0]), result([1])).row("late", "ndcg@5")
