@@ -1,0 +1,62 @@
+"""How a mistake is worded: dotted key, value, rule, and the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+LONGEST_LIST = 12
+LONGEST_VALUE = 60
+
+
+def unknown_key(dotted: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """The line for a key that does not exist, with the name that was probably meant.
+
+    Args:
+        dotted: the whole key as written. known: names valid in its section. elsewhere: dotted names of other sections,
+            offered when one ends in exactly this name.
+    """
+    known = sorted(known)
+    name = dotted.rpartition(".")[2]
+    near = nearest(name, known) or [other for other in elsewhere if other.rpartition(".")[2] == name]
+    if near:
+        hint = f"did you mean {_either(near)}?"
+    elif len(known) <= LONGEST_LIST:
+        hint = f"known here: {', '.join(known)}"
+    else:
+        hint = f"it is none of the {len(known)} names known here"
+    return f"{dotted}: unknown key, {hint}"
+
+
+def bad_value(dotted: str, value: Any, rule: str) -> str:
+    """The line for a value that breaks a rule."""
+    return f"{dotted}: {shown(value)}; {rule}"
+
+
+def one_of(value: Any, choices: Iterable[str]) -> str:
+    """The rule of a closed list of names; a long list is cut to what was probably meant."""
+    choices = list(choices)
+    near = nearest(str(value), choices)
+    if near and len(choices) > LONGEST_LIST:
+        return f"is none of the {len(choices)} known names; did you mean {_either(near)}?"
+    return f"must be one of {', '.join(choices)}" + (f"; did you mean {_either(near)}?" if near else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names that `name` may stand for: a near spelling, or up to three names that it is a part of."""
+    known = sorted(known)
+    containing = [other for other in known if len(name) > 1 and name in other]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return close or containing[:3] or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+
+
+def shown(value: Any) -> str:
+    """A value as the user wrote it, shortened."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)  # true, not True
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

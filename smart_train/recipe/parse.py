@@ -1,0 +1,208 @@
+"""From a plain mapping to a Recipe, or to the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from smart_train.errors import RecipeError, ScoreError
+from smart_train.recipe.naming import bad_value, one_of, unknown_key
+from smart_train.recipe.reader import read_recipe
+from smart_train.recipe.recipe import MODES, Recipe
+from smart_train.recipe.rules import cross_problems, fill_defaults, mode_problems
+from smart_train.recipe.training_section import check_training, known_names
+from smart_train.scoring import ScoringConfig
+
+Loc = tuple[str | int, ...]
+
+_WHAT_IS_MISSING = {
+    "model": "name the model to start from, as model: {name_or_path: FOLDER_OR_HUB_ID}",
+    "model.name_or_path": "name a folder or Hub id",
+    "data": "name the training rows, as data: {train: {path: FILE_OR_FOLDER}}",
+    "data.train": "name the training rows, as train: {path: FILE_OR_FOLDER}",
+}
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in `path`, its parents and `overrides` applied, checked, every default filled in.
+
+    Args:
+        path: a YAML file; relative paths inside it are meant from the current folder, `extends` from the file's.
+        overrides: `key.sub=value` with the value in YAML.
+
+    Raises:
+        RecipeError: with a line for every mistake: dotted key, value, rule, nearest valid name.
+    """
+    path = Path(path)
+    return parse_recipe(read_recipe(path, overrides), source=str(path), output_dir=f"runs/{path.stem}")
+
+
+def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_dir: str = "runs/recipe") -> Recipe:
+    """As `load_recipe`, from a mapping. `source` heads the message; `output_dir` is the default run folder."""
+    raw = copy.deepcopy(dict(values))
+    problems = mode_problems(raw)
+    scoring, scoring_problems = _check_scoring(raw.pop("scoring", None))
+    training, training_problems = _check_training(raw.pop("training", None))
+    recipe, section_problems = _check_sections({**raw, "scoring": scoring, "training": training})
+    problems += section_problems + scoring_problems + training_problems
+    if recipe is not None and not mode_problems(raw):
+        filled = fill_defaults(recipe, output_dir)
+        problems += cross_problems(recipe, filled)
+    if problems:
+        count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
+        raise RecipeError("\n".join([f"{source}: {count}", *(f"  {line}" for line in problems)]))
+    return filled
+
+
+def _check_scoring(section: Any) -> tuple[ScoringConfig, list[str]]:
+    """ScoringConfig owns its rules; asking it key by key reports every mistake, not the first."""
+    if section is None:
+        return ScoringConfig(), []
+    if not isinstance(section, Mapping):
+        return ScoringConfig(), [bad_value("scoring", section, "must be a section (keys and values)")]
+    good, problems = {}, []
+    for key, value in section.items():
+        # A weight of 0 alone is fine; the two together are judged below.
+        partner = {"late_weight": 1.0} if key == "pooled_weight" else {"pooled_weight": 1.0}
+        try:
+            ScoringConfig.from_dict({**partner, key: value})
+            good[key] = value
+        except ScoreError as error:
+            problems.append(str(error))
+    try:
+        return ScoringConfig.from_dict(good), problems
+    except ScoreError as error:
+        return ScoringConfig(), [*problems, str(error)]
+
+
+def _check_training(section: Any) -> tuple[dict[str, Any], list[str]]:
+    if section is None:
+        return {}, []
+    if not isinstance(section, Mapping):
+        return {}, [bad_value("training", section, "must be a section (keys and values)")]
+    return check_training(section)
+
+
+def _check_sections(values: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
+    """The typed recipe and the mistakes in it; with mistakes, a recipe without them if that is one, else None.
+
+    The rules between keys can so be checked in the same pass, and the user is told everything at once.
+    """
+    values = _with_a_mode(values)
+    try:
+        return Recipe.model_validate(values), []
+    except ValidationError as error:
+        mistakes = _grouped(error, values)
+    for loc in mistakes:
+        _remove(values, loc)
+    try:
+        return Recipe.model_validate(_with_a_mode(values)), list(mistakes.values())
+    except ValidationError:
+        return None, list(mistakes.values())
+
+
+def _with_a_mode(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the ways of training that are null, and with LoRA where none is named."""
+    values = {key: value for key, value in values.items() if key not in MODES or value is not None}
+    return values if any(name in values for name in MODES) else {**values, "lora": {}}
+
+
+def _grouped(error: ValidationError, values: dict[str, Any]) -> dict[Loc, str]:
+    """One line per place. pydantic reports a value that fits no member of a union once per member."""
+    by_place: dict[Loc, list[dict[str, Any]]] = {}
+    for item in error.errors(include_url=False):
+        place = item["loc"] if item["type"] == "missing" else _existing(item["loc"], values)
+        by_place.setdefault(place, []).append(item)
+    return {place: _line(place, items) for place, items in by_place.items()}
+
+
+def _existing(loc: Loc, values: Any) -> Loc:
+    """The part of a pydantic location that exists in the user's mapping (the rest names members of unions)."""
+    for depth, key in enumerate(loc):
+        inside = isinstance(values, dict) and key in values
+        inside = inside or (isinstance(values, list) and isinstance(key, int) and key < len(values))
+        if not inside:
+            return loc[:depth]
+        values = values[key]
+    return loc
+
+
+def _line(loc: Loc, items: list[dict[str, Any]]) -> str:
+    dotted = ".".join(str(part) for part in loc)
+    kind, value = items[0]["type"], items[0]["input"]
+    if kind == "missing":
+        return f"{dotted}: missing; {_WHAT_IS_MISSING.get(dotted, 'it has no default')}"
+    if kind == "extra_forbidden":
+        return unknown_key(dotted, _section(Recipe, loc[:-1]).model_fields, _all_keys())
+    first, *others = dict.fromkeys(_rule(loc, item) for item in items)
+    return bad_value(dotted, value, " or ".join([first, *(rule.removeprefix("must be ") for rule in others)]))
+
+
+def _rule(loc: Loc, item: dict[str, Any]) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "literal_error":
+        field = _section(Recipe, loc[:-1]).model_fields[str(loc[-1])]
+        return one_of(item["input"], _literals(field.annotation))
+    if kind == "string_too_short":
+        return "must not be empty"
+    for start, words in (
+        ("greater_than_equal", f"must be at least {context.get('ge')}"),
+        ("greater_than", f"must be greater than {context.get('gt')}"),
+        ("less_than", f"must be less than {context.get('lt')}"),
+        ("finite", "must be a finite number"),
+        ("int_", "must be a whole number"),
+        ("float_", "must be a number"),
+        ("bool_", "must be true or false"),
+        ("string_", "must be text"),
+        ("list_", "must be a list"),
+        ("dict_", "must be a mapping"),
+        ("model_", "must be a section (keys and values)"),
+    ):
+        if kind.startswith(start):
+            return words
+    return item["msg"]
+
+
+def _section(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
+    """The section class at a location, optional ones unwrapped."""
+    for key in loc:
+        annotation = model.model_fields[str(key)].annotation
+        members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+        model = next(item for item in members if isinstance(item, type) and issubclass(item, BaseModel))
+    return model
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _literals(annotation: Any) -> list[str]:
+    members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    return [value for item in members if typing.get_origin(item) is typing.Literal for value in typing.get_args(item)]
+
+
+@cache
+def _all_keys() -> tuple[str, ...]:
+    """`section.key` of every section: where a key that stands in the wrong section may belong."""
+    keys = [f"training.{name}" for name in known_names()] + [f"scoring.{item.name}" for item in fields(ScoringConfig)]
+    for section in Recipe.model_fields:
+        if section not in ("training", "scoring"):
+            keys += [f"{section}.{key}" for key in _section(Recipe, (section,)).model_fields]
+    return tuple(keys)
+
+
+def _remove(values: Any, loc: Loc) -> None:
+    for key in loc[:-1]:
+        if not isinstance(values, dict) or key not in values:
+            return
+        values = values[key]
+    if isinstance(values, dict):
+        values.pop(loc[-1], None)

@@ -1,0 +1,168 @@
+"""From a file and command-line overrides to one plain mapping: YAML, `extends`, `key.sub=value`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from smart_train.errors import RecipeError
+
+# The plain rules of YAML 1.2. PyYAML follows version 1.1, where `eval_strategy: no` is False and `learning_rate: 1e-4`
+# is a string.
+_PLAIN_SCALARS = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either version would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _kind, _pattern, _first in _PLAIN_SCALARS:
+    for _side in (_Loader, _Dumper):
+        _side.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))  # PyYAML's own reads 010 as eight
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    """A mapping with text keys, each at most once; YAML itself would keep the last and say nothing."""
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+        if key in result:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands here again", key_node.start_mark)
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The mapping that `path` describes: its parents (`extends`) first, the file over them, the overrides over both.
+
+    Args:
+        path: a YAML file. Its `extends: OTHER` is resolved against the folder of the file that says it.
+        overrides: `key.sub=value`, the value in YAML; later ones win.
+
+    Raises:
+        RecipeError: a file that is missing, unreadable, empty or no mapping; a key given twice; a circle of `extends`;
+            a malformed override.
+    """
+    values = _with_parents(path, [])
+    problems = []
+    for override in overrides:
+        try:
+            _apply(values, override)
+        except RecipeError as error:
+            problems.append(str(error))
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return values
+
+
+def dump_yaml(values: Mapping[str, Any]) -> str:
+    """`values` as YAML that `read_recipe` reads back equal, keys in their order."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`: mappings merge key by key, anything else replaces (lists too)."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
+    resolved = path.resolve()
+    if resolved in children:
+        circle = " -> ".join(item.name for item in [*children[children.index(resolved) :], resolved])
+        raise RecipeError(f"{path}: extends goes in a circle: {circle}")
+    values = _read_file(path, extended_by=children[-1] if children else None)
+    if "extends" not in values:
+        return values
+    parent = values.pop("extends")
+    if not isinstance(parent, str) or not parent:
+        raise RecipeError(f"{path}: extends: {parent!r}; must be the path of one recipe, relative to this file")
+    return merge(_with_parents(path.parent / parent, [*children, resolved]), values)
+
+
+def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
+    said_by = f" (extended by {extended_by})" if extended_by else ""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such recipe file{said_by}") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path}: is a folder; a recipe is one YAML file{said_by}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: is not UTF-8 text (byte {error.start}); a recipe is one YAML file") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        values = _parse(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}{_describe(error)}") from None
+    if values is None:
+        raise RecipeError(f"{path}: is empty; a recipe needs at least model.name_or_path and data.train")
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: holds a {type(values).__name__}; a recipe is a mapping of sections (model: ...)")
+    return values
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+
+
+def _describe(error: yaml.YAMLError) -> str:
+    """`, line L, column C: what is wrong`, from PyYAML's exception."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    if "'\\t'" in problem:
+        problem = "a tab; indent with spaces"
+    return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Sets one `key.sub=value` in `values`, making the sections on the way."""
+    dotted, equals, text = override.partition("=")
+    keys = dotted.split(".")
+    if not equals or not all(keys) or dotted != dotted.strip():
+        raise RecipeError(f"override {override!r}: must read key.sub=value, as in training.learning_rate=1e-4")
+    if keys[0] == "extends":
+        raise RecipeError(f"override {override!r}: extends belongs in a file; name that recipe instead")
+    try:
+        value = _parse(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"override {override!r}: the value is not YAML{_describe(error)}") from None
+    section = values
+    for depth, key in enumerate(keys[:-1], start=1):
+        below = section.get(key)
+        if below is not None and not isinstance(below, dict):
+            raise RecipeError(f"override {override!r}: {'.'.join(keys[:depth])} is {below!r}, which has no keys")
+        # Copied on the way down: a YAML alias may have put the same mapping in two places.
+        section[key] = dict(below or {})
+        section = section[key]
+    section[keys[-1]] = value

@@ -1,0 +1,103 @@
+"""A recipe: everything that defines a run, typed, with every default filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from smart_train.recipe.reader import dump_yaml
+from smart_train.recipe.sections import (
+    DataSection,
+    DistributedSection,
+    EvaluationSection,
+    ExportSection,
+    FullSection,
+    HubSection,
+    LoraSection,
+    ModelSection,
+    ObjectiveSection,
+    ProjectionSection,
+    Section,
+)
+from smart_train.scoring import ScoringConfig
+
+Mode = Literal["lora", "projection", "full"]
+MODES: tuple[Mode, ...] = ("lora", "projection", "full")
+
+# Nothing in these changes a step of training or the choice of the best checkpoint.
+_NOT_THE_RUN = ("export", "hub", "distributed")
+_NOT_THE_MATHEMATICS = {
+    "output_dir",
+    "run_name",
+    "project",
+    "disable_tqdm",
+    "skip_memory_metrics",
+    "restore_callback_states_from_checkpoint",
+    "per_device_eval_batch_size",
+}
+_NOT_THE_MATHEMATICS_PREFIXES = (
+    "logging_",
+    "log_",
+    "report_",
+    "save_",
+    "hub_",
+    "push_",
+    "dataloader_",
+    "trackio_",
+    "ddp_",
+)
+_DATALOADER_MATHEMATICS = "dataloader_drop_last"
+
+
+class Recipe(Section):
+    """One run. Read with `load_recipe`; `to_yaml` writes what was read back, all defaults visible.
+
+    Of `lora`, `projection` and `full` exactly one is set. `training` holds keyword arguments of
+    `transformers.TrainingArguments`.
+    """
+
+    model: ModelSection
+    data: DataSection
+    lora: LoraSection | None = None
+    projection: ProjectionSection | None = None
+    full: FullSection | None = None
+    objective: ObjectiveSection = ObjectiveSection()
+    scoring: ScoringConfig = ScoringConfig()
+    training: dict[str, Any] = {}
+    evaluation: EvaluationSection = EvaluationSection()
+    export: ExportSection = ExportSection()
+    hub: HubSection = HubSection()
+    distributed: DistributedSection = DistributedSection()
+
+    @property
+    def mode(self) -> Mode:
+        """What is trained."""
+        return next(name for name in MODES if getattr(self, name) is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every key as plain values; the two ways of training that were not chosen are left out."""
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name not in MODES or name == self.mode}
+
+    def to_yaml(self) -> str:
+        """The resolved recipe; `load_recipe` reads it back equal."""
+        return dump_yaml(self.to_dict())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what defines the run.
+
+        Two recipes that differ in where the run is written, how it is logged, saved, exported, published or spread
+        over processes share a fingerprint, so that such a change does not forbid a resume.
+        """
+        values = {name: value for name, value in self.to_dict().items() if name not in _NOT_THE_RUN}
+        values["training"] = {name: value for name, value in self.training.items() if _is_mathematics(name)}
+        values["evaluation"] = {name: value for name, value in values["evaluation"].items() if name != "batch_size"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _is_mathematics(name: str) -> bool:
+    if name == _DATALOADER_MATHEMATICS:
+        return True
+    return name not in _NOT_THE_MATHEMATICS and not name.startswith(_NOT_THE_MATHEMATICS_PREFIXES)

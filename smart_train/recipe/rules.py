@@ -1,0 +1,192 @@
+"""What one key says about another: defaults that depend on the way of training, and combinations that make no run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from smart_train.evaluation.metrics import metric_names
+from smart_train.recipe.naming import bad_value, one_of
+from smart_train.recipe.recipe import MODES, Recipe
+from smart_train.recipe.sections import EvaluationSection, ObjectiveSection
+from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
+
+TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
+_ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
+
+
+def mode_problems(values: dict[str, Any]) -> list[str]:
+    """Mistakes in the choice between `lora`, `projection` and `full`, read from the raw mapping.
+
+    A null erases what a parent recipe said, so it is no choice by itself.
+    """
+    chosen = [name for name in MODES if values.get(name) is not None]
+    emptied = [name for name in MODES if name in values and values[name] is None]
+    if len(chosen) > 1:
+        return [f"{', '.join(chosen)}: choose exactly one of {', '.join(MODES)} (`{chosen[0]}: null` drops a parent's)"]
+    if not chosen and emptied:
+        return [f"{emptied[-1]}: empty; write `{emptied[-1]}: {{}}` to take its defaults"]
+    return []
+
+
+def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
+    """The recipe with every value that its author left out; what was given stays as it is."""
+    evaluation = _evaluation(recipe)
+    return recipe.model_copy(
+        update={
+            "objective": _objective(recipe),
+            "evaluation": evaluation,
+            "training": _training(recipe, evaluation, output_dir),
+        }
+    )
+
+
+def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
+    """A line for every combination that makes no run. `given` is the recipe before, `filled` after the defaults."""
+    return [
+        *_model_problems(filled),
+        *_objective_problems(given, filled),
+        *_evaluation_problems(given, filled),
+        *training_conflicts(filled.training),
+        *_scale_problems(filled),
+        *_hub_problems(filled),
+    ]
+
+
+def _objective(recipe: Recipe) -> ObjectiveSection:
+    given = recipe.objective
+    name = given.name or ("late" if recipe.mode == "projection" else "joint")
+    temperature = given.temperature or TEMPERATURES[recipe.mode]
+    update: dict[str, Any] = {"name": name, "temperature": temperature}
+    if name == "joint":
+        update["pooled_temperature"] = given.pooled_temperature or temperature
+        update["late_temperature"] = given.late_temperature or temperature
+        update["pooled_weight"] = given.pooled_weight or 1.0
+        update["late_weight"] = given.late_weight or 1.0
+    return given.model_copy(update=update)
+
+
+def _evaluation(recipe: Recipe) -> EvaluationSection:
+    given, held_out = recipe.evaluation, recipe.data.evaluation is not None
+    asked_not_to = recipe.training.get("eval_strategy") == "no"
+    return given.model_copy(
+        update={
+            "before": held_out if given.before is None else given.before,
+            "after": held_out if given.after is None else given.after,
+            "during": (held_out and not asked_not_to) if given.during is None else given.during,
+        }
+    )
+
+
+def _training(recipe: Recipe, evaluation: EvaluationSection, output_dir: str) -> dict[str, Any]:
+    given = recipe.training
+    defaults = {"output_dir": output_dir, **COMMON_DEFAULTS, **MODE_DEFAULTS[recipe.mode]}
+    if evaluation.during:
+        # Checkpoints and evaluations go together, or the best checkpoint could be one that was never kept.
+        together = given.get("eval_strategy") or given.get("save_strategy")
+        together = together if together in ("steps", "epoch") else "epoch"
+        every = given.get("eval_steps") or given.get("save_steps")
+        defaults |= {"eval_strategy": together, "save_strategy": together}
+        if together == "steps" and every is not None:
+            defaults |= {"eval_steps": every, "save_steps": every}
+        if given.get("save_strategy") != "no":
+            defaults |= {"load_best_model_at_end": True}
+        defaults |= {"metric_for_best_model": evaluation.metric, "greater_is_better": True}
+    else:
+        defaults |= {"eval_strategy": "no"}
+    # Checked like the author's own values: 1 epoch and 1.0 epochs are one recipe with one fingerprint.
+    return check_training({**defaults, **given})[0]
+
+
+def _model_problems(recipe: Recipe) -> list[str]:
+    from smart_train.models.registry import FAMILIES
+
+    model, problems = recipe.model, []
+    if model.family is not None and model.family not in FAMILIES:
+        problems.append(bad_value("model.family", model.family, one_of(model.family, sorted(FAMILIES))))
+    if model.quantization and recipe.mode == "full":
+        problems.append(
+            bad_value(
+                "model.quantization", model.quantization, "needs lora or projection: full trains weights it froze"
+            )
+        )
+    if model.min_pixels and model.max_pixels and model.min_pixels > model.max_pixels:
+        problems.append(
+            bad_value("model.min_pixels", model.min_pixels, f"must be at most max_pixels ({model.max_pixels})")
+        )
+    return problems
+
+
+def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
+    objective, problems = filled.objective, []
+    if objective.name != "joint":
+        for key in _ONLY_JOINT:
+            value = getattr(given.objective, key)
+            if value is not None:
+                rule = f"only objective.name joint has two terms with their own; this one is {objective.name}"
+                if objective.name == "hybrid" and key.endswith("weight"):
+                    rule += f" (it weighs its terms by scoring.{key})"
+                problems.append(bad_value(f"objective.{key}", value, rule))
+    if filled.mode == "projection" and objective.name in ("pooled", "joint"):
+        rule = "a projection does not touch the pooled vector, so a pooled term would train nothing; use late or hybrid"
+        problems.append(bad_value("objective.name", objective.name, rule))
+    if objective.name == "hybrid" and not (filled.scoring.pooled_weight and filled.scoring.late_weight):
+        rule = "scoring gives one of its two terms the weight 0; use pooled or late"
+        problems.append(bad_value("objective.name", objective.name, rule))
+    return problems
+
+
+def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
+    evaluation, training, problems = filled.evaluation, filled.training, []
+    metrics = [f"{score}_{metric}" for score in ("hybrid", "pooled", "late") for metric in metric_names((1, 5, 10))]
+    if evaluation.metric not in metrics:
+        problems.append(bad_value("evaluation.metric", evaluation.metric, one_of(evaluation.metric, metrics)))
+    elif training.get("metric_for_best_model", evaluation.metric) != evaluation.metric:
+        rule = f"must equal evaluation.metric ({evaluation.metric}); set only that one"
+        problems.append(bad_value("training.metric_for_best_model", training["metric_for_best_model"], rule))
+    if filled.data.evaluation is None:
+        for when in ("before", "during", "after"):
+            if getattr(evaluation, when):
+                problems.append(bad_value(f"evaluation.{when}", True, "needs held-out rows: set data.evaluation"))
+    elif evaluation.during != (training["eval_strategy"] != "no"):
+        rule = f"contradicts training.eval_strategy ({training['eval_strategy']!r}); drop one of them"
+        problems.append(bad_value("evaluation.during", evaluation.during, rule))
+    if not evaluation.during:
+        if evaluation.early_stopping_patience:
+            rule = "needs evaluation.during: true"
+            problems.append(bad_value("evaluation.early_stopping_patience", evaluation.early_stopping_patience, rule))
+        if given.training.get("load_best_model_at_end"):
+            problems.append(bad_value("training.load_best_model_at_end", True, "needs evaluation.during: true"))
+    return problems
+
+
+def _scale_problems(recipe: Recipe) -> list[str]:
+    strategy, processes = recipe.distributed.strategy, recipe.distributed.num_processes
+    problems = []
+    if strategy == "none" and processes not in (None, 1):
+        problems.append(
+            bad_value("distributed.num_processes", processes, "must be 1 with strategy none; use auto or ddp")
+        )
+    if strategy == "ddp" and processes == 1:
+        problems.append(bad_value("distributed.num_processes", processes, "must be at least 2 with strategy ddp"))
+    batch = recipe.training["per_device_train_batch_size"] * (processes or 1)
+    if batch == 1 and recipe.data.negatives_per_query == 0:
+        rule = (
+            "a batch of one holds nothing but the answer, so there is nothing to learn from; raise it, set "
+            "data.negatives_per_query, or name the number of processes in distributed.num_processes"
+        )
+        problems.append(bad_value("training.per_device_train_batch_size", 1, rule))
+    return problems
+
+
+def _hub_problems(recipe: Recipe) -> list[str]:
+    hub, problems = recipe.hub, []
+    if hub.repo_id is None:
+        return problems
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub.repo_id):
+        problems.append(bad_value("hub.repo_id", hub.repo_id, "must read OWNER/NAME"))
+    if hub.what == "adapter" and recipe.mode == "full":
+        problems.append(bad_value("hub.what", hub.what, "full fine-tuning makes no adapter; use merged"))
+    if hub.what == "merged" and not recipe.export.enabled:
+        problems.append(bad_value("hub.what", hub.what, "needs export.enabled: true"))
+    return problems

@@ -1,0 +1,152 @@
+"""The sections of a recipe: keys, types, ranges and the defaults that depend on nothing else.
+
+A default of None means "decided by another key"; `rules.fill_defaults` fills it, and the resolved recipe shows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from smart_train.losses.contrastive import MIN_TEMPERATURE
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are mistakes, and a recipe does not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FromConfig(Section):
+    """Random weights drawn from a configuration, for tests, dry runs and small experiments.
+
+    `overrides` replaces keys of the folder's config.json (nested as there); `init_std` is the standard deviation the
+    weights are drawn with: at the usual 0.02 a small model barely moves, 0.05 learns.
+    """
+
+    overrides: dict[str, Any] = {}
+    init_std: float = Field(0.02, gt=0)
+    seed: int = 0
+
+
+class ModelSection(Section):
+    """The backbone, and how inputs become its prompts. Null leaves the family's own default."""
+
+    name_or_path: str = Field(min_length=1)
+    family: str | None = None
+    from_config: FromConfig | None = None
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None = None
+    trust_remote_code: bool = False
+    min_pixels: int | None = Field(None, gt=0)
+    max_pixels: int | None = Field(None, gt=0)
+    max_length: int | None = Field(None, gt=0)
+    query_instruction: str | None = None
+    document_instruction: str | None = None
+    quantization: Literal["4bit", "8bit"] | None = None
+
+
+class PrepareSection(Section):
+    """A script that makes the data, run as `python SCRIPT --output OUTPUT ARGS` when OUTPUT is not there yet."""
+
+    script: str = Field(min_length=1)
+    output: str = Field(min_length=1)
+    args: list[str | int | float] = []
+
+
+class SourceSection(Section):
+    """Where rows come from; the fields of `smart_train.data.SourceConfig`, under their own names."""
+
+    path: str = Field(min_length=1)
+    split: str | None = None
+    columns: dict[str, str | list[str]] | None = None
+    image_root: str | None = None
+    max_samples: int | None = Field(None, gt=0)
+    instruction: str | None = None
+
+
+class EvaluationSourceSection(SourceSection):
+    """Held-out rows; `corpus` adds documents that are nobody's answer, so that the ranking is over more of them."""
+
+    corpus: str | None = None
+
+
+class DataSection(Section):
+    """Rows for training and for held-out evaluation; `on_error` says what a row that cannot be used does."""
+
+    prepare: PrepareSection | None = None
+    train: SourceSection
+    evaluation: EvaluationSourceSection | None = None
+    negatives_per_query: int = Field(0, ge=0)
+    on_error: Literal["fail", "skip"] = "fail"
+
+
+class LoraSection(Section):
+    """LoRA on the language model; `target_modules` null is the family's own rule, which leaves vision alone."""
+
+    r: int = Field(128, gt=0)
+    alpha: float = Field(256, gt=0)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    target_modules: str | list[str] | None = None
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+class ProjectionSection(Section):
+    """A token projection on a frozen backbone: `dim` is the width of a token in the index."""
+
+    dim: int = Field(256, gt=0)
+
+
+class FullSection(Section):
+    """Every weight of the backbone is trained, the vision tower's too unless `freeze_vision`."""
+
+    freeze_vision: bool = True
+
+
+class ObjectiveSection(Section):
+    """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
+
+    name: Literal["joint", "hybrid", "late", "pooled"] | None = None
+    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    pooled_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    late_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    pooled_weight: float | None = Field(None, gt=0)
+    late_weight: float | None = Field(None, gt=0)
+    learn_temperature: bool = False
+
+
+class EvaluationSection(Section):
+    """When quality is measured, and by what the best checkpoint is chosen. Null: wherever there is held-out data."""
+
+    before: bool | None = None
+    after: bool | None = None
+    during: bool | None = None
+    batch_size: int = Field(32, gt=0)
+    early_stopping_patience: int | None = Field(None, gt=0)
+    metric: str = "hybrid_ndcg@5"
+
+
+class ExportSection(Section):
+    """The merged model at the end of a run. Null: `output` is the run's own `export` folder, `dtype` the model's."""
+
+    enabled: bool = True
+    output: str | None = Field(None, min_length=1)
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+
+
+class HubSection(Section):
+    """Where the result is published when the run ends; null publishes nothing."""
+
+    repo_id: str | None = None
+    private: bool = True
+    what: Literal["adapter", "merged"] = "merged"
+
+
+class DistributedSection(Section):
+    """`auto`: one process per GPU, one on a CPU. `none`: one process. `ddp`: at least two."""
+
+    strategy: Literal["auto", "none", "ddp"] = "auto"
+    num_processes: int | None = Field(None, gt=0)

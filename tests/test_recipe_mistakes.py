@@ -1,0 +1,259 @@
+"""Every mistake in a recipe has a message: dotted key, value, rule, nearest name; all of them at once."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from smart_train.errors import RecipeError
+from smart_train.recipe import load_recipe, parse_recipe
+from smart_train.recipe.reader import merge
+
+MINIMAL = {"model": {"name_or_path": "base"}, "data": {"train": {"path": "rows"}}}
+HELD_OUT = merge(MINIMAL, {"data": {"evaluation": {"path": "held_out"}}})
+
+
+def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
+    """The lines of the error for `base` with `extra` laid on it, without the heading."""
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(merge(base, extra))
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        ({"training": {"learning_rat": 1}}, "training.learning_rat: unknown key, did you mean learning_rate?"),
+        ({"training": {"warmup_ratio": 0.1}}, "training.warmup_ratio: unknown key, did you mean warmup_steps?"),
+        ({"modle": {}}, "modle: unknown key, did you mean model?"),
+        ({"learning_rate": 1e-4}, "learning_rate: unknown key, did you mean training.learning_rate?"),
+        ({"model": {"familly": "x"}}, "model.familly: unknown key, did you mean family?"),
+        ({"data": {"train": {"splitt": "x"}}}, "data.train.splitt: unknown key, did you mean split?"),
+        ({"data": {"prepare": {"script": "a", "output": "b", "arg": []}}}, "unknown key, did you mean args?"),
+        (
+            {"lora": {"zzz": 1}},
+            "lora.zzz: unknown key, known here: alpha, dropout, r, target_modules, use_dora, use_rslora",
+        ),
+        ({"scoring": {"late_wieght": 1}}, "scoring.late_wieght: unknown key, did you mean late_weight?"),
+        (
+            {"model": {"dtype": "bf16"}},
+            "model.dtype: 'bf16'; must be one of auto, float32, bfloat16; did you mean bfloat16?",
+        ),
+        (
+            {"objective": {"name": "hybird"}},
+            "objective.name: 'hybird'; must be one of joint, hybrid, late, pooled; did you mean",
+        ),
+        ({"training": {"lr_scheduler_type": "cosin"}}, "; did you mean cosine?"),
+        (
+            {"training": {"save_strategy": "always"}},
+            "training.save_strategy: 'always'; must be one of no, steps, epoch, best",
+        ),
+        ({"training": {"bf16": "maybe"}}, "training.bf16: 'maybe'; must be true or false"),
+        ({"training": {"max_steps": "many"}}, "training.max_steps: 'many'; must be a whole number"),
+        ({"training": {"learning_rate": 0}}, "training.learning_rate: 0; must be greater than 0"),
+        ({"training": {"weight_decay": -1}}, "training.weight_decay: -1; must be at least 0"),
+        ({"training": {"report_to": 5}}, "training.report_to: 5; must be null or text or a list"),
+        ({"training": {"auto_find_batch_size": True}}, "training.auto_find_batch_size: true; must stay false: "),
+        (
+            {"training": {"deepspeed": "zero.json"}},
+            "training.deepspeed: 'zero.json'; must stay null: distributed.strategy",
+        ),
+        ({"lora": {"r": 0}}, "lora.r: 0; must be greater than 0"),
+        ({"lora": {"r": 1.5}}, "lora.r: 1.5; must be a whole number"),
+        ({"lora": {"dropout": 1}}, "lora.dropout: 1; must be less than 1"),
+        ({"lora": {"target_modules": 5}}, "lora.target_modules: 5; must be text or a list"),
+        ({"data": {"negatives_per_query": -1}}, "data.negatives_per_query: -1; must be at least 0"),
+        ({"data": {"train": {"path": ""}}}, "data.train.path: ''; must not be empty"),
+        ({"data": {"train": "rows"}}, "data.train: 'rows'; must be a section (keys and values)"),
+        ({"training": [1]}, "training: [1]; must be a section (keys and values)"),
+        ({"scoring": 3}, "scoring: 3; must be a section (keys and values)"),
+        ({"objective": {"temperature": 0}}, "objective.temperature: 0; must be at least 0.01"),
+        ({"scoring": {"query_tokens": "words"}}, "scoring.query_tokens is 'words'; choose one of content"),
+        ({"scoring": {"pooled_weight": 0, "late_weight": 0}}, "are both 0; at least one term must count"),
+        ({"model": {"family": "qwen9"}}, "model.family: 'qwen9'; must be one of "),
+        ({"hub": {"repo_id": "alone"}}, "hub.repo_id: 'alone'; must read OWNER/NAME"),
+        ({"model": {"min_pixels": 9, "max_pixels": 4}}, "model.min_pixels: 9; must be at most max_pixels (4)"),
+    ],
+)
+def test_a_mistake_is_named_with_its_rule(extra: dict, line: str) -> None:
+    found = mistakes(extra)
+    assert len(found) == 1, found
+    assert line in found[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"data": MINIMAL["data"]}, "model: missing; name the model to start from"),
+        ({"model": {}, "data": MINIMAL["data"]}, "model.name_or_path: missing; name a folder or Hub id"),
+        ({"model": MINIMAL["model"]}, "data: missing; name the training rows"),
+        ({"model": MINIMAL["model"], "data": {}}, "data.train: missing; name the training rows"),
+    ],
+)
+def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
+    with pytest.raises(RecipeError, match=line.replace(".", r"\.")):
+        parse_recipe(values)
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        ({"lora": {}, "projection": {}}, "lora, projection: choose exactly one of lora, projection, full"),
+        ({"projection": None}, "projection: empty; write `projection: {}` to take its defaults"),
+        ({"full": {}, "model": {"quantization": "4bit"}}, "model.quantization: '4bit'; needs lora or projection"),
+        ({"projection": {}, "objective": {"name": "pooled"}}, "would train nothing; use late or hybrid"),
+        ({"projection": {}, "objective": {"name": "joint"}}, "would train nothing; use late or hybrid"),
+        (
+            {"objective": {"name": "late", "late_temperature": 0.1}},
+            "objective.late_temperature: 0.1; only objective.name joint",
+        ),
+        ({"objective": {"name": "hybrid", "late_weight": 2}}, "it weighs its terms by scoring.late_weight"),
+        ({"objective": {"name": "hybrid"}, "scoring": {"late_weight": 0}}, "one of its two terms the weight 0"),
+        ({"training": {"per_device_train_batch_size": 1}}, "a batch of one holds nothing but the answer"),
+        ({"training": {"fp16": True, "bf16": True}}, "training.fp16, training.bf16: both true; choose one"),
+        ({"training": {"dataloader_num_workers": 0, "dataloader_prefetch_factor": 2}}, "it needs workers"),
+        ({"distributed": {"strategy": "none", "num_processes": 2}}, "must be 1 with strategy none"),
+        ({"distributed": {"strategy": "ddp", "num_processes": 1}}, "must be at least 2 with strategy ddp"),
+        ({"distributed": {"strategy": "zero9"}}, "must be one of auto, none, ddp"),
+        ({"evaluation": {"before": True}}, "evaluation.before: true; needs held-out rows: set data.evaluation"),
+        ({"hub": {"repo_id": "me/it", "what": "adapter"}, "full": {}}, "makes no adapter; use merged"),
+        ({"hub": {"repo_id": "me/it"}, "export": {"enabled": False}}, "needs export.enabled: true"),
+    ],
+)
+def test_keys_that_contradict_each_other(extra: dict, line: str) -> None:
+    found = mistakes(extra)
+    assert len(found) == 1, found
+    assert line in found[0]
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        ({"evaluation": {"metric": "ndcg@5"}}, "did you mean hybrid_ndcg@5, late_ndcg@5 or pooled_ndcg@5?"),
+        ({"training": {"metric_for_best_model": "loss"}}, "must equal evaluation.metric (hybrid_ndcg@5)"),
+        (
+            {"evaluation": {"during": False}, "training": {"eval_strategy": "epoch"}},
+            "contradicts training.eval_strategy",
+        ),
+        ({"evaluation": {"during": False, "early_stopping_patience": 2}}, "needs evaluation.during: true"),
+        ({"training": {"eval_strategy": "no", "load_best_model_at_end": True}}, "needs evaluation.during: true"),
+        ({"training": {"eval_strategy": "steps", "save_strategy": "epoch"}}, "must equal eval_strategy ('steps')"),
+        (
+            {"training": {"eval_strategy": "steps", "eval_steps": 20, "save_steps": 30}},
+            "must be a multiple of eval_steps",
+        ),
+    ],
+)
+def test_evaluation_and_checkpoints_agree(extra: dict, line: str) -> None:
+    found = mistakes(extra, HELD_OUT)
+    assert any(line in item for item in found), found
+
+
+def test_a_batch_of_one_is_fine_with_negatives_or_more_processes() -> None:
+    one = merge(MINIMAL, {"training": {"per_device_train_batch_size": 1}})
+    parse_recipe(merge(one, {"data": {"negatives_per_query": 1}}))
+    parse_recipe(merge(one, {"distributed": {"num_processes": 2}}))
+
+
+def test_all_mistakes_come_at_once_rules_between_keys_included() -> None:
+    found = mistakes(
+        {
+            "modle": 1,
+            "data": {"train": {"splitt": 1}},
+            "lora": {"r": -1},
+            "scoring": {"layer": "last", "query_tokens": "words"},
+            "training": {"learning_rat": 1, "bf16": True, "fp16": True},
+            "hub": {"repo_id": "alone"},
+        }
+    )
+    keys = ["modle", "data.train.splitt", "lora.r", "scoring.layer", "scoring.query_tokens", "training.learning_rat"]
+    for key in [*keys, "training.fp16", "hub.repo_id"]:
+        assert any(line.startswith(key) for line in found), (key, found)
+    assert len(found) == len(keys) + 2
+
+
+def test_the_heading_names_the_file_and_counts(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("model: {name_or_path: b}\ndata: {train: {path: r}}\nlora: {r: 0}\n")
+    with pytest.raises(RecipeError, match=r"mine\.yaml: 1 mistake\n  lora\.r: 0; must be greater than 0$"):
+        load_recipe(path)
+
+
+def test_parsing_leaves_the_mapping_as_it_was() -> None:
+    values = merge(MINIMAL, {"lora": {"r": 0}})
+    before = copy.deepcopy(values)
+    with pytest.raises(RecipeError):
+        parse_recipe(values)
+    assert values == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r": is empty; a recipe needs at least model\.name_or_path and data\.train"),
+        ("# nothing\n", ": is empty"),
+        ("- a\n- b\n", ": holds a list; a recipe is a mapping"),
+        ("just words\n", ": holds a str; a recipe is a mapping"),
+        ("model:\n\tname_or_path: x\n", ", line 2, column 1: a tab; indent with spaces"),
+        ("model: {name_or_path: a}\nmodel: {name_or_path: b}\n", ", line 2, column 1: key 'model' stands here again"),
+        ("data:\n  train: {path: a, path: b}\n", ", line 2, column 20: key 'path' stands here again"),
+        ("1: x\n", ", line 1, column 1: key 1 is not text"),
+        ("model: [unclosed\n", ", line 2, column 1: "),
+        ("model: !!python/object:os.system {}\n", "could not determine a constructor"),
+        ("extends: [a, b]\n", r": extends: \['a', 'b'\]; must be the path of one recipe"),
+        ("extends: absent.yaml\n", r"absent\.yaml: no such recipe file \(extended by .*recipe\.yaml\)"),
+        ("extends: recipe.yaml\n", "extends goes in a circle: recipe.yaml -> recipe.yaml"),
+    ],
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(path)
+
+
+def test_a_circle_names_its_members(tmp_path: Path) -> None:
+    for name, parent in (("a", "b"), ("b", "c"), ("c", "b")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {parent}.yaml\n")
+    with pytest.raises(RecipeError, match=r"in a circle: b\.yaml -> c\.yaml -> b\.yaml"):
+        load_recipe(tmp_path / "a.yaml")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"absent\.yaml: no such recipe file$"):
+        load_recipe(tmp_path / "absent.yaml")
+    with pytest.raises(RecipeError, match="is a folder; a recipe is one YAML file"):
+        load_recipe(tmp_path)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
+        load_recipe(tmp_path / "bytes.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.max_steps", r"override 'training\.max_steps': must read key\.sub=value"),
+        ("=5", "must read key.sub=value"),
+        ("training..x=5", "must read key.sub=value"),
+        ("model.name_or_path.x=5", "model.name_or_path is 'base', which has no keys"),
+        ("lora.r=[1", "the value is not YAML"),
+        ("extends=other.yaml", "extends belongs in a file"),
+        ("training.max_stepz=5", "training.max_stepz: unknown key, did you mean max_steps?"),
+    ],
+)
+def test_overrides_that_cannot_be_applied(tmp_path: Path, override: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("model: {name_or_path: base}\ndata: {train: {path: rows}}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, [override])
+    assert message.replace("\\", "") in str(caught.value)
+
+
+def test_all_bad_overrides_come_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("model: {name_or_path: base}\ndata: {train: {path: rows}}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, ["a", "b"])
+    assert "override 'a'" in str(caught.value) and "override 'b'" in str(caught.value)
