@@ -19,8 +19,9 @@ import torch
 from huggingface_hub import save_torch_state_dict, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import PeftModel
+from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError
@@ -208,30 +209,36 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
 def save_model(model: SmartModel, folder: Path) -> None:
     """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
     nothing write to a temporary folder and move it."""
+    if not isinstance(model.backbone, PeftModel) and not (model.backbone_frozen and model.base is not None):
+        save_merged(model, folder)
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    owns_weights = True
     if isinstance(model.backbone, PeftModel):
         model.backbone.peft_config["default"].base_model_name_or_path = model.base
         model.backbone.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
-        owns_weights = False
-    elif model.backbone_frozen and model.base is not None:
-        owns_weights = False
-    else:
-        save_backbone(model.backbone, folder)
-        copy_companions(Path(model.family.folder), folder, model.family.prompts)
+    _write_parts(model, folder, base=model.base, base_revision=model.base_revision)
+
+
+def save_merged(model: SmartModel, folder: Path, extra: dict[str, Tensor] | None = None) -> None:
+    """The whole model in one folder that needs no other: weights, processor, `smart_config.json`.
+
+    Args:
+        extra: further tensors for the weight files, under their checkpoint names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_backbone(model.backbone, folder, extra or {})
+    copy_companions(Path(model.family.folder), folder, model.family.prompts)
+    _write_parts(model, folder, base=None, base_revision=None)
+
+
+def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revision: str | None) -> None:
     if model.projection is not None:
         model.projection.save(folder)
-    SmartConfig(
-        family=model.family.name,
-        base=None if owns_weights else model.base,
-        base_revision=None if owns_weights else model.base_revision,
-        scoring=model.scoring,
-        prompts=model.family.prompts,
-    ).write(folder)
+    SmartConfig(model.family.name, base, base_revision, model.scoring, model.family.prompts).write(folder)
 
 
-def save_backbone(backbone: nn.Module, folder: Path) -> None:
+def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -> None:
     """Backbone weights and configuration in the layout of the checkpoint's own class.
 
     A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
@@ -239,11 +246,23 @@ def save_backbone(backbone: nn.Module, folder: Path) -> None:
     """
     prefix = key_prefix(backbone.config, type(backbone).__name__)
     state = {prefix + name: value for name, value in backbone.state_dict().items()}
-    save_torch_state_dict(state, folder, max_shard_size="5GB")
+    save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
     config = backbone.config.to_dict()
     config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
     config["dtype"] = str(next(backbone.parameters()).dtype).removeprefix("torch.")
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
+
+
+def generation_head(folder: Path) -> dict[str, Tensor]:
+    """The untied text-generation head of the checkpoint in `folder`, empty where there is none.
+
+    An embedder does not use it, but the class named in config.json wants it, and would draw it at random without a word.
+    """
+    tensors = {}
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, "pt") as file:
+            tensors.update({name: file.get_tensor(name) for name in file.keys() if name.startswith("lm_head")})
+    return tensors
 
 
 def key_prefix(config: Any, class_name: str) -> str:
@@ -343,7 +362,7 @@ def load_weights(model: SmartModel, folder: Path) -> None:
         fill_adapter(model.backbone, folder)
     elif not (model.backbone_frozen and model.base is not None):
         prefix = key_prefix(model.backbone.config, type(model.backbone).__name__)
-        state: dict[str, torch.Tensor] = {}
+        state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):
             state.update(load_file(path))
         report = model.backbone.load_state_dict(

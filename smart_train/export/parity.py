@@ -1,0 +1,83 @@
+"""Proof that two models score alike: the same probe inputs through both, the scores side by side."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from smart_train.models import SmartModel
+from smart_train.scoring import combine, score_parts
+from smart_train.types import Embeddings, Example, ModelInput
+
+TOLERANCE = 1e-4  # largest difference of a pooled, late or hybrid score that an fp32 export may show
+_WORDS = "invoice total revenue 2019 margin figure table of contents safety valve pressure 42 µm naïve 数据 annual".split()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs to compare two models on."""
+
+    queries: tuple[ModelInput, ...]
+    documents: tuple[ModelInput, ...]
+
+    @classmethod
+    def make(cls, modalities: Sequence[str], examples: Sequence[Example] = (), *, limit: int = 16) -> Probe:
+        """Fixed texts and drawn pages of several shapes, then up to `limit` of the run's own held-out pairs.
+
+        The fixed part needs no data, so an export can be proved anywhere; the examples show what the model is for.
+        """
+        rng = random.Random(0)
+        texts = [ModelInput(" ".join(rng.choices(_WORDS, k=length))) for length in (1, 3, 8, 24, 60)]
+        documents = list(texts)
+        if "image" in modalities:
+            for width, height in ((64, 64), (160, 96), (96, 224)):
+                noise = Image.frombytes("RGB", (width // 8, height // 8), rng.randbytes(width * height // 64 * 3))
+                documents.append(ModelInput(None, (noise.resize((width, height), Image.Resampling.NEAREST),)))
+        return cls(
+            (*texts, *(example.query for example in examples[:limit])),
+            (*documents, *(example.documents[0] for example in examples[:limit])),
+        )
+
+    def encode(self, model: SmartModel) -> tuple[Embeddings, Embeddings]:
+        """Both sides as `model` sees them."""
+        return (
+            model.encode_query(self.queries, batch_size=8, show_progress_bar=False),
+            model.encode_document(self.documents, batch_size=8, show_progress_bar=False),
+        )
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """Largest absolute differences of the scores of every probe query against every probe document."""
+
+    pooled: float
+    late: float
+    hybrid: float
+
+    @property
+    def largest(self) -> float:
+        return max(self.pooled, self.late, self.hybrid)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure_parity(
+    expected: tuple[Embeddings, Embeddings], actual: tuple[Embeddings, Embeddings], model: SmartModel
+) -> ParityReport:
+    """Differences between two encodings of one probe, scored with `model.scoring`. NaN counts as infinite."""
+    differences = {}
+    ours, theirs = score_parts(*expected), score_parts(*actual)
+    pairs = {
+        "pooled": (ours.pooled, theirs.pooled),
+        "late": (ours.late, theirs.late),
+        "hybrid": (combine(ours, model.scoring), combine(theirs, model.scoring)),
+    }
+    for name, (left, right) in pairs.items():
+        differences[name] = float(torch.nan_to_num((left - right).abs(), nan=float("inf")).max())
+    return ParityReport(**differences)

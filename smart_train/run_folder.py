@@ -1,0 +1,130 @@
+"""The folder of a run: whose it is, how far it got, and where each of its files lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from smart_train.errors import RunError
+from smart_train.recipe import Recipe
+from smart_train.training.checkpoints import check_writable
+from smart_train.types import Example
+
+State = Literal["training", "trained", "finished"]
+RUN_FILE = "run.json"
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass
+class RunFolder:
+    """A folder that belongs to one recipe.
+
+    Attributes:
+        state: "training" until the trained model is written, "trained" until every later stage is, then "finished".
+    """
+
+    path: Path
+    state: State
+    identity: dict[str, object]
+
+    base = property(lambda self: self.path / "base")
+    final = property(lambda self: self.path / "final")
+    export = property(lambda self: self.path / "export")
+    before_file = property(lambda self: self.path / "evaluation.before.json")
+    after_file = property(lambda self: self.path / "evaluation.after.json")
+
+    @classmethod
+    def open(cls, path: Path, recipe: Recipe, data: str, world_size: int, *, overwrite: bool) -> RunFolder:
+        """A new run folder, or the same run's to continue.
+
+        Raises:
+            RunError: the folder holds another recipe's run, the same run over other data, or files that are no run.
+        """
+        identity = {"fingerprint": recipe.fingerprint, "data": data, "world_size": world_size}
+        saved = _read(path)
+        if saved is None and path.is_dir() and any(path.iterdir()):
+            raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
+        if saved is not None and overwrite:
+            shutil.rmtree(path)
+            saved = None
+        if saved is not None:
+            _check_same(path, saved, identity)
+            return cls(path, saved["state"], identity)
+        check_writable(path)
+        folder = cls(path, "training", identity)
+        (path / RECIPE_FILE).write_text(recipe.to_yaml())
+        folder.advance("training")
+        return folder
+
+    def advance(self, state: State) -> None:
+        """Records how far the run got, in one step."""
+        self.state = state
+        versions = {name: version(name) for name in ("smart_train", "torch", "transformers", "peft", "accelerate")}
+        temporary = self.path / f"{RUN_FILE}.tmp"
+        temporary.write_text(json.dumps({"state": state, **self.identity, "versions": versions}, indent=2) + "\n")
+        temporary.replace(self.path / RUN_FILE)
+
+    def write_whole(self, target: Path, write: Callable[[Path], object]) -> None:
+        """Lets `write` fill a temporary folder and moves it to `target`; does nothing when `target` is there."""
+        if target.is_dir():
+            return
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        write(partial)
+        partial.rename(target)
+
+
+def open_finished(path: Path) -> Recipe:
+    """The recipe of the run in `path`. Raises RunError when there is none or it has no trained model yet."""
+    from smart_train.recipe import load_recipe
+
+    if _read(path) is None:
+        raise RunError(f"{path}: not a run folder (no {RUN_FILE})")
+    if not (path / "final").is_dir():
+        raise RunError(f"{path}: this run has no trained model yet; run its recipe to the end first")
+    return load_recipe(path / RECIPE_FILE)
+
+
+def data_fingerprint(*parts: Sequence[Example]) -> str:
+    """Digest of which rows a run trains and evaluates on, in order: ids, not pixels."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(str(len(part)).encode())
+        for example in part:
+            digest.update("\0".join((example.query_id, *example.document_ids)).encode())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> dict | None:
+    file = path / RUN_FILE
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise RunError(f"{file}: not valid JSON ({error}); remove the folder or choose another output") from error
+
+
+def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
+    if saved["fingerprint"] != identity["fingerprint"]:
+        raise RunError(
+            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another folder "
+            "or pass --overwrite to discard it"
+        )
+    if saved["data"] != identity["data"]:
+        raise RunError(
+            f"training.output_dir {path}: its run began on other data rows; choose another folder, or pass --overwrite "
+            "to start over on the rows as they are now"
+        )
+    if saved["world_size"] != identity["world_size"] and saved["state"] == "training":
+        raise RunError(
+            f"training.output_dir {path}: its run began with {saved['world_size']} process(es), now there are "
+            f"{identity['world_size']}, which changes the batch and its negatives; launch it as before or --overwrite"
+        )

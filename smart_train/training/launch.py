@@ -1,0 +1,41 @@
+"""Checks at start that the run is spread as its recipe asked.
+
+`accelerate launch` and environment variables can silently start one process, or several that do not know each other;
+such a run would train on fewer negatives than planned and look healthy.
+"""
+
+from __future__ import annotations
+
+import os
+
+from accelerate.utils import DistributedType
+from transformers import TrainingArguments
+
+from smart_train.errors import RunError
+
+
+def check_distribution(args: TrainingArguments, strategy: str, num_processes: int | None) -> None:
+    """Raises RunError unless the processes that run are those the recipe and the launcher asked for."""
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    kind = args.distributed_state.distributed_type if args.distributed_state is not None else DistributedType.NO
+    if args.world_size != launched:
+        raise RunError(
+            f"the launcher started {launched} processes (WORLD_SIZE), but this one sees {args.world_size}: they would "
+            "train apart. On a machine without GPUs set ACCELERATE_USE_CPU=true and launch with --multi_gpu"
+        )
+    if num_processes is not None and args.world_size != num_processes:
+        raise RunError(
+            f"distributed.num_processes is {num_processes}, but {args.world_size} process(es) run: start with "
+            f"./launch.sh, or `accelerate launch --num_processes {num_processes}`"
+        )
+    if strategy == "none" and args.world_size > 1:
+        raise RunError(f"distributed.strategy is none, but {args.world_size} processes run; use auto or ddp")
+    if strategy == "ddp" and args.world_size < 2:
+        raise RunError("distributed.strategy is ddp, but one process runs: start with ./launch.sh or accelerate launch")
+    if args.world_size > 1 and kind not in (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU):
+        raise RunError(f"{args.world_size} processes run as {kind.value}; the recipe's strategy {strategy} needs ddp")
+    if args.n_gpu > 1:
+        raise RunError(
+            f"one process sees {args.n_gpu} GPUs and would split batches with DataParallel, which has no shared negatives: "
+            f"start with ./launch.sh, or `accelerate launch --num_processes {args.n_gpu}`"
+        )
