@@ -1,0 +1,221 @@
+"""Folders: what is saved loads again the same, and what does not fit is refused with its name."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText
+
+from smart_train import ScoringConfig, SmartModel
+from smart_train.errors import ModelError
+from smart_train.models import PromptConfig, TokenProjection
+from smart_train.models.peft import add_lora
+from smart_train.models.storage import load_weights
+from tests.models.conftest import TINY, make_model
+
+LORA = {"r": 4, "alpha": 8, "dropout": 0.0}
+
+
+@pytest.fixture
+def base(tmp_path):
+    make_model().save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def adapted(base):
+    """A base model from disk with a LoRA that does something."""
+    model = SmartModel.from_pretrained(base)
+    model.backbone = add_lora(model.backbone, model.family, **LORA)
+    with torch.no_grad():
+        for name, parameter in model.backbone.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    return model
+
+
+def assert_same(first, second, inputs, atol=0.0):
+    ours, theirs = first.encode_document(inputs), second.encode_document(inputs)
+    torch.testing.assert_close(ours.pooled, theirs.pooled, atol=atol, rtol=0)
+    torch.testing.assert_close(ours.packed, theirs.packed, atol=atol, rtol=0)
+
+
+def test_full_weights_round_trip(base, mixed):
+    assert_same(make_model(), SmartModel.from_pretrained(base), mixed)
+
+
+def test_saved_folder_loads_in_the_class_its_config_names(base):
+    _, report = AutoModelForImageTextToText.from_pretrained(base, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+
+
+def test_scoring_and_prompts_travel_with_the_folder(tmp_path):
+    scoring = ScoringConfig(pooled_weight=0.5, layer=1, query_tokens="text")
+    prompts = PromptConfig(query_instruction="Find it.", max_pixels=9216)
+    make_model(scoring=scoring, prompts=prompts).save_pretrained(tmp_path / "m")
+    loaded = SmartModel.from_pretrained(tmp_path / "m")
+    assert loaded.scoring == scoring
+    assert loaded.family.prompts == prompts
+    size = json.loads((tmp_path / "m" / "preprocessor_config.json").read_text())["size"]
+    assert size["longest_edge"] == 9216
+
+
+def test_adapter_round_trip_names_its_base(adapted, base, tmp_path, mixed):
+    adapted.eval().save_pretrained(tmp_path / "adapter")
+    assert not (tmp_path / "adapter" / "model.safetensors").exists()
+    loaded = SmartModel.from_pretrained(tmp_path / "adapter")
+    assert isinstance(loaded.backbone, PeftModel)
+    assert_same(adapted, loaded, mixed)
+
+
+def test_plain_peft_adapter_without_our_file_loads(adapted, tmp_path, mixed):
+    adapted.eval().save_pretrained(tmp_path / "adapter")
+    (tmp_path / "adapter" / "smart_config.json").unlink()
+    assert_same(adapted, SmartModel.from_pretrained(tmp_path / "adapter"), mixed)
+
+
+def test_run_folder_that_moved_still_finds_its_base(adapted, tmp_path, mixed):
+    adapted.eval().save_pretrained(tmp_path / "final")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    expected = adapted.encode_document(mixed)
+    for name in ("base", "final"):
+        shutil.move(tmp_path / name, moved / name)
+    torch.testing.assert_close(SmartModel.from_pretrained(moved / "final").encode_document(mixed).packed, expected.packed)
+
+
+def test_merge_equals_adapter(adapted, mixed):
+    adapted.eval()
+    before = adapted.encode_document(mixed)
+    adapted.backbone = adapted.backbone.merge_and_unload(safe_merge=True)
+    torch.testing.assert_close(adapted.encode_document(mixed).packed, before.packed, atol=1e-5, rtol=0)
+
+
+def test_lora_leaves_the_vision_tower_alone(adapted):
+    trained = [name for name, parameter in adapted.named_parameters() if parameter.requires_grad]
+    assert trained and all("language_model" in name and "lora_" in name for name in trained)
+    # Every projection of both decoder layers: q k v o gate up down, A and B each.
+    assert len(trained) == 2 * 7 * 2
+
+
+def test_lora_that_reaches_vision_is_refused(tiny):
+    with pytest.raises(ModelError, match="would change the frozen vision tower: visual"):
+        add_lora(tiny.backbone, tiny.family, **LORA, target_modules=r".*(q_proj|qkv)")
+
+
+def test_lora_that_matches_nothing_is_refused(tiny):
+    with pytest.raises(ModelError, match="lora.target_modules 'nothing_here'"):
+        add_lora(tiny.backbone, tiny.family, **LORA, target_modules="nothing_here")
+
+
+def test_adapter_of_another_width_is_refused(adapted, tmp_path):
+    adapted.save_pretrained(tmp_path / "adapter")
+    wide = {"text_config": {"hidden_size": 64}, "vision_config": {"out_hidden_size": 64}}
+    make_model(overrides=wide).save_pretrained(tmp_path / "other")
+    for name in ("adapter_config.json", "smart_config.json"):
+        path = tmp_path / "adapter" / name
+        path.write_text(path.read_text().replace(str(tmp_path / "base"), str(tmp_path / "other")))
+    with pytest.raises(ModelError, match="trained on another base"):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
+def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_path):
+    adapted.save_pretrained(tmp_path / "adapter")
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    state = {name.replace("language_model.", "model.language_model."): value for name, value in load_file(weights).items()}
+    save_file(state, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="trained on another base or class: Qwen3VLModel has no place for"):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
+def test_missing_weight_is_refused(base):
+    state = load_file(base / "model.safetensors")
+    dropped = next(name for name in state if name.endswith("q_proj.weight"))
+    save_file({name: value for name, value in state.items() if name != dropped}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="1 missing weight.*q_proj.weight"):
+        SmartModel.from_pretrained(base)
+
+
+def test_unexpected_weight_is_refused(base):
+    state = load_file(base / "model.safetensors")
+    save_file({**state, "model.language_model.extra": torch.ones(2)}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="1 unexpected weight"):
+        SmartModel.from_pretrained(base)
+
+
+def test_projection_round_trip_on_a_frozen_backbone(base, tmp_path, mixed):
+    model = SmartModel.from_pretrained(base)
+    model.freeze_backbone()
+    model.projection = TokenProjection(96, 16)
+    model.projection.reset(3)
+    model.save_pretrained(tmp_path / "p")
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == [
+        "projection.safetensors",
+        "projection_config.json",
+        "smart_config.json",
+    ]
+    loaded = SmartModel.from_pretrained(tmp_path / "p")
+    assert loaded.encode_document("x").packed.shape[1] == 16
+    assert_same(model, loaded, mixed)
+
+
+def test_projection_wider_than_the_backbone_is_refused():
+    with pytest.raises(ModelError, match="projection.dim 128 must lie between 1 and the backbone's hidden size 96"):
+        TokenProjection(96, 128)
+
+
+def test_projection_of_another_backbone_is_refused(tmp_path):
+    TokenProjection(64, 8).save(tmp_path)
+    with pytest.raises(ModelError, match="trained on hidden size 64, the backbone has 96"):
+        TokenProjection.load(tmp_path, hidden_size=96)
+
+
+def test_frozen_backbone_builds_no_graph(base, mixed):
+    model = SmartModel.from_pretrained(base)
+    model.freeze_backbone()
+    model.projection = TokenProjection(96, 16)
+    out = model(model.family.featurize(mixed, "document"))
+    assert out.packed.requires_grad and not out.pooled.requires_grad
+
+
+def test_load_weights_in_place(adapted, base, tmp_path, mixed):
+    adapted.eval().save_pretrained(tmp_path / "adapter")
+    fresh = SmartModel.from_pretrained(base)
+    fresh.backbone = add_lora(fresh.backbone, fresh.family, **LORA)
+    load_weights(fresh.eval(), tmp_path / "adapter")
+    assert_same(adapted, fresh, mixed)
+
+
+def test_wrong_path_says_where_it_looked():
+    with pytest.raises(ModelError, match="./nowhere: no such folder"):
+        SmartModel.from_pretrained("./nowhere")
+
+
+def test_hub_name_offline_says_so():
+    with pytest.raises(ModelError, match="somebody/some-model: not a local folder, and the Hub gave nothing"):
+        SmartModel.from_pretrained("somebody/some-model")
+
+
+def test_unknown_family_lists_the_known():
+    with pytest.raises(ModelError, match="'qwen9' is unknown; known families: qwen3_vl_embedding"):
+        SmartModel.from_config(TINY, family="qwen9")
+
+
+def test_unserved_model_type_lists_what_is_served(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(ModelError, match="no family serves model_type 'gpt2'; known families"):
+        SmartModel.from_config(tmp_path)
+
+
+def test_override_of_an_unknown_key_names_the_nearest():
+    with pytest.raises(ModelError, match="text_config.hidden_sise: .*did you mean hidden_size"):
+        make_model(overrides={"text_config": {"hidden_sise": 64}})
+
+
+def test_missing_processor_file_is_named(base):
+    (base / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelError, match="the processor cannot be loaded.*preprocessor_config.json"):
+        SmartModel.from_pretrained(base).encode_document("x")
