@@ -1,0 +1,17 @@
+"""Encode a corpus once, keep it, search it."""
+
+from smart_train.retrieval.folder import encode_folder, find_images
+from smart_train.retrieval.index import DocumentIndex, Source, model_fingerprint
+from smart_train.retrieval.search import Hit, search, search_embeddings, search_folder
+
+__all__ = [
+    "DocumentIndex",
+    "Hit",
+    "Source",
+    "encode_folder",
+    "find_images",
+    "model_fingerprint",
+    "search",
+    "search_embeddings",
+    "search_folder",
+]

@@ -1,0 +1,214 @@
+"""A corpus, encoded once: document ids, their embeddings, and a record of what made them.
+
+On disk an index is a folder:
+
+    index.json                    ids, sources, the model's fingerprint, the document-side scoring settings
+    embeddings-XXXX.safetensors   pooled [N, D], packed [sum T, d], offsets [N + 1]
+
+`index.json` names the embeddings file and is replaced last, by one move: a reader, or a run that was killed, finds the
+old index or the new one, never half of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from smart_train.errors import DataError, ModelError
+from smart_train.media import as_model_input
+from smart_train.retrieval.storage import temporary_name, write_json
+from smart_train.types import Embeddings
+
+INDEX_FILE = "index.json"
+INDEX_FORMAT = 1
+# What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
+DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token")
+_SAMPLED_VALUES = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file one document was made from: path inside its folder, size in bytes, modification time, content hash."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class DocumentIndex:
+    """Documents ready to be searched.
+
+    Args:
+        document_ids: N different ids.
+        embeddings: N items, as `model.encode_document` gave them.
+        model: fingerprint of the model that encoded them (`model_fingerprint`).
+        settings: its document-side scoring settings (`document_settings`).
+        sources: the files behind the documents, in the order of the ids; empty when they did not come from files.
+
+    Raises:
+        DataError: numbers of ids, embeddings and sources that differ, or an id that comes twice.
+    """
+
+    document_ids: list[str]
+    embeddings: Embeddings
+    model: str
+    settings: dict[str, Any]
+    sources: tuple[Source, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.document_ids)
+        if len(self.embeddings) != count or len(self.sources) not in (0, count):
+            raise DataError(
+                f"document index: {count} ids, {len(self.embeddings)} embeddings and {len(self.sources)} sources; the "
+                "numbers must be equal (or no sources at all)"
+            )
+        if len(set(self.document_ids)) != count:
+            raise DataError(f"document index: {count} ids, of which only {len(set(self.document_ids))} are different")
+
+    def __len__(self) -> int:
+        return len(self.document_ids)
+
+    @classmethod
+    def build(
+        cls,
+        model: Any,
+        document_ids: Sequence[str],
+        documents: Sequence[Any],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+    ) -> DocumentIndex:
+        """Encodes `documents` (anything `encode_document` takes) under `document_ids`."""
+        if not documents or len(documents) != len(document_ids):
+            raise DataError(
+                f"document index: {len(documents)} documents and {len(document_ids)} ids; the numbers must be equal "
+                "and not 0"
+            )
+        embeddings = model.encode_document(
+            [as_model_input(item) for item in documents], batch_size=batch_size, show_progress_bar=show_progress_bar
+        )
+        return cls(list(document_ids), embeddings, model_fingerprint(model), document_settings(model))
+
+    def check(self, model: Any) -> None:
+        """Raises ModelError unless `model` would have encoded these documents the same way."""
+        settings = document_settings(model)
+        if settings != self.settings:
+            raise ModelError(
+                f"document index: made with {_listed(self.settings)}, but the model's scoring has {_listed(settings)}; "
+                "encode the documents again, into another index folder"
+            )
+        if model_fingerprint(model) != self.model:
+            raise ModelError(
+                "document index: made by another model (weights, prompt or pixel limits differ); its scores would mean "
+                "nothing. Encode the documents again, into another index folder"
+            )
+
+    def to(self, device: str | torch.device) -> DocumentIndex:
+        """The same index with its embeddings on `device`; searches then run there."""
+        return replace(self, embeddings=self.embeddings.to(device))
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the index, replacing the one that `folder` holds; returns the folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
+        temporary = temporary_name(tensors)
+        try:
+            save_file({name: tensor.contiguous() for name, tensor in self._tensors().items()}, temporary)
+            os.replace(temporary, tensors)
+        finally:
+            temporary.unlink(missing_ok=True)
+        write_json(
+            folder / INDEX_FILE,
+            {
+                "format": INDEX_FORMAT,
+                "embeddings": tensors.name,
+                "model": self.model,
+                "settings": self.settings,
+                "document_ids": self.document_ids,
+                "sources": [asdict(source) for source in self.sources],
+            },
+        )
+        for old in folder.glob("embeddings-*.safetensors"):
+            if old != tensors:
+                old.unlink()
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> DocumentIndex:
+        """Reads an index folder. Whether it fits a model is asked by `check`, which `search` does.
+
+        Raises:
+            DataError: no index there, written in another format, or its files are damaged.
+        """
+        folder = Path(folder)
+        values = _read_manifest(folder)
+        try:
+            tensors = load_file(folder / values["embeddings"])
+            embeddings = Embeddings(tensors["pooled"], tensors["packed"], tensors["offsets"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
+        sources = tuple(Source(**source) for source in values["sources"])
+        return cls(values["document_ids"], embeddings, values["model"], values["settings"], sources)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        cpu = self.embeddings.to("cpu")
+        return {"pooled": cpu.pooled, "packed": cpu.packed, "offsets": cpu.offsets}
+
+
+def document_settings(model: Any) -> dict[str, Any]:
+    """The scoring settings of `model` that decide which token states a document keeps."""
+    values = model.scoring.to_dict()
+    return {name: values[name] for name in DOCUMENT_SETTINGS}
+
+
+def model_fingerprint(model: Any) -> str:
+    """A hash of what turns a document into embeddings: family, prompt and pixel limits, and the weights.
+
+    Of every weight tensor the name, the shape and 64 values spread over it count: training moves all of them, and
+    reading a 2B model whole would cost seconds at every search. An adapter and its merged export have different
+    tensors and so different fingerprints.
+    """
+    prompts = model.family.prompts.to_dict()
+    prompts.pop("query_instruction")
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([model.family.name, prompts], sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().flatten()
+        step = max(1, len(flat) // _SAMPLED_VALUES)
+        digest.update(flat[::step].to("cpu", torch.float32).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read_manifest(folder: Path) -> Mapping[str, Any]:
+    path = folder / INDEX_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"document index {folder}: there is no {INDEX_FILE}; it is not an index folder") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"document index {folder}: {INDEX_FILE} cannot be read ({error})") from error
+    found = values.get("format") if isinstance(values, dict) else None
+    if found != INDEX_FORMAT:
+        raise DataError(f"document index {folder}: format is {found!r}, this version reads {INDEX_FORMAT}")
+    missing = [key for key in ("embeddings", "model", "settings", "document_ids", "sources") if key not in values]
+    if missing:
+        raise DataError(f"document index {folder}: {INDEX_FILE} lacks {', '.join(missing)}")
+    return values
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in settings.items())

@@ -1,0 +1,220 @@
+"""From queries to ranked documents: exact, or in two stages.
+
+    exact       every document's pooled, late and hybrid score
+    two stages  pooled scores of all documents choose `candidates` of them per query; only their tokens are scored
+
+The second costs candidates / N of the late-interaction work and can lose a document whose pooled vector hides what its
+tokens show. Equal scores are ordered by document id.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smart_train.errors import DataError, ScoreError
+from smart_train.media import as_model_input
+from smart_train.retrieval.blocks import document_blocks, query_blocks, take
+from smart_train.retrieval.folder import encode_folder
+from smart_train.retrieval.index import INDEX_FILE, DocumentIndex
+from smart_train.scoring import ScoringConfig, combine, score_parts
+from smart_train.types import Embeddings
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One document found for one query: its place (1 is best) and its scores; `hybrid` is what ranks it."""
+
+    document_id: str
+    rank: int
+    pooled: float
+    late: float
+    hybrid: float
+
+
+def search(
+    model: Any,
+    queries: Any | Sequence[Any],
+    index: DocumentIndex,
+    *,
+    top_k: int = 10,
+    scoring: ScoringConfig | None = None,
+    candidates: int | None = None,
+    batch_size: int = 32,
+    show_progress_bar: bool | None = None,
+) -> list[list[Hit]]:
+    """The best documents of `index` for every query.
+
+    Args:
+        model: the `SmartModel` that made the index.
+        queries: anything `encode_query` takes; a list or tuple of them, or one.
+        top_k: hits per query; fewer when the index is smaller.
+        scoring: other weights than `model.scoring`; its token filters and layer must be the model's.
+        candidates: None scores all documents exactly; otherwise how many the pooled score lets through.
+
+    Raises:
+        DataError: no queries, or numbers out of range.   ModelError: the index is another model's.
+        ScoreError: `scoring` asks for other tokens than the model keeps.
+    """
+    index.check(model)
+    scoring = _with_other_weights(model.scoring, scoring)
+    items = list(queries) if isinstance(queries, (list, tuple)) else [queries]
+    if not items:
+        raise DataError("search: there is no query; at least one is needed")
+    encoded = model.encode_query(
+        [as_model_input(item) for item in items], batch_size=batch_size, show_progress_bar=show_progress_bar
+    )
+    return search_embeddings(encoded, index.embeddings, index.document_ids, scoring, top_k=top_k, candidates=candidates)
+
+
+def search_folder(
+    model: Any,
+    folder: str | Path,
+    queries: Any | Sequence[Any],
+    top_k: int = 10,
+    candidates: int | None = None,
+    index_dir: str | Path | None = None,
+    *,
+    batch_size: int = 32,
+    show_progress_bar: bool | None = None,
+) -> list[list[Hit]]:
+    """Ranks the page images under `folder` for every query; a hit's document id is the page's path inside the folder.
+
+    Args:
+        model: a `SmartModel`, or the path or Hub name of one.
+        top_k, candidates: as `search`.
+        index_dir: where to keep the encoded pages. A later call encodes only new and changed files. None keeps nothing.
+
+    Raises: as `search` and `encode_folder`.
+    """
+    if isinstance(model, (str, Path)):
+        # Here and not above: evaluation and training import this package and bring a model of their own.
+        from smart_train.models import SmartModel
+
+        model = SmartModel.from_pretrained(model)
+    keep = Path(index_dir) if index_dir is not None else None
+    previous = DocumentIndex.load(keep) if keep is not None and (keep / INDEX_FILE).exists() else None
+    index = encode_folder(model, folder, previous=previous, batch_size=batch_size, show_progress_bar=show_progress_bar)
+    if keep is not None and index is not previous:
+        index.save(keep)
+    return search(
+        model,
+        queries,
+        index,
+        top_k=top_k,
+        candidates=candidates,
+        batch_size=batch_size,
+        show_progress_bar=show_progress_bar,
+    )
+
+
+@torch.no_grad()
+def search_embeddings(
+    queries: Embeddings,
+    documents: Embeddings,
+    document_ids: Sequence[str],
+    scoring: ScoringConfig,
+    *,
+    top_k: int = 10,
+    candidates: int | None = None,
+) -> list[list[Hit]]:
+    """`search` for embeddings that exist already. Runs where `documents` are.
+
+    Raises:
+        DataError: `top_k` or `candidates` out of range, or ids that do not match the documents.
+    """
+    if top_k < 1 or (candidates is not None and candidates < top_k):
+        raise DataError(
+            f"search: top_k={top_k} must be at least 1 and candidates={candidates} at least top_k (or None for an "
+            "exact search)"
+        )
+    if len(document_ids) != len(documents):
+        raise DataError(f"search: {len(documents)} documents but {len(document_ids)} document ids")
+    queries = queries.to(documents.device)
+    if candidates is None or candidates >= len(documents):
+        return _exact(queries, documents, document_ids, scoring, top_k)
+    return _two_stage(queries, documents, document_ids, scoring, top_k, candidates)
+
+
+# A hit before it has a place: sorts by falling hybrid score, then by id.
+_Found = tuple[float, str, float, float]
+
+
+def _exact(
+    queries: Embeddings, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
+) -> list[list[Hit]]:
+    found: list[list[_Found]] = [[] for _ in range(len(queries))]
+    for column, some_documents in document_blocks(documents):
+        some_ids = ids[column : column + len(some_documents)]
+        for row, some_queries in query_blocks(queries):
+            for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
+                found[row + i] = heapq.nsmallest(top_k, [*found[row + i], *block])
+    return [_hits(items) for items in found]
+
+
+def _two_stage(
+    queries: Embeddings,
+    documents: Embeddings,
+    ids: Sequence[str],
+    scoring: ScoringConfig,
+    top_k: int,
+    candidates: int,
+) -> list[list[Hit]]:
+    tokens = documents.tokens
+    hits: list[list[Hit]] = []
+    for _, some_queries in query_blocks(queries):
+        pooled = score_parts(some_queries, documents, late=False).pooled
+        for i, row in enumerate(pooled.cpu()):
+            chosen = _best(row, ids, candidates)
+            kept = Embeddings(documents.pooled[chosen], [tokens[j] for j in chosen])
+            query = take(some_queries, i, i + 1)
+            hits.append(_hits(_score(query, kept, [ids[j] for j in chosen], scoring, top_k)[0]))
+    return hits
+
+
+def _score(
+    queries: Embeddings, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
+) -> list[list[_Found]]:
+    """Per query the best `top_k` of `documents`, sorted."""
+    parts = score_parts(queries, documents)
+    hybrid = combine(parts, scoring).cpu()
+    pooled, late = parts.pooled.cpu(), parts.late.cpu()
+    return [
+        [(-float(hybrid[i, j]), ids[j], float(pooled[i, j]), float(late[i, j])) for j in _best(hybrid[i], ids, top_k)]
+        for i in range(len(queries))
+    ]
+
+
+def _best(scores: Tensor, ids: Sequence[str], count: int) -> list[int]:
+    """The places of the `count` highest of scores [n], best first, equals by id."""
+    values = scores.numpy()
+    chosen = np.arange(len(values))
+    if len(values) > count:
+        # All that reach the last place stay in until their ids decide.
+        chosen = np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count])
+    return sorted(chosen.tolist(), key=lambda i: (-values[i], ids[i]))[:count]
+
+
+def _hits(found: Sequence[_Found]) -> list[Hit]:
+    return [
+        Hit(identity, place, pooled, late, -score) for place, (score, identity, pooled, late) in enumerate(found, 1)
+    ]
+
+
+def _with_other_weights(own: ScoringConfig, asked: ScoringConfig | None) -> ScoringConfig:
+    if asked is None:
+        return own
+    for name, value in own.to_dict().items():
+        if not name.endswith("_weight") and asked.to_dict()[name] != value:
+            raise ScoreError(
+                f"search: scoring.{name} is {asked.to_dict()[name]!r}, but the model keeps {value!r}; only the weights "
+                "can be changed without encoding again"
+            )
+    return asked

@@ -1,0 +1,98 @@
+"""A folder of page images: what is found, what is refused by name, and what is not encoded twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from smart_train.errors import DataError, ModelError
+from smart_train.retrieval import DocumentIndex, encode_folder, find_images
+
+
+def test_images_of_all_levels_sorted_without_hidden_ones(pages, model):
+    index = encode_folder(model, pages)
+    assert index.document_ids == ["a.webp", "b.png", "deep/d.bmp", "deep/er/c.PNG"]
+    assert model.encoded == ["a.webp", "b.png", "d.bmp", "c.PNG"]
+    assert len(index.embeddings) == 4
+    alone = encode_folder(model, pages / "deep" / "er")
+    assert torch.equal(alone.embeddings.packed, index.embeddings[3].packed)
+
+
+def test_nothing_changed_returns_the_same_index(tmp_path, pages, model):
+    index = encode_folder(model, pages)
+    index.save(tmp_path / "index")
+    loaded = DocumentIndex.load(tmp_path / "index")
+    model.encoded.clear()
+    assert encode_folder(model, pages, previous=loaded) is loaded
+    assert model.encoded == []
+
+
+def test_only_new_and_changed_pages_are_encoded(pages, paint, model):
+    index = encode_folder(model, pages)
+    paint(pages / "b.png", "blue", "green")
+    paint(pages / "z.jpg", "grey", "red")
+    shutil.move(pages / "a.webp", pages / "deep" / "moved.webp")
+    os.utime(pages / "deep" / "d.bmp", (1, 1))  # touched, not changed
+    (pages / "deep" / "er" / "c.PNG").unlink()
+    model.encoded.clear()
+    updated = encode_folder(model, pages, previous=index)
+    assert model.encoded == ["b.png", "z.jpg"]
+    fresh = encode_folder(model, pages)
+    assert updated.document_ids == fresh.document_ids == ["b.png", "deep/d.bmp", "deep/moved.webp", "z.jpg"]
+    assert updated.sources == fresh.sources
+    assert torch.equal(updated.embeddings.packed, fresh.embeddings.packed)
+    assert torch.equal(updated.embeddings.pooled, fresh.embeddings.pooled)
+    assert torch.equal(updated.embeddings.offsets, fresh.embeddings.offsets)
+
+
+def test_copies_of_a_page_are_encoded_once(pages, model):
+    shutil.copy(pages / "b.png", pages / "copy.png")
+    index = encode_folder(model, pages)
+    assert model.encoded.count("b.png") + model.encoded.count("copy.png") == 1
+    rows = [index.document_ids.index(name) for name in ("b.png", "copy.png")]
+    assert torch.equal(index.embeddings[rows[0]].packed, index.embeddings[rows[1]].packed)
+
+
+def test_all_bad_images_are_named_before_anything_is_encoded(pages, model):
+    (pages / "deep" / "cut.png").write_bytes((pages / "b.png").read_bytes()[:40])
+    (pages / "text.jpg").write_text("no image")
+    (pages / "empty.webp").touch()
+    with pytest.raises(DataError, match="3 of 7 images cannot be used") as caught:
+        encode_folder(model, pages)
+    for name in ("deep/cut.png", "text.jpg", "empty.webp"):
+        assert name in str(caught.value)
+    assert model.encoded == []
+
+
+def test_many_bad_images_are_counted(tmp_path, model):
+    for i in range(25):
+        (tmp_path / f"{i}.png").write_text("no image")
+    with pytest.raises(DataError, match="25 of 25 images") as caught:
+        encode_folder(model, tmp_path)
+    assert str(caught.value).endswith("\n  and 5 more")
+    assert len(str(caught.value).splitlines()) == 22
+
+
+def test_folders_without_images(tmp_path, model):
+    with pytest.raises(DataError, match="no image in it.*webp"):
+        encode_folder(model, tmp_path)
+    with pytest.raises(DataError, match="absent: no such folder"):
+        encode_folder(model, tmp_path / "absent")
+    (tmp_path / "file.png").touch()
+    with pytest.raises(DataError, match="not a folder"):
+        find_images(tmp_path / "file.png")
+
+
+def test_an_index_of_another_model_is_refused(pages, make_model):
+    index = encode_folder(make_model(), pages)
+    with pytest.raises(ModelError, match="made by another model"):
+        encode_folder(make_model(seed=1), pages, previous=index)
+
+
+def test_an_index_without_files_is_refused(pages, model):
+    index = DocumentIndex.build(model, ["x"], [pages / "b.png"])
+    with pytest.raises(DataError, match="not made from files"):
+        encode_folder(model, pages, previous=index)

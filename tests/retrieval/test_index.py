@@ -1,0 +1,140 @@
+"""Indexes on disk: whole or absent, and only for the model that made them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+
+from smart_train.errors import DataError, ModelError
+from smart_train.models.family import PromptConfig
+from smart_train.retrieval import DocumentIndex, Source, model_fingerprint
+from smart_train.retrieval import index as index_module
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Embeddings
+
+
+@pytest.fixture
+def index(model):
+    embeddings = Embeddings(torch.rand(3, 3), [torch.rand(2, 3), torch.rand(0, 3), torch.rand(4, 3)])
+    sources = tuple(Source(f"{name}.png", 10, 20, name * 32) for name in "abc")
+    return DocumentIndex(
+        ["a", "b", "caf\u00e9\udce9"],
+        embeddings,
+        model_fingerprint(model),
+        index_module.document_settings(model),
+        sources,
+    )
+
+
+def same(left: DocumentIndex, right: DocumentIndex) -> bool:
+    return (
+        (left.document_ids, left.model, left.settings, left.sources)
+        == (right.document_ids, right.model, right.settings, right.sources)
+        and torch.equal(left.embeddings.pooled, right.embeddings.pooled)
+        and torch.equal(left.embeddings.packed, right.embeddings.packed)
+        and torch.equal(left.embeddings.offsets, right.embeddings.offsets)
+    )
+
+
+def test_saved_and_loaded(tmp_path, index):
+    index.save(tmp_path / "index")
+    assert same(DocumentIndex.load(tmp_path / "index"), index)
+
+
+def test_saving_again_replaces_and_leaves_nothing_behind(tmp_path, index, model):
+    index.save(tmp_path)
+    smaller = DocumentIndex(["z"], index.embeddings[:1], index.model, index.settings)
+    smaller.save(tmp_path)
+    assert same(DocumentIndex.load(tmp_path), smaller)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("step", ["save_file", "write_json"])
+def test_a_save_that_dies_leaves_the_old_index(tmp_path, index, monkeypatch, step):
+    index.save(tmp_path)
+
+    def die(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(index_module, step, die)
+    with pytest.raises(KeyboardInterrupt):
+        DocumentIndex(["z"], index.embeddings[:1], index.model, index.settings).save(tmp_path)
+    assert same(DocumentIndex.load(tmp_path), index)
+    monkeypatch.undo()
+    index.save(tmp_path)  # and the next save clears what the dead one left
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_embeddings_of_any_dtype_survive(tmp_path, index):
+    half = DocumentIndex(index.document_ids, index.embeddings.to(torch.bfloat16), index.model, index.settings)
+    half.save(tmp_path)
+    assert DocumentIndex.load(tmp_path).embeddings.packed.dtype == torch.bfloat16
+
+
+def test_fits_only_the_model_that_made_it(index, make_model):
+    index.check(make_model())
+    index.check(make_model(scoring=ScoringConfig(late_weight=3.0, query_tokens="text")))
+    index.check(make_model(prompts=PromptConfig(query_instruction="Find it.")))
+    for other in (
+        make_model(seed=1),
+        make_model(prompts=PromptConfig(max_pixels=1000)),
+        make_model(prompts=PromptConfig(document_instruction="Read it.")),
+    ):
+        with pytest.raises(ModelError, match="made by another model"):
+            index.check(other)
+    with pytest.raises(ModelError, match="made with layer -1.*scoring has layer 2"):
+        index.check(make_model(scoring=ScoringConfig(layer=2)))
+    with pytest.raises(ModelError, match="document_tokens 'visual'"):
+        index.check(make_model(scoring=ScoringConfig(document_tokens="visual")))
+
+
+def test_fingerprint_sees_training_and_not_the_dtype(model):
+    before = model_fingerprint(model)
+    model.weight.data = model.weight.data.bfloat16().float()
+    rounded = model_fingerprint(model)
+    assert rounded != before
+    assert model_fingerprint(model.bfloat16()) == rounded
+
+
+def test_damaged_folders_are_named(tmp_path, index):
+    with pytest.raises(DataError, match=r"nowhere: there is no index.json"):
+        DocumentIndex.load(tmp_path / "nowhere")
+    index.save(tmp_path)
+    tensors = next(tmp_path.glob("*.safetensors"))
+    os.truncate(tensors, 100)
+    with pytest.raises(DataError, match="its embeddings cannot be read"):
+        DocumentIndex.load(tmp_path)
+    tensors.unlink()
+    with pytest.raises(DataError, match="its embeddings cannot be read"):
+        DocumentIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "cannot be read"), ("[]", "format is None"), ('{"format": 99}', "format is 99"), ('{"format": 1}', "lacks")],
+)
+def test_damaged_manifests_are_named(tmp_path, text, message):
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        DocumentIndex.load(tmp_path)
+
+
+def test_numbers_must_agree(index, model):
+    with pytest.raises(DataError, match="2 ids, 3 embeddings and 3 sources"):
+        DocumentIndex(["a", "b"], index.embeddings, "", {}, index.sources)
+    with pytest.raises(DataError, match="3 ids, of which only 2"):
+        DocumentIndex(["a", "b", "a"], index.embeddings, "", {})
+    with pytest.raises(DataError, match="0 documents and 0 ids"):
+        DocumentIndex.build(model, [], [])
+    with pytest.raises(DataError, match="1 documents and 2 ids"):
+        DocumentIndex.build(model, ["a", "b"], ["x.png"])
+
+
+def test_manifest_is_readable(tmp_path, index):
+    index.save(tmp_path)
+    values = json.loads((tmp_path / "index.json").read_text())
+    assert values["settings"] == {"layer": -1, "document_tokens": "content", "pooled_token": "keep"}
+    assert values["sources"][0] == {"path": "a.png", "size": 10, "mtime_ns": 20, "digest": "a" * 32}
