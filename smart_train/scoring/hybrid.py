@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.maxsim import maxsim_packed
+from smart_train.scoring.maxsim import maxsim
 from smart_train.types import Embeddings, ScoreParts
 
 TOKEN_FILTERS = ("content", "text", "visual", "all")
@@ -32,8 +32,8 @@ class ScoringConfig:
         pooled_weight: weight of the pooled cosine; 0 leaves the term out.
         late_weight: weight of the late-interaction term; 0 leaves the term out. The paper weighs both 1.
         layer: hidden layer the token states come from; -1 is the last. The model checks the range.
-        query_tokens: which of a query's tokens are kept: "content" (text and visual, no special tokens), "text", "visual"
-            or "all" (everything but padding).
+        query_tokens: which of a query's tokens are kept: "content" (text and visual, no special tokens), "text",
+            "visual" or "all" (everything but padding).
         document_tokens: the same for documents.
         pooled_token: whether the position that the pooled vector is read from is among the kept tokens ("keep") or not
             ("drop"). The paper drops it; the authors' published figures kept it.
@@ -161,4 +161,4 @@ def _late(queries: Embeddings, documents: Embeddings) -> Tensor:
     if left.dtype != right.dtype:
         wide = torch.promote_types(left.dtype, right.dtype)
         left, right = left.to(wide), right.to(wide)
-    return maxsim_packed(left, queries.offsets, right, documents.offsets)
+    return maxsim((left, queries.offsets), (right, documents.offsets))

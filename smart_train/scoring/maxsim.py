@@ -1,18 +1,45 @@
-"""Late interaction (MaxSim) over padded, listed or packed token states."""
+"""Late interaction (MaxSim), lean: forward in blocks, backward through the winners only.
+
+    late(q, d) = (1 / |M_q|) * sum over i in M_q of  max over j in M_d of  <h_i, h_j>
+
+(ColBERT's MaxSim, arXiv 2004.12832; the mean over the query's tokens is SMART's, arXiv 2605.24938.)
+
+The gradient reaches one document token per query token. Autograd through the similarity matrix runs two dense products
+over a gradient that is almost all zeros, and keeps the matrix alive until then. Here the forward builds the matrix
+block by block under a byte budget, without a graph, and keeps an int32 winner per query token and document; the
+backward gathers and scatters winners. Both are sums over bags of rows (`embedding_bag`), each bag added up in a fixed
+order: the same input gives the same bits.
+
+Shapes inside this file: M query tokens in all, R document rows in all, N documents that have tokens.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.inputs import Tokens, TokenSet, accumulation_dtype, check_pair, token_set
+from smart_train.scoring.kernels import maxsim_by_kernels
+from smart_train.scoring.product import inner_products
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 
-Tokens = Tensor | Sequence[Tensor] | tuple[Tensor, Tensor]
+BACKENDS = ("auto", "torch", "kernels")
+REDUCTIONS = ("mean", "sum")
+NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
+# One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
+BLOCK_BYTES = {"cpu": 16 << 20, "other": 256 << 20}
+# Padding between two documents is multiplied along when that costs less than a second call: multiply-adds per call.
+CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
 
 
+@torch.compiler.disable
 def maxsim(
     queries: Tokens,
     documents: Tokens,
@@ -21,56 +48,268 @@ def maxsim(
     *,
     reduction: str = "mean",
     normalize: bool = False,
+    backend: str = "auto",
+    block_bytes: int | None = None,
 ) -> Tensor:
-    """Late score of every query against every document, fp32 [Q, N]."""
-    left, left_offsets = _pack(queries, query_mask, "query")
-    right, right_offsets = _pack(documents, document_mask, "document")
-    return maxsim_packed(left, left_offsets, right, right_offsets, reduction=reduction, normalize=normalize)
+    """Late score of every query against every document. Differentiable once, deterministic, indifferent to autocast.
 
+    Args:
+        queries: padded [Q, Tq, d], or a list of [T_i, d], or packed: a tuple (values [sum T, d], offsets [Q + 1]).
+        documents: the same choice, on its own; widths, dtype (fp32, fp64, fp16 or bf16) and device as the queries.
+        query_mask: bool [Q, Tq], True at tokens that count, anywhere in a row; only with padded queries.
+        document_mask: bool [N, Td], likewise. What padding holds, NaN included, is never read as a state.
+        reduction: "mean" over a query's tokens (SMART), or "sum" (ColBERT).
+        normalize: L2-normalise every state, without keeping a normalised copy of the documents.
+        backend: "torch" is this file, on any device; "kernels" is the package late-interaction-kernels or an error;
+            "auto" is "torch" (no measurement has shown the kernels ahead of it yet, and their backward is not
+            deterministic).
+        block_bytes: budget for the similarities held at a time; None takes `BLOCK_BYTES`. Has no effect on the scores
+            beyond rounding.
 
-def maxsim_packed(
-    queries: Tensor,
-    query_offsets: Tensor,
-    documents: Tensor,
-    document_offsets: Tensor,
-    *,
-    reduction: str = "mean",
-    normalize: bool = False,
-) -> Tensor:
-    """`maxsim` of packed states: values [sum T, d] and int64 offsets [items + 1] on either side."""
-    if queries.shape[1] != documents.shape[1]:
-        raise ScoreError(f"maxsim: queries are {queries.shape[1]} wide, documents {documents.shape[1]}")
-    if queries.dtype != documents.dtype:
-        raise ScoreError(f"maxsim: queries are {queries.dtype}, documents {documents.dtype}")
-    wide = torch.float64 if queries.dtype == torch.float64 else torch.float32
-    with torch.autocast(queries.device.type, enabled=False):
-        left, right = queries.to(wide), documents.to(wide)
-        if normalize:
-            left, right = torch.nn.functional.normalize(left, dim=1), torch.nn.functional.normalize(right, dim=1)
-        lengths = query_offsets.diff()
-        owner = torch.repeat_interleave(torch.arange(len(lengths), device=left.device), lengths)
-        columns = []
-        for document in right.split(document_offsets.diff().tolist()):
-            if not len(document):
-                columns.append(left.new_full((len(lengths),), EMPTY_DOCUMENT_SCORE))
-                continue
-            best = (left @ document.T).amax(dim=1)
-            total = best.new_zeros(len(lengths)).index_add(0, owner, best)
-            columns.append(total / lengths.clamp(min=1) if reduction == "mean" else total)
-        scores = torch.stack(columns, dim=1) if columns else left.new_zeros(len(lengths), 0)
+    Returns: fp32 [Q, N] (fp64 from fp64). A query without tokens scores 0 against every document; a document without
+        tokens scores `EMPTY_DOCUMENT_SCORE`, and no gradient flows.
+
+    Raises:
+        ScoreError: shapes, widths, dtypes, devices, masks or offsets that do not fit; states that are NaN or infinite;
+            products that overflow; an unknown `reduction` or `backend`, or a backend that cannot be had.
+    """
+    _check_choice("reduction", reduction, REDUCTIONS)
+    _check_choice("backend", backend, BACKENDS)
+    left = token_set(queries, query_mask, "query")
+    right = token_set(documents, document_mask, "document")
+    if left is None or right is None:
+        known = left or right
+        return torch.zeros(
+            len(left or ()),
+            len(right or ()),
+            dtype=accumulation_dtype(known.values.dtype) if known else torch.float32,
+            device=known.values.device if known else None,
+        )
+    check_pair(left, right)
+    left = left.packed()
+    scored, kept = right.without_empty()
+    score = maxsim_by_kernels if backend == "kernels" else _score
+    scores = score(left, scored, reduction=reduction, normalize=normalize, block_bytes=block_bytes)
     if not scores.isfinite().all():
-        raise ScoreError("maxsim: NaN or infinite token states")
+        raise ScoreError(f"maxsim: finite states whose products overflow {left.values.dtype}")
+    if len(kept) < len(right):
+        full = scores.new_full((len(left), len(right)), EMPTY_DOCUMENT_SCORE)
+        scores = full.index_copy(1, torch.tensor(kept, dtype=torch.int64, device=scores.device), scores)
     return scores
 
 
-def _pack(tokens: Tokens, mask: Tensor | None, what: str) -> tuple[Tensor, Tensor]:
-    if isinstance(tokens, Tensor):
-        if mask is None:
-            mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        lengths, values = mask.sum(dim=1), tokens[mask]
-    elif len(tokens) == 2 and tokens[1].ndim == 1:
-        return tokens[0], tokens[1]
-    else:
-        lengths = torch.tensor([len(item) for item in tokens], device=tokens[0].device)
-        values = torch.cat(list(tokens))
-    return values, torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+@dataclass(frozen=True)
+class _Plan:
+    """What the autograd function needs besides the states."""
+
+    query_offsets: Tensor  # int64 [Q + 1]
+    documents: TokenSet  # its spans and holes; every document has tokens
+    mean: bool
+    normalize: bool
+    block_bytes: int
+    call_work: int
+
+
+def _score(
+    queries: TokenSet, documents: TokenSet, *, reduction: str, normalize: bool, block_bytes: int | None
+) -> Tensor:
+    kind = "cpu" if queries.values.device.type == "cpu" else "other"
+    plan = _Plan(
+        query_offsets=queries.offsets(),
+        documents=documents,
+        mean=reduction == "mean",
+        normalize=normalize,
+        block_bytes=block_bytes or BLOCK_BYTES[kind],
+        call_work=CALL_WORK[kind],
+    )
+    with torch.autocast(queries.values.device.type, enabled=False):
+        if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
+            return _WinnersOnly.apply(queries.values, documents.values, plan)
+        return _forward(queries.values, documents.values, plan, winners=None, similarities=None)
+
+
+class _WinnersOnly(torch.autograd.Function):
+    """Scores [Q, N] of query states [M, d] and document rows [R, d]."""
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, documents: Tensor, plan: _Plan) -> Tensor:
+        shape = (len(queries), len(plan.documents))
+        winners = torch.empty(shape, dtype=torch.int32, device=queries.device)
+        # Normalisation's own gradient needs the winning cosines; without it they would be dead weight.
+        similarities = winners.new_empty(shape, dtype=accumulation_dtype(queries.dtype)) if plan.normalize else None
+        scores = _forward(queries, documents, plan, winners, similarities)
+        ctx.save_for_backward(queries, documents, winners, similarities)
+        ctx.plan = plan
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        queries, documents, winners, similarities = ctx.saved_tensors
+        plan: _Plan = ctx.plan
+        lengths = plan.query_offsets.diff()
+        if plan.mean:
+            grad = grad / lengths.clamp(min=1).unsqueeze(1)
+        owner = torch.repeat_interleave(lengths)  # the query each of the M tokens belongs to
+        weights = grad.index_select(0, owner)
+        with torch.autocast(queries.device.type, enabled=False):
+            grad_queries = grad_documents = None
+            if ctx.needs_input_grad[0]:
+                grad_queries = _query_gradient(queries, documents, winners, weights, similarities)
+            if ctx.needs_input_grad[1]:
+                grad_documents = _document_gradient(queries, documents, winners, weights, similarities)
+        return grad_queries, grad_documents, None
+
+
+def _forward(
+    queries: Tensor, documents: Tensor, plan: _Plan, winners: Tensor | None, similarities: Tensor | None
+) -> Tensor:
+    """Scores [Q, N]; fills `winners` and `similarities` [M, N] where given. Builds no graph."""
+    queries, documents = queries.detach(), documents.detach()
+    wide = accumulation_dtype(queries.dtype)
+    scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.documents), dtype=wide)
+    inverse = None
+    if plan.normalize:
+        queries = (queries * inverse_norms(queries).unsqueeze(1)).to(queries.dtype)
+        inverse = inverse_norms(documents)
+    rows = torch.arange(len(queries), device=queries.device)
+    for group in _groups(plan, len(queries), documents.shape[1], documents.element_size()):
+        columns = slice(group.first, group.first + len(group.spans))
+        best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
+        block = documents[group.start : group.stop]
+        for top in range(0, len(queries), group.query_rows):
+            part = slice(top, top + group.query_rows)
+            similarity = inner_products(queries[part], block)
+            if inverse is not None:
+                similarity = similarity.to(wide).mul_(inverse[group.start : group.stop])
+            if plan.documents.holes is not None:
+                similarity.masked_fill_(plan.documents.holes[group.start : group.stop], -torch.inf)
+            reduce_spans(similarity, group.spans, best[part], None if winners is None else winners[part, columns])
+        if winners is not None:
+            winners[:, columns] += group.start
+        if similarities is not None:
+            similarities[:, columns] = best
+        scores[:, columns] = bag(best, rows, offsets=plan.query_offsets)
+    return scores.div_(plan.query_offsets.diff().clamp(min=1).unsqueeze(1)) if plan.mean else scores
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Neighbouring documents that one product covers: rows start..stop, spans relative to start."""
+
+    first: int
+    start: int
+    stop: int
+    spans: list[tuple[int, int]]
+    query_rows: int
+
+
+def _groups(plan: _Plan, query_tokens: int, width: int, element_size: int) -> Iterator[_Group]:
+    """Documents in order, as many at a time as the byte budget and the padding between them allow."""
+    starts, lengths = plan.documents.starts, plan.documents.lengths
+    if not query_tokens:
+        query_tokens = 1
+    budget = max(plan.block_bytes // element_size, 1)  # similarities held at a time
+    most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
+    most_gap = plan.call_work // (query_tokens * max(width, 1))
+    first = 0
+    while first < len(starts):
+        last = first + 1
+        while (
+            last < len(starts)
+            and starts[last] + lengths[last] - starts[first] <= most_rows
+            and starts[last] - (starts[last - 1] + lengths[last - 1]) <= most_gap
+        ):
+            last += 1
+        start, stop = starts[first], starts[last - 1] + lengths[last - 1]
+        spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
+        yield _Group(first, start, stop, spans, max(budget // (stop - start), 1))
+        first = last
+
+
+def reduce_spans(similarity: Tensor, spans: list[tuple[int, int]], best: Tensor, winners: Tensor | None) -> None:
+    """Largest similarity [M, columns] within each span, into best [M, spans]; its column into int32 winners [M, spans].
+
+    Without winners `amax` serves, which costs a tenth of `max`. Adjacent spans of equal length are reduced together.
+    """
+    done = 0
+    while done < len(spans):
+        start, length = spans[done]
+        stop = done + 1
+        while stop < len(spans) and spans[stop] == (start + (stop - done) * length, length):
+            stop += 1
+        view = similarity[:, start : start + (stop - done) * length].unflatten(1, (stop - done, length))
+        if winners is None:
+            best[:, done:stop] = view.amax(dim=2)
+        else:
+            values, places = view.max(dim=2)
+            best[:, done:stop] = values
+            winners[:, done:stop] = places + torch.arange(
+                start, start + (stop - done) * length, length, device=places.device
+            )
+        done = stop
+
+
+def _query_gradient(
+    queries: Tensor, documents: Tensor, winners: Tensor, weights: Tensor, similarities: Tensor | None
+) -> Tensor:
+    if not winners.numel():
+        return torch.zeros_like(queries)
+    if similarities is None:
+        return bag(documents, winners, weights)
+    # Of <q/|q|, d^>: the part of the sum of winners that is orthogonal to q, over |q|.
+    wide = similarities.dtype
+    toward = bag(documents, winners, weights * inverse_norms(documents)[winners]).to(wide)
+    inverse = inverse_norms(queries).unsqueeze(1)
+    along = (weights * similarities).sum(dim=1, keepdim=True)
+    return ((toward - along * inverse * queries.to(wide)) * inverse).to(queries.dtype)
+
+
+def _document_gradient(
+    queries: Tensor, documents: Tensor, winners: Tensor, weights: Tensor, similarities: Tensor | None
+) -> Tensor:
+    if not winners.numel():
+        return torch.zeros_like(documents)
+    hits, order = winners.flatten().sort(stable=True)
+    edges = torch.arange(len(documents) + 1, dtype=torch.int32, device=hits.device)
+    offsets = torch.searchsorted(hits, edges)  # the hits of row r are hits[offsets[r] : offsets[r + 1]]
+    tokens = torch.div(order, winners.shape[1], rounding_mode="floor")
+    weights = weights.flatten()[order]
+    if similarities is None:
+        # A bag for every row, most of them empty: one write, where zeros and a scatter would be two.
+        return bag(queries, tokens, weights, offsets)
+    inverse = inverse_norms(documents)
+    unit = (queries * inverse_norms(queries).unsqueeze(1)).to(queries.dtype)
+    gradient = bag(unit, tokens, weights * inverse[hits], offsets)
+    rows = hits.unique_consecutive()
+    shares = (weights * similarities.flatten()[order]).unsqueeze(1)
+    along = bag(shares, torch.arange(len(hits), device=hits.device), offsets=offsets)
+    scale = along[rows] * inverse[rows].square().unsqueeze(1)
+    gradient[rows] -= (scale * documents[rows]).to(gradient.dtype)
+    return gradient
+
+
+def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
+    """Weighted sums of rows of `table`: per row of 2-D `rows`, or per `offsets` interval of 1-D `rows`.
+
+    Adds in the order given, so that the result does not depend on threads; `index_add_` on CUDA would.
+    """
+    return F.embedding_bag(
+        rows,
+        table,
+        None if offsets is None else offsets.to(rows.dtype),
+        mode="sum",
+        per_sample_weights=None if weights is None else weights.to(table.dtype),
+        include_last_offset=offsets is not None,
+    )
+
+
+def inverse_norms(states: Tensor) -> Tensor:
+    """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
+    norms = torch.linalg.vector_norm(states, dim=1, dtype=accumulation_dtype(states.dtype))
+    return norms.clamp_(min=NORM_FLOOR).reciprocal_()
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ScoreError(f"maxsim: {name} is {value!r}; choose one of {', '.join(allowed)}")

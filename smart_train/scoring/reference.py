@@ -2,8 +2,8 @@
 
     late(q, d) = (1 / |M_q|) * sum over i in M_q of  max over j in M_d of  <h_i, h_j>
 
-M are the kept tokens, h their states. The mean over the query's tokens keeps the late term on the cosine's scale, beside
-the pooled cosine; `reduction="sum"` is ColBERT's.
+M are the kept tokens, h their states. The mean over the query's tokens keeps the late term on the cosine's scale,
+beside the pooled cosine; `reduction="sum"` is ColBERT's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor
 EMPTY_DOCUMENT_SCORE = -1e9
 """Late score of a document that keeps no token.
 
-A maximum over nothing has no value. 0 would rank an empty document above every document with negative similarities; -inf
-turns `0 * -inf` in the gradient of a learned temperature into NaN. A finite value far below any similarity ranks the
-document last and gets exactly no weight and no gradient from a softmax.
+A maximum over nothing has no value. 0 would rank an empty document above every document with negative similarities;
+-inf turns `0 * -inf` in the gradient of a learned temperature into NaN. A finite value far below any similarity ranks
+the document last and gets exactly no weight and no gradient from a softmax.
 """
 
 
