@@ -1,0 +1,194 @@
+"""Pictures of a run, as PNG: losses, learning rate, retrieval metrics over steps, and before against after.
+
+Figures are built without pyplot: no window, no state shared with whoever imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.retrieval.storage import temporary_name
+
+Record = Mapping[str, Any]
+Series = tuple[list[float], list[float]]
+
+SHOWN_OVER_STEPS = ("ndcg@5", "recall@1")
+SHOWN_BEFORE_AFTER = ("ndcg@5", "recall@1", "mrr@10")
+
+# Colours that stay apart in print and for colour-blind readers (Okabe and Ito, 2008).
+COLOURS = {
+    "pooled": "#0072B2",
+    "late": "#E69F00",
+    "hybrid": "#009E73",
+    "total": "#333333",
+    "chance": "#999999",
+    "before": "#B8C4CE",
+}
+_SPARE = ("#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
+_DPI = 150
+
+
+def plot_run(
+    records: Iterable[Record],
+    folder: str | Path,
+    *,
+    before: EvaluationResult | None = None,
+    after: EvaluationResult | None = None,
+) -> list[Path]:
+    """Draws what there is to draw into `folder` and returns the files.
+
+    loss.png and learning_rate.png need log records; metrics.png needs records with `eval_{score}_{metric}` keys
+    (`before` is then its step 0); before_after.png needs both results.
+
+    Args:
+        records: log records: {"step": 10, "loss": ..., "loss_pooled": ..., "learning_rate": ...,
+            "eval_hybrid_ndcg@5": ...}; other keys are ignored. A step that comes twice (a resumed run) counts once,
+            with its last value.
+    """
+    records, folder = list(records), Path(folder)
+    drawn: list[Path] = []
+    parts = _series(records, [key for key in _keys(records) if key.startswith("loss_")])
+    # The total of a single part is that part.
+    losses = parts if len(parts) == 1 else {**parts, **_series(records, ["loss"])}
+    if losses:
+        drawn.append(_save(_loss_figure(losses), folder / "loss.png"))
+    rates = _series(records, ["learning_rate"])
+    if rates:
+        drawn.append(_save(_rate_figure(rates["learning_rate"]), folder / "learning_rate.png"))
+    start = [{"step": 0, **before.flat()}] if before is not None else []
+    metrics = {metric: _metric_series(start, records, metric) for metric in SHOWN_OVER_STEPS}
+    metrics = {metric: series for metric, series in metrics.items() if series}
+    if metrics:
+        last = after or before
+        drawn.append(_save(_metrics_figure(metrics, last.chance if last is not None else {}), folder / "metrics.png"))
+    if before is not None and after is not None:
+        drawn.append(_save(_before_after_figure(before, after), folder / "before_after.png"))
+    return drawn
+
+
+def _loss_figure(losses: Mapping[str, Series]) -> Figure:
+    figure, axes = _figure()
+    spare = iter(_SPARE * len(losses))
+    for key, (steps, values) in losses.items():
+        name = "total" if key == "loss" else key.removeprefix("loss_")
+        colour = COLOURS.get(name) or next(spare)
+        axes.plot(steps, values, label=name, color=colour, **_marks(steps))
+    axes.set(xlabel="optimiser step", ylabel="loss", title="Training loss")
+    axes.set_ylim(bottom=0)
+    _legend(figure, axes)
+    return figure
+
+
+def _rate_figure(rates: Series) -> Figure:
+    figure, axes = _figure(height=2.8)
+    axes.plot(*rates, color=COLOURS["total"], **_marks(rates[0]))
+    axes.set(xlabel="optimiser step", ylabel="learning rate", title="Learning rate")
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    return figure
+
+
+def _metrics_figure(metrics: Mapping[str, Mapping[str, Series]], chance: Mapping[str, float]) -> Figure:
+    figure = Figure(figsize=(4.2 * len(metrics) + 1.0, 3.6), layout="constrained")
+    for place, (metric, scores) in enumerate(metrics.items()):
+        axes = _clean(figure.add_subplot(1, len(metrics), place + 1))
+        for score, (steps, values) in scores.items():
+            axes.plot(steps, values, label=score, color=COLOURS[score], **_marks(steps))
+        if metric in chance:
+            axes.axhline(chance[metric], color=COLOURS["chance"], linestyle=":", label="chance")
+        axes.set(xlabel="optimiser step", title=f"Held-out {_label(metric)}", ylim=(0, 1.02))
+    _legend(figure, axes)
+    return figure
+
+
+def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> Figure:
+    names = [name for name in SHOWN_BEFORE_AFTER if name in before.chance and name in after.chance]
+    figure = Figure(figsize=(3.1 * len(names) + 0.8, 3.6), layout="constrained")
+    for place, name in enumerate(names):
+        axes = _clean(figure.add_subplot(1, len(names), place + 1))
+        chance = after.chance[name]
+        for i, score in enumerate(SCORES):
+            for side, result, colour in ((-0.2, before, COLOURS["before"]), (0.2, after, COLOURS[score])):
+                value = result.metrics[score][name]
+                axes.bar(
+                    i + side, value, width=0.38, color=colour, label="before" if result is before and not i else None
+                )
+                # Above the line of chance too, or it would run through the number.
+                height = max(value, chance) if abs(value - chance) < 0.06 else value
+                axes.text(i + side, height + 0.015, f"{value:.2f}", ha="center", fontsize=8)
+        axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance", zorder=0.9)
+        axes.set(title=_label(name), ylim=(0, 1.09), xticks=range(len(SCORES)), xticklabels=SCORES)
+        axes.tick_params(axis="x", length=0)
+    _legend(figure, axes)
+    figure.suptitle(f"Before and after training: {len(after.query_ids)} queries against {after.documents} documents")
+    return figure
+
+
+def _figure(height: float = 3.6) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    return figure, _clean(figure.add_subplot())
+
+
+def _clean(axes: Axes) -> Axes:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _marks(steps: Sequence[float]) -> dict[str, Any]:
+    """Dots where points are few: a line through one point is invisible."""
+    return {"linewidth": 1.6, "marker": "o" if len(steps) <= 25 else None, "markersize": 3.5}
+
+
+def _label(metric: str) -> str:
+    name, _, cut = metric.partition("@")
+    return f"{ {'ndcg': 'nDCG', 'mrr': 'MRR'}.get(name, name) }@{cut}"
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, beside them: within a panel it would cover lines."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside right center")
+
+
+def _metric_series(start: Sequence[Record], records: Sequence[Record], metric: str) -> dict[str, Series]:
+    """score -> (steps, values) of one metric; empty unless it was measured during training."""
+    keys = {score: f"eval_{score}_{metric}" for score in SCORES}
+    if not any(key in record for record in records for key in keys.values()):
+        return {}
+    series = _series([*start, *records], list(keys.values()))
+    return {score: series[key] for score, key in keys.items() if key in series}
+
+
+def _keys(records: Iterable[Record]) -> list[str]:
+    return list(dict.fromkeys(key for record in records for key in record))
+
+
+def _series(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Series]:
+    """key -> (steps, values), rising in steps; keys without a value are left out."""
+    found: dict[str, Series] = {}
+    for key in keys:
+        points = {record["step"]: record[key] for record in records if key in record and "step" in record}
+        if points:
+            steps = sorted(points)
+            found[key] = (steps, [points[step] for step in steps])
+    return found
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        FigureCanvasAgg(figure).print_figure(temporary, dpi=_DPI, format="png")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,40 @@
+"""Two processes return what one returns, each having encoded its share."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from tests.evaluation.conftest import DrawnModel, drawn_set
+
+WORLD = 2
+# (queries, documents): even shares, uneven shares, fewer queries than ranks, a rank without documents.
+SIZES = [(30, 60), (31, 47), (1, 4), (1, 1)]
+
+
+def work(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    for number, sizes in enumerate(SIZES):
+        model = DrawnModel()
+        RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank}.json")
+        encoded = len(model.encoded)
+        assert encoded == -(-sizes[0] // WORLD) + -(-sizes[1] // WORLD), encoded
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.dist
+def test_every_rank_returns_the_result_of_a_single_process(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.start_processes(work, args=(port, str(tmp_path)), nprocs=WORLD, start_method="spawn")
+    for number, sizes in enumerate(SIZES):
+        alone = RetrievalEvaluator(drawn_set(*sizes))(DrawnModel())
+        for rank in range(WORLD):
+            assert EvaluationResult.load(tmp_path / f"{number}.{rank}.json") == alone

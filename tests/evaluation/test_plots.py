@@ -1,0 +1,59 @@
+"""Plots are drawn for what is there, and hold the points that were logged."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from smart_train.evaluation import RetrievalEvaluator
+from smart_train.evaluation.plots import _metric_series, _series, plot_run
+
+RECORDS = [
+    {"step": 10, "loss": 3.0, "loss_pooled": 2.0, "loss_late": 1.0, "learning_rate": 1e-4, "grad_norm": 0.5},
+    {"step": 10, "eval_pooled_ndcg@5": 0.2, "eval_late_ndcg@5": 0.3, "eval_hybrid_ndcg@5": 0.4, "epoch": 1.0},
+    {"step": 20, "loss": 2.0, "loss_pooled": 1.5, "loss_late": 0.5, "learning_rate": 5e-5},
+    {"step": 20, "eval_pooled_ndcg@5": 0.3, "eval_late_ndcg@5": 0.5, "eval_hybrid_ndcg@5": 0.6, "epoch": 2.0},
+    {"train_runtime": 3.0},
+]
+
+
+@pytest.fixture
+def results(evaluation_set, make_model):
+    evaluator = RetrievalEvaluator(evaluation_set)
+    return evaluator(make_model(constant=True)), evaluator(make_model())
+
+
+def test_a_whole_run_gives_four_pictures(tmp_path, results):
+    before, after = results
+    drawn = plot_run(RECORDS, tmp_path / "plots", before=before, after=after)
+    assert [path.name for path in drawn] == ["loss.png", "learning_rate.png", "metrics.png", "before_after.png"]
+    assert sorted(tmp_path.joinpath("plots").iterdir()) == sorted(drawn)
+    for path in drawn:
+        with Image.open(path) as picture:
+            assert picture.format == "PNG" and picture.width > 600
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+
+
+@pytest.mark.parametrize(
+    ("records", "names"),
+    [
+        ([], []),
+        ([{"train_runtime": 3.0}], []),
+        ([{"step": 1, "loss": 3.0, "loss_hybrid": 3.0}], ["loss.png"]),
+        ([{"step": 1, "learning_rate": 0.1}], ["learning_rate.png"]),
+        ([{"step": 1, "eval_late_recall@1": 0.5}], ["metrics.png"]),
+    ],
+)
+def test_only_what_was_logged_is_drawn(tmp_path, records, names):
+    assert [path.name for path in plot_run(records, tmp_path)] == names
+
+
+def test_a_repeated_step_counts_once_with_its_last_value():
+    records = [{"step": 2, "loss": 5.0}, {"step": 1, "loss": 6.0}, {"step": 2, "loss": 4.0}, {"loss": 9.0}]
+    assert _series(records, ["loss", "absent"]) == {"loss": ([1, 2], [6.0, 4.0])}
+
+
+def test_the_result_before_is_step_zero():
+    start = [{"step": 0, "eval_late_ndcg@5": 0.1}]
+    assert _metric_series(start, RECORDS, "ndcg@5")["late"] == ([0, 10, 20], [0.1, 0.3, 0.5])
+    assert _metric_series(start, [], "ndcg@5") == {}
