@@ -133,9 +133,7 @@ def checked_offsets(offsets: Tensor, rows: int, what: str) -> list[int]:
 
 def _from_padded(tokens: Tensor, mask: Tensor | None, what: str) -> TokenSet:
     if tokens.ndim != 3:
-        raise ScoreError(
-            f"maxsim: {what} states have shape {tuple(tokens.shape)}; padded states must be [items, T, d]"
-        )
+        raise ScoreError(f"maxsim: {what} states have shape {tuple(tokens.shape)}; padded states must be [items, T, d]")
     items, width = tokens.shape[0], tokens.shape[1]
     values = tokens.reshape(items * width, tokens.shape[2])
     starts = tuple(range(0, items * width, width)) if width else (0,) * items

@@ -1,0 +1,154 @@
+"""Two processes on gloo against one: the same scores, the same gradients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+from torch import Tensor
+
+from smart_train import distributed
+from smart_train.errors import ScoreError
+from smart_train.scoring import score_parts
+from smart_train.types import Embeddings
+
+WIDTH = 12
+# (queries, documents) per rank: equal, unequal, and a rank that has nothing to ask.
+SHARES = {
+    "equal": [(3, 3), (3, 3)],
+    "unequal": [(4, 5), (1, 2)],
+    "no queries on one": [(3, 3), (0, 2)],
+    "no documents on one": [(2, 4), (2, 0)],
+}
+TERMS = {"pooled": (True, False), "late": (False, True), "both": (True, True)}
+
+
+def inputs(share: str) -> tuple[list[Tensor], list[Tensor], list[int], list[int]]:
+    """Raw query and document items of the whole batch, ragged, and which rank holds each."""
+    generator = torch.Generator().manual_seed(7)
+    queries, documents, query_ranks, document_ranks = [], [], [], []
+    for rank, (q, n) in enumerate(SHARES[share]):
+        queries += [torch.randn(2 + (5 * i + rank) % 4, WIDTH, generator=generator) for i in range(q)]
+        documents += [torch.randn(3 + (3 * i + rank) % 7, WIDTH, generator=generator) for i in range(n)]
+        query_ranks += [rank] * q
+        document_ranks += [rank] * n
+    return queries, documents, query_ranks, document_ranks
+
+
+def encode(weight: Tensor, items: list[Tensor]) -> Embeddings:
+    """A stand-in for the model: one shared parameter, pooled = the last token."""
+    states = [F.normalize(item @ weight, dim=1) for item in items]
+    if not states:
+        return Embeddings(weight[:0], weight[:0], torch.zeros(1, dtype=torch.int64))
+    return Embeddings(torch.stack([item[-1] for item in states]), states)
+
+
+def mean_loss(parts: list[Tensor], positive: Tensor) -> Tensor:
+    if not len(positive):
+        return sum(part.sum() for part in parts) * 0
+    return sum(F.cross_entropy(part / 0.05, positive) for part in parts)
+
+
+def single_process(share: str, terms: str) -> tuple[list[Tensor], Tensor, Tensor]:
+    queries, documents, _, _ = inputs(share)
+    weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
+    scores = score_parts(encode(weight, queries), encode(weight, documents), **wanted(terms))
+    parts = [part for part in scores if part is not None]
+    loss = mean_loss(parts, torch.arange(len(queries)) % len(documents))
+    loss.backward()
+    return [p.detach() for p in parts], loss.detach(), weight.grad
+
+
+def wanted(terms: str) -> dict[str, bool]:
+    return dict(zip(("pooled", "late"), TERMS[terms], strict=True))
+
+
+def one_rank(rank: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    torch.set_num_threads(1)
+    results = {}
+    for share in SHARES:
+        queries, documents, query_ranks, document_ranks = inputs(share)
+        mine = [i for i, owner in enumerate(query_ranks) if owner == rank]
+        local = [item for item, owner in zip(documents, document_ranks, strict=True) if owner == rank]
+        for terms in TERMS:
+            weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
+            parts = distributed.score_parts_across_ranks(
+                encode(weight, [queries[i] for i in mine]), encode(weight, local), **wanted(terms)
+            )
+            parts = [part for part in parts if part is not None]
+            positive = torch.tensor(mine, dtype=torch.int64) % len(documents)
+            loss = mean_loss(parts, positive) * distributed.loss_weight(len(mine))
+            loss.backward()
+            dist.all_reduce(weight.grad, op=dist.ReduceOp.SUM)
+            results[share, terms] = ([p.detach() for p in parts], loss.detach(), weight.grad / 2)
+        keys, start = distributed.gather_keys(torch.tensor(mine, dtype=torch.int64))
+        results[share, "keys"] = (keys, start)
+    results["objects"] = distributed.gather_objects({"rank": rank})
+    results["names"] = (distributed.rank(), distributed.world_size(), distributed.is_main())
+    results["mismatch"] = mismatch(rank)
+    torch.save(results, folder / f"rank{rank}.pt")
+    distributed.barrier()
+    dist.destroy_process_group()
+
+
+def mismatch(rank: int) -> str:
+    """Ranks whose states differ in width must all fail, not hang."""
+    states = torch.ones(2, 4 + rank)
+    item = Embeddings(states[:1], [states])
+    with pytest.raises(ScoreError) as caught:
+        distributed.score_parts_across_ranks(item, item)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    folder = tmp_path_factory.mktemp("ranks")
+    mp.spawn(one_rank, args=(folder,), nprocs=2)
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.dist
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("terms", TERMS)
+def test_two_ranks_equal_one_process(two_ranks: list[dict], share: str, terms: str) -> None:
+    parts, loss, gradient = single_process(share, terms)
+    found = [two_ranks[rank][share, terms] for rank in range(2)]
+    for place, part in enumerate(parts):
+        rows = torch.cat([scores[place] for scores, _, _ in found])
+        torch.testing.assert_close(rows, part, rtol=0, atol=1e-6)
+    torch.testing.assert_close(sum(rank_loss for _, rank_loss, _ in found) / 2, loss, rtol=0, atol=1e-5)
+    for _, _, rank_gradient in found:
+        scale = gradient.abs().max()
+        torch.testing.assert_close(rank_gradient / scale, gradient / scale, rtol=0, atol=1e-6)
+
+
+@pytest.mark.dist
+def test_keys_come_in_rank_order_with_this_ranks_place(two_ranks: list[dict]) -> None:
+    for rank in range(2):
+        keys, start = two_ranks[rank]["unequal", "keys"]
+        assert keys.tolist() == [0, 1, 2, 3, 4]
+        assert start == (0, 4)[rank]
+        assert two_ranks[rank]["objects"] == [{"rank": 0}, {"rank": 1}]
+        assert two_ranks[rank]["names"] == (rank, 2, rank == 0)
+
+
+@pytest.mark.dist
+def test_widths_that_differ_between_ranks_fail_on_every_rank(two_ranks: list[dict]) -> None:
+    for rank in range(2):
+        assert "rank 0: [4, 4, 4, 4]; rank 1: [5, 5, 4, 4]" in two_ranks[rank]["mismatch"]
+
+
+def test_one_process_is_a_world_of_one() -> None:
+    assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
+    assert distributed.gather_objects("x") == ["x"]
+    keys = torch.arange(3)
+    assert distributed.gather_keys(keys) == (keys, 0)
+    assert distributed.loss_weight(0) == 1.0
+    distributed.barrier()
+    item = Embeddings(torch.ones(1, 2), [torch.ones(3, 2)])
+    assert distributed.score_parts_across_ranks(item, item, pooled=False).pooled is None
