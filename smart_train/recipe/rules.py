@@ -36,6 +36,7 @@ def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
         update={
             "objective": _objective(recipe),
             "evaluation": evaluation,
+            "export": recipe.export.model_copy(update={"dtype": recipe.export.dtype or _export_dtype(recipe)}),
             "training": _training(recipe, evaluation, output_dir),
         }
     )
@@ -51,6 +52,10 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_scale_problems(filled),
         *_hub_problems(filled),
     ]
+
+
+def _export_dtype(recipe: Recipe) -> str:
+    return "bfloat16" if recipe.model.dtype == "bfloat16" else "float32"
 
 
 def _objective(recipe: Recipe) -> ObjectiveSection:

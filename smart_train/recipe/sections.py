@@ -130,7 +130,7 @@ class EvaluationSection(Section):
 
 
 class ExportSection(Section):
-    """The merged model at the end of a run. Null: `output` is the run's own `export` folder, `dtype` the model's."""
+    """The merged model at the end of a run. Null: `output` is RUN/export, `dtype` that of the trained weights."""
 
     enabled: bool = True
     output: str | None = Field(None, min_length=1)

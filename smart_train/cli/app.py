@@ -1,0 +1,39 @@
+"""`smart-train`: its commands, and how a user's mistake is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from smart_train.cli.encode import encode
+from smart_train.cli.evaluate import evaluate
+from smart_train.cli.export import export
+from smart_train.cli.inspect import inspect
+from smart_train.cli.launch import launch
+from smart_train.cli.search import search
+from smart_train.cli.train import train
+from smart_train.cli.validate import validate
+from smart_train.errors import SmartTrainError
+
+USER_ERROR = 2
+
+app = typer.Typer(
+    help="Turn a single-vector multimodal embedding model into a SMART (pooled + late interaction) retriever.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print every local variable, tensors included
+)
+for _command in (launch, train, validate, evaluate, export, encode, search, inspect):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2."""
+    try:
+        app(prog_name="smart-train")
+    except SmartTrainError as error:
+        rank = os.environ.get("RANK")
+        print(f"smart-train{f' (rank {rank})' if rank else ''}: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)

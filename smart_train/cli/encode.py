@@ -1,0 +1,33 @@
+"""`smart-train encode`: a folder of page images as an index on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smart_train.cli.arguments import BatchSize, Documents, ModelPath
+from smart_train.cli.output import plain_console
+
+
+def encode(
+    model: ModelPath,
+    documents: Documents,
+    index: Annotated[Path, typer.Option(help="The index folder to write, or to bring up to date.")],
+    batch_size: BatchSize = 32,
+) -> None:
+    """Encode the page images under DOCUMENTS with MODEL; only new and changed ones when INDEX is there already."""
+    from smart_train.models import SmartModel
+    from smart_train.retrieval import DocumentIndex, encode_folder
+    from smart_train.retrieval.index import INDEX_FILE
+
+    previous = DocumentIndex.load(index) if (index / INDEX_FILE).is_file() else None
+    made = encode_folder(SmartModel.from_pretrained(model), documents, previous=previous, batch_size=batch_size)
+    if made is not previous:
+        made.save(index)
+    tokens = made.embeddings.packed
+    plain_console().print(
+        f"{index}: {len(made)} documents, {len(tokens):,} token states of width {tokens.shape[1]}, "
+        f"{tokens.numel() * tokens.element_size() / 2**20:.1f} MiB"
+    )

@@ -1,0 +1,86 @@
+"""`smart-train inspect`: what a run folder or a model folder is, without loading weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smart_train.cli.output import print_pairs
+from smart_train.errors import ModelError
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
+) -> None:
+    """Say how far a run got and what it measured, or what a model folder holds and how it scores."""
+    from smart_train.run_folder import RUN_FILE
+
+    if not path.is_dir():
+        raise ModelError(f"{path}: no such folder")
+    print_pairs(_run_rows(path, RUN_FILE) if (path / RUN_FILE).is_file() else _model_rows(path))
+
+
+def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
+    from smart_train.recipe import load_recipe
+    from smart_train.training.checkpoints import find_checkpoint
+
+    run, recipe = json.loads((path / run_file).read_text()), load_recipe(path / "recipe.yaml")
+    found = find_checkpoint(path)
+    rows = [
+        ("run", run["state"]),
+        ("model", recipe.model.name_or_path),
+        ("training", f"{recipe.mode}, objective {recipe.objective.name}, data {recipe.data.train.path}"),
+        ("fingerprint", run["fingerprint"]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
+        ("newest checkpoint", found.newest.name if found.newest else "none"),
+        *(("broken checkpoint", f"{broken.name}: {reason}") for broken, reason in found.broken.items()),
+    ]
+    measured = path / "evaluation.json"
+    if measured.is_file():
+        values = json.loads(measured.read_text())
+        for when in ("before", "after"):
+            scores = values.get(when, {}).items()
+            rows.append((f"nDCG@5 {when}", ", ".join(f"{score} {metrics['ndcg@5']:.3f}" for score, metrics in scores)))
+    return rows
+
+
+def _model_rows(path: Path) -> list[tuple[str, str]]:
+    from safetensors import safe_open
+
+    from smart_train.models.heads import WEIGHTS_NAME
+    from smart_train.models.peft import ADAPTER_CONFIG
+    from smart_train.models.storage import SMART_CONFIG, SmartConfig
+
+    weights = sorted(path.glob("*.safetensors"))
+    known = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")
+    if not weights and not any((path / name).is_file() for name in known):
+        raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(known)})")
+    kind = "backbone"
+    for name, meaning in ((ADAPTER_CONFIG, "adapter"), (WEIGHTS_NAME, "token projection")):
+        if (path / name).is_file():
+            kind = meaning
+    config = SmartConfig.read(path)
+    rows = [("model", kind), ("family", config.family or "found from config.json when loaded")]
+    if config.base:
+        rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
+    if config.scoring is not None:
+        rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in config.scoring.to_dict().items())))
+    prompts = {name: value for name, value in config.prompts.to_dict().items() if value is not None}
+    rows += [(name, str(value)) for name, value in prompts.items()]
+    for file in weights:
+        with safe_open(file, framework="pt") as tensors:
+            slices = [tensors.get_slice(name) for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
+        dtypes = sorted({item.get_dtype() for item in slices})
+        count = sum(_size(item.get_shape()) for item in slices)
+        rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))
+    return rows if weights else [*rows, ("weights", "none: for model.from_config")]
+
+
+def _size(shape: list[int]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

@@ -1,0 +1,25 @@
+"""`smart-train train`: one process of a run. `smart-train launch` and `accelerate launch` start it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smart_train.cli.arguments import Overrides, RecipePath
+
+
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Discard what another recipe left in the output folder.")
+    ] = False,
+) -> None:
+    """Train, evaluate and export what RECIPE describes. A run that was cut off goes on where it stopped."""
+    from smart_train.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or ())
+    from smart_train.run import train as run_training  # slow to import; a mistake in the recipe need not wait for it
+
+    run_training(loaded, overwrite=overwrite)

@@ -1,0 +1,33 @@
+"""`smart-train validate`: everything that can be checked without loading weights, and what the recipe amounts to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smart_train.cli.arguments import Overrides, RecipePath
+from smart_train.cli.output import print_pairs
+
+if TYPE_CHECKING:
+    from smart_train.recipe import Recipe
+
+
+def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Check RECIPE, its files and data rows, without loading weights; print the quantities derived from it."""
+    from smart_train.recipe import load_recipe
+
+    show_derived(load_recipe(recipe, overrides or ()), source=str(recipe))
+
+
+def show_derived(recipe: Recipe, *, source: str) -> None:
+    """Prints the derived quantities as a table.
+
+    Raises:
+        RecipeError: listing every problem that the derivation found.
+    """
+    from smart_train.errors import RecipeError
+    from smart_train.plan import derive
+
+    derived = derive(recipe)
+    print_pairs(derived.rows())
+    if derived.problems:
+        raise RecipeError("\n".join([f"{source}: cannot run", *(f"  {problem}" for problem in derived.problems)]))

@@ -1,0 +1,244 @@
+"""The command line: what it hands to the rooms below, and how mistakes look."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+from PIL import Image, ImageDraw
+
+from smart_train import SmartModel
+from smart_train.cli import main
+from smart_train.recipe import Recipe, load_recipe
+
+TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
+RECIPE = "model: {name_or_path: base}\ndata: {train: {path: rows}, evaluation: {path: held_out}}\n"
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Calls `smart-train ARGUMENTS` in this process."""
+
+    def call(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        return Ended(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    for index, colour in enumerate(("red", "green", "blue")):
+        page = Image.new("RGB", (96, 96), "white")
+        ImageDraw.Draw(page).rectangle((8, 8, 40 + 8 * index, 40), fill=colour)
+        page.save(folder / f"{colour}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    SmartModel.from_config(TINY, init_std=0.05).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch):
+    """Puts a module of the given contents in the place of a room."""
+
+    def replace(name: str, **contents: object) -> None:
+        module = ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    return replace
+
+
+def test_help_names_every_command(run) -> None:
+    ended = run("--help")
+    assert ended.status == 0
+    for command in ("launch", "train", "validate", "evaluate", "export", "encode", "search", "inspect"):
+        assert f" {command} " in ended.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["search", "model"]])
+def test_misuse_ends_with_status_2(run, arguments: list[str]) -> None:
+    assert run(*arguments).status == 2
+
+
+def test_a_users_mistake_is_its_message_alone(run, recipe: Path) -> None:
+    for command in ("train", "validate", "launch"):
+        ended = run(command, recipe, "training.learning_rat=1")
+        assert ended.status == 2
+        assert ended.err == (
+            f"smart-train: {recipe}: 1 mistake\n  training.learning_rat: unknown key, did you mean learning_rate?\n"
+        )
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(run, recipe: Path, fake) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("ours")
+
+    fake("smart_train.run", train=broken)
+    with pytest.raises(RuntimeError, match="ours"):
+        run("train", recipe)
+
+
+def test_train_hands_the_resolved_recipe_on(run, recipe: Path, fake) -> None:
+    seen = []
+    fake("smart_train.run", train=lambda recipe, *, overwrite: seen.append((recipe, overwrite)))
+    assert run("train", recipe, "lora.r=4", "--overwrite").status == 0
+    assert run("train", recipe).status == 0
+    assert [(type(item), item.lora.r, overwrite) for item, overwrite in seen] == [
+        (Recipe, 4, True),
+        (Recipe, 128, False),
+    ]
+
+
+class FakePlan(NamedTuple):
+    problems: list[str]
+
+    def rows(self) -> list[tuple[str, str]]:
+        return [("global batch", "64 pairs [x]")]
+
+
+def test_validate_prints_what_was_derived(run, recipe: Path, fake) -> None:
+    fake("smart_train.plan", derive=lambda recipe: FakePlan([]))
+    ended = run("validate", recipe)
+    assert ended.status == 0
+    assert "global batch" in ended.out and "64 pairs [x]" in ended.out
+
+
+def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
+    fake("smart_train.plan", derive=lambda recipe: FakePlan(["first problem", "second problem"]))
+    ended = run("validate", recipe)
+    assert ended.status == 2
+    assert ended.err == f"smart-train: {recipe}: cannot run\n  first problem\n  second problem\n"
+    assert "global batch" in ended.out
+
+
+def test_a_dry_run_shows_command_and_quantities_and_starts_nothing(run, recipe: Path, fake, monkeypatch) -> None:
+    monkeypatch.setattr("os.execve", lambda *_: pytest.fail("a dry run started something"))
+    fake("smart_train.plan", derive=lambda recipe: FakePlan([]), processes=lambda recipe: 1)
+    ended = run("launch", "--dry-run", recipe, "lora.r=4")
+    assert ended.status == 0
+    assert "accelerate launch " in ended.out
+    assert ended.out.splitlines()[0].endswith(f"-m smart_train train {recipe} lora.r=4")
+    assert "global batch" in ended.out
+
+
+def test_launch_becomes_the_launcher(run, recipe: Path, fake, monkeypatch) -> None:
+    started = []
+    monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments))
+    fake("smart_train.plan", processes=lambda recipe: 2)
+    assert run("launch", recipe, "--overwrite").status == 0
+    program, command, environment = started[0]
+    assert program == command[0] and command[-4:] == ["smart_train", "train", str(recipe), "--overwrite"]
+    assert environment["ACCELERATE_USE_CPU"] == "true" and "PATH" in environment
+
+
+def test_search_ranks_a_folder(run, model: Path, pages: Path) -> None:
+    ended = run("search", model, "--documents", pages, "--query", "red page", "--top-k", 2)
+    assert ended.status == 0
+    assert "red page" in ended.out and "hybrid" in ended.out
+    assert sum(".png" in line for line in ended.out.splitlines()) == 2
+
+
+def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Path, pages: Path, tmp_path) -> None:
+    index = tmp_path / "index"
+    made = run("encode", model, "--documents", pages, "--index", index)
+    assert made.status == 0 and "3 documents" in made.out
+    stamp = (index / "index.json").stat().st_mtime_ns
+    assert run("encode", model, "--documents", pages, "--index", index).status == 0
+    arguments = ["search", model, "--documents", pages, "--query", "a", "--query", "b", "--json"]
+    kept, fresh = run(*arguments, "--index", index), run(*arguments)
+    assert (index / "index.json").stat().st_mtime_ns == stamp
+    first, second = (json.loads(line) for line in kept.out.splitlines())
+    assert (first["query"], second["query"]) == ("a", "b")
+    assert [hit["rank"] for hit in first["hits"]] == [1, 2, 3]
+    assert kept.out == fresh.out
+
+
+def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -> None:
+    ended = run("search", model, "--documents", tmp_path / "absent", "--query", "x")
+    assert ended.status == 2 and "absent: no such folder" in ended.err and "Traceback" not in ended.err
+
+
+@pytest.fixture
+def finished(tmp_path: Path, model: Path) -> Path:
+    """A run folder with a trained model and nothing after it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    source = tmp_path / "source.yaml"
+    source.write_text(RECIPE)
+    recipe = load_recipe(source, ["full={}", f"training.output_dir={folder}"])
+    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    state = {"state": "trained", "fingerprint": recipe.fingerprint, "versions": {"torch": "2"}}
+    (folder / "run.json").write_text(json.dumps(state))
+    SmartModel.from_pretrained(model).save_pretrained(folder / "final")
+    return folder
+
+
+def test_export_writes_into_the_run_and_not_twice(run, finished: Path) -> None:
+    ended = run("export", finished)
+    assert ended.status == 0, ended.err
+    assert str(finished / "export") in ended.out
+    assert SmartModel.from_pretrained(finished / "export").hidden_size == 96
+    again = run("export", finished)
+    assert again.status == 2 and "exists already" in again.err
+    assert run("export", finished, "--overwrite").status == 0
+
+
+def test_export_of_a_run_without_a_trained_model(run, finished: Path) -> None:
+    (finished / "final").rename(finished / "elsewhere")
+    ended = run("export", finished)
+    assert ended.status == 2 and "no trained model yet" in ended.err
+
+
+def test_export_of_another_folder_asks_where_to(run, model: Path) -> None:
+    ended = run("export", model)
+    assert ended.status == 2 and "name it with --output" in ended.err
+
+
+def test_inspect_tells_how_far_a_run_got(run, finished: Path) -> None:
+    report = {"before": {"late": {"ndcg@5": 0.25}}, "after": {"late": {"ndcg@5": 0.75}}}
+    (finished / "evaluation.json").write_text(json.dumps(report))
+    (finished / "checkpoint-7").mkdir()
+    ended = run("inspect", finished)
+    assert ended.status == 0
+    for words in ("trained", "full, objective joint", "late 0.250", "late 0.750", "checkpoint-7"):
+        assert words in ended.out
+
+
+def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Path) -> None:
+    ended = run("inspect", model)
+    assert ended.status == 0
+    for words in ("backbone", "qwen3_vl_embedding", "late_weight 1.0", "numbers in", "F32"):
+        assert words in ended.out
+    assert "none: for model.from_config" in run("inspect", TINY).out
+    assert "neither a run nor a model folder" in run("inspect", tmp_path).err
+    assert "no such folder" in run("inspect", tmp_path / "absent").err

@@ -1,0 +1,191 @@
+"""Starting a run: the planned command, and launch.sh on machines that are missing something."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from smart_train.cli.launch import LaunchPlan, plan_launch
+from smart_train.errors import RecipeError
+from smart_train.recipe import parse_recipe
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = [ROOT / "launch.sh", ROOT / ".ci" / "run"]
+
+
+def plan(processes: int, gpus: int, cores: int = 8, environment: dict | None = None, **sections: dict) -> LaunchPlan:
+    recipe = parse_recipe({"model": {"name_or_path": "b"}, "data": {"train": {"path": "r"}}, **sections})
+    return plan_launch(
+        recipe, ["r.yaml", "a=b c"], processes=processes, gpus=gpus, cores=cores, environment=environment or {}
+    )
+
+
+def flag(made: LaunchPlan, name: str) -> str:
+    return made.command[made.command.index(name) + 1]
+
+
+def test_one_process_on_a_cpu_gets_all_its_cores() -> None:
+    made = plan(1, 0)
+    assert flag(made, "--num_processes") == "1" and "--cpu" in made.command and not made.environment
+    assert flag(made, "--num_cpu_threads_per_process") == "8"
+    assert made.command[-5:] == ["-m", "smart_train", "train", "r.yaml", "a=b c"]
+
+
+def test_the_users_thread_count_is_left_alone() -> None:
+    assert "--num_cpu_threads_per_process" not in plan(1, 0, environment={"OMP_NUM_THREADS": "3"}).command
+
+
+def test_two_processes_on_a_cpu_are_two_that_know_each_other() -> None:
+    made = plan(2, 0)
+    assert made.environment == {"ACCELERATE_USE_CPU": "true"}
+    assert "--multi_gpu" in made.command and "--cpu" not in made.command
+    assert flag(made, "--num_cpu_threads_per_process") == "4"
+
+
+def test_all_gpus_work_together() -> None:
+    made = plan(8, 8)
+    assert "--multi_gpu" in made.command and flag(made, "--num_processes") == "8"
+    assert not made.environment and "--gpu_ids" not in made.command
+
+
+@pytest.mark.parametrize(("visible", "chosen"), [({}, "0"), ({"CUDA_VISIBLE_DEVICES": "3,5"}, "3")])
+def test_one_process_among_many_gpus_sees_one(visible: dict, chosen: str) -> None:
+    assert flag(plan(1, 2, environment=visible), "--gpu_ids") == chosen
+
+
+def test_use_cpu_hides_the_gpus() -> None:
+    assert "--cpu" in plan(1, 4, training={"use_cpu": True}).command
+
+
+def test_more_processes_than_gpus() -> None:
+    with pytest.raises(RecipeError, match=r"distributed\.num_processes: 4; must be at most 2, the GPUs seen here"):
+        plan(4, 2)
+
+
+def test_ddp_on_one_process() -> None:
+    with pytest.raises(RecipeError, match=r"distributed\.strategy: 'ddp'; needs at least 2 processes and 1 GPUs"):
+        plan(1, 1, distributed={"strategy": "ddp"})
+
+
+def test_the_shown_line_can_be_pasted() -> None:
+    line = str(plan(2, 0))
+    assert line.startswith("ACCELERATE_USE_CPU=true ") and line.endswith("train r.yaml 'a=b c'")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_parse_and_are_executable(script: Path) -> None:
+    assert os.access(script, os.X_OK)
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed; .ci/run installs it")
+def test_scripts_pass_shellcheck() -> None:
+    done = subprocess.run(["shellcheck", *SCRIPTS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def machine(tmp_path: Path):
+    """launch.sh on a machine whose Python is a stub that writes its arguments down and installs nothing."""
+    log, binaries, venv = tmp_path / "log", tmp_path / "bin", tmp_path / "venv"
+    binaries.mkdir()
+
+    def program(path: Path, text: str) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    stub = f'printf "%s\\n" "$*" >>{log}\n'
+    # `python -m venv --clear DIR` leaves another such stub behind, as the real one leaves an interpreter.
+    makes_venv = (
+        "if [[ $1 == -m && $2 == venv ]]; then\n"
+        '    mkdir -p "$4/bin"; touch "$4/pyvenv.cfg"; cp "$0" "$4/bin/python"\n'
+        "fi"
+    )
+    program(binaries / "python3", f"{stub}{makes_venv}")
+    for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum"):
+        (binaries / tool).symlink_to(shutil.which(tool))
+
+    def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        log.write_text("")
+        done = subprocess.run(
+            [ROOT / "launch.sh", *arguments],
+            env={"PATH": str(binaries), "SMART_TRAIN_VENV": str(venv), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done, [line for line in log.read_text().splitlines() if not line.startswith(("-c ", "--version"))]
+
+    call.program, call.binaries, call.venv = program, binaries, venv
+    return call
+
+
+PIP = "-m pip install --quiet --disable-pip-version-check"
+
+
+def test_the_first_launch_installs_and_the_next_does_not(machine) -> None:
+    done, log = machine("recipe.yaml", "lora.r=4")
+    assert done.returncode == 0, done.stderr
+    assert log == [
+        f"-m venv --clear {machine.venv}",
+        f"{PIP} torch==2.13.0",
+        f"{PIP} --editable {ROOT}",
+        "-m smart_train launch recipe.yaml lora.r=4",
+    ]
+    assert "creating" in done.stderr and "installing" in done.stderr
+    done, log = machine("--dry-run", "recipe.yaml")
+    assert log == ["-m pip --version", "-m smart_train launch --dry-run recipe.yaml"]
+    assert done.stderr == ""
+
+
+def test_a_machine_with_a_gpu_gets_plain_torch(machine) -> None:
+    machine.program(machine.binaries / "nvidia-smi", "echo 'GPU 0: something'")
+    _, log = machine("recipe.yaml")
+    assert f"{PIP} torch" in log
+
+
+def test_an_interrupted_installation_is_done_again(machine) -> None:
+    broken = machine.program(machine.binaries / "python3", machine.binaries.joinpath("python3").read_text())
+    text = broken.read_text()
+    machine.program(broken, f"{text}\n[[ $* != *--editable* ]] || exit 1")
+    done, _ = machine("recipe.yaml")
+    assert done.returncode != 0
+    machine.program(machine.venv / "bin" / "python", text)
+    _, log = machine("recipe.yaml")
+    assert f"{PIP} --editable {ROOT}" in log and log[-1] == "-m smart_train launch recipe.yaml"
+
+
+def test_no_python_that_is_new_enough(machine) -> None:
+    machine.program(machine.binaries / "python3", "exit 1")
+    done, _ = machine("recipe.yaml")
+    assert done.returncode == 2
+    assert "no Python 3.10 or newer is on PATH" in done.stderr
+    done, _ = machine("recipe.yaml", PYTHON="python9")
+    assert done.returncode == 2 and "PYTHON=python9 is no Python 3.10 or newer" in done.stderr
+
+
+def test_a_python_without_venv(machine) -> None:
+    machine.program(machine.binaries / "python3", "[[ $* != *ensurepip* ]]")
+    done, _ = machine("recipe.yaml")
+    assert done.returncode == 2 and "apt-get install python3-venv" in done.stderr
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(machine) -> None:
+    machine.venv.mkdir()
+    (machine.venv / "thesis.txt").write_text("mine")
+    done, _ = machine("recipe.yaml")
+    assert done.returncode == 2 and "is no virtual environment" in done.stderr
+    assert (machine.venv / "thesis.txt").read_text() == "mine"
+
+
+def test_usage(machine) -> None:
+    done, _ = machine("--help")
+    assert done.returncode == 0 and "usage: ./launch.sh RECIPE" in done.stdout
+    done, _ = machine()
+    assert done.returncode == 2 and "usage:" in done.stdout

@@ -1,0 +1,49 @@
+"""The house's floors: what imports what. The rule itself stands in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_imports_go_down_only() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_room_has_a_floor() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    named = {part.strip(" ()") for layer in contract["layers"] for part in layer.replace(":", "|").split("|")}
+    rooms = {
+        f"smart_train.{path.stem}"
+        for path in (ROOT / "smart_train").iterdir()
+        if not path.name.startswith("_") and (path.suffix == ".py" or path.is_dir())
+    }
+    assert named == rooms
+
+
+def test_importing_the_package_or_its_command_line_loads_no_torch() -> None:
+    check = (
+        "import sys, smart_train, smart_train.cli; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
+    assert done.returncode == 0
+
+
+def test_public_names_come_from_their_rooms() -> None:
+    import smart_train
+
+    for name in smart_train.__all__:
+        assert getattr(smart_train, name) is not None
+    assert set(smart_train.__all__) <= set(dir(smart_train))
+    assert not hasattr(smart_train, "nothing_of_this_name")
