@@ -24,7 +24,8 @@ class EvaluationSet:
             relevant documents are joined.
         documents, document_ids: the whole corpus, run parallel. A repeated id with the same content counts once.
         relevant: per query, in the order of `queries`, the ids of its relevant documents (a set: grade 1 each) or
-            {document id: grade}; or a mapping from query id to either. Grades are whole numbers, 0 means not relevant.
+            {document id: grade}; or a mapping from query id to either, whose entries for other queries are left out.
+            Grades are whole numbers, 0 means not relevant.
 
     Attributes:
         qrels: {query id: {document id: grade}}, in the order of `query_ids`.

@@ -149,3 +149,12 @@ def test_values_must_match_the_queries(evaluation_set, model):
 def test_bad_options(evaluation_set, options):
     with pytest.raises(DataError, match="each must be at least 1"):
         RetrievalEvaluator(evaluation_set, **options)
+
+
+@pytest.mark.cuda
+def test_a_gpu_ranks_like_the_cpu(evaluation_set, model):
+    evaluator = RetrievalEvaluator(evaluation_set, query_block=8, document_block_bytes=1000)
+    queries = model.encode_query(evaluation_set.queries)
+    documents = model.encode_document(evaluation_set.documents)
+    on_gpu = evaluator.score_embeddings(queries, documents, model.scoring, device="cuda")
+    assert on_gpu == evaluator.score_embeddings(queries, documents, model.scoring)

@@ -182,3 +182,12 @@ def test_search_folder_loads_a_model_by_path(pages, model, monkeypatch):
     monkeypatch.setattr(smart_train.models, "SmartModel", Loader)
     assert search_folder("some/model", pages, "green", top_k=1)[0][0].document_id == "a.webp"
     assert asked == ["some/model"]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("candidates", [None, 10])
+def test_a_gpu_finds_what_the_cpu_finds(queries, documents, candidates):
+    options = {"top_k": 5, "candidates": candidates}
+    on_cpu = search_embeddings(queries, documents, IDS, ScoringConfig(), **options)
+    on_gpu = search_embeddings(queries, documents.to("cuda"), IDS, ScoringConfig(), **options)
+    assert [[hit.document_id for hit in row] for row in on_gpu] == [[hit.document_id for hit in row] for row in on_cpu]
