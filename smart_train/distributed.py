@@ -1,9 +1,9 @@
 """Ranks, and the score across them. One process works like a world of one; nothing here starts a process group.
 
-A page has a thousand tokens, a query forty: queries travel, documents stay. Every rank gathers the queries of all ranks,
-scores them against its own documents, and hands each rank the rows of that rank's queries. The backward runs the same
-two exchanges the other way round, so every gradient is exact: a query's is the sum of what all ranks' documents send
-back, a document's is complete where the document is.
+A page has a thousand tokens, a query forty: queries travel, documents stay. Every rank gathers the queries of all
+ranks, scores them against its own documents, and hands each rank the rows of that rank's queries. The backward runs the
+same two exchanges the other way round, so every gradient is exact: a query's is the sum of what all ranks' documents
+send back, a document's is complete where the document is.
 
 What must hold for the gradient to be that of one process: each rank's loss is the mean over its own queries, and the
 ranks' gradients are averaged (as DistributedDataParallel does). With unequal numbers of queries per rank, multiply each
@@ -179,7 +179,7 @@ def _gather_queries(queries: Embeddings, items: list[int], tokens: list[int], po
 
 
 def _agreed_counts(queries: Embeddings, documents: Embeddings) -> list[list[int]]:
-    """Per rank: queries, query tokens, documents. Raises on every rank alike when the ranks cannot be scored together."""
+    """Per rank: queries, query tokens, documents. Raises on every rank alike when the ranks do not fit together."""
     mine = [len(queries), len(queries.packed), len(documents)]
     pooled, states = queries.pooled, queries.packed
     shape = [pooled.shape[1], states.shape[1], pooled.element_size(), states.element_size()]

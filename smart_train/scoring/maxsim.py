@@ -15,16 +15,15 @@ Shapes inside this file: M query tokens in all, R document rows in all, N docume
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.blocks import bag, groups, inverse_norms, reduce_spans
 from smart_train.scoring.inputs import Tokens, TokenSet, accumulation_dtype, check_pair, token_set
 from smart_train.scoring.kernels import maxsim_by_kernels
 from smart_train.scoring.product import inner_products
@@ -32,11 +31,6 @@ from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 
 BACKENDS = ("auto", "torch", "kernels")
 REDUCTIONS = ("mean", "sum")
-NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
-# One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
-BLOCK_BYTES = {"cpu": 16 << 20, "other": 256 << 20}
-# Padding between two documents is multiplied along when that costs less than a second call: multiply-adds per call.
-CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
 
 
 @torch.compiler.disable
@@ -63,8 +57,8 @@ def maxsim(
         backend: "torch" is this file, on any device; "kernels" is the package late-interaction-kernels or an error;
             "auto" is "torch" (no measurement has shown the kernels ahead of it yet, and their backward is not
             deterministic).
-        block_bytes: budget for the similarities held at a time; None takes `BLOCK_BYTES`. Has no effect on the scores
-            beyond rounding.
+        block_bytes: budget for the similarities held at a time; None takes 16 MiB on CPU and
+            256 MiB elsewhere. No effect on the scores beyond rounding.
 
     Returns: fp32 [Q, N] (fp64 from fp64). A query without tokens scores 0 against every document; a document without
         tokens scores `EMPTY_DOCUMENT_SCORE`, and no gradient flows.
@@ -103,24 +97,25 @@ class _Plan:
     """What the autograd function needs besides the states."""
 
     query_offsets: Tensor  # int64 [Q + 1]
-    documents: TokenSet  # its spans and holes; every document has tokens
+    starts: tuple[int, ...]  # documents as in TokenSet; every one has tokens
+    lengths: tuple[int, ...]
+    holes: Tensor | None
     mean: bool
     normalize: bool
-    block_bytes: int
-    call_work: int
+    block_bytes: int | None
 
 
 def _score(
     queries: TokenSet, documents: TokenSet, *, reduction: str, normalize: bool, block_bytes: int | None
 ) -> Tensor:
-    kind = "cpu" if queries.values.device.type == "cpu" else "other"
     plan = _Plan(
         query_offsets=queries.offsets(),
-        documents=documents,
+        starts=documents.starts,
+        lengths=documents.lengths,
+        holes=documents.holes,
         mean=reduction == "mean",
         normalize=normalize,
-        block_bytes=block_bytes or BLOCK_BYTES[kind],
-        call_work=CALL_WORK[kind],
+        block_bytes=block_bytes,
     )
     with torch.autocast(queries.values.device.type, enabled=False):
         if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
@@ -133,7 +128,7 @@ class _WinnersOnly(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, queries: Tensor, documents: Tensor, plan: _Plan) -> Tensor:
-        shape = (len(queries), len(plan.documents))
+        shape = (len(queries), len(plan.starts))
         winners = torch.empty(shape, dtype=torch.int32, device=queries.device)
         # Normalisation's own gradient needs the winning cosines; without it they would be dead weight.
         similarities = winners.new_empty(shape, dtype=accumulation_dtype(queries.dtype)) if plan.normalize else None
@@ -167,14 +162,14 @@ def _forward(
     """Scores [Q, N]; fills `winners` and `similarities` [M, N] where given. Builds no graph."""
     queries, documents = queries.detach(), documents.detach()
     wide = accumulation_dtype(queries.dtype)
-    scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.documents), dtype=wide)
+    scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.starts), dtype=wide)
     inverse = None
     if plan.normalize:
         queries = (queries * inverse_norms(queries).unsqueeze(1)).to(queries.dtype)
         inverse = inverse_norms(documents)
     rows = torch.arange(len(queries), device=queries.device)
-    for group in _groups(plan, len(queries), documents.shape[1], documents.element_size()):
-        columns = slice(group.first, group.first + len(group.spans))
+    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes):
+        columns = group.columns
         best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
         block = documents[group.start : group.stop]
         for top in range(0, len(queries), group.query_rows):
@@ -182,8 +177,8 @@ def _forward(
             similarity = inner_products(queries[part], block)
             if inverse is not None:
                 similarity = similarity.to(wide).mul_(inverse[group.start : group.stop])
-            if plan.documents.holes is not None:
-                similarity.masked_fill_(plan.documents.holes[group.start : group.stop], -torch.inf)
+            if plan.holes is not None:
+                similarity.masked_fill_(plan.holes[group.start : group.stop], -torch.inf)
             reduce_spans(similarity, group.spans, best[part], None if winners is None else winners[part, columns])
         if winners is not None:
             winners[:, columns] += group.start
@@ -191,63 +186,6 @@ def _forward(
             similarities[:, columns] = best
         scores[:, columns] = bag(best, rows, offsets=plan.query_offsets)
     return scores.div_(plan.query_offsets.diff().clamp(min=1).unsqueeze(1)) if plan.mean else scores
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Neighbouring documents that one product covers: rows start..stop, spans relative to start."""
-
-    first: int
-    start: int
-    stop: int
-    spans: list[tuple[int, int]]
-    query_rows: int
-
-
-def _groups(plan: _Plan, query_tokens: int, width: int, element_size: int) -> Iterator[_Group]:
-    """Documents in order, as many at a time as the byte budget and the padding between them allow."""
-    starts, lengths = plan.documents.starts, plan.documents.lengths
-    if not query_tokens:
-        query_tokens = 1
-    budget = max(plan.block_bytes // element_size, 1)  # similarities held at a time
-    most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
-    most_gap = plan.call_work // (query_tokens * max(width, 1))
-    first = 0
-    while first < len(starts):
-        last = first + 1
-        while (
-            last < len(starts)
-            and starts[last] + lengths[last] - starts[first] <= most_rows
-            and starts[last] - (starts[last - 1] + lengths[last - 1]) <= most_gap
-        ):
-            last += 1
-        start, stop = starts[first], starts[last - 1] + lengths[last - 1]
-        spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
-        yield _Group(first, start, stop, spans, max(budget // (stop - start), 1))
-        first = last
-
-
-def reduce_spans(similarity: Tensor, spans: list[tuple[int, int]], best: Tensor, winners: Tensor | None) -> None:
-    """Largest similarity [M, columns] within each span, into best [M, spans]; its column into int32 winners [M, spans].
-
-    Without winners `amax` serves, which costs a tenth of `max`. Adjacent spans of equal length are reduced together.
-    """
-    done = 0
-    while done < len(spans):
-        start, length = spans[done]
-        stop = done + 1
-        while stop < len(spans) and spans[stop] == (start + (stop - done) * length, length):
-            stop += 1
-        view = similarity[:, start : start + (stop - done) * length].unflatten(1, (stop - done, length))
-        if winners is None:
-            best[:, done:stop] = view.amax(dim=2)
-        else:
-            values, places = view.max(dim=2)
-            best[:, done:stop] = values
-            winners[:, done:stop] = places + torch.arange(
-                start, start + (stop - done) * length, length, device=places.device
-            )
-        done = stop
 
 
 def _query_gradient(
@@ -287,27 +225,6 @@ def _document_gradient(
     scale = along[rows] * inverse[rows].square().unsqueeze(1)
     gradient[rows] -= (scale * documents[rows]).to(gradient.dtype)
     return gradient
-
-
-def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
-    """Weighted sums of rows of `table`: per row of 2-D `rows`, or per `offsets` interval of 1-D `rows`.
-
-    Adds in the order given, so that the result does not depend on threads; `index_add_` on CUDA would.
-    """
-    return F.embedding_bag(
-        rows,
-        table,
-        None if offsets is None else offsets.to(rows.dtype),
-        mode="sum",
-        per_sample_weights=None if weights is None else weights.to(table.dtype),
-        include_last_offset=offsets is not None,
-    )
-
-
-def inverse_norms(states: Tensor) -> Tensor:
-    """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
-    norms = torch.linalg.vector_norm(states, dim=1, dtype=accumulation_dtype(states.dtype))
-    return norms.clamp_(min=NORM_FLOOR).reciprocal_()
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -1,0 +1,118 @@
+"""Documents a block at a time: what one product covers, the largest similarity within each span, sums over rows.
+
+M query tokens, R document rows, as in `maxsim.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from smart_train.scoring.inputs import accumulation_dtype
+
+# One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
+BLOCK_BYTES = {"cpu": 16 << 20, "other": 256 << 20}
+# Multiply-adds that cost as much as one more call: padding between two documents is multiplied along below that.
+CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
+NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring documents that one product covers.
+
+    Args:
+        first: place of its first document. start, stop: its rows.
+        spans: per document, first row (from `start`) and number of rows.
+        query_rows: how many query tokens to multiply at a time.
+    """
+
+    first: int
+    start: int
+    stop: int
+    spans: list[tuple[int, int]]
+    query_rows: int
+
+    @property
+    def columns(self) -> slice:
+        """Its documents' columns in a matrix [.., N]."""
+        return slice(self.first, self.first + len(self.spans))
+
+
+def groups(
+    values: Tensor, starts: Sequence[int], lengths: Sequence[int], query_tokens: int, block_bytes: int | None = None
+) -> Iterator[Group]:
+    """Documents in order, as many at a time as the byte budget and the padding between them allow.
+
+    Args:
+        values: [R, d]. starts, lengths: the documents' spans, rising, none empty. query_tokens: M.
+        block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
+    """
+    kind = "cpu" if values.device.type == "cpu" else "other"
+    query_tokens = max(query_tokens, 1)
+    # int8 states make int32 similarities; every other dtype makes its own or a wider one.
+    entry = 4 if values.dtype == torch.int8 else values.element_size()
+    budget = max((block_bytes or BLOCK_BYTES[kind]) // entry, 1)  # similarities at a time
+    most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
+    most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
+    first = 0
+    while first < len(starts):
+        last = first + 1
+        while (
+            last < len(starts)
+            and starts[last] + lengths[last] - starts[first] <= most_rows
+            and starts[last] - (starts[last - 1] + lengths[last - 1]) <= most_gap
+        ):
+            last += 1
+        start, stop = starts[first], starts[last - 1] + lengths[last - 1]
+        spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
+        yield Group(first, start, stop, spans, max(budget // (stop - start), 1))
+        first = last
+
+
+def reduce_spans(similarity: Tensor, spans: list[tuple[int, int]], best: Tensor, winners: Tensor | None) -> None:
+    """Largest similarity [M, columns] within each span, into best [M, spans]; its column into int32 winners [M, spans].
+
+    Without winners `amax` serves, which costs a tenth of `max`. Adjacent spans of equal length are reduced together.
+    """
+    done = 0
+    while done < len(spans):
+        start, length = spans[done]
+        stop = done + 1
+        while stop < len(spans) and spans[stop] == (start + (stop - done) * length, length):
+            stop += 1
+        view = similarity[:, start : start + (stop - done) * length].unflatten(1, (stop - done, length))
+        if winners is None:
+            best[:, done:stop] = view.amax(dim=2)
+        else:
+            values, places = view.max(dim=2)
+            best[:, done:stop] = values
+            winners[:, done:stop] = places + torch.arange(
+                start, start + (stop - done) * length, length, device=places.device
+            )
+        done = stop
+
+
+def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
+    """Weighted sums of rows of `table`: per row of 2-D `rows`, or per `offsets` interval of 1-D `rows`.
+
+    Adds in the order given, so that the result does not depend on threads; `index_add_` on CUDA would.
+    """
+    return F.embedding_bag(
+        rows,
+        table,
+        None if offsets is None else offsets.to(rows.dtype),
+        mode="sum",
+        per_sample_weights=None if weights is None else weights.to(table.dtype),
+        include_last_offset=offsets is not None,
+    )
+
+
+def inverse_norms(states: Tensor) -> Tensor:
+    """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
+    norms = torch.linalg.vector_norm(states, dim=1, dtype=accumulation_dtype(states.dtype))
+    return norms.clamp_(min=NORM_FLOOR).reciprocal_()
