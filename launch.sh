@@ -15,7 +15,8 @@ usage() {
     cat <<'TEXT'
 usage: ./launch.sh RECIPE [key=value ...] [--overwrite]   train, evaluate and export
        ./launch.sh --dry-run RECIPE [key=value ...]       show the command and the derived quantities
-       ./launch.sh test [pytest arguments]                lint, import direction and tests
+       ./launch.sh test                                   lint, import direction and all tests
+       ./launch.sh test PYTEST_ARGUMENTS                  the tests that pytest selects
 
 The first use creates a virtual environment and installs the package into it; a later use takes it as it is.
 
@@ -84,7 +85,7 @@ install() {
     say "installing into $venv (once; some minutes)"
     if sees_gpu; then pip_install torch; else pip_install "$CPU_TORCH"; fi
     pip_install --editable "$root${extras:+[$extras]}"
-    printf '%s\n' "$wanted" >"$stamp"
+    printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train"
 }
 
 # Tests run with torchvision, which most users have, and once more without it. It is kept out of the environment itself,
@@ -110,16 +111,16 @@ run_tests() {
     install dev
     cd "$root"
     export PATH=$venv/bin:$PATH
-    ruff check .
-    ruff format --check .
-    lint-imports
     with_torchvision=$(torchvision_path)
     if (($#)); then
         PYTHONPATH=$with_torchvision python -m pytest "$@"
         return
     fi
-    say "tests of the route without torchvision"
-    python -m pytest --numprocesses logical -m processor
+    ruff check .
+    ruff format --check .
+    lint-imports
+    say "tests that touch the image processor, without torchvision"
+    python -m pytest --numprocesses logical tests/models tests/export tests/test_cli.py
     say "all tests, with torchvision"
     PYTHONPATH=$with_torchvision python -m pytest --numprocesses logical
 }

@@ -108,7 +108,7 @@ def machine(tmp_path: Path):
         "fi"
     )
     program(binaries / "python3", f"{stub}{makes_venv}")
-    for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum"):
+    for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum", "tee"):
         (binaries / tool).symlink_to(shutil.which(tool))
 
     def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
@@ -142,6 +142,12 @@ def test_the_first_launch_installs_and_the_next_does_not(machine) -> None:
     done, log = machine("--dry-run", "recipe.yaml")
     assert log == ["-m pip --version", "-m smart_train launch --dry-run recipe.yaml"]
     assert done.stderr == ""
+
+
+def test_an_environment_for_tests_also_serves_runs(machine) -> None:
+    machine("test")
+    _, log = machine("recipe.yaml")
+    assert log == ["-m pip --version", "-m smart_train launch recipe.yaml"]
 
 
 def test_a_machine_with_a_gpu_gets_plain_torch(machine) -> None:

@@ -1,8 +1,8 @@
-"""Lets a torchvision built for CUDA import beside a torch built for CPU. For tests; `launch.sh test` puts it on the path.
+"""Lets a torchvision built for CUDA import beside a torch built for CPU; `launch.sh test` puts it on the path.
 
-Such a torchvision cannot load its compiled operators, and its Python code then fails to describe two of them that torch
-has never heard of. Declaring the two is enough for everything that image processors use. Python imports a module of this
-name at start-up; torch is only imported when torchvision is.
+Such a torchvision cannot load its compiled operators, and its Python code then fails to describe two of them that
+torch has never heard of. Declaring the two is enough for everything that image processors use. Python imports a module
+of this name at start-up; torch is only imported when torchvision is.
 """
 
 from __future__ import annotations
