@@ -9,14 +9,19 @@ Shape legend, used in every docstring of the package:
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from smart_train.errors import ScoreError
+from smart_train.errors import DataError, ScoreError
+
+EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file that `Embeddings.save` writes
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,20 @@ class Embeddings:
         pooled: [N, D] float, L2-normalised.
         tokens: kept token states, either packed [sum T, d] (with `offsets`) or a sequence of [T_i, d].
         offsets: int64 [N + 1], rising, first 0, last sum T; only with packed tokens.
+        scales: fp32 [sum T], with int8 tokens only (see `quantize`): a state is its scale times its integers.
 
     Tokens stay packed: a ragged set costs no more memory than its valid tokens, and nothing ever has to guess which
     rows are padding. `tokens` hands out views.
     """
 
-    def __init__(self, pooled: Tensor, tokens: Tensor | Sequence[Tensor], offsets: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        pooled: Tensor,
+        tokens: Tensor | Sequence[Tensor],
+        offsets: Tensor | None = None,
+        *,
+        scales: Tensor | None = None,
+    ) -> None:
         if offsets is None:
             if isinstance(tokens, Tensor):
                 raise ScoreError("Embeddings: packed tokens need `offsets`; pass a list of [T_i, d] tensors otherwise")
@@ -105,9 +118,15 @@ class Embeddings:
             )
         if offsets.ndim != 1 or len(offsets) != len(pooled) + 1:
             raise ScoreError(f"Embeddings: {len(pooled)} pooled vectors but offsets of shape {tuple(offsets.shape)}")
+        if (packed.dtype == torch.int8) != (scales is not None) or (scales is not None and len(scales) != len(packed)):
+            raise ScoreError(
+                f"Embeddings: {packed.dtype} tokens [{len(packed)}, d] with "
+                f"{'no scales' if scales is None else f'{len(scales)} scales'}; int8 tokens need one each, others none"
+            )
         self.pooled = pooled
         self.packed = packed
         self.offsets = offsets
+        self.scales = scales
 
     @property
     def tokens(self) -> list[Tensor]:
@@ -130,10 +149,15 @@ class Embeddings:
         """The chosen items as Embeddings; an int gives a set of one."""
         if isinstance(index, int):
             index = [index]
-        chosen = torch.arange(len(self), device=self.pooled.device)[index]
-        tokens = self.tokens
-        return Embeddings(self.pooled[chosen], [tokens[i] for i in chosen.tolist()]) if len(chosen) else Embeddings(
-            self.pooled[:0], self.packed[:0], self.offsets[:1]
+        chosen = torch.arange(len(self), device=self.offsets.device)[index]
+        starts, stops = self.offsets[chosen], self.offsets[chosen + 1]
+        offsets = torch.cat([starts.new_zeros(1), (stops - starts).cumsum(0)])
+        spans = torch.stack([starts, stops], dim=1).tolist()
+        return Embeddings(
+            self.pooled[chosen],
+            _spans(self.packed, spans),
+            offsets,
+            scales=None if self.scales is None else _spans(self.scales, spans),
         )
 
     def __iter__(self) -> Iterator[Embeddings]:
@@ -153,9 +177,95 @@ class Embeddings:
             raise ScoreError("Embeddings.concatenate: nothing to concatenate")
         lengths = torch.cat([part.lengths for part in parts])
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        return cls(torch.cat([part.pooled for part in parts]), torch.cat([part.packed for part in parts]), offsets)
+        scales = [part.scales for part in parts if part.scales is not None]
+        if len(scales) not in (0, len(parts)):
+            raise ScoreError("Embeddings.concatenate: some parts hold int8 tokens, others do not; quantize them alike")
+        return cls(
+            torch.cat([part.pooled for part in parts]),
+            torch.cat([part.packed for part in parts]),
+            offsets,
+            scales=torch.cat(scales) if scales else None,
+        )
 
     def to(self, *args: Any, **kwargs: Any) -> Embeddings:
-        """Pooled vectors and tokens moved or cast as `Tensor.to` does; offsets follow the device only."""
+        """Pooled vectors and tokens moved or cast as `Tensor.to` does; offsets follow the device only.
+
+        Raises:
+            ScoreError: int8 tokens cannot be cast by themselves; `quantize` does it.
+        """
         packed = self.packed.to(*args, **kwargs)
-        return Embeddings(self.pooled.to(*args, **kwargs), packed, self.offsets.to(packed.device))
+        scales = None
+        if self.scales is not None:
+            if packed.dtype != torch.int8:
+                raise ScoreError(f"Embeddings.to: int8 tokens cannot be cast to {packed.dtype}; use quantize")
+            scales = self.scales.to(packed.device)
+        return Embeddings(self.pooled.to(*args, **kwargs), packed, self.offsets.to(packed.device), scales=scales)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a safetensors file, under a temporary name first, so that `path` is never half a file."""
+        from safetensors.torch import save_file
+
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        tensors = {"pooled": self.pooled, "packed": self.packed, "offsets": self.offsets}
+        if self.scales is not None:
+            tensors["scales"] = self.scales
+        # Clones: safetensors refuses tensors that share storage, as views of one encoding do.
+        tensors = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
+        try:
+            save_file(tensors, temporary, metadata={"format": EMBEDDINGS_FORMAT})
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Embeddings:
+        """What `save` wrote, on `device`.
+
+        Raises:
+            DataError: no such file, not a file of embeddings, cut off, or offsets that do not add up.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        if not Path(path).is_file():
+            raise DataError(f"{path}: no such file; Embeddings.save writes one")
+        try:
+            with safe_open(path, framework="pt", device=str(device)) as file:
+                written = (file.metadata() or {}).get("format")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except SafetensorError as error:
+            raise DataError(f"{path}: not a whole safetensors file ({error})") from error
+        if written != EMBEDDINGS_FORMAT:
+            raise DataError(f"{path}: format is {written!r}, not the {EMBEDDINGS_FORMAT!r} of Embeddings.save")
+        try:
+            offsets = tensors["offsets"]
+            if offsets[0] != 0 or offsets[-1] != len(tensors["packed"]) or (offsets.diff() < 0).any():
+                raise DataError(f"{path}: its offsets do not start at 0, fall, or do not end at the number of token rows")
+            return cls(tensors["pooled"], tensors["packed"], tensors["offsets"], scales=tensors.get("scales"))
+        except (KeyError, ScoreError) as error:
+            raise DataError(f"{path}: its tensors do not fit together: {error}") from error
+
+    def truncate(self, dim: int) -> Embeddings:
+        """The first `dim` dimensions, L2-normalised again; see `smart_train.scoring.compress.truncate`."""
+        from smart_train.scoring.compress import truncate
+
+        return truncate(self, dim)
+
+    def pool_tokens(self, factor: int, show_progress_bar: bool | None = None) -> Embeddings:
+        """About 1 / `factor` of the tokens, by clustering; see `smart_train.scoring.compress.pool_tokens`."""
+        from smart_train.scoring.compress import pool_tokens
+
+        return pool_tokens(self, factor, show_progress_bar)
+
+    def quantize(self, dtype: str) -> Embeddings:
+        """Tokens as "int8", "float16", "bfloat16" or "float32"; see `smart_train.scoring.compress.quantize`."""
+        from smart_train.scoring.compress import quantize
+
+        return quantize(self, dtype)
+
+
+def _spans(rows: Tensor, spans: list[list[int]]) -> Tensor:
+    """rows[start:stop] of every span, end to end. Differentiable."""
+    return torch.cat([rows[start:stop] for start, stop in spans]) if spans else rows[:0]

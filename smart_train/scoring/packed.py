@@ -1,0 +1,187 @@
+"""Documents packed once and kept resident, scored by batches of queries: for search and large evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from smart_train.errors import ScoreError
+from smart_train.scoring.blocks import bag, groups, reduce_spans
+from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
+from smart_train.scoring.inputs import check_finite, token_set
+from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
+from smart_train.scoring.product import inner_products
+from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
+from smart_train.types import Embeddings, ScoreParts
+
+STORAGE = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
+POOLED_COLUMNS = 65_536  # documents per block where only pooled vectors are compared
+PROGRESS_FROM = 1 << 43  # multiply-adds (a minute or so on a CPU) from which a run shows its progress unasked
+
+
+class TopK(NamedTuple):
+    """The best documents of each query: fp32 scores [Q, k], falling, and int64 places [Q, k] in the packed set."""
+
+    scores: Tensor
+    indices: Tensor
+
+
+class PackedDocuments:
+    """Documents ready to be scored again and again, without gradients.
+
+    Args:
+        documents: N items; int8 or 16-bit sets are unpacked and stored as `dtype`.
+        dtype: what token states are kept and multiplied in: "float32" (exact), "bfloat16" (half the memory; late scores
+            off by a few 1e-4) or "int8" (a quarter; no further off at usual widths). Scores are fp32 in every case.
+        device: where they live; None is where the documents are.
+
+    Raises:
+        ScoreError: an unknown `dtype`, or states that are NaN or infinite, named by document.
+
+    Documents without tokens score `EMPTY_DOCUMENT_SCORE`, as in `maxsim`.
+    """
+
+    def __init__(
+        self, documents: Embeddings, *, dtype: str = "float32", device: str | torch.device | None = None
+    ) -> None:
+        if dtype not in STORAGE:
+            raise ScoreError(f"PackedDocuments: dtype is {dtype!r}; choose one of {', '.join(STORAGE)}")
+        documents = documents.to(device or documents.device)
+        self.dtype = dtype
+        self.pooled = documents.pooled.float()
+        self.token_width = documents.packed.shape[1]
+        packed = token_set((documents.quantize("float32").packed, documents.offsets), None, "document")
+        check_finite(packed, "document")
+        tokens, self._places = packed.without_empty()
+        self._starts, self._lengths = tokens.starts, tokens.lengths
+        self._rotation = self._scales = None
+        if dtype == "int8":
+            self._rotation = Rotation(self.token_width, documents.device)
+            self._states, self._scales = quantized_documents(tokens.values, self._starts, self._lengths, self._rotation)
+        else:
+            self._states = tokens.values.to(STORAGE[dtype])
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    @property
+    def device(self) -> torch.device:
+        return self._states.device
+
+    @property
+    def nbytes(self) -> int:
+        """What the set holds in memory."""
+        held = [self.pooled, self._states, *([] if self._scales is None else [self._scales])]
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+    @torch.no_grad()
+    def score_parts(
+        self, queries: Embeddings, *, pooled: bool = True, late: bool = True, show_progress_bar: bool | None = None
+    ) -> ScoreParts:
+        """Both terms of the score, fp32 [Q, N] each on this set's device; a term not asked for is None.
+
+        Args:
+            queries: Q items, moved and cast as needed.
+            show_progress_bar: None shows one when the run will take long.
+
+        Raises:
+            ScoreError: widths that differ, or queries that are NaN or infinite.
+        """
+        wanted = {"pooled": pooled, "late": late}
+        full = {
+            name: torch.empty(len(queries), len(self), device=self.device) if want else None
+            for name, want in wanted.items()
+        }
+        for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
+            for name, scores in full.items():
+                if scores is not None:
+                    scores[:, columns] = getattr(block, name)
+        return ScoreParts(**full)
+
+    def scores(self, queries: Embeddings, scoring: ScoringConfig, *, show_progress_bar: bool | None = None) -> Tensor:
+        """The SMART score of every query against every document, fp32 [Q, N]; otherwise as `score_parts`."""
+        pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
+        parts = self.score_parts(queries, pooled=pooled, late=late, show_progress_bar=show_progress_bar)
+        return combine(parts, scoring)
+
+    @torch.no_grad()
+    def top_k(
+        self, queries: Embeddings, k: int, scoring: ScoringConfig, *, show_progress_bar: bool | None = None
+    ) -> TopK:
+        """Each query's `k` best documents (all N when there are fewer); of equal scores the earlier document first.
+
+        The matrix [Q, N] is never held: only the best so far and one block's columns.
+
+        Raises:
+            ScoreError: `k` below 1, or what `score_parts` refuses.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise ScoreError(f"top_k: k is {k!r}; it must be a whole number of at least 1")
+        best = TopK(
+            torch.empty(len(queries), 0, device=self.device),
+            torch.empty(len(queries), 0, dtype=torch.int64, device=self.device),
+        )
+        pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
+        for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
+            scores = torch.cat([best.scores, combine(block, scoring)], dim=1)
+            places = torch.cat([best.indices, columns.expand(len(queries), -1)], dim=1)
+            # Kept ones come first and blocks rise, so a stable sort leaves the earlier of equals ahead.
+            scores, order = scores.sort(dim=1, descending=True, stable=True)
+            best = TopK(scores[:, :k], places.gather(1, order[:, :k]))
+        return best
+
+    def _blocks(
+        self, queries: Embeddings, pooled: bool, late: bool, show: bool | None
+    ) -> Iterator[tuple[Tensor, ScoreParts]]:
+        """Columns int64 [g] and their scores [Q, g], until every document has come once."""
+        queries = queries.to(self.device)
+        vectors = queries.pooled.float()
+        work = len(queries.packed) * len(self._states) * self.token_width
+        show = work >= PROGRESS_FROM if show is None else show
+        with tqdm(total=len(self), desc="Scoring documents", unit="doc", disable=not show) as bar:
+            for columns, block in self._late_blocks(queries) if late else self._plain_blocks():
+                near = pooled_scores(vectors, self.pooled[columns]) if pooled else None
+                yield columns, ScoreParts(near, block)
+                bar.update(len(columns))
+
+    def _plain_blocks(self) -> Iterator[tuple[Tensor, None]]:
+        for columns in torch.arange(len(self), device=self.device).split(POOLED_COLUMNS):
+            yield columns, None
+
+    def _late_blocks(self, queries: Embeddings) -> Iterator[tuple[Tensor, Tensor]]:
+        tokens = token_set((queries.quantize("float32").packed, queries.offsets), None, "query")
+        if tokens.values.shape[1] != self.token_width:
+            raise ScoreError(
+                f"PackedDocuments: queries are {tokens.values.shape[1]} wide, documents {self.token_width}; widths "
+                "must be equal"
+            )
+        check_finite(tokens, "query")
+        states, scales = tokens.values, None
+        if self._rotation is not None:
+            states, scales = quantized_rows(self._rotation(states))
+        states = states.to(self._states.dtype)
+        lengths = queries.offsets.diff().clamp(min=1).unsqueeze(1)
+        rows = torch.arange(len(states), device=self.device)
+        places = torch.tensor(self._places, dtype=torch.int64, device=self.device)
+        for group in groups(self._states, self._starts, self._lengths, len(states)):
+            best = states.new_empty(len(states), len(group.spans), dtype=torch.float32)
+            for top in range(0, len(states), group.query_rows):
+                part = slice(top, top + group.query_rows)
+                reduce_spans(self._products(states[part], group.start, group.stop), group.spans, best[part], None)
+            if scales is not None:
+                best *= scales.unsqueeze(1) * self._scales[group.columns]
+            yield places[group.columns], bag(best, rows, offsets=queries.offsets) / lengths
+        if len(self._places) < len(self):
+            empty = torch.ones(len(self), dtype=torch.bool, device=self.device)
+            empty[places] = False
+            columns = empty.nonzero().flatten()
+            yield columns, torch.full((len(queries), len(columns)), EMPTY_DOCUMENT_SCORE, device=self.device)
+
+    def _products(self, states: Tensor, start: int, stop: int) -> Tensor:
+        if self._rotation is None:
+            return inner_products(states, self._states[start:stop])
+        return integer_products(states, self._states[start:], stop - start)
