@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from smart_train.data import SourceConfig
 from smart_train.errors import RecipeError
 from smart_train.losses import OBJECTIVES
 from smart_train.recipe import Recipe, load_recipe, parse_recipe
-from smart_train.recipe.sections import ObjectiveSection
+from smart_train.recipe.sections import ObjectiveSection, SourceSection
 from smart_train.scoring import ScoringConfig
 
 MINIMAL = {"model": {"name_or_path": "base"}, "data": {"train": {"path": "rows.jsonl"}}}
@@ -109,6 +111,9 @@ def test_the_resolved_yaml_reads_back_equal(tmp_path: Path, base: dict, section:
 
 
 def test_the_schema_names_what_other_rooms_name() -> None:
+    assert {name: field.default for name, field in SourceSection.model_fields.items() if name != "path"} == {
+        item.name: item.default for item in fields(SourceConfig) if item.name != "path"
+    }
     assert set(ObjectiveSection.model_fields["name"].annotation.__args__[0].__args__) == set(OBJECTIVES)
 
 

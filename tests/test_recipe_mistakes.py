@@ -73,6 +73,11 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"scoring": {"query_tokens": "words"}}, "scoring.query_tokens is 'words'; choose one of content"),
         ({"scoring": {"pooled_weight": 0, "late_weight": 0}}, "are both 0; at least one term must count"),
         ({"model": {"family": "qwen9"}}, "model.family: 'qwen9'; must be one of "),
+        (
+            {"data": {"train": {"columns": {"postive": "image"}}}},
+            "columns.postive: unknown key, did you mean positive?",
+        ),
+        ({"data": {"train": {"columns": {"query": ["a"]}}}}, "columns.query: ['a']; must be the name of one column"),
         ({"hub": {"repo_id": "alone"}}, "hub.repo_id: 'alone'; must read OWNER/NAME"),
         ({"model": {"min_pixels": 9, "max_pixels": 4}}, "model.min_pixels: 9; must be at most max_pixels (4)"),
     ],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from smart_train.data.columns import KNOWN_NAMES
 from smart_train.evaluation.metrics import metric_names
-from smart_train.recipe.naming import bad_value, one_of
+from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import EvaluationSection, ObjectiveSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
@@ -46,6 +47,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
     """A line for every combination that makes no run. `given` is the recipe before, `filled` after the defaults."""
     return [
         *_model_problems(filled),
+        *_column_problems(filled),
         *_objective_problems(given, filled),
         *_evaluation_problems(given, filled),
         *training_conflicts(filled.training),
@@ -119,6 +121,18 @@ def _model_problems(recipe: Recipe) -> list[str]:
         problems.append(
             bad_value("model.min_pixels", model.min_pixels, f"must be at most max_pixels ({model.max_pixels})")
         )
+    return problems
+
+
+def _column_problems(recipe: Recipe) -> list[str]:
+    problems = []
+    for name, source in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
+        for ours, theirs in ((source and source.columns) or {}).items():
+            dotted = f"data.{name}.columns.{ours}"
+            if ours not in KNOWN_NAMES:
+                problems.append(unknown_key(dotted, KNOWN_NAMES))
+            elif ours != "negatives" and not isinstance(theirs, str):
+                problems.append(bad_value(dotted, theirs, "must be the name of one column"))
     return problems
 
 
