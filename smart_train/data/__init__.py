@@ -1,0 +1,17 @@
+"""Data: sources of many formats -> `Example` -> batches of features."""
+
+from smart_train.data.checks import CheckReport, check_examples
+from smart_train.data.collator import PairCollator
+from smart_train.data.config import SourceConfig
+from smart_train.data.rows import ExampleRows
+from smart_train.data.sources import load_documents, load_examples
+
+__all__ = [
+    "CheckReport",
+    "ExampleRows",
+    "PairCollator",
+    "SourceConfig",
+    "check_examples",
+    "load_documents",
+    "load_examples",
+]

@@ -1,0 +1,142 @@
+"""Reads every row once before a run starts: what cannot be used is found now, not at step 9,000."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Literal
+
+from tqdm.auto import tqdm
+
+from smart_train.data.rows import ExampleRows
+from smart_train.errors import DataError
+from smart_train.media import verify_image
+from smart_train.types import Example, ModelInput
+
+SHOWN = 20
+
+
+@dataclass
+class CheckReport:
+    """What the check of one source found: `kept` of `total` rows are usable; `problems` names the others, one line each
+    with source, row and rule."""
+
+    total: int
+    kept: int
+    problems: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """One line for clean data; otherwise the count and the first problems, one per line."""
+        if not self.problems:
+            return f"{self.total} rows"
+        skipped = self.total - self.kept
+        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{_listing(self.problems)}"
+
+
+def check_examples(
+    examples: Sequence[Example],
+    on_error: Literal["fail", "skip"] = "fail",
+    *,
+    negatives_per_query: int = 0,
+    workers: int | None = None,
+    decode: Callable[[Any], None] = verify_image,
+) -> tuple[Sequence[Example], CheckReport]:
+    """Builds every row, decodes every image, and looks for queries and documents that say nothing.
+
+    Args:
+        examples: the rows, as `load_examples` gives them.
+        on_error: "fail" raises when any row has a problem; "skip" leaves such rows out.
+        negatives_per_query: rows with fewer explicit negatives than this have a problem.
+        workers: threads (Pillow decodes outside Python's global lock); default: one per core, at most 16.
+        decode: called with every image reference, raises DataError; files named by many rows are decoded once.
+
+    Returns:
+        The usable rows (a view, still lazy, when `examples` is one) and the report.
+
+    Raises:
+        DataError: lists all problems found, the first 20 in full; or no row is left.
+    """
+    checker = _RowChecker(examples, decode, negatives_per_query)
+    workers = workers or min(os.cpu_count() or 1, 16)
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(checker, range(len(examples)))
+        # disable=None shows the bar on a terminal only
+        problems = list(tqdm(found, total=len(examples), desc="checking rows", leave=False, disable=None))
+    listed = [problem for problem in problems if problem is not None]
+    kept = [index for index, problem in enumerate(problems) if problem is None]
+    if listed and on_error == "fail":
+        raise DataError(
+            f"{len(listed)} of {len(examples)} rows cannot be used (data.on_error: skip leaves them out):\n"
+            + _listing(listed)
+        )
+    if not kept:
+        raise DataError(f"no rows are left of {len(examples)}:\n{_listing(listed)}" if listed else "there are no rows")
+    report = CheckReport(total=len(examples), kept=len(kept), problems=listed)
+    if not listed:
+        return examples, report
+    if isinstance(examples, ExampleRows):
+        return examples.select(kept), report
+    return [examples[index] for index in kept], report
+
+
+class _RowChecker:
+    """index -> what is wrong with that row, or None. Safe to call from many threads."""
+
+    def __init__(self, examples: Sequence[Example], decode: Callable[[Any], None], negatives: int) -> None:
+        self.examples, self.decode, self.negatives = examples, decode, negatives
+        self.files: dict[Any, str | None] = {}
+        self.lock = Lock()
+
+    def __call__(self, index: int) -> str | None:
+        try:
+            example = self.examples[index]
+        except DataError as error:
+            return str(error)
+        problem = self._problem(example)
+        return f"{example.where}: {problem}" if problem else None
+
+    def _problem(self, example: Example) -> str | None:
+        if _is_empty(example.query):
+            return "the query is empty"
+        for position, document in enumerate(example.documents):
+            if _is_empty(document):
+                return f"the {'positive' if position == 0 else f'negative {position - 1}'} is empty"
+        if len(example.documents) - 1 < self.negatives:
+            return (
+                f"has {len(example.documents) - 1} explicit negatives, data.negatives_per_query asks for "
+                f"{self.negatives}"
+            )
+        references = [image for item in (example.query, *example.documents) for image in item.images]
+        return next((problem for problem in map(self._decoded, references) if problem), None)
+
+    def _decoded(self, reference: Any) -> str | None:
+        if not isinstance(reference, (str, os.PathLike)):
+            return self._decode(reference)
+        with self.lock:
+            known = reference in self.files
+        if not known:  # two threads may decode the same file at the same time, which costs only time
+            problem = self._decode(reference)
+            with self.lock:
+                self.files[reference] = problem
+        return self.files[reference]
+
+    def _decode(self, reference: Any) -> str | None:
+        try:
+            self.decode(reference)
+        except DataError as error:
+            return str(error)
+        return None
+
+
+def _is_empty(item: ModelInput) -> bool:
+    return not item.images and item.video is None and not (item.text and item.text.strip())
+
+
+def _listing(problems: Sequence[str]) -> str:
+    lines = [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  ... and {len(problems) - SHOWN} more")
+    return "\n".join(lines)

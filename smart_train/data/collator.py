@@ -1,0 +1,80 @@
+"""Examples -> one batch of features, in the data loader's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import torch
+
+from smart_train.data.keys import content_key, id_key
+from smart_train.errors import DataError
+from smart_train.types import Example, ModelInput
+
+Role = Literal["query", "document"]
+
+
+class Featurizer(Protocol):
+    """What the collator needs of a model family."""
+
+    def featurize(
+        self, inputs: Sequence[ModelInput], role: Literal["query", "document"]
+    ) -> dict[str, torch.Tensor]: ...
+
+
+class PairCollator:
+    """Rows -> queries, their positives, then their explicit negatives.
+
+    Args:
+        featurizer: turns inputs into the tensors of one forward (a model family).
+        negatives_per_query: explicit negatives used of each row, the first ones.
+
+    A batch of Q rows, with N = Q * (1 + negatives_per_query) documents, is a dict of
+        query, document: features; documents are the positives in row order, then the negatives row by row.
+        positive: int64 [Q], the column of each query's positive, 0 .. Q - 1.
+        query_keys: int64 [Q], equal for queries that ask the same.
+        document_keys: int64 [N], equal for documents with the same id.
+        document_contents: int64 [N], equal for documents with the same content, whatever their ids.
+        owner: int64 [N], the query key of the row a document came with.
+        rows: list of Q names, source and row, for messages.
+    """
+
+    def __init__(self, featurizer: Featurizer, *, negatives_per_query: int = 0) -> None:
+        if negatives_per_query < 0:
+            raise DataError(f"negatives_per_query is {negatives_per_query}; it must be at least 0")
+        self.featurizer = featurizer
+        self.negatives_per_query = negatives_per_query
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Raises DataError naming the rows when an image can no longer be read or a row has too few negatives."""
+        documents = [example.documents[0] for example in examples]
+        identities = [example.document_ids[0] for example in examples]
+        owners = list(range(len(examples)))
+        for index, example in enumerate(examples):
+            stop = 1 + self.negatives_per_query
+            if len(example.documents) < stop:
+                raise DataError(
+                    f"{example.where}: has {len(example.documents) - 1} explicit negatives, negatives_per_query is "
+                    f"{self.negatives_per_query}"
+                )
+            documents.extend(example.documents[1:stop])
+            identities.extend(example.document_ids[1:stop])
+            owners.extend([index] * self.negatives_per_query)
+        rows = [example.where for example in examples]
+        try:
+            query_keys = torch.tensor([content_key(example.query) for example in examples], dtype=torch.int64)
+            contents = torch.tensor([content_key(document) for document in documents], dtype=torch.int64)
+            query = self.featurizer.featurize([example.query for example in examples], "query")
+            document = self.featurizer.featurize(documents, "document")
+        except DataError as error:
+            raise DataError(f"{error} (in the batch of {'; '.join(rows)})") from error
+        return {
+            "query": query,
+            "document": document,
+            "positive": torch.arange(len(examples)),
+            "query_keys": query_keys,
+            "document_keys": torch.tensor([id_key(identity) for identity in identities], dtype=torch.int64),
+            "document_contents": contents,
+            "owner": query_keys[torch.tensor(owners)],
+            "rows": rows,
+        }

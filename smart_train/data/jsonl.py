@@ -1,0 +1,43 @@
+"""JSON lines: one object a line, images relative to the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smart_train.errors import DataError
+
+
+def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, Any] | DataError], list[int]]:
+    """The objects of a file and their line numbers from 0. Blank lines count but give no row; a line that is no object
+    gives the DataError that says so in place of a row, so that one bad line can be skipped and all can be listed.
+
+    Raises:
+        DataError: the file cannot be read as UTF-8 text.
+    """
+    rows: list[dict[str, Any] | DataError] = []
+    numbers: list[int] = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines):
+                if max_rows is not None and len(rows) == max_rows:
+                    break
+                if line.strip():
+                    rows.append(_parse(line, f"{path}, row {number}"))
+                    numbers.append(number)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return rows, numbers
+
+
+def _parse(line: str, where: str) -> dict[str, Any] | DataError:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        return DataError(f"{where}: not JSON ({error.msg} at column {error.colno})")
+    if not isinstance(value, dict):
+        return DataError(f"{where}: a line must hold an object with columns, not {type(value).__name__}")
+    return value

@@ -1,0 +1,28 @@
+"""Identity of queries and documents: stable signed 64-bit keys, the same on every machine and rank."""
+
+from __future__ import annotations
+
+from smart_train.media import image_key, stable_hash
+from smart_train.types import ModelInput
+
+
+def content_key(item: ModelInput) -> int:
+    """Equal for inputs that say the same, whatever they are called. One image alone has the key of the image, so that
+    a page is recognised wherever its file lies.
+
+    Raises: DataError when an image file cannot be read.
+    """
+    images = [image_key(image) for image in item.images]
+    if len(images) == 1 and item.text is None and item.video is None and item.instruction is None:
+        return images[0]
+    return stable_hash(repr((item.text, images, str(item.video), item.instruction)).encode())
+
+
+def default_id(item: ModelInput) -> str:
+    """The id of a query or document that was given none: its content key, in 16 hexadecimal digits."""
+    return f"{content_key(item) % 2**64:016x}"
+
+
+def id_key(identity: str) -> int:
+    """The key of an id."""
+    return stable_hash(identity.encode())

@@ -1,0 +1,86 @@
+"""check_examples: all problems at once, each with file and row; `skip` keeps the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smart_train.data import ExampleRows, SourceConfig, check_examples, load_examples
+from smart_train.errors import DataError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def mixed(pages: list[Path], write_jsonl: Write, tmp_path: Path) -> ExampleRows:
+    """Rows 0 and 6 are sound, 1 to 5 are not."""
+    (tmp_path / "pages" / "cut.png").write_bytes(pages[0].read_bytes()[:50])
+    path = write_jsonl(
+        {"query": "sound", "positive": "pages/0.png"},
+        {"query": "  ", "positive": "pages/0.png"},
+        {"query": "broken page", "positive": "pages/cut.png", "document_id": "cut"},
+        {"query": "no page", "positive": "pages/absent.png"},
+        "{not json",
+        {"query": "bad negative", "positive": "pages/0.png", "negative_0": ""},
+        {"query": "sound too", "positive": "pages/1.png"},
+    )
+    return load_examples(SourceConfig(path))
+
+
+def test_fail_lists_every_problem(mixed: ExampleRows) -> None:
+    with pytest.raises(DataError) as caught:
+        check_examples(mixed)
+    message = str(caught.value)
+    assert message.startswith("5 of 7 rows cannot be used (data.on_error: skip leaves them out)")
+    for expected in (
+        "row 1: the query is empty",
+        "row 2: image",
+        "cut.png: cannot be decoded",
+        "row 3: image",
+        "absent.png: no such file",
+        "row 4: not JSON",
+        "row 5: the negative 0 is empty",
+    ):
+        assert expected in message
+
+
+def test_skip_keeps_the_sound_rows_and_reports_the_others(mixed: ExampleRows) -> None:
+    kept, report = check_examples(mixed, on_error="skip")
+    assert [example.row for example in kept] == [0, 6]
+    assert (report.total, report.kept, len(report.problems)) == (7, 2, 5)
+    assert report.summary().startswith("2 of 7 rows, 5 skipped:\n")
+    again, clean = check_examples(list(kept))
+    assert [example.row for example in again] == [0, 6]
+    assert clean.summary() == "2 rows"
+
+
+def test_only_twenty_problems_are_shown(write_jsonl: Write) -> None:
+    rows = load_examples(SourceConfig(write_jsonl(*({"query": "", "positive": "text"} for _ in range(30)))))
+    with pytest.raises(DataError, match="and 10 more") as caught:
+        check_examples(rows)
+    assert str(caught.value).count("the query is empty") == 20
+
+
+def test_no_rows_left(write_jsonl: Write) -> None:
+    rows = load_examples(SourceConfig(write_jsonl({"query": "", "positive": "text"})))
+    with pytest.raises(DataError, match="no rows are left of 1:\n.*row 0: the query is empty"):
+        check_examples(rows, on_error="skip")
+    with pytest.raises(DataError, match="there are no rows"):
+        check_examples([])
+
+
+def test_too_few_negatives_are_found_before_training(pages: list[Path], write_jsonl: Write) -> None:
+    path = write_jsonl({"query": "a", "positive": "pages/0.png", "negative_0": "pages/1.png"})
+    rows = load_examples(SourceConfig(path))
+    assert check_examples(rows, negatives_per_query=1)[1].problems == []
+    with pytest.raises(DataError, match="row 0: has 1 explicit negatives, data.negatives_per_query asks for 2"):
+        check_examples(rows, negatives_per_query=2)
+
+
+def test_a_page_under_many_queries_is_decoded_once(pages: list[Path], write_jsonl: Write) -> None:
+    rows = load_examples(SourceConfig(write_jsonl(*({"query": f"q{i}", "positive": "pages/0.png"} for i in range(9)))))
+    decoded: list[object] = []
+    check_examples(rows, workers=1, decode=decoded.append)
+    assert decoded == [pages[0]]
