@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from smart_train import SmartModel
 from smart_train.cli import main
+from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import Recipe, load_recipe
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
@@ -186,6 +187,34 @@ def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Pa
 def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -> None:
     ended = run("search", model, "--documents", tmp_path / "absent", "--query", "x")
     assert ended.status == 2 and "absent: no such folder" in ended.err and "Traceback" not in ended.err
+
+
+@pytest.fixture(scope="module")
+def rows(pages: Path) -> Path:
+    path = pages / "held_out.jsonl"
+    lines = [{"query": f"a {page.stem} page", "image": page.name} for page in sorted(pages.glob("*.png"))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_evaluate_measures_a_model_on_given_rows(run, model: Path, rows: Path, tmp_path: Path) -> None:
+    ended = run("evaluate", model, "--data", rows, "--output", tmp_path / "out.json")
+    assert ended.status == 0, ended.err
+    assert "3 queries against 3 documents" in ended.out and "hybrid" in ended.out
+    assert EvaluationResult.load(tmp_path / "out.json").metrics["hybrid"]["recall@10"] == 1.0
+
+
+def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None:
+    ended = run("evaluate", finished, f"data.evaluation.path={rows}")
+    assert ended.status == 0, ended.err
+    assert "3 queries against 3 documents" in ended.out
+
+
+def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
+    assert "name --data or --recipe" in run("evaluate", model).err
+    assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
+    assert "use one of the two" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert "has no data.evaluation" in run("evaluate", model, "data.evaluation=null", "--recipe", recipe).err
 
 
 @pytest.fixture
