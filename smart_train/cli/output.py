@@ -17,10 +17,8 @@ def plain_console() -> Console:
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
-    """Two columns: what it is, and its value."""
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    for row in rows:
-        table.add_row(*row)
-    plain_console().print(table)
+    """What it is, and its value, one pair per line whatever the width of the terminal."""
+    rows = list(rows)
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        print(f"{label:<{width}}  {value}")
