@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 
-from smart_train.data import PairCollator, SourceConfig, load_examples
+from smart_train.data import PairCollator, SourceConfig, load_documents, load_examples
 from smart_train.errors import ModelError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.losses import ContrastiveObjective

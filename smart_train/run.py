@@ -6,7 +6,6 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from transformers import TrainingArguments
 
 from smart_train import build
 from smart_train.data import CheckReport, check_examples
-from smart_train.distributed import barrier, gather_objects, is_main
+from smart_train.distributed import gather_objects, is_main
 from smart_train.errors import SmartTrainError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
 from smart_train.evaluation.plots import plot_run
@@ -30,7 +29,6 @@ from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.launch import check_distribution
 from smart_train.types import Example
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -96,10 +94,16 @@ def _load_data(recipe: Recipe, console: Console) -> tuple[list[Example], list[Ex
             parts.append([])
             continue
         examples = build.examples(section)
-        kept, report = on_main(lambda rows=examples: check_examples(rows, on_error=recipe.data.on_error))
+        kept, report = on_main(lambda rows=examples: _check(rows, recipe))
         _tell(report, name, console)
         parts.append(kept)
     return parts[0], parts[1]
+
+
+def _check(examples: Sequence[Example], recipe: Recipe) -> tuple[Sequence[Example], CheckReport]:
+    return check_examples(
+        examples, on_error=recipe.data.on_error, negatives_per_query=recipe.data.negatives_per_query
+    )
 
 
 def _tell(report: CheckReport, name: str, console: Console) -> None:
@@ -171,7 +175,7 @@ def _finish(
     """Reports, plots, export and Hub: the main rank's work."""
     if before is not None or after is not None:
         save_report(folder.path, before, after)
-    plot_run(folder.path / LOG_NAME, folder.path / "plots", before, after)
+    plot_run(read_log(folder.path / LOG_NAME), folder.path / "plots", before=before, after=after)
     if recipe.export.enabled:
         output = Path(recipe.export.output) if recipe.export.output else folder.export
         report = export_model(

@@ -11,7 +11,11 @@ from smart_train.errors import ScoreError
 
 
 def false_negatives(
-    query_keys: Tensor, all_query_keys: Tensor, document_keys: Tensor, positive: Tensor, all_positive: Tensor
+    query_keys: Tensor,
+    all_query_keys: Tensor,
+    document_keys: Sequence[Tensor],
+    positive: Tensor,
+    all_positive: Tensor,
 ) -> Tensor:
     """Documents that must not count against a query although they are not its own positive column.
 
@@ -21,13 +25,15 @@ def false_negatives(
     Args:
         query_keys: int64 [Q], identity of each query scored here.
         all_query_keys: int64 [R], identity of the query of every row whose documents are columns (all ranks).
-        document_keys: int64 [N], identity of each document column.
+        document_keys: int64 [N] each, identities of the document columns (id, content): equal in one is the same.
         positive: int64 [Q], column of each query's positive. all_positive: int64 [R], the same for every row.
 
     Returns:
         bool [Q, N], False at each query's own positive.
     """
-    excluded = document_keys[None, :] == document_keys[positive][:, None]
+    excluded = torch.zeros(len(positive), len(document_keys[0]), dtype=torch.bool, device=positive.device)
+    for keys in document_keys:
+        excluded |= keys[None, :] == keys[positive][:, None]
     same_query = query_keys[:, None] == all_query_keys[None, :]
     shared = torch.zeros_like(excluded)
     # One column may be the positive of several rows: any of them asking the same query excludes it.

@@ -33,14 +33,15 @@ def contrastive_loss(
         queries, documents, pooled="pooled" in objective.needs, late="late" in objective.needs
     )
     device = documents.device
-    document_keys, document_start = gather_keys(batch["document_keys"].to(device))
-    query_keys = batch["query_keys"].to(device)
-    all_query_keys, _ = gather_keys(query_keys)
-    positive = batch["positive"].to(device) + document_start
+    keys = {name: batch[name].to(device) for name in ("query_keys", "document_keys", "document_contents")}
+    document_keys, start = gather_keys(keys["document_keys"])
+    contents, _ = gather_keys(keys["document_contents"])
+    positive = batch["positive"].to(device) + start
+    everyone, _ = gather_keys(keys["query_keys"])
     all_positive, _ = gather_keys(positive)
-    excluded = false_negatives(query_keys, all_query_keys, document_keys, positive, all_positive)
+    excluded = false_negatives(keys["query_keys"], everyone, (document_keys, contents), positive, all_positive)
     output = objective(scores, positive, excluded)
-    weight = loss_weight(len(query_keys))
+    weight = loss_weight(len(positive))
     parts = {name: part * weight for name, part in output.parts.items()} if weight != 1.0 else output.parts
     candidates = (~excluded).sum(dim=1).float().mean()
     return LossOutput(parts, {**output.metrics, "candidates": candidates})

@@ -87,11 +87,7 @@ class SmartTrainer(Trainer):
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
         self.last_result = self.evaluator(self.module.model)
-        metrics = {
-            f"{metric_key_prefix}_{score}_{name}": value
-            for score, values in self.last_result.metrics.items()
-            for name, value in values.items()
-        }
+        metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -91,7 +91,7 @@ def test_same_document_and_same_query_are_not_negatives():
     query_keys = torch.tensor([1, 2, 1, 3])
     document_keys = torch.tensor([10, 20, 30, 10, 20])
     positive = torch.arange(4)
-    excluded = false_negatives(query_keys, query_keys, document_keys, positive, positive)
+    excluded = false_negatives(query_keys, query_keys, [document_keys], positive, positive)
     expected = [
         [0, 0, 1, 1, 0],  # C answers the same query; column 3 is A again
         [0, 0, 0, 0, 1],  # the explicit negative is B again
@@ -99,6 +99,13 @@ def test_same_document_and_same_query_are_not_negatives():
         [1, 0, 0, 0, 0],  # column 0 is A again
     ]
     assert excluded.tolist() == [[bool(cell) for cell in row] for row in expected]
+
+
+def test_same_content_under_another_id_is_not_a_negative():
+    ids, contents = torch.tensor([1, 2, 3]), torch.tensor([7, 8, 7])
+    positive = torch.arange(3)
+    excluded = false_negatives(torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3]), [ids, contents], positive, positive)
+    assert excluded.nonzero().tolist() == [[0, 2], [2, 0]]
 
 
 def test_one_candidate_is_refused():

@@ -1,0 +1,216 @@
+"""What a recipe amounts to, worked out without loading a weight: sizes, candidates, steps, parameters, memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModel
+
+from smart_train import build
+from smart_train.data import check_examples
+from smart_train.errors import DataError, ModelError, SmartTrainError
+from smart_train.losses.contrastive import OBJECTIVES
+from smart_train.models import SmartModel, detect_family, get_family
+from smart_train.models.storage import SmartConfig, locate, read_config
+from smart_train.recipe import Recipe
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Example
+
+_SAMPLE = 16  # rows whose real token counts stand for the data set's
+_FP32 = 4
+_ADAM_BYTES = 8  # two fp32 moments per trained weight
+
+
+@dataclass
+class Plan:
+    """Derived quantities, mistakes found while deriving them, and what could not be checked here.
+
+    Attributes:
+        quantities: label -> what to print. problems: mistakes that make the run impossible.
+        unchecked: what needs the Hub or other files that are out of reach now, each with the reason.
+    """
+
+    quantities: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(label, value) in the order to print."""
+        return [*self.quantities.items(), *(("not checked", reason) for reason in self.unchecked)]
+
+
+def derive(recipe: Recipe) -> Plan:
+    """Checks data rows, files, the model's configuration and processor; derives the quantities of the run."""
+    plan = Plan()
+    plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
+    training = _data(recipe, plan)
+    skeleton = _skeleton(recipe, plan)
+    _batches(recipe, plan, len(training) if training is not None else None)
+    if skeleton is not None:
+        _parameters(recipe, plan, skeleton)
+        if training:
+            _memory(recipe, plan, skeleton, training[:_SAMPLE])
+    return plan
+
+
+def processes(recipe: Recipe) -> int:
+    """How many processes the recipe means on this machine: its own number, else one per GPU, else one."""
+    if recipe.distributed.num_processes is not None:
+        return recipe.distributed.num_processes
+    return 1 if recipe.distributed.strategy == "none" else max(1, torch.cuda.device_count())
+
+
+def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
+    """The usable training rows, or None where they cannot be read here."""
+    prepare = recipe.data.prepare
+    if prepare is not None and not Path(prepare.output).exists():
+        if not Path(prepare.script).is_file():
+            plan.problems.append(f"data.prepare.script: {prepare.script}: no such file")
+        plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
+        return None
+    kept: dict[str, list[Example]] = {}
+    for name, section in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
+        if section is None:
+            continue
+        try:
+            kept[name], report = check_examples(build.examples(section), on_error=recipe.data.on_error)
+        except DataError as error:
+            plan.problems.append(f"data.{name}: {error}")
+            continue
+        except ConnectionError as error:
+            plan.unchecked.append(f"data.{name}: {error}")
+            continue
+        plan.quantities[f"{name} rows"] = report.summary()
+    if kept.get("evaluation"):
+        try:
+            held_out = build.evaluation_set(recipe, kept["evaluation"])
+            plan.quantities["held out"] = f"{len(held_out.queries)} queries against {len(held_out.documents)} documents"
+        except DataError as error:
+            plan.problems.append(f"data.evaluation: {error}")
+    return kept.get("train")
+
+
+def _batches(recipe: Recipe, plan: Plan, rows: int | None) -> None:
+    training, count = recipe.training, processes(recipe)
+    batch = training["per_device_train_batch_size"]
+    accumulation = training.get("gradient_accumulation_steps", 1)
+    together = batch * count
+    candidates = together * (1 + recipe.data.negatives_per_query)
+    plan.quantities["processes"] = str(count)
+    plan.quantities["global batch"] = f"{together * accumulation} pairs per optimiser step" + (
+        f" ({accumulation} accumulated, which adds no candidates)" if accumulation > 1 else ""
+    )
+    plan.quantities["candidates per query"] = f"{candidates} documents (1 positive), less those known to be relevant"
+    if candidates < 2:
+        plan.problems.append("training.per_device_train_batch_size: 1 candidate per query teaches nothing; raise it")
+    if rows is None:
+        return
+    if training.get("dataloader_drop_last") and rows < together:
+        plan.problems.append(
+            f"training.per_device_train_batch_size: {batch} x {count} process(es) = {together} is more than the "
+            f"{rows} training rows, so that no full batch exists"
+        )
+        return
+    per_epoch = max(1, (rows // together if training.get("dataloader_drop_last") else math.ceil(rows / together)))
+    per_epoch = math.ceil(per_epoch / accumulation)
+    maximum = training.get("max_steps", -1)
+    steps = maximum if maximum and maximum > 0 else math.ceil(per_epoch * training["num_train_epochs"])
+    plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
+
+
+def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
+    """The model to train, on the meta device: shapes and names without a byte of weight."""
+    try:
+        folder = locate(recipe.model.name_or_path, recipe.model.revision)
+    except ModelError as error:
+        if Path(recipe.model.name_or_path).parts[0] in (".", "..", "/"):
+            plan.problems.append(f"model.name_or_path: {error}")
+        else:
+            plan.unchecked.append(f"model: {error}")
+        return None
+    try:
+        drawn = recipe.model.from_config
+        config = read_config(
+            folder,
+            overrides=drawn.overrides if drawn else None,
+            trust_remote_code=recipe.model.trust_remote_code,
+        )
+        saved = SmartConfig.read(folder)
+        name = recipe.model.family or saved.family
+        family_class = get_family(name) if name else detect_family(config.model_type)
+        family = family_class(
+            str(folder), scoring=recipe.scoring or ScoringConfig(), prompts=build.prompts(recipe) or saved.prompts
+        )
+        with torch.device("meta"):
+            model = SmartModel(AutoModel.from_config(config), family, base=str(folder))
+            return build.prepare_for_training(model, recipe)
+    except SmartTrainError as error:
+        plan.problems.append(f"model: {error}")
+        return None
+
+
+def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
+    total = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    plan.quantities["parameters"] = f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
+
+
+def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]) -> None:
+    """Rough peak of one process. Activations follow Korthikanti et al. (arXiv 2205.05198), equation 1, without its
+    attention-matrix term, which fused attention does not keep: 34 bytes per token, layer and hidden unit at 2 bytes a
+    number."""
+    try:
+        sides = {
+            "query": model.family.featurize([example.query for example in sample], "query"),
+            "document": model.family.featurize([example.documents[0] for example in sample], "document"),
+        }
+    except SmartTrainError as error:
+        plan.problems.append(f"model: {error}")
+        return
+    text, training = model.config.get_text_config(), recipe.training
+    batch = training["per_device_train_batch_size"]
+    half = bool(training.get("bf16") or training.get("fp16")) or recipe.model.dtype == "bfloat16"
+    width = 2 if half else _FP32
+    tokens = {side: _mean_tokens(features) for side, features in sides.items()}
+    kept = {side: features["token_mask"].sum(1).float().mean().item() for side, features in sides.items()}
+    documents = batch * (1 + recipe.data.negatives_per_query)
+    counts = {"query": batch, "document": documents}
+    live = sum(tokens[side] * counts[side] for side in counts)
+    checkpointed = training.get("activation_checkpointing") or training.get("gradient_checkpointing")
+    per_layer = 34 * width / 2 * live * text.hidden_size
+    layers = text.num_hidden_layers
+    activations = (2 * width / 2 * live * text.hidden_size * layers + per_layer) if checkpointed else per_layer * layers
+    if model.backbone_frozen:
+        activations = per_layer
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    token_width = model.projection.dim if model.projection is not None else text.hidden_size
+    late = "late" in OBJECTIVES[recipe.objective.name]
+    parts: dict[str, float] = {
+        "weights": total * (2 if recipe.model.dtype == "bfloat16" else _FP32),
+        "gradients and optimiser": trained * (_FP32 + _ADAM_BYTES),
+        "activations": activations,
+        "token states": 2 * _FP32 * token_width * sum(kept[side] * counts[side] for side in counts) if late else 0.0,
+    }
+    plan.quantities["tokens per input"] = (
+        f"query {tokens['query']:.0f} ({kept['query']:.0f} kept), "
+        f"document {tokens['document']:.0f} ({kept['document']:.0f} kept)"
+    )
+    detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
+    plan.quantities["memory per process"] = f"about {_size(sum(parts.values()))} ({detail})"
+
+
+def _mean_tokens(features: dict[str, Any]) -> float:
+    return features["attention_mask"].sum(1).float().mean().item()
+
+
+def _size(value: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
