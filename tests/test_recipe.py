@@ -212,6 +212,13 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path, text: str, expect
     assert load_recipe(path).training["learning_rate"] == expected
 
 
+def test_a_section_whose_lines_are_all_commented_out_is_a_section_not_given(tmp_path: Path) -> None:
+    text = "model: {name_or_path: b}\ndata: {train: {path: r}}\n"
+    empty = "objective:\n  # name: late\nscoring:\ntraining:\nevaluation:\nexport:\nhub:\ndistributed:\n"
+    plain = load_recipe(write(tmp_path, text))
+    assert load_recipe(write(tmp_path, text + empty)) == plain
+
+
 def test_words_stay_words(tmp_path: Path) -> None:
     text = "model: {name_or_path: on, revision: 'no'}\ndata: {train: {path: off, split: no}}\ntraining: {bf16: yes}\n"
     recipe = load_recipe(write(tmp_path, text))

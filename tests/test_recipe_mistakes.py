@@ -67,6 +67,8 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"data": {"negatives_per_query": -1}}, "data.negatives_per_query: -1; must be at least 0"),
         ({"data": {"train": {"path": ""}}}, "data.train.path: ''; must not be empty"),
         ({"data": {"train": "rows"}}, "data.train: 'rows'; must be a section (keys and values)"),
+        ({"training": {"output_dir": None}}, "training.output_dir: null; must name a folder"),
+        ({"model": {"from_config": 3}}, "model.from_config: 3; must be a section (keys and values)"),
         ({"training": [1]}, "training: [1]; must be a section (keys and values)"),
         ({"scoring": 3}, "scoring: 3; must be a section (keys and values)"),
         ({"objective": {"temperature": 0}}, "objective.temperature: 0; must be at least 0.01"),

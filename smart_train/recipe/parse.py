@@ -110,8 +110,9 @@ def _check_sections(values: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
 
 
 def _with_a_mode(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the ways of training that are null, and with LoRA where none is named."""
-    values = {key: value for key, value in values.items() if key not in MODES or value is not None}
+    """Without the sections that are null (all their lines commented out), and with LoRA where no way is named."""
+    optional = {name for name, field in Recipe.model_fields.items() if not field.is_required()}
+    values = {key: value for key, value in values.items() if value is not None or key not in optional}
     return values if any(name in values for name in MODES) else {**values, "lora": {}}
 
 

@@ -139,6 +139,8 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 def _problem(name: str, value: Any) -> str | None:
     """The rule that `value` breaks, or None."""
     hint, choices = _annotations()[name]
+    if name == "output_dir" and not value:
+        return "must name a folder"
     if choices and value is not None and value not in choices:
         return one_of(value, choices)
     try:
