@@ -75,17 +75,18 @@ sees_gpu() { command -v nvidia-smi >/dev/null && [[ -n $(nvidia-smi -L 2>/dev/nu
 
 pip_install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
 
-# install EXTRAS: the package and its dependencies, unless that was done for this very pyproject.toml.
+# install EXTRAS: the package and its dependencies, unless that was done for this very pyproject.toml. `pdf` is always
+# among them, because a recipe that ships renders its pages.
 install() {
     local extras=$1 stamp wanted
     create_venv
-    stamp=$venv/.smart_train${extras:+.$extras}
+    stamp=$venv/.smart_train.$extras
     wanted="$root $(cksum <"$root/pyproject.toml")"
     if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
     say "installing into $venv (once; some minutes)"
     if sees_gpu; then pip_install torch; else pip_install "$CPU_TORCH"; fi
-    pip_install --editable "$root${extras:+[$extras]}"
-    printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train"
+    pip_install --editable "$root[$extras]"
+    printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train.pdf"
 }
 
 # Tests run with torchvision, which most users have, and once more without it. It is kept out of the environment itself,
@@ -108,7 +109,7 @@ torchvision_path() {
 
 run_tests() {
     local with_torchvision
-    install dev
+    install pdf,dev
     cd "$root"
     export PATH=$venv/bin:$PATH
     with_torchvision=$(torchvision_path)
@@ -135,7 +136,7 @@ test)
     run_tests "$@"
     ;;
 *)
-    install ""
+    install pdf
     exec "$python" -m smart_train launch "$@"
     ;;
 esac

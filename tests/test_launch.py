@@ -154,7 +154,7 @@ def test_the_first_launch_installs_and_the_next_does_not(machine) -> None:
     assert log == [
         f"-m venv --clear {machine.venv}",
         f"{PIP} torch==2.13.0",
-        f"{PIP} --editable {ROOT}",
+        f"{PIP} --editable {ROOT}[pdf]",
         "-m smart_train launch recipe.yaml lora.r=4",
     ]
     assert "creating" in done.stderr and "installing" in done.stderr
@@ -183,7 +183,7 @@ def test_an_interrupted_installation_is_done_again(machine) -> None:
     assert done.returncode != 0
     machine.program(machine.venv / "bin" / "python", text)
     _, log = machine("recipe.yaml")
-    assert f"{PIP} --editable {ROOT}" in log and log[-1] == "-m smart_train launch recipe.yaml"
+    assert f"{PIP} --editable {ROOT}[pdf]" in log and log[-1] == "-m smart_train launch recipe.yaml"
 
 
 def test_no_python_that_is_new_enough(machine) -> None:
