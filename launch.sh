@@ -85,7 +85,7 @@ install() {
     if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
     say "installing into $venv (once; some minutes)"
     if sees_gpu; then pip_install torch; else pip_install "$CPU_TORCH"; fi
-    pip_install --editable "$root[$extras]"
+    pip_install --editable "${root}[$extras]"
     printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train.pdf"
 }
 
