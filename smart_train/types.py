@@ -242,7 +242,7 @@ class Embeddings:
         try:
             offsets = tensors["offsets"]
             if offsets[0] != 0 or offsets[-1] != len(tensors["packed"]) or (offsets.diff() < 0).any():
-                raise DataError(f"{path}: its offsets do not start at 0, fall, or do not end at the number of token rows")
+                raise DataError(f"{path}: its offsets must start at 0, never fall, and end at the number of token rows")
             return cls(tensors["pooled"], tensors["packed"], tensors["offsets"], scales=tensors.get("scales"))
         except (KeyError, ScoreError) as error:
             raise DataError(f"{path}: its tensors do not fit together: {error}") from error

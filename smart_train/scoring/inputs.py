@@ -97,9 +97,8 @@ def check_pair(queries: TokenSet, documents: TokenSet) -> None:
         raise ScoreError(f"maxsim: queries are {left.dtype}, documents {right.dtype}; cast one side to the other's")
     if left.device != right.device:
         raise ScoreError(f"maxsim: queries are on {left.device}, documents on {right.device}")
-    wide = accumulation_dtype(left.dtype)
     with torch.no_grad():
-        if not (left.sum(dtype=wide) + right.sum(dtype=wide)).isfinite():
+        if not (left.sum() + right.sum()).isfinite():
             check_finite(queries, "query")
             check_finite(documents, "document")
 
@@ -111,8 +110,9 @@ def check_finite(states: TokenSet, what: str) -> None:
     Raises:
         ScoreError: such states, named by item and token.
     """
-    # One pass of sums costs a fraction of `isfinite` over the states, and is finite unless something is off.
-    if not states.values.sum(dtype=accumulation_dtype(states.values.dtype)).isfinite():
+    # One sum costs a fraction of `isfinite` over the states, and is finite unless something may be off. In the states'
+    # own dtype: asked for a wider one, torch would first make a wide copy.
+    if not states.values.sum().isfinite():
         _name_bad_rows(states, what)
 
 

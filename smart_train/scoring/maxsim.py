@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import bag, groups, inverse_norms, reduce_spans
+from smart_train.scoring.blocks import bag, groups, inverse_norms, largest, largest_and_where
 from smart_train.scoring.inputs import Tokens, TokenSet, accumulation_dtype, check_pair, token_set
 from smart_train.scoring.kernels import maxsim_by_kernels
 from smart_train.scoring.product import inner_products
@@ -31,6 +31,7 @@ from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 
 BACKENDS = ("auto", "torch", "kernels")
 REDUCTIONS = ("mean", "sum")
+CORRECTED_ROWS = 512
 
 
 @torch.compiler.disable
@@ -120,7 +121,8 @@ def _score(
     with torch.autocast(queries.values.device.type, enabled=False):
         if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
             return _WinnersOnly.apply(queries.values, documents.values, plan)
-        return _forward(queries.values, documents.values, plan, winners=None, similarities=None)
+        norms = _norms(queries.values, documents.values, plan)
+        return _forward(queries.values, documents.values, plan, *norms, winners=None, cosines=None)
 
 
 class _WinnersOnly(torch.autograd.Function):
@@ -130,17 +132,18 @@ class _WinnersOnly(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, documents: Tensor, plan: _Plan) -> Tensor:
         shape = (len(queries), len(plan.starts))
         winners = torch.empty(shape, dtype=torch.int32, device=queries.device)
+        norms = _norms(queries, documents, plan)
         # Normalisation's own gradient needs the winning cosines; without it they would be dead weight.
-        similarities = winners.new_empty(shape, dtype=accumulation_dtype(queries.dtype)) if plan.normalize else None
-        scores = _forward(queries, documents, plan, winners, similarities)
-        ctx.save_for_backward(queries, documents, winners, similarities)
+        cosines = winners.new_empty(shape, dtype=accumulation_dtype(queries.dtype)) if plan.normalize else None
+        scores = _forward(queries, documents, plan, *norms, winners, cosines)
+        ctx.save_for_backward(queries, documents, winners, *norms, cosines)
         ctx.plan = plan
         return scores
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        queries, documents, winners, similarities = ctx.saved_tensors
+        queries, documents, *saved = ctx.saved_tensors
         plan: _Plan = ctx.plan
         lengths = plan.query_offsets.diff()
         if plan.mean:
@@ -150,23 +153,32 @@ class _WinnersOnly(torch.autograd.Function):
         with torch.autocast(queries.device.type, enabled=False):
             grad_queries = grad_documents = None
             if ctx.needs_input_grad[0]:
-                grad_queries = _query_gradient(queries, documents, winners, weights, similarities)
+                grad_queries = _query_gradient(queries, documents, weights, *saved)
             if ctx.needs_input_grad[1]:
-                grad_documents = _document_gradient(queries, documents, winners, weights, similarities)
+                grad_documents = _document_gradient(queries, documents, weights, *saved)
         return grad_queries, grad_documents, None
 
 
+def _norms(queries: Tensor, documents: Tensor, plan: _Plan) -> tuple[Tensor | None, Tensor | None]:
+    """1 / norm of every query state [M] and document row [R], where they are wanted."""
+    return (inverse_norms(queries), inverse_norms(documents)) if plan.normalize else (None, None)
+
+
 def _forward(
-    queries: Tensor, documents: Tensor, plan: _Plan, winners: Tensor | None, similarities: Tensor | None
+    queries: Tensor,
+    documents: Tensor,
+    plan: _Plan,
+    query_inverse: Tensor | None,
+    inverse: Tensor | None,
+    winners: Tensor | None,
+    cosines: Tensor | None,
 ) -> Tensor:
-    """Scores [Q, N]; fills `winners` and `similarities` [M, N] where given. Builds no graph."""
+    """Scores [Q, N]; fills `winners` and `cosines` [M, N] where given. Builds no graph."""
     queries, documents = queries.detach(), documents.detach()
     wide = accumulation_dtype(queries.dtype)
     scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.starts), dtype=wide)
-    inverse = None
-    if plan.normalize:
-        queries = (queries * inverse_norms(queries).unsqueeze(1)).to(queries.dtype)
-        inverse = inverse_norms(documents)
+    if query_inverse is not None:
+        queries = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)
     rows = torch.arange(len(queries), device=queries.device)
     for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes):
         columns = group.columns
@@ -175,55 +187,74 @@ def _forward(
         for top in range(0, len(queries), group.query_rows):
             part = slice(top, top + group.query_rows)
             similarity = inner_products(queries[part], block)
-            if inverse is not None:
-                similarity = similarity.to(wide).mul_(inverse[group.start : group.stop])
+            rounded = similarity.element_size() == 2
+            factors = None if inverse is None else inverse[group.start : group.stop]
+            if factors is not None:
+                similarity = similarity.to(wide).mul_(factors)
             if plan.holes is not None:
                 similarity.masked_fill_(plan.holes[group.start : group.stop], -torch.inf)
-            reduce_spans(similarity, group.spans, best[part], None if winners is None else winners[part, columns])
+            if winners is None:
+                largest(similarity, group.spans, best[part])
+            else:
+                into = winners[part, columns]
+                largest_and_where(similarity, group.spans, best[part], into, queries[part], block, factors, rounded)
         if winners is not None:
             winners[:, columns] += group.start
-        if similarities is not None:
-            similarities[:, columns] = best
+        if cosines is not None:
+            cosines[:, columns] = best
         scores[:, columns] = bag(best, rows, offsets=plan.query_offsets)
     return scores.div_(plan.query_offsets.diff().clamp(min=1).unsqueeze(1)) if plan.mean else scores
 
 
 def _query_gradient(
-    queries: Tensor, documents: Tensor, winners: Tensor, weights: Tensor, similarities: Tensor | None
+    queries: Tensor,
+    documents: Tensor,
+    weights: Tensor,
+    winners: Tensor,
+    query_inverse: Tensor | None,
+    inverse: Tensor | None,
+    cosines: Tensor | None,
 ) -> Tensor:
+    """Each query state's gradient: the sum of the rows that won for it, weighted [M, N]."""
     if not winners.numel():
         return torch.zeros_like(queries)
-    if similarities is None:
+    if inverse is None:
         return bag(documents, winners, weights)
-    # Of <q/|q|, d^>: the part of the sum of winners that is orthogonal to q, over |q|.
-    wide = similarities.dtype
-    toward = bag(documents, winners, weights * inverse_norms(documents)[winners]).to(wide)
-    inverse = inverse_norms(queries).unsqueeze(1)
-    along = (weights * similarities).sum(dim=1, keepdim=True)
-    return ((toward - along * inverse * queries.to(wide)) * inverse).to(queries.dtype)
+    # The gradient of <q / |q|, d^> is what is orthogonal to q in d^, over |q|.
+    toward = bag(documents, winners, weights * inverse[winners]).to(weights.dtype)
+    query_inverse = query_inverse.unsqueeze(1)
+    along = (weights * cosines).sum(dim=1, keepdim=True) * query_inverse
+    return (toward.sub_(along * queries).mul_(query_inverse)).to(queries.dtype)
 
 
 def _document_gradient(
-    queries: Tensor, documents: Tensor, winners: Tensor, weights: Tensor, similarities: Tensor | None
+    queries: Tensor,
+    documents: Tensor,
+    weights: Tensor,
+    winners: Tensor,
+    query_inverse: Tensor | None,
+    inverse: Tensor | None,
+    cosines: Tensor | None,
 ) -> Tensor:
+    """Each document row's gradient: the sum of the query states it won for, weighted [M, N]; zero for most rows."""
     if not winners.numel():
         return torch.zeros_like(documents)
     hits, order = winners.flatten().sort(stable=True)
     edges = torch.arange(len(documents) + 1, dtype=torch.int32, device=hits.device)
-    offsets = torch.searchsorted(hits, edges)  # the hits of row r are hits[offsets[r] : offsets[r + 1]]
-    tokens = torch.div(order, winners.shape[1], rounding_mode="floor")
+    offsets = torch.searchsorted(hits, edges, out_int32=True)  # row r is hit by hits[offsets[r] : offsets[r + 1]]
+    tokens = torch.div(order, winners.shape[1], rounding_mode="floor").int()
     weights = weights.flatten()[order]
-    if similarities is None:
+    if inverse is None:
         # A bag for every row, most of them empty: one write, where zeros and a scatter would be two.
         return bag(queries, tokens, weights, offsets)
-    inverse = inverse_norms(documents)
-    unit = (queries * inverse_norms(queries).unsqueeze(1)).to(queries.dtype)
+    unit = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)
     gradient = bag(unit, tokens, weights * inverse[hits], offsets)
-    rows = hits.unique_consecutive()
-    shares = (weights * similarities.flatten()[order]).unsqueeze(1)
-    along = bag(shares, torch.arange(len(hits), device=hits.device), offsets=offsets)
-    scale = along[rows] * inverse[rows].square().unsqueeze(1)
-    gradient[rows] -= (scale * documents[rows]).to(gradient.dtype)
+    shares = (weights * cosines.flatten()[order]).unsqueeze(1)
+    along = bag(shares, torch.arange(len(hits), dtype=torch.int32, device=hits.device), offsets=offsets)
+    along *= inverse.square().unsqueeze(1)
+    # Rows that won something only (padding may be NaN), a few at a time so that the copies stay in cache.
+    for rows in hits.unique_consecutive().split(CORRECTED_ROWS):
+        gradient[rows] -= (along[rows] * documents[rows]).to(gradient.dtype)
     return gradient
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import bag, groups, reduce_spans
+from smart_train.scoring.blocks import bag, groups, largest
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import check_finite, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
@@ -171,7 +171,7 @@ class PackedDocuments:
             best = states.new_empty(len(states), len(group.spans), dtype=torch.float32)
             for top in range(0, len(states), group.query_rows):
                 part = slice(top, top + group.query_rows)
-                reduce_spans(self._products(states[part], group.start, group.stop), group.spans, best[part], None)
+                largest(self._products(states[part], group.start, group.stop), group.spans, best[part])
             if scales is not None:
                 best *= scales.unsqueeze(1) * self._scales[group.columns]
             yield places[group.columns], bag(best, rows, offsets=queries.offsets) / lengths
