@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from smart_train.data import PairCollator, SourceConfig, load_documents, load_examples
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, RecipeError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import PromptConfig, SmartModel, TokenProjection
@@ -123,7 +123,11 @@ def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:
     """The `training` section as TrainingArguments. Constructing them picks the device and joins the process group."""
-    return TrainingArguments(**{"remove_unused_columns": False, **recipe.training})
+    try:
+        return TrainingArguments(**{"remove_unused_columns": False, **recipe.training})
+    except (ValueError, ImportError) as error:
+        # What only the machine decides, such as bf16 without hardware for it.
+        raise RecipeError(f"training: {error}") from error
 
 
 def run_folder(recipe: Recipe) -> Path:

@@ -16,13 +16,14 @@ from transformers import TrainingArguments
 from smart_train import build
 from smart_train.data import CheckReport, check_examples
 from smart_train.distributed import gather_objects, is_main
-from smart_train.errors import SmartTrainError
+from smart_train.errors import DataError, SmartTrainError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import export_model
 from smart_train.models import SmartModel
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
+from smart_train.recipe.sections import SourceSection
 from smart_train.run_folder import RunFolder, data_fingerprint
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
@@ -93,11 +94,18 @@ def _load_data(recipe: Recipe, console: Console) -> tuple[list[Example], list[Ex
         if section is None:
             parts.append([])
             continue
-        examples = build.examples(section)
+        examples = _read(name, section)
         kept, report = on_main(lambda rows=examples: _check(rows, recipe))
         _tell(report, name, console)
         parts.append(kept)
     return parts[0], parts[1]
+
+
+def _read(name: str, section: SourceSection) -> Sequence[Example]:
+    try:
+        return build.examples(section)
+    except ConnectionError as error:
+        raise DataError(f"data.{name}: {error}") from error
 
 
 def _check(examples: Sequence[Example], recipe: Recipe) -> tuple[Sequence[Example], CheckReport]:
@@ -179,15 +187,11 @@ def _finish(
     if recipe.export.enabled:
         output = Path(recipe.export.output) if recipe.export.output else folder.export
         report = export_model(
-            folder.final, output, dtype=recipe.export.dtype or _dtype_of(recipe), examples=held_out, overwrite=True
+            folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True
         )
         console.print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")
     folder.advance("finished")
     _report(folder, console)
-
-
-def _dtype_of(recipe: Recipe) -> str:
-    return "float32" if recipe.model.dtype == "auto" else recipe.model.dtype
 
 
 def _report(folder: RunFolder, console: Console) -> None:

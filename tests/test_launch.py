@@ -28,10 +28,10 @@ def flag(made: LaunchPlan, name: str) -> str:
     return made.command[made.command.index(name) + 1]
 
 
-def test_one_process_on_a_cpu_gets_all_its_cores() -> None:
+def test_one_process_on_a_cpu_gets_the_cores_that_its_workers_leave() -> None:
     made = plan(1, 0)
     assert flag(made, "--num_processes") == "1" and "--cpu" in made.command and not made.environment
-    assert flag(made, "--num_cpu_threads_per_process") == "8"
+    assert flag(made, "--num_cpu_threads_per_process") == "4"  # 8 cores, 4 workers by default
     assert made.command[-5:] == ["-m", "smart_train", "train", "r.yaml", "a=b c"]
 
 
@@ -43,7 +43,7 @@ def test_two_processes_on_a_cpu_are_two_that_know_each_other() -> None:
     made = plan(2, 0)
     assert made.environment == {"ACCELERATE_USE_CPU": "true"}
     assert "--multi_gpu" in made.command and "--cpu" not in made.command
-    assert flag(made, "--num_cpu_threads_per_process") == "4"
+    assert flag(made, "--num_cpu_threads_per_process") == "1"
 
 
 def test_all_gpus_work_together() -> None:

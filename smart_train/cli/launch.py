@@ -112,7 +112,10 @@ def plan_launch(
         else:
             command += ["--cpu"]
         if "OMP_NUM_THREADS" not in environment:
-            command += ["--num_cpu_threads_per_process", str(max(1, cores // processes))]
+            # The loader's workers need cores of their own: torch's threads wait for each other at every operation, so
+            # one thread too many costs several times its share.
+            threads = cores // processes - recipe.training["dataloader_num_workers"]
+            command += ["--num_cpu_threads_per_process", str(max(1, threads))]
     elif processes == 1 and gpus > 1:
         # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
         command += ["--gpu_ids", environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]]
