@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
-from torch import Tensor
 
 from smart_train.errors import ExportError
-from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
+from smart_train.export.folder import check_output, filling, write_record
+from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
 from smart_train.models import SmartModel
-from smart_train.models.storage import generation_head, locate, save_merged
-from smart_train.types import Example
+from smart_train.models.storage import save_merged
+from smart_train.types import Embeddings, Example
 
-REPORT_NAME = "parity.json"
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 def export_model(
     trained: str | Path,
-    output: Path,
+    output: str | Path,
     *,
     dtype: str = "float32",
     examples: Sequence[Example] = (),
@@ -37,51 +38,71 @@ def export_model(
         trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter).
         dtype: of the exported weights. What rounding to it changes is measured and written down, not gated.
         examples: held-out pairs to add to the probe.
-        overwrite: replace an existing `output`.
+        overwrite: replace an earlier export at `output`.
 
     Returns:
         The differences measured in float32.
 
     Raises:
-        ExportError: `output` exists, or a score differs by more than `TOLERANCE`.
+        ExportError: `output` is taken, a score differs by more than `TOLERANCE`, or `dtype` cannot hold the weights.
     """
-    if output.exists() and not overwrite:
-        raise ExportError(f"{output}: exists already; choose another output or pass --overwrite")
+    if dtype not in DTYPES:
+        raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
+    output = Path(os.path.abspath(output))
+    check_output(output, overwrite=overwrite)
     model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+    _check_not_source(output, trained, model)
+    scoring = model.scoring
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
-    head = {} if model.base is None else generation_head(locate(model.base, model.base_revision))
-    if isinstance(model.backbone, PeftModel):
-        model.backbone = model.backbone.merge_and_unload(safe_merge=True)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _write(model, partial, head, torch.float32)
-        report = measure_parity(expected, probe.encode(SmartModel.from_pretrained(partial, device="cpu")), model)
+    if not is_finite(expected):
+        raise ExportError(f"{trained}: the trained model itself gives NaN or infinite embeddings")
+    _merge(model, trained)
+    with filling(output) as partial:
+        save_merged(model, partial)
+        del model  # the written one takes its place in memory
+        exported = SmartModel.from_pretrained(partial, device="cpu")
+        report = measure_parity(expected, probe.encode(exported), scoring)
         if report.largest > TOLERANCE:
             raise ExportError(
-                f"{trained}: the merged model does not score like the trained one: largest difference "
-                f"{report.largest:.2e} (pooled {report.pooled:.2e}, late {report.late:.2e}, hybrid {report.hybrid:.2e}),"
-                f" allowed {TOLERANCE:.0e}. Nothing was exported"
+                f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "
+                "Nothing was exported"
             )
-        measured = {"float32": report.to_dict(), "tolerance": TOLERANCE, "probe_queries": len(probe.queries)}
+        measured: dict[str, Any] = {
+            "float32": report.to_dict(),
+            "tolerance": TOLERANCE,
+            "probe": {"queries": len(probe.queries), "documents": len(probe.documents)},
+        }
         if dtype != "float32":
-            _write(model, partial, head, getattr(torch, dtype))
-            cast = SmartModel.from_pretrained(partial, dtype="float32", device="cpu")
-            measured[dtype] = measure_parity(expected, probe.encode(cast), model).to_dict()
-        (partial / REPORT_NAME).write_text(json.dumps(measured, indent=2) + "\n")
-        if output.exists():
-            shutil.rmtree(output)
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            measured[dtype] = _cast(exported, partial, dtype, probe, expected).to_dict()
+        write_record(partial, measured)
     return report
 
 
-def _write(model: SmartModel, folder: Path, head: dict[str, Tensor], dtype: torch.dtype) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if dtype != torch.float32:
-        model.backbone.to(dtype)
-        head = {name: value.to(dtype) for name, value in head.items()}
-    save_merged(model, folder, head)
+def _check_not_source(output: Path, trained: str | Path, model: SmartModel) -> None:
+    """An export may lie where an earlier one lay, but not where the weights lie that it is made of."""
+    if output.resolve() in (Path(trained).resolve(), Path(model.family.folder).resolve()):
+        raise ExportError(f"{output}: {trained} is made of the weights in this folder; choose another output")
+
+
+def _merge(model: SmartModel, trained: str | Path) -> None:
+    if not isinstance(model.backbone, PeftModel):
+        return
+    try:
+        model.backbone = model.backbone.merge_and_unload(safe_merge=True)
+    except ValueError as error:  # PEFT's check for NaN and infinity in the merged weights
+        raise ExportError(f"{trained}: the adapter cannot be merged ({error})") from error
+
+
+def _cast(
+    exported: SmartModel, folder: Path, dtype: str, probe: Probe, expected: tuple[Embeddings, Embeddings]
+) -> ParityReport:
+    """Rewrites the float32 export in `folder` as `dtype`; returns what the rounding of its weights changes."""
+    exported.backbone.to(getattr(torch, dtype))
+    save_merged(exported, folder)
+    report = measure_parity(
+        expected, probe.encode(SmartModel.from_pretrained(folder, dtype="float32", device="cpu")), exported.scoring
+    )
+    if not math.isfinite(report.largest):
+        raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
+    return report

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 
 from smart_train.models import SmartModel
-from smart_train.scoring import combine, score_parts
+from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.types import Embeddings, Example, ModelInput
 
 TOLERANCE = 1e-4  # largest difference of a pooled, late or hybrid score that an fp32 export may show
-_WORDS = "invoice total revenue 2019 margin figure table of contents safety valve pressure 42 µm naïve 数据 annual".split()
+_WORDS = ("invoice", "total revenue", "2019", "margin", "table of contents", "safety valve", "42 µm", "naïve", "数据")
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,29 @@ class ParityReport:
     def largest(self) -> float:
         return max(self.pooled, self.late, self.hybrid)
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {value:.2e}" for name, value in asdict(self).items())
+        return f"largest difference {self.largest:.2e} ({parts})"
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def measure_parity(
-    expected: tuple[Embeddings, Embeddings], actual: tuple[Embeddings, Embeddings], model: SmartModel
+    expected: tuple[Embeddings, Embeddings], actual: tuple[Embeddings, Embeddings], scoring: ScoringConfig
 ) -> ParityReport:
-    """Differences between two encodings of one probe, scored with `model.scoring`. NaN counts as infinite."""
-    differences = {}
+    """Differences between two encodings (queries, documents) of one probe; infinite where `actual` holds NaN."""
+    if not is_finite(actual):
+        return ParityReport(math.inf, math.inf, math.inf)
     ours, theirs = score_parts(*expected), score_parts(*actual)
     pairs = {
         "pooled": (ours.pooled, theirs.pooled),
         "late": (ours.late, theirs.late),
-        "hybrid": (combine(ours, model.scoring), combine(theirs, model.scoring)),
+        "hybrid": (combine(ours, scoring), combine(theirs, scoring)),
     }
-    for name, (left, right) in pairs.items():
-        differences[name] = float(torch.nan_to_num((left - right).abs(), nan=float("inf")).max())
-    return ParityReport(**differences)
+    return ParityReport(**{name: float((left - right).abs().max()) for name, (left, right) in pairs.items()})
+
+
+def is_finite(encoding: tuple[Embeddings, Embeddings]) -> bool:
+    """Whether no number of an encoding is NaN or infinite."""
+    return all(bool(values.isfinite().all()) for side in encoding for values in (side.pooled, side.packed))

@@ -29,7 +29,7 @@ class PromptConfig:
 
     Args:
         query_instruction, document_instruction: the system turn of each side; an input's own instruction wins.
-        min_pixels, max_pixels: bounds on an image's area after resizing. More pixels: more document tokens, more memory.
+        min_pixels, max_pixels: bounds on an image's area after resizing. More pixels: more document tokens and memory.
         max_length: longest prompt in tokens, visual placeholders included; text is shortened to fit, images never are.
     """
 
@@ -64,7 +64,7 @@ def token_filter(
         special_ids: ids of the tokenizer's special tokens. visual_ids: ids of image and video placeholders.
 
     Returns:
-        bool [B, T]. A row of which nothing would be kept keeps its pooled position alone, so that no item is ever empty.
+        bool [B, T]. A row of which nothing would be kept keeps its pooled position alone: no item is ever empty.
     """
     valid = attention_mask.bool()
     visual = torch.isin(input_ids, visual_ids)
@@ -95,6 +95,7 @@ class Family(ABC):
         lora_targets: regular expression of the linear layers that LoRA adapts: the language model's, never vision's.
         vision_modules: name prefixes of the vision tower inside the backbone; empty for text models.
         modalities: what an input may contain ("text", "image", "video").
+        default_min_pixels, default_max_pixels: bounds on an image's area; None leaves them to the processor's files.
     """
 
     name: ClassVar[str]
@@ -105,6 +106,8 @@ class Family(ABC):
     default_query_instruction: ClassVar[str | None] = None
     default_document_instruction: ClassVar[str | None] = None
     default_max_length: ClassVar[int] = 8192
+    default_min_pixels: ClassVar[int | None] = None
+    default_max_pixels: ClassVar[int | None] = None
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
 from torch import nn
@@ -73,7 +73,8 @@ def load_adapter(backbone: nn.Module, folder: Path, *, trainable: bool = False) 
         model = PeftModel.from_pretrained(backbone, str(folder), is_trainable=trainable)
     except (RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); it was trained on another base"
+            f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); "
+            "it was trained on another base"
         ) from error
     _check_keys(model, set(load_file(weights)), folder)
     return model
@@ -87,10 +88,9 @@ def fill_adapter(model: PeftModel, folder: Path) -> None:
 
 
 def _check_keys(model: PeftModel, saved: set[str], folder: Path) -> None:
-    # Saved names leave out the adapter's name ("default"), which live ones carry before or at their end.
-    live = {name.replace(".default.", ".").removesuffix(".default") for name, _ in model.named_parameters()}
-    unused = sorted(saved - live)
-    missing = sorted(name for name in live - saved if "lora_" in name)
+    # Under the names that PEFT saves them by: those of DoRA's magnitudes follow a rule of their own.
+    live = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    unused, missing = sorted(saved - live), sorted(live - saved)
     if unused or missing:
         fault, names = ("has no place for", unused) if unused else ("needs", missing)
         base = type(model.get_base_model()).__name__

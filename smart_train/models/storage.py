@@ -26,7 +26,7 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError
 from smart_train.models import heads
-from smart_train.models.family import PromptConfig
+from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.registry import detect_family, get_family
@@ -35,8 +35,11 @@ from smart_train.scoring import ScoringConfig
 
 SMART_CONFIG = "smart_config.json"
 FORMAT = 1
+_GENERATION_HEAD = "lm_head"  # how checkpoints of every generation class call it
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
 _WEIGHT_INDEX = "model.safetensors.index.json"
+# What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
+_OWN_FILES = (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,9 @@ class SmartConfig:
         (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n")
 
 
-def locate(name_or_path: str, revision: str | None = None) -> Path:
-    """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository.
+def locate(name_or_path: str, revision: str | None = None, *, weights: bool = True) -> Path:
+    """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository, of its configuration
+    and processor alone where `weights` is False.
 
     Raises:
         ModelError: neither a folder nor a repository that can be reached.
@@ -105,7 +109,7 @@ def locate(name_or_path: str, revision: str | None = None) -> Path:
         raise ModelError(f"{name_or_path}: no such folder (current directory: {os.getcwd()})")
     try:
         # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
-        ignore = [f"*{suffix}" for suffix in _WEIGHT_SUFFIXES if suffix != ".safetensors"]
+        ignore = [f"*{suffix}" for suffix in _WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
         return Path(snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore))
     except RepositoryNotFoundError as error:
         raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
@@ -137,8 +141,10 @@ def load_model(
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
     backbone = _load_backbone(base_folder, dtype, trust_remote_code, attn_implementation)
-    family_class = get_family(family or inherited.family) if family or inherited.family else detect_family(
-        backbone.config.model_type
+    family_class = (
+        get_family(family or inherited.family)
+        if family or inherited.family
+        else detect_family(backbone.config.model_type)
     )
     reader = family_class(
         str(base_folder),
@@ -152,7 +158,9 @@ def load_model(
         projection = TokenProjection.load(folder, hidden_size=backbone.config.get_text_config().hidden_size)
     base = name_or_path if owns_weights else saved.base
     model = SmartModel(backbone, reader, base=base, projection=projection)
-    model.base_revision = revision if owns_weights else saved.base_revision
+    # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
+    own_revision = revision if Path(name_or_path).is_dir() else folder.name
+    model.base_revision = own_revision if owns_weights else saved.base_revision
     return model.to(device).eval()
 
 
@@ -220,15 +228,12 @@ def save_model(model: SmartModel, folder: Path) -> None:
     _write_parts(model, folder, base=model.base, base_revision=model.base_revision)
 
 
-def save_merged(model: SmartModel, folder: Path, extra: dict[str, Tensor] | None = None) -> None:
-    """The whole model in one folder that needs no other: weights, processor, `smart_config.json`.
-
-    Args:
-        extra: further tensors for the weight files, under their checkpoint names.
-    """
+def save_merged(model: SmartModel, folder: Path) -> None:
+    """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_backbone(model.backbone, folder, extra or {})
-    copy_companions(Path(model.family.folder), folder, model.family.prompts)
+    source = Path(model.family.folder)
+    save_backbone(model.backbone, folder, generation_head(source, model.backbone.dtype))
+    copy_companions(source, folder, model.family)
     _write_parts(model, folder, base=None, base_revision=None)
 
 
@@ -249,19 +254,22 @@ def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -
     save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
     config = backbone.config.to_dict()
     config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
-    config["dtype"] = str(next(backbone.parameters()).dtype).removeprefix("torch.")
+    dtype = str(next(backbone.parameters()).dtype).removeprefix("torch.")
+    for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
+        part["dtype"] = dtype
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
 
 
-def generation_head(folder: Path) -> dict[str, Tensor]:
-    """The untied text-generation head of the checkpoint in `folder`, empty where there is none.
+def generation_head(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The untied text-generation head of the checkpoint in `folder`, as `dtype`; empty where there is none.
 
-    An embedder does not use it, but the class named in config.json wants it, and would draw it at random without a word.
+    An embedder does not use it, but the class named in config.json wants it, and would draw it at random silently.
     """
     tensors = {}
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
-            tensors.update({name: file.get_tensor(name) for name in file.keys() if name.startswith("lm_head")})
+            names = [name for name in list(file.keys()) if name.startswith(_GENERATION_HEAD)]
+            tensors.update({name: file.get_tensor(name).to(dtype) for name in names})
     return tensors
 
 
@@ -271,14 +279,14 @@ def key_prefix(config: Any, class_name: str) -> str:
     return "" if architectures[0] == class_name else "model."
 
 
-def copy_companions(source: Path, target: Path, prompts: PromptConfig) -> None:
+def copy_companions(source: Path, target: Path, family: Family) -> None:
     """Processor, tokenizer and template files of a model folder, byte for byte but for the pixel limits in force.
 
     Copying was chosen over `processor.save_pretrained`: without torchvision the processor in memory lacks its video
     half, and saving it would lose files that the checkpoint came with.
     """
     for path in sorted(source.iterdir()):
-        if path.is_dir() or path.name in (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes"):
+        if path.is_dir() or path.name in _OWN_FILES:
             continue
         if path.suffix in (*_WEIGHT_SUFFIXES, ".py") or path.name.startswith(("adapter_", "projection_")):
             continue
@@ -287,12 +295,14 @@ def copy_companions(source: Path, target: Path, prompts: PromptConfig) -> None:
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (target / name).is_file():
             values = json.loads((target / name).read_text())
-            _set_pixels(values.get("image_processor", values), prompts)
+            _set_pixels(values.get("image_processor", values), family)
             (target / name).write_text(json.dumps(values, indent=2) + "\n")
 
 
-def _set_pixels(values: dict[str, Any], prompts: PromptConfig) -> None:
-    limits = (("shortest_edge", "min_pixels", prompts.min_pixels), ("longest_edge", "max_pixels", prompts.max_pixels))
+def _set_pixels(values: dict[str, Any], family: Family) -> None:
+    smallest = family.prompts.min_pixels or family.default_min_pixels
+    largest = family.prompts.max_pixels or family.default_max_pixels
+    limits = (("shortest_edge", "min_pixels", smallest), ("longest_edge", "max_pixels", largest))
     for edge, key, pixels in limits:
         if pixels is not None:
             if isinstance(values.get("size"), dict):
@@ -311,7 +321,7 @@ def _load_backbone(folder: Path, dtype: Any, trust_remote_code: bool, attn_imple
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
     # The head that generates text is not part of an embedder; everything else must fit exactly.
-    unexpected = sorted(name for name in report["unexpected_keys"] if not name.startswith("lm_head"))
+    unexpected = sorted(name for name in report["unexpected_keys"] if not name.startswith(_GENERATION_HEAD))
     for kind, names in (("missing", sorted(report["missing_keys"])), ("unexpected", unexpected)):
         if names:
             raise ModelError(
@@ -365,6 +375,7 @@ def load_weights(model: SmartModel, folder: Path) -> None:
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):
             state.update(load_file(path))
+        state = {name: value for name, value in state.items() if not name.startswith(_GENERATION_HEAD)}
         report = model.backbone.load_state_dict(
             {name.removeprefix(prefix): value for name, value in state.items()}, strict=False
         )

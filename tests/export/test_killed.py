@@ -1,0 +1,61 @@
+"""SIGKILL at the worst instants of an export: what stands afterwards is whole, and the next export mends the rest."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from smart_train import SmartModel
+from smart_train.export import exporter, folder
+from smart_train.export.folder import check_record
+
+
+def killed_at(instant, trained, output):
+    """Exports in a process of its own that ends by SIGKILL at `instant`."""
+
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def run():
+        if instant == "weights written":
+            exporter.measure_parity = die
+        elif instant == "verified":
+            folder._replace = die
+        elif instant == "old aside":
+            rename = Path.rename
+            Path.rename = lambda self, target: die() if self.name.endswith(".partial") else rename(self, target)
+        elif instant == "new in place":
+            folder._settle = lambda path: die() if path.exists() and folder._aside(path).exists() else None
+        exporter.export_model(trained, output, overwrite=True)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("instant", ["weights written", "verified"])
+def test_nothing_stands_under_the_final_name_before_the_end(instant, train, tmp_path):
+    trained = train("full")
+    killed_at(instant, trained, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+    exporter.export_model(trained, tmp_path / "export")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "run"]
+
+
+@pytest.mark.parametrize("instant", ["weights written", "verified", "old aside", "new in place"])
+def test_an_earlier_export_survives_until_the_new_one_is_whole(instant, train, tmp_path):
+    trained, output = train("full"), tmp_path / "export"
+    exporter.export_model(trained, output)
+    (output / "mark").touch()
+    killed_at(instant, trained, output)
+    whole = output if output.exists() else tmp_path / ".export.replaced"
+    check_record(whole)
+    SmartModel.from_pretrained(whole)
+    assert (whole / "mark").exists() == (instant != "new in place")
+    with pytest.raises(exporter.ExportError, match="exists already"):
+        exporter.export_model(trained, output)  # brings the old one back before it looks
+    exporter.export_model(trained, output, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "run"]
