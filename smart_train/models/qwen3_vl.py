@@ -19,6 +19,7 @@ from smart_train.errors import ModelError
 from smart_train.media import load_image
 from smart_train.models.family import Family, Features, Role, token_filter
 from smart_train.models.processing import load_processor
+from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.types import ModelInput
 
 EMPTY_INPUT = "NULL"  # what the model was trained to see in place of an input with no text and no image
@@ -86,6 +87,7 @@ class Qwen3VLEmbedding(Family):
             prompts = [self._shorten(item, role, features, row) for row, item in enumerate(inputs)]
             features = self._tokenize(prompts, images)
         keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
+        features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
         features["pooled_index"] = features["attention_mask"].sum(dim=1) - 1
         features["token_mask"] = token_filter(
             features["input_ids"],

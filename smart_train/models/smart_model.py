@@ -20,11 +20,12 @@ from smart_train.errors import ModelError
 from smart_train.media import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection
+from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
 
-# Features that say where to read the states; everything else goes to the backbone's forward.
-_READOUT = ("token_mask", "pooled_index")
+# Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
+_READOUT = ("token_mask", "pooled_index", IMAGE_COUNTS)
 
 
 class SmartModel(nn.Module):

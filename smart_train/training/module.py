@@ -1,7 +1,7 @@
 """What the trainer trains: the model and the objective's own parameters, under one module.
 
-Wrapping both lets DistributedDataParallel and the optimiser see a learned temperature, and gives the wrappers one
-forward per step: two separate calls of a wrapped model would each arm its gradient reduction.
+Its forward is the whole way from a batch to its loss. DistributedDataParallel looks for the parameters that a step uses
+by following the graph back from what forward returns: tensors in plain containers, and no parameter used elsewhere.
 """
 
 from __future__ import annotations
@@ -16,29 +16,43 @@ from smart_train.losses import ContrastiveObjective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.storage import load_weights, save_model
-from smart_train.types import Embeddings
+from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
+from smart_train.training.step import Batch, contrastive_loss
+from smart_train.types import Embeddings, LossOutput
 
 OBJECTIVE_NAME = "objective.safetensors"
 
 
 class TrainingModule(nn.Module):
-    """`model` and `objective`; forward encodes both sides of a batch."""
+    """`model` and `objective`; forward is the loss of a batch.
 
-    def __init__(self, model: SmartModel, objective: ContrastiveObjective) -> None:
+    Args:
+        caching: encode each side in chunks and replay them in the backward pass; None keeps the whole batch's graph.
+    """
+
+    def __init__(
+        self, model: SmartModel, objective: ContrastiveObjective, *, caching: GradientCaching | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
+        self.caching = caching
 
-    def forward(self, query: Features, document: Features) -> tuple[Embeddings, Embeddings]:
-        """Features of the queries and of the documents -> their Embeddings, with a graph."""
-        return self.model(query), self.model(document)
+    def forward(self, batch: Batch) -> LossOutput:
+        """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`."""
+        return contrastive_loss(self.objective, self._encode(batch["query"]), self._encode(batch["document"]), batch)
+
+    def _encode(self, features: Features | HostFeatures) -> Embeddings:
+        return self.model(features) if self.caching is None else encode_cached(self.model, features, self.caching)
 
     @property
     def config(self) -> Any:
         """The backbone's configuration; DeepSpeed's "auto" values are read from it."""
         return self.model.config
 
-    def activation_checkpointing_enable(self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def activation_checkpointing_enable(
+        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         """Recompute the backbone's activations in the backward pass. Non-reentrant: a frozen embedding layer gives the
         reentrant form no input that requires a gradient, and it would train nothing."""
         chosen = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}

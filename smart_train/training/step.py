@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from smart_train.distributed import gather_keys, loss_weight, score_parts_across_ranks
 from smart_train.losses import ContrastiveObjective, check_positives, false_negatives
 from smart_train.types import Embeddings, LossOutput
@@ -45,5 +43,3 @@ def contrastive_loss(
     parts = {name: part * weight for name, part in output.parts.items()} if weight != 1.0 else output.parts
     candidates = (~excluded).sum(dim=1).float().mean()
     return LossOutput(parts, {**output.metrics, "candidates": candidates})
-
-

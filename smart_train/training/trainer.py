@@ -22,8 +22,8 @@ from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.training.callbacks import JsonlLogger, NonFiniteLossGuard
 from smart_train.training.checkpoints import write_manifest
+from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.module import TrainingModule
-from smart_train.training.step import contrastive_loss
 from smart_train.types import Example, LossOutput
 
 
@@ -56,12 +56,14 @@ class SmartTrainer(Trainer):
         super().__init__(
             model=module,
             args=args,
-            data_collator=collator,
+            data_collator=HostCollator(collator) if module.caching is not None else collator,
             train_dataset=examples,
             # The Trainer asks for a data set whenever it is to evaluate; ours lives in the evaluator.
             eval_dataset=evaluator.evaluation_set.queries if evaluator is not None else None,
             callbacks=callbacks,
         )
+        if module.caching is not None:
+            self._check_caching()
         self.evaluator = evaluator
         self.last_result: EvaluationResult | None = None
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
@@ -75,10 +77,19 @@ class SmartTrainer(Trainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
     ) -> Tensor | tuple[Tensor, LossOutput]:
         """Encode both sides, score across ranks, apply the objective."""
-        queries, documents = model(query=inputs["query"], document=inputs["document"])
-        output = contrastive_loss(self.module.objective, queries, documents, inputs)
+        # A replayed chunk would reach a wrapper's gradient reduction many times a step: see `training_step`.
+        output = (model if self.module.caching is None else self.module)(inputs)
         self._count(output)
         return (output.total, output) if return_outputs else output.total
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """As the Trainer's; with gradient caching, ranks average their gradients once, after the last micro-batch."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.module.caching is not None and self.accelerator.sync_gradients:
+            average_gradients(self.module.parameters())
+        return loss
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -101,6 +112,21 @@ class SmartTrainer(Trainer):
             self._sums.clear()
             self._counted = 0
         super().log(logs, start_time)
+
+    def _check_caching(self) -> None:
+        """Raises RunError where chunks that each run a backward would be misread."""
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            engine = "DeepSpeed" if self.is_deepspeed_enabled else "FSDP"
+            raise RunError(
+                f"gradient_caching: not supported under {engine} yet, which reduces gradients at every backward; use "
+                "distributed.strategy ddp or none, or drop gradient_caching"
+            )
+        optimiser = str(getattr(self.args.optim, "value", self.args.optim))
+        if "layerwise" in optimiser or "lomo" in optimiser:
+            raise RunError(
+                f"training.optim {optimiser} updates weights during the backward pass, while gradient_caching has "
+                "chunks left to replay with the old ones; choose another optimiser"
+            )
 
     def _count(self, output: LossOutput) -> None:
         for name, part in output.parts.items():

@@ -1,0 +1,248 @@
+"""Gradient caching: the memory of a chunk, the candidates of a batch (GradCache, arXiv 2101.06983).
+
+The batch is encoded in chunks without a graph. Scores and loss see all of it at once. When the backward pass reaches
+the embeddings, every chunk is encoded again, now with a graph and with the random numbers of the first time, and hands
+the gradient of its embeddings on. The result is that of the same chunks with their graphs kept, at the price of a second
+forward.
+
+It is activation checkpointing of the whole encoder, and built like it: an autograd function whose backward replays. So
+what the Trainer does with a loss (scaling, accumulation) needs no second version here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from smart_train.distributed import world_size
+from smart_train.errors import RunError
+from smart_train.models import SmartModel
+from smart_train.models.family import Features
+from smart_train.models.slicing import select_rows
+from smart_train.types import Embeddings
+
+_BUCKET_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class GradientCaching:
+    """How much of one side of a batch is encoded at a time; at least one bound is given, and both hold.
+
+    Args:
+        mini_batch_size: most inputs.
+        mini_batch_tokens: most tokens, padding included (visual tokens are tokens). An input longer than this is
+            encoded alone.
+
+    Raises:
+        RunError: no bound, or one below 1.
+    """
+
+    mini_batch_size: int | None = None
+    mini_batch_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {"mini_batch_size": self.mini_batch_size, "mini_batch_tokens": self.mini_batch_tokens}
+        if all(value is None for value in bounds.values()):
+            raise RunError(f"gradient_caching: give {' or '.join(bounds)}; without a bound there is nothing to cache")
+        for name, value in bounds.items():
+            if value is not None and value < 1:
+                raise RunError(f"gradient_caching.{name} is {value}; it must be at least 1")
+
+    def rows(self, length: int) -> int:
+        """How many inputs of `length` tokens are encoded at a time."""
+        by_tokens = max(1, self.mini_batch_tokens // max(1, length)) if self.mini_batch_tokens else None
+        return min(bound for bound in (self.mini_batch_size, by_tokens) if bound is not None)
+
+    def chunks(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Row numbers of each chunk: every row once, longest first, so that little is padded."""
+        order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+        chunks = []
+        while order:
+            count = self.rows(lengths[order[0]])
+            chunks.append(order[:count])
+            order = order[count:]
+        return chunks
+
+
+@dataclass(frozen=True)
+class HostFeatures:
+    """Features that the loader and the Trainer leave in main memory, since they do not know what this is.
+
+    The pixels of 512 pages would fill a small GPU before the first of them is encoded; chunks move there one by one.
+    """
+
+    features: Features
+
+
+class HostCollator:
+    """A collator whose features stay in main memory. Picklable for the loader's workers."""
+
+    def __init__(self, collator: Callable[[Sequence[Any]], dict[str, Any]]) -> None:
+        self.collator = collator
+
+    def __call__(self, examples: Sequence[Any]) -> dict[str, Any]:
+        batch = self.collator(examples)
+        return {**batch, **{side: HostFeatures(batch[side]) for side in ("query", "document")}}
+
+
+def encode_cached(model: SmartModel, features: Features | HostFeatures, caching: GradientCaching) -> Embeddings:
+    """`model(features)`, with the memory of one chunk's graph; differentiable once with respect to the parameters.
+
+    The backward must run while the parameters still are what they were here, and under no other autocast than this.
+
+    Args:
+        features: all rows of one side, on any device.
+    """
+    encoder = _ChunkedEncoder(model, features.features if isinstance(features, HostFeatures) else features, caching)
+    if not torch.is_grad_enabled():
+        return Embeddings(*encoder.encode(), encoder.offsets)
+    anchor = torch.zeros((), requires_grad=True)  # autograd calls the backward of a function only for an input's sake
+    return Embeddings(*_Replay.apply(anchor, encoder), encoder.offsets)
+
+
+class _Replay(torch.autograd.Function):
+    """Pooled [B, D] and packed tokens [sum T, d]; the backward encodes again and leaves gradients in the parameters."""
+
+    @staticmethod
+    def forward(ctx: Any, anchor: Tensor, encoder: _ChunkedEncoder) -> tuple[Tensor, Tensor]:
+        ctx.encoder = encoder
+        ctx.set_materialize_grads(False)
+        return encoder.encode()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, pooled: Tensor | None, packed: Tensor | None) -> tuple[None, None]:
+        with torch.enable_grad():
+            ctx.encoder.replay(pooled, packed)
+        return None, None
+
+
+class _ChunkedEncoder:
+    """One side of a batch: encoded once without a graph, then chunk by chunk with one."""
+
+    def __init__(self, model: SmartModel, features: Features, caching: GradientCaching) -> None:
+        self.model = model
+        self.features = features
+        self.device = model.device
+        self.chunks = caching.chunks(features["attention_mask"].sum(dim=1).tolist())
+        lengths = features["token_mask"].sum(dim=1)
+        self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).to(self.device)
+        self.random: list[tuple[Tensor, Tensor | None]] = []
+        kind = self.device.type
+        self.autocast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
+
+    def encode(self) -> tuple[Tensor, Tensor]:
+        """Pooled vectors and packed tokens of all rows, in the order of the rows."""
+        pooled = packed = None
+        with torch.no_grad():
+            for chunk in self.chunks:
+                self.random.append(self._random_state())
+                part = self._forward(chunk)
+                if pooled is None:
+                    pooled = part.pooled.new_empty(len(self.offsets) - 1, part.pooled.shape[1])
+                    packed = part.packed.new_empty(int(self.offsets[-1]), part.packed.shape[1])
+                pooled[chunk] = part.pooled
+                packed[self._positions(chunk)] = part.packed
+        return pooled, packed
+
+    def replay(self, pooled: Tensor | None, packed: Tensor | None) -> None:
+        """Adds to the parameters' gradients what those of the embeddings (None: zero) make of them."""
+        for chunk, state in zip(self.chunks, self.random, strict=True):
+            with self._as_before(state):
+                part = self._forward(chunk)
+            # Without the gradient's filter a frozen backbone's pooled vectors, which have no graph, would be an error.
+            pairs = [
+                (value, gradient[where])
+                for value, gradient, where in (
+                    (part.pooled, pooled, chunk),
+                    (part.packed, packed, None if packed is None else self._positions(chunk)),
+                )
+                if gradient is not None and value.requires_grad
+            ]
+            if pairs:
+                torch.autograd.backward([value for value, _ in pairs], [gradient for _, gradient in pairs])
+
+    def _forward(self, chunk: list[int]) -> Embeddings:
+        features = select_rows(self.features, chunk)
+        return self.model({name: value.to(self.device) for name, value in features.items()})
+
+    def _positions(self, chunk: list[int]) -> Tensor:
+        """int64: where the tokens of the chunk's rows stand among all tokens."""
+        starts, stops = self.offsets[:-1][chunk], self.offsets[1:][chunk]
+        lengths = stops - starts
+        first = starts - (lengths.cumsum(0) - lengths)  # a row's start, less the tokens of the chunk before it
+        return torch.arange(int(lengths.sum()), device=self.device) + first.repeat_interleave(lengths)
+
+    def _random_state(self) -> tuple[Tensor, Tensor | None]:
+        """State of the CPU's generator, and of the device's where that is another."""
+        on_device = None if self.device.type == "cpu" else _generator(self.device).get_rng_state(self.device)
+        return torch.get_rng_state(), on_device
+
+    @contextmanager
+    def _as_before(self, state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
+        """The random numbers and the precision of `encode`; the generators then go on as if nothing had happened."""
+        enabled, dtype = self.autocast
+        on_cpu, on_device = state
+        devices = [] if on_device is None else [self.device]
+        with (
+            torch.random.fork_rng(devices, device_type=self.device.type if devices else "cuda"),
+            torch.autocast(self.device.type, dtype=dtype, enabled=enabled),
+        ):
+            torch.set_rng_state(on_cpu)
+            if on_device is not None:
+                _generator(self.device).set_rng_state(on_device, self.device)
+            # A weight's half-precision copy from `encode`, which has no graph, would end its gradient without a word.
+            torch.clear_autocast_cache()
+            yield
+
+
+def _generator(device: torch.device) -> Any:
+    return torch.get_device_module(device)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replaces every gradient by its mean over the ranks; nothing on one process.
+
+    For backward passes that DistributedDataParallel did not see. It could be made to see the last chunk's, but expects
+    every parameter in it: a chunk of text leaves the vision tower out, and a learned temperature is in no chunk.
+
+    A parameter without a gradient on this rank counts as zero, and keeps none when no rank has one.
+    """
+    if world_size() == 1:
+        return
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    if not parameters:
+        return
+    used = torch.tensor([parameter.grad is not None for parameter in parameters], device=parameters[0].device)
+    used = used.to(torch.uint8)
+    dist.all_reduce(used, op=dist.ReduceOp.MAX)
+    for parameter, anywhere in zip(parameters, used.tolist(), strict=True):
+        if anywhere and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    for bucket in _buckets([parameter.grad for parameter in parameters if parameter.grad is not None]):
+        flat = torch.cat([gradient.flatten() for gradient in bucket]).div_(world_size())
+        dist.all_reduce(flat)
+        for gradient, mean in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+
+def _buckets(gradients: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Gradients in order, about `_BUCKET_BYTES` of one dtype and device at a time: few messages, little memory."""
+    bucket: list[Tensor] = []
+    size = 0
+    for gradient in gradients:
+        alike = not bucket or (gradient.dtype, gradient.device) == (bucket[0].dtype, bucket[0].device)
+        if bucket and (not alike or size >= _BUCKET_BYTES):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(gradient)
+        size += gradient.numel() * gradient.element_size()
+    if bucket:
+        yield bucket

@@ -1,0 +1,79 @@
+"""Small batches of text and noise pages, and the models that train on them."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image
+
+from smart_train import ScoringConfig, SmartModel
+from smart_train.data import PairCollator
+from smart_train.losses import ContrastiveObjective
+from smart_train.models import TokenProjection
+from smart_train.models.peft import add_lora
+from smart_train.training import GradientCaching, TrainingModule
+from smart_train.types import Example, ModelInput
+from tests.models.conftest import TINY
+
+SIZES = [(96, 64), (64, 64), (128, 64)]
+WORDS = ["revenue", "growth of the second quarter", "map", "who signed the annex and when did they sign it"]
+
+
+def noise(index: int) -> Image.Image:
+    """A page on which no two patches are alike, so that no token ties with another."""
+    generator = torch.Generator().manual_seed(index)
+    width, height = SIZES[index % len(SIZES)]
+    pixels = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
+    return Image.fromarray(pixels.numpy())
+
+
+def document(index: int) -> ModelInput:
+    """Every third one text alone, every third an image, every third both; one in seven has two images."""
+    text = f"{WORDS[index % len(WORDS)]} {index}"
+    if index % 3 == 0:
+        return ModelInput(text)
+    images = (noise(index), noise(index + 100)) if index % 7 == 4 else (noise(index),)
+    return ModelInput(text if index % 3 == 1 else None, images)
+
+
+def example(index: int, negatives: int = 0) -> Example:
+    places = [index, *(1000 + 10 * index + k for k in range(negatives))]
+    return Example(
+        query=ModelInput(f"{WORDS[(index + 1) % len(WORDS)]} {index}?"),
+        documents=tuple(document(place) for place in places),
+        query_id=f"q{index}",
+        document_ids=tuple(f"d{place}" for place in places),
+        source="made",
+        row=index,
+    )
+
+
+def batch(model: SmartModel, rows: int, negatives: int = 0) -> dict:
+    collator = PairCollator(model.family, negatives_per_query=negatives)
+    return collator([example(index, negatives) for index in range(rows)])
+
+
+def tiny(mode: str, *, dropout: float = 0.0) -> SmartModel:
+    """The tiny Qwen3-VL, open to training by `mode`; `dropout` is LoRA's own, or that of the attention."""
+    attention = 0.0 if mode == "lora" else dropout
+    model = SmartModel.from_config(TINY, init_std=0.05, overrides={"text_config": {"attention_dropout": attention}})
+    if mode == "lora":
+        model.backbone = add_lora(model.backbone, model.family, r=4, alpha=8, dropout=dropout)
+        generator = torch.Generator().manual_seed(1)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:  # zero at first, where the other half would get no gradient
+                parameter.data.normal_(0, 0.1, generator=generator)
+    elif mode == "projection":
+        model.freeze_backbone()
+        model.projection = TokenProjection(model.hidden_size, 16)
+        model.projection.reset(0)
+    return model
+
+
+def training_module(
+    model: SmartModel, objective: str, *, caching: GradientCaching | None = None, learn_temperature: bool = False
+) -> TrainingModule:
+    temperatures = dict.fromkeys(("pooled", "late", "hybrid"), 0.5)
+    loss = ContrastiveObjective(
+        objective, scoring=ScoringConfig(), temperatures=temperatures, learn_temperature=learn_temperature
+    )
+    return TrainingModule(model, loss, caching=caching).train()
