@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
-from smart_train.data import PairCollator, SourceConfig, load_documents, load_examples
-from smart_train.errors import ModelError, RecipeError
+from smart_train.data import CheckReport, PairCollator, SourceConfig, check_examples, load_documents, load_examples
+from smart_train.distributed import is_main
+from smart_train.errors import DataError, ModelError, RecipeError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import PromptConfig, SmartModel, TokenProjection
-from smart_train.models.peft import add_lora
+from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
+from smart_train.models.peft import ADAPTER_CONFIG, add_lora
+from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
 from smart_train.types import Example
 
-BASE_FOLDER = "base"  # where a run keeps the random weights it started from
+# What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
+# waited for a better evaluation as long as it had when it was cut off.
+_ALWAYS = {"remove_unused_columns": False, "restore_callback_states_from_checkpoint": True}
 
 
 def prompts(recipe: Recipe) -> PromptConfig | None:
@@ -28,13 +34,21 @@ def prompts(recipe: Recipe) -> PromptConfig | None:
     return None if given == PromptConfig() else given
 
 
-def base_model(recipe: Recipe, name_or_path: str | None = None) -> SmartModel:
+def base_model(
+    recipe: Recipe, name_or_path: str | None = None, *, device: str | torch.device | None = None
+) -> SmartModel:
     """The model before training: pretrained, or drawn from its configuration (`model.from_config`).
 
     Args:
-        name_or_path: load these weights instead of the recipe's; a run's own `base` folder.
+        name_or_path: load these weights instead of the recipe's: a run's own `base` or `final` folder.
+        device: where to; None is a GPU if there is one. Drawn weights stay on the CPU.
+
+    Raises:
+        ModelError: what is there cannot be loaded, or is no model to start from.
     """
     section = recipe.model
+    if name_or_path is None:
+        check_start(recipe, locate(section.name_or_path, section.revision))
     common: dict[str, Any] = {
         "scoring": recipe.scoring,
         "family": section.family,
@@ -53,14 +67,33 @@ def base_model(recipe: Recipe, name_or_path: str | None = None) -> SmartModel:
     return SmartModel.from_pretrained(
         name_or_path or section.name_or_path,
         dtype=None if section.dtype == "auto" else section.dtype,
+        device=device,
         revision=section.revision if name_or_path is None else None,
         trust_remote_code=section.trust_remote_code,
         **common,
     )
 
 
+def check_start(recipe: Recipe, folder: Path) -> None:
+    """Raises ModelError when the model in `folder` is one that the recipe's way of training would bury or replace."""
+    kind = None
+    if (folder / ADAPTER_CONFIG).is_file():
+        kind = "an adapter"
+    elif recipe.projection is not None and (folder / PROJECTION_CONFIG).is_file():
+        kind = "a model with a token projection"
+    if kind is not None:
+        raise ModelError(
+            f"model.name_or_path {recipe.model.name_or_path}: is {kind}, on which {recipe.mode} cannot start; name its "
+            "base, or its merged export (smart-train export)"
+        )
+
+
 def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
-    """`model` with what the recipe trains attached and open to gradients, all else frozen."""
+    """`model` with what the recipe trains attached and open to gradients, all else frozen.
+
+    Raises:
+        ModelError: nothing in the model would be trained.
+    """
     if recipe.lora is not None:
         model.backbone = add_lora(model.backbone, model.family, **recipe.lora.model_dump())
     elif recipe.projection is not None:
@@ -99,9 +132,31 @@ def source(section: SourceSection, **changes: Any) -> SourceConfig:
     return SourceConfig(**{**values, **changes})
 
 
+def sources(recipe: Recipe) -> dict[str, SourceSection]:
+    """The sections of `data` that hold rows, by name: "train", and "evaluation" where it is given."""
+    parts = {"train": recipe.data.train, "evaluation": recipe.data.evaluation}
+    return {name: section for name, section in parts.items() if section is not None}
+
+
 def examples(section: SourceSection) -> Sequence[Example]:
     """The rows of one source, images not yet decoded."""
     return load_examples(source(section))
+
+
+def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckReport]:
+    """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others.
+
+    Raises:
+        DataError: beginning with the section's name: the source, a column or a row cannot be used, or none is left.
+    """
+    # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
+    negatives = recipe.data.negatives_per_query if name == "train" else 0
+    try:
+        return check_examples(
+            examples(sources(recipe)[name]), on_error=recipe.data.on_error, negatives_per_query=negatives
+        )
+    except (DataError, ConnectionError) as error:
+        raise DataError(f"data.{name}: {error}") from error
 
 
 def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
@@ -113,7 +168,12 @@ def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet
 
 def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator:
     """What measures the run, before, during and after training."""
-    return RetrievalEvaluator(evaluation_set(recipe, held_out), batch_size=recipe.evaluation.batch_size)
+    quiet = recipe.training.get("disable_tqdm") or not is_main()
+    return RetrievalEvaluator(
+        evaluation_set(recipe, held_out),
+        batch_size=recipe.evaluation.batch_size,
+        show_progress_bar=False if quiet else None,
+    )
 
 
 def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
@@ -124,7 +184,7 @@ def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
 def training_arguments(recipe: Recipe) -> TrainingArguments:
     """The `training` section as TrainingArguments. Constructing them picks the device and joins the process group."""
     try:
-        return TrainingArguments(**{"remove_unused_columns": False, **recipe.training})
+        return TrainingArguments(**{**_ALWAYS, **recipe.training})
     except (ValueError, ImportError) as error:
         # What only the machine decides, such as bf16 without hardware for it.
         raise RecipeError(f"training: {error}") from error

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import RepositoryNotFoundError
 from transformers import AutoModel
 
 from smart_train import build
-from smart_train.data import check_examples
 from smart_train.errors import DataError, ModelError, SmartTrainError
 from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel, detect_family, get_family
 from smart_train.models.storage import SmartConfig, locate, read_config
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
+from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 _SAMPLE = 16  # rows whose real token counts stand for the data set's
@@ -61,7 +61,9 @@ def processes(recipe: Recipe) -> int:
     """How many processes the recipe means on this machine: its own number, else one per GPU, else one."""
     if recipe.distributed.num_processes is not None:
         return recipe.distributed.num_processes
-    return 1 if recipe.distributed.strategy == "none" else max(1, torch.cuda.device_count())
+    if recipe.distributed.strategy == "none" or recipe.training.get("use_cpu"):
+        return 1
+    return max(1, torch.cuda.device_count())
 
 
 def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
@@ -73,16 +75,12 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
         plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
         return None
     kept: dict[str, list[Example]] = {}
-    for name, section in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
-        if section is None:
-            continue
+    for name in build.sources(recipe):
         try:
-            kept[name], report = check_examples(build.examples(section), on_error=recipe.data.on_error)
+            kept[name], report = build.usable_rows(recipe, name)
         except DataError as error:
-            plan.problems.append(f"data.{name}: {error}")
-            continue
-        except ConnectionError as error:
-            plan.unchecked.append(f"data.{name}: {error}")
+            out_of_reach = isinstance(error.__cause__, ConnectionError)
+            (plan.unchecked if out_of_reach else plan.problems).append(str(error))
             continue
         plan.quantities[f"{name} rows"] = report.summary()
     if kept.get("evaluation"):
@@ -91,48 +89,41 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
             plan.quantities["held out"] = f"{len(held_out.queries)} queries against {len(held_out.documents)} documents"
         except DataError as error:
             plan.problems.append(f"data.evaluation: {error}")
+        except ConnectionError as error:
+            plan.unchecked.append(f"data.evaluation.corpus: {error}")
     return kept.get("train")
 
 
 def _batches(recipe: Recipe, plan: Plan, rows: int | None) -> None:
-    training, count = recipe.training, processes(recipe)
-    batch = training["per_device_train_batch_size"]
-    accumulation = training.get("gradient_accumulation_steps", 1)
-    together = batch * count
-    candidates = together * (1 + recipe.data.negatives_per_query)
+    count = processes(recipe)
+    schedule = Schedule.of(recipe.training, rows=rows or 0, processes=count, negatives=recipe.data.negatives_per_query)
+    accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
-    plan.quantities["global batch"] = f"{together * accumulation} pairs per optimiser step" + (
+    plan.quantities["global batch"] = f"{schedule.together * accumulation} pairs per optimiser step" + (
         f" ({accumulation} accumulated, which adds no candidates)" if accumulation > 1 else ""
     )
-    plan.quantities["candidates per query"] = f"{candidates} documents (1 positive), less those known to be relevant"
-    if candidates < 2:
-        plan.problems.append("training.per_device_train_batch_size: 1 candidate per query teaches nothing; raise it")
+    plan.quantities["candidates per query"] = (
+        f"{schedule.candidates} documents (1 positive), less those known to be relevant"
+    )
     if rows is None:
         return
-    if training.get("dataloader_drop_last") and rows < together:
-        plan.problems.append(
-            f"training.per_device_train_batch_size: {batch} x {count} process(es) = {together} is more than the "
-            f"{rows} training rows, so that no full batch exists"
-        )
-        return
-    per_epoch = max(1, (rows // together if training.get("dataloader_drop_last") else math.ceil(rows / together)))
-    per_epoch = math.ceil(per_epoch / accumulation)
-    maximum = training.get("max_steps", -1)
-    steps = maximum if maximum and maximum > 0 else math.ceil(per_epoch * training["num_train_epochs"])
-    plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
+    plan.problems += schedule.problems()
+    if schedule.batches:
+        steps, per_epoch = schedule.steps, schedule.steps_per_epoch
+        plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
 
 
 def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     """The model to train, on the meta device: shapes and names without a byte of weight."""
     try:
-        folder = locate(recipe.model.name_or_path, recipe.model.revision)
+        folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
     except ModelError as error:
-        if Path(recipe.model.name_or_path).parts[0] in (".", "..", "/"):
-            plan.problems.append(f"model.name_or_path: {error}")
-        else:
-            plan.unchecked.append(f"model: {error}")
+        # Without a cause it was no answer from the Hub: the name can only be that of a folder.
+        certain = error.__cause__ is None or isinstance(error.__cause__, RepositoryNotFoundError)
+        (plan.problems if certain else plan.unchecked).append(f"model.name_or_path: {error}")
         return None
     try:
+        build.check_start(recipe, folder)
         drawn = recipe.model.from_config
         config = read_config(
             folder,
@@ -201,7 +192,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
         f"document {tokens['document']:.0f} ({kept['document']:.0f} kept)"
     )
     detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
-    plan.quantities["memory per process"] = f"about {_size(sum(parts.values()))} ({detail})"
+    plan.quantities["memory per process"] = f"roughly {_size(sum(parts.values()))} ({detail})"
 
 
 def _mean_tokens(features: dict[str, Any]) -> float:

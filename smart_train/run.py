@@ -6,28 +6,29 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from rich.console import Console
-from transformers import TrainingArguments
+from transformers import TrainingArguments, set_seed
 
 from smart_train import build
-from smart_train.data import CheckReport, check_examples
 from smart_train.distributed import gather_objects, is_main
-from smart_train.errors import DataError, SmartTrainError
+from smart_train.errors import RecipeError, SmartTrainError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import export_model
 from smart_train.models import SmartModel
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
-from smart_train.recipe.sections import SourceSection
 from smart_train.run_folder import RunFolder, data_fingerprint
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.launch import check_distribution
+from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 T = TypeVar("T")
@@ -47,9 +48,10 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     """
     args = build.training_arguments(recipe)
     check_distribution(args, recipe.distributed.strategy, recipe.distributed.num_processes)
-    console = Console(quiet=not is_main())
+    # Paths and messages are the user's text, not rich's markup.
+    console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
-    training, held_out = _load_data(recipe, console)
+    training, held_out = _load_data(recipe, args, console)
     folder = on_main(
         lambda: RunFolder.open(
             build.run_folder(recipe), recipe, data_fingerprint(training, held_out), args.world_size, overwrite=overwrite
@@ -57,15 +59,15 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     )
     if folder.state == "finished":
         console.print(f"{folder.path} is finished already; --overwrite starts it anew")
-        _report(folder, console)
+        on_main(lambda: _report(folder, console))
         return folder.path
     evaluator = build.evaluator(recipe, held_out) if held_out else None
-    model = _base_model(recipe, folder)
+    model = _base_model(recipe, folder, args.device)
     before = _evaluate(evaluator if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
         model = _train(recipe, args, folder, model, training, evaluator, console)
     else:
-        model = SmartModel.from_pretrained(folder.final, device=model.device)
+        model = build.base_model(recipe, str(folder.final), device=args.device)
     after = _evaluate(evaluator if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     on_main(lambda: _finish(recipe, folder, before, after, held_out, console))
     return folder.path
@@ -88,43 +90,33 @@ def on_main(function: Callable[[], T]) -> T:
     return value
 
 
-def _load_data(recipe: Recipe, console: Console) -> tuple[list[Example], list[Example]]:
-    parts = []
-    for name, section in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
-        if section is None:
-            parts.append([])
-            continue
-        examples = _read(name, section)
-        kept, report = on_main(lambda rows=examples: _check(rows, recipe))
-        _tell(report, name, console)
-        parts.append(kept)
-    return parts[0], parts[1]
-
-
-def _read(name: str, section: SourceSection) -> Sequence[Example]:
-    try:
-        return build.examples(section)
-    except ConnectionError as error:
-        raise DataError(f"data.{name}: {error}") from error
-
-
-def _check(examples: Sequence[Example], recipe: Recipe) -> tuple[Sequence[Example], CheckReport]:
-    return check_examples(
-        examples, on_error=recipe.data.on_error, negatives_per_query=recipe.data.negatives_per_query
+def _load_data(
+    recipe: Recipe, args: TrainingArguments, console: Console
+) -> tuple[Sequence[Example], Sequence[Example]]:
+    """The usable rows to train on and to evaluate on; says what was left out."""
+    parts: dict[str, Sequence[Example]] = {"train": [], "evaluation": []}
+    for name in build.sources(recipe):
+        parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name))
+        console.print(f"data.{name}: {report.summary()}")
+    schedule = Schedule.of(
+        recipe.training,
+        rows=len(parts["train"]),
+        processes=args.world_size,
+        negatives=recipe.data.negatives_per_query,
     )
+    problems = schedule.problems()
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return parts["train"], parts["evaluation"]
 
 
-def _tell(report: CheckReport, name: str, console: Console) -> None:
-    console.print(f"data.{name}: {report.summary()}")
-
-
-def _base_model(recipe: Recipe, folder: RunFolder) -> SmartModel:
+def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:
     """The model before training. Random weights are drawn once and kept in the run, so that an adapter has a base to
     name and a resumed run the same start."""
     if recipe.model.from_config is None:
-        return build.base_model(recipe)
+        return build.base_model(recipe, device=device)
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))
-    return build.base_model(recipe, str(folder.base))
+    return build.base_model(recipe, str(folder.base), device=device)
 
 
 def _evaluate(
@@ -149,6 +141,7 @@ def _train(
     evaluator: RetrievalEvaluator | None,
     console: Console,
 ) -> SmartModel:
+    set_seed(args.seed)  # a new LoRA is drawn at random, and must be the same one when the run is started again
     module = TrainingModule(build.prepare_for_training(model, recipe), build.objective(recipe))
     trainer = SmartTrainer(
         module,
@@ -158,18 +151,26 @@ def _train(
         evaluator=evaluator if recipe.evaluation.during else None,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
     )
-    found = on_main(lambda: find_checkpoint(folder.path))
-    for path, reason in found.broken.items():
-        console.print(f"Checkpoint {path} is not used: {reason}")
-    if found.newest is not None:
-        console.print(f"Resuming from {found.newest}")
-    elif found.broken:
-        console.print("No whole checkpoint is left: training starts over")
-    trainer.train(resume_from_checkpoint=str(found.newest) if found.newest else None)
+    newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model
     on_main(lambda: folder.write_whole(folder.final, trainer.module.save))
     on_main(lambda: folder.advance("trained"))
     return trained
+
+
+def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
+    """The newest usable checkpoint. Later ones are deleted: the run will write them again, and a folder half of old and
+    half of new files must not pass for a whole one."""
+    found = find_checkpoint(run)
+    for path, reason in found.broken.items():
+        console.print(f"{path} is not used and deleted: {reason}")
+        shutil.rmtree(path)
+    if found.newest is not None:
+        console.print(f"Resuming from {found.newest}")
+    elif found.broken:
+        console.print("No whole checkpoint is left: training starts over")
+    return found.newest
 
 
 def _finish(
@@ -186,9 +187,7 @@ def _finish(
     plot_run(read_log(folder.path / LOG_NAME), folder.path / "plots", before=before, after=after)
     if recipe.export.enabled:
         output = Path(recipe.export.output) if recipe.export.output else folder.export
-        report = export_model(
-            folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True
-        )
+        report = export_model(folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True)
         console.print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")
     folder.advance("finished")
     _report(folder, console)
@@ -199,7 +198,7 @@ def _report(folder: RunFolder, console: Console) -> None:
         EvaluationResult.load(path) if path.is_file() else None for path in (folder.before_file, folder.after_file)
     ]
     if any(results):
-        print_report(*results, console=console)
+        print_report(*results)
     for record in read_log(folder.path / LOG_NAME)[-1:]:
         if "train_runtime" in record:
             console.print(f"Trained in {record['train_runtime']:.0f} s; everything is in {folder.path}")

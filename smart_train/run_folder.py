@@ -13,12 +13,14 @@ from typing import Literal
 
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe
-from smart_train.training.checkpoints import check_writable
+from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
 
 State = Literal["training", "trained", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
+_DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
+_KEYS = ("state", "fingerprint", "data", "world_size")
 
 
 @dataclass
@@ -47,28 +49,28 @@ class RunFolder:
             RunError: the folder holds another recipe's run, the same run over other data, or files that are no run.
         """
         identity = {"fingerprint": recipe.fingerprint, "data": data, "world_size": world_size}
+        if (path / _DISCARDED).is_file() or (overwrite and _read(path) is not None):
+            check_writable(path)
+            _discard(path)
         saved = _read(path)
-        if saved is None and path.is_dir() and any(path.iterdir()):
-            raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
-        if saved is not None and overwrite:
-            shutil.rmtree(path)
-            saved = None
         if saved is not None:
             _check_same(path, saved, identity)
-            return cls(path, saved["state"], identity)
-        check_writable(path)
-        folder = cls(path, "training", identity)
-        (path / RECIPE_FILE).write_text(recipe.to_yaml())
-        folder.advance("training")
+        elif path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
+            raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
+        folder = cls(path, saved["state"] if saved else "training", identity)
+        if folder.state != "finished":
+            check_writable(path)
+            # The mark of a run first: a kill between the two must not leave a folder that is nobody's.
+            folder.advance(folder.state)
+            _write(path / RECIPE_FILE, recipe.to_yaml())
         return folder
 
     def advance(self, state: State) -> None:
         """Records how far the run got, in one step."""
         self.state = state
         versions = {name: version(name) for name in ("smart_train", "torch", "transformers", "peft", "accelerate")}
-        temporary = self.path / f"{RUN_FILE}.tmp"
-        temporary.write_text(json.dumps({"state": state, **self.identity, "versions": versions}, indent=2) + "\n")
-        temporary.replace(self.path / RUN_FILE)
+        record = {"state": state, **self.identity, "versions": versions}
+        _write(self.path / RUN_FILE, json.dumps(record, indent=2) + "\n")
 
     def write_whole(self, target: Path, write: Callable[[Path], object]) -> None:
         """Lets `write` fill a temporary folder and moves it to `target`; does nothing when `target` is there."""
@@ -85,7 +87,7 @@ def open_finished(path: Path) -> Recipe:
     """The recipe of the run in `path`. Raises RunError when there is none or it has no trained model yet."""
     from smart_train.recipe import load_recipe
 
-    if _read(path) is None:
+    if not (path / RUN_FILE).is_file():
         raise RunError(f"{path}: not a run folder (no {RUN_FILE})")
     if not (path / "final").is_dir():
         raise RunError(f"{path}: this run has no trained model yet; run its recipe to the end first")
@@ -107,16 +109,45 @@ def _read(path: Path) -> dict | None:
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text())
-    except json.JSONDecodeError as error:
+        values = json.loads(file.read_text())
+        missing = [key for key in _KEYS if key not in values]
+    except (json.JSONDecodeError, TypeError) as error:
         raise RunError(f"{file}: not valid JSON ({error}); remove the folder or choose another output") from error
+    if missing:
+        raise RunError(f"{file}: not written by smart_train (no {', '.join(missing)}); choose another folder")
+    return values
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_name(f"{file.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(file)
+
+
+def _is_leftover(file: Path) -> bool:
+    """Whether a kill while the folder was being opened left `file`."""
+    return file.name in (WRITE_PROBE, f"{RUN_FILE}.tmp")
+
+
+def _discard(path: Path) -> None:
+    """Empties a run folder, in place (it may be a mount). A kill on the way leaves the mark that says so, and the next
+    start ends the work."""
+    mark = path / _DISCARDED
+    if (path / RUN_FILE).is_file():
+        (path / RUN_FILE).replace(mark)
+    for child in path.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        elif child != mark:
+            child.unlink()
+    mark.unlink()
 
 
 def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
     if saved["fingerprint"] != identity["fingerprint"]:
         raise RunError(
-            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another folder "
-            "or pass --overwrite to discard it"
+            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another "
+            "folder or pass --overwrite to discard it"
         )
     if saved["data"] != identity["data"]:
         raise RunError(

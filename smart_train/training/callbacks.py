@@ -1,17 +1,41 @@
-"""What a run leaves behind while it trains: a JSONL log that a resumed run continues without a seam."""
+"""What a run says while it trains: a line in the console, a line in a JSONL log that a resumed run continues without a
+seam, and an error when the loss is lost."""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.errors import RunError
 
 LOG_NAME = "log.jsonl"
+SHOWN_METRIC = "ndcg@5"
+
+
+class FlushAtCheckpoints(TrainerCallback):
+    """Ends every span of logging where a checkpoint may be resumed from, and saves wherever the best may be found.
+
+    A logged loss is the mean since the last log. Were that span to reach over a checkpoint, a run resumed there would
+    log the mean of its second half. And the best of several evaluations can only be kept if all of them were saved.
+    """
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        if control.should_evaluate and args.load_best_model_at_end:
+            control.should_save = True
+        if control.should_evaluate or control.should_save:
+            control.should_log = True
+        return control
+
+    on_epoch_end = on_step_end
 
 
 class JsonlLogger(TrainerCallback):
@@ -24,7 +48,8 @@ class JsonlLogger(TrainerCallback):
         """Drops what a killed run logged after the checkpoint that this run continues from, so no step stands twice."""
         if not state.is_world_process_zero:
             return
-        kept = [record for record in read_log(self.path) if record["step"] <= state.global_step]
+        done = state.global_step
+        kept = [record for record in read_log(self.path) if record["step"] <= done] if done else []
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         temporary.replace(self.path)
@@ -42,8 +67,25 @@ class JsonlLogger(TrainerCallback):
                 handle.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
 
-class NonFiniteLossGuard(TrainerCallback):
-    """Stops the run when a logged loss is NaN or infinite: every later step would be wasted."""
+class ConsoleLogger(TrainerCallback):
+    """One line per log and one per evaluation, on the main rank, above a progress bar where there is a terminal.
+
+    `training.disable_tqdm` drops the bar and keeps the lines.
+    """
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = None
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero and not args.disable_tqdm:
+            # disable=None: a bar on a terminal only; in a file it is a thousand lines.
+            self.bar = tqdm(
+                total=state.max_steps, initial=state.global_step, desc="Training", dynamic_ncols=True, disable=None
+            )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
 
     def on_log(
         self,
@@ -53,12 +95,77 @@ class NonFiniteLossGuard(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
-            raise RunError(
-                f"step {state.global_step}: the loss is {loss}. Lower training.learning_rate or raise the objective's "
-                f"temperature; the last whole checkpoint in {args.output_dir} is untouched"
-            )
+        if not state.is_world_process_zero:
+            return
+        line = training_line(logs or {}) or evaluation_line(logs or {}, args, state)
+        if line is not None:
+            tqdm.write(f"step {state.global_step}/{state.max_steps}  {line}")
+            sys.stdout.flush()  # a log that is piped into a file is read while the run lasts
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def training_line(logs: Mapping[str, Any]) -> str | None:
+    """The loss, its parts and what came with them in one line; None when `logs` are not those of training steps."""
+    if "loss" not in logs:
+        return None
+    words = [f"loss {logs['loss']:.4f}"]
+    for prefix, form in (("loss_", ".4f"), ("accuracy_", ".3f"), ("temperature_", ".4f")):
+        parts = [f"{name.removeprefix(prefix)} {logs[name]:{form}}" for name in sorted(logs) if name.startswith(prefix)]
+        if prefix == "loss_":
+            words[0] += f" ({', '.join(parts)})" if parts else ""
+        elif parts:
+            words.append(f"{prefix[:-1]} {', '.join(parts)}")
+    for name, label, form in (
+        ("candidates", "candidates", "g"),
+        ("learning_rate", "lr", ".2e"),
+        ("grad_norm", "grad_norm", ".3g"),
+    ):
+        if name in logs:
+            words.append(f"{label} {logs[name]:{form}}")
+    return "  ".join(words)
+
+
+def evaluation_line(logs: Mapping[str, Any], args: TrainingArguments, state: TrainerState) -> str | None:
+    """nDCG@5 of the three scores in one line, and whether this is the best so far; None when `logs` hold none."""
+    scores = [f"{score} {value:.4f}" for score in ("pooled", "late", "hybrid")
+              if (value := logs.get(f"eval_{score}_{SHOWN_METRIC}")) is not None]  # fmt: skip
+    if not scores:
+        return None
+    line = f"held out nDCG@5  {'  '.join(scores)}"
+    chosen = (args.metric_for_best_model or "").removeprefix("eval_")
+    value = logs.get(f"eval_{chosen}")
+    if value is None:
+        return line
+    if not chosen.endswith(SHOWN_METRIC):
+        line += f"  {chosen} {value:.4f}"
+    # The Trainer notes a new best only after this log.
+    return line + ("  best so far" if state.best_metric is None or value > state.best_metric else "")
+
+
+class NonFiniteLossGuard(TrainerCallback):
+    """Stops the run when a logged loss or part of it is NaN or infinite: every later step would be wasted.
+
+    The parts are looked at too because `logging_nan_inf_filter`, on by default, keeps NaN out of the loss itself.
+    """
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        for name, loss in (logs or {}).items():
+            if (name == "loss" or name.startswith("loss_")) and not math.isfinite(loss):
+                raise RunError(
+                    f"step {state.global_step}: {name} is {loss}. Lower training.learning_rate or raise the "
+                    f"objective's temperature; the last whole checkpoint in {args.output_dir} is untouched"
+                )
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

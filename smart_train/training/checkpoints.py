@@ -12,17 +12,20 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from smart_train.errors import RunError
 
 MANIFEST = "manifest.json"
+STATE_NAME = "trainer_state.json"  # the Trainer's own
+WRITE_PROBE = ".write-test"
 
 
 @dataclass
 class CheckpointState:
     """What a run folder offers to resume from.
 
-    `newest` is the last whole checkpoint (None: start over); `broken` maps each newer, unusable folder to its fault.
+    `newest` is the last usable checkpoint (None: start over); `broken` maps each newer, unusable folder to its fault.
     """
 
     newest: Path | None
@@ -73,11 +76,24 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.split("-")[-1])
 
 
+def has_ended(checkpoint: Path) -> bool:
+    """Whether training was over when the whole `checkpoint` was written: its last step was done, or it stopped early."""
+    control = _state(checkpoint)["stateful_callbacks"]["TrainerControl"]
+    return bool(control["args"]["should_training_stop"])
+
+
+def best_of(checkpoint: Path) -> Path | None:
+    """The best checkpoint when the whole `checkpoint` was written, None where none was evaluated. Found by its name
+    beside `checkpoint`: the run folder may have moved since."""
+    best = _state(checkpoint).get("best_model_checkpoint")
+    return checkpoint.with_name(Path(best).name) if best else None
+
+
 def find_checkpoint(run: Path) -> CheckpointState:
-    """The newest whole checkpoint of `run`, and the broken ones passed over on the way to it."""
+    """The newest checkpoint of `run` that is whole and whose best one is, and those passed over on the way to it."""
     state = CheckpointState(None)
     for path in checkpoints(run):
-        reason = fault(path)
+        reason = fault(path) or _fault_of_best(path)
         if reason is None:
             state.newest = path
             break
@@ -87,13 +103,23 @@ def find_checkpoint(run: Path) -> CheckpointState:
 
 def check_writable(run: Path) -> None:
     """Raises RunError unless files can be written into `run`, before hours of work depend on it."""
-    probe = run / ".write-test"
+    probe = run / WRITE_PROBE
     try:
         run.mkdir(parents=True, exist_ok=True)
         probe.write_text("")
         probe.unlink()
     except OSError as error:
         raise RunError(f"training.output_dir {run}: cannot be written ({error.strerror})") from error
+
+
+def _fault_of_best(checkpoint: Path) -> str | None:
+    best = best_of(checkpoint)
+    reason = fault(best) if best is not None and best != checkpoint else None
+    return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if reason else None
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    return json.loads((checkpoint / STATE_NAME).read_text())
 
 
 def _files(checkpoint: Path) -> Iterator[Path]:

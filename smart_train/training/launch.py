@@ -36,6 +36,6 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
         raise RunError(f"{args.world_size} processes run as {kind.value}; the recipe's strategy {strategy} needs ddp")
     if args.n_gpu > 1:
         raise RunError(
-            f"one process sees {args.n_gpu} GPUs and would split batches with DataParallel, which has no shared negatives: "
-            f"start with ./launch.sh, or `accelerate launch --num_processes {args.n_gpu}`"
+            f"one process sees {args.n_gpu} GPUs and would split batches with DataParallel, which has no shared "
+            f"negatives: start with ./launch.sh, or `accelerate launch --num_processes {args.n_gpu}`"
         )

@@ -14,14 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
-from transformers.trainer_utils import rotate_checkpoints
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.trainer_callback import TrainerState
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.training.callbacks import JsonlLogger, NonFiniteLossGuard
-from smart_train.training.checkpoints import write_manifest
+from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger, NonFiniteLossGuard
+from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, write_manifest
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.module import TrainingModule
 from smart_train.types import Example, LossOutput
@@ -50,7 +52,7 @@ class SmartTrainer(Trainer):
         evaluator: RetrievalEvaluator | None = None,
         early_stopping_patience: int | None = None,
     ) -> None:
-        callbacks = [JsonlLogger(Path(args.output_dir)), NonFiniteLossGuard()]
+        callbacks = [FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir)), NonFiniteLossGuard()]
         if early_stopping_patience is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience))
         super().__init__(
@@ -62,6 +64,7 @@ class SmartTrainer(Trainer):
             eval_dataset=evaluator.evaluation_set.queries if evaluator is not None else None,
             callbacks=callbacks,
         )
+        self.remove_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
         if module.caching is not None:
             self._check_caching()
         self.evaluator = evaluator
@@ -135,6 +138,10 @@ class SmartTrainer(Trainer):
             self._sums[name] += value
         self._counted += 1
 
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """As the Trainer's, less learned temperatures: weight decay would pull them towards 1."""
+        return [name for name in super().get_decay_parameter_names(model) if not name.startswith("objective.")]
+
     # Checkpoints -------------------------------------------------------------------------------------------------
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
@@ -156,9 +163,19 @@ class SmartTrainer(Trainer):
                 output_dir=self.args.output_dir,
                 save_total_limit=limit,
                 best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=True,
+                use_mtime=False,
             )
         barrier()
+
+    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> TrainOutput:
+        """As the Trainer's, but a checkpoint written after the last step is only loaded (the best one's weights, where
+        the best is kept): the Trainer would take one step more from it."""
+        if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
+            return super().train(resume_from_checkpoint, **kwargs)
+        self.state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, STATE_NAME)))
+        best = best_of(Path(resume_from_checkpoint)) if self.args.load_best_model_at_end else None
+        self.module.load(best or Path(resume_from_checkpoint))
+        return TrainOutput(self.state.global_step, float("nan"), {})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         self.module.load(Path(resume_from_checkpoint))

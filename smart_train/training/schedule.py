@@ -1,0 +1,92 @@
+"""How rows become batches, candidates and optimiser steps: the Trainer's own arithmetic, done before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a run does with its rows.
+
+    Args:
+        rows: usable training rows.
+        processes: how many train together. batch: rows of each at a time. accumulation: batches per optimiser step.
+        negatives: explicit negatives per query.
+        drop_last: whether an incomplete last batch of an epoch is left out.
+        epochs: passes over the rows; max_steps, where positive, decides instead.
+    """
+
+    rows: int
+    processes: int
+    batch: int
+    accumulation: int = 1
+    negatives: int = 0
+    drop_last: bool = True
+    epochs: float = 1.0
+    max_steps: int = -1
+
+    @classmethod
+    def of(cls, training: Mapping[str, Any], *, rows: int, processes: int, negatives: int) -> Schedule:
+        """From the `training` section of a resolved recipe."""
+        return cls(
+            rows=rows,
+            processes=processes,
+            batch=training["per_device_train_batch_size"],
+            accumulation=training.get("gradient_accumulation_steps", 1),
+            negatives=negatives,
+            drop_last=training.get("dataloader_drop_last", False),
+            epochs=training["num_train_epochs"],
+            max_steps=training.get("max_steps", -1),
+        )
+
+    @property
+    def together(self) -> int:
+        """Queries that share their candidates: one batch of every process."""
+        return self.batch * self.processes
+
+    @property
+    def candidates(self) -> int:
+        """Documents each query is compared with, its positive among them. Accumulation adds none."""
+        return self.together * (1 + self.negatives)
+
+    @property
+    def batches(self) -> int:
+        """Batches of one process in an epoch. Several processes always have equally many, all full: an incomplete last
+        round is dropped, or filled up with rows from the epoch's start."""
+        return self.rows // self.together if self.drop_last else math.ceil(self.rows / self.together)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch; its last one may have fewer batches to accumulate."""
+        return math.ceil(self.batches / self.accumulation)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the run."""
+        return self.max_steps if self.max_steps > 0 else math.ceil(self.epochs * self.steps_per_epoch)
+
+    def problems(self) -> list[str]:
+        """Why these batches cannot train, a line each; empty when they can."""
+        key = "training.per_device_train_batch_size"
+        product = f"{self.batch} x {self.processes} process(es) = {self.together}"
+        if self.candidates < 2:
+            return [
+                f"{key}: {self.batch}; the only candidate of a query is its answer, so there is nothing to learn from: "
+                "raise it, or set data.negatives_per_query"
+            ]
+        if self.batches < 1:
+            return [
+                f"{key}: {product} is more than the {self.rows} training rows, so that no full batch exists; lower it, "
+                "or set training.dataloader_drop_last: false"
+            ]
+        last = self.rows % self.together if self.processes == 1 else self.rows
+        if not self.drop_last and last * (1 + self.negatives) == 1:
+            return [
+                f"{key}: {self.batch}; of {self.rows} training rows the last batch of an epoch holds one, whose only "
+                "candidate is its answer: set training.dataloader_drop_last: true, or another batch size"
+            ]
+        return []
