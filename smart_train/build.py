@@ -20,6 +20,7 @@ from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
+from smart_train.training import GradientCaching
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
@@ -124,6 +125,12 @@ def objective(recipe: Recipe) -> ContrastiveObjective:
         late_weight=section.late_weight or 1.0,
         learn_temperature=section.learn_temperature,
     )
+
+
+def gradient_caching(recipe: Recipe) -> GradientCaching | None:
+    """How much is encoded at a time, or None: the whole batch at once."""
+    section = recipe.gradient_caching
+    return None if section is None else GradientCaching(**section.model_dump())
 
 
 def source(section: SourceSection, **changes: Any) -> SourceConfig:

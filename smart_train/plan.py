@@ -170,7 +170,15 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
     kept = {side: features["token_mask"].sum(1).float().mean().item() for side, features in sides.items()}
     documents = batch * (1 + recipe.data.negatives_per_query)
     counts = {"query": batch, "document": documents}
-    live = sum(tokens[side] * counts[side] for side in counts)
+    caching = build.gradient_caching(recipe)
+    if caching is None:
+        live = sum(tokens[side] * counts[side] for side in counts)
+    else:
+        together = {side: min(counts[side], caching.rows(round(tokens[side]))) for side in counts}
+        live = max(tokens[side] * together[side] for side in together)
+        plan.quantities["encoded"] = (
+            f"about {together['query']} queries, {together['document']} documents at a time (gradient caching)"
+        )
     checkpointed = training.get("activation_checkpointing") or training.get("gradient_checkpointing")
     per_layer = 34 * width / 2 * live * text.hidden_size
     layers = text.num_hidden_layers

@@ -142,7 +142,9 @@ def _train(
     console: Console,
 ) -> SmartModel:
     set_seed(args.seed)  # a new LoRA is drawn at random, and must be the same one when the run is started again
-    module = TrainingModule(build.prepare_for_training(model, recipe), build.objective(recipe))
+    module = TrainingModule(
+        build.prepare_for_training(model, recipe), build.objective(recipe), caching=build.gradient_caching(recipe)
+    )
     trainer = SmartTrainer(
         module,
         args,

@@ -152,6 +152,12 @@ def test_fingerprint_ignores_export_and_sees_model_and_loss() -> None:
     assert parse_recipe({**HELD_OUT, "objective": {"name": "late"}}).fingerprint != same
 
 
+def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:
+    same = parse_recipe(HELD_OUT).fingerprint
+    for bounds in ({"mini_batch_size": 8}, {"mini_batch_tokens": 4096}):
+        assert parse_recipe({**HELD_OUT, "gradient_caching": bounds}).fingerprint == same
+
+
 def test_extends_merges_deep_and_replaces_lists(tmp_path: Path) -> None:
     (tmp_path / "bases").mkdir()
     write(

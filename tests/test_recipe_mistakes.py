@@ -82,6 +82,16 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"data": {"train": {"columns": {"query": ["a"]}}}}, "columns.query: ['a']; must be the name of one column"),
         ({"hub": {"repo_id": "alone"}}, "hub.repo_id: 'alone'; must read OWNER/NAME"),
         ({"model": {"min_pixels": 9, "max_pixels": 4}}, "model.min_pixels: 9; must be at most max_pixels (4)"),
+        ({"gradient_caching": {"batch_size": 8}}, "gradient_caching.batch_size: unknown key, did you mean mini_batch"),
+        ({"mini_batch_size": 8}, "mini_batch_size: unknown key, did you mean gradient_caching.mini_batch_size?"),
+        ({"gradient_caching": {"mini_batch_size": 0}}, "gradient_caching.mini_batch_size: 0; must be greater than 0"),
+        (
+            {"gradient_caching": {"mini_batch_tokens": 2.5}},
+            "gradient_caching.mini_batch_tokens: 2.5; must be a whole number",
+        ),
+        ({"gradient_caching": True}, "gradient_caching: true; must be a section (keys and values)"),
+        ({"gradient_caching": {}}, "gradient_caching: bounds nothing; give mini_batch_size or mini_batch_tokens"),
+        ({"gradient_caching": {"mini_batch_size": None}}, "gradient_caching: bounds nothing; give mini_batch_size"),
     ],
 )
 def test_a_mistake_is_named_with_its_rule(extra: dict, line: str) -> None:

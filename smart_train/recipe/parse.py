@@ -17,7 +17,7 @@ from smart_train.errors import RecipeError, ScoreError
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.rules import cross_problems, fill_defaults, mode_problems
+from smart_train.recipe.rules import caching_problems, cross_problems, fill_defaults, mode_problems
 from smart_train.recipe.training_section import check_training, known_names
 from smart_train.scoring import ScoringConfig
 
@@ -48,7 +48,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_dir: str = "runs/recipe") -> Recipe:
     """As `load_recipe`, from a mapping. `source` heads the message; `output_dir` is the default run folder."""
     raw = copy.deepcopy(dict(values))
-    problems = mode_problems(raw)
+    problems = mode_problems(raw) + caching_problems(raw)
     scoring, scoring_problems = _check_scoring(raw.pop("scoring", None))
     training, training_problems = _check_training(raw.pop("training", None))
     recipe, section_problems = _check_sections({**raw, "scoring": scoring, "training": training})

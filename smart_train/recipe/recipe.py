@@ -13,6 +13,7 @@ from smart_train.recipe.sections import (
     EvaluationSection,
     ExportSection,
     FullSection,
+    GradientCachingSection,
     HubSection,
     LoraSection,
     ModelSection,
@@ -25,8 +26,8 @@ from smart_train.scoring import ScoringConfig
 Mode = Literal["lora", "projection", "full"]
 MODES: tuple[Mode, ...] = ("lora", "projection", "full")
 
-# Nothing in these changes a step of training or the choice of the best checkpoint.
-_NOT_THE_RUN = ("export", "hub", "distributed")
+# Nothing in these changes the loss, its gradients or the choice of the best checkpoint.
+_NOT_THE_RUN = ("export", "hub", "distributed", "gradient_caching")
 _NOT_THE_MATHEMATICS = {
     "output_dir",
     "run_name",
@@ -65,6 +66,7 @@ class Recipe(Section):
     objective: ObjectiveSection = ObjectiveSection()
     scoring: ScoringConfig = ScoringConfig()
     training: dict[str, Any] = {}
+    gradient_caching: GradientCachingSection | None = None
     evaluation: EvaluationSection = EvaluationSection()
     export: ExportSection = ExportSection()
     hub: HubSection = HubSection()
@@ -88,8 +90,8 @@ class Recipe(Section):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of what defines the run.
 
-        Two recipes that differ in where the run is written, how it is logged, saved, exported, published or spread
-        over processes share a fingerprint, so that such a change does not forbid a resume.
+        Two recipes that differ in where the run is written, how it is logged, saved, exported, published, cached or
+        spread over processes share a fingerprint, so that such a change does not forbid a resume.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in _NOT_THE_RUN}
         values["training"] = {name: value for name, value in self.training.items() if _is_mathematics(name)}

@@ -30,6 +30,14 @@ def mode_problems(values: dict[str, Any]) -> list[str]:
     return []
 
 
+def caching_problems(values: dict[str, Any]) -> list[str]:
+    """A `gradient_caching` section without a bound, read from the raw mapping; a wrong bound is another mistake."""
+    section = values.get("gradient_caching")
+    if not isinstance(section, dict) or any(value is not None for value in section.values()):
+        return []
+    return ["gradient_caching: bounds nothing; give mini_batch_size or mini_batch_tokens, or null to turn it off"]
+
+
 def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
     """The recipe with every value that its author left out; what was given stays as it is."""
     evaluation = _evaluation(recipe)

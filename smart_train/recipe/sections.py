@@ -118,6 +118,14 @@ class ObjectiveSection(Section):
     learn_temperature: bool = False
 
 
+class GradientCachingSection(Section):
+    """How much of each side of a process's batch is encoded at a time; the batch, and so the number of candidates, then
+    no longer depends on memory. Costs a second forward; the loss and its gradients stay the same. Null: no bound."""
+
+    mini_batch_size: int | None = Field(None, gt=0)
+    mini_batch_tokens: int | None = Field(None, gt=0)
+
+
 class EvaluationSection(Section):
     """When quality is measured, and by what the best checkpoint is chosen. Null: wherever there is held-out data."""
 

@@ -2,8 +2,7 @@
 
 The batch is encoded in chunks without a graph. Scores and loss see all of it at once. When the backward pass reaches
 the embeddings, every chunk is encoded again, now with a graph and with the random numbers of the first time, and hands
-the gradient of its embeddings on. The result is that of the same chunks with their graphs kept, at the price of a second
-forward.
+on the gradient of its embeddings. The result is that of the same chunks with their graphs kept, for a second forward.
 
 It is activation checkpointing of the whole encoder, and built like it: an autograd function whose backward replays. So
 what the Trainer does with a loss (scaling, accumulation) needs no second version here.
