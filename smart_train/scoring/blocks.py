@@ -16,7 +16,7 @@ from smart_train.scoring.inputs import accumulation_dtype
 from smart_train.scoring.ties import settle
 
 # One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
-BLOCK_BYTES = {"cpu": 16 << 20, "other": 256 << 20}
+BLOCK_BYTES = {"cpu": 4 << 20, "other": 256 << 20}
 # Multiply-adds that cost as much as one more call: padding between two documents is multiplied along below that.
 CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
 NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero

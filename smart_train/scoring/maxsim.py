@@ -58,7 +58,7 @@ def maxsim(
         backend: "torch" is this file, on any device; "kernels" is the package late-interaction-kernels or an error;
             "auto" is "torch" (no measurement has shown the kernels ahead of it yet, and their backward is not
             deterministic).
-        block_bytes: budget for the similarities held at a time; None takes 16 MiB on CPU and
+        block_bytes: budget for the similarities held at a time; None takes 4 MiB on CPU and
             256 MiB elsewhere. No effect on the scores beyond rounding.
 
     Returns: fp32 [Q, N] (fp64 from fp64). A query without tokens scores 0 against every document; a document without

@@ -25,7 +25,8 @@ def settle(
         inverse: fp32 [g * T] that the products were multiplied by afterwards, or None. Such a factor reorders rounded
             values, so then everything within one rounding step of the best is a candidate.
     """
-    similarity.scatter_(2, places.unsqueeze(2), -torch.inf)
+    rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
+    similarity[rows.unsqueeze(1), spans, places] = -torch.inf  # `scatter_` would copy all of it
     lowest = best if inverse is None else best - best.abs() * torch.finfo(documents.dtype).eps
     token, document = (similarity.amax(dim=2) >= lowest).nonzero(as_tuple=True)
     if not len(token):

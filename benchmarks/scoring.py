@@ -1,0 +1,175 @@
+"""Scoring without gradients: packed documents against the authors' evaluator and a bare product.
+
+    python -m benchmarks.scoring            # CPU: about a minute; CUDA where there is one
+    python -m benchmarks.scoring --write    # the same, into docs/benchmarks.md
+
+Sixteen queries against one set of documents of equal length and one of very unequal lengths, d 2048. Speed is a
+multiple of the authors' evaluator; errors are against fp64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmarks._harness import Report, arguments, importable, interleaved, peak, print_peak, ratio, verdict
+from smart_train.scoring import PackedDocuments
+from smart_train.scoring.int8 import integer_products
+from smart_train.types import Embeddings
+
+WIDTH = 2048
+QUERIES, QUERY_TOKENS = 16, 32
+SPEED = {"float32": (1.5, 2.5), "bfloat16": (6.0, 9.0), "int8": (12.0, 18.0)}  # bounds: uniform, ragged
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
+
+
+@dataclass(frozen=True)
+class Case:
+    lengths: tuple[int, ...]
+    device: str
+
+    def inputs(self) -> tuple[Embeddings, Embeddings]:
+        """Unit states of queries and documents, as real ones are: all lean one way, a few dimensions stand out."""
+        torch.manual_seed(0)
+        lean = torch.randn(WIDTH, device=self.device)
+        lean[:4] *= 20
+        return self._states([QUERY_TOKENS] * QUERIES, lean), self._states(self.lengths, lean)
+
+    def _states(self, lengths: Sequence[int], lean: Tensor) -> Embeddings:
+        values = torch.randn(sum(lengths), WIDTH, device=self.device).add_(lean, alpha=0.5)
+        values /= values.norm(dim=1, keepdim=True)
+        offsets = torch.tensor([0, *lengths], device=self.device).cumsum(0)
+        return Embeddings(torch.ones(len(lengths), 1, device=self.device), values, offsets)
+
+
+def cases(device: str) -> dict[str, Case]:
+    many = 8 if device == "cuda" else 1
+    generator = torch.Generator().manual_seed(1)
+    ragged = torch.randint(100, 1201, (96 * many,), generator=generator).tolist()
+    return {
+        "uniform": Case((700,) * (64 * many), device),
+        "ragged": Case(tuple(ragged), device),
+    }
+
+
+def authors_evaluator(queries: Embeddings, documents: Embeddings) -> Tensor:
+    """The authors' evaluator, restated: four queries at a time against 64 documents padded for them, fp32."""
+    rows = []
+    for start in range(0, len(queries), 4):
+        query, query_mask = _padded(queries.tokens[start : start + 4])
+        columns = []
+        for first in range(0, len(documents), 64):
+            document, mask = _padded(documents.tokens[first : first + 64])
+            similarity = torch.einsum("qtd,nkd->qtnk", query, document)
+            similarity = similarity.masked_fill(~mask[None, None], torch.finfo(torch.float32).min)
+            best = similarity.max(dim=3).values.masked_fill(~query_mask[:, :, None], 0.0)
+            columns.append(best.sum(dim=1) / query_mask.sum(dim=1, keepdim=True))
+        rows.append(torch.cat(columns, dim=1))
+    return torch.cat(rows)
+
+
+def _padded(items: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    values = items[0].new_zeros(len(items), max(len(item) for item in items), items[0].shape[1])
+    mask = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
+    for row, item in enumerate(items):
+        values[row, : len(item)] = item
+        mask[row, : len(item)] = True
+    return values, mask
+
+
+def exact(queries: Embeddings, documents: Embeddings) -> Tensor:
+    left = queries.packed.double()
+    columns = [(left @ item.double().T).amax(dim=1) for item in documents.tokens]
+    return torch.stack(columns, dim=1).unflatten(0, (QUERIES, QUERY_TOKENS)).mean(dim=1)
+
+
+def bare_product(dtype: str, queries: Tensor, documents: Tensor) -> Callable[[], Tensor]:
+    """All similarities of packed states and nothing else."""
+    left, right = queries, documents
+    if dtype == "int8":
+        left, right = ((side * 127).round().to(torch.int8) for side in (left, right))
+        rows = len(right) // 8 * 8
+        return lambda: integer_products(left, right, rows)
+    left, right = left.to(DTYPES[dtype]), right.to(DTYPES[dtype])
+    return lambda: torch.mm(left, right.T)
+
+
+def scorer(name: str, case: Case) -> Callable[[], Tensor]:
+    """One scorer, its documents already where it wants them."""
+    queries, documents = case.inputs()
+    if name == "authors' evaluator":
+        return lambda: authors_evaluator(queries, documents)
+    if name == "sentence-transformers":
+        from sentence_transformers.util import mean_maxsim
+
+        left, right = queries.tokens, documents.tokens
+        return lambda: mean_maxsim(left, right, device=case.device)
+    packed = PackedDocuments(documents, dtype=name.removeprefix("packed "))
+    return lambda: packed.score_parts(queries, pooled=False).late
+
+
+def names() -> list[str]:
+    """The scorers that can be had here."""
+    peers = ["sentence-transformers"] if importable("sentence_transformers") else []
+    return ["authors' evaluator", *peers, *(f"packed {dtype}" for dtype in DTYPES)]
+
+
+def measure_peak(case: Case, name: str) -> None:
+    """Prints one scorer's peak memory; a tiny run before loads what the first call loads."""
+    scorer(name, Case((40, 50), case.device))()
+    print_peak(scorer(name, case), case.device)
+
+
+def compare(name: str, case: Case, report: Report) -> dict[str, float]:
+    """Prints the case's tables; returns each packed form's seconds per valid token."""
+    options = report.options
+    queries, documents = case.inputs()
+    found = {each: scorer(each, case) for each in names()}
+    products = {f"product {dtype}": bare_product(dtype, queries.packed, documents.packed) for dtype in DTYPES}
+    truth = exact(queries, documents)
+    errors = {each: float((run().double() - truth).abs().max()) for each, run in found.items()}
+    seconds = interleaved({**found, **products}, options.rounds, case.device, options.threads)
+    peaks = {each: peak(name, each, options.device, options.threads) for each in found}
+    faster = {each: ratio(seconds, "authors' evaluator", each) for each in seconds}
+    lengths = f"{min(case.lengths)} to {max(case.lengths)}" if len(set(case.lengths)) > 1 else f"{case.lengths[0]}"
+    report.table(
+        f"{name}: {QUERIES} queries x {len(case.lengths)} documents of {lengths} tokens, d {WIDTH}",
+        ["scorer", "times the authors' speed", "extra memory", "largest score error"],
+        [[each, f"{faster[each]:.2f}", f"{peaks[each] / 1e6:.0f} MB", f"{errors[each]:.0e}"] for each in found]
+        + [[each, f"{faster[each]:.2f}", "", ""] for each in products],
+    )
+    rows = []
+    for dtype, bound in SPEED.items():
+        form = f"packed {dtype}"
+        share = ratio(seconds, f"product {dtype}", form)
+        rows += [
+            [f"{form}: times the authors' speed", verdict(faster[form], bound[name == "ragged"], at_least=True)],
+            [f"{form}: share of the bare product's speed", verdict(share, 0.85, at_least=True)],
+            [f"{form}: extra memory, MB", verdict(peaks[form] / 1e6, 64)],
+        ]
+    report.table(f"{name}: bounds", ["bound", "measured"], rows)
+    return {dtype: min(seconds[f"packed {dtype}"]) / sum(case.lengths) for dtype in DTYPES}
+
+
+def main() -> None:
+    options = arguments(__doc__ or "")
+    torch.set_num_threads(options.threads)
+    made = cases(options.device)
+    if options.peak:
+        measure_peak(made[options.peak[0]], options.peak[1])
+        return
+    report = Report("scoring", "Scoring without gradients", options)
+    cost = {name: compare(name, case, report) for name, case in made.items()}
+    report.table(
+        "Ragged over uniform, per valid token",
+        ["documents stored as", "measured"],
+        [[dtype, verdict(cost["ragged"][dtype] / cost["uniform"][dtype], 1.1)] for dtype in DTYPES],
+    )
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
