@@ -1,6 +1,20 @@
-"""Turns a trained run into a standard model folder that provably scores like it."""
+"""Turns a trained run into a standard model folder that provably scores like it, and publishes it."""
 
+from smart_train.export.card import CardFacts, write_adapter_card
 from smart_train.export.exporter import export_model
+from smart_train.export.folder import check_output
+from smart_train.export.hub import check_destination, push_folder
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
 
-__all__ = ["TOLERANCE", "ParityReport", "Probe", "export_model", "measure_parity"]
+__all__ = [
+    "TOLERANCE",
+    "CardFacts",
+    "ParityReport",
+    "Probe",
+    "check_destination",
+    "check_output",
+    "export_model",
+    "measure_parity",
+    "push_folder",
+    "write_adapter_card",
+]

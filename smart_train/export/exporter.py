@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 
 from smart_train.errors import ExportError
+from smart_train.export.card import CARD_NAME, CardFacts, Lineage, merged_card
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
 from smart_train.models import SmartModel
@@ -28,6 +29,7 @@ def export_model(
     dtype: str = "float32",
     examples: Sequence[Example] = (),
     overwrite: bool = False,
+    facts: CardFacts | None = None,
 ) -> ParityReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
@@ -39,6 +41,7 @@ def export_model(
         dtype: of the exported weights. What rounding to it changes is measured and written down, not gated.
         examples: held-out pairs to add to the probe.
         overwrite: replace an earlier export at `output`.
+        facts: for the model card, which is plainer without them.
 
     Returns:
         The differences measured in float32.
@@ -46,13 +49,14 @@ def export_model(
     Raises:
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, or `dtype` cannot hold the weights.
     """
+    facts = facts or CardFacts()
     if dtype not in DTYPES:
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
     model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
     _check_not_source(output, trained, model)
-    scoring = model.scoring
+    scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
     if not is_finite(expected):
@@ -68,14 +72,13 @@ def export_model(
                 f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "
                 "Nothing was exported"
             )
-        measured: dict[str, Any] = {
-            "float32": report.to_dict(),
-            "tolerance": TOLERANCE,
-            "probe": {"queries": len(probe.queries), "documents": len(probe.documents)},
-        }
+        reports = {"float32": report}
         if dtype != "float32":
-            measured[dtype] = _cast(exported, partial, dtype, probe, expected).to_dict()
-        write_record(partial, measured)
+            reports[dtype] = _cast(exported, partial, dtype, probe, expected)
+        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports))
+        measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
+        probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
+        write_record(partial, {**measured, "tolerance": TOLERANCE, "probe": probed})
     return report
 
 

@@ -257,6 +257,7 @@ def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -
     dtype = str(next(backbone.parameters()).dtype).removeprefix("torch.")
     for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
         part["dtype"] = dtype
+        part.pop("_name_or_path", None)  # a path of this machine is nobody else's business
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
 
 
@@ -333,8 +334,9 @@ def _load_backbone(folder: Path, dtype: Any, trust_remote_code: bool, attn_imple
 
 def _locate_base(saved: SmartConfig, folder: Path) -> Path:
     base = Path(saved.base)
-    # A run folder that moved as a whole keeps its base beside it.
-    for candidate in (base, folder / base, folder.parent / base.name):
+    # A run folder that moved as a whole keeps its base beside it. Only a base on the Hub has a revision, and a folder
+    # that happens to bear its name is not it.
+    for candidate in (base, folder / base, folder.parent / base.name) if saved.base_revision is None else ():
         if candidate.is_dir():
             return candidate
     try:

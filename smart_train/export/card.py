@@ -1,0 +1,244 @@
+"""The model card: what the model is, how to load it, what was measured, in the Hub's own metadata format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from smart_train.errors import ExportError, ModelError
+from smart_train.export.parity import ParityReport
+from smart_train.export.snippets import LOCATION, SMART_TRAIN, peft_snippet, shows_tokens, transformers_snippet
+from smart_train.models import SmartModel, get_family
+from smart_train.models.peft import ADAPTER_CONFIG
+from smart_train.models.storage import SmartConfig, locate
+from smart_train.scoring import ScoringConfig
+
+CARD_NAME = "README.md"
+TAGS = ("smart", "multi-vector", "late-interaction", "smart_train")
+_SHOWN = ("ndcg@5", "ndcg@10", "recall@1", "recall@10", "mrr@10")
+_PAPER = "[SMART](https://arxiv.org/abs/2605.24938)"
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says beyond what the model's own files show.
+
+    Args:
+        base: what training started from, a Hub id or a folder; None takes what the trained folder names.
+        evaluation: the run's evaluation.json, read; None leaves the results out.
+        training: what was done -> how, one row of the card's table each.
+        datasets: Hub ids of the training data.
+    """
+
+    base: str | None = None
+    evaluation: Mapping[str, Any] | None = None
+    training: Mapping[str, str] = field(default_factory=dict)
+    datasets: Sequence[str] = ()
+
+    @staticmethod
+    def read_evaluation(path: Path) -> Mapping[str, Any] | None:
+        """The evaluation.json at `path`, None where there is none."""
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise ExportError(f"{path}: not valid JSON ({error})") from error
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a model's weights come from: the Hub id of its base, and its licence; None where unknown."""
+
+    base_model: str | None = None
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+
+    @classmethod
+    def of(cls, base: str | None, revision: str | None = None) -> Lineage:
+        """The lineage of a model trained from `base`.
+
+        A local base is named by the base of its own card, if it has one: its path would tell a reader nothing.
+        """
+        try:
+            card = _metadata(locate(base, revision, weights=False) / CARD_NAME) if base is not None else {}
+        except ModelError:
+            card = {}  # the folder moved or the Hub cannot be reached: what it says of itself is then unknown
+        named = base if base is not None and is_hub_id(base) else card.get("base_model")
+        return cls(named if isinstance(named, str) else None, *(card.get(key) for key in _LICENCE_KEYS))
+
+
+_LICENCE_KEYS = ("license", "license_name", "license_link")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether `name` reads OWNER/NAME and is no folder here."""
+    return re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None and not Path(name).exists()
+
+
+def merged_card(model: SmartModel, lineage: Lineage, facts: CardFacts, measured: Mapping[str, ParityReport]) -> str:
+    """The card of an exported model.
+
+    Args:
+        model: as exported.
+        measured: dtype -> difference to the trained model's scores, float32 first.
+    """
+    code = transformers_snippet(model)
+    usage = [_code("smart_train", SMART_TRAIN)]
+    if code is not None:
+        what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
+        usage.append(_code(f"transformers and torchvision{what}", code))
+    proof = [
+        f"Scores of the {'merged' if dtype == 'float32' else f'{dtype}'} weights differ from the trained model's by at "
+        f"most {report.largest:.1e} ({'checked in float32' if dtype == 'float32' else f'rounding to {dtype}'})."
+        for dtype, report in measured.items()
+    ]
+    sections = [
+        _opening(lineage, model.scoring, model.projection.dim if model.projection is not None else None),
+        "## Use\n\n" + "\n".join(usage),
+        *_results(facts),
+        *_training(facts),
+        "## Export\n\n" + " ".join(proof),
+        _licence(lineage),
+    ]
+    return _card(_data(lineage, facts, "image" in model.family.modalities, "transformers", "finetune"), sections)
+
+
+def adapter_card(folder: Path, facts: CardFacts) -> str:
+    """The card of the adapter or token projection in `folder`, which names its base instead of holding it."""
+    saved = SmartConfig.read(folder)
+    base = facts.base or saved.base
+    if base is None:
+        raise ExportError(f"{folder}: neither an adapter nor a projection: it names no base")
+    lineage = Lineage.of(base, saved.base_revision)
+    is_lora = (folder / ADAPTER_CONFIG).is_file()
+    usage = [_code("smart_train, which fetches the base by itself", SMART_TRAIN)]
+    if is_lora:
+        usage.append(_code("PEFT", peft_snippet(base)))
+    sections = [
+        _opening(lineage, saved.scoring or ScoringConfig(), None),
+        "## Use\n\n" + "\n".join(usage),
+        *_results(facts),
+        *_training(facts),
+        _licence(lineage),
+    ]
+    visual = saved.family is None or "image" in get_family(saved.family).modalities
+    return _card(_data(lineage, facts, visual, "peft" if is_lora else "smart_train", "adapter"), sections)
+
+
+def write_adapter_card(folder: Path, facts: CardFacts) -> None:
+    """Puts `adapter_card` beside what it describes."""
+    temporary = folder / f"{CARD_NAME}.tmp"
+    temporary.write_text(adapter_card(folder, facts))
+    temporary.replace(folder / CARD_NAME)
+
+
+def named(card: str, repo_id: str) -> str:
+    """`card` for the repository that it is pushed to."""
+    return card.replace(LOCATION, repo_id)
+
+
+def _card(data: ModelCardData, sections: Sequence[str]) -> str:
+    return f"---\n{data.to_yaml()}\n---\n\n# {LOCATION}\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _data(lineage: Lineage, facts: CardFacts, visual: bool, library: str, relation: str) -> ModelCardData:
+    return ModelCardData(
+        base_model=lineage.base_model,
+        base_model_relation=relation if lineage.base_model else None,
+        license=lineage.license,
+        license_name=lineage.license_name,
+        license_link=lineage.license_link,
+        library_name=library,
+        pipeline_tag="visual-document-retrieval" if visual else "sentence-similarity",
+        tags=list(TAGS),
+        datasets=list(facts.datasets) or None,
+        model_name=LOCATION,
+        eval_results=_eval_results(facts.evaluation) or None,
+    )
+
+
+def _eval_results(evaluation: Mapping[str, Any] | None) -> list[EvalResult]:
+    """What was measured after training, each score and metric, as the Hub's model-index wants it."""
+    return [
+        EvalResult(
+            task_type="information-retrieval",
+            task_name="Information Retrieval",
+            dataset_type="held-out",
+            dataset_name=f"{evaluation['queries']} held-out queries, {evaluation['documents']} documents",
+            metric_type=f"{score}_{metric}",
+            metric_name=f"{metric} ({score})",
+            metric_value=round(value, 4),
+        )
+        for score, metrics in ((evaluation or {}).get("after") or {}).items()
+        for metric, value in metrics.items()
+    ]
+
+
+def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str:
+    origin = f"[{lineage.base_model}](https://huggingface.co/{lineage.base_model})" if lineage.base_model else "a model"
+    tokens = f", each {width} wide" if width is not None else ""
+    return (
+        f"A retriever trained from {origin} with smart_train {version('smart_train')}. One pass of the backbone gives "
+        f"a pooled vector and a vector for every kept token{tokens}; the score of a query and a document adds both "
+        f"({_PAPER}):\n\n"
+        f"    score = {scoring.pooled_weight:g} * cosine of the pooled vectors\n"
+        f"          + {scoring.late_weight:g} * mean over query tokens of the best cosine with a document token\n\n"
+        "The pooled vector alone is a single-vector retriever as before."
+    )
+
+
+def _code(title: str, code: str) -> str:
+    return f"With {title}:\n\n```python\n{code}```\n"
+
+
+def _results(facts: CardFacts) -> list[str]:
+    report = facts.evaluation
+    if report is None:
+        return []
+    stages = [name for name in ("before", "after") if name in report]
+    scores = report[stages[-1]]
+    metrics = [metric for metric in _SHOWN if metric in report["chance"]]
+    rows = [f"| score | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
+    for score in scores:
+        cells = [" -> ".join(f"{report[stage][score][metric]:.3f}" for stage in stages) for metric in metrics]
+        rows.append(f"| {score} | {' | '.join(cells)} |")
+    chance = " | ".join(f"{report['chance'][metric]:.3f}" for metric in metrics)
+    rows.append(f"| chance | {chance} |")
+    what = " -> ".join(f"{name} training" for name in stages)
+    text = f"{report['queries']} held-out queries against {report['documents']} documents, {what}:"
+    return [f"## Results\n\n{text}\n\n" + "\n".join(rows)]
+
+
+def _training(facts: CardFacts) -> list[str]:
+    if not facts.training:
+        return []
+    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.training.items())
+    return [f"## Training\n\n| | |\n|---|---|\n{rows}"]
+
+
+def _licence(lineage: Lineage) -> str:
+    if lineage.license is None:
+        return "## Licence\n\nThat of the base model and of the training data; their owners' terms hold."
+    terms = lineage.license_name or lineage.license
+    terms = f"[{terms}]({lineage.license_link})" if lineage.license_link else terms
+    return f"## Licence\n\n{terms}, inherited from the base model."
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """The metadata block of a card; empty where there is no card or none that can be read."""
+    if not path.is_file():
+        return {}
+    try:
+        return ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
+    except (ValueError, yaml.YAMLError):
+        return {}  # somebody else's card is no reason to refuse an export: its licence then counts as unknown

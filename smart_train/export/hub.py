@@ -1,0 +1,192 @@
+"""Publishing on the Hugging Face Hub: verified folders only, into repositories that are ours, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, get_token
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from smart_train.errors import ExportError
+from smart_train.export.card import CARD_NAME, CardFacts, adapter_card, is_hub_id, named
+from smart_train.export.folder import REPORT_NAME, check_record
+from smart_train.models.storage import SMART_CONFIG, SmartConfig
+
+# What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays here.
+_ADAPTER_FILES = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "projection_config.json",
+    "projection.safetensors",
+    SMART_CONFIG,
+    CARD_NAME,
+)
+# Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
+_STALE = (*_ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)
+
+
+def push_folder(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = True,
+    revision: str | None = None,
+    commit_message: str = "Upload a model trained with smart_train",
+) -> str:
+    """Publishes an export, an adapter or a projection in one commit; returns the repository's address.
+
+    Nothing becomes visible before that commit. Large files that an interrupted push has sent are not sent again.
+
+    Args:
+        folder: what `export_model` wrote, or an adapter or projection folder whose base is on the Hub.
+        repo_id: OWNER/NAME, created if it is not there.
+        private: of a repository that is created; an existing public one is refused when private is asked for.
+        revision: the branch, created if it is not there; None is the main one.
+
+    Raises:
+        ExportError: the folder was not verified, its base cannot be found by others, the repository holds somebody
+            else's files, or the Hub refuses (no token, no permission, not reachable).
+    """
+    folder = Path(folder)
+    paths = _files(folder)
+    card = _card(folder)
+    api = HfApi()
+    with _explained(repo_id):
+        _check_token(api)
+        url = api.create_repo(repo_id, private=private, exist_ok=True)
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        info = api.model_info(repo_id, revision=revision)
+        _check_ours(info, repo_id, private)
+        names = {path.relative_to(folder).as_posix(): path for path in paths}
+        stale = [item.rfilename for item in info.siblings or () if _is_stale(item.rfilename, names)]
+        operations = [
+            *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
+            CommitOperationAdd(CARD_NAME, named(card, repo_id).encode()),
+            *(CommitOperationDelete(name) for name in stale),
+        ]
+        # Against the state that was looked at: files that somebody adds meanwhile make the commit fail, not vanish.
+        api.create_commit(repo_id, operations, commit_message=commit_message, revision=revision, parent_commit=info.sha)
+    return str(url)
+
+
+def check_destination(repo_id: str, *, private: bool) -> None:
+    """Raises ExportError when a push to `repo_id` would be refused, as far as can be told without writing there."""
+    api = HfApi()
+    with _explained(repo_id):
+        _check_token(api)
+        try:
+            info = api.model_info(repo_id)
+        except RepositoryNotFoundError:
+            return  # it will be created
+        _check_ours(info, repo_id, private)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files to publish. Raises ExportError unless `folder` is a verified export, or an adapter of a Hub's model."""
+    if not folder.is_dir():
+        raise ExportError(f"{folder}: no such folder")
+    adapter = [folder / name for name in _ADAPTER_FILES if (folder / name).is_file()]
+    if (folder / "config.json").is_file() or not adapter:
+        check_record(folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    base = SmartConfig.read(folder).base
+    if base is None or not is_hub_id(base):
+        raise ExportError(
+            f"{folder}: trained on {base}, which nobody else has; push the merged export instead, or train on a base "
+            "that is on the Hub"
+        )
+    return adapter
+
+
+def _card(folder: Path) -> str:
+    """The folder's own card; a plain one for an adapter that came without."""
+    path = folder / CARD_NAME
+    if path.is_file():
+        return path.read_text()
+    if SmartConfig.read(folder).base is None:
+        raise ExportError(f"{folder}: the model card ({CARD_NAME}) is missing; export again")
+    return adapter_card(folder, CardFacts())
+
+
+def _check_token(api: HfApi) -> None:
+    if get_token() is None:
+        raise ExportError(
+            "no token for the Hub: log in with `hf auth login`, or set HF_TOKEN to one that may write "
+            "(https://huggingface.co/settings/tokens)"
+        )
+    api.whoami()
+
+
+def _check_ours(info: ModelInfo, repo_id: str, private: bool) -> None:
+    names = {item.rfilename for item in info.siblings or ()} - {".gitattributes"}
+    if names and SMART_CONFIG not in names:
+        raise ExportError(
+            f"{repo_id}: holds files that smart_train did not write ({', '.join(sorted(names)[:3])}); choose another "
+            "repository"
+        )
+    if private and info.private is False:
+        raise ExportError(
+            f"{repo_id}: is public, and a private one was asked for; make it private in its settings, or push with "
+            "--public (hub.private: false)"
+        )
+
+
+def _is_stale(name: str, pushed: dict[str, Path]) -> bool:
+    return name not in pushed and name != CARD_NAME and (name in _STALE or name.endswith(".safetensors"))
+
+
+@contextmanager
+def _explained(repo_id: str) -> Iterator[None]:
+    """Turns the Hub client's errors into ones that say what to do. No message quotes a header: they hold the token."""
+    try:
+        yield
+    except ExportError:
+        raise
+    except (HTTPError, OfflineModeIsEnabled, RuntimeError, ValueError) as error:
+        reason = _reason(error, repo_id)
+        if reason is None:
+            raise
+        raise ExportError(f"{repo_id}: {reason}") from error
+
+
+def _reason(error: BaseException, repo_id: str) -> str | None:
+    """What a user can do about `error`; None when it did not come from the Hub or the way there."""
+    if isinstance(error, RuntimeError) and error.__cause__ is not None:  # the client's wrapper around failed uploads
+        return _reason(error.__cause__, repo_id)
+    if isinstance(error, OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set; unset it to reach the Hub"
+    if isinstance(error, ValueError) and str(error).startswith("LFS batch API"):
+        return f"the Hub refuses a file: {str(error).splitlines()[-1]}"
+    if isinstance(error, HFValidationError):
+        return "is no repository name; it must read OWNER/NAME"
+    if isinstance(error, RevisionNotFoundError):
+        return "the branch does not exist"
+    if isinstance(error, HfHubHTTPError):
+        return _status(error.response.status_code, repo_id)
+    if isinstance(error, HTTPError):
+        return f"the Hub cannot be reached ({type(error).__name__}); push again, what was sent is not sent twice"
+    return None
+
+
+def _status(code: int, repo_id: str) -> str:
+    owner = repo_id.split("/")[0]
+    if code == 401:
+        return "the Hub does not accept the token (401): log in anew with `hf auth login`, or renew HF_TOKEN"
+    if code == 403:
+        return f"the token may not write there (403): use one with write permission for {owner}, or another owner"
+    if code == 404:
+        return f"not found (404): {owner} does not exist, or the token may not see it"
+    if code in (409, 412):
+        return f"somebody changed the repository meanwhile ({code}); push again"
+    return f"the Hub answered {code}; push again later, what was sent is not sent twice"

@@ -1,0 +1,101 @@
+"""How to use an exported model, as code that runs: one snippet per library, for the model card.
+
+`LOCATION` stands for the repository until the folder is pushed to one.
+"""
+
+from __future__ import annotations
+
+from smart_train.models import SmartModel
+from smart_train.scoring import ScoringConfig
+from smart_train.types import ModelInput
+
+LOCATION = "OWNER/NAME"
+_TEXT = "{text}"
+_QUERY = "total revenue 2019"
+
+SMART_TRAIN = f'''\
+from smart_train import SmartModel
+
+model = SmartModel.from_pretrained("{LOCATION}")
+queries = model.encode_query(["{_QUERY}"])
+pages = model.encode_document(["page.png"])  # paths, URLs, PIL images or plain text
+print(model.similarity(queries, pages))      # [queries, pages]
+'''
+
+_TRANSFORMERS = """\
+import torch
+from PIL import Image
+from transformers import AutoModel, AutoProcessor
+
+processor = AutoProcessor.from_pretrained("{location}")
+model = AutoModel.from_pretrained("{location}").eval()
+query_prompt = {query}
+page_prompt = {page}
+
+
+@torch.no_grad()
+def encode(prompt, images=None):
+    inputs = processor(text=[prompt], images=images, return_tensors="pt")
+    states = model(**inputs).last_hidden_state[0].float()
+    return {returned}
+
+
+{score}"""
+
+_POOLED = """\
+query = encode(query_prompt.replace("{text}", "{example}"))
+page = encode(page_prompt, [Image.open("page.png").convert("RGB")])
+score = query @ page
+print(score)
+"""
+
+_MULTI_VECTOR = """\
+special = {{index for index, token in processor.tokenizer.added_tokens_decoder.items() if token.special}}
+special -= {{processor.image_token_id, processor.video_token_id}}
+query, query_tokens = encode(query_prompt.replace("{text}", "{example}"))
+page, page_tokens = encode(page_prompt, [Image.open("page.png").convert("RGB")])
+late = (query_tokens @ page_tokens.T).max(dim=1).values.mean()
+score = {pooled_weight} * query @ page + {late_weight} * late
+print(score)
+"""
+
+
+def transformers_snippet(model: SmartModel) -> str | None:
+    """Code that scores a query against a page with transformers alone; None for a model that reads no images.
+
+    The prompts are those that the family renders. Tokens are shown where the last layer's states and the default filter
+    are scored; a projection, another layer or another filter is left to smart_train, and the pooled vector alone shown.
+    """
+    if "image" not in model.family.modalities:
+        return None
+    probe = model.family.featurize([ModelInput(_QUERY)], "query")
+    # Right-padded and alone in its batch: the pooled position counted from the end is the same for every prompt.
+    last = int(probe["pooled_index"][0]) - probe["input_ids"].shape[1]
+    pooled = f"torch.nn.functional.normalize(states[{last}], dim=-1)"
+    fields = {"text": _TEXT, "example": _QUERY}
+    if shows_tokens(model):
+        weights = {"pooled_weight": model.scoring.pooled_weight, "late_weight": model.scoring.late_weight}
+        score = _MULTI_VECTOR.format(**fields, **weights)
+        keep = '[i not in special for i in inputs["input_ids"][0].tolist()]'
+        returned = f"{pooled}, torch.nn.functional.normalize(states[{keep}], dim=-1)"
+    else:
+        score, returned = _POOLED.format(**fields), pooled
+    query = model.family.render(ModelInput(_TEXT), "query")
+    page = model.family.render(ModelInput(None, ("page.png",)), "document")
+    return _TRANSFORMERS.format(location=LOCATION, query=repr(query), page=repr(page), returned=returned, score=score)
+
+
+def shows_tokens(model: SmartModel) -> bool:
+    """Whether the transformers snippet gives the whole score, not its pooled term alone."""
+    weights = {"pooled_weight": model.scoring.pooled_weight, "late_weight": model.scoring.late_weight}
+    return model.projection is None and model.scoring == ScoringConfig(**weights)
+
+
+def peft_snippet(base: str) -> str:
+    """Code that puts the adapter on its base with PEFT alone."""
+    return f'''\
+from peft import PeftModel
+from transformers import AutoModel
+
+model = PeftModel.from_pretrained(AutoModel.from_pretrained("{base}"), "{LOCATION}")
+'''
