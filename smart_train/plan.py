@@ -13,7 +13,7 @@ from transformers import AutoModel
 from smart_train import build
 from smart_train.errors import DataError, ModelError, SmartTrainError
 from smart_train.losses.contrastive import OBJECTIVES
-from smart_train.models import SmartModel, detect_family, get_family
+from smart_train.models import SmartModel, find_family
 from smart_train.models.storage import SmartConfig, locate, read_config
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
@@ -131,14 +131,14 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
             trust_remote_code=recipe.model.trust_remote_code,
         )
         saved = SmartConfig.read(folder)
-        name = recipe.model.family or saved.family
-        family_class = get_family(name) if name else detect_family(config.model_type)
+        family_class = find_family(recipe.model.family or saved.family, config, folder)
         family = family_class(
             str(folder), scoring=recipe.scoring or ScoringConfig(), prompts=build.prompts(recipe) or saved.prompts
         )
         with torch.device("meta"):
-            model = SmartModel(AutoModel.from_config(config), family, base=str(folder))
-            return build.prepare_for_training(model, recipe)
+            backbone = AutoModel.from_config(config)
+            family.fit_backbone(backbone)
+            return build.prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
     except SmartTrainError as error:
         plan.problems.append(f"model: {error}")
         return None

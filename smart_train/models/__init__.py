@@ -2,7 +2,7 @@
 
 from smart_train.models.family import Family, PromptConfig, token_filter
 from smart_train.models.heads import TokenProjection
-from smart_train.models.registry import FAMILIES, detect_family, get_family
+from smart_train.models.registry import FAMILIES, detect_family, find_family, get_family
 from smart_train.models.smart_model import SmartModel
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "SmartModel",
     "TokenProjection",
     "detect_family",
+    "find_family",
     "get_family",
     "token_filter",
 ]

@@ -10,10 +10,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.scoring import ScoringConfig
@@ -46,7 +48,7 @@ class PromptConfig:
 def token_filter(
     input_ids: Tensor,
     attention_mask: Tensor,
-    pooled_index: Tensor,
+    pooled_index: Tensor | None,
     *,
     keep: str,
     pooled_token: str,
@@ -57,14 +59,17 @@ def token_filter(
 
     Args:
         input_ids, attention_mask: int64 [B, T].
-        pooled_index: int64 [B], the position of each row's pooled state.
+        pooled_index: int64 [B], the position of each row's pooled state; None where the pooled vector is the mean over
+            all valid positions.
         keep: "content" drops padding and special tokens but keeps visual placeholders (the authors' filter); "text"
             also drops the placeholders; "visual" keeps nothing else; "all" drops padding only.
-        pooled_token: "keep" leaves the pooled position to the filter; "drop" removes it (the paper's M).
+        pooled_token: "keep" leaves the pooled position to the filter; "drop" removes it (the paper's M). Under mean
+            pooling there is no such position and both do the same.
         special_ids: ids of the tokenizer's special tokens. visual_ids: ids of image and video placeholders.
 
     Returns:
-        bool [B, T]. A row of which nothing would be kept keeps its pooled position alone: no item is ever empty.
+        bool [B, T]. A row of which nothing would be kept keeps what its pooled vector is made of: that position alone,
+        or all valid ones. So no item is ever empty.
     """
     valid = attention_mask.bool()
     visual = torch.isin(input_ids, visual_ids)
@@ -79,12 +84,13 @@ def token_filter(
         mask = valid.clone()
     else:
         raise ModelError(f"token filter {keep!r} is unknown; choose content, text, visual or all")
-    rows = torch.arange(len(mask), device=mask.device)
-    if pooled_token == "drop":
-        mask[rows, pooled_index] = False
-    empty = ~mask.any(dim=1)
-    mask[rows[empty], pooled_index[empty]] = True
-    return mask
+    if pooled_index is None:
+        pooled = valid
+    else:
+        pooled = torch.zeros_like(valid).scatter_(1, pooled_index.unsqueeze(1), True)
+        if pooled_token == "drop":
+            mask &= ~pooled
+    return torch.where(mask.any(dim=1, keepdim=True), mask, pooled)
 
 
 class Family(ABC):
@@ -96,6 +102,9 @@ class Family(ABC):
         vision_modules: name prefixes of the vision tower inside the backbone; empty for text models.
         modalities: what an input may contain ("text", "image", "video").
         default_min_pixels, default_max_pixels: bounds on an image's area; None leaves them to the processor's files.
+        unused_weights: name prefixes, in the backbone or beside it, of checkpoint weights that an embedder does not use
+            (heads that generate text, guess masked words, or pool for classifiers). They may be there or not; a merged
+            folder keeps those that its base has. All other weights must fit exactly.
     """
 
     name: ClassVar[str]
@@ -108,11 +117,29 @@ class Family(ABC):
     default_max_length: ClassVar[int] = 8192
     default_min_pixels: ClassVar[int | None] = None
     default_max_pixels: ClassVar[int | None] = None
+    unused_weights: ClassVar[tuple[str, ...]] = ("lm_head.",)
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
         self.scoring = scoring
         self.prompts = prompts
+        for side in ("query_tokens", "document_tokens"):
+            if getattr(scoring, side) == "visual" and self.modalities == ("text",):
+                raise ModelError(f"scoring.{side} 'visual': {self.name} reads no images; choose content, text or all")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers read the folder's files again: it is cheap there, and a processor's class may not survive pickling.
+        cached = {name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)}
+        return {name: value for name, value in self.__dict__.items() if name not in cached}
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool | None:
+        """Whether the files in `folder` show that its model is of this family; None when they do not say. Families that
+        share a `model_type` are told apart by it."""
+        return None
+
+    def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
+        """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""
 
     @abstractmethod
     def render(self, item: ModelInput, role: Role) -> str:
@@ -122,8 +149,9 @@ class Family(ABC):
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         """Tensors of one forward for `inputs`, right-padded, on the CPU.
 
-        Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T] and `pooled_index` int64 [B];
-        everything else is passed to the backbone's forward by name.
+        Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T], and one of `pooled_index`
+        int64 [B] (the pooled state's position) and `pooled_mask` bool [B, T] (the positions whose mean is the pooled
+        state); everything else is passed to the backbone's forward by name.
         """
 
     @property

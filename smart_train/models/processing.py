@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
@@ -27,7 +29,9 @@ _VISION_TOKENS = {
 def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """A subclass of a Qwen-VL processor class without its video processor."""
 
-    def __init__(self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
+    def __init__(
+        self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None
+    ) -> None:
         for attribute, token in _VISION_TOKENS.items():
             setattr(self, attribute, token)
             setattr(self, f"{attribute}_id", tokenizer.convert_tokens_to_ids(token))
@@ -66,9 +70,15 @@ def load_processor(
             )
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); the folder needs tokenizer.json, "
-            "tokenizer_config.json and preprocessor_config.json or processor_config.json"
+            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); the folder needs "
+            "tokenizer.json, tokenizer_config.json and preprocessor_config.json or processor_config.json"
         ) from error
     processor.tokenizer.padding_side = "right"
     processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
     return processor
+
+
+def special_ids(tokenizer: Any) -> Tensor:
+    """int64, sorted: ids of the tokens that mark structure. That of an unknown word is content: it stands for one."""
+    added = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
+    return torch.tensor(sorted({*tokenizer.all_special_ids, *added} - {tokenizer.unk_token_id}), dtype=torch.int64)

@@ -18,7 +18,7 @@ from transformers import Qwen3VLProcessor
 from smart_train.errors import ModelError
 from smart_train.media import load_image
 from smart_train.models.family import Family, Features, Role, token_filter
-from smart_train.models.processing import load_processor
+from smart_train.models.processing import load_processor, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.types import ModelInput
 
@@ -48,17 +48,9 @@ class Qwen3VLEmbedding(Family):
             max_pixels=self.prompts.max_pixels or self.default_max_pixels,
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Workers reload the processor from its folder: it is cheap there, and its class may not survive pickling.
-        return {key: value for key, value in self.__dict__.items() if key not in self._cached}
-
-    _cached = frozenset({"processor", "special_ids", "visual_ids"})
-
     @cached_property
     def special_ids(self) -> Tensor:
-        tokenizer = self.processor.tokenizer
-        added = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
-        return torch.tensor(sorted({*tokenizer.all_special_ids, *added}), dtype=torch.int64)
+        return special_ids(self.processor.tokenizer)
 
     @cached_property
     def visual_ids(self) -> Tensor:

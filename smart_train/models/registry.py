@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
 from smart_train.models.qwen3_vl import Qwen3VLEmbedding
+from smart_train.models.text_decoder import TextDecoder
+from smart_train.models.text_encoder import TextEncoder
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Qwen3VLEmbedding,)}
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Qwen3VLEmbedding, TextEncoder, TextDecoder)}
 
 
 def get_family(name: str) -> type[Family]:
@@ -16,10 +21,32 @@ def get_family(name: str) -> type[Family]:
     return FAMILIES[name]
 
 
-def detect_family(model_type: str) -> type[Family]:
-    """The family that serves a config's `model_type`; ModelError lists what is served."""
-    for family in FAMILIES.values():
-        if model_type in family.model_types:
-            return family
-    served = ", ".join(f"{name} (model_type {', '.join(cls.model_types)})" for name, cls in sorted(FAMILIES.items()))
-    raise ModelError(f"no family serves model_type {model_type!r}; known families: {served}")
+def detect_family(model_type: str, folder: Path) -> type[Family]:
+    """The family of the model in `folder`, by its config's `model_type` and, where several share it, by its files.
+
+    Raises:
+        ModelError: none serves the type (the known ones are listed), or the files do not tell which of several it is.
+    """
+    serving = [family for family in FAMILIES.values() if model_type in family.model_types]
+    if not serving:
+        served = "; ".join(
+            f"{name} (model_type {', '.join(cls.model_types)})" for name, cls in sorted(FAMILIES.items())
+        )
+        raise ModelError(
+            f"no family serves model_type {model_type!r} by itself; known families: {served}. Name one with "
+            "model.family if you know that it fits"
+        )
+    claims = {family: family.claims(folder) for family in serving}
+    chosen = [family for family in serving if claims[family]] or [f for f in serving if claims[f] is None]
+    if len(chosen) != 1:
+        names = ", ".join(family.name for family in chosen or serving)
+        raise ModelError(
+            f"{folder}: model_type {model_type!r} is served by several families ({names}), and the folder's files do "
+            "not tell which its model is; set model.family"
+        )
+    return chosen[0]
+
+
+def find_family(name: str | None, config: Any, folder: Path) -> type[Family]:
+    """The family called `name`, else the one that the configuration and files of `folder` show."""
+    return get_family(name) if name else detect_family(config.model_type, folder)

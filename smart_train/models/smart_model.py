@@ -25,7 +25,8 @@ from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
-_READOUT = ("token_mask", "pooled_index", IMAGE_COUNTS)
+_READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS)
+_PLURAL = {"query": "queries", "document": "documents"}
 
 
 class SmartModel(nn.Module):
@@ -172,18 +173,22 @@ class SmartModel(nn.Module):
         layer = self.scoring.layer
         is_last = layer in (-1, self.config.get_text_config().num_hidden_layers)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
-            output = self.backbone(**inputs, use_cache=False, return_dict=True, output_hidden_states=not is_last)
+            output = self.backbone(**inputs, **self._no_cache, return_dict=True, output_hidden_states=not is_last)
         last = output.last_hidden_state
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; asking for the last layer by name is safe.
         states = last if is_last else output.hidden_states[layer]
-        rows = torch.arange(len(last), device=last.device)
-        pooled = F.normalize(last[rows, features["pooled_index"]].float(), dim=-1)
+        pooled = F.normalize(_pool(last, features), dim=-1)
         kept = states[features["token_mask"]]
         if self.projection is not None:
             kept = self.projection(kept)
         counts = features["token_mask"].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return Embeddings(pooled, F.normalize(kept.float(), dim=-1), offsets)
+
+    @property
+    def _no_cache(self) -> dict[str, bool]:
+        # Decoders would keep keys and values for text that nobody generates; many encoders do not know the argument.
+        return {"use_cache": False} if hasattr(self.config.get_text_config(), "use_cache") else {}
 
     def encode_query(
         self,
@@ -212,9 +217,7 @@ class SmartModel(nn.Module):
         """Documents -> Embeddings; arguments as `encode_query`."""
         return self._encode(inputs, "document", batch_size, show_progress_bar, num_workers)
 
-    def similarity(
-        self, queries: Embeddings, documents: Embeddings, *, scoring: ScoringConfig | None = None
-    ) -> Tensor:
+    def similarity(self, queries: Embeddings, documents: Embeddings, *, scoring: ScoringConfig | None = None) -> Tensor:
         """The SMART score of every pair, fp32 [Q, N], with this model's weights or those of `scoring`."""
         return smart_scores(queries, documents, scoring or self.scoring)
 
@@ -239,7 +242,7 @@ class SmartModel(nn.Module):
         try:
             parts = [
                 self({name: value.to(self.device) for name, value in features.items()}).to("cpu")
-                for features in tqdm(loader, desc=f"Encoding {role}s", disable=not show)
+                for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show)
             ]
         finally:
             self.train(training)
@@ -261,6 +264,15 @@ class _Featurize:
 
 def _as_list(inputs: Any) -> list[Any]:
     return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+
+
+def _pool(states: Tensor, features: Features) -> Tensor:
+    """[B, T, H] -> fp32 [B, H]: the state at `pooled_index`, or the mean of those in `pooled_mask`."""
+    if "pooled_mask" not in features:
+        rows = torch.arange(len(states), device=states.device)
+        return states[rows, features["pooled_index"]].float()
+    mask = features["pooled_mask"].unsqueeze(-1)
+    return states.float().masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
 
 
 def check_layer(layer: int, config: Any) -> None:

@@ -26,16 +26,16 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError
 from smart_train.models import heads
+from smart_train.models.embedder_files import module_folders
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
-from smart_train.models.registry import detect_family, get_family
+from smart_train.models.registry import find_family
 from smart_train.models.smart_model import SmartModel
 from smart_train.scoring import ScoringConfig
 
 SMART_CONFIG = "smart_config.json"
 FORMAT = 1
-_GENERATION_HEAD = "lm_head"  # how checkpoints of every generation class call it
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
 _WEIGHT_INDEX = "model.safetensors.index.json"
 # What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
@@ -140,17 +140,14 @@ def load_model(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
-    backbone = _load_backbone(base_folder, dtype, trust_remote_code, attn_implementation)
-    family_class = (
-        get_family(family or inherited.family)
-        if family or inherited.family
-        else detect_family(backbone.config.model_type)
-    )
+    config = read_config(base_folder, trust_remote_code=trust_remote_code)
+    family_class = find_family(family or inherited.family, config, base_folder)
     reader = family_class(
         str(base_folder),
         scoring=scoring or inherited.scoring or ScoringConfig(),
         prompts=prompts or inherited.prompts,
     )
+    backbone = _load_backbone(base_folder, reader, dtype, trust_remote_code, attn_implementation)
     if (folder / ADAPTER_CONFIG).is_file():
         backbone = load_adapter(backbone, folder, trainable=trainable)
     projection = None
@@ -182,8 +179,7 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     saved = SmartConfig.read(located)
-    name = family or saved.family
-    family_class = get_family(name) if name else detect_family(config.model_type)
+    family_class = find_family(family or saved.family, config, located)
     kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -191,6 +187,7 @@ def model_from_config(
     reader = family_class(
         str(located), scoring=scoring or saved.scoring or ScoringConfig(), prompts=prompts or saved.prompts
     )
+    reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()
 
 
@@ -232,7 +229,7 @@ def save_merged(model: SmartModel, folder: Path) -> None:
     """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(model.family.folder)
-    save_backbone(model.backbone, folder, generation_head(source, model.backbone.dtype))
+    save_backbone(model.backbone, folder, unused_weights(source, model.family, model.backbone))
     copy_companions(source, folder, model.family)
     _write_parts(model, folder, base=None, base_revision=None)
 
@@ -249,7 +246,7 @@ def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -
     A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
     runtimes read the class named in config.json and refuse unprefixed keys.
     """
-    prefix = key_prefix(backbone.config, type(backbone).__name__)
+    prefix = key_prefix(backbone)
     state = {prefix + name: value for name, value in backbone.state_dict().items()}
     save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
     config = backbone.config.to_dict()
@@ -261,23 +258,29 @@ def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
 
 
-def generation_head(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The untied text-generation head of the checkpoint in `folder`, as `dtype`; empty where there is none.
+def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[str, Tensor]:
+    """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype; empty where nothing is.
 
-    An embedder does not use it, but the class named in config.json wants it, and would draw it at random silently.
+    An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
     """
     tensors = {}
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
-            names = [name for name in list(file.keys()) if name.startswith(_GENERATION_HEAD)]
-            tensors.update({name: file.get_tensor(name).to(dtype) for name in names})
+            names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
+            tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
     return tensors
 
 
-def key_prefix(config: Any, class_name: str) -> str:
+def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
+    """Whether checkpoint weight `name`, with or without the backbone's prefix, is one that the family does not use."""
+    return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(family.unused_weights)
+
+
+def key_prefix(backbone: nn.Module) -> str:
     """What stands before a base model's keys in a checkpoint of the class that `config.architectures` names."""
-    architectures = config.architectures or [class_name]
-    return "" if architectures[0] == class_name else "model."
+    class_name = type(backbone).__name__
+    architectures = backbone.config.architectures or [class_name]
+    return "" if architectures[0] == class_name else f"{backbone.base_model_prefix}."
 
 
 def copy_companions(source: Path, target: Path, family: Family) -> None:
@@ -293,6 +296,8 @@ def copy_companions(source: Path, target: Path, family: Family) -> None:
             continue
         if path.resolve() != (target / path.name).resolve():
             shutil.copyfile(path, target / path.name)
+    for part in module_folders(source):
+        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (target / name).is_file():
             values = json.loads((target / name).read_text())
@@ -312,8 +317,9 @@ def _set_pixels(values: dict[str, Any], family: Family) -> None:
                 values[key] = pixels
 
 
-def _load_backbone(folder: Path, dtype: Any, trust_remote_code: bool, attn_implementation: str | None) -> nn.Module:
-    read_config(folder, trust_remote_code=trust_remote_code)
+def _load_backbone(
+    folder: Path, family: Family, dtype: Any, trust_remote_code: bool, attn_implementation: str | None
+) -> nn.Module:
     kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         backbone, report = AutoModel.from_pretrained(
@@ -321,14 +327,14 @@ def _load_backbone(folder: Path, dtype: Any, trust_remote_code: bool, attn_imple
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
-    # The head that generates text is not part of an embedder; everything else must fit exactly.
-    unexpected = sorted(name for name in report["unexpected_keys"] if not name.startswith(_GENERATION_HEAD))
-    for kind, names in (("missing", sorted(report["missing_keys"])), ("unexpected", unexpected)):
+    for kind in ("missing", "unexpected"):
+        names = sorted(name for name in report[f"{kind}_keys"] if not is_unused(name, family, backbone))
         if names:
             raise ModelError(
                 f"{folder}: {len(names)} {kind} weight(s) for {type(backbone).__name__}, the first {names[0]!r}; "
                 "the folder is incomplete or belongs to another model class"
             )
+    family.fit_backbone(backbone)
     return backbone
 
 
@@ -373,11 +379,11 @@ def load_weights(model: SmartModel, folder: Path) -> None:
     if isinstance(model.backbone, PeftModel):
         fill_adapter(model.backbone, folder)
     elif not (model.backbone_frozen and model.base is not None):
-        prefix = key_prefix(model.backbone.config, type(model.backbone).__name__)
+        prefix = key_prefix(model.backbone)
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):
             state.update(load_file(path))
-        state = {name: value for name, value in state.items() if not name.startswith(_GENERATION_HEAD)}
+        state = {name: value for name, value in state.items() if not is_unused(name, model.family, model.backbone)}
         report = model.backbone.load_state_dict(
             {name.removeprefix(prefix): value for name, value in state.items()}, strict=False
         )

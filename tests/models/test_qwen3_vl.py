@@ -16,9 +16,7 @@ VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 
 
 def prompt(instruction, user):
-    return (
-        f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
-    )
+    return f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,9 @@ def test_run_folder_that_moved_still_finds_its_base(adapted, tmp_path, mixed):
     expected = adapted.encode_document(mixed)
     for name in ("base", "final"):
         shutil.move(tmp_path / name, moved / name)
-    torch.testing.assert_close(SmartModel.from_pretrained(moved / "final").encode_document(mixed).packed, expected.packed)
+    torch.testing.assert_close(
+        SmartModel.from_pretrained(moved / "final").encode_document(mixed).packed, expected.packed
+    )
 
 
 def test_merge_equals_adapter(adapted, mixed):
@@ -125,7 +127,9 @@ def test_adapter_of_another_width_is_refused(adapted, tmp_path):
 def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_path):
     adapted.save_pretrained(tmp_path / "adapter")
     weights = tmp_path / "adapter" / "adapter_model.safetensors"
-    state = {name.replace("language_model.", "model.language_model."): value for name, value in load_file(weights).items()}
+    state = {
+        name.replace("language_model.", "model.language_model."): value for name, value in load_file(weights).items()
+    }
     save_file(state, weights, metadata={"format": "pt"})
     with pytest.raises(ModelError, match="trained on another base or class: Qwen3VLModel has no place for"):
         SmartModel.from_pretrained(tmp_path / "adapter")
@@ -134,7 +138,9 @@ def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_pa
 def test_missing_weight_is_refused(base):
     state = load_file(base / "model.safetensors")
     dropped = next(name for name in state if name.endswith("q_proj.weight"))
-    save_file({name: value for name, value in state.items() if name != dropped}, base / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: value for name, value in state.items() if name != dropped}, base / "model.safetensors", {"format": "pt"}
+    )
     with pytest.raises(ModelError, match="1 missing weight.*q_proj.weight"):
         SmartModel.from_pretrained(base)
 
@@ -200,13 +206,13 @@ def test_hub_name_offline_says_so():
 
 
 def test_unknown_family_lists_the_known():
-    with pytest.raises(ModelError, match="'qwen9' is unknown; known families: qwen3_vl_embedding"):
+    with pytest.raises(ModelError, match="'qwen9' is unknown; known families: .*qwen3_vl_embedding"):
         SmartModel.from_config(TINY, family="qwen9")
 
 
 def test_unserved_model_type_lists_what_is_served(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(ModelError, match="no family serves model_type 'gpt2'; known families"):
+    with pytest.raises(ModelError, match="no family serves model_type 'gpt2' by itself; known families"):
         SmartModel.from_config(tmp_path)
 
 

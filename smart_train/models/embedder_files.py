@@ -1,0 +1,116 @@
+"""What a text embedder's folder says of itself, in the files that sentence-transformers writes.
+
+File and key names: the public documentation of sentence-transformers ("Saving and loading", `Transformer`, `Pooling`)
+and the folders of all-MiniLM-L6-v2, bge-base-en-v1.5 and Qwen3-Embedding-0.6B.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smart_train.errors import ModelError
+
+MODULES = "modules.json"
+SETTINGS = "config_sentence_transformers.json"
+# Names that folders use for the document side of their prompts, in the order in which sentence-transformers looks.
+_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
+# `pooling_mode` of today, and the older flag of the same meaning.
+_POOLING = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens", "lasttoken": "pooling_mode_lasttoken"}
+_HARMLESS = ("Transformer", "Pooling", "Normalize", "Dropout")  # Dropout does nothing once a model is trained
+
+
+@dataclass(frozen=True)
+class EmbedderFiles:
+    """What the folder says; None (or False) where it is silent.
+
+    Attributes:
+        pooling: "cls", "mean" or "last". query_prompt, document_prompt: prefixes, verbatim.
+        max_length: longest input in tokens, special ones included. lower_case: whether text is lower-cased first.
+    """
+
+    pooling: str | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    max_length: int | None = None
+    lower_case: bool = False
+
+    @classmethod
+    def read(cls, folder: str | Path) -> EmbedderFiles:
+        """The files in `folder`; a plain transformers folder has none of them.
+
+        Raises:
+            ModelError: a file is not JSON, or asks for what the SMART score does not hold (another pooling, a layer
+                after pooling, dot products of unnormalised vectors).
+        """
+        folder = Path(folder)
+        modules = _modules(folder)
+        settings = read_json(folder / SETTINGS) or {}
+        if settings.get("similarity_fn_name") in ("dot", "dot_score") and "Normalize" not in modules:
+            raise ModelError(
+                f"{folder / SETTINGS}: similarity_fn_name is {settings['similarity_fn_name']!r} without a Normalize "
+                "module; the SMART score is a cosine and would rank otherwise than this model was trained to"
+            )
+        pooling = modules.get("Pooling")
+        transformer = folder / modules.get("Transformer", "")
+        limits = read_json(transformer / "sentence_bert_config.json") or {}
+        prompts = settings.get("prompts") or {}
+        default = prompts.get(settings.get("default_prompt_name") or "")
+        found = {
+            side: next((prompts[name] for name in names if name in prompts), default)
+            for side, names in _PROMPTS.items()
+        }
+        return cls(
+            pooling=None if pooling is None else _pooling(folder / pooling / "config.json"),
+            query_prompt=found["query"],
+            document_prompt=found["document"],
+            max_length=limits.get("max_seq_length"),
+            lower_case=bool(limits.get("do_lower_case")),
+        )
+
+
+def module_folders(folder: Path) -> list[str]:
+    """The folders below `folder` that its modules.json names and that exist: `1_Pooling`, as a rule."""
+    return [
+        entry["path"]
+        for entry in read_json(folder / MODULES) or []
+        if entry["path"] and (folder / entry["path"]).is_dir()
+    ]
+
+
+def _modules(folder: Path) -> dict[str, str]:
+    """Kind of module -> its path below `folder`, in the order in which they run."""
+    modules = {entry["type"].rsplit(".", 1)[-1]: entry["path"] for entry in read_json(folder / MODULES) or []}
+    strange = [kind for kind in modules if kind not in _HARMLESS]
+    if strange:
+        raise ModelError(
+            f"{folder / MODULES}: a {strange[0]} module changes the embedding; read here are {', '.join(_HARMLESS)}"
+        )
+    return modules
+
+
+def _pooling(path: Path) -> str:
+    values = read_json(path)
+    if values is None:
+        raise ModelError(f"{path}: missing, though {MODULES} names its folder")
+    mode = values.get("pooling_mode")
+    chosen = [mode] if mode else [key for key, value in values.items() if key.startswith("pooling_mode_") and value]
+    known = {**{name: name for name in _POOLING}, **{flag: name for name, flag in _POOLING.items()}}
+    if len(chosen) != 1 or not isinstance(chosen[0], str) or chosen[0] not in known:
+        raise ModelError(f"{path}: pooling {chosen}; exactly one of {', '.join(_POOLING)} is read here")
+    if values.get("include_prompt") is False:
+        raise ModelError(f"{path}: include_prompt false (pooling without the prompt's tokens) is not read here")
+    name = known[chosen[0]]
+    return "last" if name == "lasttoken" else name
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, None where there is none. Raises ModelError when it is not JSON."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: not valid JSON ({error})") from error

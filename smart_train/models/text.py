@@ -1,0 +1,110 @@
+"""What every text embedder does: a prefix, a tokenizer, a length limit, and one of three poolings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from smart_train.errors import ModelError
+from smart_train.models.embedder_files import EmbedderFiles, read_json
+from smart_train.models.family import Family, Features, Role, token_filter
+from smart_train.models.processing import special_ids
+from smart_train.types import ModelInput
+
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+class TextFamily(Family):
+    """Text in, one state per token out. The folder's own files decide pooling, prefix and length; see `EmbedderFiles`.
+
+    Text beyond the length limit is cut, as these models were trained. Control tokens in user text stay what they are:
+    no token claims anything that another input owns.
+    """
+
+    default_pooling: ClassVar[str]
+
+    @cached_property
+    def files(self) -> EmbedderFiles:
+        return EmbedderFiles.read(self.folder)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        # transformers makes an empty tokenizer, without a word, of a folder that holds none.
+        if not any(Path(self.folder, name).is_file() for name in _VOCABULARIES):
+            raise ModelError(f"{self.folder}: no tokenizer; the folder needs tokenizer.json and tokenizer_config.json")
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.folder)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from error
+        tokenizer.padding_side = "right"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token  # what it is does not matter: padding is masked everywhere
+        return tokenizer
+
+    @cached_property
+    def special_ids(self) -> Tensor:
+        return special_ids(self.tokenizer)
+
+    @property
+    def pooling(self) -> str:
+        """ "cls", "mean" or "last"."""
+        return self.files.pooling or self.default_pooling
+
+    @cached_property
+    def max_length(self) -> int:
+        """The run's limit, else the folder's, else the tokenizer's; never beyond the backbone's positions."""
+        config = read_json(Path(self.folder, "config.json")) or {}
+        bound = min(self.tokenizer.model_max_length, config.get("max_position_embeddings") or self.default_max_length)
+        asked = self.prompts.max_length
+        if asked is not None and asked > bound:
+            raise ModelError(f"model.max_length {asked}: the model in {self.folder} reads at most {bound} tokens")
+        return asked or min(self.files.max_length or self.default_max_length, bound)
+
+    @abstractmethod
+    def prefix(self, item: ModelInput, role: Role) -> str:
+        """What stands before the text of `item`."""
+
+    def render(self, item: ModelInput, role: Role) -> str:
+        self.check_modalities(item)
+        text = self.prefix(item, role) + (item.text or "")
+        return text.lower() if self.files.lower_case else text
+
+    def tokenize(self, texts: Sequence[str]) -> Features:
+        """Token ids and masks, special tokens included, padded right, cut to `max_length`."""
+        return dict(
+            self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
+        )
+
+    def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
+        features = self.tokenize([self.render(item, role) for item in inputs])
+        mask = features["attention_mask"]
+        position = None
+        if self.pooling == "mean":
+            features["pooled_mask"] = mask.bool()
+        else:
+            position = torch.zeros(len(mask), dtype=torch.int64) if self.pooling == "cls" else mask.sum(dim=1) - 1
+            features["pooled_index"] = position
+        features["token_mask"] = token_filter(
+            features["input_ids"],
+            mask,
+            position,
+            keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
+            pooled_token=self.scoring.pooled_token,
+            special_ids=self.special_ids,
+            visual_ids=torch.empty(0, dtype=torch.int64),
+        )
+        return features

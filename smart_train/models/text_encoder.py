@@ -1,0 +1,68 @@
+"""Encoder text embedders: BERT, MiniLM, BGE, E5, GTE, ModernBERT and their kin; any bidirectional AutoModel.
+
+Sources: pooling, prefixes and limits are read from the model's folder (see `embedder_files`). Mean pooling where the
+folder is silent is what sentence-transformers does with a plain encoder. Prefixes that only model cards name, such as
+E5's "query: " and "passage: " or BGE's "Represent this sentence for searching relevant passages: ", are given as
+`model.query_instruction` and `model.document_instruction`; `docs/families.md` lists them. Module names for LoRA: the
+modelling files of transformers 5.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from smart_train.models.family import Role
+from smart_train.models.text import TextFamily
+from smart_train.types import ModelInput
+
+
+class TextEncoder(TextFamily):
+    """An instruction is a prefix, verbatim: the input's own, else the run's, else the folder's prompt, else nothing."""
+
+    name = "text_encoder"
+    model_types = (
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "mpnet",
+        "distilbert",
+        "electra",
+        "deberta-v2",
+        "modernbert",
+    )
+    # Attention and feed-forward of numbered layers, by every name in use: never the embeddings, never the pooler.
+    lora_targets = (
+        r".*\.\d+\.(.*\.)?("
+        r"query|key|value|dense|q|k|v|o|query_proj|key_proj|value_proj|"
+        r"q_lin|k_lin|v_lin|out_lin|lin1|lin2|Wqkv|Wi|Wo)"
+    )
+    default_pooling = "mean"
+    default_max_length = 512
+    # The classifier's pooler, and the heads that guess masked words: BERT's, RoBERTa's, DistilBERT's, ELECTRA's,
+    # DeBERTa's and ModernBERT's.
+    unused_weights = (
+        "pooler.",
+        "cls.",
+        "lm_head.",
+        "vocab_transform.",
+        "vocab_layer_norm.",
+        "vocab_projector.",
+        "generator_",
+        "discriminator_predictions.",
+        "lm_predictions.",
+        "mask_predictions.",
+        "head.",
+        "decoder.",
+    )
+
+    def prefix(self, item: ModelInput, role: Role) -> str:
+        chosen = self.instruction(item, role)
+        if chosen is None:
+            chosen = self.files.query_prompt if role == "query" else self.files.document_prompt
+        return chosen or ""
+
+    def fit_backbone(self, backbone: nn.Module) -> None:
+        # Left in, its weights would take part in full fine-tuning without a gradient, which DDP refuses.
+        if getattr(backbone, "pooler", None) is not None:
+            backbone.pooler = None

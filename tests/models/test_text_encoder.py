@@ -1,0 +1,236 @@
+"""Encoder text embedders: what their folders say is done, on every architecture."""
+
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from smart_train import ScoringConfig, SmartModel
+from smart_train.errors import ModelError
+from smart_train.models import PromptConfig
+from smart_train.models.peft import adapted_modules, add_lora
+from smart_train.types import ModelInput
+from tests.models.text_folders import encoder_folder
+
+KINDS = ("Bert", "Roberta", "XLMRoberta", "MPNet", "DistilBert", "Electra", "DebertaV2", "ModernBert")
+TEXTS = ["the cat sat on the mat", "red page", "", "a dog sat on a green unknownword mat"]
+MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+LAST = {"pooling_mode": "lasttoken"}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """make(kind, scoring=..., prompts=..., **files) -> a random model of that architecture."""
+
+    def build(kind="Bert", *, scoring=None, prompts=None, **files):
+        folder = encoder_folder(tmp_path / f"{kind}{len(list(tmp_path.iterdir()))}", kind, **files)
+        return SmartModel.from_config(folder, init_std=0.2, scoring=scoring, prompts=prompts)
+
+    return build
+
+
+def rendered(model, text, role, instruction=None):
+    return model.family.render(ModelInput(text, instruction=instruction), role)
+
+
+def kept(model, features, row):
+    return model.family.tokenizer.convert_ids_to_tokens(features["input_ids"][row][features["token_mask"][row]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", [MEAN, CLS, LAST], ids=["mean", "cls", "last"])
+def test_batch_equals_one_by_one(make, kind, pooling):
+    model = make(kind, pooling=pooling)
+    together = model.encode_document(TEXTS, batch_size=4)
+    for row, text in enumerate(TEXTS):
+        alone = model.encode_document(ModelInput(text))
+        torch.testing.assert_close(together.pooled[row], alone.pooled[0], atol=1e-6, rtol=0)
+        torch.testing.assert_close(together.tokens[row], alone.tokens[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("pooling", "position"), [(CLS, 0), (LAST, -1)])
+def test_pooled_is_the_state_at_its_position(make, pooling, position):
+    model = make(pooling=pooling)
+    features = model.family.featurize([ModelInput(TEXTS[0])], "query")
+    with torch.no_grad():
+        states = model.backbone(features["input_ids"], features["attention_mask"]).last_hidden_state
+    assert torch.equal(model.eval()(features).pooled[0], F.normalize(states[0, position], dim=-1))
+
+
+def test_mean_pooling_leaves_padding_out_even_where_it_is_not_a_number(make):
+    model = make(pooling=MEAN)
+    features = model.family.featurize([ModelInput(text) for text in TEXTS], "document")
+    with torch.no_grad():
+        states = model.backbone(features["input_ids"], features["attention_mask"]).last_hidden_state
+        states[~features["attention_mask"].bool()] = float("nan")
+        model.backbone.forward = lambda **_: type("Output", (), {"last_hidden_state": states})()
+        pooled = model(features).pooled
+    for row, length in enumerate(features["attention_mask"].sum(dim=1).tolist()):
+        expected = F.normalize(states[row, :length].mean(dim=0), dim=-1)
+        torch.testing.assert_close(pooled[row], expected, atol=1e-6, rtol=0)
+
+
+def test_content_filter_drops_structure_and_keeps_unknown_words(make):
+    model = make(pooling=MEAN)
+    features = model.family.featurize([ModelInput(text) for text in TEXTS], "document")
+    assert kept(model, features, 3) == ["a", "dog", "sat", "on", "a", "green", "[UNK]", "mat"]
+    assert kept(model, features, 1) == ["red", "page"]
+
+
+def test_row_without_content_keeps_what_its_pooled_vector_is_made_of(make):
+    for pooling, expected in ((MEAN, ["[CLS]", "[SEP]"]), (CLS, ["[CLS]"])):
+        model = make(pooling=pooling)
+        features = model.family.featurize([ModelInput(), ModelInput("red page")], "query")
+        assert kept(model, features, 0) == expected
+    # Under mean pooling there is no pooled position to drop.
+    dropping = make(pooling=MEAN, scoring=ScoringConfig(pooled_token="drop", query_tokens="all"))
+    features = dropping.family.featurize([ModelInput("red page")], "query")
+    assert kept(dropping, features, 0) == ["[CLS]", "red", "page", "[SEP]"]
+
+
+def test_prefixes_of_the_folder_and_whose_word_counts(make):
+    settings = {"prompts": {"query": "query: ", "passage": "passage: "}}
+    model = make(pooling=MEAN, settings=settings)
+    assert rendered(model, "cat", "query") == "query: cat"
+    assert rendered(model, "cat", "document") == "passage: cat"
+    assert rendered(model, "cat", "query", "red: ") == "red: cat"
+    own = make(pooling=MEAN, settings=settings, prompts=PromptConfig(query_instruction="green "))
+    assert rendered(own, "cat", "query") == "green cat"
+    assert rendered(make(pooling=MEAN), "cat", "query") == "cat"
+    default = make(pooling=MEAN, settings={"prompts": {"all": "a "}, "default_prompt_name": "all"})
+    assert rendered(default, "cat", "document") == "a cat"
+
+
+def test_length_and_case_of_the_folder(make):
+    model = make(pooling=MEAN, limits={"max_seq_length": 5, "do_lower_case": True})
+    features = model.family.featurize([ModelInput("THE Cat sat on the mat")], "document")
+    assert model.family.tokenizer.convert_ids_to_tokens(features["input_ids"][0]) == [
+        "[CLS]",
+        "the",
+        "cat",
+        "sat",
+        "[SEP]",
+    ]
+    assert make(pooling=MEAN, prompts=PromptConfig(max_length=4)).family.max_length == 4
+    assert make().family.max_length == 64  # no file of sentence-transformers: the backbone's positions
+    with pytest.raises(ModelError, match=r"model.max_length 65: .* reads at most 64 tokens"):
+        _ = make(prompts=PromptConfig(max_length=65)).family.featurize([ModelInput("a")], "query")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"pooling": {"pooling_mode_max_tokens": True}}, "exactly one of cls, mean, lasttoken"),
+        ({"pooling": {**CLS, "pooling_mode_mean_tokens": True}}, "exactly one of"),
+        ({"pooling": {**MEAN, "include_prompt": False}}, "include_prompt false"),
+        ({"pooling": MEAN, "modules": ("Transformer", "Pooling", "Dense")}, "a Dense module changes the embedding"),
+        ({"pooling": MEAN, "settings": {"similarity_fn_name": "dot"}}, "similarity_fn_name is 'dot'"),
+    ],
+)
+def test_folder_that_asks_for_another_score_is_refused(make, files, message):
+    with pytest.raises(ModelError, match=message):
+        make(**files).encode_query("the cat")
+
+
+def test_dot_products_of_normalised_vectors_are_cosines(make):
+    make(
+        pooling=MEAN, modules=("Transformer", "Pooling", "Normalize"), settings={"similarity_fn_name": "dot"}
+    ).encode_query("a")
+
+
+def test_images_are_refused_by_name(make, pages):
+    with pytest.raises(ModelError, match="text_encoder reads text; an input holds image"):
+        make().encode_document(pages[0])
+    with pytest.raises(ModelError, match="scoring.document_tokens 'visual': text_encoder reads no images"):
+        make(scoring=ScoringConfig(document_tokens="visual"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lora_adapts_layers_only_and_merges_exactly(make, kind):
+    model = make(kind, pooling=MEAN)
+    model.backbone = add_lora(model.backbone, model.family, r=4, alpha=8, dropout=0.0)
+    adapted = adapted_modules(model.backbone)
+    assert not [name for name in adapted if "embed" in name or "pooler" in name]
+    linears = [name for name, part in model.backbone.get_base_model().named_modules() if type(part) is torch.nn.Linear]
+    in_layers = {name.removesuffix(".base_layer") for name in linears if ".base_layer" in name}
+    assert in_layers == set(adapted)
+    assert not [name for name in linears if ".layer" in name and "base_layer" not in name and "lora_" not in name]
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    before = model.eval().encode_document(TEXTS)
+    model.backbone = model.backbone.merge_and_unload(safe_merge=True)
+    torch.testing.assert_close(model.encode_document(TEXTS).packed, before.packed, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_trained_weight_gets_a_gradient(make, kind):
+    model = make(kind, pooling=MEAN).train()
+    model(model.family.featurize([ModelInput("red page"), ModelInput("cat")], "query")).packed.sum().backward()
+    idle = [name for name, parameter in model.named_parameters() if parameter.requires_grad and parameter.grad is None]
+    assert not idle
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_folder_loads_the_same(make, tmp_path, kind):
+    model = make(kind, pooling=CLS, settings={"prompts": {"query": "query : "}})
+    model.save_pretrained(tmp_path / "saved")
+    loaded = SmartModel.from_pretrained(tmp_path / "saved")
+    assert loaded.family.pooling == "cls"
+    for role in ("query", "document"):
+        ours, theirs = (getattr(each, f"encode_{role}")(TEXTS) for each in (model, loaded))
+        assert torch.equal(ours.pooled, theirs.pooled) and torch.equal(ours.packed, theirs.packed)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "DistilBert", "MPNet", "ModernBert", "Electra"])
+def test_checkpoint_with_a_masked_word_head_loads_and_keeps_it(make, tmp_path, kind):
+    import transformers
+
+    folder = encoder_folder(tmp_path / "mlm", kind)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    whole = transformers.AutoModelForMaskedLM.from_config(config)
+    whole.save_pretrained(folder)
+    model = SmartModel.from_pretrained(folder)
+    model.save_pretrained(tmp_path / "saved")
+    again = SmartModel.from_pretrained(tmp_path / "saved")
+    assert torch.equal(model.encode_query(TEXTS).packed, again.encode_query(TEXTS).packed)
+    _, report = type(whole).from_pretrained(tmp_path / "saved", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+
+
+def test_pooler_of_the_checkpoint_is_kept_but_not_trained(make, tmp_path):
+    import transformers
+
+    folder = encoder_folder(tmp_path / "bert", "Bert")
+    plain = transformers.BertModel(transformers.AutoConfig.from_pretrained(folder))
+    plain.save_pretrained(folder)
+    model = SmartModel.from_pretrained(folder)
+    assert not [name for name, _ in model.named_parameters() if "pooler" in name]
+    model.save_pretrained(tmp_path / "saved")
+    saved = load_file(tmp_path / "saved" / "model.safetensors")
+    assert torch.equal(saved["pooler.dense.weight"], plain.pooler.dense.weight)
+
+
+@pytest.mark.parametrize(("drop", "add", "message"), [("query.weight", None, "missing"), (None, "extra", "unexpected")])
+def test_other_weights_must_fit_exactly(make, tmp_path, drop, add, message):
+    from safetensors.torch import save_file
+
+    make().save_pretrained(tmp_path / "saved")
+    path = tmp_path / "saved" / "model.safetensors"
+    state = {name: value for name, value in load_file(path).items() if not (drop and name.endswith(drop))}
+    save_file({**state, **({"encoder.extra": torch.ones(2)} if add else {})}, path, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=rf"\d {message} weight"):
+        SmartModel.from_pretrained(tmp_path / "saved")
+
+
+def test_family_survives_pickling_for_workers(make):
+    family = make(pooling=MEAN).family
+    family.featurize([ModelInput("a")], "query")
+    ours, theirs = (
+        each.featurize([ModelInput("red page")], "query") for each in (family, pickle.loads(pickle.dumps(family)))
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
