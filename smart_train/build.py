@@ -11,8 +11,11 @@ from transformers import TrainingArguments
 
 from smart_train.data import CheckReport, PairCollator, SourceConfig, check_examples, load_documents, load_examples
 from smart_train.distributed import is_main
-from smart_train.errors import DataError, ModelError, RecipeError
+from smart_train.errors import DataError, ExportError, ModelError, RecipeError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
+from smart_train.evaluation.report import EVALUATION_FILE
+from smart_train.export import CardFacts
+from smart_train.export.card import is_hub_id
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import PromptConfig, SmartModel, TokenProjection
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
@@ -124,6 +127,7 @@ def objective(recipe: Recipe) -> ContrastiveObjective:
         pooled_weight=section.pooled_weight or 1.0,
         late_weight=section.late_weight or 1.0,
         learn_temperature=section.learn_temperature,
+        shared_negatives=section.shared_negatives,
     )
 
 
@@ -200,3 +204,47 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
 def run_folder(recipe: Recipe) -> Path:
     """Where the run writes."""
     return Path(recipe.training["output_dir"])
+
+
+def export_folder(recipe: Recipe) -> Path:
+    """Where the run's merged model goes."""
+    return Path(recipe.export.output) if recipe.export.output else run_folder(recipe) / "export"
+
+
+def check_publishable(recipe: Recipe) -> None:
+    """Raises ExportError when the recipe would publish an adapter whose base nobody else has."""
+    start = recipe.model
+    if recipe.hub.what == "adapter" and (start.from_config is not None or not is_hub_id(start.name_or_path)):
+        raise ExportError(
+            f"hub.what adapter: its base would be {start.name_or_path}, which is not on the Hub; use hub.what merged"
+        )
+
+
+def card_facts(recipe: Recipe, run: Path) -> CardFacts:
+    """What the model card says of the run in `run`."""
+    start, training, objective = recipe.model, recipe.training, recipe.objective
+    length = f"{training['max_steps']} steps" if training.get("max_steps", -1) > 0 else None
+    rows = {
+        "start": "random weights" if start.from_config is not None else None,
+        "trained": _trained(recipe),
+        "objective": f"{objective.name}, temperature {objective.temperature:g}",
+        "length": length or f"{training.get('num_train_epochs', 3):g} epochs",
+        "batch per process": training["per_device_train_batch_size"],
+        "learning rate": training.get("learning_rate"),
+        "seed": training["seed"],
+    }
+    return CardFacts(
+        base=start.name_or_path if start.from_config is None else None,
+        evaluation=CardFacts.read_evaluation(run / EVALUATION_FILE),
+        training={name: str(value) for name, value in rows.items() if value is not None},
+        datasets=[recipe.data.train.path] if is_hub_id(recipe.data.train.path) else (),
+    )
+
+
+def _trained(recipe: Recipe) -> str:
+    if recipe.lora is not None:
+        kind = "rsLoRA" if recipe.lora.use_rslora else "DoRA" if recipe.lora.use_dora else "LoRA"
+        return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}"
+    if recipe.projection is not None:
+        return f"a token projection of width {recipe.projection.dim} on a frozen backbone"
+    return "all weights" + (" but the vision tower's" if recipe.full.freeze_vision else "")

@@ -17,10 +17,10 @@ from transformers import TrainingArguments, set_seed
 
 from smart_train import build
 from smart_train.distributed import gather_objects, is_main
-from smart_train.errors import RecipeError, SmartTrainError
+from smart_train.errors import ExportError, RecipeError, SmartTrainError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
 from smart_train.evaluation.plots import plot_run
-from smart_train.export import export_model
+from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.models import SmartModel
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
@@ -60,6 +60,10 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     if folder.state == "finished":
         console.print(f"{folder.path} is finished already; --overwrite starts it anew")
         on_main(lambda: _report(folder, console))
+        return folder.path
+    on_main(lambda: _check_outlets(recipe, folder))
+    if folder.state == "exported":
+        on_main(lambda: _publish(recipe, folder, console))
         return folder.path
     evaluator = build.evaluator(recipe, held_out) if held_out else None
     model = _base_model(recipe, folder, args.device)
@@ -103,6 +107,7 @@ def _load_data(
         rows=len(parts["train"]),
         processes=args.world_size,
         negatives=recipe.data.negatives_per_query,
+        shared=recipe.objective.shared_negatives,
     )
     problems = schedule.problems()
     if problems:
@@ -187,12 +192,44 @@ def _finish(
     if before is not None or after is not None:
         save_report(folder.path, before, after)
     plot_run(read_log(folder.path / LOG_NAME), folder.path / "plots", before=before, after=after)
+    facts = build.card_facts(recipe, folder.path)
+    if recipe.mode != "full":
+        write_adapter_card(folder.final, facts)
     if recipe.export.enabled:
-        output = Path(recipe.export.output) if recipe.export.output else folder.export
-        report = export_model(folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True)
+        output = build.export_folder(recipe)
+        report = export_model(
+            folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True, facts=facts
+        )
         console.print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")
-    folder.advance("finished")
+    folder.advance("exported")
     _report(folder, console)
+    _publish(recipe, folder, console)
+
+
+def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:
+    """Raises ExportError now rather than after hours of training, when the run's result could not be put anywhere."""
+    if recipe.export.enabled and folder.state != "exported":
+        check_output(build.export_folder(recipe), overwrite=True)
+    if recipe.hub.repo_id is not None:
+        build.check_publishable(recipe)
+        check_destination(recipe.hub.repo_id, private=recipe.hub.private)
+
+
+def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
+    """The push, if the recipe asks for one; the run is finished with it."""
+    hub = recipe.hub
+    if hub.repo_id is not None:
+        source = folder.final if hub.what == "adapter" else build.export_folder(recipe)
+        try:
+            url = push_folder(source, hub.repo_id, private=hub.private)
+        except ExportError as error:
+            options = f"{'' if hub.private else ' --public'}{' --adapter-only' if hub.what == 'adapter' else ''}"
+            raise ExportError(
+                f"{error}\nEverything else is done, in {folder.path}. Start the run again to push alone, or: "
+                f"smart-train push {folder.path} --repo {hub.repo_id}{options}"
+            ) from error
+        console.print(f"Pushed {source} to {url}")
+    folder.advance("finished")
 
 
 def _report(folder: RunFolder, console: Console) -> None:

@@ -16,7 +16,7 @@ from smart_train.recipe import Recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
 
-State = Literal["training", "trained", "finished"]
+State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
@@ -28,7 +28,8 @@ class RunFolder:
     """A folder that belongs to one recipe.
 
     Attributes:
-        state: "training" until the trained model is written, "trained" until every later stage is, then "finished".
+        state: "training" until the trained model is written, "trained" until every later stage is, "exported" until
+            the result is published, then "finished".
     """
 
     path: Path

@@ -21,14 +21,16 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
+    from smart_train.build import card_facts
     from smart_train.export import export_model
     from smart_train.run_folder import RUN_FILE, open_finished
 
-    trained = run
+    trained, facts = run, None
     if (run / RUN_FILE).is_file():
         recipe = open_finished(run)
         trained, output, dtype = run / "final", output or run / "export", dtype or recipe.export.dtype
+        facts = card_facts(recipe, run)
     if output is None:
         raise RunError(f"{run}: no run folder, so the place to write is not known; name it with --output")
-    report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite)
+    report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite, facts=facts)
     plain_console().print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")

@@ -116,14 +116,13 @@ def merged_card(model: SmartModel, lineage: Lineage, facts: CardFacts, measured:
 def adapter_card(folder: Path, facts: CardFacts) -> str:
     """The card of the adapter or token projection in `folder`, which names its base instead of holding it."""
     saved = SmartConfig.read(folder)
-    base = facts.base or saved.base
-    if base is None:
+    if saved.base is None:
         raise ExportError(f"{folder}: neither an adapter nor a projection: it names no base")
-    lineage = Lineage.of(base, saved.base_revision)
+    lineage = Lineage.of(saved.base, saved.base_revision)
     is_lora = (folder / ADAPTER_CONFIG).is_file()
     usage = [_code("smart_train, which fetches the base by itself", SMART_TRAIN)]
     if is_lora:
-        usage.append(_code("PEFT", peft_snippet(base)))
+        usage.append(_code("PEFT", peft_snippet(saved.base)))
     sections = [
         _opening(lineage, saved.scoring or ScoringConfig(), None),
         "## Use\n\n" + "\n".join(usage),

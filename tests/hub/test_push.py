@@ -35,7 +35,9 @@ def test_merged_round_trip(hub, exported, pages):
     assert hub.repositories["user/model"].private
     local = {path.name for path in exported.iterdir()}
     assert set(hub.files("user/model")) == local | {".gitattributes"}
-    assert_same(encode(SmartModel.from_pretrained("user/model"), pages), encode(SmartModel.from_pretrained(exported), pages))
+    assert_same(
+        encode(SmartModel.from_pretrained("user/model"), pages), encode(SmartModel.from_pretrained(exported), pages)
+    )
 
 
 @pytest.mark.parametrize("make", [adapt, project])
@@ -332,4 +334,6 @@ def test_branch_that_is_not_there(hub, exported):
 def test_download_cut_off_is_resumed(hub, exported, pages):
     push_folder(exported, "user/model")
     hub.fail("GET", "resolve/.*/model.safetensors", None, times=1)
-    assert_same(encode(SmartModel.from_pretrained("user/model"), pages), encode(SmartModel.from_pretrained(exported), pages))
+    assert_same(
+        encode(SmartModel.from_pretrained("user/model"), pages), encode(SmartModel.from_pretrained(exported), pages)
+    )

@@ -1,0 +1,141 @@
+"""Runs that publish their result: at their end, once, and without losing the run when the Hub refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from PIL import Image, ImageDraw
+
+from smart_train import SmartModel, run
+from smart_train.cli import main
+from smart_train.errors import ExportError
+from smart_train.export import export_model, push_folder
+from smart_train.recipe import load_recipe
+from tests.models.conftest import TINY
+
+COLOURS = ("red", "green", "blue", "black")
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """`recipe(model, *overrides)`: two steps of LoRA on four pages."""
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for colour in COLOURS:
+        page = Image.new("RGB", (64, 64), "white")
+        ImageDraw.Draw(page).rectangle((8, 8, 40, 40), fill=colour)
+        page.save(tmp_path / f"{colour}.png")
+        rows.append(json.dumps({"query": f"the {colour} page", "positive": {"image": f"{colour}.png"}}))
+    Path("rows.jsonl").write_text("\n".join(rows))
+
+    def load(model, *overrides):
+        Path("mine.yaml").write_text(
+            f"model: {{name_or_path: {model}}}\n"
+            "data: {train: {path: rows.jsonl}, evaluation: {path: rows.jsonl}}\n"
+            "lora: {r: 4, alpha: 8}\n"
+            "training: {output_dir: runs/mine, per_device_train_batch_size: 4, max_steps: 1, report_to: none, "
+            "disable_tqdm: true, use_cpu: true, dataloader_num_workers: 0}\n"
+        )
+        return load_recipe(Path("mine.yaml"), overrides)
+
+    return load
+
+
+@pytest.fixture
+def start(base, tmp_path, hub):
+    """A base model on the Hub."""
+    export_model(base, tmp_path / "start")
+    push_folder(tmp_path / "start", "user/start")
+    return "user/start"
+
+
+def state():
+    return json.loads(Path("runs/mine/run.json").read_text())["state"]
+
+
+@pytest.mark.parametrize("what", ["merged", "adapter"])
+def test_a_run_publishes_its_result(what, start, hub, recipe, pages):
+    run.train(recipe(start, "hub.repo_id=user/trained", f"hub.what={what}"))
+    assert state() == "finished"
+    card = hub.files("user/trained")["README.md"].decode()
+    data = ModelCard(card).data
+    assert data.base_model == "user/start"
+    assert data.get("base_model_relation") == ("finetune" if what == "merged" else "adapter")
+    assert {result.metric_type for result in data.eval_results} >= {"hybrid_ndcg@5", "pooled_mrr@10"}
+    assert "| trained | LoRA on the language model, rank 4, alpha 8 |" in card
+    assert ("adapter_config.json" in hub.files("user/trained")) == (what == "adapter")
+    ours = SmartModel.from_pretrained("runs/mine/final").encode_document(pages)
+    theirs = SmartModel.from_pretrained("user/trained").encode_document(pages)
+    assert (ours.packed - theirs.packed).abs().max() < 1e-5
+
+
+def test_a_refused_push_leaves_a_run_that_pushes_when_started_again(hub, base, recipe, capsys):
+    mine = recipe(base, "hub.repo_id=user/trained")
+    hub.fail("POST", "/commit/", 503, times=1)
+    with pytest.raises(ExportError) as caught:
+        run.train(mine)
+    assert "the Hub answered 503" in str(caught.value)
+    assert "smart-train push runs/mine --repo user/trained" in str(caught.value)
+    assert state() == "exported"
+    assert "hybrid" in capsys.readouterr().out, "the run's table is shown all the same"
+    log = Path("runs/mine/log.jsonl").read_text()
+    made = Path("runs/mine/export/model.safetensors").stat().st_mtime_ns
+    run.train(recipe(base, "hub.repo_id=user/renamed"))  # where it goes is no part of what the run is
+    assert state() == "finished" and "model.safetensors" in hub.files("user/renamed")
+    assert Path("runs/mine/log.jsonl").read_text() == log
+    assert Path("runs/mine/export/model.safetensors").stat().st_mtime_ns == made
+
+
+def test_what_could_never_be_pushed_is_refused_before_training(hub, base, recipe, monkeypatch):
+    hub.create("user/theirs", {"model.safetensors": b"theirs"})
+    with pytest.raises(ExportError, match="holds files that smart_train did not write"):
+        run.train(recipe(base, "hub.repo_id=user/theirs"))
+    with pytest.raises(ExportError, match="hub.what adapter: its base would be .*which is not on the Hub"):
+        run.train(recipe(base, "hub.repo_id=user/new", "hub.what=adapter"))
+    with pytest.raises(ExportError, match="hub.what adapter: its base would be"):
+        run.train(
+            recipe(
+                TINY, "hub.repo_id=user/new", "hub.what=adapter", "model.from_config={}", "training.output_dir=runs/b"
+            )
+        )
+    Path("taken").mkdir()
+    Path("taken/file").touch()
+    with pytest.raises(ExportError, match="taken: holds files that are no export of smart_train"):
+        run.train(recipe(base, "export.output=taken"))
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(ExportError, match="no token for the Hub"):
+        run.train(recipe(base, "hub.repo_id=user/new"))
+    assert state() == "training" and not Path("runs/mine/evaluation.before.json").exists()
+
+
+# The command ----------------------------------------------------------------------------------------------------
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_push_takes_a_run_an_export_or_an_adapter(hub, start, recipe, monkeypatch, capsys):
+    run.train(recipe(start))
+    assert call(monkeypatch, "push", "runs/mine", "--repo", "user/merged", "--public") == 0
+    assert f"Pushed runs/mine/export to {hub.url}/user/merged" in capsys.readouterr().out
+    assert call(monkeypatch, "push", "runs/mine", "--repo", "user/small", "--adapter-only") == 0
+    assert call(monkeypatch, "push", "runs/mine/export", "--repo", "user/merged", "--public", "--revision", "v2") == 0
+    assert call(monkeypatch, "push", "runs/mine/final", "--repo", "user/small") == 0
+    assert not hub.repositories["user/merged"].private and hub.repositories["user/small"].private
+    assert "config.json" in hub.files("user/merged", "v2")
+    assert "adapter_config.json" in hub.files("user/small")
+
+
+def test_push_says_what_is_wrong_and_ends_with_2(hub, base, exported, monkeypatch, capsys):
+    assert call(monkeypatch, "push", base, "--repo", "user/model") == 2
+    assert "was never verified" in capsys.readouterr().err
+    assert call(monkeypatch, "push", exported, "--repo", "user/model", "--adapter-only") == 2
+    assert "--adapter-only chooses within a run folder" in capsys.readouterr().err
