@@ -96,7 +96,13 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
 
 def _batches(recipe: Recipe, plan: Plan, rows: int | None) -> None:
     count = processes(recipe)
-    schedule = Schedule.of(recipe.training, rows=rows or 0, processes=count, negatives=recipe.data.negatives_per_query)
+    schedule = Schedule.of(
+        recipe.training,
+        rows=rows or 0,
+        processes=count,
+        negatives=recipe.data.negatives_per_query,
+        shared=recipe.objective.shared_negatives,
+    )
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
     plan.quantities["global batch"] = f"{schedule.together * accumulation} pairs per optimiser step" + (

@@ -43,6 +43,21 @@ def false_negatives(
     return excluded
 
 
+def others_negatives(query_keys: Tensor, owners: Tensor, all_positive: Tensor) -> Tensor:
+    """Explicit negatives that came with another query: what `shared_negatives: false` leaves out.
+
+    Args:
+        query_keys: int64 [Q]. owners: int64 [N], query key of the row each column came with.
+        all_positive: int64 [R], columns that are some row's positive; every other column is an explicit negative.
+
+    Returns:
+        bool [Q, N].
+    """
+    explicit = torch.ones_like(owners, dtype=torch.bool)
+    explicit[all_positive] = False
+    return explicit[None, :] & (owners[None, :] != query_keys[:, None])
+
+
 def check_candidates(candidates: int) -> None:
     """Raises ScoreError when a softmax over `candidates` documents could teach nothing."""
     if candidates < 2:

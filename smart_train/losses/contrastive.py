@@ -38,6 +38,7 @@ class ContrastiveObjective(nn.Module):
         pooled_weight, late_weight: weights of the two losses inside `joint`.
         temperatures: "pooled", "late" and "hybrid" -> T; only those that the objective uses are read.
         learn_temperature: train log(1/T), from the given values.
+        shared_negatives: explicit negatives of a row serve every query; False keeps them to their own.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class ContrastiveObjective(nn.Module):
         pooled_weight: float = 1.0,
         late_weight: float = 1.0,
         learn_temperature: bool = False,
+        shared_negatives: bool = True,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
             raise ScoreError(f"objective {name!r} is unknown; choose {', '.join(OBJECTIVES)}")
         self.name = name
         self.scoring = scoring
+        self.shared_negatives = shared_negatives
         self.weights = (
             {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
         )

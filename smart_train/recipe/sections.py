@@ -116,6 +116,7 @@ class ObjectiveSection(Section):
     pooled_weight: float | None = Field(None, gt=0)
     late_weight: float | None = Field(None, gt=0)
     learn_temperature: bool = False
+    shared_negatives: bool = True
 
 
 class GradientCachingSection(Section):

@@ -15,7 +15,7 @@ class Schedule:
     Args:
         rows: usable training rows.
         processes: how many train together. batch: rows of each at a time. accumulation: batches per optimiser step.
-        negatives: explicit negatives per query.
+        negatives: explicit negatives per query; shared: whether they serve the other queries too.
         drop_last: whether an incomplete last batch of an epoch is left out.
         epochs: passes over the rows; max_steps, where positive, decides instead.
     """
@@ -25,12 +25,15 @@ class Schedule:
     batch: int
     accumulation: int = 1
     negatives: int = 0
+    shared: bool = True
     drop_last: bool = True
     epochs: float = 1.0
     max_steps: int = -1
 
     @classmethod
-    def of(cls, training: Mapping[str, Any], *, rows: int, processes: int, negatives: int) -> Schedule:
+    def of(
+        cls, training: Mapping[str, Any], *, rows: int, processes: int, negatives: int, shared: bool = True
+    ) -> Schedule:
         """From the `training` section of a resolved recipe."""
         return cls(
             rows=rows,
@@ -38,6 +41,7 @@ class Schedule:
             batch=training["per_device_train_batch_size"],
             accumulation=training.get("gradient_accumulation_steps", 1),
             negatives=negatives,
+            shared=shared,
             drop_last=training.get("dataloader_drop_last", False),
             epochs=training["num_train_epochs"],
             max_steps=training.get("max_steps", -1),
@@ -51,7 +55,7 @@ class Schedule:
     @property
     def candidates(self) -> int:
         """Documents each query is compared with, its positive among them. Accumulation adds none."""
-        return self.together * (1 + self.negatives)
+        return self.together * (1 + self.negatives) if self.shared else self.together + self.negatives
 
     @property
     def batches(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from smart_train.distributed import gather_keys, loss_weight, score_parts_across_ranks
-from smart_train.losses import ContrastiveObjective, check_positives, false_negatives
+from smart_train.losses import ContrastiveObjective, check_positives, false_negatives, others_negatives
 from smart_train.types import Embeddings, LossOutput
 
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
@@ -38,6 +38,9 @@ def contrastive_loss(
     everyone, _ = gather_keys(keys["query_keys"])
     all_positive, _ = gather_keys(positive)
     excluded = false_negatives(keys["query_keys"], everyone, (document_keys, contents), positive, all_positive)
+    if not objective.shared_negatives:
+        owners, _ = gather_keys(batch["owner"].to(device))
+        excluded |= others_negatives(keys["query_keys"], owners, all_positive)
     output = objective(scores, positive, excluded)
     weight = loss_weight(len(positive))
     parts = {name: part * weight for name, part in output.parts.items()} if weight != 1.0 else output.parts

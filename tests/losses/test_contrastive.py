@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from smart_train.errors import ScoreError
-from smart_train.losses import ContrastiveObjective, check_positives, false_negatives
+from smart_train.losses import ContrastiveObjective, check_positives, false_negatives, others_negatives
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ScoreParts
 
@@ -106,6 +106,12 @@ def test_same_content_under_another_id_is_not_a_negative():
     positive = torch.arange(3)
     excluded = false_negatives(torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3]), [ids, contents], positive, positive)
     assert excluded.nonzero().tolist() == [[0, 2], [2, 0]]
+
+
+def test_unshared_negatives_serve_their_own_query_alone():
+    # Columns: the positives of rows 0 and 1, then one explicit negative of each.
+    left_out = others_negatives(torch.tensor([5, 6]), torch.tensor([5, 6, 5, 6]), torch.tensor([0, 1]))
+    assert left_out.tolist() == [[False, False, False, True], [False, False, True, False]]
 
 
 def test_one_candidate_is_refused():

@@ -1,0 +1,30 @@
+"""From a batch to its loss: which candidates count."""
+
+import pytest
+import torch
+
+from smart_train import ScoringConfig
+from smart_train.losses import ContrastiveObjective
+from smart_train.training.schedule import Schedule
+from smart_train.training.step import contrastive_loss
+from tests.training.batches import batch, tiny
+
+
+@pytest.mark.parametrize(("shared", "candidates"), [(True, 9), (False, 5)])
+def test_explicit_negatives_are_shared_or_their_own_querys(shared, candidates):
+    model = tiny("full").eval()
+    inputs = batch(model, rows=3, negatives=2)
+    temperatures = dict.fromkeys(("pooled", "late", "hybrid"), 0.1)
+    objective = ContrastiveObjective(
+        "late", scoring=ScoringConfig(), temperatures=temperatures, shared_negatives=shared
+    )
+    with torch.no_grad():
+        queries, documents = model(inputs["query"]), model(inputs["document"])
+        output = contrastive_loss(objective, queries, documents, inputs)
+        scores = model.similarity(queries, documents, scoring=ScoringConfig(pooled_weight=0.0)) / 0.1
+    planned = Schedule(rows=3, processes=1, batch=3, negatives=2, shared=shared).candidates
+    assert output.metrics["candidates"].item() == candidates == planned
+    # Columns: three positives, then two negatives of each row in turn.
+    own = [[*range(3), 3 + 2 * row, 4 + 2 * row] if not shared else list(range(9)) for row in range(3)]
+    expected = -sum(torch.log_softmax(scores[row, own[row]], 0)[own[row].index(row)] for row in range(3)) / 3
+    torch.testing.assert_close(output.total, expected, atol=1e-5, rtol=1e-5)
