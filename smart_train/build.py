@@ -127,6 +127,7 @@ def objective(recipe: Recipe) -> ContrastiveObjective:
         pooled_weight=section.pooled_weight or 1.0,
         late_weight=section.late_weight or 1.0,
         learn_temperature=section.learn_temperature,
+        shared_negatives=section.shared_negatives,
     )
 
 

@@ -107,6 +107,7 @@ def _load_data(
         rows=len(parts["train"]),
         processes=args.world_size,
         negatives=recipe.data.negatives_per_query,
+        shared=recipe.objective.shared_negatives,
     )
     problems = schedule.problems()
     if problems:
