@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,3 +40,11 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rows and pages of `tests.runs`; not to be written to."""
+    from tests.runs import write_data
+
+    return write_data(tmp_path_factory.mktemp("data"))

@@ -93,7 +93,7 @@ def find_checkpoint(run: Path) -> CheckpointState:
     """The newest checkpoint of `run` that is whole and whose best one is, and those passed over on the way to it."""
     state = CheckpointState(None)
     for path in checkpoints(run):
-        reason = fault(path) or _fault_of_best(path)
+        reason = fault(path) or _unfit_to_resume(path)
         if reason is None:
             state.newest = path
             break
@@ -112,7 +112,10 @@ def check_writable(run: Path) -> None:
         raise RunError(f"training.output_dir {run}: cannot be written ({error.strerror})") from error
 
 
-def _fault_of_best(checkpoint: Path) -> str | None:
+def _unfit_to_resume(checkpoint: Path) -> str | None:
+    """Why a whole checkpoint does not lead to where an unbroken run ends."""
+    if not any(checkpoint.glob("rng_state*.pth")):
+        return "it holds weights alone (training.save_only_model)"
     best = best_of(checkpoint)
     reason = fault(best) if best is not None and best != checkpoint else None
     return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if reason else None
