@@ -22,12 +22,6 @@ COLOURS = {
     "black": (20, 20, 20),
     "pink": (250, 160, 190),
 }
-    "red": (220, 30, 30),
-    "green": (20, 150, 60),
-    "blue": (30, 60, 220),
-    "black": (20, 20, 20),
-    "pink": (250, 160, 190),
-}
 TRAIN_ROWS, HELD_OUT_ROWS = 24, 10
 SCORES = ("pooled", "late", "hybrid")
 WIDTH = 32
