@@ -1,11 +1,11 @@
-"""What each objective does to each score: pooled, late, hybrid and joint training on data/local-binding, seeds repeated.
+"""What each objective does to each score: pooled, late, hybrid and joint training on data/local-binding, by seed.
 
 Run:     python -m benchmarks.local_binding [--jobs 2] [--seeds 0 1 2]
 Needs:   2 CPU cores, no network; about 25 minutes. Runs are kept under runs/local-binding and resume.
 Expect:  the table between the markers of docs/findings.md, rewritten.
 
-Every run is recipes/quickstart.yaml with another `objective.name` and seed; the seed draws the weights, the order of the
-rows and nothing else. The held-out pages are the same for all.
+Every run is recipes/quickstart.yaml with another `objective.name` and seed; the seed draws the weights and the order of
+the rows, nothing else. The held-out pages are the same for all.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def run(objective: str, seed: int, folder: Path, overrides: list[str]) -> dict:
 
 def table(results: dict[tuple[str, int], dict], seeds: list[int]) -> list[str]:
     """Markdown rows: mean and standard deviation over the seeds."""
-    first = next(iter(results.values()))
+    chance = f"{next(iter(results.values()))['chance'][METRIC]:.3f}"
     lines = [
         f"| trained with | scored pooled | scored late | scored hybrid | ({METRIC}, {len(seeds)} seeds, mean ± sd) |",
         "|---|---|---|---|---|",
-        f"| (chance) | {first['chance'][METRIC]:.3f} | {first['chance'][METRIC]:.3f} | {first['chance'][METRIC]:.3f} | |",
+        f"| (chance) | {chance} | {chance} | {chance} | |",
     ]
     untrained = [results[OBJECTIVES[0], seed]["before"] for seed in seeds]
     lines.append(_row("nothing (untrained)", untrained, ""))

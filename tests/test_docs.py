@@ -36,7 +36,7 @@ def test_readme_python_example_runs(tmp_path, monkeypatch):
     for name in ("page_1.png", "page_2.png"):
         Image.new("RGB", (160, 160), "white").save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+    exec(compile(example, "README.md", "exec"), {})
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))

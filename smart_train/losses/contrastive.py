@@ -58,16 +58,12 @@ class ContrastiveObjective(nn.Module):
         self.name = name
         self.scoring = scoring
         self.shared_negatives = shared_negatives
-        self.weights = (
-            {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
-        )
+        self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
         scales = {}
         for term in self.weights:
             if not temperatures[term] > 0:
                 raise ScoreError(f"temperature of {term} is {temperatures[term]}; it must be above 0")
-            scales[term] = nn.Parameter(
-                torch.tensor(-math.log(temperatures[term])), requires_grad=learn_temperature
-            )
+            scales[term] = nn.Parameter(torch.tensor(-math.log(temperatures[term])), requires_grad=learn_temperature)
         self.log_scales = nn.ParameterDict(scales)
 
     @property
