@@ -74,6 +74,7 @@ def base_model(
         device=device,
         revision=section.revision if name_or_path is None else None,
         trust_remote_code=section.trust_remote_code,
+        quantization=section.quantization,
         **common,
     )
 

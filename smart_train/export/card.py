@@ -90,18 +90,14 @@ def merged_card(model: SmartModel, lineage: Lineage, facts: CardFacts, measured:
 
     Args:
         model: as exported.
-        measured: dtype -> difference to the trained model's scores, float32 first.
+        measured: what -> difference to the trained model's scores: "float32", the exported dtype, "4bit training".
     """
     code = transformers_snippet(model)
     usage = [_code("smart_train", SMART_TRAIN)]
     if code is not None:
         what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
         usage.append(_code(f"transformers and torchvision{what}", code))
-    proof = [
-        f"Scores of the {'merged' if dtype == 'float32' else f'{dtype}'} weights differ from the trained model's by at "
-        f"most {report.largest:.1e} ({'checked in float32' if dtype == 'float32' else f'rounding to {dtype}'})."
-        for dtype, report in measured.items()
-    ]
+    proof = [_proof(name, report) for name, report in measured.items()]
     sections = [
         _opening(lineage, model.scoring, model.projection.dim if model.projection is not None else None),
         "## Use\n\n" + "\n".join(usage),
@@ -223,6 +219,19 @@ def _training(facts: CardFacts) -> list[str]:
         return []
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.training.items())
     return [f"## Training\n\n| | |\n|---|---|\n{rows}"]
+
+
+def _proof(name: str, report: ParityReport) -> str:
+    if name == "float32":
+        return (
+            f"Scores of the merged weights differ from the trained model's by at most {report.largest:.1e} (float32)."
+        )
+    if name.endswith("training"):
+        return (
+            f"It was trained on a {name.split()[0]} base and stands on full precision here, which moves scores by at "
+            f"most {report.largest:.1e}."
+        )
+    return f"Rounding to {name} moves them by at most {report.largest:.1e}."
 
 
 def _licence(lineage: Lineage) -> str:

@@ -16,7 +16,8 @@ from smart_train.export.card import CARD_NAME, CardFacts, Lineage, merged_card
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
 from smart_train.models import SmartModel
-from smart_train.models.storage import save_merged
+from smart_train.models.quantization import is_installed
+from smart_train.models.storage import SmartConfig, locate, save_merged
 from smart_train.types import Embeddings, Example
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -33,12 +34,14 @@ def export_model(
 ) -> ParityReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
-    The adapter is merged in float32; the merged folder is written, loaded back and scored on a probe against the
-    unmerged model. Only a folder that passes is cast to `dtype` and moved to `output`.
+    The adapter is merged in float32, into full-precision weights also when it was trained on quantised ones; the merged
+    folder is written, loaded back and scored on a probe against the unmerged model. Only a folder that passes is cast
+    to `dtype` and moved to `output`. What rounding to `dtype` changes, and what full precision changes against the
+    quantised model that was trained, is measured and written down, not gated.
 
     Args:
         trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter).
-        dtype: of the exported weights. What rounding to it changes is measured and written down, not gated.
+        dtype: of the exported weights.
         examples: held-out pairs to add to the probe.
         overwrite: replace an earlier export at `output`.
         facts: for the model card, which is plainer without them.
@@ -50,6 +53,7 @@ def export_model(
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, or `dtype` cannot hold the weights.
     """
     facts = facts or CardFacts()
+    quantization = SmartConfig.read(locate(str(trained))).quantization
     if dtype not in DTYPES:
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
@@ -75,6 +79,9 @@ def export_model(
         reports = {"float32": report}
         if dtype != "float32":
             reports[dtype] = _cast(exported, partial, dtype, probe, expected)
+        quantised = _trained_in(quantization, trained, probe, expected)
+        if quantised is not None:
+            reports[f"{quantization} training"] = quantised
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports))
         measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
         probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
@@ -109,3 +116,14 @@ def _cast(
     if not math.isfinite(report.largest):
         raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
     return report
+
+
+def _trained_in(
+    quantization: str | None, trained: str | Path, probe: Probe, expected: tuple[Embeddings, Embeddings]
+) -> ParityReport | None:
+    """How far full precision scores from the quantised model that was trained. None: it was not quantised, or it cannot
+    be loaded here, because the library that quantises is missing."""
+    if quantization is None or not is_installed():
+        return None
+    model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu", quantization=quantization)
+    return measure_parity(expected, probe.encode(model), model.scoring)

@@ -51,6 +51,7 @@ class SmartModel(nn.Module):
         self.base = base
         self.projection = projection
         self.base_revision: str | None = None
+        self.quantization: str | None = None
         self.backbone_frozen = False
         check_layer(family.scoring.layer, self.config)
 
@@ -84,6 +85,7 @@ class SmartModel(nn.Module):
         family: str | None = None,
         prompts: PromptConfig | None = None,
         attn_implementation: str | None = None,
+        quantization: str | None = None,
     ) -> SmartModel:
         """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
 
@@ -97,6 +99,8 @@ class SmartModel(nn.Module):
             family: name of the backbone family; None finds it from the saved files.
             prompts: replaces the saved prompts and pixel limits.
             attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2").
+            quantization: "4bit" or "8bit" holds the backbone's linear layers outside the vision tower in so many bits:
+                less memory, slower, and scores a little off. For LoRA or a projection on top; needs bitsandbytes.
 
         Raises:
             ModelError: nothing loadable is there, weights are missing or left over, or an adapter has another base.
@@ -113,6 +117,7 @@ class SmartModel(nn.Module):
             family=family,
             prompts=prompts,
             attn_implementation=attn_implementation,
+            quantization=quantization,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from smart_train.models.embedder_files import module_folders
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
+from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.registry import find_family
 from smart_train.models.smart_model import SmartModel
 from smart_train.scoring import ScoringConfig
@@ -49,11 +50,13 @@ class SmartConfig:
     Args:
         base: folder or Hub id of the backbone's weights; None when they lie in the same folder.
         base_revision: commit, branch or tag of a Hub base.
+        quantization: how the base was held when an adapter or projection was trained on it; None in full precision.
     """
 
     family: str | None = None
     base: str | None = None
     base_revision: str | None = None
+    quantization: str | None = None
     scoring: ScoringConfig | None = None
     prompts: PromptConfig = PromptConfig()
 
@@ -77,6 +80,7 @@ class SmartConfig:
             family=values["family"],
             base=values["base"],
             base_revision=values["base_revision"],
+            quantization=values.get("quantization"),
             scoring=ScoringConfig.from_dict(values["scoring"]),
             prompts=PromptConfig(**values["prompts"]),
         )
@@ -88,6 +92,7 @@ class SmartConfig:
             "family": self.family,
             "base": self.base,
             "base_revision": self.base_revision,
+            "quantization": self.quantization,
             "scoring": self.scoring.to_dict(),
             "prompts": self.prompts.to_dict(),
             "versions": {name: version(name) for name in ("smart_train", "transformers", "torch", "peft")},
@@ -129,6 +134,7 @@ def load_model(
     family: str | None,
     prompts: PromptConfig | None,
     attn_implementation: str | None,
+    quantization: str | None = None,
     trainable: bool = False,
 ) -> SmartModel:
     """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
@@ -147,7 +153,10 @@ def load_model(
         scoring=scoring or inherited.scoring or ScoringConfig(),
         prompts=prompts or inherited.prompts,
     )
-    backbone = _load_backbone(base_folder, reader, dtype, trust_remote_code, attn_implementation)
+    options = loading_arguments(quantization, reader, config, device)
+    if attn_implementation:
+        options["attn_implementation"] = attn_implementation
+    backbone = _load_backbone(base_folder, reader, dtype, trust_remote_code, options)
     if (folder / ADAPTER_CONFIG).is_file():
         backbone = load_adapter(backbone, folder, trainable=trainable)
     projection = None
@@ -158,6 +167,7 @@ def load_model(
     # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
     own_revision = revision if Path(name_or_path).is_dir() else folder.name
     model.base_revision = own_revision if owns_weights else saved.base_revision
+    model.quantization = quantization
     return model.to(device).eval()
 
 
@@ -215,6 +225,10 @@ def save_model(model: SmartModel, folder: Path) -> None:
     """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
     nothing write to a temporary folder and move it."""
     if not isinstance(model.backbone, PeftModel) and not (model.backbone_frozen and model.base is not None):
+        if model.quantization is not None:
+            raise ModelError(
+                f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"
+            )
         save_merged(model, folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +251,8 @@ def save_merged(model: SmartModel, folder: Path) -> None:
 def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revision: str | None) -> None:
     if model.projection is not None:
         model.projection.save(folder)
-    SmartConfig(model.family.name, base, base_revision, model.scoring, model.family.prompts).write(folder)
+    quantization = None if base is None else model.quantization
+    SmartConfig(model.family.name, base, base_revision, quantization, model.scoring, model.family.prompts).write(folder)
 
 
 def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -> None:
@@ -318,12 +333,11 @@ def _set_pixels(values: dict[str, Any], family: Family) -> None:
 
 
 def _load_backbone(
-    folder: Path, family: Family, dtype: Any, trust_remote_code: bool, attn_implementation: str | None
+    folder: Path, family: Family, dtype: Any, trust_remote_code: bool, options: dict[str, Any]
 ) -> nn.Module:
-    kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         backbone, report = AutoModel.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **kwargs
+            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
@@ -335,6 +349,7 @@ def _load_backbone(
                 "the folder is incomplete or belongs to another model class"
             )
     family.fit_backbone(backbone)
+    keep_gradients(backbone)
     return backbone
 
 
@@ -355,7 +370,7 @@ def _inherit(saved: SmartConfig, base: SmartConfig) -> SmartConfig:
     """A plain PEFT adapter says nothing of scoring or prompts: its base does."""
     if saved.scoring is not None:
         return saved
-    return SmartConfig(base.family, saved.base, saved.base_revision, base.scoring, base.prompts)
+    return replace(base, base=saved.base, base_revision=saved.base_revision)
 
 
 def _override(config: Any, overrides: dict[str, Any], path: str) -> None:

@@ -1,5 +1,8 @@
 """Trained models as runs leave them: full weights, adapters of several kinds, a projection; each far from its base."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image, ImageDraw
@@ -7,6 +10,7 @@ from PIL import Image, ImageDraw
 from smart_train import SmartModel
 from smart_train.models import TokenProjection
 from smart_train.models.peft import add_lora
+from smart_train.recipe import load_recipe
 from smart_train.types import Example, ModelInput
 from tests.models.conftest import make_model
 
@@ -88,3 +92,28 @@ def examples(pages):
         Example(ModelInput(f"the {colour} page"), (ModelInput(None, (page,)),), colour, (colour,), "pages", row)
         for row, (colour, page) in enumerate(zip(("red", "green"), pages, strict=True))
     ]
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """`recipe(model, *overrides)`: two steps of LoRA on four pages."""
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for colour in ("red", "green", "blue", "black"):
+        page = Image.new("RGB", (64, 64), "white")
+        ImageDraw.Draw(page).rectangle((8, 8, 40, 40), fill=colour)
+        page.save(tmp_path / f"{colour}.png")
+        rows.append(json.dumps({"query": f"the {colour} page", "positive": {"image": f"{colour}.png"}}))
+    Path("rows.jsonl").write_text("\n".join(rows))
+
+    def load(model, *overrides):
+        Path("mine.yaml").write_text(
+            f"model: {{name_or_path: {model}}}\n"
+            "data: {train: {path: rows.jsonl}, evaluation: {path: rows.jsonl}}\n"
+            "lora: {r: 4, alpha: 8}\n"
+            "training: {output_dir: runs/mine, per_device_train_batch_size: 4, max_steps: 1, report_to: none, "
+            "disable_tqdm: true, use_cpu: true, dataloader_num_workers: 0}\n"
+        )
+        return load_recipe(Path("mine.yaml"), overrides)
+
+    return load

@@ -6,41 +6,12 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
-from PIL import Image, ImageDraw
 
 from smart_train import SmartModel, run
 from smart_train.cli import main
 from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
-from smart_train.recipe import load_recipe
 from tests.models.conftest import TINY
-
-COLOURS = ("red", "green", "blue", "black")
-
-
-@pytest.fixture
-def recipe(tmp_path, monkeypatch):
-    """`recipe(model, *overrides)`: two steps of LoRA on four pages."""
-    monkeypatch.chdir(tmp_path)
-    rows = []
-    for colour in COLOURS:
-        page = Image.new("RGB", (64, 64), "white")
-        ImageDraw.Draw(page).rectangle((8, 8, 40, 40), fill=colour)
-        page.save(tmp_path / f"{colour}.png")
-        rows.append(json.dumps({"query": f"the {colour} page", "positive": {"image": f"{colour}.png"}}))
-    Path("rows.jsonl").write_text("\n".join(rows))
-
-    def load(model, *overrides):
-        Path("mine.yaml").write_text(
-            f"model: {{name_or_path: {model}}}\n"
-            "data: {train: {path: rows.jsonl}, evaluation: {path: rows.jsonl}}\n"
-            "lora: {r: 4, alpha: 8}\n"
-            "training: {output_dir: runs/mine, per_device_train_batch_size: 4, max_steps: 1, report_to: none, "
-            "disable_tqdm: true, use_cpu: true, dataloader_num_workers: 0}\n"
-        )
-        return load_recipe(Path("mine.yaml"), overrides)
-
-    return load
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""Backbones whose frozen weights are held in 4 or 8 bits (QLoRA, arXiv 2305.14314; LLM.int8(), arXiv 2208.07339).
+
+Only what stays frozen is quantised: linear layers outside the vision tower. An adapter or projection trained on top is
+saved as on any other base, and exported onto the full-precision weights.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+
+from smart_train.errors import ModelError
+from smart_train.models.family import Family
+
+QUANTIZATIONS = ("4bit", "8bit")
+
+
+def is_installed() -> bool:
+    """Whether the library that quantises is there (the `quantization` extra)."""
+    return find_spec("bitsandbytes") is not None
+
+
+def loading_arguments(quantization: str | None, family: Family, config: Any, device: torch.device) -> dict[str, Any]:
+    """What to tell transformers' `from_pretrained` so that the backbone's weights come out quantised; {} for None.
+
+    4 bits are NormalFloat with double quantisation. Products are computed in bfloat16 on a GPU, in float32 on a CPU.
+
+    Raises:
+        ModelError: an unknown name, bitsandbytes is not installed, or the checkpoint itself is quantised already.
+    """
+    if getattr(config, "quantization_config", None) is not None:
+        raise ModelError(
+            f"{family.folder}: its weights are quantised already; name full-precision weights, and set quantization "
+            f"({' or '.join(QUANTIZATIONS)}) to hold them in fewer bits"
+        )
+    if quantization is None:
+        return {}
+    if quantization not in QUANTIZATIONS:
+        raise ModelError(f"model.quantization {quantization!r}: choose {' or '.join(QUANTIZATIONS)}")
+    if not is_installed():
+        raise ModelError(
+            f"model.quantization {quantization}: needs bitsandbytes; pip install 'smart_train[quantization]'"
+        )
+    from transformers import BitsAndBytesConfig
+
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=quantization == "4bit",
+            load_in_8bit=quantization == "8bit",
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+            llm_int8_skip_modules=list(family.vision_modules),
+        ),
+        "device_map": {"": device},
+    }
+
+
+def keep_gradients(backbone: nn.Module) -> None:
+    """Keeps the 4-bit layers of `backbone` open to gradients.
+
+    On a CPU with AVX512-BF16, the first forward in eval mode repacks a layer's weights for inference, and later
+    gradients through it vanish: an evaluation before training would leave nothing to train.
+    """
+    for module in backbone.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
