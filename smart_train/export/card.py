@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from smart_train.errors import ExportError, ModelError
 from smart_train.export.parity import ParityReport
-from smart_train.export.snippets import LOCATION, SMART_TRAIN, peft_snippet, shows_tokens, transformers_snippet
+from smart_train.export.snippets import LOCATION, peft_snippet, shows_tokens, smart_train_snippet, transformers_snippet
 from smart_train.models import SmartModel, get_family
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.storage import SmartConfig, locate
@@ -93,7 +93,7 @@ def merged_card(model: SmartModel, lineage: Lineage, facts: CardFacts, measured:
         measured: what -> difference to the trained model's scores: "float32", the exported dtype, "4bit training".
     """
     code = transformers_snippet(model)
-    usage = [_code("smart_train", SMART_TRAIN)]
+    usage = [_code("smart_train", smart_train_snippet(model.family.modalities))]
     if code is not None:
         what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
         usage.append(_code(f"transformers and torchvision{what}", code))
@@ -116,7 +116,8 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
         raise ExportError(f"{folder}: neither an adapter nor a projection: it names no base")
     lineage = Lineage.of(saved.base, saved.base_revision)
     is_lora = (folder / ADAPTER_CONFIG).is_file()
-    usage = [_code("smart_train, which fetches the base by itself", SMART_TRAIN)]
+    modalities = get_family(saved.family).modalities if saved.family is not None else ("text", "image")
+    usage = [_code("smart_train, which fetches the base by itself", smart_train_snippet(modalities))]
     if is_lora:
         usage.append(_code("PEFT", peft_snippet(saved.base)))
     sections = [
@@ -126,8 +127,8 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
         *_training(facts),
         _licence(lineage),
     ]
-    visual = saved.family is None or "image" in get_family(saved.family).modalities
-    return _card(_data(lineage, facts, visual, "peft" if is_lora else "smart_train", "adapter"), sections)
+    library = "peft" if is_lora else "smart_train"
+    return _card(_data(lineage, facts, "image" in modalities, library, "adapter"), sections)
 
 
 def write_adapter_card(folder: Path, facts: CardFacts) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from smart_train.models import SmartModel
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
@@ -13,14 +15,18 @@ LOCATION = "OWNER/NAME"
 _TEXT = "{text}"
 _QUERY = "total revenue 2019"
 
-SMART_TRAIN = f'''\
+# Families whose forward is plainly the backbone's on what its own processor gives. Each is here because a test runs the
+# snippet; one that sets positions by hand or adds a token when it loads would score differently under transformers.
+PLAIN_FAMILIES = ("qwen3_vl_embedding",)
+
+_SMART_TRAIN = """\
 from smart_train import SmartModel
 
-model = SmartModel.from_pretrained("{LOCATION}")
-queries = model.encode_query(["{_QUERY}"])
-pages = model.encode_document(["page.png"])  # paths, URLs, PIL images or plain text
-print(model.similarity(queries, pages))      # [queries, pages]
-'''
+model = SmartModel.from_pretrained("{location}")
+queries = model.encode_query(["{query}"])
+documents = model.encode_document(["{document}"])
+print(model.similarity(queries, documents))  # [queries, documents]
+"""
 
 _TRANSFORMERS = """\
 import torch
@@ -60,13 +66,19 @@ print(score)
 """
 
 
+def smart_train_snippet(modalities: Sequence[str]) -> str:
+    """Code that scores a query against a page, or against a text where the model reads no images."""
+    document = "page.png" if "image" in modalities else "revenue rose in 2019"
+    return _SMART_TRAIN.format(location=LOCATION, query=_QUERY, document=document)
+
+
 def transformers_snippet(model: SmartModel) -> str | None:
-    """Code that scores a query against a page with transformers alone; None for a model that reads no images.
+    """Code that scores a query against a page with transformers alone; None for a family not known to work so.
 
     The prompts are those that the family renders. Tokens are shown where the last layer's states and the default filter
     are scored; a projection, another layer or another filter is left to smart_train, and the pooled vector alone shown.
     """
-    if "image" not in model.family.modalities:
+    if model.family.name not in PLAIN_FAMILIES:
         return None
     probe = model.family.featurize([ModelInput(_QUERY)], "query")
     # Right-padded and alone in its batch: the pooled position counted from the end is the same for every prompt.

@@ -14,6 +14,7 @@ from smart_train.export.card import Lineage
 from smart_train.export.snippets import LOCATION
 from tests.export.conftest import adapt
 from tests.models.conftest import make_model
+from tests.models.text_folders import encoder_folder
 
 needs_torchvision = pytest.mark.skipif(
     not is_torchvision_available(), reason="transformers' own Qwen3-VL processor needs torchvision"
@@ -96,7 +97,7 @@ def test_both_snippets_run_and_agree(scoring, base, pages, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     ours, theirs = code((tmp_path / "export" / "README.md").read_text())
     names = run(ours, tmp_path / "export")
-    expected = names["model"].similarity(names["queries"], names["pages"])[0, 0]
+    expected = names["model"].similarity(names["queries"], names["documents"])[0, 0]
     torch.testing.assert_close(run(theirs, tmp_path / "export")["score"], expected, atol=1e-5, rtol=0)
 
 
@@ -128,9 +129,18 @@ def test_adapter_card_names_its_base_and_its_snippets_run(base, pages, tmp_path,
     pages[0].save(tmp_path / "page.png")
     monkeypatch.chdir(tmp_path)
     ours, theirs = code(card)
-    assert run(ours, tmp_path / "adapter")["pages"].pooled.shape == (1, 96)
+    assert run(ours, tmp_path / "adapter")["documents"].pooled.shape == (1, 96)
     adapter = dict(run(theirs, tmp_path / "adapter")["model"].named_parameters())
     assert any("lora_B" in name and value.abs().max() > 0 for name, value in adapter.items())
+
+
+def test_a_text_model_is_shown_on_text(tmp_path):
+    SmartModel.from_config(encoder_folder(tmp_path / "text")).save_pretrained(tmp_path / "trained")
+    export_model(tmp_path / "trained", tmp_path / "export")
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert ModelCard(card).data.pipeline_tag == "sentence-similarity"
+    (only,) = code(card)
+    assert run(only, tmp_path / "export")["documents"].pooled.shape[0] == 1
 
 
 def test_card_of_a_folder_that_is_no_adapter_is_refused(base):
