@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -182,6 +183,17 @@ def draw_train(parameters: Parameters, taken: set[str], rng: random.Random) -> l
     return kept
 
 
+def codes_alone(held_out: list[tuple[Binding, list[Binding]]]) -> float:
+    """Expected nDCG@5 of a reader that knows which codes are on a page but not what they stand beside: a query's answer
+    is somewhere among the pages that show its three codes, in random order."""
+    gains = []
+    for _, queries in held_out:
+        for query in queries:
+            shown = sum(set(query.values()) <= set(other.values()) for other, _ in held_out)
+            gains.append(sum(1 / math.log2(rank + 1) for rank in range(1, min(5, shown) + 1)) / shown)
+    return sum(gains) / len(gains)
+
+
 def page_id(binding: Binding) -> str:
     """The codes in the order of the marks: what a page says, whatever its layout."""
     return "".join(binding.values())
@@ -229,14 +241,15 @@ class SplitWriter:
 
 
 def write_data_set(folder: Path, parameters: Parameters) -> dict[str, Any]:
-    """Fills the empty `folder`; returns {split: {"rows", "pages", "content_hash"}}."""
+    """Fills the empty `folder`; returns {split: {"rows", "pages", "content_hash", ...}}."""
     held_out = draw_held_out(parameters, random.Random(f"{parameters.seed} held-out"))
     held_out_ids = {page_id(binding) for binding, _ in held_out}
     train = draw_train(parameters, set(held_out_ids), random.Random(f"{parameters.seed} train"))
     assert held_out_ids.isdisjoint(page_id(binding) for binding, _ in train), "a page is in both splits"
+    facts = SplitWriter(folder, "held_out", parameters).write(held_out, 0, held_out_ids)
     return {
         "train": SplitWriter(folder, "train", parameters).write(train, parameters.negatives, held_out_ids),
-        "held_out": SplitWriter(folder, "held_out", parameters).write(held_out, 0, held_out_ids),
+        "held_out": {**facts, "ndcg@5_of_codes_alone": codes_alone(held_out)},
     }
 
 

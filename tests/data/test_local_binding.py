@@ -95,6 +95,18 @@ def test_every_page_has_the_same_marks(builder: ModuleType, built: Path) -> None
         assert read_page(builder, built / row["positive"]).keys() == builder.MARKS.keys()
 
 
+def test_codes_alone_by_hand(builder: ModuleType) -> None:
+    marks = list(builder.MARKS)
+    page = dict(zip(marks, "AKLTX2", strict=True))
+    same_codes = dict(zip(marks, "KALTX2", strict=True))
+    other = dict(zip(marks, "CEHP47", strict=True))
+    query = {marks[0]: "A", marks[1]: "K", marks[2]: "L"}
+    # Two pages show the query's codes: rank 1 or 2, each half of the time. One page alone would be rank 1.
+    expected = (1 + 1 / np.log2(3)) / 2
+    assert builder.codes_alone([(page, [query]), (same_codes, []), (other, [])]) == pytest.approx(expected)
+    assert builder.codes_alone([(page, [query]), (other, [])]) == 1
+
+
 def test_negatives_share_marks_and_codes_but_no_binding(builder: ModuleType, built: Path) -> None:
     for row in rows_of(built, "train")[:8:2]:
         page = read_page(builder, built / row["positive"])
