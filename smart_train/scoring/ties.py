@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+CANDIDATES = 4  # of one maximum; collapsed states may tie by the hundred, and then it hardly matters which one wins
 CHUNK_ROWS = 1024  # candidates compared at a time
 
 
@@ -33,8 +34,10 @@ def settle(
         return places
     length = similarity.shape[2]
     pair, place = (similarity[token, document] >= lowest[token, document].unsqueeze(1)).nonzero(as_tuple=True)
-    pair = torch.cat([torch.arange(len(token), device=pair.device), pair])  # the first winners are candidates too
-    place = torch.cat([places[token, document], place])
+    count = torch.arange(len(pair), device=pair.device) - torch.searchsorted(pair, pair)  # 0, 1, .. within each pair
+    few = count < CANDIDATES - 1
+    pair = torch.cat([torch.arange(len(token), device=pair.device), pair[few]])  # the first winners are candidates too
+    place = torch.cat([places[token, document], place[few]])
     exact = torch.cat(
         [
             _products(queries, documents, inverse, token[some], document[some] * length + spot)
