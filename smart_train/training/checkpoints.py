@@ -53,8 +53,8 @@ def fault(checkpoint: Path) -> str | None:
     if not manifest.is_file():
         return "it was cut off while being written (no manifest)"
     try:
-        expected = json.loads(manifest.read_text())["files"]
-    except (json.JSONDecodeError, KeyError) as error:
+        expected = dict(json.loads(manifest.read_text())["files"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
         return f"its manifest is unreadable ({error})"
     for name, size in expected.items():
         path = checkpoint / name

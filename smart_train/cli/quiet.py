@@ -1,0 +1,32 @@
+"""What libraries say about themselves while a command works; what a user can act on is left alone."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+# logger -> how the line begins. Each is said on every machine that lacks an optional part which nothing here asks for.
+_NOTICES = {
+    "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
+    "DeepSpeed": "Setting accelerator to CPU",
+}
+# Libraries that still use names which another one has deprecated. Nothing a user wrote is meant.
+_DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
+
+
+def quiet_libraries() -> None:
+    """Drops notices of optional kernels, deprecations between libraries, and bars where there is no terminal."""
+    for name, start in _NOTICES.items():
+        logging.getLogger(name).addFilter(lambda record, start=start: not record.getMessage().startswith(start))
+    warnings.filterwarnings("ignore", category=FutureWarning, module=_DEPRECATING)
+
+    from transformers.utils.logging import set_tqdm_hook
+
+    set_tqdm_hook(_passing_bar)
+
+
+def _passing_bar(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A bar on a terminal only, gone when it is done: a run opens its model's folders several times."""
+    return bar(*args, **{"disable": None, "leave": False, **options})

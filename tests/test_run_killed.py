@@ -1,0 +1,93 @@
+"""SIGKILL of the real command, then the same command again. Nothing of a process that is killed this way runs on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smart_train.recipe import load_recipe
+from smart_train.run import train
+from tests.runs import MODES, SCORES, logged, metrics, recipe_values
+
+# The command itself, but one function of it waits for ever, so that the kill finds the run where the test wants it.
+WAITING = """
+import sys, time
+import {module} as module
+module.{name} = lambda *_, **__: time.sleep(600)
+from smart_train.cli import main
+sys.argv[1:] = {arguments}
+main()
+"""
+PATIENCE = 300  # seconds; a machine that does nothing else needs fifteen
+
+
+def lines_of(log: Path) -> int:
+    return log.read_text().count("\n") if log.is_file() else 0
+
+
+# what is under way when the kill comes -> the function that waits there, and how the run folder shows it
+MOMENTS: dict[str, tuple[tuple[str, str] | None, Callable[[Path], bool]]] = {
+    "before the first checkpoint": (None, lambda run: lines_of(run / "log.jsonl") >= 1),
+    "while a checkpoint is written": (
+        ("smart_train.training.trainer", "write_manifest"),
+        lambda run: (run / "checkpoint-10" / "trainer_state.json").is_file(),
+    ),
+    "after training, during the export": (
+        ("smart_train.export.exporter", "measure_parity"),
+        lambda run: (run / ".export.partial" / "smart_config.json").is_file(),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken")
+    return train(load_recipe(recipe_file(tiny_data, folder)))
+
+
+def recipe_file(data: Path, folder: Path) -> Path:
+    path = folder / "recipe.yaml"
+    # Steps enough that a kill at the first line of the log comes before the end.
+    training = {"max_steps": 20, "eval_steps": 10, "save_steps": 10, "save_total_limit": 1}
+    path.write_text(yaml.safe_dump(recipe_values(data, folder / "run", **MODES["lora"], training=training)))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_started_again_ends_like_the_unbroken_one(
+    moment: str, unbroken: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    recipe, run = recipe_file(tiny_data, tmp_path), tmp_path / "run"
+    waiting, reached = MOMENTS[moment]
+    arguments = ["train", str(recipe)]
+    command = [sys.executable, "-m", "smart_train", *arguments]
+    if waiting is not None:
+        module, name = waiting
+        command = [sys.executable, "-c", WAITING.format(module=module, name=name, arguments=arguments)]
+    with (tmp_path / "output").open("w+") as output:
+        # A session of its own: the loader's workers die with it.
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        deadline = time.monotonic() + PATIENCE
+        while not reached(run) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, (tmp_path / "output").read_text()
+    state = json.loads((run / "run.json").read_text())["state"]
+    assert state == ("trained" if "export" in moment else "training")
+    assert not (run / "export").exists()
+    train(load_recipe(recipe))
+    assert logged(run) == pytest.approx(logged(unbroken), abs=1e-6)
+    for when in ("before", "after"):
+        for score in SCORES:
+            assert metrics(run, when)[score] == pytest.approx(metrics(unbroken, when)[score], abs=1e-6)
+    assert (run / "export" / "model.safetensors").is_file() and not list(run.glob(".*"))
