@@ -77,7 +77,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def has_ended(checkpoint: Path) -> bool:
-    """Whether training was over when the whole `checkpoint` was written: its last step was done, or it stopped early."""
+    """Whether training was over when the whole `checkpoint` was written: by its last step, or by stopping early."""
     control = _state(checkpoint)["stateful_callbacks"]["TrainerControl"]
     return bool(control["args"]["should_training_stop"])
 
