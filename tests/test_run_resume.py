@@ -99,7 +99,8 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "the report is written": ((smart_train.run, "save_report"), {"after": True}),
     "the plots are drawn": ((smart_train.run, "plot_run"), {"after": True}),
     "the export is half written": ((smart_train.export.exporter, "write_record"), {}),
-    "the export is written, not noted": ((RunFolder, "advance", state_is("finished")), {}),
+    "the export is written, not noted": ((RunFolder, "advance", state_is("exported")), {}),
+    "the run is done, not noted": ((RunFolder, "advance", state_is("finished")), {}),
 }
 
 

@@ -20,7 +20,7 @@ from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from smart_train.distributed import barrier, gather_objects
-from smart_train.errors import RunError
+from smart_train.errors import RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger, NonFiniteLossGuard
 from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, write_manifest
@@ -81,7 +81,11 @@ class SmartTrainer(Trainer):
     ) -> Tensor | tuple[Tensor, LossOutput]:
         """Encode both sides, score across ranks, apply the objective."""
         # A replayed chunk would reach a wrapper's gradient reduction many times a step: see `training_step`.
-        output = (model if self.module.caching is None else self.module)(inputs)
+        try:
+            output = (model if self.module.caching is None else self.module)(inputs)
+        except ScoreError as error:
+            remedy = ". Lower training.learning_rate, or start from finite weights" if "NaN" in str(error) else ""
+            raise RunError(f"step {self.state.global_step + 1}: {error}{remedy}") from error
         self._count(output)
         return (output.total, output) if return_outputs else output.total
 
