@@ -105,6 +105,9 @@ class Family(ABC):
         unused_weights: name prefixes, in the backbone or beside it, of checkpoint weights that an embedder does not use
             (heads that generate text, guess masked words, or pool for classifiers). They may be there or not; a merged
             folder keeps those that its base has. All other weights must fit exactly.
+        checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
+            where that class puts its own prefix before all of them.
+        default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
     """
 
     name: ClassVar[str]
@@ -118,6 +121,8 @@ class Family(ABC):
     default_min_pixels: ClassVar[int | None] = None
     default_max_pixels: ClassVar[int | None] = None
     unused_weights: ClassVar[tuple[str, ...]] = ("lm_head.",)
+    checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
+    default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder

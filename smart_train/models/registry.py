@@ -7,11 +7,14 @@ from typing import Any
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
+from smart_train.models.gme import GME
+from smart_train.models.lamra import LamRA, LamRAQwen3, LamRAQwen25
 from smart_train.models.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.text_decoder import TextDecoder
 from smart_train.models.text_encoder import TextEncoder
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Qwen3VLEmbedding, TextEncoder, TextDecoder)}
+_ALL = (Qwen3VLEmbedding, GME, LamRA, LamRAQwen25, LamRAQwen3, TextEncoder, TextDecoder)
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 
 def get_family(name: str) -> type[Family]:
@@ -41,8 +44,8 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
     if len(chosen) != 1:
         names = ", ".join(family.name for family in chosen or serving)
         raise ModelError(
-            f"{folder}: model_type {model_type!r} is served by several families ({names}), and the folder's files do "
-            "not tell which its model is; set model.family"
+            f"{folder}: model_type {model_type!r} is served by {names}, and the folder's files do not show which of "
+            "them its model is, if any; set model.family"
         )
     return chosen[0]
 

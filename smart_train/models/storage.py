@@ -150,7 +150,7 @@ def load_model(
     family_class = find_family(family or inherited.family, config, base_folder)
     reader = family_class(
         str(base_folder),
-        scoring=scoring or inherited.scoring or ScoringConfig(),
+        scoring=scoring or inherited.scoring or family_class.default_scoring,
         prompts=prompts or inherited.prompts,
     )
     options = loading_arguments(quantization, reader, config, device)
@@ -195,7 +195,7 @@ def model_from_config(
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, **kwargs)
     reader = family_class(
-        str(located), scoring=scoring or saved.scoring or ScoringConfig(), prompts=prompts or saved.prompts
+        str(located), scoring=scoring or saved.scoring or family_class.default_scoring, prompts=prompts or saved.prompts
     )
     reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()
@@ -243,7 +243,7 @@ def save_merged(model: SmartModel, folder: Path) -> None:
     """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(model.family.folder)
-    save_backbone(model.backbone, folder, unused_weights(source, model.family, model.backbone))
+    save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
     copy_companions(source, folder, model.family)
     _write_parts(model, folder, base=None, base_revision=None)
 
@@ -255,14 +255,14 @@ def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revi
     SmartConfig(model.family.name, base, base_revision, quantization, model.scoring, model.family.prompts).write(folder)
 
 
-def save_backbone(backbone: nn.Module, folder: Path, extra: dict[str, Tensor]) -> None:
+def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict[str, Tensor]) -> None:
     """Backbone weights and configuration in the layout of the checkpoint's own class.
 
     A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
     runtimes read the class named in config.json and refuse unprefixed keys.
     """
-    prefix = key_prefix(backbone)
-    state = {prefix + name: value for name, value in backbone.state_dict().items()}
+    names = checkpoint_names(backbone, family)
+    state = {names[name]: value for name, value in backbone.state_dict().items()}
     save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
     config = backbone.config.to_dict()
     config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
@@ -291,11 +291,18 @@ def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
     return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(family.unused_weights)
 
 
-def key_prefix(backbone: nn.Module) -> str:
-    """What stands before a base model's keys in a checkpoint of the class that `config.architectures` names."""
-    class_name = type(backbone).__name__
-    architectures = backbone.config.architectures or [class_name]
-    return "" if architectures[0] == class_name else f"{backbone.base_model_prefix}."
+def checkpoint_names(backbone: nn.Module, family: Family) -> dict[str, str]:
+    """Name of each weight in the backbone -> its name in a checkpoint of the class that config.json names."""
+    plain = type(backbone).__name__
+    names = {name: name for name in backbone.state_dict()}
+    if (backbone.config.architectures or [plain])[0] == plain:
+        return names
+    # Older classes write their parts under other names than transformers has for them today.
+    layout = family.checkpoint_layout or (("", f"{backbone.base_model_prefix}."),)
+    for name in names:
+        inside, saved = next(pair for pair in layout if name.startswith(pair[0]))
+        names[name] = saved + name.removeprefix(inside)
+    return names
 
 
 def copy_companions(source: Path, target: Path, family: Family) -> None:
@@ -394,13 +401,13 @@ def load_weights(model: SmartModel, folder: Path) -> None:
     if isinstance(model.backbone, PeftModel):
         fill_adapter(model.backbone, folder)
     elif not (model.backbone_frozen and model.base is not None):
-        prefix = key_prefix(model.backbone)
+        names = {saved: name for name, saved in checkpoint_names(model.backbone, model.family).items()}
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):
             state.update(load_file(path))
         state = {name: value for name, value in state.items() if not is_unused(name, model.family, model.backbone)}
         report = model.backbone.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in state.items()}, strict=False
+            {names.get(name, name): value for name, value in state.items()}, strict=False
         )
         if report.missing_keys or report.unexpected_keys:
             raise ModelError(

@@ -1,0 +1,49 @@
+"""GME-Qwen2-VL (2B, 7B): a Qwen2-VL backbone, its own prompt, closed by `<|endoftext|>`, whose state is the embedding.
+
+Sources: prompt, default instruction, limits and pooling from `gme_inference.py` of Alibaba-NLP/gme-Qwen2-VL-2B-Instruct
+(also in github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/gme); that script hands input embeddings to the
+language model without positions, hence the plain ones. Text-only filter on the query side: the SMART authors' public
+code, eval_gme_late_interaction.py. The default query instruction is the one of their visual-document evaluation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import Qwen2VLProcessor
+
+from smart_train.models.family import Role
+from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VISION, VisionLanguageFamily
+from smart_train.scoring import ScoringConfig
+from smart_train.types import ModelInput
+
+
+class GME(VisionLanguageFamily):
+    """System turn = instruction; user turn = images, then text; the assistant's turn holds `<|endoftext|>` alone."""
+
+    name = "gme"
+    model_types = ("qwen2_vl",)
+    processor_class = Qwen2VLProcessor
+    plain_positions = True
+    checkpoint_layout = QWEN2_VL_LAYOUT
+    default_scoring = ScoringConfig(query_tokens="text")
+    default_query_instruction = "Find a document image that matches the given query."
+    default_document_instruction = "You are a helpful assistant."
+    patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
+    default_min_pixels = 256 * patch * patch
+    default_max_pixels = 1280 * patch * patch
+    default_max_length = 1800
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool:
+        return (
+            folder / "gme_inference.py"
+        ).is_file()  # its folders bring their script; a Qwen2-VL may be anything else
+
+    def prompt(self, item: ModelInput, text: str, role: Role) -> str:
+        instruction = self.instruction(item, role) or self.default_document_instruction
+        user = VISION * len(item.images) + text
+        return (
+            f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n"
+            "<|im_start|>assistant\n<|endoftext|>"
+        )

@@ -1,0 +1,135 @@
+"""What every vision-language embedder of Qwen's line does: processor, placeholders, length limit, token filter.
+
+A family adds its prompt and its pooled position. Nothing here sees weights.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from transformers.processing_utils import ProcessorMixin
+
+from smart_train.errors import ModelError
+from smart_train.media import load_image
+from smart_train.models.family import Family, Features, Role, token_filter
+from smart_train.models.processing import load_processor, special_ids
+from smart_train.models.slicing import IMAGE_COUNTS
+from smart_train.types import ModelInput
+
+# Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
+QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
+VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
+
+
+class VisionLanguageFamily(Family):
+    """Images and text in one prompt, padded right.
+
+    Class variables:
+        processor_class: of the checkpoint; it loads without torchvision too.
+        plain_positions: number image tokens like words. Models whose published code hands input embeddings to the
+            language model were trained so: their rotary positions never saw the image's rows and columns.
+    """
+
+    processor_class: ClassVar[type[ProcessorMixin]]
+    plain_positions: ClassVar[bool] = False
+    lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+    vision_modules = ("visual",)
+    modalities = ("text", "image")
+
+    @cached_property
+    def processor(self) -> Any:
+        return load_processor(
+            self.folder,
+            self.processor_class,
+            min_pixels=self.prompts.min_pixels or self.default_min_pixels,
+            max_pixels=self.prompts.max_pixels or self.default_max_pixels,
+        )
+
+    @cached_property
+    def special_ids(self) -> Tensor:
+        return special_ids(self.processor.tokenizer)
+
+    @cached_property
+    def visual_ids(self) -> Tensor:
+        return torch.tensor([self.processor.image_token_id, self.processor.video_token_id], dtype=torch.int64)
+
+    @abstractmethod
+    def prompt(self, item: ModelInput, text: str, role: Role) -> str:
+        """The prompt of `item`, whose text is given apart, safe to put into it; one `VISION` per image."""
+
+    def pooled_index(self, features: Features) -> Tensor:
+        """int64 [B]: the position of each row's pooled state; the last valid one unless a family says otherwise."""
+        return features["attention_mask"].sum(dim=1) - 1
+
+    def render(self, item: ModelInput, role: Role) -> str:
+        self.check_modalities(item)
+        return self.prompt(item, self._defuse(item.text or ""), role)
+
+    def chat(self, messages: list[dict[str, Any]], *, generation_prompt: bool) -> str:
+        """The folder's chat template applied. Raises ModelError where there is none."""
+        if not self.processor.chat_template:
+            raise ModelError(f"{self.folder}: no chat template; the folder needs chat_template.jinja")
+        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt)
+
+    def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
+        images = [load_image(image) for item in inputs for image in item.images]
+        prompts = [self.render(item, role) for item in inputs]
+        features = self._tokenize(prompts, images)
+        if features["attention_mask"].shape[1] > self.max_length:
+            prompts = [self._shorten(item, role, features, row) for row, item in enumerate(inputs)]
+            features = self._tokenize(prompts, images)
+        if self.plain_positions:
+            features["mm_token_type_ids"] = torch.zeros_like(features["input_ids"])
+        keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
+        features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
+        features["pooled_index"] = self.pooled_index(features)
+        features["token_mask"] = token_filter(
+            features["input_ids"],
+            features["attention_mask"],
+            features["pooled_index"],
+            keep=keep,
+            pooled_token=self.scoring.pooled_token,
+            special_ids=self.special_ids,
+            visual_ids=self.visual_ids,
+        )
+        return features
+
+    def _tokenize(self, prompts: list[str], images: list[Any]) -> Features:
+        features = self.processor(text=prompts, images=images or None, padding=True, return_tensors="pt")
+        return dict(features)
+
+    def _shorten(self, item: ModelInput, role: Role, features: Features, row: int) -> str:
+        """The prompt of `item` with its text cut so that the row fits `max_length`; visual tokens are never cut."""
+        excess = int(features["attention_mask"][row].sum()) - self.max_length
+        if excess <= 0:
+            return self.render(item, role)
+        tokenizer = self.processor.tokenizer
+        tokens = tokenizer(self._defuse(item.text or ""), add_special_tokens=False)["input_ids"]
+        # Four tokens of slack: cut text may merge differently with what follows it.
+        kept = tokens[: len(tokens) - excess - 4]
+        if len(tokens) - excess - 4 <= 0:
+            raise ModelError(
+                f"an input needs {excess + self.max_length} tokens of which only {len(tokens)} are its text, more than "
+                f"model.max_length {self.max_length}: raise model.max_length or lower model.max_pixels"
+            )
+        cut = ModelInput(tokenizer.decode(kept), item.images, item.video, item.instruction)
+        return self.render(cut, role)
+
+    def _defuse(self, text: str) -> str:
+        """User text in which the model's control tokens are plain characters again: a page's text layer may quote one,
+        and an extra `<|image_pad|>` would claim another image's features. Refusing the text was rejected: one such page
+        would stop a corpus."""
+        for token in self._control_tokens:
+            if token in text:
+                text = text.replace(token, token.replace("<|", "< |"))
+        return text
+
+    @property
+    def _control_tokens(self) -> list[str]:
+        decoder = self.processor.tokenizer.added_tokens_decoder
+        return [token.content for token in decoder.values() if token.special and token.content.startswith("<|")]
