@@ -1,0 +1,147 @@
+"""The table from a recipe's names to live objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from smart_train import ScoringConfig, build
+from smart_train.errors import DataError, ModelError, RecipeError
+from smart_train.models import PromptConfig, SmartModel
+from tests.runs import HELD_OUT_ROWS, MODES, OVERRIDES, TINY, WIDTH, tiny_recipe
+
+
+@pytest.fixture
+def recipe(tiny_data: Path, tmp_path: Path) -> Any:
+    return lambda **sections: tiny_recipe(tiny_data, tmp_path / "run", **sections)
+
+
+def test_prompts_are_given_only_where_the_recipe_says_something(recipe: Any) -> None:
+    assert build.prompts(recipe()) is None
+    made = build.prompts(recipe(model={"query_instruction": "Find it.", "max_length": 300}))
+    assert made == PromptConfig(query_instruction="Find it.", max_length=300)
+
+
+def test_a_drawn_model_is_the_recipes(recipe: Any) -> None:
+    made = recipe(model={"max_pixels": 8192, "document_instruction": "A page."}, scoring={"layer": 1, "late_weight": 2})
+    model = build.base_model(made)
+    assert model.hidden_size == WIDTH and model.device.type == "cpu"
+    assert model.scoring == ScoringConfig(layer=1, late_weight=2.0)
+    assert model.family.prompts == PromptConfig(document_instruction="A page.", max_pixels=8192)
+    same, other = build.base_model(made), build.base_model(recipe(model={"from_config": {"seed": 1}}))
+    name, weight = next(iter(model.named_parameters()))
+    assert torch.equal(weight, same.get_parameter(name)) and not torch.equal(weight, other.get_parameter(name))
+
+
+def test_a_saved_model_loads_in_the_recipes_dtype(recipe: Any, tmp_path: Path) -> None:
+    SmartModel.from_config(TINY, overrides=OVERRIDES).save_pretrained(tmp_path / "base")
+    start = {"name_or_path": str(tmp_path / "base"), "from_config": None}
+    assert build.base_model(recipe(model=start), device="cpu").backbone.dtype == torch.float32
+    half = recipe(model={**start, "dtype": "bfloat16"})
+    assert build.base_model(half, device="cpu").backbone.dtype == torch.bfloat16
+    # What a resumed run loads is what the trained one was.
+    model = build.prepare_for_training(build.base_model(half, device="cpu"), half)
+    model.save_pretrained(tmp_path / "final")
+    assert build.base_model(half, str(tmp_path / "final"), device="cpu").backbone.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_full_fine_tuning_trains_the_vision_tower_when_told_to(recipe: Any, freeze: bool) -> None:
+    made = recipe(full={"freeze_vision": freeze})
+    model = build.prepare_for_training(build.base_model(made), made)
+    frozen = {name for name, parameter in model.backbone.named_parameters() if not parameter.requires_grad}
+    vision = {name for name, _ in model.backbone.named_parameters() if name.startswith("visual.")}
+    assert vision and frozen == (vision if freeze else set())
+
+
+def test_lora_and_projection_train_nothing_else(recipe: Any) -> None:
+    for mode, part in (("lora", "lora_"), ("projection", "projection.")):
+        made = recipe(**MODES[mode])
+        model = build.prepare_for_training(build.base_model(made), made)
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        assert trained and all(part in name and "visual" not in name for name in trained)
+
+
+def test_a_projection_is_drawn_from_the_seed(recipe: Any) -> None:
+    def drawn(seed: int) -> torch.Tensor:
+        made = recipe(**MODES["projection"], training={"seed": seed})
+        return build.prepare_for_training(build.base_model(made), made).projection.linear.weight
+
+    assert torch.equal(drawn(1), drawn(1)) and not torch.equal(drawn(1), drawn(2))
+
+
+@pytest.mark.parametrize("mode", ["full", "projection"])
+def test_a_projected_model_is_no_start_for_another_projection(recipe: Any, tmp_path: Path, mode: str) -> None:
+    SmartModel.from_config(TINY, overrides=OVERRIDES).save_pretrained(tmp_path / "base")
+    start = {"name_or_path": str(tmp_path / "base"), "from_config": None}
+    made = recipe(**MODES["projection"], model=start)
+    build.prepare_for_training(build.base_model(made, device="cpu"), made).save_pretrained(tmp_path / "projected")
+    again = recipe(**MODES[mode], model={**start, "name_or_path": str(tmp_path / "projected")})
+    if mode == "full":
+        assert build.base_model(again, device="cpu").projection.dim == 16
+        return
+    with pytest.raises(ModelError, match="is a model with a token projection, on which projection cannot start"):
+        build.base_model(again, device="cpu")
+
+
+def test_each_term_has_its_temperature_and_weight(recipe: Any) -> None:
+    made = build.objective(recipe(objective={"temperature": 0.1, "late_temperature": 0.2, "pooled_weight": 3}))
+    assert {name: round(1 / scale.exp().item(), 6) for name, scale in made.log_scales.items()} == {
+        "pooled": 0.1,
+        "late": 0.2,
+    }
+    assert made.weights == {"pooled": 3.0, "late": 1.0}
+    assert not any(parameter.requires_grad for parameter in made.parameters())
+    learned = build.objective(recipe(objective={"name": "hybrid", "temperature": 0.1, "learn_temperature": True}))
+    assert list(learned.log_scales) == ["hybrid"] and learned.log_scales["hybrid"].requires_grad
+
+
+def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe()
+    rows, report = build.usable_rows(made, "evaluation")
+    assert len(rows) == report.kept == HELD_OUT_ROWS
+    assert list(build.sources(made)) == ["train", "evaluation"]
+    assert list(build.sources(recipe(data={"evaluation": None}))) == ["train"]
+
+    def unreachable(config: Any) -> None:
+        raise ConnectionError("the Hub is out of reach")
+
+    monkeypatch.setattr(build, "load_examples", unreachable)
+    with pytest.raises(DataError, match="^data.train: the Hub is out of reach$"):
+        build.usable_rows(made, "train")
+
+
+def test_a_corpus_adds_pages_that_answer_nothing(recipe: Any, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    for shade in (10, 20, 30):
+        Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / "corpus" / f"{shade}.png")
+    made = recipe(data={"evaluation": {"corpus": str(tmp_path / "corpus")}})
+    held_out, _ = build.usable_rows(made, "evaluation")
+    measured = build.evaluator(made, held_out).evaluation_set
+    assert (len(measured.queries), len(measured.documents)) == (HELD_OUT_ROWS, HELD_OUT_ROWS + 3)
+
+
+def test_the_evaluator_shows_bars_where_the_trainer_does(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_out, _ = build.usable_rows(recipe(), "evaluation")
+    assert build.evaluator(recipe(evaluation={"batch_size": 3}), held_out).batch_size == 3
+    assert build.evaluator(recipe(), held_out).show_progress_bar is None
+    assert build.evaluator(recipe(training={"disable_tqdm": True}), held_out).show_progress_bar is False
+    monkeypatch.setattr(build, "is_main", lambda: False)
+    assert build.evaluator(recipe(), held_out).show_progress_bar is False
+
+
+def test_training_arguments_keep_the_rows_and_the_patience(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = build.training_arguments(recipe(training={"weight_decay": 0.5}))
+    assert args.weight_decay == 0.5 and args.per_device_train_batch_size == 4
+    assert not args.remove_unused_columns and args.restore_callback_states_from_checkpoint
+
+    def refuse(**_: Any) -> None:
+        raise ValueError("this machine has no bf16")
+
+    monkeypatch.setattr(build, "TrainingArguments", refuse)
+    with pytest.raises(RecipeError, match="^training: this machine has no bf16$"):
+        build.training_arguments(recipe())

@@ -1,0 +1,169 @@
+"""What `validate` and `--dry-run` print is what the run does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smart_train import build
+from smart_train.plan import derive, processes
+from tests.runs import MODES, tiny_recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {},
+            {
+                "processes": "1",
+                "global batch": "4 pairs per optimiser step",
+                "candidates per query": "4 documents (1 positive), less those known to be relevant",
+                "optimiser steps": "6 (6 an epoch, 1.0 epochs)",
+                "train rows": "24 rows",
+                "evaluation rows": "10 rows",
+                "held out": "10 queries against 10 documents",
+            },
+        ),
+        (
+            {"training": {"gradient_accumulation_steps": 4, "max_steps": -1, "num_train_epochs": 3}},
+            {
+                "global batch": "16 pairs per optimiser step (4 accumulated, which adds no candidates)",
+                "candidates per query": "4 documents (1 positive), less those known to be relevant",
+                "optimiser steps": "6 (2 an epoch, 3.0 epochs)",  # 6 batches: one step of 4, one of 2
+            },
+        ),
+        (
+            {"training": {"per_device_train_batch_size": 5, "max_steps": 10}},
+            {"optimiser steps": "10 (4 an epoch, 2.5 epochs)"},  # 4 rows of an epoch are left out
+        ),
+        (
+            {"training": {"per_device_train_batch_size": 5, "max_steps": 10, "dataloader_drop_last": False}},
+            {"optimiser steps": "10 (5 an epoch, 2.0 epochs)"},
+        ),
+        (
+            {"data": {"negatives_per_query": 1}, "distributed": {"num_processes": 2}},
+            {
+                "processes": "2",
+                "global batch": "8 pairs per optimiser step",
+                "candidates per query": "16 documents (1 positive), less those known to be relevant",
+                "optimiser steps": "6 (3 an epoch, 2.0 epochs)",
+            },
+        ),
+        (
+            {"data": {"train": {"max_samples": 9}}},
+            {"train rows": "9 rows", "optimiser steps": "6 (2 an epoch, 3.0 epochs)"},
+        ),
+    ],
+)
+def test_quantities_by_hand(tiny_data: Path, tmp_path: Path, changes: dict, expected: dict[str, str]) -> None:
+    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", **changes))
+    assert plan.problems == [] == plan.unchecked
+    assert {name: plan.quantities[name] for name in expected} == expected
+    assert plan.rows() == list(plan.quantities.items())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parameters_are_those_of_the_model_that_trains(tiny_data: Path, tmp_path: Path, mode: str) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path, **MODES[mode])
+    model = build.prepare_for_training(build.base_model(recipe), recipe)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    plan = derive(recipe)
+    assert plan.quantities["parameters"] == f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
+    assert plan.quantities["model"].endswith(f"({mode}, objective {'late' if mode == 'projection' else 'joint'})")
+
+
+def test_tokens_are_counted_on_real_rows_and_memory_is_called_rough(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path)
+    rows, _ = build.usable_rows(recipe, "train")
+    model = build.base_model(recipe)
+    features = model.family.featurize([row.documents[0] for row in rows[:16]], "document")
+    tokens, kept = features["attention_mask"].sum(1), features["token_mask"].sum(1)
+    plan = derive(recipe)
+    said = f"document {tokens.float().mean():.0f} ({kept.float().mean():.0f} kept)"
+    assert plan.quantities["tokens per input"].endswith(said)
+    assert plan.quantities["memory per process"].startswith("roughly ")
+    for part in ("weights", "gradients and optimiser", "activations", "token states"):
+        assert part in plan.quantities["memory per process"]
+
+
+def test_more_of_everything_is_more_memory(tiny_data: Path, tmp_path: Path) -> None:
+    def bytes_of(**changes: Any) -> float:
+        text = derive(tiny_recipe(tiny_data, tmp_path, **changes)).quantities["memory per process"]
+        number, unit = text.split()[1:3]
+        return float(number) * 1024 ** ["B", "KiB", "MiB", "GiB"].index(unit)
+
+    plain = bytes_of()
+    assert bytes_of(training={"per_device_train_batch_size": 16}) > plain
+    assert bytes_of(**MODES["projection"]) < bytes_of(**MODES["lora"]) < plain
+    large = {"training": {"per_device_train_batch_size": 24}}
+    less = {"training": {"per_device_train_batch_size": 24, "gradient_checkpointing": True}}
+    assert bytes_of(**less) < bytes_of(**large)
+
+
+def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        tiny_data,
+        tmp_path,
+        data={"train": {"max_samples": 3}, "evaluation": {"path": str(tmp_path / "nothing.jsonl")}},
+        scoring={"layer": 7},
+    )
+    plan = derive(recipe)
+    assert [problem.split(":")[0] for problem in plan.problems] == [
+        "data.evaluation",
+        "model",
+        "training.per_device_train_batch_size",
+    ]
+    assert "no such file" in plan.problems[0]
+    assert "scoring.layer 7 is out of range" in plan.problems[1]
+    assert "4 x 1 process(es) = 4 is more than the 3 training rows" in plan.problems[2]
+
+
+def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    rows = [json.loads(line) for line in (data / "held_out.jsonl").read_text().splitlines()]
+    lines = [json.dumps({**row, "document_id": "the same"}) + "\n" for row in rows]
+    (data / "held_out.jsonl").write_text("".join(lines))
+    (problem,) = derive(tiny_recipe(data, tmp_path)).problems
+    assert problem == "data.evaluation: evaluation set: document id 'the same' stands for two different contents"
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "some/where/else", "/nowhere"])
+def test_a_folder_that_is_not_there_is_a_problem(tiny_data: Path, tmp_path: Path, name: str) -> None:
+    plan = derive(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": name}))
+    assert [problem.split(" (")[0] for problem in plan.problems] == [f"model.name_or_path: {name}: no such folder"]
+
+
+def test_what_only_the_hub_knows_is_left_unchecked(tiny_data: Path, tmp_path: Path) -> None:
+    plan = derive(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": "Qwen/Qwen3-VL-Embedding-2B"}))
+    assert plan.problems == []
+    (reason,) = plan.unchecked
+    assert reason.startswith("model.name_or_path: Qwen/Qwen3-VL-Embedding-2B: not a local folder")
+    assert plan.rows()[-1] == ("not checked", reason)
+    assert "optimiser steps" in plan.quantities and "parameters" not in plan.quantities
+
+
+def test_rows_that_a_script_has_yet_to_make_are_left_unchecked(tiny_data: Path, tmp_path: Path) -> None:
+    script = tmp_path / "make.py"
+    script.write_text("")
+    prepare = {"script": str(script), "output": str(tmp_path / "made")}
+    plan = derive(tiny_recipe(tmp_path / "made", tmp_path / "run", data={"prepare": prepare}))
+    assert plan.problems == []
+    assert plan.unchecked == [f"data rows: {tmp_path / 'made'} is made by {script} when the run starts"]
+    assert "optimiser steps" not in plan.quantities and "parameters" in plan.quantities
+
+
+def test_processes_without_a_number(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+
+    def meant(use_cpu: bool = False, **distributed: Any) -> int:
+        return processes(tiny_recipe(tiny_data, tmp_path, training={"use_cpu": use_cpu}, distributed=distributed))
+
+    assert meant() == 4 and meant(use_cpu=True) == 1 and meant(strategy="none") == 1
+    assert meant(num_processes=3) == 3 and meant(use_cpu=True, num_processes=2) == 2
