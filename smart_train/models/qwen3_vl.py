@@ -1,7 +1,7 @@
 """Qwen3-VL-Embedding (2B, 8B): a Qwen3-VL backbone whose last prompt token is the embedding.
 
 Sources: prompt, instructions, pixel limits and pooling from the model's public card and its `Qwen3VLEmbedder` script;
-token filter from the SMART authors' public code; all restated in `docs/families.md`.
+token filter from the SMART authors' public code.
 """
 
 from __future__ import annotations

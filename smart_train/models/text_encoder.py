@@ -3,7 +3,7 @@
 Sources: pooling, prefixes and limits are read from the model's folder (see `embedder_files`). Mean pooling where the
 folder is silent is what sentence-transformers does with a plain encoder. Prefixes that only model cards name, such as
 E5's "query: " and "passage: " or BGE's "Represent this sentence for searching relevant passages: ", are given as
-`model.query_instruction` and `model.document_instruction`; `docs/families.md` lists them. Module names for LoRA: the
+`model.query_instruction` and `model.document_instruction`. Module names for LoRA: the
 modelling files of transformers 5.
 """
 
