@@ -82,6 +82,9 @@ def test_a_killed_run_started_again_ends_like_the_unbroken_one(
             time.sleep(0.002)
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, (tmp_path / "output").read_text()
+    said = (tmp_path / "output").read_text()
+    assert "data.train: 24 rows" in said and "step 1/20  loss " in said
+    assert "Loading weights" not in said and "Traceback" not in said and "Warning" not in said
     state = json.loads((run / "run.json").read_text())["state"]
     assert state == ("trained" if "export" in moment else "training")
     assert not (run / "export").exists()

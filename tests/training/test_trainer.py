@@ -1,0 +1,85 @@
+"""What `SmartTrainer` adds to the Trainer, seen on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainingArguments
+
+from smart_train.data import PairCollator
+from smart_train.errors import RunError
+from smart_train.training import SmartTrainer
+from smart_train.training.callbacks import LOG_NAME, read_log
+from tests.training.batches import example, tiny, training_module
+
+
+def trainer(folder: Path, *, learn: bool = False, **options: Any) -> SmartTrainer:
+    args = TrainingArguments(
+        output_dir=str(folder),
+        use_cpu=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        per_device_train_batch_size=3,
+        max_steps=2,
+        logging_steps=2,
+        **{"save_strategy": "no", **options},
+    )
+    module = training_module(tiny("lora"), "joint", learn_temperature=learn)
+    rows = [example(index) for index in range(6)]
+    return SmartTrainer(module, args, examples=rows, collator=PairCollator(module.model.family))
+
+
+def test_weight_decay_leaves_a_learned_temperature_alone(tmp_path: Path) -> None:
+    made = trainer(tmp_path, learn=True, weight_decay=0.1)
+    made.create_optimizer()
+    decayed, kept = ([id(weight) for weight in group["params"]] for group in made.optimizer.param_groups)
+    assert [group["weight_decay"] for group in made.optimizer.param_groups] == [0.1, 0.0]
+    scales = {id(scale) for scale in made.module.objective.parameters()}
+    assert scales and scales <= set(kept) and not scales & set(decayed) and decayed
+
+
+def test_logged_parts_are_means_over_the_steps_since_the_last_log(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    seen: list[float] = []
+    count = made._count
+
+    def spy(output: Any) -> None:
+        seen.append(output.parts["late"].item())
+        count(output)
+
+    made._count = spy
+    made.train()
+    (record,) = [record for record in read_log(tmp_path / LOG_NAME) if "loss" in record]
+    assert len(seen) == 2 and record["loss_late"] == pytest.approx(sum(seen) / 2)
+    assert record["loss"] == pytest.approx(record["loss_late"] + record["loss_pooled"], abs=1e-5)
+
+
+def test_evaluation_without_held_out_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"training\.eval_strategy asks for evaluation, but the recipe has no data\."):
+        trainer(tmp_path).evaluate()
+
+
+def test_a_checkpoint_holds_what_is_trained_and_its_manifest(tmp_path: Path) -> None:
+    made = trainer(tmp_path, learn=True, save_strategy="steps", save_steps=1, save_total_limit=1)
+    made.train()
+    (folder,) = tmp_path.glob("checkpoint-*")
+    names = {path.name for path in folder.iterdir()}
+    assert folder.name == "checkpoint-2" and "model.safetensors" not in names
+    assert names >= {"adapter_model.safetensors", "objective.safetensors", "optimizer.pt", "manifest.json"}
+    other = trainer(tmp_path, learn=True)
+    other.module.load(folder)
+    for name, parameter in made.module.named_parameters():
+        if parameter.requires_grad:
+            torch.testing.assert_close(other.module.get_parameter(name), parameter, rtol=0, atol=0)
+
+
+def test_scores_that_are_lost_name_the_step_and_the_remedy(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    with torch.no_grad():
+        next(p for p in made.module.parameters() if p.requires_grad).fill_(float("nan"))
+    with pytest.raises(RunError, match=r"step 1: .* is NaN or infinite\. Lower training\.learning_rate"):
+        made.train()
