@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks._harness import FIXED
@@ -169,15 +170,14 @@ def main() -> None:
                 print(f"{batch} {way}: {point.process / GB:.2f} GB, {point.together / GB:.2f} GB together", flush=True)
     lines = table(batches, given.chunk, found)
     print("\n".join(lines))
-    replace_section(PAGE, "candidates_memory", [f"`{_command(given)}`", "", *lines])
+    replace_section(PAGE, "candidates_memory", [_heading(given), "", *lines])
     plot(batches, given.chunk, found)
 
 
-def _command(given: argparse.Namespace) -> str:
-    return (
-        f"python -m benchmarks.candidates_memory --batches {' '.join(map(str, sorted(given.batches)))} "
-        f"--chunk {given.chunk} --steps {given.steps}"
-    )
+def _heading(given: argparse.Namespace) -> str:
+    batches = " ".join(map(str, sorted(given.batches)))
+    command = f"python -m benchmarks.candidates_memory --batches {batches} --chunk {given.chunk} --steps {given.steps}"
+    return f"`{command}`, on a CPU, {', '.join(f'{name} {version(name)}' for name in ('torch', 'transformers'))}."
 
 
 if __name__ == "__main__":
