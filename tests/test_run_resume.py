@@ -30,7 +30,10 @@ from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe
 TRAINING = {"max_steps": 8, "logging_steps": 3, "save_total_limit": None}
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {"training": TRAINING, "objective": {"learn_temperature": True}},
-    "lora, accumulated": {**MODES["lora"], "training": {**TRAINING, "gradient_accumulation_steps": 2}},
+    "lora, accumulated, with a loader beside": {
+        **MODES["lora"],
+        "training": {**TRAINING, "gradient_accumulation_steps": 2, "dataloader_num_workers": 1},
+    },
     "projection, by epochs": {
         **MODES["projection"],
         "training": {"max_steps": -1, "num_train_epochs": 2, "eval_strategy": "epoch", "eval_steps": None},
@@ -82,6 +85,7 @@ def named(part: str) -> Callable[..., bool]:
 
 # In the order in which a run comes by.
 MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "the folder is made, not marked": ((smart_train.run_folder, "_write", named("run.json")), {}),
     "the folder is marked, the recipe not written": ((smart_train.run_folder, "_write", named("recipe.yaml")), {}),
     "the base is half written": ((smart_train.run.build.SmartModel, "save_pretrained", named("base")), {"after": True}),
     "the base is written": ((RunFolder, "write_whole", named("base")), {"after": True}),
@@ -145,6 +149,9 @@ def test_a_run_cut_off_at_every_turn_ends_like_the_unbroken_one(
 ) -> None:
     variant = request.node.callspec.params["unbroken"]
     recipe = tiny_recipe(tiny_data, tmp_path / "run", **VARIANTS[variant])
+    (tmp_path / "run").mkdir()
+    for leftover in (".write-test", "run.json.tmp"):  # of a kill within the first writes
+        (tmp_path / "run" / leftover).write_text("")
     # What comes after training is the same for all ways of training.
     moments = list(MOMENTS.items())[: None if variant == "full" else FIRST_OF_THE_LAST]
     for moment, (where, options) in moments:
