@@ -14,7 +14,8 @@ from smart_train import build
 from smart_train.errors import DataError, ModelError, SmartTrainError
 from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel, find_family
-from smart_train.models.storage import SmartConfig, locate, read_config
+from smart_train.models.smart_config import SmartConfig
+from smart_train.models.storage import locate, read_config
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
 from smart_train.training.schedule import Schedule

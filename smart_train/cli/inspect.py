@@ -52,7 +52,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
 
     from smart_train.models.heads import WEIGHTS_NAME
     from smart_train.models.peft import ADAPTER_CONFIG
-    from smart_train.models.storage import SMART_CONFIG, SmartConfig
+    from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 
     weights = sorted(path.glob("*.safetensors"))
     known = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")

@@ -18,7 +18,8 @@ from smart_train.export.parity import ParityReport
 from smart_train.export.snippets import LOCATION, peft_snippet, shows_tokens, smart_train_snippet, transformers_snippet
 from smart_train.models import SmartModel, get_family
 from smart_train.models.peft import ADAPTER_CONFIG
-from smart_train.models.storage import SmartConfig, locate
+from smart_train.models.smart_config import SmartConfig
+from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 
 CARD_NAME = "README.md"

@@ -17,7 +17,9 @@ from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
 from smart_train.models import SmartModel
 from smart_train.models.quantization import is_installed
-from smart_train.models.storage import SmartConfig, locate, save_merged
+from smart_train.models.saving import save_merged
+from smart_train.models.smart_config import SmartConfig
+from smart_train.models.storage import locate
 from smart_train.types import Embeddings, Example
 
 DTYPES = ("float32", "bfloat16", "float16")

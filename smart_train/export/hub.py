@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, CardFacts, adapter_card, is_hub_id, named
 from smart_train.export.folder import REPORT_NAME, check_record
-from smart_train.models.storage import SMART_CONFIG, SmartConfig
+from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays here.
 _ADAPTER_FILES = (

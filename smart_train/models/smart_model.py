@@ -159,7 +159,7 @@ class SmartModel(nn.Module):
 
         The folder loads again with `from_pretrained`. An adapter or projection names its base instead of copying it.
         """
-        from smart_train.models.storage import save_model
+        from smart_train.models.saving import save_model
 
         save_model(self, Path(folder))
 

@@ -1,4 +1,4 @@
-"""Model folders: finding, reading and writing them.
+"""Model folders: finding and reading them; `saving` writes them.
 
 Three kinds of folder load: backbone weights (with or without `smart_config.json`), a PEFT adapter, and a token
 projection; the last two name the base they belong to.
@@ -6,98 +6,31 @@ projection; the last two name the base they belong to.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import save_torch_state_dict, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import PeftModel
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError
 from smart_train.models import heads
-from smart_train.models.embedder_files import module_folders
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.registry import find_family
+from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused
+from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.scoring import ScoringConfig
-
-SMART_CONFIG = "smart_config.json"
-FORMAT = 1
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
-_WEIGHT_INDEX = "model.safetensors.index.json"
-# What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
-_OWN_FILES = (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
-
-
-@dataclass(frozen=True)
-class SmartConfig:
-    """`smart_config.json`: how a folder's model reads its inputs and scores.
-
-    Args:
-        base: folder or Hub id of the backbone's weights; None when they lie in the same folder.
-        base_revision: commit, branch or tag of a Hub base.
-        quantization: how the base was held when an adapter or projection was trained on it; None in full precision.
-    """
-
-    family: str | None = None
-    base: str | None = None
-    base_revision: str | None = None
-    quantization: str | None = None
-    scoring: ScoringConfig | None = None
-    prompts: PromptConfig = PromptConfig()
-
-    @classmethod
-    def read(cls, folder: Path) -> SmartConfig:
-        """The file in `folder`; a folder without one is a plain backbone or a plain PEFT adapter."""
-        path = folder / SMART_CONFIG
-        if not path.is_file():
-            adapter = folder / ADAPTER_CONFIG
-            if not adapter.is_file():
-                return cls()
-            named = json.loads(adapter.read_text())
-            return cls(base=named.get("base_model_name_or_path"), base_revision=named.get("revision"))
-        try:
-            values = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise ModelError(f"{path}: not valid JSON ({error})") from error
-        if values.get("format") != FORMAT:
-            raise ModelError(f"{path}: format {values.get('format')!r}; this version reads format {FORMAT}")
-        return cls(
-            family=values["family"],
-            base=values["base"],
-            base_revision=values["base_revision"],
-            quantization=values.get("quantization"),
-            scoring=ScoringConfig.from_dict(values["scoring"]),
-            prompts=PromptConfig(**values["prompts"]),
-        )
-
-    def write(self, folder: Path) -> None:
-        assert self.scoring is not None
-        values = {
-            "format": FORMAT,
-            "family": self.family,
-            "base": self.base,
-            "base_revision": self.base_revision,
-            "quantization": self.quantization,
-            "scoring": self.scoring.to_dict(),
-            "prompts": self.prompts.to_dict(),
-            "versions": {name: version(name) for name in ("smart_train", "transformers", "torch", "peft")},
-        }
-        (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n")
 
 
 def locate(name_or_path: str, revision: str | None = None, *, weights: bool = True) -> Path:
@@ -114,7 +47,7 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
         raise ModelError(f"{name_or_path}: no such folder (current directory: {os.getcwd()})")
     try:
         # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
-        ignore = [f"*{suffix}" for suffix in _WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
+        ignore = [f"*{suffix}" for suffix in WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
         return Path(snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore))
     except RepositoryNotFoundError as error:
         raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
@@ -219,124 +152,6 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
             f"{folder}: vision_config.out_hidden_size {width} must equal text_config.hidden_size {text.hidden_size}"
         )
     return config
-
-
-def save_model(model: SmartModel, folder: Path) -> None:
-    """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
-    nothing write to a temporary folder and move it."""
-    if not isinstance(model.backbone, PeftModel) and not (model.backbone_frozen and model.base is not None):
-        if model.quantization is not None:
-            raise ModelError(
-                f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"
-            )
-        save_merged(model, folder)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(model.backbone, PeftModel):
-        model.backbone.peft_config["default"].base_model_name_or_path = model.base
-        model.backbone.save_pretrained(str(folder))
-        (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
-    _write_parts(model, folder, base=model.base, base_revision=model.base_revision)
-
-
-def save_merged(model: SmartModel, folder: Path) -> None:
-    """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    source = Path(model.family.folder)
-    save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
-    copy_companions(source, folder, model.family)
-    _write_parts(model, folder, base=None, base_revision=None)
-
-
-def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revision: str | None) -> None:
-    if model.projection is not None:
-        model.projection.save(folder)
-    quantization = None if base is None else model.quantization
-    SmartConfig(model.family.name, base, base_revision, quantization, model.scoring, model.family.prompts).write(folder)
-
-
-def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict[str, Tensor]) -> None:
-    """Backbone weights and configuration in the layout of the checkpoint's own class.
-
-    A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
-    runtimes read the class named in config.json and refuse unprefixed keys.
-    """
-    names = checkpoint_names(backbone, family)
-    state = {names[name]: value for name, value in backbone.state_dict().items()}
-    save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
-    config = backbone.config.to_dict()
-    config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
-    dtype = str(next(backbone.parameters()).dtype).removeprefix("torch.")
-    for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
-        part["dtype"] = dtype
-        part.pop("_name_or_path", None)  # a path of this machine is nobody else's business
-    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
-
-
-def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[str, Tensor]:
-    """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype; empty where nothing is.
-
-    An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
-    """
-    tensors = {}
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, "pt") as file:
-            names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
-            tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
-    return tensors
-
-
-def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
-    """Whether checkpoint weight `name`, with or without the backbone's prefix, is one that the family does not use."""
-    return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(family.unused_weights)
-
-
-def checkpoint_names(backbone: nn.Module, family: Family) -> dict[str, str]:
-    """Name of each weight in the backbone -> its name in a checkpoint of the class that config.json names."""
-    plain = type(backbone).__name__
-    names = {name: name for name in backbone.state_dict()}
-    if (backbone.config.architectures or [plain])[0] == plain:
-        return names
-    # Older classes write their parts under other names than transformers has for them today.
-    layout = family.checkpoint_layout or (("", f"{backbone.base_model_prefix}."),)
-    for name in names:
-        inside, saved = next(pair for pair in layout if name.startswith(pair[0]))
-        names[name] = saved + name.removeprefix(inside)
-    return names
-
-
-def copy_companions(source: Path, target: Path, family: Family) -> None:
-    """Processor, tokenizer and template files of a model folder, byte for byte but for the pixel limits in force.
-
-    Copying was chosen over `processor.save_pretrained`: without torchvision the processor in memory lacks its video
-    half, and saving it would lose files that the checkpoint came with.
-    """
-    for path in sorted(source.iterdir()):
-        if path.is_dir() or path.name in _OWN_FILES:
-            continue
-        if path.suffix in (*_WEIGHT_SUFFIXES, ".py") or path.name.startswith(("adapter_", "projection_")):
-            continue
-        if path.resolve() != (target / path.name).resolve():
-            shutil.copyfile(path, target / path.name)
-    for part in module_folders(source):
-        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        if (target / name).is_file():
-            values = json.loads((target / name).read_text())
-            _set_pixels(values.get("image_processor", values), family)
-            (target / name).write_text(json.dumps(values, indent=2) + "\n")
-
-
-def _set_pixels(values: dict[str, Any], family: Family) -> None:
-    smallest = family.prompts.min_pixels or family.default_min_pixels
-    largest = family.prompts.max_pixels or family.default_max_pixels
-    limits = (("shortest_edge", "min_pixels", smallest), ("longest_edge", "max_pixels", largest))
-    for edge, key, pixels in limits:
-        if pixels is not None:
-            if isinstance(values.get("size"), dict):
-                values["size"][edge] = pixels
-            if key in values or not isinstance(values.get("size"), dict):
-                values[key] = pixels
 
 
 def _load_backbone(

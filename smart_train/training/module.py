@@ -15,7 +15,8 @@ from torch import nn
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
-from smart_train.models.storage import load_weights, save_model
+from smart_train.models.saving import save_model
+from smart_train.models.storage import load_weights
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
 from smart_train.training.step import Batch, contrastive_loss
 from smart_train.types import Embeddings, LossOutput

@@ -1,0 +1,142 @@
+"""Model folders: writing them, weights under the names that other runtimes expect."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import save_torch_state_dict
+from peft import PeftModel
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from smart_train.errors import ModelError
+from smart_train.models.embedder_files import module_folders
+from smart_train.models.family import Family
+from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+from smart_train.models.smart_model import SmartModel
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
+_WEIGHT_INDEX = "model.safetensors.index.json"
+# What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
+_OWN_FILES = (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
+
+
+def save_model(model: SmartModel, folder: Path) -> None:
+    """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
+    nothing write to a temporary folder and move it."""
+    if not isinstance(model.backbone, PeftModel) and not (model.backbone_frozen and model.base is not None):
+        if model.quantization is not None:
+            raise ModelError(
+                f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"
+            )
+        save_merged(model, folder)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model.backbone, PeftModel):
+        model.backbone.peft_config["default"].base_model_name_or_path = model.base
+        model.backbone.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
+    _write_parts(model, folder, base=model.base, base_revision=model.base_revision)
+
+
+def save_merged(model: SmartModel, folder: Path) -> None:
+    """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = Path(model.family.folder)
+    save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
+    copy_companions(source, folder, model.family)
+    _write_parts(model, folder, base=None, base_revision=None)
+
+
+def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revision: str | None) -> None:
+    if model.projection is not None:
+        model.projection.save(folder)
+    quantization = None if base is None else model.quantization
+    SmartConfig(model.family.name, base, base_revision, quantization, model.scoring, model.family.prompts).write(folder)
+
+
+def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict[str, Tensor]) -> None:
+    """Backbone weights and configuration in the layout of the checkpoint's own class.
+
+    A base model (`Qwen3VLModel`) inside a generation class is saved with that class's prefix on every key: other
+    runtimes read the class named in config.json and refuse unprefixed keys.
+    """
+    names = checkpoint_names(backbone, family)
+    state = {names[name]: value for name, value in backbone.state_dict().items()}
+    save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
+    config = backbone.config.to_dict()
+    config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
+    dtype = str(next(backbone.parameters()).dtype).removeprefix("torch.")
+    for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
+        part["dtype"] = dtype
+        part.pop("_name_or_path", None)  # a path of this machine is nobody else's business
+    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
+
+
+def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[str, Tensor]:
+    """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype; empty where nothing is.
+
+    An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
+    """
+    tensors = {}
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, "pt") as file:
+            names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
+            tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
+    return tensors
+
+
+def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
+    """Whether checkpoint weight `name`, with or without the backbone's prefix, is one that the family does not use."""
+    return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(family.unused_weights)
+
+
+def checkpoint_names(backbone: nn.Module, family: Family) -> dict[str, str]:
+    """Name of each weight in the backbone -> its name in a checkpoint of the class that config.json names."""
+    plain = type(backbone).__name__
+    names = {name: name for name in backbone.state_dict()}
+    if (backbone.config.architectures or [plain])[0] == plain:
+        return names
+    # Older classes write their parts under other names than transformers has for them today.
+    layout = family.checkpoint_layout or (("", f"{backbone.base_model_prefix}."),)
+    for name in names:
+        inside, saved = next(pair for pair in layout if name.startswith(pair[0]))
+        names[name] = saved + name.removeprefix(inside)
+    return names
+
+
+def copy_companions(source: Path, target: Path, family: Family) -> None:
+    """Processor, tokenizer and template files of a model folder, byte for byte but for the pixel limits in force.
+
+    Copying was chosen over `processor.save_pretrained`: without torchvision the processor in memory lacks its video
+    half, and saving it would lose files that the checkpoint came with.
+    """
+    for path in sorted(source.iterdir()):
+        if path.is_dir() or path.name in _OWN_FILES:
+            continue
+        if path.suffix in (*WEIGHT_SUFFIXES, ".py") or path.name.startswith(("adapter_", "projection_")):
+            continue
+        if path.resolve() != (target / path.name).resolve():
+            shutil.copyfile(path, target / path.name)
+    for part in module_folders(source):
+        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (target / name).is_file():
+            values = json.loads((target / name).read_text())
+            _set_pixels(values.get("image_processor", values), family)
+            (target / name).write_text(json.dumps(values, indent=2) + "\n")
+
+
+def _set_pixels(values: dict[str, Any], family: Family) -> None:
+    smallest = family.prompts.min_pixels or family.default_min_pixels
+    largest = family.prompts.max_pixels or family.default_max_pixels
+    limits = (("shortest_edge", "min_pixels", smallest), ("longest_edge", "max_pixels", largest))
+    for edge, key, pixels in limits:
+        if pixels is not None:
+            if isinstance(values.get("size"), dict):
+                values["size"][edge] = pixels
+            if key in values or not isinstance(values.get("size"), dict):
+                values[key] = pixels
