@@ -43,6 +43,9 @@ class Example:
     """A training or evaluation row: a query, its positive document, and any explicit negatives.
 
     `documents[0]` is the positive; `document_ids` runs parallel to it. `source` and `row` (0-based) are for messages.
+
+    `scores` are a teacher's, for distillation: parallel to `documents` (the positive's first), None for a document that
+    the teacher did not score; empty where the row has none at all. `task` names the kind of row it is.
     """
 
     query: ModelInput
@@ -51,6 +54,8 @@ class Example:
     document_ids: tuple[str, ...]
     source: str
     row: int
+    scores: tuple[float | None, ...] = ()
+    task: str | None = None
 
     @property
     def where(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
@@ -36,6 +37,10 @@ class PairCollator:
         document_keys: int64 [N], equal for documents with the same id.
         document_contents: int64 [N], equal for documents with the same content, whatever their ids.
         owner: int64 [N], the query key of the row a document came with.
+        teacher_scores: fp32 [Q, 1 + negatives_per_query], a teacher's scores of each query with its own documents, in
+            the order of `own_documents`; NaN where the teacher gave none.
+        own_documents: int64 [Q, 1 + negatives_per_query], the columns of each query's own documents: its positive,
+            then its explicit negatives.
         rows: list of Q names, source and row, for messages.
     """
 
@@ -76,5 +81,16 @@ class PairCollator:
             "document_keys": torch.tensor([id_key(identity) for identity in identities], dtype=torch.int64),
             "document_contents": contents,
             "owner": query_keys[torch.tensor(owners)],
+            "teacher_scores": torch.tensor([self._scores(example) for example in examples], dtype=torch.float32),
+            "own_documents": self._own_documents(len(examples)),
             "rows": rows,
         }
+
+    def _scores(self, example: Example) -> list[float]:
+        used = example.scores[: 1 + self.negatives_per_query] or (None,) * (1 + self.negatives_per_query)
+        return [math.nan if score is None else score for score in used]
+
+    def _own_documents(self, queries: int) -> torch.Tensor:
+        positives = torch.arange(queries).unsqueeze(1)
+        negatives = queries + torch.arange(queries * self.negatives_per_query).view(queries, -1)
+        return torch.cat([positives, negatives], dim=1)

@@ -18,6 +18,9 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "document_id": ("document_id", "image_filename"),
     "instruction": ("instruction",),
     "negatives": ("negatives",),
+    "task": ("task",),
+    "score": ("score", "positive_score"),
+    "scores": ("scores",),
 }
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 
@@ -27,6 +30,10 @@ class Columns:
     """The source's own name of each column that was found; None for one it does not have.
 
     `negatives` is a tuple of columns, each holding one document, or a single column holding a list of them.
+
+    Scores are a teacher's. They come in one column, `scores`, which holds a list: the positive's, then the negatives';
+    or in a column for each document: `score` for the positive, and NAME_score beside a column NAME of negatives (a list
+    there where NAME holds a list).
     """
 
     positive: str
@@ -35,6 +42,9 @@ class Columns:
     document_id: str | None = None
     instruction: str | None = None
     negatives: tuple[str, ...] = ()
+    task: str | None = None
+    score: str | None = None
+    scores: str | None = None
 
 
 def check_column_map(source: str, given: Mapping[str, str | Sequence[str]]) -> None:

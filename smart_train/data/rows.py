@@ -12,6 +12,7 @@ from PIL import Image
 
 from smart_train.data.columns import Columns
 from smart_train.data.keys import default_id
+from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, as_model_input, describe_image
 from smart_train.types import Example, ModelInput
@@ -43,12 +44,10 @@ class RowReader:
         where = f"{self.source}, row {row}"
         query = self._query(raw, where)
         documents = [self._document(raw, columns.positive, where)]
-        for column in columns.negatives:
-            value = raw.get(column)
-            if isinstance(value, (list, tuple)):
-                documents.extend(self._read(item, f"{where}, column {column!r}", column) for item in value)
-            elif value is not None:  # rows may have fewer negatives than the source has columns
-                documents.append(self._read(value, f"{where}, column {column!r}", column))
+        given = {column: self._negatives(raw, column, where) for column in columns.negatives}
+        for negatives in given.values():
+            documents.extend(negatives)
+        counts = {column: len(negatives) for column, negatives in given.items()}
         positive_id = self._identity(raw, columns.document_id, documents[0], where)
         return Example(
             query=query,
@@ -57,6 +56,8 @@ class RowReader:
             document_ids=(positive_id, *(self._identity(raw, None, document, where) for document in documents[1:])),
             source=self.source,
             row=row,
+            scores=read_scores(raw, columns, counts, where),
+            task=self._task(raw, where),
         )
 
     def document(self, raw: RawRow, row: int) -> tuple[str, ModelInput]:
@@ -79,6 +80,20 @@ class RowReader:
             raise DataError(f"{where}, column {column!r}: {value!r} is {type(value).__name__}; a query must be text")
         item = self._read(value, f"{where}, column {column!r}", column)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
+
+    def _negatives(self, raw: RawRow, column: str, where: str) -> list[ModelInput]:
+        """The documents of one column of negatives; rows may have fewer of them than the source has columns."""
+        value = raw.get(column)
+        if value is None:
+            return []
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return [self._read(item, f"{where}, column {column!r}", column) for item in values]
+
+    def _task(self, raw: RawRow, where: str) -> str | None:
+        value = raw.get(self.columns.task) if self.columns.task else None
+        if value is not None and not isinstance(value, (str, int)):
+            raise DataError(f"{where}, column {self.columns.task!r}: {value!r} is no name of a task; write text")
+        return None if value is None else str(value)
 
     def _document(self, raw: RawRow, column: str, where: str) -> ModelInput:
         if raw.get(column) is None:

@@ -1,0 +1,55 @@
+"""A teacher's scores of a row's documents, for distillation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from smart_train.data.columns import Columns
+from smart_train.errors import DataError
+
+
+def read_scores(
+    raw: Mapping[str, Any], columns: Columns, counts: Mapping[str, int], where: str
+) -> tuple[float | None, ...]:
+    """The scores of one row, the positive's first and then those of the negatives; empty when it has none.
+
+    Args:
+        counts: how many negatives each of `columns.negatives` gave this row.
+        where: source and row, for messages.
+
+    Raises:
+        DataError: a score that is no finite number, or another number of scores than of documents.
+    """
+    expected = 1 + sum(counts.values())
+    if columns.scores is not None and raw.get(columns.scores) is not None:
+        found = _listed(raw[columns.scores], f"{where}, column {columns.scores!r}", expected)
+    else:
+        found = [_number(raw[columns.score], f"{where}, column {columns.score!r}")
+                 if columns.score and raw.get(columns.score) is not None else None]  # fmt: skip
+        for column, count in counts.items():
+            name = f"{column}_score"
+            value = raw.get(name)
+            if value is None:
+                found += [None] * count
+            else:
+                values = value if isinstance(value, (list, tuple)) else [value]
+                found += _listed(values, f"{where}, column {name!r}", count)
+    return tuple(found) if any(score is not None for score in found) else ()
+
+
+def _listed(value: Any, where: str, expected: int) -> list[float | None]:
+    if not isinstance(value, (list, tuple)):
+        raise DataError(f"{where}: {type(value).__name__} {value!r}; must be a list, the positive's score first")
+    if len(value) != expected:
+        raise DataError(
+            f"{where}: holds {len(value)} scores for {expected} documents; give one for each, null where unknown"
+        )
+    return [None if score is None else _number(score, where) for score in value]
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise DataError(f"{where}: {value!r} is no score; a score is a finite number")
+    return float(value)
