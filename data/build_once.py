@@ -19,7 +19,7 @@ def build_once(output: Path, name: str, parameters: dict[str, Any], write: Calla
         output: the folder to make. Holding that very data set, it is left alone; holding anything else, it is refused.
         parameters: what the content depends on, as JSON values; kept in `output/manifest.json`.
         write: fills an empty folder and returns {split: {"rows": int, "pages": int, ...}}; each split has a file
-            `SPLIT.jsonl` and its pages in `images/SPLIT`.
+            `SPLIT.jsonl` and its pages in `images/SPLIT` (none where the documents are text).
 
     Exits with a message when `output` cannot be used.
     """
@@ -40,7 +40,10 @@ def build_once(output: Path, name: str, parameters: dict[str, Any], write: Calla
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    counts = ", ".join(f"{facts['rows']} {split} queries on {facts['pages']} pages" for split, facts in splits.items())
+    counts = ", ".join(
+        f"{facts['rows']} {split} queries" + (f" on {facts['pages']} pages" if facts["pages"] else "")
+        for split, facts in splits.items()
+    )
     print(f"{output}: {counts}")
 
 

@@ -14,11 +14,8 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import random
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +27,9 @@ except ImportError:
     sys.exit("data/real-pages needs pypdfium2: pip install pypdfium2")
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-# The path above is set for these two: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is no package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
+from debian_packages import cache_folder, download  # noqa: E402
 from page_queries import Page, choose_queries, read_pages  # noqa: E402
 
 FORMAT = 1  # raise it when the same parameters would give other pages or other queries
@@ -97,23 +95,6 @@ def obtain(documents: Sequence[Document], cache: Path) -> dict[str, Path]:
             "lists are missing, install the packages, or bring PDF files of your own with --pdf-dir."
         )
     return found
-
-
-def download(package: str, cache: Path) -> dict[str, str]:
-    """Download one package and unpack it into the cache; {package: why not} when that fails."""
-    (cache / "unpacked").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        for command in (["apt-get", "-q", "download", package], ["dpkg", "-x", "ARCHIVE", str(cache / "unpacked")]):
-            archives = [str(file) for file in Path(folder).glob("*.deb")]
-            command = [archives[0] if part == "ARCHIVE" else part for part in command]
-            try:
-                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-            except (FileNotFoundError, subprocess.TimeoutExpired) as error:
-                return {package: f"{package}: {error}"}
-            if done.returncode != 0:
-                reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                return {package: f"{package}: {' '.join(command[:3])}: {reason}"}
-    return {}
 
 
 def open_pdf(path: Path) -> tuple[pypdfium2.PdfDocument, str]:
@@ -194,15 +175,13 @@ def write_data_set(folder: Path, documents: Sequence[Document], options: argpars
     return {name: split.write() for name, split in splits.items()}
 
 
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smart_train" / "real-pages"
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Build the real-pages data set.")
     parser.add_argument("--output", type=Path, required=True, help="folder to make; see manifest.json in it")
     parser.add_argument("--pdf-dir", type=Path, help="use the PDF files of this folder instead of Debian's manuals")
-    parser.add_argument("--cache", type=Path, default=cache_folder(), help="where packages are kept (%(default)s)")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_folder("real-pages"), help="where packages are kept (%(default)s)"
+    )
     parser.add_argument("--dpi", type=int, default=60, help="dots per inch of the pages (%(default)s)")
     parser.add_argument("--queries-per-page", type=int, default=3, help="at most so many (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
