@@ -23,6 +23,7 @@ from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
+from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching
 from smart_train.types import Example
 
@@ -36,6 +37,11 @@ def prompts(recipe: Recipe) -> PromptConfig | None:
     names = PromptConfig().to_dict()
     given = PromptConfig(**{name: getattr(recipe.model, name) for name in names})
     return None if given == PromptConfig() else given
+
+
+def scoring(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's own scoring keys; the model folder, else its family, decides the others."""
+    return {name: value for name, value in recipe.scoring.items() if value is not None}
 
 
 def base_model(
@@ -54,7 +60,7 @@ def base_model(
     if name_or_path is None:
         check_start(recipe, locate(section.name_or_path, section.revision))
     common: dict[str, Any] = {
-        "scoring": recipe.scoring,
+        "scoring": scoring(recipe),
         "family": section.family,
         "prompts": prompts(recipe),
         "attn_implementation": section.attn_implementation,
@@ -114,12 +120,12 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
     return model
 
 
-def objective(recipe: Recipe) -> ContrastiveObjective:
-    """The recipe's objective; `temperature` stands in for a term's own."""
+def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
+    """The recipe's objective; `temperature` stands in for a term's own. `scoring` is that of the model to train."""
     section = recipe.objective
     return ContrastiveObjective(
         section.name,
-        scoring=recipe.scoring,
+        scoring=scoring,
         temperatures={
             "pooled": section.pooled_temperature or section.temperature,
             "late": section.late_temperature or section.temperature,

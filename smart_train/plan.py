@@ -17,7 +17,6 @@ from smart_train.models import SmartModel, find_family
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
 from smart_train.recipe import Recipe
-from smart_train.scoring import ScoringConfig
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
@@ -140,15 +139,20 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
         saved = SmartConfig.read(folder)
         family_class = find_family(recipe.model.family or saved.family, config, folder)
         family = family_class(
-            str(folder), scoring=recipe.scoring or ScoringConfig(), prompts=build.prompts(recipe) or saved.prompts
+            str(folder),
+            scoring=family_class.scoring_of(build.scoring(recipe), saved.scoring),
+            prompts=build.prompts(recipe) or saved.prompts,
         )
         with torch.device("meta"):
             backbone = AutoModel.from_config(config)
             family.fit_backbone(backbone)
-            return build.prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
+            build.objective(recipe, family.scoring)
+            model = build.prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
     except SmartTrainError as error:
         plan.problems.append(f"model: {error}")
         return None
+    plan.quantities["scoring"] = ", ".join(f"{name} {value}" for name, value in family.scoring.to_dict().items())
+    return model
 
 
 def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:

@@ -148,7 +148,9 @@ def _train(
 ) -> SmartModel:
     set_seed(args.seed)  # a new LoRA is drawn at random, and must be the same one when the run is started again
     module = TrainingModule(
-        build.prepare_for_training(model, recipe), build.objective(recipe), caching=build.gradient_caching(recipe)
+        build.prepare_for_training(model, recipe),
+        build.objective(recipe, model.scoring),
+        caching=build.gradient_caching(recipe),
     )
     trainer = SmartTrainer(
         module,

@@ -12,6 +12,8 @@ from PIL import Image
 from smart_train import ScoringConfig, build
 from smart_train.errors import DataError, ModelError, RecipeError
 from smart_train.models import PromptConfig, SmartModel
+from smart_train.recipe.sections import ModelSection
+from tests.models.vision_folders import vision_folder
 from tests.runs import HELD_OUT_ROWS, MODES, OVERRIDES, TINY, WIDTH, tiny_recipe
 
 
@@ -35,6 +37,22 @@ def test_a_drawn_model_is_the_recipes(recipe: Any) -> None:
     same, other = build.base_model(made), build.base_model(recipe(model={"from_config": {"seed": 1}}))
     name, weight = next(iter(model.named_parameters()))
     assert torch.equal(weight, same.get_parameter(name)) and not torch.equal(weight, other.get_parameter(name))
+
+
+def test_scoring_keys_left_out_are_the_folders_else_the_familys(recipe: Any, tmp_path: Path) -> None:
+    def written(scoring: dict[str, Any], **model: Any) -> Any:
+        return recipe(scoring=scoring).model_copy(update={"model": ModelSection(**model)})
+
+    folder = str(vision_folder(tmp_path / "gme", "qwen2_vl"))
+    start = {"name_or_path": folder, "family": "gme", "from_config": {}, "min_pixels": 4 * 28 * 28}
+    assert build.base_model(written({}, **start)).scoring == ScoringConfig(query_tokens="text")
+    made = written({"query_tokens": "content", "late_weight": 2, "layer": None}, **start)
+    model = build.base_model(made)
+    assert model.scoring == ScoringConfig(query_tokens="content", late_weight=2.0)
+    assert build.objective(made, model.scoring).scoring == model.scoring
+    model.save_pretrained(tmp_path / "saved")
+    loaded = build.base_model(written({"layer": 1}, name_or_path=str(tmp_path / "saved")), device="cpu")
+    assert loaded.scoring == ScoringConfig(query_tokens="content", late_weight=2.0, layer=1)
 
 
 def test_a_saved_model_loads_in_the_recipes_dtype(recipe: Any, tmp_path: Path) -> None:
@@ -89,14 +107,16 @@ def test_a_projected_model_is_no_start_for_another_projection(recipe: Any, tmp_p
 
 
 def test_each_term_has_its_temperature_and_weight(recipe: Any) -> None:
-    made = build.objective(recipe(objective={"temperature": 0.1, "late_temperature": 0.2, "pooled_weight": 3}))
+    section = {"temperature": 0.1, "late_temperature": 0.2, "pooled_weight": 3}
+    made = build.objective(recipe(objective=section), ScoringConfig())
     assert {name: round(1 / scale.exp().item(), 6) for name, scale in made.log_scales.items()} == {
         "pooled": 0.1,
         "late": 0.2,
     }
     assert made.weights == {"pooled": 3.0, "late": 1.0}
     assert not any(parameter.requires_grad for parameter in made.parameters())
-    learned = build.objective(recipe(objective={"name": "hybrid", "temperature": 0.1, "learn_temperature": True}))
+    section = {"name": "hybrid", "temperature": 0.1, "learn_temperature": True}
+    learned = build.objective(recipe(objective=section), ScoringConfig())
     assert list(learned.log_scales) == ["hybrid"] and learned.log_scales["hybrid"].requires_grad
 
 

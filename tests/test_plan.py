@@ -11,6 +11,8 @@ import pytest
 
 from smart_train import build
 from smart_train.plan import derive, processes
+from smart_train.recipe.sections import ModelSection
+from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, tiny_recipe
 
 
@@ -105,6 +107,15 @@ def test_more_of_everything_is_more_memory(tiny_data: Path, tmp_path: Path) -> N
     large = {"training": {"per_device_train_batch_size": 24}}
     less = {"training": {"per_device_train_batch_size": 24, "gradient_checkpointing": True}}
     assert bytes_of(**less) < bytes_of(**large)
+
+
+def test_the_scoring_in_force_is_the_familys_where_the_recipe_says_nothing(tiny_data: Path, tmp_path: Path) -> None:
+    folder = vision_folder(tmp_path / "gme", "qwen2_vl")
+    model = ModelSection(name_or_path=str(folder), family="gme", from_config={}, min_pixels=4 * 28 * 28)
+    for scoring, expected in (({}, "text"), ({"query_tokens": "all"}, "all")):
+        plan = derive(tiny_recipe(tiny_data, tmp_path, scoring=scoring).model_copy(update={"model": model}))
+        assert plan.problems == []
+        assert f"query_tokens {expected}" in plan.quantities["scoring"]
 
 
 def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ class ContrastiveObjective(nn.Module):
         super().__init__()
         if name not in OBJECTIVES:
             raise ScoreError(f"objective {name!r} is unknown; choose {', '.join(OBJECTIVES)}")
+        if name == "hybrid" and not (scoring.pooled_weight and scoring.late_weight):
+            raise ScoreError("objective 'hybrid': scoring gives one of its two terms the weight 0; use pooled or late")
         self.name = name
         self.scoring = scoring
         self.shared_negatives = shared_negatives

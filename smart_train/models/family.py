@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,6 +136,14 @@ class Family(ABC):
         # Workers read the folder's files again: it is cheap there, and a processor's class may not survive pickling.
         cached = {name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)}
         return {name: value for name, value in self.__dict__.items() if name not in cached}
+
+    @classmethod
+    def scoring_of(cls, given: ScoringConfig | Mapping[str, Any] | None, saved: ScoringConfig | None) -> ScoringConfig:
+        """How a model of this family scores: as `given`; for keys not given as its folder says (`saved`), else the
+        family."""
+        if isinstance(given, ScoringConfig):
+            return given
+        return ScoringConfig.from_dict({**(saved or cls.default_scoring).to_dict(), **(given or {})})
 
     @classmethod
     def claims(cls, folder: Path) -> bool | None:

@@ -6,7 +6,7 @@ states from the chosen layer, through the token projection if there is one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class SmartModel(nn.Module):
         cls,
         name_or_path: str | Path,
         *,
-        scoring: ScoringConfig | None = None,
+        scoring: ScoringConfig | Mapping[str, Any] | None = None,
         dtype: str | torch.dtype | None = None,
         device: str | torch.device | None = None,
         revision: str | None = None,
@@ -90,7 +90,7 @@ class SmartModel(nn.Module):
         """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
 
         Args:
-            scoring: replaces the saved scoring configuration (or the family's default).
+            scoring: replaces the saved scoring configuration (or the family's default); a mapping replaces single keys.
             dtype: "float32", "bfloat16", "float16" or a torch dtype. None: as saved on a GPU, float32 on a CPU, where
                 half precision is slower and no smaller in practice.
             device: None takes the GPU when there is one.
@@ -125,7 +125,7 @@ class SmartModel(nn.Module):
         cls,
         folder: str | Path,
         *,
-        scoring: ScoringConfig | None = None,
+        scoring: ScoringConfig | Mapping[str, Any] | None = None,
         overrides: dict[str, Any] | None = None,
         init_std: float | None = None,
         seed: int = 0,

@@ -7,6 +7,7 @@ projection; the last two name the base they belong to.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -59,7 +60,7 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
 def load_model(
     name_or_path: str,
     *,
-    scoring: ScoringConfig | None,
+    scoring: ScoringConfig | Mapping[str, Any] | None,
     dtype: str | torch.dtype | None,
     device: str | torch.device | None,
     revision: str | None,
@@ -83,7 +84,7 @@ def load_model(
     family_class = find_family(family or inherited.family, config, base_folder)
     reader = family_class(
         str(base_folder),
-        scoring=scoring or inherited.scoring or family_class.default_scoring,
+        scoring=family_class.scoring_of(scoring, inherited.scoring),
         prompts=prompts or inherited.prompts,
     )
     options = loading_arguments(quantization, reader, config, device)
@@ -107,7 +108,7 @@ def load_model(
 def model_from_config(
     folder: str,
     *,
-    scoring: ScoringConfig | None,
+    scoring: ScoringConfig | Mapping[str, Any] | None,
     overrides: dict[str, Any],
     init_std: float | None,
     seed: int,
@@ -128,7 +129,7 @@ def model_from_config(
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, **kwargs)
     reader = family_class(
-        str(located), scoring=scoring or saved.scoring or family_class.default_scoring, prompts=prompts or saved.prompts
+        str(located), scoring=family_class.scoring_of(scoring, saved.scoring), prompts=prompts or saved.prompts
     )
     reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()

@@ -62,25 +62,29 @@ def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_di
     return filled
 
 
-def _check_scoring(section: Any) -> tuple[ScoringConfig, list[str]]:
-    """ScoringConfig owns its rules; asking it key by key reports every mistake, not the first."""
+def _check_scoring(section: Any) -> tuple[dict[str, Any], list[str]]:
+    """The section with null for every key that is not given. ScoringConfig owns its rules; asking it key by key reports
+    every mistake, not the first."""
+    checked: dict[str, Any] = {item.name: None for item in fields(ScoringConfig)}
     if section is None:
-        return ScoringConfig(), []
+        return checked, []
     if not isinstance(section, Mapping):
-        return ScoringConfig(), [bad_value("scoring", section, "must be a section (keys and values)")]
+        return checked, [bad_value("scoring", section, "must be a section (keys and values)")]
     good, problems = {}, []
     for key, value in section.items():
+        if value is None and key in checked:
+            continue
         # A weight of 0 alone is fine; the two together are judged below.
         partner = {"late_weight": 1.0} if key == "pooled_weight" else {"pooled_weight": 1.0}
         try:
-            ScoringConfig.from_dict({**partner, key: value})
-            good[key] = value
+            good[key] = getattr(ScoringConfig.from_dict({**partner, key: value}), key)
         except ScoreError as error:
             problems.append(str(error))
     try:
-        return ScoringConfig.from_dict(good), problems
+        ScoringConfig.from_dict(good)
     except ScoreError as error:
-        return ScoringConfig(), [*problems, str(error)]
+        return checked, [*problems, str(error)]
+    return {**checked, **good}, problems
 
 
 def _check_training(section: Any) -> tuple[dict[str, Any], list[str]]:

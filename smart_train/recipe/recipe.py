@@ -21,7 +21,6 @@ from smart_train.recipe.sections import (
     ProjectionSection,
     Section,
 )
-from smart_train.scoring import ScoringConfig
 
 Mode = Literal["lora", "projection", "full"]
 MODES: tuple[Mode, ...] = ("lora", "projection", "full")
@@ -55,7 +54,8 @@ class Recipe(Section):
     """One run. Read with `load_recipe`; `to_yaml` writes what was read back, all defaults visible.
 
     Of `lora`, `projection` and `full` exactly one is set. `training` holds keyword arguments of
-    `transformers.TrainingArguments`.
+    `transformers.TrainingArguments`, `scoring` the fields of `ScoringConfig`: null where the model folder, else the
+    model's family, decides.
     """
 
     model: ModelSection
@@ -64,7 +64,7 @@ class Recipe(Section):
     projection: ProjectionSection | None = None
     full: FullSection | None = None
     objective: ObjectiveSection = ObjectiveSection()
-    scoring: ScoringConfig = ScoringConfig()
+    scoring: dict[str, Any] = {}
     training: dict[str, Any] = {}
     gradient_caching: GradientCachingSection | None = None
     evaluation: EvaluationSection = EvaluationSection()

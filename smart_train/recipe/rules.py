@@ -157,7 +157,7 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if filled.mode == "projection" and objective.name in ("pooled", "joint"):
         rule = "a projection does not touch the pooled vector, so a pooled term would train nothing; use late or hybrid"
         problems.append(bad_value("objective.name", objective.name, rule))
-    if objective.name == "hybrid" and not (filled.scoring.pooled_weight and filled.scoring.late_weight):
+    if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
     return problems

@@ -124,6 +124,12 @@ def test_unknown_objective_lists_the_known():
         objective("colbert")
 
 
+@pytest.mark.parametrize("term", ["pooled_weight", "late_weight"])
+def test_hybrid_without_one_of_its_terms_is_refused(term):
+    with pytest.raises(ScoreError, match="one of its two terms the weight 0; use pooled or late"):
+        ContrastiveObjective("hybrid", scoring=ScoringConfig(**{term: 0}), temperatures={"hybrid": 0.05})
+
+
 def test_temperature_must_be_positive():
     with pytest.raises(ScoreError, match="temperature of late is 0"):
         ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": 0.0})
