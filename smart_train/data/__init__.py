@@ -3,6 +3,7 @@
 from smart_train.data.checks import CheckReport, check_examples
 from smart_train.data.collator import PairCollator
 from smart_train.data.config import SourceConfig
+from smart_train.data.pdf import PdfPage, read_pdf, read_pdfs
 from smart_train.data.rows import ExampleRows
 from smart_train.data.sources import load_documents, load_examples
 
@@ -10,8 +11,11 @@ __all__ = [
     "CheckReport",
     "ExampleRows",
     "PairCollator",
+    "PdfPage",
     "SourceConfig",
     "check_examples",
     "load_documents",
     "load_examples",
+    "read_pdf",
+    "read_pdfs",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import random
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_examples
+from tests.pdf_files import make_pdf, words
 
 pytest.importorskip("pypdfium2")
 FOLDER = Path(__file__).parents[2] / "data" / "real-pages"
@@ -26,51 +26,6 @@ def builder() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def make_pdf(path: Path, pages: list[list[str]], bookmarks: list[tuple[str, int]]) -> None:
-    """A PDF with a text layer and an outline, written object by object."""
-    objects: list[str] = []
-
-    def add(body: str) -> int:
-        objects.append(body)
-        return len(objects)
-
-    catalog, tree, outline, font = add(""), add(""), add(""), add("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
-    kids = []
-    for lines in pages:
-        escaped = [line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in lines]
-        text = "BT /F1 10 Tf 12 TL 40 750 Td " + " ".join(f"({line}) Tj T*" for line in escaped) + " ET"
-        stream = add(f"<</Length {len(text)}>>stream\n{text}\nendstream")
-        resources = f"<</Font<</F1 {font} 0 R>>>>"
-        kids.append(
-            add(f"<</Type/Page/Parent {tree} 0 R/MediaBox[0 0 612 792]/Contents {stream} 0 R/Resources{resources}>>")
-        )
-    items = [add("") for _ in bookmarks]
-    for index, (title, page) in enumerate(bookmarks):
-        following = f"/Next {items[index + 1]} 0 R" if index + 1 < len(items) else ""
-        destination = f"/Dest[{kids[page]} 0 R/Fit]"
-        objects[items[index] - 1] = f"<</Title({title})/Parent {outline} 0 R{destination}{following}>>"
-    objects[catalog - 1] = f"<</Type/Catalog/Pages {tree} 0 R/Outlines {outline} 0 R>>"
-    objects[tree - 1] = f"<</Type/Pages/Count {len(kids)}/Kids[{' '.join(f'{kid} 0 R' for kid in kids)}]>>"
-    ends = f"/First {items[0]} 0 R/Last {items[-1]} 0 R" if items else ""
-    objects[outline - 1] = f"<</Type/Outlines/Count {len(items)}{ends}>>"
-    content, offsets = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, start=1):
-        offsets.append(len(content))
-        content += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
-    start = len(content)
-    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
-    content += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}".encode()
-    content += f"trailer<</Size {len(objects) + 1}/Root {catalog} 0 R>>\nstartxref\n{start}\n%%EOF\n".encode()
-    path.write_bytes(content)
-
-
-def words(seed: str, lines: int = 12) -> list[str]:
-    """Lines of invented words, different for every seed."""
-    rng = random.Random(seed)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    return [" ".join("".join(rng.choices(letters, k=6)) for _ in range(9)) for _ in range(lines)]
 
 
 @pytest.fixture

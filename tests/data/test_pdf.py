@@ -1,0 +1,148 @@
+"""Pages of PDF files: rendered once, numbered, with their text; every file that cannot be read says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from smart_train.data import PdfPage, read_pdf, read_pdfs
+from smart_train.data.pdf import page_cache
+from smart_train.errors import DataError
+from tests.pdf_files import make_pdf
+
+pdfium = pytest.importorskip("pypdfium2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """b.pdf of two pages with a bookmark to the second, sub/a.PDF of one."""
+    (tmp_path / "pdfs" / "sub").mkdir(parents=True)
+    make_pdf(tmp_path / "pdfs" / "b.pdf", [["First page."], ["Second", "page."]], [("The end", 1)])
+    make_pdf(tmp_path / "pdfs" / "sub" / "a.PDF", [["Alone."]], [])
+    return tmp_path / "pdfs"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def test_pages_in_order_with_numbers_text_and_titles(folder: Path, cache: Path) -> None:
+    pages = list(read_pdfs(folder, dpi=36, cache_dir=cache))
+    assert all(isinstance(page, PdfPage) for page in pages)
+    assert [page.id for page in pages] == ["b.pdf#page=1", "b.pdf#page=2", "sub/a.PDF#page=1"]
+    assert [page.text for page in pages] == ["First page.", "Second\npage.", "Alone."]
+    assert [page.titles for page in pages] == [(), ("The end",), ()]
+    for page in pages:
+        with Image.open(page.image) as image:
+            assert image.size == (306, 396) and image.mode == "RGB"  # 612 x 792 points at half a pixel each
+            assert image.getextrema() != ((255, 255),) * 3, "the text is drawn"
+
+
+def test_pages_are_rendered_once_for_a_content_and_a_resolution(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (page,) = read_pdf(folder / "sub" / "a.PDF", dpi=36, cache_dir=cache)
+    finer = read_pdf(folder / "sub" / "a.PDF", dpi=72, cache_dir=cache)
+    assert finer[0].image != page.image
+    copy = folder / "copy.pdf"
+    copy.write_bytes((folder / "sub" / "a.PDF").read_bytes())
+
+    def never(*_: object) -> None:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(pdfium, "PdfDocument", never)
+    (again,) = read_pdf(copy, dpi=36, cache_dir=cache)
+    assert (again.image, again.text, again.id) == (page.image, page.text, "copy.pdf#page=1")
+
+
+def test_a_cache_cut_off_is_filled_again(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def cut(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", cut)
+        with pytest.raises(Killed):
+            read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
+    assert not list(cache.iterdir()), "nothing half made is left"
+    assert len(read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)) == 2
+
+
+def test_another_process_may_be_faster(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, calls = Path.rename, []
+
+    def beaten(made: Path, target: Path) -> Path:
+        calls.append(made)
+        if len(calls) == 1:  # the other process finishes between our last page and our renaming
+            read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
+        return rename(made, target)
+
+    monkeypatch.setattr(Path, "rename", beaten)
+    pages = read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
+    assert len(calls) == 2 and all(page.image.is_file() for page in pages)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_where_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SMART_TRAIN_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert page_cache() == tmp_path / "xdg" / "smart_train" / "pdf-pages"
+    monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "own"))
+    assert page_cache() == tmp_path / "own" / "pdf-pages"
+
+
+def locked_pdf(path: Path) -> None:
+    """A file that asks for a password: its check value fits none."""
+    content = (
+        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n"
+    )
+    content += b"3 0 obj\n<</Filter/Standard/V 1/R 2/P -4/O<" + b"00" * 32 + b">/U<" + b"11" * 32 + b">>>\nendobj\n"
+    start = len(content)
+    table = "".join(f"{content.index(f'{number} 0 obj'.encode()):010d} 00000 n \n" for number in (1, 2, 3))
+    content += f"xref\n0 4\n0000000000 65535 f \n{table}".encode()
+    ids = "<" + "22" * 16 + ">"
+    content += f"trailer<</Size 4/Root 1 0 R/Encrypt 3 0 R/ID[{ids}{ids}]>>\nstartxref\n{start}\n%%EOF\n".encode()
+    path.write_bytes(content)
+
+
+def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:
+    (folder / "a-text.pdf").write_text("not a PDF")
+    locked_pdf(folder / "c-locked.pdf")
+    huge = (folder / "b.pdf").read_bytes().replace(b"[0 0 612 792]", b"[0 0 99999 99999]")
+    (folder / "d-huge.pdf").write_bytes(huge)
+    found = list(read_pdfs(folder, dpi=36, cache_dir=cache))
+    assert [page.id for page in found if isinstance(page, PdfPage)] == [
+        "b.pdf#page=1",
+        "b.pdf#page=2",
+        "sub/a.PDF#page=1",
+    ]
+    errors = [str(error) for error in found if isinstance(error, DataError)]
+    for error, (name, why) in zip(
+        errors,
+        (
+            ("a-text.pdf", "cannot be read as PDF: "),
+            ("c-locked.pdf", "is protected by a password; save a copy without one"),
+            ("d-huge.pdf, page 1", "pixels; from 1 to 89478485 are accepted, so lower dpi"),
+        ),
+        strict=True,
+    ):
+        assert error.startswith(f"{folder / name.split(',')[0]}") and name in error and why in error
+
+
+def test_bad_calls(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    for path, options, message in (
+        (tmp_path / "none", {}, "none: no such file or folder"),
+        (tmp_path / "empty", {}, "empty: holds no PDF file"),
+        (folder, {"dpi": 0}, "b.pdf: dpi is 0; it must be at least 1"),
+    ):
+        with pytest.raises(DataError, match=message):
+            list(read_pdfs(path, cache_dir=tmp_path / "cache", **options))
+    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    with pytest.raises(DataError, match=r"PDF files need pypdfium2: pip install 'smart_train\[pdf\]'"):
+        list(read_pdfs(folder, cache_dir=tmp_path / "cache"))
