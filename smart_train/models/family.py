@@ -23,6 +23,7 @@ from smart_train.types import ModelInput
 
 Role = Literal["query", "document"]
 Features = dict[str, Tensor]
+SMART_CONFIG = "smart_config.json"  # the file by which a saved folder is known
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ class Family(ABC):
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
         """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""
+
+    def save_files(self, folder: Path) -> None:  # noqa: B027 (as above)
+        """Files of its own folder that this family must write anew into a saved model's `folder`, after the others were
+        copied there: a tokenizer that gained a token."""
 
     @abstractmethod
     def render(self, item: ModelInput, role: Role) -> str:

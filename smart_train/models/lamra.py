@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor, Qwen3VLProcessor
 
-from smart_train.errors import ModelError
-from smart_train.models.family import Features, Role
+from smart_train.models.embedder_files import read_json
+from smart_train.models.family import SMART_CONFIG, Features, Role
 from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
+from smart_train.models.vocabulary import add_token, grow_embeddings
 from smart_train.types import ModelInput
 
 EMB = "<emb>"
@@ -30,8 +31,8 @@ _VOCABULARIES = ("added_tokens.json", "tokenizer_config.json", "tokenizer.json")
 class LamRA(VisionLanguageFamily):
     """User turn = images, text, request for one word; assistant turn = `<emb>.`; no generation prompt after it.
 
-    A folder whose tokenizer lacks `<emb>` (a plain instruct model) gets it as the next free id, the same every time.
-    Its embedding is one of the spare rows that Qwen's models have; the pooled state comes before it, unaware of it.
+    A folder whose tokenizer lacks `<emb>` (a plain instruct model) gets it as `vocabulary` says; what is saved from
+    then on has it. The pooled state comes before it, unaware of it; its own state is a kept token.
     """
 
     name = "lamra"
@@ -52,7 +53,9 @@ class LamRA(VisionLanguageFamily):
     @cached_property
     def processor(self) -> Any:
         processor = super().processor
-        processor.tokenizer.add_tokens([EMB])  # nothing happens where it is there
+        folder = Path(self.folder)
+        saved_as = (read_json(folder / SMART_CONFIG) or {}).get("family")
+        add_token(processor.tokenizer, EMB, folder, saved=saved_as == self.name)
         return processor
 
     @cached_property
@@ -76,12 +79,10 @@ class LamRA(VisionLanguageFamily):
         return torch.where(features["input_ids"] == self.emb_id, torch.arange(width), -1).amax(dim=1) - 1
 
     def fit_backbone(self, backbone: nn.Module) -> None:
-        rows = backbone.get_input_embeddings().num_embeddings
-        if self.emb_id >= rows:
-            raise ModelError(
-                f"{self.folder}: {EMB} would be token {self.emb_id}, and the model has embeddings for {rows}; a model "
-                f"of family {self.name} needs a spare row in its vocabulary"
-            )
+        grow_embeddings(backbone, self.emb_id + 1)
+
+    def save_files(self, folder: Path) -> None:
+        self.processor.tokenizer.save_pretrained(folder)
 
 
 class LamRAQwen25(LamRA):

@@ -17,6 +17,7 @@ from smart_train.models.embedder_files import module_folders
 from smart_train.models.family import Family
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.smart_model import SmartModel
+from smart_train.models.vocabulary import grow_heads
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
 _WEIGHT_INDEX = "model.safetensors.index.json"
@@ -48,6 +49,7 @@ def save_merged(model: SmartModel, folder: Path) -> None:
     source = Path(model.family.folder)
     save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
     copy_companions(source, folder, model.family)
+    model.family.save_files(folder)
     _write_parts(model, folder, base=None, base_revision=None)
 
 
@@ -77,7 +79,8 @@ def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict
 
 
 def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[str, Tensor]:
-    """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype; empty where nothing is.
+    """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype and as long as its vocabulary;
+    empty where nothing is.
 
     An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
     """
@@ -86,7 +89,7 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
         with safe_open(path, "pt") as file:
             names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
             tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
-    return tensors
+    return grow_heads(tensors, backbone.get_input_embeddings().num_embeddings)
 
 
 def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:

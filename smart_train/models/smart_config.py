@@ -8,11 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from smart_train.errors import ModelError
-from smart_train.models.family import PromptConfig
+from smart_train.models.family import SMART_CONFIG, PromptConfig
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.scoring import ScoringConfig
 
-SMART_CONFIG = "smart_config.json"
 FORMAT = 1
 
 

@@ -177,11 +177,6 @@ def test_video_is_refused_by_name(make, name):
         make(name).encode_document(ModelInput(None, video="clip.mp4"))
 
 
-def test_a_vocabulary_without_a_spare_row_has_no_place_for_emb(make):
-    with pytest.raises(ModelError, match="<emb> would be token 2048, and the model has embeddings for 2048"):
-        make("lamra", overrides={"text_config": {"vocab_size": 2048}})
-
-
 def test_files_tell_the_families_of_one_backbone_apart(tmp_path):
     folder = vision_folder(tmp_path / "qwen2", "qwen2_vl")
     with pytest.raises(ModelError, match="served by gme, lamra.*set model.family"):
