@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from transformers import AutoModel, TrainingArguments
 
 from smart_train.data import CheckReport, PairCollator, SourceConfig, check_examples, load_documents, load_examples
 from smart_train.distributed import is_main
@@ -17,10 +17,11 @@ from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
 from smart_train.losses import ContrastiveObjective
-from smart_train.models import PromptConfig, SmartModel, TokenProjection
+from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
-from smart_train.models.storage import locate
+from smart_train.models.smart_config import SmartConfig
+from smart_train.models.storage import locate, read_config
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
 from smart_train.scoring import ScoringConfig
@@ -99,6 +100,31 @@ def check_start(recipe: Recipe, folder: Path) -> None:
         )
 
 
+def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
+    """The model in `folder` as the recipe would train it, on the meta device: shapes and names, no weights.
+
+    Raises:
+        SmartTrainError: the recipe's way of training does not fit the model.
+    """
+    check_start(recipe, folder)
+    drawn = recipe.model.from_config
+    config = read_config(
+        folder, overrides=drawn.overrides if drawn else None, trust_remote_code=recipe.model.trust_remote_code
+    )
+    saved = SmartConfig.read(folder)
+    family_class = find_family(recipe.model.family or saved.family, config, folder)
+    family = family_class(
+        str(folder),
+        scoring=family_class.scoring_of(scoring(recipe), saved.scoring),
+        prompts=prompts(recipe) or saved.prompts,
+    )
+    objective(recipe, family.scoring)
+    with torch.device("meta"):
+        backbone = AutoModel.from_config(config)
+        family.fit_backbone(backbone)
+        return prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
+
+
 def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
     """`model` with what the recipe trains attached and open to gradients, all else frozen.
 
@@ -109,8 +135,15 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
         model.backbone = add_lora(model.backbone, model.family, **recipe.lora.model_dump())
     elif recipe.projection is not None:
         model.freeze_backbone()
-        model.projection = TokenProjection(model.hidden_size, recipe.projection.dim).to(model.device)
-        model.projection.reset(recipe.training["seed"])
+        section = recipe.projection
+        projection = TokenProjection(
+            model.hidden_size,
+            section.dim,
+            hidden_dim=section.hidden_dim,
+            layers=section.layers or [model.scoring.layer],
+        )
+        projection.reset(recipe.training["seed"])
+        model.add_projection(projection)
     elif recipe.full is not None and recipe.full.freeze_vision:
         for name, parameter in model.backbone.named_parameters():
             if any(part in name.split(".") for part in model.family.vision_modules):
@@ -253,5 +286,8 @@ def _trained(recipe: Recipe) -> str:
         kind = "rsLoRA" if recipe.lora.use_rslora else "DoRA" if recipe.lora.use_dora else "LoRA"
         return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}"
     if recipe.projection is not None:
-        return f"a token projection of width {recipe.projection.dim} on a frozen backbone"
+        section = recipe.projection
+        middle = f" over {section.hidden_dim}" if section.hidden_dim else ""
+        layers = f" of layers {section.layers}" if section.layers else ""
+        return f"a token projection to width {section.dim}{middle}{layers} on a frozen backbone"
     return "all weights" + (" but the vision tower's" if recipe.full.freeze_vision else "")

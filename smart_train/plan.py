@@ -8,14 +8,12 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
-from transformers import AutoModel
 
 from smart_train import build
 from smart_train.errors import DataError, ModelError, SmartTrainError
 from smart_train.losses.contrastive import OBJECTIVES
-from smart_train.models import SmartModel, find_family
-from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import locate, read_config
+from smart_train.models import SmartModel
+from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
@@ -129,29 +127,11 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
         (plan.problems if certain else plan.unchecked).append(f"model.name_or_path: {error}")
         return None
     try:
-        build.check_start(recipe, folder)
-        drawn = recipe.model.from_config
-        config = read_config(
-            folder,
-            overrides=drawn.overrides if drawn else None,
-            trust_remote_code=recipe.model.trust_remote_code,
-        )
-        saved = SmartConfig.read(folder)
-        family_class = find_family(recipe.model.family or saved.family, config, folder)
-        family = family_class(
-            str(folder),
-            scoring=family_class.scoring_of(build.scoring(recipe), saved.scoring),
-            prompts=build.prompts(recipe) or saved.prompts,
-        )
-        with torch.device("meta"):
-            backbone = AutoModel.from_config(config)
-            family.fit_backbone(backbone)
-            build.objective(recipe, family.scoring)
-            model = build.prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
+        model = build.skeleton(recipe, folder)
     except SmartTrainError as error:
         plan.problems.append(f"model: {error}")
         return None
-    plan.quantities["scoring"] = ", ".join(f"{name} {value}" for name, value in family.scoring.to_dict().items())
+    plan.quantities["scoring"] = ", ".join(f"{name} {value}" for name, value in model.scoring.to_dict().items())
     return model
 
 
@@ -196,6 +176,8 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
     activations = (2 * width / 2 * live * text.hidden_size * layers + per_layer) if checkpointed else per_layer * layers
     if model.backbone_frozen:
         activations = per_layer
+    if model.needs_hidden_states:
+        activations += (layers + 1) * width * live * text.hidden_size
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     token_width = model.projection.dim if model.projection is not None else text.hidden_size

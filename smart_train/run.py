@@ -22,6 +22,7 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_r
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.models import SmartModel
+from smart_train.models.storage import locate
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
 from smart_train.run_folder import RunFolder, data_fingerprint
@@ -51,6 +52,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     # Paths and messages are the user's text, not rich's markup.
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
+    on_main(lambda: _check_model(recipe))
     training, held_out = _load_data(recipe, args, console)
     folder = on_main(
         lambda: RunFolder.open(
@@ -206,6 +208,11 @@ def _finish(
     folder.advance("exported")
     _report(folder, console)
     _publish(recipe, folder, console)
+
+
+def _check_model(recipe: Recipe) -> None:
+    """Raises SmartTrainError now rather than after the first evaluation, when what the recipe trains does not fit."""
+    build.skeleton(recipe, locate(recipe.model.name_or_path, recipe.model.revision, weights=False))
 
 
 def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from smart_train import ScoringConfig, build
 from smart_train.errors import DataError, ModelError, RecipeError
 from smart_train.models import PromptConfig, SmartModel
+from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from tests.models.vision_folders import vision_folder
 from tests.runs import HELD_OUT_ROWS, MODES, OVERRIDES, TINY, WIDTH, tiny_recipe
@@ -90,6 +91,17 @@ def test_a_projection_is_drawn_from_the_seed(recipe: Any) -> None:
         return build.prepare_for_training(build.base_model(made), made).projection.linear.weight
 
     assert torch.equal(drawn(1), drawn(1)) and not torch.equal(drawn(1), drawn(2))
+
+
+def test_a_projection_reads_the_layers_of_the_recipe_else_the_scored_one(recipe: Any) -> None:
+    def prepared(**sections: Any) -> Any:
+        made = recipe(**merge(MODES["projection"], sections))
+        return build.prepare_for_training(build.base_model(made), made).projection
+
+    assert prepared().layers == (-1,) and prepared().hidden_dim is None
+    assert prepared(scoring={"layer": 1}).layers == (1,)
+    mixed = prepared(projection={"layers": [-1, 0], "hidden_dim": 24})
+    assert (mixed.layers, mixed.hidden_dim, mixed.dim) == ((-1, 0), 24, 16)
 
 
 @pytest.mark.parametrize("mode", ["full", "projection"])

@@ -11,6 +11,7 @@ import pytest
 
 from smart_train import build
 from smart_train.plan import derive, processes
+from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, tiny_recipe
@@ -104,6 +105,8 @@ def test_more_of_everything_is_more_memory(tiny_data: Path, tmp_path: Path) -> N
     plain = bytes_of()
     assert bytes_of(training={"per_device_train_batch_size": 16}) > plain
     assert bytes_of(**MODES["projection"]) < bytes_of(**MODES["lora"]) < plain
+    inner = merge(MODES["projection"], {"projection": {"layers": [0, -1]}})
+    assert bytes_of(**MODES["projection"]) < bytes_of(**inner), "all hidden states are kept for it"
     large = {"training": {"per_device_train_batch_size": 24}}
     less = {"training": {"per_device_train_batch_size": 24, "gradient_checkpointing": True}}
     assert bytes_of(**less) < bytes_of(**large)

@@ -122,6 +122,10 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ({"full": {}, "model": {"quantization": "4bit"}}, "model.quantization: '4bit'; needs lora or projection"),
         ({"projection": {}, "objective": {"name": "pooled"}}, "would train nothing; use late or hybrid"),
         ({"projection": {}, "objective": {"name": "joint"}}, "would train nothing; use late or hybrid"),
+        ({"projection": {"layers": [-1, 4, 4]}}, "projection.layers: [-1, 4, 4]; names a layer twice"),
+        ({"projection": {"layers": [4, 8]}, "scoring": {"layer": 4}}, "scoring.layer: 4; the projection reads its own"),
+        ({"projection": {"layers": []}}, "projection.layers: "),
+        ({"projection": {"hidden_dim": 0}}, "projection.hidden_dim: 0; "),
         (
             {"objective": {"name": "late", "late_temperature": 0.1}},
             "objective.late_temperature: 0.1; only objective.name joint",

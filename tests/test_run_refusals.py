@@ -196,6 +196,28 @@ def test_a_projection_wider_than_the_model(command: Any, word: str) -> None:
     )
 
 
+@pytest.mark.parametrize("word", ["train", "validate"])
+def test_a_projection_of_a_layer_that_the_model_does_not_have(command: Any, word: str) -> None:
+    refused(
+        command(word, full=None, projection={"dim": 8, "layers": [1, 3]}),
+        "projection.layers 3 is out of range: the model has hidden states -3 .. 2",
+    )
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"full": None, "projection": {"dim": WIDTH + 1}},
+        {"full": None, "lora": {"target_modules": "no_such_module"}},
+        {"full": None, "lora": {"target_modules": ".*qkv"}},
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_evaluated(command: Any, sections: Any) -> None:
+    ended = command(**sections, evaluation={"before": True})
+    refused(ended)
+    assert "Evaluating" not in ended.out and not ended.run.exists()
+
+
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter beside its base."""

@@ -1,79 +1,188 @@
 """The token projection: a small trained map on kept token states, the backbone untouched.
 
-SMART, section on post-training a frozen backbone: LayerNorm over the hidden size, then a linear map without bias to the
-token width, then L2 normalisation. The pooled vector does not pass through it.
+SMART (arXiv 2605.24938), section on post-training a frozen backbone, and the authors' public code: token states of one
+or several layers, mixed into one; LayerNorm over the hidden size; a linear map without bias to the token width, or two
+with a GELU between. L2 normalisation follows in `SmartModel`. The pooled vector does not pass through any of it.
+
+Shapes: N kept tokens, L layers, H the backbone's width, d the token's.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from smart_train.errors import ModelError
 
 CONFIG_NAME = "projection_config.json"
 WEIGHTS_NAME = "projection.safetensors"
+_RMS_EPS = 1e-6  # the authors'
+_QUERY_STD = 0.02  # the authors': at the start the mixture is nearly even
 
 
 class TokenProjection(nn.Module):
-    """LayerNorm(H), then Linear(H -> dim) without bias.
+    """LayerNorm(H), then Linear(H -> dim), or Linear(H -> hidden_dim), GELU, Linear(hidden_dim -> dim); no biases.
+
+    Several layers are mixed first, each token by weights of its own: a learned vector scores the token's state in every
+    layer, and the states are averaged by the softmax of the scores (see `layer_weights`).
 
     Args:
         hidden_size: H, the backbone's width.
         dim: d, the width of the projected tokens, at most H. Smaller: a smaller index and a cheaper score.
+        hidden_dim: width between the two linear maps; None is a single one.
+        layers: which hidden states it reads, numbered as `scoring.layer`: -1 is the last, k >= 0 the state after k
+            decoder layers.
+
+    Raises:
+        ModelError: a width or the choice of layers makes no projection.
     """
 
-    def __init__(self, hidden_size: int, dim: int) -> None:
+    def __init__(
+        self, hidden_size: int, dim: int, *, hidden_dim: int | None = None, layers: Sequence[int] = (-1,)
+    ) -> None:
         super().__init__()
         if not 1 <= dim <= hidden_size:
             raise ModelError(f"projection.dim {dim} must lie between 1 and the backbone's hidden size {hidden_size}")
+        if hidden_dim is not None and hidden_dim < 1:
+            raise ModelError(f"projection.hidden_dim {hidden_dim} must be at least 1, or null for a single linear map")
+        if not layers or len(set(layers)) != len(layers):
+            raise ModelError(f"projection.layers {list(layers)} must name at least one layer, and none twice")
+        self.layers = tuple(layers)
         self.norm = nn.LayerNorm(hidden_size)
-        self.linear = nn.Linear(hidden_size, dim, bias=False)
+        self.hidden = nn.Linear(hidden_size, hidden_dim, bias=False) if hidden_dim is not None else None
+        self.linear = nn.Linear(hidden_dim or hidden_size, dim, bias=False)
+        self.layer_query = nn.Parameter(torch.empty(hidden_size)) if len(layers) > 1 else None
+        if self.layer_query is not None:
+            nn.init.normal_(self.layer_query, std=_QUERY_STD)
 
     @property
     def hidden_size(self) -> int:
-        return self.linear.in_features
+        return self.norm.normalized_shape[0]
 
     @property
     def dim(self) -> int:
         return self.linear.out_features
 
-    def forward(self, states: Tensor) -> Tensor:
-        """[sum T, H] any float dtype -> [sum T, d] in the projection's dtype, not yet normalised."""
-        return self.linear(self.norm(states.to(self.linear.weight.dtype)))
+    @property
+    def hidden_dim(self) -> int | None:
+        return None if self.hidden is None else self.hidden.out_features
+
+    def forward(self, *states: Tensor) -> Tensor:
+        """[N, H] of each layer, in the order of `layers`, any float dtype -> [N, d] in the projection's dtype, not yet
+        normalised."""
+        mixed = self.norm(self._mix([state.to(self.linear.weight.dtype) for state in states]))
+        return self.linear(mixed if self.hidden is None else F.gelu(self.hidden(mixed)))
+
+    def layer_weights(self, *states: Tensor) -> Tensor:
+        """How much of each layer every token is made of: [N, L], each row adding up to 1.
+
+        weights = softmax over layers of <rms(state), rms(query)> / sqrt(H), with rms(x) = x / sqrt(mean(x^2) + 1e-6).
+        """
+        assert len(states) == len(self.layers), f"{len(states)} states for {len(self.layers)} layers"
+        if self.layer_query is None:
+            return states[0].new_ones(len(states[0]), 1)
+        query = _rms_normalize(self.layer_query)
+        scores = [_rms_normalize(state.to(query.dtype)) @ query for state in states]
+        return F.softmax(torch.stack(scores, dim=1) * self.hidden_size**-0.5, dim=1)
+
+    def _mix(self, states: Sequence[Tensor]) -> Tensor:
+        weights = self.layer_weights(*states)
+        if self.layer_query is None:
+            return states[0]
+        # One layer at a time: stacking them would hold every state a second time.
+        mixed = weights[:, :1] * states[0]
+        for index, state in enumerate(states[1:], start=1):
+            mixed = mixed + weights[:, index : index + 1] * state
+        return mixed
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The arguments that make this projection again, as JSON values."""
+        return {
+            "hidden_size": self.hidden_size,
+            "dim": self.dim,
+            "hidden_dim": self.hidden_dim,
+            "layers": list(self.layers),
+        }
 
     def save(self, folder: Path) -> None:
         """Weights (safetensors) and shape (JSON) into `folder`."""
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         save_file(state, folder / WEIGHTS_NAME, metadata={"format": "pt"})
-        (folder / CONFIG_NAME).write_text(json.dumps({"hidden_size": self.hidden_size, "dim": self.dim}, indent=2))
+        (folder / CONFIG_NAME).write_text(json.dumps(self.shape, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path, *, hidden_size: int) -> TokenProjection:
         """The projection saved in `folder`, for a backbone of width `hidden_size`.
 
         Raises:
-            ModelError: it was trained on another width, or its weights do not fit its configuration.
+            ModelError: it was trained on another width, a file is missing or damaged, or the two do not fit together.
         """
-        shape = json.loads((folder / CONFIG_NAME).read_text())
-        if shape["hidden_size"] != hidden_size:
-            raise ModelError(
-                f"{folder}: this projection was trained on hidden size {shape['hidden_size']}, "
-                f"the backbone has {hidden_size}"
-            )
-        projection = cls(shape["hidden_size"], shape["dim"])
+        shape = _read_shape(folder / CONFIG_NAME)
+        projection = cls(**shape)
+        check_width(projection, hidden_size, folder)
         try:
             projection.load_state_dict(load_file(folder / WEIGHTS_NAME))
-        except (RuntimeError, OSError) as error:
-            raise ModelError(f"{folder / WEIGHTS_NAME}: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, OSError, SafetensorError) as error:
+            reason = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise ModelError(f"{folder / WEIGHTS_NAME}: {' '.join(reason[:2])}") from error
         return projection
 
     @torch.no_grad()
     def reset(self, seed: int) -> None:
-        """Orthogonal rows, seeded: the untrained projection keeps distances as well as d directions can."""
+        """Seeded, orthogonal rows: the untrained projection keeps distances as well as d directions can."""
         generator = torch.Generator().manual_seed(seed)
         nn.init.orthogonal_(self.linear.weight, generator=generator)
+        if self.hidden is not None:
+            nn.init.orthogonal_(self.hidden.weight, generator=generator)
+        if self.layer_query is not None:
+            self.layer_query.copy_(torch.randn(self.hidden_size, generator=generator) * _QUERY_STD)
+
+
+def _read_shape(path: Path) -> dict[str, Any]:
+    try:
+        shape = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
+    keys = ("hidden_size", "dim", "hidden_dim", "layers")
+    if not isinstance(shape, dict) or sorted(shape) != sorted(keys):
+        found = ", ".join(shape) if isinstance(shape, dict) else repr(shape)
+        raise ModelError(f"{path}: must hold {', '.join(keys)}; holds {found}")
+    widths = [shape["hidden_size"], shape["dim"], *([] if shape["hidden_dim"] is None else [shape["hidden_dim"]])]
+    layers = shape["layers"] if isinstance(shape["layers"], list) else [None]
+    if not all(isinstance(value, int) for value in (*widths, *layers)):
+        raise ModelError(f"{path}: {shape}: widths must be whole numbers, layers a list of them")
+    return shape
+
+
+def check_width(projection: TokenProjection, hidden_size: int, source: object) -> None:
+    """Raises ModelError when `projection`, read from `source`, maps states of another width than `hidden_size`."""
+    if projection.hidden_size != hidden_size:
+        raise ModelError(
+            f"{source}: this projection was trained on hidden size {projection.hidden_size}, "
+            f"the backbone has {hidden_size}"
+        )
+
+
+def check_layers(projection: TokenProjection, scoring_layer: int, depth: int) -> None:
+    """Raises ModelError when two of `projection`'s layers are the same one of a backbone with `depth` layers, or when
+    `scoring.layer` asks for tokens of a layer that the projection does not read."""
+    names = list(projection.layers)
+    if len({layer % (depth + 1) for layer in names}) < len(names):
+        raise ModelError(f"projection.layers {names} name one layer twice: of {depth} layers, -1 is layer {depth}")
+    if scoring_layer != -1 and names != [scoring_layer]:
+        raise ModelError(
+            f"scoring.layer {scoring_layer}: the token projection reads its own layers, {names}; leave it at -1"
+        )
+
+
+def _rms_normalize(states: Tensor) -> Tensor:
+    return states * torch.rsqrt(states.pow(2).mean(dim=-1, keepdim=True) + _RMS_EPS)

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from smart_train.errors import ModelError
 from smart_train.media import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
-from smart_train.models.heads import TokenProjection
+from smart_train.models.heads import TokenProjection, check_layers, check_width
 from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
@@ -39,7 +39,7 @@ class SmartModel(nn.Module):
         backbone: a Hugging Face base model (or a PeftModel around one) that returns `last_hidden_state`.
         family: what makes features for it.
         base: where the backbone's own weights came from (a folder or Hub id), None when only this object holds them.
-        projection: maps kept token states [sum T, H] to [sum T, d]; None keeps them as they are.
+        projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
     """
 
     def __init__(
@@ -49,11 +49,13 @@ class SmartModel(nn.Module):
         self.backbone = backbone
         self.family = family
         self.base = base
-        self.projection = projection
+        self.projection: TokenProjection | None = None
         self.base_revision: str | None = None
         self.quantization: str | None = None
         self.backbone_frozen = False
-        check_layer(family.scoring.layer, self.config)
+        check_layer(family.scoring.layer, self.config, "scoring.layer")
+        if projection is not None:
+            self.add_projection(projection)
 
     @property
     def config(self) -> Any:
@@ -163,6 +165,19 @@ class SmartModel(nn.Module):
 
         save_model(self, Path(folder))
 
+    def add_projection(self, projection: TokenProjection) -> None:
+        """`projection` between the backbone and the tokens, in place of one that is there; moved to this device.
+
+        Raises:
+            ModelError: it maps another width, reads a layer that this backbone does not have or one of them twice, or
+                `scoring.layer` asks for another one than it reads.
+        """
+        check_width(projection, self.hidden_size, "projection")
+        for layer in projection.layers:
+            check_layer(layer, self.config, "projection.layers")
+        check_layers(projection, self.scoring.layer, self.config.get_text_config().num_hidden_layers)
+        self.projection = projection.to(self.device)
+
     def freeze_backbone(self) -> None:
         """No gradient for the backbone, and no graph through it: for training a projection alone."""
         self.backbone.requires_grad_(False)
@@ -172,23 +187,35 @@ class SmartModel(nn.Module):
         """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph.
 
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
-        state after k decoder layers (0: the embeddings).
+        state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
         """
         inputs = {name: value for name, value in features.items() if name not in _READOUT}
-        layer = self.scoring.layer
-        is_last = layer in (-1, self.config.get_text_config().num_hidden_layers)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
-            output = self.backbone(**inputs, **self._no_cache, return_dict=True, output_hidden_states=not is_last)
+            output = self.backbone(
+                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states
+            )
         last = output.last_hidden_state
-        # hidden_states[-1] equals last_hidden_state in transformers 5 only; asking for the last layer by name is safe.
-        states = last if is_last else output.hidden_states[layer]
         pooled = F.normalize(_pool(last, features), dim=-1)
-        kept = states[features["token_mask"]]
-        if self.projection is not None:
-            kept = self.projection(kept)
+        # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
+        chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in self.token_layers]
+        kept = [states[features["token_mask"]] for states in chosen]
+        tokens = kept[0] if self.projection is None else self.projection(*kept)
         counts = features["token_mask"].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return Embeddings(pooled, F.normalize(kept.float(), dim=-1), offsets)
+        return Embeddings(pooled, F.normalize(tokens.float(), dim=-1), offsets)
+
+    @property
+    def token_layers(self) -> tuple[int, ...]:
+        """The hidden states that tokens are made of, numbered as `scoring.layer`."""
+        return (self.scoring.layer,) if self.projection is None else self.projection.layers
+
+    @property
+    def needs_hidden_states(self) -> bool:
+        """Whether a forward has to keep the states of all layers, because tokens come from others than the last."""
+        return not all(self._is_last(layer) for layer in self.token_layers)
+
+    def _is_last(self, layer: int) -> bool:
+        return layer in (-1, self.config.get_text_config().num_hidden_layers)
 
     @property
     def _no_cache(self) -> dict[str, bool]:
@@ -280,8 +307,8 @@ def _pool(states: Tensor, features: Features) -> Tensor:
     return states.float().masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
 
 
-def check_layer(layer: int, config: Any) -> None:
-    """Raises ModelError unless hidden state `layer` exists: -1, or 0 .. the number of decoder layers."""
+def check_layer(layer: int, config: Any, key: str) -> None:
+    """Raises ModelError, naming `key`, unless hidden state `layer` exists: -1, or 0 .. the number of decoder layers."""
     count = config.get_text_config().num_hidden_layers
     if not -count - 1 <= layer <= count:
-        raise ModelError(f"scoring.layer {layer} is out of range: the model has hidden states {-count - 1} .. {count}")
+        raise ModelError(f"{key} {layer} is out of range: the model has hidden states {-count - 1} .. {count}")

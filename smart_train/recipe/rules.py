@@ -56,6 +56,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
     return [
         *_model_problems(filled),
         *_column_problems(filled),
+        *_projection_problems(filled),
         *_objective_problems(given, filled),
         *_evaluation_problems(given, filled),
         *training_conflicts(filled.training),
@@ -141,6 +142,18 @@ def _column_problems(recipe: Recipe) -> list[str]:
                 problems.append(unknown_key(dotted, KNOWN_NAMES))
             elif ours != "negatives" and not isinstance(theirs, str):
                 problems.append(bad_value(dotted, theirs, "must be the name of one column"))
+    return problems
+
+
+def _projection_problems(recipe: Recipe) -> list[str]:
+    layers, problems = recipe.projection.layers if recipe.projection else None, []
+    if layers is not None:
+        scored = recipe.scoring["layer"]
+        if len(set(layers)) < len(layers):
+            problems.append(bad_value("projection.layers", layers, "names a layer twice"))
+        if scored not in (None, -1) and layers != [scored]:
+            rule = f"the projection reads its own layers (projection.layers {layers}); leave this out"
+            problems.append(bad_value("scoring.layer", scored, rule))
     return problems
 
 

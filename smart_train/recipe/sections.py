@@ -95,9 +95,12 @@ class LoraSection(Section):
 
 
 class ProjectionSection(Section):
-    """A token projection on a frozen backbone: `dim` is the width of a token in the index."""
+    """A token projection on a frozen backbone: `dim` is the width of a token in the index. `hidden_dim` makes it two
+    linear maps with a GELU between; `layers` are the hidden states it reads, mixed by learned weights when several."""
 
     dim: int = Field(256, gt=0)
+    hidden_dim: int | None = Field(None, gt=0)
+    layers: list[int] | None = Field(None, min_length=1)
 
 
 class FullSection(Section):
