@@ -1,7 +1,7 @@
 """Build the real-pages data set: pages of real manuals, rendered here, with queries taken from their own structure.
 
 Run:     python data/real-pages/build.py --output data/real-pages/built
-Needs:   pypdfium2 and Pillow; `apt-get download` on Debian or Ubuntu, or PDF files of your own (--pdf-dir); one core.
+Needs:   smart_train with its pdf extra; `apt-get download` on Debian or Ubuntu; one core.
 Expect:  1,119 train pages of seven manuals and 260 held-out pages of two others, 60 dpi, 42 MB, one minute.
 
 Nothing is installed: packages are downloaded by name and unpacked into a cache folder. The manuals' licences allow

@@ -6,21 +6,16 @@ Every query kept occurs, word for word, on exactly one page of its split: the pa
 from __future__ import annotations
 
 import random
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pypdfium2
 
+from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
+from smart_train.pairs.words import as_words, clean
+
 MIN_CHARACTERS = 300  # a page with less text is a title page, a figure or empty
 SNIPPET_WORDS = (8, 12)
-# "1.2 ", "B.1 ", "4. ", "4 ", "B. ", "Appendix B "; but not the first word of "C entry points"
-_NUMBERING = re.compile(r"^(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+\.?|[A-Z]\.)\s+")
-_WORD = re.compile(r"[^\W_]+")
-# "name . . . . 12, 14" and "name, 12, 14": an entry of an index or of a table of contents
-_ENTRY = re.compile(r"^(?P<term>\S.*?)(?:(?:\s*\.){3,}\s*|,\s+|\s+)(?P<numbers>\d+(?:,\s*\d+)*)$")
 
 
 @dataclass
@@ -38,9 +33,9 @@ def read_pages(pdf: pypdfium2.PdfDocument) -> list[Page]:
     """The content pages of a document, without front matter, tables of contents and indexes: those hold the words of
     every heading and would be second answers to most queries."""
     texts = [clean(page.get_textpage().get_text_bounded()) for page in pdf]
-    bookmarks = list(read_bookmarks(pdf))
+    bookmarks = [(number, title) for number, _, title in read_bookmarks(pdf)]
     first = min((number for number, _ in bookmarks), default=0)
-    listings = [number for number, text in enumerate(texts) if is_listing(text)]
+    listings = [number for number, text in enumerate(texts) if is_listing(text.split("\n"))]
     pages = {
         number: Page(number, text.replace("\n", " "), as_words(text))
         for number, text in enumerate(texts)
@@ -49,62 +44,12 @@ def read_pages(pdf: pypdfium2.PdfDocument) -> list[Page]:
     for number, title in bookmarks:
         if number in pages:
             pages[number].candidates.append(("bookmark", title))
-    for number, term in read_index([texts[n] for n in listings if n > len(texts) // 2], pages):
+    for number, term in read_index(
+        [texts[n].split("\n") for n in listings if n > len(texts) // 2],
+        {n: page.words for n, page in pages.items()},
+    ):
         pages[number].candidates.append(("index", term))
     return list(pages.values())
-
-
-def clean(text: str) -> str:
-    """The text layer with one LF between lines, without the marks that pdfium leaves where a word was hyphenated, and
-    with ligatures and typographic quotes spelt out."""
-    text = unicodedata.normalize("NFKC", text.replace("\x02", "").replace("\ufffe", "").replace("\r\n", "\n"))
-    text = text.translate(str.maketrans("‘’“”−", "''\"\"-"))
-    return "\n".join(line for line in (re.sub(r"[^\S\n]+", " ", line).strip() for line in text.split("\n")) if line)
-
-
-def as_words(text: str) -> str:
-    return f" {' '.join(_WORD.findall(text.lower()))} "
-
-
-def is_listing(text: str) -> bool:
-    """Whether a page is a table of contents or an index: more than half of its lines end in page numbers."""
-    lines = text.split("\n")
-    return len(lines) >= 8 and sum(1 for line in lines if _ENTRY.match(line)) > len(lines) / 2
-
-
-def read_bookmarks(pdf: pypdfium2.PdfDocument) -> Iterator[tuple[int, str]]:
-    """Page number and title, without its section number, of every bookmark that points to a page."""
-    for bookmark in pdf.get_toc():
-        target = bookmark.get_dest()
-        number = target.get_index() if target else None
-        title = _NUMBERING.sub("", clean(bookmark.get_title() or "").replace("\n", " "))
-        if number is not None and title:
-            yield number, title
-
-
-def read_index(listings: Sequence[str], pages: dict[int, Page]) -> Iterator[tuple[int, str]]:
-    """Page number and term of index entries with a single page.
-
-    An index gives printed numbers, which start after the front matter. The shift between the two is the one under which
-    most entries are found on their page.
-    """
-    entries = []
-    for line in "\n".join(listings).split("\n"):
-        match = _ENTRY.match(line)
-        if match and "," not in match["numbers"]:
-            term = re.sub(r"\s*\([^)]*\)$", "", match["term"]).rstrip(" .,")
-            entries.append((int(match["numbers"]), term, as_words(term)))
-    votes = Counter(
-        number - printed for printed, _, words in entries for number, page in pages.items()
-        if abs(number - printed) <= 60 and words.strip() and words in page.words
-    )  # fmt: skip
-    if not votes:
-        return
-    shift = votes.most_common(1)[0][0]
-    for printed, term, words in entries:
-        page = pages.get(printed + shift)
-        if page is not None and words in page.words:
-            yield page.number, term
 
 
 def choose_queries(

@@ -6,6 +6,7 @@ again, and one that changes is. A cache folder appears whole or not at all; proc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -154,8 +155,15 @@ def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
         shutil.rmtree(made, ignore_errors=True)  # gone already where the renaming worked
 
 
-def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
-    pdfium = _pdfium(file)
+@contextlib.contextmanager
+def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
+    """The `pypdfium2.PdfDocument` of a file's content, closed at the end.
+
+    Raises:
+        PdfError: not a PDF, protected by a password, without pages, or found to be broken while it is used.
+        DataError: pypdfium2 is not installed.
+    """
+    pdfium = _pdfium(Path(file))
     try:
         pdf = pdfium.PdfDocument(content)
     except pdfium.PdfiumError as error:
@@ -164,12 +172,17 @@ def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
     try:
         if len(pdf) == 0:
             raise PdfError(f"{file}: has no pages")
-        titles = _titles(pdf)
-        return [_render_page(folder, file, pdf, index, dpi, titles.get(index, [])) for index in range(len(pdf))]
+        yield pdf
     except pdfium.PdfiumError as error:
         raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
     finally:
         pdf.close()
+
+
+def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
+    with open_pdf(file, content) as pdf:
+        titles = _titles(pdf)
+        return [_render_page(folder, file, pdf, index, dpi, titles.get(index, [])) for index in range(len(pdf))]
 
 
 def _render_page(folder: Path, file: Path, pdf: Any, index: int, dpi: int, titles: list[str]) -> _Kept:

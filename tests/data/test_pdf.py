@@ -10,7 +10,7 @@ from PIL import Image
 from smart_train.data import PdfPage, read_pdf, read_pdfs
 from smart_train.data.pdf import page_cache
 from smart_train.errors import DataError
-from tests.pdf_files import make_pdf
+from tests.pdf_files import locked_pdf, make_pdf
 
 pdfium = pytest.importorskip("pypdfium2")
 
@@ -94,20 +94,6 @@ def test_where_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert page_cache() == tmp_path / "xdg" / "smart_train" / "pdf-pages"
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "own"))
     assert page_cache() == tmp_path / "own" / "pdf-pages"
-
-
-def locked_pdf(path: Path) -> None:
-    """A file that asks for a password: its check value fits none."""
-    content = (
-        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n"
-    )
-    content += b"3 0 obj\n<</Filter/Standard/V 1/R 2/P -4/O<" + b"00" * 32 + b">/U<" + b"11" * 32 + b">>>\nendobj\n"
-    start = len(content)
-    table = "".join(f"{content.index(f'{number} 0 obj'.encode()):010d} 00000 n \n" for number in (1, 2, 3))
-    content += f"xref\n0 4\n0000000000 65535 f \n{table}".encode()
-    ids = "<" + "22" * 16 + ">"
-    content += f"trailer<</Size 4/Root 1 0 R/Encrypt 3 0 R/ID[{ids}{ids}]>>\nstartxref\n{start}\n%%EOF\n".encode()
-    path.write_bytes(content)
 
 
 def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:

@@ -82,22 +82,6 @@ def test_a_second_answer_disqualifies_a_query(builder: ModuleType) -> None:
     assert not module.answers_alone("wo thr", pages[0], pages), "words count, not letters"
 
 
-def test_numbering_is_taken_off_headings(builder: ModuleType) -> None:
-    strip = sys.modules["page_queries"]._NUMBERING.sub
-    cases = {
-        "1.2.3 The shell": "The shell",
-        "4. Files": "Files",
-        "B.1 Usage": "Usage",
-        "Appendix A Notes": "Notes",
-        "What is Bash?": "What is Bash?",
-        "C entry points": "C entry points",
-        "3D plots": "3D plots",
-        "2 Objects": "Objects",
-    }
-    for title, expected in cases.items():
-        assert strip("", title) == expected
-
-
 def test_bad_arguments_and_files(builder: ModuleType, manuals: Path, tmp_path: Path) -> None:
     output = ["--output", str(tmp_path / "built")]
     with pytest.raises(SystemExit, match="1 PDF files; at least 2"):

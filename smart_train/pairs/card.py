@@ -1,0 +1,117 @@
+"""The card of a data set of pairs, with the metadata that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import DatasetCardData
+
+from smart_train.pairs.settings import HELD_OUT, TRAIN, PairReport, PairSettings
+
+CARD = "README.md"
+_SOURCES = {
+    "title": "the largest print of a document's first page",
+    "bookmark": "a bookmark that points to the page",
+    "heading": "print larger than the running text",
+    "caption": "the caption of a figure or table",
+    "term": "an entry of the document's index with this page alone",
+    "sentence": "a sentence whose words the page repeats and other pages lack",
+    "written": "written by a vision model that saw the page",
+}
+
+
+def write_card(folder: Path, report: PairReport, settings: PairSettings, method: Mapping[str, Any]) -> None:
+    """Writes `README.md` into the data set's folder: what it holds, how it was made, and what is not known of it."""
+    data = DatasetCardData(
+        license="other",
+        license_name=settings.licence or "unknown",
+        task_categories=["visual-document-retrieval"],
+        tags=["smart_train"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": name, "path": f"{name}.jsonl"} for name in (TRAIN, HELD_OUT)],
+            }
+        ],
+    )
+    text = "\n\n".join([f"---\n{data.to_yaml()}\n---", *_sections(report, settings, method)]) + "\n"
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, Any]) -> list[str]:
+    counts = [
+        [name, *(part[key] for key in ("documents", "corpus", "pages", "queries"))]
+        for name, part in report.counts.items()
+    ]
+    documents = [
+        [row["document"], row["part"], row["pages"], row["queries"], row["sha256"]] for row in report.documents
+    ]
+    sections = [
+        f"# Queries and pages of {len(report.documents)} PDF documents",
+        "Made by `smart-train make-pairs`. `train.jsonl` and `held_out.jsonl` have the columns `query`, `positive` "
+        "(the page that answers it, a path relative to the file), `query_id`, `document_id` (file and page, from 1) "
+        "and `kind`; `corpus.jsonl` lists all held-out pages that a search may find.",
+        _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
+        "## How it was made",
+        _method(method, settings),
+        _table(["kind", "where it comes from", "queries"], [[k, _SOURCES[k], n] for k, n in report.kinds.items()]),
+        _split(report, settings),
+    ]
+    if report.left_out:
+        sections += [
+            "Pages that are drawn but not asked for:",
+            _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
+        ]
+    if report.problems:
+        sections += ["Files left out:", "\n".join(f"- {problem}" for problem in report.problems)]
+    return [
+        *sections,
+        "## Documents",
+        _table(["file", "part", "pages", "queries", "SHA-256"], documents),
+        "## Licence",
+        _licence(settings),
+    ]
+
+
+def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
+    drawn = f"Pages were drawn at {settings.dpi} dpi. Up to {settings.queries_per_page} queries a page"
+    if "model" in method:
+        return (
+            f"{drawn} were written by the vision model `{method['model']}` from the page's image alone (prompt "
+            f"{method['prompt']}). Labels are not judged: no one has checked that a query is answered by its page, or "
+            "by no other; a query that was written for two pages was left out."
+        )
+    return (
+        f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
+        "their order, stand on its page and on no other page of the set. It therefore quotes the page: it rewards "
+        "reading more than understanding, and says little about questions that people would ask in their own words."
+    )
+
+
+def _split(report: PairReport, settings: PairSettings) -> str:
+    if report.one_document:
+        return (
+            "**There is a single document.** Its end is held out, from a chapter's beginning where one lies near; the "
+            "page before is in neither part. Figures measured on it speak of further pages of this document, not of "
+            "other documents."
+        )
+    return (
+        f"Split by document (seed {settings.seed}): no document is in both parts. Training pages more than half of "
+        "whose text stands on held-out pages were left out."
+    )
+
+
+def _licence(settings: PairSettings) -> str:
+    given = f"As stated when it was made: {settings.licence}. " if settings.licence else ""
+    return (
+        f"{given}The pages, and the queries taken from them, are parts of the documents: each document's own licence "
+        "governs them, and nothing here grants any right to them. Check it, and look for personal data, before you "
+        "pass this data set or a model trained on it on."
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

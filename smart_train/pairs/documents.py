@@ -1,0 +1,129 @@
+"""The PDF files of a folder, and what each of their pages can be asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from smart_train.data.pdf import PdfError, open_pdf, pdf_files
+from smart_train.errors import DataError
+from smart_train.pairs.candidates import Page, structural
+from smart_train.pairs.layout import Line, body_size, parts_of, read_lines, without_running_lines
+from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
+from smart_train.pairs.words import as_words
+
+_MIN_LETTERS = 20  # a page with less text says nothing of its own
+
+
+@dataclass
+class Document:
+    """One PDF file as read.
+
+    Attributes:
+        key: its path below the folder, with "/" between parts; begins the ids of its pages.
+        digest: SHA-256 of the file. page_count: of all its pages. chapters: pages (from 0) of top-level bookmarks.
+        pages: those with text to be found by. listings: tables of contents and indexes, which hold the words of every
+            heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
+        has_text: whether there is a text layer at all.
+    """
+
+    key: str
+    path: Path
+    digest: str
+    page_count: int
+    chapters: list[int] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    listings: list[int] = field(default_factory=list)
+    silent: list[int] = field(default_factory=list)
+    has_text: bool = False
+
+
+def read_documents(
+    folder: str | Path, *, text_needed: bool = True, show_progress_bar: bool | None = None
+) -> tuple[list[Document], list[str]]:
+    """Every PDF file below `folder`, in the order of names, and what is wrong with those that cannot be used.
+
+    A file with the content of an earlier one is such a problem too: the same document would be in both parts.
+
+    Args:
+        text_needed: a document without a text layer is a problem.
+
+    Raises:
+        DataError: no such folder, or no PDF file in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; name one with PDF files")
+    files = pdf_files(folder)
+    if not files:
+        raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels)")
+    documents: list[Document] = []
+    problems: list[str] = []
+    known: dict[str, str] = {}
+    hidden = None if show_progress_bar is None else not show_progress_bar
+    for file in tqdm(files, desc="reading PDF files", leave=False, disable=hidden):
+        key = file.relative_to(folder).as_posix()
+        try:
+            document = read_document(file, key)
+        except PdfError as error:
+            problems.append(str(error))
+            continue
+        if document.digest in known:
+            problems.append(f"{file}: the same file as {known[document.digest]}; keep one of them")
+        elif text_needed and not document.has_text:
+            problems.append(
+                f"{file}: no text layer on its {document.page_count} pages (a scan?); run it through OCR, for example "
+                "ocrmypdf, or let a vision model write the queries (--endpoint)"
+            )
+        else:
+            known[document.digest] = key
+            documents.append(document)
+    return documents, problems
+
+
+def read_document(file: Path, key: str) -> Document:
+    """One file, its pages sorted into those with text, listings and silent ones.
+
+    Raises:
+        PdfError: the file cannot be read as PDF.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
+    with open_pdf(file, content) as pdf:
+        lines = [read_lines(page) for page in pdf]
+        bookmarks = list(read_bookmarks(pdf))
+    document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
+    document.chapters = [number for number, level, _ in bookmarks if level == 0]
+    document.has_text = any(lines)
+    _add_pages(document, without_running_lines(lines), [(number, title) for number, _, title in bookmarks])
+    return document
+
+
+def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, str]]) -> None:
+    body = body_size(lines)
+    words: dict[int, str] = {}
+    for number, page in enumerate(lines):
+        text = "\n".join(line.text for line in page)
+        if sum(character.isalpha() for character in text) < _MIN_LETTERS:
+            document.silent.append(number)
+        elif is_listing([line.text for line in page]):
+            document.listings.append(number)
+        else:
+            words[number] = as_words(text)
+    # A table of contents has the form of an index, but stands before what it lists.
+    index = [[line.text for line in lines[number]] for number in document.listings if number > len(lines) // 2]
+    titles, terms = defaultdict(list), defaultdict(list)
+    for number, title in bookmarks:
+        titles[number].append(title)
+    for number, term in read_index(index, words):
+        terms[number].append(term)
+    for number, text in words.items():
+        page = Page(document.key, number, text, parts_of(lines[number], body))
+        structural(page, lines[number] if number == 0 else (), titles[number], terms[number])
+        document.pages.append(page)

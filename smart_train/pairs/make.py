@@ -1,0 +1,278 @@
+"""A folder of PDF files -> training and held-out pairs with their pages, a manifest and a card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm.auto import tqdm
+
+from smart_train.data.pdf import PdfError, PdfPage, read_pdf
+from smart_train.errors import DataError
+from smart_train.pairs.candidates import Kind, Page
+from smart_train.pairs.card import write_card
+from smart_train.pairs.documents import Document, read_documents
+from smart_train.pairs.settings import HELD_OUT, TRAIN, PairReport, PairSettings
+from smart_train.pairs.specific import choose_queries
+from smart_train.pairs.split import repeated_pages, split_documents, split_pages
+
+FORMAT = 1  # raise it when the same files and settings would give other pairs
+MANIFEST, CORPUS, PAGES = "manifest.json", "corpus.jsonl", "pages"
+_SHOWN = 20
+
+Chosen = dict[int, list[tuple[Kind, str]]]
+
+
+class QueryWriter(Protocol):
+    """Writes queries from what pages look like."""
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """What its queries depend on, as JSON values."""
+
+    def write(self, images: Sequence[Path], limit: int) -> Chosen:
+        """place in `images` -> up to `limit` queries that this page answers; pages without any are left out."""
+
+
+@dataclass
+class _Parts:
+    """The pages of each part, in order, and why others are in none."""
+
+    pages: dict[str, list[Page]]
+    left_out: dict[str, int] = field(default_factory=dict)
+    one_document: bool = False
+
+
+def make_pairs(
+    folder: str | Path,
+    output: str | Path,
+    settings: PairSettings | None = None,
+    *,
+    writer: QueryWriter | None = None,
+    cache_dir: str | Path | None = None,
+    show_progress_bar: bool | None = None,
+) -> PairReport:
+    """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
+    held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`.
+
+    It appears whole or not at all. Pages that were drawn, and queries that were written, are kept in caches: started
+    again after a kill, the work goes on where it was.
+
+    Args:
+        writer: asks a vision model for the queries; None takes them from the pages' own text.
+        cache_dir: of drawn pages; see `smart_train.data.pdf.page_cache`.
+        show_progress_bar: None shows bars on a terminal only.
+
+    Returns:
+        The report; `report.again` when `output` holds this very data set already.
+
+    Raises:
+        DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, or an
+            `output` that holds something else.
+    """
+    settings, output = settings or PairSettings(), Path(output)
+    documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
+    parameters = _parameters(documents, settings, writer)
+    made = _made_already(output, parameters)
+    if made is not None:
+        return made
+    parts = _split(documents, settings, images_alone=writer is not None)
+    pages = [page for name in (TRAIN, HELD_OUT) for page in parts.pages[name]]
+    if writer is None:
+        chosen = choose_queries(pages, settings.queries_per_page)
+    else:
+        images = [drawn[page.document][page.number].image for page in pages]
+        chosen = writer.write(images, settings.queries_per_page)
+    report = _report(output, documents, parts, chosen, problems)
+    partial = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write_pages(partial, drawn, show_progress_bar)
+        _write_rows(partial, parts, chosen, drawn)
+        values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
+        (partial / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_card(partial, report, settings, parameters["method"])
+        if output.is_dir():
+            output.rmdir()  # empty, as `_made_already` has seen
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def _read(
+    folder: str | Path,
+    settings: PairSettings,
+    writer: QueryWriter | None,
+    cache_dir: str | Path | None,
+    show_progress_bar: bool | None,
+) -> tuple[list[Document], dict[str, list[PdfPage]], list[str]]:
+    """The usable documents, their drawn pages, and what is wrong with the others."""
+    documents, problems = read_documents(folder, text_needed=writer is None, show_progress_bar=show_progress_bar)
+    drawn: dict[str, list[PdfPage]] = {}
+    hidden = None if show_progress_bar is None else not show_progress_bar
+    for document in tqdm(documents, desc="drawing pages", leave=False, disable=hidden):
+        try:
+            drawn[document.key] = read_pdf(document.path, name=document.key, dpi=settings.dpi, cache_dir=cache_dir)
+        except PdfError as error:
+            problems.append(str(error))
+    usable = [document for document in documents if document.key in drawn]
+    listing = "\n".join(f"  {problem}" for problem in problems[:_SHOWN])
+    if len(problems) > _SHOWN:
+        listing += f"\n  ... and {len(problems) - _SHOWN} more"
+    if problems and settings.on_error == "fail":
+        raise DataError(
+            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip leaves them out):\n{listing}"
+        )
+    if not usable:
+        raise DataError(f"{folder}: none of its PDF files can be used:\n{listing}")
+    return usable, drawn, problems
+
+
+def _parameters(documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None) -> dict[str, Any]:
+    values = {name: value for name, value in asdict(settings).items() if name != "on_error"}
+    method = writer.method if writer is not None else {"name": "text layer"}
+    return {**values, "method": method, "documents": {document.key: document.digest for document in documents}}
+
+
+def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None:
+    """The report of the data set in `output` if it was made with `parameters`; None where nothing is there yet."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    manifest = output / MANIFEST
+    try:
+        values = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    except json.JSONDecodeError as error:
+        raise DataError(f"{manifest}: not valid JSON ({error}); remove the folder or name another output") from error
+    if "report" not in values or "parameters" not in values:
+        raise DataError(f"{output}: exists and holds no pairs made by smart_train; name another output")
+    theirs = {**values["parameters"], "format": values.get("format")}
+    ours = {**parameters, "format": FORMAT}
+    if theirs != ours:
+        differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+        raise DataError(
+            f"{output}: holds pairs made with other {', '.join(differing)} ({manifest}); remove it or name another "
+            "output"
+        )
+    return PairReport(output=output, **{**values["report"], "again": True})
+
+
+def _split(documents: Sequence[Document], settings: PairSettings, *, images_alone: bool) -> _Parts:
+    """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
+    found = {document.key: _candidates(document, images_alone) for document in documents}
+    asked = [document for document in documents if found[document.key]]
+    if not asked:
+        raise DataError("no page has anything to ask for")
+    listings = sum(len(document.listings) for document in documents)
+    silent = 0 if images_alone else sum(len(document.silent) for document in documents)
+    parts = _Parts({TRAIN: [], HELD_OUT: []}, {"table of contents or index": listings, "hardly any text": silent})
+    if len(asked) == 1:
+        parts.one_document = True
+        pages = found[asked[0].key]
+        first, second = split_pages([page.number for page in pages], asked[0].chapters, settings.held_out)
+        for page in pages:
+            if page.number in first or page.number in second:
+                parts.pages[TRAIN if page.number in first else HELD_OUT].append(page)
+        parts.left_out["at the seam"] = len(pages) - len(first) - len(second)
+    else:
+        sizes = {document.key: len(found[document.key]) for document in asked}
+        held_out = split_documents(
+            sizes, {document.key: document.digest for document in asked}, settings.held_out, settings.seed
+        )
+        for document in asked:
+            parts.pages[HELD_OUT if document.key in held_out else TRAIN].extend(found[document.key])
+    repeated = repeated_pages(parts.pages[TRAIN], parts.pages[HELD_OUT])
+    parts.pages[TRAIN] = [page for place, page in enumerate(parts.pages[TRAIN]) if place not in repeated]
+    parts.left_out["says what held-out pages say"] = len(repeated)
+    return parts
+
+
+def _candidates(document: Document, images_alone: bool) -> list[Page]:
+    if not images_alone:
+        return document.pages
+    silent = [Page.without_text(document.key, number) for number in document.silent]
+    return sorted([*document.pages, *silent], key=lambda page: page.number)
+
+
+def _report(
+    output: Path, documents: Sequence[Document], parts: _Parts, chosen: Chosen, problems: list[str]
+) -> PairReport:
+    counts: dict[str, dict[str, int]] = {}
+    queries: Counter[tuple[str, str]] = Counter()
+    start = 0
+    for name, pages in parts.pages.items():
+        of_part = {place: chosen[start + place] for place in range(len(pages)) if start + place in chosen}
+        start += len(pages)
+        for place, found in of_part.items():
+            queries[name, pages[place].document] += len(found)
+        counts[name] = {
+            "documents": len({page.document for page in pages}),
+            "pages": len(of_part),
+            "corpus": len(pages),
+            "queries": sum(map(len, of_part.values())),
+        }
+        if not of_part:
+            raise DataError(
+                f"no query was found for the {name} pages ({len(pages)} of {counts[name]['documents']} documents): "
+                "each page must say something that no other page says"
+            )
+    places = {(page.document, name) for name, pages in parts.pages.items() for page in pages}
+    rows = [
+        {
+            "document": document.key,
+            "sha256": document.digest,
+            "part": " and ".join(name for name in parts.pages if (document.key, name) in places) or "none",
+            "pages": document.page_count,
+            "queries": sum(queries[name, document.key] for name in parts.pages),
+        }
+        for document in documents
+    ]
+    kinds = Counter(kind for found in chosen.values() for kind, _ in found)
+    silent = sum(part["corpus"] - part["pages"] for part in counts.values())
+    left_out = {reason: count for reason, count in {**parts.left_out, "nothing of its own": silent}.items() if count}
+    return PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
+
+
+def _as_json(report: PairReport) -> dict[str, Any]:
+    return {name: value for name, value in asdict(report).items() if name not in ("output", "again")}
+
+
+def _write_pages(folder: Path, drawn: dict[str, list[PdfPage]], show_progress_bar: bool | None) -> None:
+    """Copies of all pages, so that the data set stands for itself and the cache may go."""
+    everything = [page for pages in drawn.values() for page in pages]
+    hidden = None if show_progress_bar is None else not show_progress_bar
+    for page in tqdm(everything, desc="writing pages", leave=False, disable=hidden):
+        target = folder / page_path(page)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page.image, target)
+
+
+def page_path(page: PdfPage) -> str:
+    """Where a page lies in the data set."""
+    return f"{PAGES}/{page.document}/{page.image.name}"
+
+
+def _write_rows(folder: Path, parts: _Parts, chosen: Chosen, drawn: dict[str, list[PdfPage]]) -> None:
+    start = 0
+    for name, pages in parts.pages.items():
+        rows, corpus = [], []
+        for place, page in enumerate(pages, start=start):
+            source = drawn[page.document][page.number]
+            row = {"positive": page_path(source), "document_id": source.id}
+            corpus.append(row)
+            for number, (kind, query) in enumerate(chosen.get(place, [])):
+                rows.append({"query": query, **row, "query_id": f"{source.id}&query={number}", "kind": kind})
+        start += len(pages)
+        _write_jsonl(folder / f"{name}.jsonl", rows)
+        if name == HELD_OUT:
+            _write_jsonl(folder / CORPUS, corpus)
+
+
+def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Small manuals with headings, captions, bookmarks, a table of contents and an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.pdf_files import make_pdf, words
+
+pytest.importorskip("pypdfium2")
+
+SUBJECTS = ("granite", "basalt", "marble")
+
+
+def write_manual(path: Path, name: str) -> None:
+    """A table of contents; a page each on three subjects; an index, whose printed numbers start after the contents.
+
+    Each of the three has a running head, a heading in large print with a bookmark, a caption, an index entry, a telling
+    sentence, and words of its own.
+    """
+    contents = ["Contents", *(f"{number} Part {number} . . . . . . {number}" for number in range(1, 13))]
+    body = [
+        [
+            f"Manual of {name} {number}",
+            (16, f"{number} Polishing {name} {subject}"),
+            f"Worn {subject} in {name} takes oil. The {name} {subject} needs two coats of linseed varnish.",
+            *words(f"{name} {subject}", lines=6),
+            f"Figure {number}: Cutting the {name} {subject} slab by hand",
+            f"Words on {subject}-{name} stand here",
+        ]
+        for number, subject in enumerate(SUBJECTS, start=1)
+    ]
+    index = ["Index", *(f"{subject}-{name} . . . . . . . {n}" for n, subject in enumerate(SUBJECTS, start=1))]
+    index += [f"elsewhere{number}, 1, 2, 3" for number in range(9)]
+    outline = [(f"{n}. Polishing {name} {subject}", n) for n, subject in enumerate(SUBJECTS, start=1)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_pdf(path, [contents, *body, index], [*outline, ("Index", 4)])
+
+
+@pytest.fixture
+def manuals(tmp_path: Path) -> Path:
+    """Three manuals, one of them a level down."""
+    for name in ("alpha", "beta", "sub/gamma"):
+        write_manual(tmp_path / "pdf" / f"{name}.pdf", name.rpartition("/")[2])
+    return tmp_path / "pdf"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing is kept in the user's own cache."""
+    monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

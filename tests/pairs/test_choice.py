@@ -1,0 +1,93 @@
+"""Which queries are kept, and which pages are held out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from smart_train.errors import DataError
+from smart_train.pairs.candidates import Page, telling_sentences
+from smart_train.pairs.layout import Parts
+from smart_train.pairs.specific import PageWords, choose_queries
+from smart_train.pairs.split import repeated_pages, split_documents, split_pages
+from smart_train.pairs.words import as_words
+
+
+def page(text: str, number: int = 0, **candidates: str) -> Page:
+    return Page("a.pdf", number, as_words(text), Parts([], [], text), list(candidates.items()))
+
+
+def test_a_second_answer_or_common_words_disqualify_a_query() -> None:
+    pages = [page("one two three"), page("two three four"), page("one five"), *(page("five six") for _ in range(57))]
+    index = PageWords(pages)
+    assert index.answers_alone("One, two", 0)
+    assert not index.answers_alone("two three", 0), "two pages say it"
+    assert not index.answers_alone("three two", 0), "the order counts"
+    assert not index.answers_alone("one two", 1) and not index.answers_alone("?!", 0)
+    assert index.rarity("one") == pytest.approx(math.log(1 + 60 / 2))
+    common = [page("alpha beta")] + [page(f"beta alpha {n}") for n in range(60)]
+    assert not PageWords(common).answers_alone("alpha beta", 0), "no word of it is rare"
+
+
+def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None:
+    text = (
+        "Sharpening old chisels. Wet stones cut faster than dry ones do. Files of steel wear out within a year of use."
+    )
+    full = page(
+        text, bookmark="Sharpening old chisels", heading="Old chisels", caption="Wet stones", term="Files of steel"
+    )
+    chosen = choose_queries([full, page("something else altogether")], 3)
+    assert [kind for kind, _ in chosen[0]] == ["bookmark", "caption", "sentence"] and list(chosen) == [0]
+    assert choose_queries([full, page("something else")], 1)[0] == [("bookmark", "Sharpening old chisels")]
+    bare = page(text.replace(".", ","), bookmark="Sharpening old chisels", caption="Wet stones", term="Files of steel")
+    chosen = choose_queries([bare], 3)[0]
+    assert [kind for kind, _ in chosen] == ["bookmark", "caption", "term"], "no sentence: structure fills up"
+
+
+def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None:
+    prose = (
+        "Common words stand in this very sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."
+    )
+    weights = dict.fromkeys(("gneiss", "schist", "rare"), 2.0)
+    found = list(telling_sentences(page(prose), lambda word: weights.get(word, 0.1)))
+    assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in this very sentence"]
+
+
+def test_documents_are_split_by_content_not_by_name() -> None:
+    sizes = {f"{name}.pdf": 10 for name in "abcdefghij"}
+    digests = {key: f"digest of {key}" for key in sizes}
+    held_out = split_documents(sizes, digests, 0.2, 0)
+    assert len(held_out) == 2
+    renamed = split_documents({f"x/{key}": 10 for key in sizes}, {f"x/{k}": v for k, v in digests.items()}, 0.2, 0)
+    assert renamed == {f"x/{key}" for key in held_out}
+    assert any(split_documents(sizes, digests, 0.2, seed) != held_out for seed in (1, 2, 3))
+    with pytest.raises(DataError, match="1 documents cannot be split by document; at least 2"):
+        split_documents({"a": 1}, {"a": ""}, 0.2, 0)
+
+
+@pytest.mark.parametrize("sizes", [(900, 100), (1, 1), (1000, 1, 1), (5, 500)])
+def test_one_document_at_least_and_never_all_are_held_out(sizes: tuple[int, ...]) -> None:
+    named = {str(number): size for number, size in enumerate(sizes)}
+    for seed in range(8):
+        assert 1 <= len(split_documents(named, named | {k: k for k in named}, 0.2, seed)) < len(sizes)
+
+
+def test_one_document_is_split_at_a_chapter_with_a_page_between() -> None:
+    assert split_pages(range(20), [0, 15], 0.2) == (list(range(14)), list(range(15, 20)))
+    assert split_pages(range(20), [0, 3], 0.2) == (list(range(15)), list(range(16, 20))), "too far away"
+    assert split_pages([4, 6, 9], [], 0.5) == ([4], [9])
+    with pytest.raises(DataError, match="a single document of 2 pages .* at least 3 pages"):
+        split_pages([0, 1], [], 0.2)
+
+
+def test_pages_that_repeat_held_out_text_are_found() -> None:
+    licence = "you may copy and change and pass on this text as long as you keep this note " * 3
+    training = [
+        page(licence),
+        page(f"{licence} and then some of its own"),
+        page("all of its own words, and only these"),
+    ]
+    training.append(Page.without_text("scan.pdf", 0))
+    held_out = [page(f"{licence} in a manual"), Page.without_text("scan.pdf", 1)]
+    assert repeated_pages(training, held_out) == {0, 1}

@@ -1,0 +1,217 @@
+"""make-pairs from end to end: a data set that the existing source reads, whole, deterministic, split by document."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from smart_train.cli import main
+from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
+from smart_train.errors import DataError
+from smart_train.evaluation import EvaluationSet
+from smart_train.pairs import PairSettings, make_pairs
+from tests.pairs.conftest import SUBJECTS, write_manual
+from tests.pdf_files import locked_pdf, make_pdf
+
+SETTINGS = PairSettings(dpi=40, queries_per_page=4)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_pairs_of_three_manuals(manuals: Path, tmp_path: Path) -> None:
+    report = make_pairs(manuals, tmp_path / "made", SETTINGS)
+    made = {name: rows(tmp_path / "made" / f"{name}.jsonl") for name in ("train", "held_out", "corpus")}
+    part_of = {row["document"]: row["part"] for row in report.documents}
+    assert sorted(part_of.values()) == ["held_out", "train", "train"]
+    for name in ("train", "held_out"):
+        for row in made[name]:
+            document, _, number = row["document_id"].partition("#page=")
+            assert part_of[document] == name
+            assert row["positive"] == f"pages/{document}/page-{int(number):05d}.png"
+        for document in (key for key, part in part_of.items() if part == name):
+            stem = Path(document).stem
+            for number, subject in enumerate(SUBJECTS, start=2):
+                found = {
+                    row["kind"]: row["query"] for row in made[name] if row["document_id"] == f"{document}#page={number}"
+                }
+                assert found == {
+                    "bookmark": f"Polishing {stem} {subject}",
+                    "caption": f"Cutting the {stem} {subject} slab by hand",
+                    "term": f"{subject}-{stem}",
+                    "sentence": f"Worn {subject} in {stem} takes oil",
+                }
+    assert report.counts["held_out"] == {"documents": 1, "pages": 3, "corpus": 3, "queries": 12}
+    assert report.left_out == {"table of contents or index": 6}
+    with Image.open(tmp_path / "made" / made["train"][0]["positive"]) as image:
+        assert image.size == (340, 440)
+    assert len(list((tmp_path / "made" / "pages").rglob("*.png"))) == 15, "all pages, those of the contents too"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_sources_and_the_evaluation_read_it(manuals: Path, tmp_path: Path) -> None:
+    make_pairs(manuals, tmp_path / "made", SETTINGS)
+    held_out, report = check_examples(load_examples(SourceConfig(tmp_path / "made", split="held_out")))
+    assert report.summary() == "12 rows"
+    corpus = load_documents(SourceConfig(tmp_path / "made" / "corpus.jsonl"))
+    evaluated = EvaluationSet.from_examples(held_out, corpus)
+    assert (len(evaluated.queries), len(evaluated.documents)) == (12, 3), "a page of the corpus is not counted twice"
+
+
+def test_the_same_files_and_seed_give_the_same_bytes(manuals: Path, tmp_path: Path) -> None:
+    make_pairs(manuals, tmp_path / "one", SETTINGS)
+    shutil.rmtree(tmp_path / "cache")
+    make_pairs(manuals, tmp_path / "two", SETTINGS)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) -> None:
+    output = tmp_path / "made"
+    output.mkdir()
+    first = make_pairs(manuals, output, SETTINGS)
+    before = contents(output)
+    again = make_pairs(manuals, output, SETTINGS)
+    assert again.again and not first.again and again.counts == first.counts and contents(output) == before
+    with pytest.raises(DataError, match="holds pairs made with other dpi, seed .*remove it or name another output"):
+        make_pairs(manuals, output, PairSettings(dpi=50, queries_per_page=4, seed=1))
+    write_manual(manuals / "new.pdf", "delta")
+    with pytest.raises(DataError, match="holds pairs made with other documents"):
+        make_pairs(manuals, output, SETTINGS)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="other: exists and holds no pairs made by smart_train"):
+        make_pairs(manuals, tmp_path / "other", SETTINGS)
+
+
+def test_a_kill_leaves_nothing_under_the_output_name_and_pages_are_not_drawn_again(
+    manuals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("smart_train.pairs.make.write_card", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            make_pairs(manuals, tmp_path / "made", SETTINGS)
+    assert not (tmp_path / "made").exists()
+    monkeypatch.setattr("smart_train.data.pdf._render", lambda *_: pytest.fail("drawn again"))
+    make_pairs(manuals, tmp_path / "made", SETTINGS)
+
+
+def test_one_document_is_split_by_pages_and_said_so(tmp_path: Path) -> None:
+    write_manual(tmp_path / "pdf" / "only.pdf", "only")
+    report = make_pairs(tmp_path / "pdf", tmp_path / "made", SETTINGS)
+    assert report.one_document and report.left_out["at the seam"] == 1
+    assert "There is a single document" in (tmp_path / "made" / "README.md").read_text()
+    assert {row["document_id"] for row in rows(tmp_path / "made" / "train.jsonl")} == {"only.pdf#page=2"}
+    assert {row["document_id"] for row in rows(tmp_path / "made" / "held_out.jsonl")} == {"only.pdf#page=4"}
+
+
+def test_the_card(manuals: Path, tmp_path: Path) -> None:
+    make_pairs(manuals, tmp_path / "made", PairSettings(dpi=40, licence="CC-BY-4.0"))
+    card = (tmp_path / "made" / "README.md").read_text()
+    metadata = yaml.safe_load(card.split("---")[1])
+    assert metadata["license"] == "other" and metadata["license_name"] == "CC-BY-4.0"
+    assert metadata["configs"][0]["data_files"][1] == {"split": "held_out", "path": "held_out.jsonl"}
+    for expected in (
+        "| held_out | 1 | 3 | 3 | 9 |",
+        "sub/gamma.pdf",
+        "Split by document (seed 0)",
+        "As stated when it",
+    ):
+        assert expected in card
+
+
+def bad_files(folder: Path) -> None:
+    (folder / "broken.pdf").write_text("no PDF")
+    locked_pdf(folder / "locked.pdf")
+    make_pdf(folder / "scan.pdf", [[], []], [])
+    shutil.copyfile(folder / "alpha.pdf", folder / "copy.pdf")
+    huge = (folder / "beta.pdf").read_bytes().replace(b"[0 0 612 792]", b"[0 0 99999 99999]")
+    (folder / "huge.pdf").write_bytes(huge)
+
+
+def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_path: Path) -> None:
+    bad_files(manuals)
+    problems = (
+        "broken.pdf: cannot be read as PDF",
+        "copy.pdf: the same file as alpha.pdf; keep one of them",
+        "locked.pdf: cannot be read as PDF: is protected by a password",
+        "scan.pdf: no text layer on its 2 pages (a scan?); run it through OCR",
+        "huge.pdf, page 1: 99999 x 99999 points",
+    )
+    with pytest.raises(DataError) as caught:
+        make_pairs(manuals, tmp_path / "made", SETTINGS)
+    assert "5 PDF files cannot be used (on_error skip leaves them out):" in str(caught.value)
+    assert all(problem in str(caught.value) for problem in problems)
+    report = make_pairs(manuals, tmp_path / "made", PairSettings(dpi=40, on_error="skip"))
+    assert len(report.problems) == 5 and len(report.documents) == 3
+    card = (tmp_path / "made" / "README.md").read_text()
+    assert all(problem in card for problem in problems)
+
+
+def test_folders_and_settings_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder; name one with PDF files"):
+        make_pairs(tmp_path / "nowhere", tmp_path / "made")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: holds no PDF file \(looked for \*.pdf at all levels\)"):
+        make_pairs(tmp_path / "empty", tmp_path / "made")
+    (tmp_path / "empty" / "broken.pdf").write_text("")
+    with pytest.raises(DataError, match="none of its PDF files can be used:\n.*broken.pdf"):
+        make_pairs(tmp_path / "empty", tmp_path / "made", PairSettings(on_error="skip"))
+    for values, message in (
+        ({"dpi": 10}, "dpi is 10; it must be 20 to 600"),
+        ({"queries_per_page": 0}, "queries_per_page is 0; it must be 1 to 20"),
+        ({"held_out": 0.8}, "held_out is 0.8; it must be above 0 and at most 0.5"),
+    ):
+        with pytest.raises(DataError, match=message):
+            PairSettings(**values)
+
+
+def test_pages_that_all_say_the_same_give_no_pairs(tmp_path: Path) -> None:
+    form = ["The very same form to be filled in by hand."]
+    for name, count in (("a", 2), ("b", 3)):
+        make_pdf(tmp_path / f"{name}.pdf", [form * 9] * count, [])
+    with pytest.raises(DataError, match="no query was found for the train pages"):
+        make_pairs(tmp_path, tmp_path / "made", SETTINGS)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """`smart-train make-pairs ARGUMENTS` in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", ["smart-train", "make-pairs", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_the_command_says_what_it_made_and_what_it_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_manual(tmp_path / "pdf" / "only.pdf", "only")
+    (tmp_path / "pdf" / "broken.pdf").write_text("")
+    arguments = (tmp_path / "pdf", "--output", tmp_path / "made", "--dpi", 40)
+    assert command(monkeypatch, *arguments) == 2
+    assert "broken.pdf: cannot be read as PDF" in capsys.readouterr().err
+    assert command(monkeypatch, *arguments, "--on-error", "skip") == 0
+    out = capsys.readouterr().out
+    for expected in (
+        "left out: ",
+        "train.jsonl: 3 queries for 1 of 1 pages, 1 documents",
+        "queries: 2 bookmark",
+        "pages not asked for: 2 table of contents or index, 1 at the seam",
+        "WARNING: there is one document only",
+    ):
+        assert expected in out
+    assert command(monkeypatch, *arguments, "--on-error", "skip") == 0
+    assert "made already, with these files and settings" in capsys.readouterr().out

@@ -1,0 +1,115 @@
+"""What a page's text layer is taken apart into."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from smart_train.pairs.candidates import is_telling, split_sentences
+from smart_train.pairs.documents import read_document
+from smart_train.pairs.layout import Line, body_size, parts_of, without_running_lines
+from smart_train.pairs.structure import is_listing
+from smart_train.pairs.words import as_words, clean, without_numbering, words_of
+from tests.pairs.conftest import write_manual
+
+
+def plain(*texts: str) -> list[Line]:
+    return [Line(text, 10) for text in texts]
+
+
+def test_words() -> None:
+    assert clean("so\ufffeft\r\n\r\n  ﬁne  “print” ") == 'soft\nfine "print"'
+    assert as_words("The foo-bar, v2!") == " the foo bar v2 "
+    assert as_words("wo thr") not in as_words("one two three"), "words count, not letters"
+    assert words_of("漢字とkana 12") == ["漢", "字", "と", "kana", "12"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "stripped"),
+    [
+        ("1.2.3 The shell", "The shell"),
+        ("Appendix A Notes", "Notes"),
+        ("B.1 Usage", "Usage"),
+        ("C entry points", "C entry points"),
+        ("3D plots", "3D plots"),
+    ],
+)
+def test_numbering_is_taken_off_headings(heading: str, stripped: str) -> None:
+    assert without_numbering(heading) == stripped
+
+
+def test_running_heads_and_feet_go_and_one_heading_stays() -> None:
+    pages = [plain(f"Chapter 2: Tools {n}", "text", *(f"line {n}{i}x" for i in "abc"), f"{n}") for n in range(5, 9)]
+    pages[0].insert(0, Line("Tools", 18))
+    kept = without_running_lines(pages)
+    assert kept[0][0].text == "Tools"
+    assert not any("Chapter" in line.text for page in kept for line in page[:1] if line.text != "Tools")
+    assert all(page[-1].text.startswith("line") for page in kept)
+    assert without_running_lines(pages[:2]) == pages[:2], "two pages may agree by chance"
+
+
+def test_headings_captions_and_prose_are_told_apart() -> None:
+    lines = [
+        Line("3 A heading over", 14),
+        Line("two lines", 14),
+        *plain("Running text. Table 3 shows what", "follows."),
+        *plain("Table 3: What follows, in a caption that is so long", "that it needs a second line.", "More text."),
+        *plain("Abb. 4 Der Fall", "図1 構成", "Figure 12-3. Ends here. And more", "prose"),
+    ]
+    parts = parts_of(lines, body_size([lines]))
+    assert parts.headings == [(14, "3 A heading over two lines")]
+    assert parts.captions == [
+        "What follows, in a caption that is so long that it needs a second line.",
+        "Der Fall",
+        "構成",
+        "Ends here. And more",
+    ]
+    assert parts.prose == "Running text. Table 3 shows what follows. More text. prose"
+    assert body_size([]) == 0 and parts_of([], 0.0).headings == []
+
+
+def test_large_print_that_is_long_is_no_heading() -> None:
+    lines = [Line("word " * 20, 14), Line("small print " * 20, 10)]
+    assert parts_of(lines, body_size([lines])).headings == []
+
+
+def test_sentences_stand_for_themselves() -> None:
+    prose = (
+        "of the page before. Dr. J. Doe wrote the first chapter of this book (see the preface). This sentence points "
+        "at what stands before it. Too short. Its last bracket (was opened and never closed here. x = a[i] + b[j] * "
+        "c[k] / 2; Y = 1. 7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
+        "last one has no end and runs on"
+    )
+    assert split_sentences(prose) == [
+        "Dr. J. Doe wrote the first chapter of this book (see the preface)",
+        "猫は夜に外を歩くことが多い",
+    ]
+
+
+def test_what_is_long_enough_to_ask_for_something() -> None:
+    assert is_telling("term", "COLUMNS") and not is_telling("heading", "Columns")
+    assert is_telling("heading", "Shell columns") and not is_telling("heading", "A 1")
+    assert is_telling("heading", "設定の変更") and not is_telling("caption", "so many words " * 20)
+
+
+def test_listings() -> None:
+    assert is_listing([f"{number} Heading . . . . {number}" for number in range(9)])
+    assert not is_listing([f"Line {number} of a text" for number in range(9)] + ["in 1987"])
+
+
+def test_a_document_is_read_with_all_that_points_to_its_pages(tmp_path: Path) -> None:
+    write_manual(tmp_path / "alpha.pdf", "alpha")
+    document = read_document(tmp_path / "alpha.pdf", "alpha.pdf")
+    assert (document.page_count, document.listings, document.silent) == (5, [0, 4], [])
+    assert document.chapters == [1, 2, 3, 4]
+    page = document.pages[1]
+    assert page.number == 2 and "manual of alpha" not in page.words
+    assert page.candidates == [
+        ("bookmark", "Polishing alpha basalt"),
+        ("heading", "Polishing alpha basalt"),
+        ("caption", "Cutting the alpha basalt slab by hand"),
+        ("term", "basalt-alpha"),
+    ]
+    assert re.match("Worn basalt in alpha takes oil", page.parts.prose)
