@@ -28,8 +28,8 @@ EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file th
 class ModelInput:
     """One query or one document, before any model has seen it.
 
-    `images` holds paths, URLs, encoded bytes or PIL images; decoding waits until `smart_train.media.load_image`, which
-    the data loader's workers call.
+    `images` holds paths, URLs, encoded bytes or PIL images; `video` a path, a URL or a list of frames.
+    Decoding waits until `media.load_image` and `video.load_video`, which the data loader's workers call.
     """
 
     text: str | None = None

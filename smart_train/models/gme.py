@@ -3,7 +3,8 @@
 Sources: prompt, default instruction, limits and pooling from `gme_inference.py` of Alibaba-NLP/gme-Qwen2-VL-2B-Instruct
 (also in github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/gme); that script hands input embeddings to the
 language model without positions, hence the plain ones. Text-only filter on the query side: the SMART authors' public
-code, eval_gme_late_interaction.py. The default query instruction is the one of their visual-document evaluation.
+code, eval_gme_late_interaction.py. The default query instruction is the one of their visual-document evaluation. GME's
+script reads no video; its backbone does, and a video stands where an image would.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from pathlib import Path
 from transformers import Qwen2VLProcessor
 
 from smart_train.models.family import Role
-from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VISION, VisionLanguageFamily
+from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
 
 class GME(VisionLanguageFamily):
-    """System turn = instruction; user turn = images, then text; the assistant's turn holds `<|endoftext|>` alone."""
+    """System turn = instruction; user turn = video, images, text; the assistant's turn holds `<|endoftext|>` alone."""
 
     name = "gme"
     model_types = ("qwen2_vl",)
@@ -42,7 +43,7 @@ class GME(VisionLanguageFamily):
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         instruction = self.instruction(item, role) or self.default_document_instruction
-        user = VISION * len(item.images) + text
+        user = VIDEO * (item.video is not None) + VISION * len(item.images) + text
         return (
             f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n"
             "<|im_start|>assistant\n<|endoftext|>"

@@ -2,10 +2,11 @@
 
 Sources: messages, `<emb>` and the pooled position from the public code of LamRA as the SMART authors carry it (github
 HanSolo9682/SMART, train_lamra/dataset/datasets_mbeir.py, loaders, models/qwen3_vl.py); the pixel limits from the same
-loader and, for LamRA-Ret, from github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/lamra. An instruction
-stands before the query's text, as M-BEIR's do. In the two older backbones that code hands input embeddings to the
-language model without positions, and the published weights were trained so; a Qwen3-VL has no published weights to
-follow, and keeps its own positions and its DeepStack features.
+loader and, for LamRA-Ret, from github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/lamra. Videos (12 frames,
+"Summarize above video") from LamRA's public MSVD loader. An instruction stands before the query's text, as M-BEIR's do.
+In the two older backbones that code hands input embeddings to the language model without positions, and the published
+weights were trained so; a Qwen3-VL has no published weights to follow, and keeps its own positions and its DeepStack
+features.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _VOCABULARIES = ("added_tokens.json", "tokenizer_config.json", "tokenizer.json")
 
 
 class LamRA(VisionLanguageFamily):
-    """User turn = images, text, request for one word; assistant turn = `<emb>.`; no generation prompt after it.
+    """User turn = video, images, text, request for one word; assistant turn = `<emb>.`; no generation prompt after it.
 
     A folder whose tokenizer lacks `<emb>` (a plain instruct model) gets it as `vocabulary` says; what is saved from
     then on has it. The pooled state comes before it, unaware of it; its own state is a kept token.
@@ -42,6 +43,7 @@ class LamRA(VisionLanguageFamily):
     checkpoint_layout = QWEN2_VL_LAYOUT
     default_query_instruction = "Find a document image that matches the given query."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
+    frames_per_second, max_frames = None, 12
     default_min_pixels = 256 * patch * patch
     default_max_pixels = 1280 * patch * patch
 
@@ -65,10 +67,12 @@ class LamRA(VisionLanguageFamily):
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         instruction = self.instruction(item, role)
         text = " ".join(part for part in (instruction, text) if part)
-        above = " and ".join([*(["image"] if item.images else []), *(["sentence"] if text or not item.images else [])])
+        seen = [name for name, present in (("video", item.video is not None), ("image", bool(item.images))) if present]
+        above = " and ".join([*seen, *(["sentence"] if text or not seen else [])])
         request = {"type": "text", "text": f"{text}\nSummarize above {above} in one word: "}
+        video = [{"type": "video"}] if item.video is not None else []
         messages = [
-            {"role": "user", "content": [*({"type": "image"} for _ in item.images), request]},
+            {"role": "user", "content": [*video, *({"type": "image"} for _ in item.images), request]},
             {"role": "assistant", "content": [{"type": "text", "text": f"{EMB}."}]},
         ]
         return self.chat(messages, generation_prompt=False)
@@ -101,6 +105,8 @@ class LamRAQwen3(LamRA):
     processor_class = Qwen3VLProcessor
     plain_positions = False
     checkpoint_layout = ()
+    patch = 32
+    video_placeholder = "<|video_pad|>"
     # In pixels the published bounds, 256 and 1024 tokens of 28 x 28; a token of Qwen3-VL covers 32 x 32.
     default_min_pixels = 256 * 28 * 28
     default_max_pixels = 1024 * 28 * 28

@@ -41,24 +41,18 @@ def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMix
 
 
 def load_processor(
-    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int, max_pixels: int, video: bool | None = None
+    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int, max_pixels: int
 ) -> ProcessorMixin:
-    """The processor saved in `folder`, padding right, with the given bounds on an image's area.
-
-    Args:
-        video: whether to build the video half too; None builds it where torchvision is installed.
+    """The processor saved in `folder`, padding right, with the given bounds on an image's area. It reads videos too
+    where torchvision is installed.
 
     Raises:
-        ModelError: a file of the processor is missing, or `video` is asked for without torchvision.
+        ModelError: a file of the processor is missing.
     """
-    if video is None:
-        video = is_torchvision_available()
-    if video and not is_torchvision_available():
-        raise ModelError("video input needs torchvision: pip install torchvision")
     if min_pixels > max_pixels:
         raise ModelError(f"model.min_pixels {min_pixels} is larger than model.max_pixels {max_pixels}")
     try:
-        if video:
+        if is_torchvision_available():
             processor = AutoProcessor.from_pretrained(folder)
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -73,9 +67,19 @@ def load_processor(
             f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); the folder needs "
             "tokenizer.json, tokenizer_config.json and preprocessor_config.json or processor_config.json"
         ) from error
+    if getattr(getattr(processor, "video_processor", None), "cap_pixels_per_frame", True) is None:
+        processor.video_processor.cap_pixels_per_frame = False  # it resizes nothing here, and should not warn about it
     processor.tokenizer.padding_side = "right"
     processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
     return processor
+
+
+def require_video_half(processor: ProcessorMixin, folder: str) -> None:
+    """Raises ModelError when `processor` reads no videos."""
+    if getattr(processor, "video_processor", None) is None:
+        if not is_torchvision_available():
+            raise ModelError("video input needs torchvision, the release that goes with torch: pip install torchvision")
+        raise ModelError(f"{folder}: reads no videos; the folder needs video_preprocessor_config.json")
 
 
 def special_ids(tokenizer: Any) -> Tensor:

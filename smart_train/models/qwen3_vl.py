@@ -1,7 +1,8 @@
 """Qwen3-VL-Embedding (2B, 8B): a Qwen3-VL backbone whose last prompt token is the embedding.
 
-Sources: prompt, instructions, pixel limits and pooling from the model's public card and its `Qwen3VLEmbedder` script;
-token filter from the SMART authors' public code.
+Sources: prompt, instructions, pixel limits, pooling, and videos (one frame a second, at most 64, before images and
+text) from the model's public card and its `Qwen3VLEmbedder` script; token filter from the SMART authors' public code.
+That script fills short lists of frames up to 64 by repeating them; here they stay as they are.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ EMPTY_INPUT = "NULL"  # what the model was trained to see in place of an input w
 
 
 class Qwen3VLEmbedding(VisionLanguageFamily):
-    """System turn = instruction; user turn = images, then text; generation prompt; pooled = last valid token."""
+    """System turn = instruction; user turn = video, images, then text; generation prompt; pooled = last valid token."""
 
     name = "qwen3_vl_embedding"
     model_types = ("qwen3_vl",)
     processor_class = Qwen3VLProcessor
+    video_placeholder = "<|video_pad|>"
     default_query_instruction = "Find a document image that matches the given query."
     default_document_instruction = "Represent the user's input."
     patch = 32  # pixels per visual token side: 16-pixel patches, merged 2 x 2
@@ -30,7 +32,8 @@ class Qwen3VLEmbedding(VisionLanguageFamily):
     default_max_pixels = 1800 * patch * patch
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
-        content: list[dict[str, str]] = [{"type": "image"} for _ in item.images]
+        content: list[dict[str, str]] = [{"type": "video"}] if item.video is not None else []
+        content += [{"type": "image"} for _ in item.images]
         if text or not content:
             content.append({"type": "text", "text": text or EMPTY_INPUT})
         instruction = _punctuated(self.instruction(item, role) or self.default_document_instruction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,54 +11,75 @@ from torch import Tensor
 from smart_train.errors import ModelError
 
 IMAGE_COUNTS = "image_counts"  # int64 [B]: how many images each row holds; the others follow each other image by image
-PIXELS = "pixel_values"
-GRIDS = "image_grid_thw"
+VIDEO_COUNTS = "video_counts"  # the same of videos
+
+
+class _Visual(NamedTuple):
+    """Feature names of one kind of visual input. `per_item` hold one value for each image or video."""
+
+    kind: str
+    counts: str
+    grids: str
+    pixels: str
+    per_item: tuple[str, ...] = ()
+
+
+_VISUALS = (
+    _Visual("images", IMAGE_COUNTS, "image_grid_thw", "pixel_values"),
+    _Visual("videos", VIDEO_COUNTS, "video_grid_thw", "pixel_values_videos", ("second_per_grid_ts",)),
+)
+_BY_ITEM = {name for visual in _VISUALS for name in (visual.grids, visual.pixels, *visual.per_item)}
 
 
 def select_rows(features: dict[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:
-    """The features of `rows`, in that order, without the right padding and the images that only other rows needed.
+    """The features of `rows`, in that order, without the right padding, images and videos that only other rows needed.
 
     Args:
         features: of `Family.featurize`: row by row [B, ...], or position by position [B, T, ...]; `pixel_values`
-            [all patches, ...] and `image_grid_thw` [all images, 3], where `image_counts` says whose they are.
+            [all patches, ...] and `image_grid_thw` [all images, 3], where `image_counts` says whose they are; the same
+            for videos.
         rows: at least one of 0 .. B - 1.
 
     Raises:
-        ModelError: a feature that belongs neither to rows nor to images, or images that do not add up.
+        ModelError: a feature that belongs neither to rows nor to images or videos, or some that do not add up.
     """
     batch, width = features["attention_mask"].shape
     index = torch.tensor(rows, dtype=torch.int64)
     length = int(features["attention_mask"][index].sum(dim=1).max())
     chosen = {}
     for name, value in features.items():
-        if name in (PIXELS, GRIDS):
+        if name in _BY_ITEM:
             continue
         if len(value) != batch:
             raise ModelError(f"features: {name} {tuple(value.shape)} does not lie row by row in a batch of {batch}")
         value = value[index]
         by_position = value.ndim > 1 and value.shape[1] == width
         chosen[name] = value[:, :length].contiguous() if by_position else value
-    return {**chosen, **_images(features, rows)}
+    for visual in _VISUALS:
+        chosen |= _items(features, rows, visual)
+    return chosen
 
 
-def _images(features: dict[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:
-    """The pixels and grids of the images of `rows`; nothing when these rows hold none, as `featurize` has it."""
-    if GRIDS not in features:
+def _items(features: dict[str, Tensor], rows: Sequence[int], visual: _Visual) -> dict[str, Tensor]:
+    """Pixels, grids and times of what `rows` hold; nothing when these rows hold none, as `featurize` has it."""
+    if visual.grids not in features:
         return {}
-    if IMAGE_COUNTS not in features:
-        raise ModelError(f"features: {GRIDS} without {IMAGE_COUNTS}, so nothing says which row an image belongs to")
-    counts, grids, pixels = features[IMAGE_COUNTS].tolist(), features[GRIDS], features[PIXELS]
+    if visual.counts not in features:
+        raise ModelError(
+            f"features: {visual.grids} without {visual.counts}, so nothing says which row one of the {visual.kind} "
+            "belongs to"
+        )
+    counts, grids, pixels = features[visual.counts].tolist(), features[visual.grids], features[visual.pixels]
     patches = grids.prod(dim=1)
     if sum(counts) != len(grids) or int(patches.sum()) != len(pixels):
         raise ModelError(
-            f"features: {sum(counts)} images by {IMAGE_COUNTS}, {len(grids)} by {GRIDS}; {int(patches.sum())} patches "
-            f"by {GRIDS}, {len(pixels)} by {PIXELS}; they must agree"
+            f"features: {sum(counts)} {visual.kind} by {visual.counts}, {len(grids)} by {visual.grids}; "
+            f"{int(patches.sum())} patches by {visual.grids}, {len(pixels)} by {visual.pixels}; they must agree"
         )
-    by_row = grids.split(counts)
-    pixels_by_row = pixels.split([int(part.sum()) for part in patches.split(counts)])
     if not any(counts[row] for row in rows):
         return {}
-    return {
-        PIXELS: torch.cat([pixels_by_row[row] for row in rows]),
-        GRIDS: torch.cat([by_row[row] for row in rows]),
-    }
+    parts = {visual.pixels: pixels.split([int(part.sum()) for part in patches.split(counts)])}
+    for name in (visual.grids, *visual.per_item):
+        if name in features:
+            parts[name] = features[name].split(counts)
+    return {name: torch.cat([by_row[row] for row in rows]) for name, by_row in parts.items()}

@@ -20,12 +20,12 @@ from smart_train.errors import ModelError
 from smart_train.media import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layers, check_width
-from smart_train.models.slicing import IMAGE_COUNTS
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
-_READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS)
+_READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
 _PLURAL = {"query": "queries", "document": "documents"}
 
 
@@ -261,7 +261,10 @@ class SmartModel(nn.Module):
         if not items:
             raise ModelError(f"encode_{role}: nothing to encode")
         # Long inputs first: little padding within a batch, and memory runs out at once or never.
-        order = sorted(range(len(items)), key=lambda i: (-len(items[i].images), -len(items[i].text or ""), i))
+        order = sorted(
+            range(len(items)),
+            key=lambda i: (items[i].video is None, -len(items[i].images), -len(items[i].text or ""), i),
+        )
         loader = DataLoader(
             [items[i] for i in order],
             batch_size=batch_size,

@@ -1,6 +1,7 @@
 """What every vision-language embedder of Qwen's line does: processor, placeholders, length limit, token filter.
 
-A family adds its prompt and its pooled position. Nothing here sees weights.
+A family adds its prompt and its pooled position. Nothing here sees weights. What may be kept of a video, its visual
+placeholders, is what Qwen's own processor writes for it; Qwen3-VL also writes each frame's time, which is text.
 """
 
 from __future__ import annotations
@@ -17,29 +18,40 @@ from transformers.processing_utils import ProcessorMixin
 from smart_train.errors import ModelError
 from smart_train.media import load_image
 from smart_train.models.family import Family, Features, Role, token_filter
-from smart_train.models.processing import load_processor, special_ids
-from smart_train.models.slicing import IMAGE_COUNTS
+from smart_train.models.processing import load_processor, require_video_half, special_ids
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
 from smart_train.types import ModelInput
+from smart_train.video import load_video
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
+VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 
 
 class VisionLanguageFamily(Family):
-    """Images and text in one prompt, padded right.
+    """Videos, images and text in one prompt, padded right.
 
     Class variables:
         processor_class: of the checkpoint; it loads without torchvision too.
+        patch: pixels of a visual token's side.
+        video_placeholder: what the processor takes for a video in a prompt: Qwen3-VL's puts vision markers around each
+            pair of frames, and transformers 5 leaves those around the video standing, which the model never saw.
+        frames_per_second, max_frames: which frames of a video are read, see `load_video`.
         plain_positions: number image tokens like words. Models whose published code hands input embeddings to the
             language model were trained so: their rotary positions never saw the image's rows and columns.
     """
 
     processor_class: ClassVar[type[ProcessorMixin]]
+    patch: ClassVar[int]
+    video_placeholder: ClassVar[str] = VIDEO
+    frames_per_second: ClassVar[float | None] = 1.0
+    max_frames: ClassVar[int] = 64
     plain_positions: ClassVar[bool] = False
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("visual",)
-    modalities = ("text", "image")
+    modalities = ("text", "image", "video")
 
     @cached_property
     def processor(self) -> Any:
@@ -60,11 +72,13 @@ class VisionLanguageFamily(Family):
 
     @abstractmethod
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
-        """The prompt of `item`, whose text is given apart, safe to put into it; one `VISION` per image."""
+        """The prompt of `item`, whose text is given apart, safe to put into it; one `VIDEO` where it has a video, one
+        `VISION` per image."""
 
     def pooled_index(self, features: Features) -> Tensor:
         """int64 [B]: the position of each row's pooled state; the last valid one unless a family says otherwise."""
-        return features["attention_mask"].sum(dim=1) - 1
+        mask = features["attention_mask"]
+        return (mask * torch.arange(mask.shape[1])).amax(dim=1)
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)
@@ -77,31 +91,47 @@ class VisionLanguageFamily(Family):
         return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt)
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
-        images = [load_image(image) for item in inputs for image in item.images]
         prompts = [self.render(item, role) for item in inputs]
-        features = self._tokenize(prompts, images)
+        images = [load_image(image) for item in inputs for image in item.images]
+        videos = [self._video(item.video) for item in inputs if item.video is not None]
+        features = self._tokenize(prompts, images, videos)
         if features["attention_mask"].shape[1] > self.max_length:
             prompts = [self._shorten(item, role, features, row) for row, item in enumerate(inputs)]
-            features = self._tokenize(prompts, images)
+            features = self._tokenize(prompts, images, videos)
         if self.plain_positions:
             features["mm_token_type_ids"] = torch.zeros_like(features["input_ids"])
-        keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
         features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
-        features["pooled_index"] = self.pooled_index(features)
-        features["token_mask"] = token_filter(
+        features[VIDEO_COUNTS] = torch.tensor([int(item.video is not None) for item in inputs], dtype=torch.int64)
+        features |= self.read_out(features, role)
+        return features
+
+    def read_out(self, features: Features, role: Role) -> Features:
+        """What of a forward on `features` is read: `pooled_index` (or `pooled_mask`) and `token_mask`."""
+        pooled_index = self.pooled_index(features)
+        keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
+        mask = token_filter(
             features["input_ids"],
             features["attention_mask"],
-            features["pooled_index"],
+            pooled_index,
             keep=keep,
             pooled_token=self.scoring.pooled_token,
             special_ids=self.special_ids,
             visual_ids=self.visual_ids,
         )
-        return features
+        return {"pooled_index": pooled_index, "token_mask": mask}
 
-    def _tokenize(self, prompts: list[str], images: list[Any]) -> Features:
-        features = self.processor(text=prompts, images=images or None, padding=True, return_tensors="pt")
-        return dict(features)
+    def _video(self, ref: Any) -> VideoInput:
+        require_video_half(self.processor, self.folder)
+        video = load_video(ref, frames_per_second=self.frames_per_second, max_frames=self.max_frames)
+        return prepare_video(video, patch=self.patch, max_tokens=min(VIDEO_TOKENS, self.max_length * 3 // 4))
+
+    def _tokenize(self, prompts: list[str], images: list[Any], videos: list[VideoInput]) -> Features:
+        prompts = [prompt.replace(VIDEO, self.video_placeholder) for prompt in prompts]
+        features = self.processor(
+            text=prompts, images=images or None, padding=True, return_tensors="pt", **processor_arguments(videos)
+        )
+        # Beside tensors, processors return what they read of the videos, and times as a list.
+        return {name: torch.as_tensor(value) for name, value in features.items() if name != "video_metadata"}
 
     def _shorten(self, item: ModelInput, role: Role, features: Features, row: int) -> str:
         """The prompt of `item` with its text cut so that the row fits `max_length`; visual tokens are never cut."""

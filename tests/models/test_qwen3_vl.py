@@ -159,11 +159,6 @@ def test_control_tokens_in_user_text_stay_text(tiny, pages):
     tiny(features)
 
 
-def test_video_is_refused_by_name(tiny):
-    with pytest.raises(ModelError, match="qwen3_vl_embedding reads text, image; an input holds video"):
-        tiny.encode_document(ModelInput(None, video="clip.mp4"))
-
-
 def test_family_survives_pickling_for_workers(tiny, mixed):
     copy = pickle.loads(pickle.dumps(tiny.family))
     ours, theirs = tiny.family.featurize(mixed, "query"), copy.featurize(mixed, "query")

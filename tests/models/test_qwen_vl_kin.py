@@ -12,7 +12,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.models import detect_family
 from smart_train.models.peft import adapted_modules, add_lora
-from smart_train.models.slicing import IMAGE_COUNTS
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.storage import load_weights
 from smart_train.types import ModelInput
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -20,7 +20,7 @@ from tests.models.vision_folders import SMALL_PAGES, vision_folder
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 FIND = "Find a document image that matches the given query."
-READOUT = ("token_mask", "pooled_index", IMAGE_COUNTS)
+READOUT = ("token_mask", "pooled_index", IMAGE_COUNTS, VIDEO_COUNTS)
 FAMILIES = {
     "gme": "qwen2_vl",
     "lamra": "qwen2_vl",
@@ -169,12 +169,6 @@ def test_saved_folder_loads_in_the_class_its_config_names(make, tmp_path, name):
     make(name).save_pretrained(tmp_path / "saved")
     _, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "saved", output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
-
-
-@EVERY
-def test_video_is_refused_by_name(make, name):
-    with pytest.raises(ModelError, match=f"{name} reads text, image; an input holds video"):
-        make(name).encode_document(ModelInput(None, video="clip.mp4"))
 
 
 def test_files_tell_the_families_of_one_backbone_apart(tmp_path):

@@ -1,0 +1,129 @@
+"""Videos as a few frames with their times, from a list of frames or from a file.
+
+A list of frames needs nothing beyond Pillow. Files are decoded by PyAV (the `video` extra), the frames in between
+dropped as they pass: an hour of video costs no more memory than the frames that are kept. A file's frames come as they
+are stored; a flag that asks players to turn them is not obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from smart_train.errors import DataError
+from smart_train.media import URL_SCHEMES, describe_image, load_image
+
+# What Qwen's own tools take a bare list of frames to be: two frames a second.
+LIST_FRAMES_PER_SECOND = 2.0
+
+
+@dataclass(frozen=True)
+class Video:
+    """Some frames of a video, in order.
+
+    Attributes:
+        frames: at least one RGB image, all of one size. seconds: when each of them is shown, rising.
+    """
+
+    frames: tuple[Image.Image, ...]
+    seconds: tuple[float, ...]
+
+
+def load_video(ref: Any, *, frames_per_second: float | None, max_frames: int) -> Video:
+    """The video behind `ref`: at most `max_frames` frames, evenly spread from its first to its last.
+
+    Args:
+        ref: a path or http(s) URL of a video file, or a sequence of frames (whatever `load_image` reads).
+        frames_per_second: how many frames of a file are kept, at least two where it has them; None keeps `max_frames`
+            of any file. Frames of a list have been chosen already, and are thinned only beyond `max_frames`.
+
+    Raises:
+        DataError: names `ref` and why it cannot be read, or says which library is missing.
+    """
+    if isinstance(ref, (list, tuple)):
+        return _of_frames(ref, max_frames)
+    if not isinstance(ref, (str, os.PathLike)):
+        raise DataError(f"video of type {type(ref).__name__}: expected a path, a URL or a list of frames")
+    return _of_file(str(ref), frames_per_second, max_frames)
+
+
+def describe_video(ref: Any) -> str:
+    """A short name of a video reference for messages."""
+    return f"<{len(ref)} frames>" if isinstance(ref, (list, tuple)) else describe_image(ref)
+
+
+def _of_frames(refs: Sequence[Any], max_frames: int) -> Video:
+    if not refs:
+        raise DataError("video: an empty list of frames")
+    kept = _spread(len(refs), max_frames)
+    frames = tuple(load_image(refs[index]) for index in kept)
+    sizes = sorted({frame.size for frame in frames})
+    if len(sizes) > 1:
+        raise DataError(f"video {describe_video(refs)}: its frames differ in size, {sizes[0]} and {sizes[1]}")
+    return Video(frames, tuple(index / LIST_FRAMES_PER_SECOND for index in kept))
+
+
+def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Video:
+    if find_spec("av") is None:
+        raise DataError(
+            f"video {name}: reading video files needs PyAV: pip install 'smart_train[video]', or give a list of frames"
+        )
+    import av
+
+    if not name.startswith(URL_SCHEMES) and not os.path.isfile(name):
+        raise DataError(f"video {name}: no such file")
+    try:
+        with av.open(name) as container:
+            if not container.streams.video:
+                raise DataError(f"video {name}: holds no video stream")
+            duration = _duration(container) or _last_second(container)
+            count = max_frames if frames_per_second is None else round(duration * frames_per_second)
+            count = min(max(count, 2), max_frames)
+            wanted = np.linspace(0.0, duration, count).tolist()
+            container.seek(0)
+            taken = list(_frames_at(container, wanted))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise DataError(f"video {name}: cannot be decoded ({error})") from error
+    if not taken:
+        raise DataError(f"video {name}: holds no frame")
+    return Video(tuple(image for image, _ in taken), tuple(second for _, second in taken))
+
+
+def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Image, float]]:
+    """The frame shown at each of the `wanted` seconds, once where several fall on one, and the second it begins."""
+    shown, position = None, 0
+    for frame in container.decode(video=0):
+        taken = False
+        while shown is not None and position < len(wanted) and wanted[position] < frame.time:
+            position, taken = position + 1, True
+        if taken:
+            yield shown.to_image(), float(shown.time)
+        if position == len(wanted):
+            return
+        shown = frame
+    if shown is not None and position < len(wanted):
+        yield shown.to_image(), float(shown.time)
+
+
+def _duration(container: Any) -> float:
+    """Seconds from the first frame to the last, as the file says; 0 where it does not."""
+    stream = container.streams.video[0]
+    if stream.duration is None or stream.time_base is None or not stream.average_rate:
+        return 0.0
+    return max(float(stream.duration * stream.time_base - 1 / stream.average_rate), 0.0)
+
+
+def _last_second(container: Any) -> float:
+    """The time of the last frame, found by decoding all of them: some containers do not say how long they are."""
+    return max((float(frame.time) for frame in container.decode(video=0)), default=0.0)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most `most` of 0 .. count - 1, evenly, the first and the last among them."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()

@@ -1,0 +1,99 @@
+"""Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smart_train import video
+from smart_train.errors import DataError
+from smart_train.video import load_video
+
+RATE = 10
+
+
+def shades(count, size=(64, 48)):
+    return [Image.new("RGB", size, (index * 8, 0, 0)) for index in range(count)]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Two seconds, twenty frames, each brighter than the one before."""
+    av = pytest.importorskip("av")
+
+    def build(name="clip.mkv", count=20, codec="ffv1"):
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=RATE)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
+            for frame in shades(count):
+                container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+            container.mux(stream.encode())
+        return path
+
+    return build
+
+
+def shown(loaded):
+    return [int(np.asarray(frame)[0, 0, 0]) // 8 for frame in loaded.frames]
+
+
+def test_a_list_is_kept_whole_up_to_the_limit_then_spread():
+    frames = shades(5)
+    whole = load_video(frames, frames_per_second=1.0, max_frames=8)
+    assert shown(whole) == [0, 1, 2, 3, 4] and whole.seconds == (0.0, 0.5, 1.0, 1.5, 2.0)
+    some = load_video(frames, frames_per_second=1.0, max_frames=3)
+    assert shown(some) == [0, 2, 4] and some.seconds == (0.0, 1.0, 2.0)
+
+
+def test_frames_of_a_list_may_be_files(tmp_path):
+    for index, frame in enumerate(shades(2)):
+        frame.save(tmp_path / f"{index}.png")
+    loaded = load_video([tmp_path / "0.png", str(tmp_path / "1.png")], frames_per_second=1.0, max_frames=8)
+    assert shown(loaded) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("per_second", "most", "expected"),
+    [(2.0, 64, [0, 6, 12, 19]), (0.1, 64, [0, 19]), (None, 3, [0, 9, 19]), (100.0, 5, [0, 4, 9, 14, 19])],
+)
+def test_a_file_gives_frames_evenly_from_its_first_to_its_last(clip, per_second, most, expected):
+    loaded = load_video(clip(), frames_per_second=per_second, max_frames=most)
+    assert shown(loaded) == expected
+    assert loaded.seconds == pytest.approx([index / RATE for index in expected], abs=1e-3)
+
+
+def test_a_file_with_fewer_frames_than_asked_for_gives_each_once(clip):
+    assert shown(load_video(str(clip(count=3)), frames_per_second=None, max_frames=64)) == [0, 1, 2]
+
+
+def test_a_file_that_does_not_say_how_long_it_is(clip, monkeypatch):
+    monkeypatch.setattr(video, "_duration", lambda container: 0.0)
+    assert shown(load_video(clip(), frames_per_second=None, max_frames=3)) == [0, 9, 19]
+
+
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ([], "an empty list of frames"),
+        (7, "video of type int: expected a path, a URL or a list of frames"),
+        ([Image.new("RGB", (8, 8)), Image.new("RGB", (9, 8))], r"<2 frames>: its frames differ in size, \(8, 8\) and"),
+        (["nowhere.png"], "image nowhere.png: no such file"),
+        ("nowhere.mp4", "video nowhere.mp4: no such file"),
+    ],
+)
+def test_what_is_no_video_is_named(ref, message):
+    with pytest.raises(DataError, match=message):
+        load_video(ref, frames_per_second=1.0, max_frames=8)
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path):
+    pytest.importorskip("av")
+    (tmp_path / "page.mp4").write_text("not a video")
+    with pytest.raises(DataError, match=r"page.mp4: cannot be decoded \("):
+        load_video(tmp_path / "page.mp4", frames_per_second=1.0, max_frames=8)
+
+
+def test_missing_decoder_names_the_extra(monkeypatch):
+    monkeypatch.setattr(video, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"needs PyAV: pip install 'smart_train\[video\]', or give a list of frames"):
+        load_video("clip.mp4", frames_per_second=1.0, max_frames=8)
