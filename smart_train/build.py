@@ -9,7 +9,15 @@ from typing import Any
 import torch
 from transformers import AutoModel, TrainingArguments
 
-from smart_train.data import CheckReport, PairCollator, SourceConfig, check_examples, load_documents, load_examples
+from smart_train.data import (
+    CheckReport,
+    PairCollator,
+    SourceConfig,
+    check_examples,
+    load_documents,
+    load_examples,
+    load_own_documents,
+)
 from smart_train.distributed import is_main
 from smart_train.errors import DataError, ExportError, ModelError, RecipeError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
@@ -211,9 +219,14 @@ def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckRepo
 
 
 def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
-    """Held-out queries against the pages of all held-out rows and of `data.evaluation.corpus`."""
-    extra = recipe.data.evaluation.corpus
-    distractors = load_documents(source(recipe.data.evaluation, path=extra, max_samples=None)) if extra else ()
+    """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
+    `data.evaluation.corpus`."""
+    section = recipe.data.evaluation
+    distractors = load_own_documents(source(section))
+    if section.corpus is not None:
+        split = None if Path(section.corpus).is_file() else section.split
+        changes = {"path": section.corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
+        distractors += load_documents(source(section, **changes))
     return EvaluationSet.from_examples(held_out, distractors)
 
 

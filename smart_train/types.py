@@ -45,7 +45,8 @@ class Example:
     `documents[0]` is the positive; `document_ids` runs parallel to it. `source` and `row` (0-based) are for messages.
 
     `scores` are a teacher's, for distillation: parallel to `documents` (the positive's first), None for a document that
-    the teacher did not score; empty where the row has none at all. `task` names the kind of row it is.
+    the teacher did not score; empty where the row has none at all. `task` names the kind of row it is. `grade` says how
+    relevant the positive is, for evaluation by graded judgements.
     """
 
     query: ModelInput
@@ -56,6 +57,7 @@ class Example:
     row: int
     scores: tuple[float | None, ...] = ()
     task: str | None = None
+    grade: int = 1
 
     @property
     def where(self) -> str:

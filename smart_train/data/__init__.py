@@ -5,7 +5,7 @@ from smart_train.data.collator import PairCollator
 from smart_train.data.config import SourceConfig
 from smart_train.data.pdf import PdfPage, read_pdf, read_pdfs
 from smart_train.data.rows import ExampleRows
-from smart_train.data.sources import load_documents, load_examples
+from smart_train.data.sources import load_documents, load_examples, load_own_documents
 
 __all__ = [
     "CheckReport",
@@ -16,6 +16,7 @@ __all__ = [
     "check_examples",
     "load_documents",
     "load_examples",
+    "load_own_documents",
     "read_pdf",
     "read_pdfs",
 ]

@@ -12,16 +12,26 @@ from smart_train.media import nearest
 # Our name -> the source's names that are understood without a map, best first. `image` and `image_filename` are those
 # of the ColPali train set and the ViDoRe sets.
 KNOWN_NAMES: dict[str, tuple[str, ...]] = {
-    "query": ("query",),
+    "query": ("query", "anchor"),
     "positive": ("positive", "image", "document"),
     "query_id": ("query_id",),
     "document_id": ("document_id", "image_filename"),
     "instruction": ("instruction",),
-    "negatives": ("negatives",),
+    "negatives": ("negatives", "negative"),
     "task": ("task",),
     "score": ("score", "positive_score"),
     "scores": ("scores",),
+    "grade": ("grade",),
 }
+# Where a row is a document and nothing else, more names can only mean these two.
+_DOCUMENT_NAMES: dict[str, tuple[str, ...]] = {
+    "positive": ("positive", "image", "document", "page_image", "text"),
+    "document_id": ("document_id", "image_filename", "_id", "id", "corpus-id", "corpus_id", "doc_id", "docid"),
+}
+# `columns: positional`: the rest are query, positive and negatives in their order, as in sentence-transformers.
+POSITIONAL = "positional"
+_NOT_BY_POSITION = ("query_id", "document_id", "instruction", "task", "score", "scores", "grade")
+_LABELS = ("label", "labels")
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 
 
@@ -45,10 +55,18 @@ class Columns:
     task: str | None = None
     score: str | None = None
     scores: str | None = None
+    grade: str | None = None
 
 
-def check_column_map(source: str, given: Mapping[str, str | Sequence[str]]) -> None:
+ColumnMap = Mapping[str, str | Sequence[str]]
+
+
+def check_column_map(source: str, given: ColumnMap | str) -> None:
     """Raises DataError for names on our side that do not exist, and for lists where one column is meant."""
+    if isinstance(given, str):
+        if given != POSITIONAL:
+            raise DataError(f"{source}: columns: {given!r}; must be a mapping of columns, or {POSITIONAL}")
+        return
     for ours, theirs in given.items():
         if ours not in KNOWN_NAMES:
             raise DataError(
@@ -60,18 +78,25 @@ def check_column_map(source: str, given: Mapping[str, str | Sequence[str]]) -> N
 
 def find_columns(
     source: str,
-    available: Collection[str],
-    given: Mapping[str, str | Sequence[str]] | None = None,
+    available: Sequence[str],
+    given: ColumnMap | str | None = None,
     *,
     query_required: bool = True,
 ) -> Columns:
     """The source's columns under our names: those of the map, else those with a name that is known.
+
+    Args:
+        available: the source's columns in its order.
+        given: our name -> the source's, or "positional".
+        query_required: False for a source of documents alone.
 
     Raises:
         DataError: a mapped column does not exist, or no column can be the query or the document. Lists what there is.
     """
     given = given or {}
     check_column_map(source, given)
+    if isinstance(given, str):
+        given = _by_position(source, available)
     for ours, theirs in given.items():
         for name in [theirs] if isinstance(theirs, str) else theirs:
             if name not in available:
@@ -79,17 +104,46 @@ def find_columns(
                     f"{source}: columns.{ours}: there is no column {name!r}{nearest(name, list(available))}; "
                     f"columns: {_listed(available)}"
                 )
-    found = {ours: given.get(ours) or next((name for name in names if name in available), None)
-             for ours, names in KNOWN_NAMES.items()}  # fmt: skip
-    required = ("query", "positive") if query_required else ("positive",)
-    for ours in required:
+    names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
+    found = {
+        ours: given.get(ours) or next((name for name in known if name in available), None)
+        for ours, known in names.items()
+    }
+    for ours in ("query", "positive") if query_required else ("positive",):
         if found[ours] is None:
             raise DataError(
-                f"{source}: no column for {ours!r} (looked for {', '.join(KNOWN_NAMES[ours])}); columns: "
+                f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
                 f"{_listed(available)}. Name it in the recipe: columns: {{{ours}: NAME}}"
+                + (f"; or columns: {POSITIONAL} to go by their order" if len(available) > 1 else "")
             )
-    negatives = found.pop("negatives") or _numbered_negatives(available)
-    return Columns(negatives=(negatives,) if isinstance(negatives, str) else tuple(negatives), **found)
+    negatives = found.pop("negatives")
+    negatives = [negatives] if isinstance(negatives, str) else [*(negatives or ())]
+    if "negatives" not in given:
+        negatives += _numbered_negatives(available)
+    return Columns(negatives=tuple(negatives), **found)
+
+
+def list_columns(given: ColumnMap | str | None) -> set[str]:
+    """Columns whose cells may hold a list, in files that know text alone."""
+    names = {"negatives", "negatives_score", "scores"}
+    if isinstance(given, Mapping):
+        for ours in ("negatives", "scores"):
+            theirs = given.get(ours, ())
+            names.update([theirs] if isinstance(theirs, str) else theirs)
+    return names
+
+
+def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[str]]:
+    """The map that follows from the order of columns. Those with a name for something else keep their meaning; labels
+    have none here."""
+    kept = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]} | {*_LABELS}
+    texts = [name for name in available if name not in kept and not name.endswith("_score")]
+    if len(texts) < 2:
+        raise DataError(
+            f"{source}: columns: {POSITIONAL} needs a query and a positive in the first two columns; columns: "
+            f"{_listed(available)}"
+        )
+    return {"query": texts[0], "positive": texts[1], **({"negatives": texts[2:]} if texts[2:] else {})}
 
 
 def _numbered_negatives(available: Collection[str]) -> list[str]:

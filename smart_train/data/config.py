@@ -15,26 +15,42 @@ class SourceConfig:
     """One source of rows.
 
     Args:
-        path: a .jsonl, .json, .csv or .parquet file; a folder that holds such files, a data set written by
-            `datasets.save_to_disk`, or `SPLIT.jsonl`; or the id of a data set on the Hugging Face Hub.
+        path: a file or folder of one of the formats of docs/data.md, or the id of a data set on the Hugging Face Hub.
         split: which split, where the source has several. A Hub data set needs it.
+        subset: which configuration, where a Hub data set or a copy of one has several.
         columns: our column name -> the source's, for names that are not found by themselves (see `columns.py`).
-            `negatives` may name one column or a list of columns.
+            `negatives` may name one column or a list of columns. "positional": by their order, as in
+            sentence-transformers: query, positive, negatives.
         image_root: folder that relative image paths start from; default: the folder of the file. No path may leave it.
         max_samples: use the first so many rows.
         instruction: the queries' instruction, where a row has none of its own.
+        documents: file or folder of the documents that rows name by id; text in `positive` and the negatives is then
+            an id.
+        streaming: fetch no more of a Hub data set than the first `max_samples` rows.
+        dpi: resolution at which pages of PDF files are rendered; None: 144.
     """
 
     path: str | Path
     split: str | None = None
-    columns: Mapping[str, str | Sequence[str]] | None = None
+    subset: str | None = None
+    columns: Mapping[str, str | Sequence[str]] | str | None = None
     image_root: str | Path | None = None
     max_samples: int | None = None
     instruction: str | None = None
+    documents: str | Path | None = None
+    streaming: bool = False
+    dpi: int | None = None
 
     def __post_init__(self) -> None:
         if not str(self.path):
             raise DataError("data source: path is empty; name a file, a folder or a data set on the Hub")
         if self.max_samples is not None and self.max_samples < 1:
             raise DataError(f"data source {self.path}: max_samples is {self.max_samples}; it must be at least 1")
+        if self.dpi is not None and self.dpi < 1:
+            raise DataError(f"data source {self.path}: dpi is {self.dpi}; it must be at least 1")
+        if self.streaming and self.max_samples is None:
+            raise DataError(
+                f"data source {self.path}: streaming needs max_samples: every row is checked before training starts, "
+                "so their number must be known"
+            )
         check_column_map(str(self.path), self.columns or {})

@@ -3,8 +3,7 @@ no memory: a worker that needs row 7 reads row 7."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,9 +11,11 @@ from PIL import Image
 
 from smart_train.data.columns import Columns
 from smart_train.data.keys import default_id
+from smart_train.data.pdf import DPI
+from smart_train.data.references import References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
-from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, as_model_input, describe_image
+from smart_train.media import as_model_input
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]
@@ -28,10 +29,23 @@ class RowReader:
         columns: where to find what.
         root: the folder that relative image paths start from and may not leave.
         instruction: for queries of rows that have none.
+        documents: id -> document; with it, text in a column of documents is an id.
+        dpi: resolution of pages of PDF files.
     """
 
-    def __init__(self, source: str, columns: Columns, root: Path, instruction: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        columns: Columns,
+        root: Path,
+        instruction: str | None = None,
+        *,
+        documents: Mapping[str, ModelInput] | None = None,
+        dpi: int = DPI,
+    ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
+        self.documents = documents
+        self.references = References(root, dpi)
 
     def example(self, raw: RawRow, row: int) -> Example:
         """The Example of one row.
@@ -43,28 +57,26 @@ class RowReader:
         columns = self.columns
         where = f"{self.source}, row {row}"
         query = self._query(raw, where)
-        documents = [self._document(raw, columns.positive, where)]
-        given = {column: self._negatives(raw, column, where) for column in columns.negatives}
-        for negatives in given.values():
-            documents.extend(negatives)
-        counts = {column: len(negatives) for column, negatives in given.items()}
-        positive_id = self._identity(raw, columns.document_id, documents[0], where)
+        query_id = raw.get(columns.query_id or "")
+        positive = self._positive(raw, where)
+        found = {column: self._negatives(raw, column, where) for column in columns.negatives}
+        negatives = [pair for pairs in found.values() for pair in pairs]
+        counts = {column: len(pairs) for column, pairs in found.items()}
         return Example(
             query=query,
-            documents=tuple(documents),
-            query_id=self._identity(raw, columns.query_id, query, where),
-            document_ids=(positive_id, *(self._identity(raw, None, document, where) for document in documents[1:])),
+            documents=(positive[1], *(document for _, document in negatives)),
+            query_id=str(query_id) if query_id not in (None, "") else self._content_id(query, where),
+            document_ids=(positive[0], *(identity for identity, _ in negatives)),
             source=self.source,
             row=row,
             scores=read_scores(raw, columns, counts, where),
             task=self._task(raw, where),
+            grade=self._grade(raw, where),
         )
 
     def document(self, raw: RawRow, row: int) -> tuple[str, ModelInput]:
         """Id and document of one row, whose query, if any, is not looked at."""
-        where = f"{self.source}, row {row}"
-        document = self._document(raw, self.columns.positive, where)
-        return self._identity(raw, self.columns.document_id, document, where), document
+        return self._positive(raw, f"{self.source}, row {row}")
 
     def _query(self, raw: RawRow, where: str) -> ModelInput:
         column = self.columns.query
@@ -81,13 +93,43 @@ class RowReader:
         item = self._read(value, f"{where}, column {column!r}", column)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
 
-    def _negatives(self, raw: RawRow, column: str, where: str) -> list[ModelInput]:
-        """The documents of one column of negatives; rows may have fewer of them than the source has columns."""
+    def _positive(self, raw: RawRow, where: str) -> tuple[str, ModelInput]:
+        column = self.columns.positive
+        if raw.get(column) is None:
+            raise DataError(f"{where}: column {column!r} is {'null' if column in raw else 'missing'}")
+        return self._pair(raw[column], column, where, raw.get(self.columns.document_id or ""))
+
+    def _negatives(self, raw: RawRow, column: str, where: str) -> list[tuple[str, ModelInput]]:
+        """Ids and documents of one column; rows may have fewer negatives than the source has columns for them."""
         value = raw.get(column)
         if value is None:
             return []
         values = value if isinstance(value, (list, tuple)) else [value]
-        return [self._read(item, f"{where}, column {column!r}", column) for item in values]
+        return [self._pair(item, column, where, None) for item in values]
+
+    def _pair(self, value: Any, column: str, where: str, given: Any) -> tuple[str, ModelInput]:
+        """Id and document. The id is the one that the row gives, else the name the row calls the document by (in a
+        collection, or as a page of a PDF file), else one made of the content, for which an image has to be read."""
+        inside = f"{where}, column {column!r}"
+        if self.documents is not None and isinstance(value, (str, int)):
+            identity: str | None = str(value)
+            try:
+                document = self.documents[str(value)]
+            except DataError as error:
+                raise DataError(f"{inside}: {error}") from error
+        else:
+            identity, document = self.references.page_id(value), self._read(value, inside, column)
+        if given not in (None, ""):
+            return str(given), document
+        return identity or self._content_id(document, where), document
+
+    def _grade(self, raw: RawRow, where: str) -> int:
+        value = raw.get(self.columns.grade) if self.columns.grade else None
+        if value is None:
+            return 1
+        if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
+            raise DataError(f"{where}, column {self.columns.grade!r}: {value!r}; a grade is a whole number from 1 up")
+        return int(value)
 
     def _task(self, raw: RawRow, where: str) -> str | None:
         value = raw.get(self.columns.task) if self.columns.task else None
@@ -95,18 +137,14 @@ class RowReader:
             raise DataError(f"{where}, column {self.columns.task!r}: {value!r} is no name of a task; write text")
         return None if value is None else str(value)
 
-    def _document(self, raw: RawRow, column: str, where: str) -> ModelInput:
-        if raw.get(column) is None:
-            raise DataError(f"{where}: column {column!r} is {'null' if column in raw else 'missing'}")
-        return self._read(raw[column], f"{where}, column {column!r}", column)
-
     def _read(self, value: Any, where: str, column: str) -> ModelInput:
-        """A document: image path, URL, data URI, bytes, PIL image, `datasets` image, text, or a mapping of these."""
-        if isinstance(value, (bytes, Image.Image)):
+        """A document: image path, page of a PDF file, URL, data URI, base64, bytes, PIL image, `datasets` image, text,
+        or a mapping of these. A Path comes from a reader of ours, and is no user's text."""
+        if isinstance(value, (bytes, Path, Image.Image)):
             return ModelInput(images=(value,))
         if isinstance(value, str):
-            is_image = column in ("image", "page_image") or looks_like_image(value)
-            return ModelInput(images=(self._locate(value, where),)) if is_image else ModelInput(text=value)
+            image = self.references.locate(value, where, is_image=column in ("image", "page_image"))
+            return ModelInput(text=value) if image is None else ModelInput(images=(image,))
         if not isinstance(value, Mapping):
             raise DataError(
                 f"{where}: {type(value).__name__} cannot be a document; expected an image path, URL, bytes or text"
@@ -117,15 +155,15 @@ class RowReader:
             item = as_model_input(value)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-        images = [
-            self._locate(image, where)
-            if isinstance(image, str)
-            else self._decoded_later(image, where)
-            if isinstance(image, Mapping)
-            else image
-            for image in item.images
-        ]
-        return ModelInput(item.text, tuple(images), item.video, item.instruction)
+        return ModelInput(
+            item.text, tuple(self._image(image, where) for image in item.images), item.video, item.instruction
+        )
+
+    def _image(self, value: Any, where: str) -> Any:
+        """An image inside a mapping."""
+        if isinstance(value, Mapping):
+            return self._decoded_later(value, where)
+        return self.references.locate(value, where, is_image=True) if isinstance(value, str) else value
 
     def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path:
         """What the `datasets` library gives for an image that it was told not to decode."""
@@ -135,37 +173,12 @@ class RowReader:
             raise DataError(f"{where}: an image with neither bytes nor path")
         return Path(value["path"])
 
-    def _locate(self, reference: str, where: str) -> str | Path:
-        """A URL as it is; a path below the root. Links below the root may point anywhere, the path itself may not."""
-        if reference.startswith((*URL_SCHEMES, "data:")):
-            return reference
-        root = os.path.abspath(self.root)
-        path = os.path.normpath(os.path.join(root, reference))
-        if os.path.commonpath([root, path]) != root:
-            raise DataError(
-                f"{where}: image path {describe_image(reference)} leaves {root}; set image_root to a folder that "
-                "holds all images"
-            )
-        return Path(path)
-
     @staticmethod
-    def _identity(raw: RawRow, column: str | None, item: ModelInput, where: str) -> str:
-        """The id that the row gives, else one made of the content, for which a page has to be read."""
-        given = raw.get(column) if column else None
-        if given is not None and given != "":
-            return str(given)
+    def _content_id(item: ModelInput, where: str) -> str:
         try:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-
-
-def looks_like_image(text: str) -> bool:
-    """Whether a document given as a string names an image. A file need not exist: a missing page is an error, and must
-    not become a document that reads "page_7.png"."""
-    if text.startswith(("data:image/", *URL_SCHEMES)):
-        return True
-    return "\n" not in text and len(text) < 1024 and text.lower().endswith(IMAGE_EXTENSIONS)
 
 
 class ExampleRows(Sequence[Example]):
@@ -204,21 +217,38 @@ class ExampleRows(Sequence[Example]):
         if isinstance(index, slice):
             return self.select(range(len(self))[index])
         position = self.chosen[index]
-        raw = self.raw[position]
-        if isinstance(raw, DataError):
-            raise raw
-        return self.reader.example(raw, self.numbers[position] if self.numbers is not None else position)
+        return self.reader.example(self._raw(position), self._number(position))
 
     def select(self, indices: Sequence[int]) -> ExampleRows:
         """A view of the rows at `indices`, in that order."""
         return ExampleRows(self.raw, self.reader, self.numbers, [self.chosen[index] for index in indices])
 
+    def document(self, index: int) -> tuple[str, ModelInput]:
+        """Id and document of one row, whose query, if any, is not looked at."""
+        position = self.chosen[index]
+        return self.reader.document(self._raw(position), self._number(position))
+
     def documents(self) -> list[tuple[str, ModelInput]]:
         """Id and document of every row."""
-        pairs = []
+        return [self.document(index) for index in range(len(self))]
+
+    def values(self, column: str) -> Iterator[tuple[Any, str]]:
+        """What one of the source's columns holds, and where, row by row; nothing else of a row is read.
+
+        Raises: DataError at a row that could not be read.
+        """
+        raw = self.raw.select_columns(column) if hasattr(self.raw, "select_columns") else self.raw
         for position in self.chosen:
-            raw = self.raw[position]
-            if isinstance(raw, DataError):
-                raise raw
-            pairs.append(self.reader.document(raw, self.numbers[position] if self.numbers is not None else position))
-        return pairs
+            row = raw[position]
+            if isinstance(row, DataError):
+                raise row
+            yield row.get(column), f"{self.source}, row {self._number(position)}"
+
+    def _raw(self, position: int) -> RawRow:
+        raw = self.raw[position]
+        if isinstance(raw, DataError):
+            raise raw
+        return raw
+
+    def _number(self, position: int) -> int:
+        return self.numbers[position] if self.numbers is not None else position

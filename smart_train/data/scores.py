@@ -50,6 +50,10 @@ def _listed(value: Any, where: str, expected: int) -> list[float | None]:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    try:  # text too: that is all a CSV file knows
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
         raise DataError(f"{where}: {value!r} is no score; a score is a finite number")
-    return float(value)
+    return number

@@ -2,29 +2,36 @@
 
 | `path` | read as |
 |---|---|
-| a .jsonl or .ndjson file, or a folder with `SPLIT.jsonl` | JSON lines, images relative to the file |
+| a .jsonl, .ndjson, .csv, .tsv, .parquet or .json file | its rows, images relative to the file |
+| a folder with `queries`, `corpus` and `qrels` | judged pairs (`judged.py`) |
+| a folder with `*cand_pool*.jsonl` | queries and their candidates (`candidates.py`) |
+| a folder with `pairs.csv` | queries about the images and PDF pages beside it (`folders.py`) |
+| a folder with `SPLIT.jsonl` | JSON lines |
 | a folder written by `datasets.save_to_disk` | that data set |
-| a .parquet, .json or .csv file, or a folder of them | a `datasets` data set |
+| a folder of .parquet, .json or .csv files | a `datasets` data set |
+| a folder of images and PDF files, a .pdf file | documents without queries |
 | `name` or `owner/name` that is no file | a data set on the Hugging Face Hub |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smart_train.data.columns import find_columns
+from smart_train.data import candidates, folders, judged, vlm2vec
+from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import SourceConfig
-from smart_train.data.jsonl import read_jsonl
+from smart_train.data.files import EXTENSIONS, read_file
+from smart_train.data.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
+from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, nearest
 from smart_train.types import ModelInput
 
-_JSON_LINES = (".jsonl", ".ndjson")
-_FILES = (".parquet", ".json", ".csv")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -35,66 +42,135 @@ def load_examples(config: SourceConfig) -> ExampleRows:
         DataError: the source or a column does not exist, or there is no row.
         ConnectionError: the Hub is out of reach.
     """
-    return _load(config, query_required=True)
+    table = _read(config)
+    if len(table.rows) == 0:
+        raise DataError(f"{_name(config, table)}: holds no rows")
+    columns = find_columns(_name(config, table), table.columns, config.columns)
+    return _rows(config, table, columns, _documents(config, table))
 
 
 def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
-    """Id and document of every row of a source that needs no queries, or of every image below a folder (the id is then
-    the path within it). For corpora: pages that are searched but answer nothing.
+    """Id and document of every row of a source that needs no queries, of every image and PDF page below a folder (the
+    id is then its path within it), or of the documents that a source keeps apart. For corpora: pages that are searched.
 
     Raises: as `load_examples`.
     """
-    path = Path(config.path)
-    if path.is_dir() and not _is_saved(path) and _json_lines_in(path, config.split) is None:
-        images = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_EXTENSIONS)
-        if images:
-            chosen = images[: config.max_samples]
-            return [(file.relative_to(path).as_posix(), ModelInput(images=(file,))) for file in chosen]
-    return _load(config, query_required=False).documents()
+    table = _read(config)
+    apart = _documents(config, table)
+    return (_document_rows(config, table) if apart is None else apart.rows).documents()
 
 
-def _load(config: SourceConfig, *, query_required: bool) -> ExampleRows:
-    raw, numbers, available, folder = _read(config)
-    if len(raw) == 0:
-        raise DataError(f"{config.path}: holds no rows")
-    columns = find_columns(str(config.path), available, config.columns, query_required=query_required)
-    root = Path(config.image_root) if config.image_root is not None else folder
+def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
+    """Id and document of everything that the rows of a source may name by id; empty where they hold their documents
+    themselves.
+
+    Raises: as `load_examples`.
+    """
+    apart = _documents(config, _read(config))
+    return [] if apart is None else apart.rows.documents()
+
+
+def _document_rows(config: SourceConfig, table: Table) -> ExampleRows:
+    """The rows of a table of documents; of the user's map only what says where those stand."""
+    given = config.columns if isinstance(config.columns, Mapping) else {}
+    given = {ours: theirs for ours, theirs in given.items() if ours in ("positive", "document_id")}
+    if len(table.rows) == 0:
+        raise DataError(f"{_name(config, table)}: holds no rows")
+    return _rows(config, table, find_columns(_name(config, table), table.columns, given, query_required=False))
+
+
+def _rows(
+    config: SourceConfig, table: Table, columns: Columns, documents: Mapping[str, ModelInput] | None = None
+) -> ExampleRows:
+    name = _name(config, table)
+    root = Path(config.image_root) if config.image_root is not None else table.folder
     if not root.is_dir():
         raise DataError(f"{config.path}: image_root {root} is no folder")
-    return ExampleRows(raw, RowReader(str(config.path), columns, root, config.instruction), numbers)
+    reader = RowReader(name, columns, root, config.instruction, documents=documents, dpi=config.dpi or DPI)
+    return ExampleRows(table.rows, reader, table.numbers)
 
 
-def _read(config: SourceConfig) -> tuple[Sequence[Any], list[int] | None, list[str], Path]:
-    """Raw rows, their numbers (None: 0, 1, 2, ...), the names of all columns, and the folder images start from."""
+def _name(config: SourceConfig, table: Table) -> str:
+    return table.source or str(config.path)
+
+
+def _documents(config: SourceConfig, table: Table) -> DocumentTable | None:
+    """What the rows name by id: the recipe's `documents`, else the table's own; None where there is neither."""
+    if config.documents is not None:
+        apart = SourceConfig(config.documents, image_root=config.image_root, dpi=config.dpi)
+        named = _read(apart)
+        return DocumentTable(_document_rows(apart, named.documents or named))
+    if table.documents is not None:
+        return DocumentTable(_document_rows(replace(config, columns=None), table.documents))
+    return None
+
+
+def _read(config: SourceConfig) -> Table:
     path = Path(config.path)
-    lines = path if path.is_file() and path.suffix.lower() in _JSON_LINES else _json_lines_in(path, config.split)
-    if lines is not None:
-        raw, numbers = read_jsonl(lines, config.max_samples)
-        names = {name: None for row in raw if isinstance(row, dict) for name in row}
-        return raw, numbers, list(names), lines.parent
-    # Imported here: `datasets` takes seconds to import, which JSON lines need not pay.
-    from smart_train.data import huggingface
-
-    if path.is_dir():
-        reader = huggingface.read_saved if _is_saved(path) else huggingface.read_files
-        dataset = reader(path, config.split)
-    elif path.is_file():
-        if path.suffix.lower() not in _FILES:
-            raise DataError(f"{path}: rows are read from {', '.join((*_JSON_LINES, *_FILES))}, not {path.suffix!r}")
-        dataset = huggingface.read_files(path, config.split)
+    if config.streaming and path.exists():
+        raise DataError(f"{path}: streaming is for data sets on the Hub; this one is here already")
+    if path.is_file():
+        if config.split is not None:
+            raise DataError(f"{path}: split {config.split!r}: one file is one split; leave split out")
+        if path.suffix.lower() == ".pdf":
+            return folders.read_pages(path, config.dpi, config.max_samples)
+        table = read_file(path, config.max_samples, config.columns)
+    elif path.is_dir():
+        table = _read_folder(config, path)
     else:
         _check_hub_id(config)
-        dataset = huggingface.read_hub(str(config.path), config.split)
-    if config.max_samples is not None:
-        dataset = dataset.select(range(min(config.max_samples, len(dataset))))
-    folder = path if path.is_dir() else path.parent if path.is_file() else Path.cwd()
-    return dataset, None, list(dataset.column_names), folder
+        table = _read_hub(config)
+    return vlm2vec.adapted(table) if config.columns is None and vlm2vec.is_vlm2vec(table) else table
+
+
+def _read_folder(config: SourceConfig, path: Path) -> Table:
+    pool, pairs = candidates.pool_in(path), folders.pairs_in(path)
+    if judged.is_judged(path):
+        return judged.read_judged(path, config.split, config.columns).head(config.max_samples)
+    if pool is not None:
+        return candidates.read_candidates(path, pool, config.split, config.max_samples)
+    if pairs is not None:
+        return folders.read_pairs(path, pairs, config)
+    lines = _json_lines_in(path, config.split)
+    if lines is not None:
+        return read_file(lines, config.max_samples, config.columns)
+    if not _is_saved(path) and not _holds_tables(path) and folders.holds_pages(path):
+        return folders.read_pages(path, config.dpi, config.max_samples)
+    # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
+    from smart_train.data import huggingface
+
+    if _is_saved(path):
+        return Table.of_dataset(huggingface.read_saved(path, config.split), path, config.max_samples)
+    if (path / "README.md").is_file() and config.subset is None:
+        parts = huggingface.judged_parts(str(path), config.split, local=True)
+        if parts is not None:
+            return _joined(config, parts, path)
+    return Table.of_dataset(huggingface.read_folder(path, config.subset, config.split), path, config.max_samples)
+
+
+def _read_hub(config: SourceConfig) -> Table:
+    from smart_train.data import huggingface
+
+    name, here = str(config.path), Path.cwd()
+    if config.streaming:
+        assert config.max_samples is not None, "SourceConfig requires it"
+        streamed = huggingface.stream_hub(name, config.subset, config.split, config.max_samples)
+        return Table.of_dataset(streamed, here)
+    if config.subset is None:
+        parts = huggingface.judged_parts(name, config.split, local=False)
+        if parts is not None:
+            return _joined(config, parts, here)
+    return Table.of_dataset(huggingface.read_hub(name, config.subset, config.split), here, config.max_samples)
+
+
+def _joined(config: SourceConfig, parts: Mapping[str, Any], folder: Path) -> Table:
+    tables = {part: Table.of_dataset(rows, folder) for part, rows in parts.items()}
+    names = {part: f"{config.path}, {part}" for part in parts}
+    return judged.join(tables, names, config.columns).head(config.max_samples)
 
 
 def _json_lines_in(folder: Path, split: str | None) -> Path | None:
     """`SPLIT.jsonl` of a folder, or its only .jsonl file when no split is named."""
-    if not folder.is_dir():
-        return None
     files = sorted(folder.glob("*.jsonl"))
     if split is not None:
         return next((file for file in files if file.stem == split), None)
@@ -108,10 +184,15 @@ def _is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
+def _holds_tables(folder: Path) -> bool:
+    """Whether there is a file of rows in `folder` or one level below, where repositories of data sets keep them."""
+    return any(file.suffix.lower() in EXTENSIONS for pattern in ("*", "*/*") for file in folder.glob(pattern))
+
+
 def _check_hub_id(config: SourceConfig) -> None:
     """Raises DataError for a path that can only have been meant as a file or folder."""
     path, text = Path(config.path), str(config.path)
-    known = path.suffix.lower() in (*_JSON_LINES, *_FILES, *IMAGE_EXTENSIONS)
+    known = path.suffix.lower() in (*EXTENSIONS, *IMAGE_EXTENSIONS, ".pdf")
     if known or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = nearest(path.name, siblings) if siblings else ""

@@ -62,8 +62,9 @@ class EvaluationSet:
     def from_examples(
         cls, examples: Iterable[Example], extra_documents: Iterable[tuple[str, ModelInput]] = ()
     ) -> EvaluationSet:
-        """The set of all rows: every row's positive is relevant to its query; the corpus is every document of every
-        row, explicit negatives included, and `extra_documents` (id, document), pages that answer no query.
+        """The set of all rows: every row's positive is relevant to its query, by its grade; the corpus is every
+        document of every row, explicit negatives included, and `extra_documents` (id, document), pages that answer no
+        query.
 
         Raises: DataError, as the constructor.
         """
@@ -75,7 +76,7 @@ class EvaluationSet:
             query_ids=[row.query_id for row in examples],
             documents=[document for _, document in pairs],
             document_ids=[identity for identity, _ in pairs],
-            relevant=[{row.document_ids[0]} for row in examples],
+            relevant=[{row.document_ids[0]: row.grade} for row in examples],
         )
 
     def _check_answers(self, documents: Mapping[str, ModelInput]) -> None:

@@ -136,7 +136,9 @@ def _model_problems(recipe: Recipe) -> list[str]:
 def _column_problems(recipe: Recipe) -> list[str]:
     problems = []
     for name, source in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
-        for ours, theirs in ((source and source.columns) or {}).items():
+        if source is None or not isinstance(source.columns, dict):
+            continue
+        for ours, theirs in source.columns.items():
             dotted = f"data.{name}.columns.{ours}"
             if ours not in KNOWN_NAMES:
                 problems.append(unknown_key(dotted, KNOWN_NAMES))

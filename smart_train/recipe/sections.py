@@ -61,14 +61,19 @@ class SourceSection(Section):
 
     path: str = Field(min_length=1)
     split: str | None = None
-    columns: dict[str, str | list[str]] | None = None
+    subset: str | None = None
+    columns: dict[str, str | list[str]] | Literal["positional"] | None = None
     image_root: str | None = None
     max_samples: int | None = Field(None, gt=0)
     instruction: str | None = None
+    documents: str | None = Field(None, min_length=1)
+    streaming: bool = False
+    dpi: int | None = Field(None, gt=0)
 
 
 class EvaluationSourceSection(SourceSection):
-    """Held-out rows; `corpus` adds documents that are nobody's answer, so that the ranking is over more of them."""
+    """Held-out rows; `corpus` adds documents that are nobody's answer, so that the ranking is over more of them. Those
+    that a source keeps apart (`documents`, or a layout's own corpus) are in the ranking anyway."""
 
     corpus: str | None = None
 

@@ -158,7 +158,7 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
     ("rows", "options", "message"),
     [
         ([], {}, "holds no rows"),
-        (["not json"], {}, r"no column for 'query' \(looked for query\); columns: none"),
+        (["not json"], {}, r"no column for 'query' \(looked for query, anchor\); columns: none"),
         ([{"positive": "x"}], {}, r"no column for 'query'.*columns: positive.*columns: \{query: NAME\}"),
         ([{"query": "x"}], {}, "no column for 'positive' .looked for positive, image, document"),
         (
@@ -214,10 +214,10 @@ def test_bad_sources(write_jsonl: Write, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_hub_data_sets_are_told_apart_from_missing_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str, split: str) -> None:
+    def absent(name: str) -> None:
         raise datasets.exceptions.DatasetNotFoundError(f"{name} does not exist")
 
-    monkeypatch.setattr("smart_train.data.huggingface.load_dataset", absent)
+    monkeypatch.setattr("smart_train.data.huggingface.get_dataset_config_names", absent)
     with pytest.raises(DataError, match="owner/name: no such file or folder, and no data set of that name on the Hub"):
         load("owner/name", split="train")
 

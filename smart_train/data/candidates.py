@@ -1,0 +1,88 @@
+"""Queries in one file of JSON lines, their candidates in another: `query.jsonl` and `cand_pool.jsonl`, the layout of
+M-BEIR, on which LamRA and others train and evaluate.
+
+A query line has `qid`, `query_txt`, `query_img_path`, `pos_cand_list`, `neg_cand_list` and `task_id`; a candidate
+`did`, `txt` and `img_path`. Image paths start from the folder, or from `image_root`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from smart_train.data.files import read_file
+from smart_train.data.table import AdaptedRows, Table
+from smart_train.errors import DataError
+from smart_train.media import nearest
+
+
+def pool_in(folder: Path) -> Path | None:
+    """The file of candidates in `folder`, if there is exactly one."""
+    found = sorted(folder.glob("*cand_pool*.jsonl"))
+    return found[0] if len(found) == 1 else None
+
+
+def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int | None = None) -> Table:
+    """One row for every query and each of its positive candidates; the pool as their documents.
+
+    Raises:
+        DataError: no file of queries, or several of which `split` names none.
+    """
+    file = _queries_in(folder, pool, split)
+    table = read_file(file)
+    rows: list[dict[str, Any] | DataError] = []
+    numbers = []
+    for place in range(len(table.rows)):
+        number = place if table.numbers is None else table.numbers[place]
+        for row in _expanded(table.rows[place], f"{file}, row {number}"):
+            rows.append(row)
+            numbers.append(number)
+    columns = ["query", "query_id", "positive", "negatives", "task"]
+    documents = read_file(pool)
+    if "did" not in documents.columns:
+        raise DataError(f"{pool}: candidates need the column did; columns: {', '.join(documents.columns)}")
+    documents = Table(
+        AdaptedRows(documents.rows, candidate), ["document_id", "positive"], folder, documents.numbers, source=str(pool)
+    )
+    return Table(rows[:max_rows], columns, folder, numbers[:max_rows], documents, source=str(file))
+
+
+def candidate(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the pool under our names."""
+    return {"document_id": row.get("did"), "positive": _item(row.get("txt"), row.get("img_path"))}
+
+
+def _expanded(row: Any, where: str) -> list[dict[str, Any] | DataError]:
+    if isinstance(row, DataError):
+        return [row]
+    positives = row.get("pos_cand_list")
+    if not isinstance(positives, list) or not positives:
+        return [DataError(f"{where}, column 'pos_cand_list': {positives!r}; must be a list of at least one candidate")]
+    query = _item(row.get("query_txt"), row.get("query_img_path"))
+    task = row.get("task_id")
+    common = {
+        "query": query if query is not None else "",
+        "query_id": row.get("qid"),
+        "negatives": row.get("neg_cand_list") or None,
+        "task": None if task is None else str(task),
+    }
+    return [{**common, "positive": positive} for positive in positives]
+
+
+def _item(text: Any, image: Any) -> dict[str, Any] | None:
+    parts = {"text": text, "image": image}
+    return {name: value for name, value in parts.items() if value} or None
+
+
+def _queries_in(folder: Path, pool: Path, split: str | None) -> Path:
+    files = sorted(file for file in folder.glob("*.jsonl") if file != pool)
+    named = [file for file in files if split is not None and file.stem == split]
+    chosen = named or (files if split is None and len(files) == 1 else [])
+    if split is None and len(files) > 1:
+        chosen = [file for file in files if file.stem == "query"]
+    if len(chosen) != 1:
+        stems = [file.stem for file in files]
+        asked = f"no file {split}.jsonl{nearest(split, stems)}" if split else "several files of queries; set split"
+        raise DataError(f"{folder}: {asked}; beside {pool.name} there are: {', '.join(stems) or 'none'}")
+    return chosen[0]

@@ -1,0 +1,69 @@
+"""Folders of images and PDF files: every image and every page is a document, named by its path below the folder. With
+`pairs.csv` (or .tsv, .jsonl) in it the folder also holds queries, whose rows name their documents so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from smart_train.data.config import SourceConfig
+from smart_train.data.files import read_file
+from smart_train.data.pdf import DPI, PdfPage, pdf_files, read_pdfs
+from smart_train.data.table import Table
+from smart_train.errors import DataError
+from smart_train.media import IMAGE_EXTENSIONS
+
+PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
+_SHOWN = 20
+
+
+def pairs_in(folder: Path) -> Path | None:
+    """The file of `folder` that holds its queries, if there is one."""
+    return next((folder / name for name in PAIRS if (folder / name).is_file()), None)
+
+
+def holds_pages(folder: Path) -> bool:
+    """Whether there is an image or a PDF file anywhere below `folder`."""
+    return bool(image_files(folder) or pdf_files(folder))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Every image file below `folder`, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_EXTENSIONS and file.is_file())
+
+
+def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) -> Table:
+    """The images below a folder, then the pages of the PDF files below it (or of one PDF file): columns `document_id`
+    and `image`. An image's id is its path below the folder, a page's is FILE.pdf#page=N.
+
+    Raises:
+        DataError: PDF files that cannot be read, all of them listed; or there is neither image nor PDF.
+    """
+    images = image_files(path) if path.is_dir() else []
+    rows: list[dict[str, Any]] = [{"document_id": file.relative_to(path).as_posix(), "image": file} for file in images]
+    problems = []
+    if path.is_file() or pdf_files(path):
+        for page in read_pdfs(path, dpi=dpi or DPI):
+            if isinstance(page, PdfPage):
+                rows.append({"document_id": page.id, "image": page.image})
+            else:
+                problems.append(str(page))
+            if max_rows is not None and len(rows) >= max_rows:
+                break
+    if problems:
+        listed = [f"  {problem}" for problem in problems[:_SHOWN]]
+        more = [f"  ... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise DataError(
+            "\n".join([f"{path}: {len(problems)} PDF files cannot be read; mend or remove them:", *listed, *more])
+        )
+    if not rows:
+        raise DataError(f"{path}: holds neither images nor PDF files")
+    return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent)
+
+
+def read_pairs(folder: Path, file: Path, config: SourceConfig) -> Table:
+    """The rows of the folder's pairs file, and the images and PDF pages beside it as their documents."""
+    table = read_file(file, config.max_samples, config.columns)
+    documents = read_pages(folder, config.dpi)
+    return replace(table, folder=folder, documents=documents, source=str(file))

@@ -1,0 +1,82 @@
+"""What a row calls an image by: a path below the data root, a page of a PDF file, a URL, a data URI, base64."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from smart_train.data.pdf import read_pdf
+from smart_train.errors import DataError
+from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image
+
+_PDF_PAGE = re.compile(r"(?P<file>[^\n]+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
+# PNG, JPEG, WebP, GIF and TIFF begin so when written in base64; no sentence does.
+_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD|SUkqA|TU0AK)[A-Za-z0-9+/\s]{60,}={0,2}\s*")
+
+
+class References:
+    """Finds what a row's text names.
+
+    Args:
+        root: the folder that relative paths start from and may not leave.
+        dpi: resolution of pages of PDF files.
+    """
+
+    def __init__(self, root: Path, dpi: int) -> None:
+        self.root, self.dpi = os.path.abspath(root), dpi
+        self._pages: dict[Path, list[Path]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pages": {}}
+
+    def locate(self, text: str, where: str, *, is_image: bool) -> str | Path | None:
+        """The image that `text` names, as `load_image` takes it; None when it is text to be read.
+
+        A string names an image when it looks like one. The file need not exist: a missing page is an error, and must
+        not become a document that reads "page_7.png".
+
+        Args:
+            is_image: text that looks like nothing else is a path.
+
+        Raises:
+            DataError: a path that leaves the root, or a page that its PDF file does not have.
+        """
+        if text.startswith((*URL_SCHEMES, "data:image/")):
+            return text
+        page = _PDF_PAGE.fullmatch(text)
+        if page is not None:
+            return self._page(self._below_root(page["file"], where), int(page["number"]), where)
+        if len(text) > 70 and _BASE64.fullmatch(text):
+            return "data:image;base64," + "".join(text.split())
+        named = "\n" not in text and len(text) < 1024 and text.lower().endswith(IMAGE_EXTENSIONS)
+        return self._below_root(text, where) if named or is_image else None
+
+    @staticmethod
+    def page_id(value: Any) -> str | None:
+        """The document id of a page of a PDF file, the same that the folder of that file gives it."""
+        if not isinstance(value, str) or not _PDF_PAGE.fullmatch(value):
+            return None
+        return Path(os.path.normpath(value)).as_posix()
+
+    def _page(self, file: Path, number: int, where: str) -> Path:
+        if file not in self._pages:
+            try:
+                self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
+            except DataError as error:
+                raise DataError(f"{where}: {error}") from error
+        pages = self._pages[file]
+        if not 1 <= number <= len(pages):
+            raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
+        return pages[number - 1]
+
+    def _below_root(self, reference: str, where: str) -> Path:
+        """Links below the root may point anywhere, the path itself may not."""
+        path = os.path.normpath(os.path.join(self.root, reference))
+        if os.path.commonpath([self.root, path]) != self.root:
+            raise DataError(
+                f"{where}: image path {describe_image(reference)} leaves {self.root}; set image_root to a folder that "
+                "holds all images"
+            )
+        return Path(path)

@@ -1,0 +1,107 @@
+"""What every format gives: raw rows under column names, and sometimes documents that those rows name by id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from smart_train.data.rows import ExampleRows, RawRow
+from smart_train.errors import DataError
+from smart_train.media import nearest
+from smart_train.types import ModelInput
+
+_HINTED = 100_000  # looking for the nearest of more ids than this takes longer than reading the list
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as a format's reader found them.
+
+    Args:
+        rows: list-like and picklable; a DataError stands in place of a row that could not be read.
+        columns: all column names, in the order of the source.
+        folder: relative image paths start here.
+        numbers: the rows' numbers in the source, when they are not 0, 1, 2, ...
+        documents: rows of the documents that these rows name by id, where the format keeps them apart.
+        source: what the rows' numbers count in, for messages; None: the path that was asked for.
+    """
+
+    rows: Sequence[RawRow | DataError]
+    columns: Sequence[str]
+    folder: Path
+    numbers: Sequence[int] | None = None
+    documents: Table | None = None
+    source: str | None = None
+
+    @classmethod
+    def of_dataset(cls, dataset: Any, folder: Path, max_rows: int | None = None) -> Table:
+        """The first `max_rows` rows of a `datasets.Dataset`."""
+        if max_rows is not None:
+            dataset = dataset.select(range(min(max_rows, len(dataset))))
+        return cls(dataset, list(dataset.column_names), folder)
+
+    def head(self, max_rows: int | None) -> Table:
+        """The first `max_rows` rows; None: all."""
+        if max_rows is None:
+            return self
+        return replace(self, rows=self.rows[:max_rows], numbers=self.numbers and self.numbers[:max_rows])
+
+
+class AdaptedRows(Sequence[Any]):
+    """Rows of a foreign layout under our column names, changed when they are asked for.
+
+    Args:
+        adapt: raw row -> row under our names; picklable (a function of a module).
+    """
+
+    def __init__(self, rows: Sequence[RawRow | DataError], adapt: Callable[[RawRow], dict[str, Any]]) -> None:
+        self.rows, self.adapt = rows, adapt
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return AdaptedRows(self.rows[index], self.adapt)
+        row = self.rows[index]
+        return row if isinstance(row, DataError) else self.adapt(row)
+
+
+class DocumentTable(Mapping[str, ModelInput]):
+    """Documents by id, each read when it is asked for.
+
+    Args:
+        rows: one document a row; the source must give ids.
+
+    Raises:
+        DataError: no ids, an id twice, or a row that cannot be read.
+    """
+
+    def __init__(self, rows: ExampleRows) -> None:
+        self.rows = rows
+        self.places: dict[str, int] = {}
+        column = rows.reader.columns.document_id
+        if column is None:
+            raise DataError(f"{rows.source}: documents that rows name by id need an id column: document_id, _id or id")
+        for place, (identity, where) in enumerate(rows.values(column)):
+            if identity is None or identity == "":
+                raise DataError(f"{where}, column {column!r}: empty; every document needs its id")
+            if str(identity) in self.places:
+                raise DataError(f"{where}, column {column!r}: the id {str(identity)!r} stands for another row already")
+            self.places[str(identity)] = place
+
+    def __getitem__(self, identity: str) -> ModelInput:
+        """Raises DataError for an id that is not there, naming the nearest."""
+        place = self.places.get(identity)
+        if place is None:
+            hint = nearest(identity, list(self.places)) if len(self.places) <= _HINTED else ""
+            raise DataError(f"no document {identity!r} among the {len(self.places)} of {self.rows.source}{hint}")
+        return self.rows.document(place)[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)

@@ -1,0 +1,60 @@
+"""The columns of VLM2Vec and MMEB: `qry`, `qry_image_path`, `pos_text`, `pos_image_path`, `neg_text`, `neg_image_path`;
+in the evaluation sets `qry_text`, `qry_img_path` and lists `tgt_text`, `tgt_img_path` whose first entry is the answer.
+
+Image paths start from `image_root`, or from the folder of the file. `<|image_1|>`, which marks in the text where the
+image goes, is taken out: here a model's prompt decides that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from smart_train.data.table import AdaptedRows, Table
+
+_MARK = "<|image_1|>"
+_SIDES = {  # our name -> (text, image) columns, those of training first
+    "query": (("qry", "qry_text"), ("qry_image_path", "qry_img_path")),
+    "positive": (("pos_text", "tgt_text"), ("pos_image_path", "tgt_img_path")),
+    "negative": (("neg_text",), ("neg_image_path",)),
+}
+
+
+def is_vlm2vec(table: Table) -> bool:
+    """Whether the columns are those of VLM2Vec."""
+    names = {*table.columns}
+    return any({query, positive} <= names for query, positive in (("qry", "pos_text"), ("qry_text", "tgt_text")))
+
+
+def adapted(table: Table) -> Table:
+    """The same rows under our names."""
+    return Table(AdaptedRows(table.rows, row), ["query", "positive", "negatives"], table.folder, table.numbers)
+
+
+def row(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """One row under our names; what has neither text nor image is None."""
+    positives, negatives = _items(raw, "positive"), _items(raw, "negative")
+    query = _items(raw, "query")
+    return {
+        "query": query[0] if query else None,
+        "positive": positives[0] if positives else None,
+        "negatives": [item for item in (*positives[1:], *negatives) if item is not None],
+    }
+
+
+def _items(raw: Mapping[str, Any], side: str) -> list[dict[str, str] | None]:
+    """The inputs of one side; a list of several stands in both columns or in one of them."""
+    texts, images = (_listed(next((raw[name] for name in names if name in raw), None)) for names in _SIDES[side])
+    count = max(len(texts), len(images))
+    texts += [None] * (count - len(texts))
+    images += [None] * (count - len(images))
+    return [_item(text, image) for text, image in zip(texts, images, strict=True)]
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _item(text: str | None, image: str | None) -> dict[str, str] | None:
+    words = (text or "").replace(_MARK, " ").strip()
+    return {**({"text": words} if words else {}), **({"image": image} if image else {})} or None
