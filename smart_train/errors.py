@@ -30,3 +30,7 @@ class ExportError(SmartTrainError):
 
 class RunError(SmartTrainError):
     """A run folder that cannot be started, resumed or read."""
+
+
+class EndpointError(SmartTrainError):
+    """A service that was asked over the network refused, failed, or answered what cannot be used."""

@@ -1,6 +1,8 @@
 """Pairs of queries and pages from PDF files: taken from the pages' own text, or written by a vision model."""
 
+from smart_train.pairs.endpoint import ChatEndpoint
 from smart_train.pairs.make import QueryWriter, make_pairs
 from smart_train.pairs.settings import PairReport, PairSettings
+from smart_train.pairs.vision import Estimate, VisionWriter
 
-__all__ = ["PairReport", "PairSettings", "QueryWriter", "make_pairs"]
+__all__ = ["ChatEndpoint", "Estimate", "PairReport", "PairSettings", "QueryWriter", "VisionWriter", "make_pairs"]

@@ -65,7 +65,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
             _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
         ]
     if report.problems:
-        sections += ["Files left out:", "\n".join(f"- {problem}" for problem in report.problems)]
+        sections += ["Left out:", "\n".join(f"- {problem}" for problem in report.problems)]
     return [
         *sections,
         "## Documents",

@@ -35,8 +35,9 @@ class QueryWriter(Protocol):
     def method(self) -> dict[str, Any]:
         """What its queries depend on, as JSON values."""
 
-    def write(self, images: Sequence[Path], limit: int) -> Chosen:
-        """place in `images` -> up to `limit` queries that this page answers; pages without any are left out."""
+    def write(self, images: Sequence[Path], limit: int) -> tuple[Chosen, list[str]]:
+        """place in `images` -> up to `limit` queries that this page answers, pages without any left out; and what was
+        wrong with pages that could not be asked for."""
 
 
 @dataclass
@@ -87,7 +88,8 @@ def make_pairs(
         chosen = choose_queries(pages, settings.queries_per_page)
     else:
         images = [drawn[page.document][page.number].image for page in pages]
-        chosen = writer.write(images, settings.queries_per_page)
+        chosen, unanswered = writer.write(images, settings.queries_per_page)
+        problems += unanswered
     report = _report(output, documents, parts, chosen, problems)
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -54,7 +54,7 @@ class PairReport:
         kinds: where queries come from -> how many.
         documents: of each file its key, SHA-256, part, pages and queries.
         left_out: reason -> number of pages.
-        problems: files that were skipped, one line each.
+        problems: files, and pages that a vision model gave no queries for, that were skipped; one line each.
         one_document: the parts are two stretches of a single document.
         again: the data set was there already, and nothing was done.
     """
