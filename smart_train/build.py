@@ -34,7 +34,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching
-from smart_train.types import Example
+from smart_train.types import Example, ModelInput
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
 # waited for a better evaluation as long as it had when it was cut off.
@@ -216,6 +216,38 @@ def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckRepo
         )
     except (DataError, ConnectionError) as error:
         raise DataError(f"data.{name}: {error}") from error
+
+
+def mining_rows(
+    recipe: Recipe, corpus: Path | None = None
+) -> tuple[Sequence[Example], list[tuple[str, ModelInput]], CheckReport]:
+    """The usable training rows, whatever negatives they have; (id, document) of every document of `corpus`; the report.
+
+    Raises:
+        DataError: as `usable_rows`, or `corpus` cannot be read.
+    """
+    try:
+        rows, report = check_examples(examples(recipe.data.train), on_error=recipe.data.on_error)
+    except (DataError, ConnectionError) as error:
+        raise DataError(f"data.train: {error}") from error
+    extra = load_documents(source(recipe.data.train, path=str(corpus), max_samples=None)) if corpus else []
+    return rows, extra, report
+
+
+def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
+    """`name_or_path` as it was saved, its own scoring and prompts; None is the recipe's base.
+
+    Raises:
+        ModelError: the base would be drawn at random, whose ranks mean nothing; or nothing loadable is there.
+    """
+    if name_or_path is not None:
+        return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
+    if recipe.model.from_config is not None:
+        raise ModelError(
+            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
+            "model: --model RUN/export"
+        )
+    return base_model(recipe)
 
 
 def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:

@@ -82,7 +82,7 @@ def fake(monkeypatch: pytest.MonkeyPatch):
 def test_help_names_every_command(run) -> None:
     ended = run("--help")
     assert ended.status == 0
-    for command in ("launch", "train", "validate", "evaluate", "export", "encode", "search", "inspect", "push"):
+    for command in ("launch", "train", "validate", "evaluate", "export", "encode", "search", "mine", "inspect", "push"):
         assert f" {command} " in ended.out
 
 

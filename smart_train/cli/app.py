@@ -13,6 +13,7 @@ from smart_train.cli.export import export
 from smart_train.cli.inspect import inspect
 from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
+from smart_train.cli.mine import mine
 from smart_train.cli.push import push
 from smart_train.cli.search import search
 from smart_train.cli.train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print every local variable, tensors included
 )
-for _command in (make_pairs, launch, train, validate, evaluate, export, push, encode, search, inspect):
+for _command in (make_pairs, launch, train, validate, evaluate, export, push, encode, search, mine, inspect):
     app.command()(_command)
 
 

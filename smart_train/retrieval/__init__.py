@@ -1,15 +1,19 @@
-"""Encode a corpus once, keep it, search it."""
+"""Encode a corpus once, keep it, search it, mine hard negatives from it."""
 
 from smart_train.retrieval.folder import encode_folder, find_images
 from smart_train.retrieval.index import DocumentIndex, Source, model_fingerprint
+from smart_train.retrieval.mining import MiningConfig, MiningSummary, mine_negatives
 from smart_train.retrieval.search import Hit, search, search_embeddings, search_folder
 
 __all__ = [
     "DocumentIndex",
     "Hit",
+    "MiningConfig",
+    "MiningSummary",
     "Source",
     "encode_folder",
     "find_images",
+    "mine_negatives",
     "model_fingerprint",
     "search",
     "search_embeddings",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from smart_train.errors import DataError, ModelError
 from smart_train.media import as_model_input
-from smart_train.retrieval.storage import temporary_name, write_json
+from smart_train.retrieval.storage import replace_whole, write_json
 from smart_train.types import Embeddings
 
 INDEX_FILE = "index.json"
@@ -124,12 +123,8 @@ class DocumentIndex:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
-        temporary = temporary_name(tensors)
-        try:
-            save_file({name: tensor.contiguous() for name, tensor in self._tensors().items()}, temporary)
-            os.replace(temporary, tensors)
-        finally:
-            temporary.unlink(missing_ok=True)
+        contiguous = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
+        replace_whole(tensors, lambda temporary: save_file(contiguous, temporary))
         write_json(
             folder / INDEX_FILE,
             {

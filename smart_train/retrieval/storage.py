@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 
 def write_json(path: str | Path, value: Any) -> Path:
     """Writes `value` as indented JSON, creating folders; a reader never sees half a file. NaN is a ValueError."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    return replace_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
+    """Has `write` make a file under a temporary name, then moves it to `path`; folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     temporary = temporary_name(path)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        write(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

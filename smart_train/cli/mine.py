@@ -1,0 +1,114 @@
+"""`smart-train mine`: hard negatives for the rows of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smart_train.cli.arguments import BatchSize, Overrides, RecipePath
+from smart_train.cli.output import plain_console
+from smart_train.cli.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from smart_train.retrieval import MiningSummary
+
+
+def mine(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    *,
+    output: Annotated[Path, typer.Option(help="The folder to write; a call that was cut off goes on there.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="What to search with: a run's export, an adapter, any model. The recipe's base if not given."
+        ),
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="More documents to choose from, which answer no query: rows or a folder.")
+    ] = None,
+    score: Annotated[str, typer.Option(help="Ranked by hybrid, late or pooled; also what the scores written are.")] = (
+        "hybrid"
+    ),
+    negatives: Annotated[int, typer.Option(help="Negatives wanted per row.")] = 4,
+    first_rank: Annotated[int, typer.Option(help="Best rank taken; known positives have no rank.")] = 1,
+    last_rank: Annotated[int, typer.Option(help="Worst rank taken.")] = 100,
+    margin: Annotated[
+        float, typer.Option(help="Share of the positive's score that a negative may reach; 0 asks nothing.")
+    ] = 0.95,
+    max_score: Annotated[float | None, typer.Option(help="Highest score of a negative.")] = None,
+    pick: Annotated[str, typer.Option(help="top: the first that pass; random: any that pass.")] = "top",
+    seed: Annotated[int, typer.Option(help="Of --pick random.")] = 0,
+    candidates: Annotated[
+        int | None, typer.Option(help="Let the pooled score choose this many first; all are scored if not given.")
+    ] = None,
+    when_short: Annotated[
+        str, typer.Option(help="A row with fewer negatives than wanted: drop leaves it out, keep writes it.")
+    ] = "drop",
+    store: Annotated[
+        str, typer.Option(help="Token states on the disk: float32, float16, bfloat16 or int8.")
+    ] = "float32",
+    shard_size: Annotated[int, typer.Option(help="Items encoded and held at once.")] = 512,
+    batch_size: BatchSize = 32,
+    overwrite: Annotated[bool, typer.Option(help="Discard what OUTPUT holds of another model or corpus.")] = False,
+) -> None:
+    """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set."""
+    quiet_libraries()
+    from smart_train import build
+    from smart_train.prepare import prepare_data
+    from smart_train.recipe import load_recipe
+    from smart_train.retrieval import MiningConfig, mine_negatives
+
+    config = MiningConfig(
+        score=score,
+        negatives=negatives,
+        first_rank=first_rank,
+        last_rank=last_rank,
+        margin=margin or None,
+        max_score=max_score,
+        pick=pick,
+        seed=seed,
+        candidates=candidates,
+        when_short=when_short,
+    )
+    console = plain_console()
+    meant = load_recipe(recipe, overrides or ())
+    prepare_data(meant.data.prepare, console)
+    rows, extra, report = build.mining_rows(meant, corpus)
+    console.print(f"data.train: {report.summary()}")
+    summary = mine_negatives(
+        build.mining_model(meant, model),
+        rows,
+        output,
+        config,
+        extra=extra,
+        shard_size=shard_size,
+        store=store,
+        batch_size=batch_size,
+        overwrite=overwrite,
+    )
+    _show(summary, output, negatives)
+
+
+def _show(summary: MiningSummary, output: Path, wanted: int) -> None:
+    from rich.table import Table
+
+    table = Table("negatives", "rows", box=None)
+    for count, rows in summary.negatives.items():
+        table.add_row(str(count), str(rows))
+    for rule, count in summary.discarded.items():
+        table.add_row(f"candidates {rule}", str(count))
+    console = plain_console()
+    console.print(
+        f"{summary.rows} rows, {summary.queries} queries, {summary.documents} documents; the positive ranks first for "
+        f"{summary.positive_first:.1%}"
+    )
+    console.print(table)
+    negative = "none" if summary.negative_score is None else f"{summary.negative_score:.4f}"
+    console.print(f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}")
+    console.print(
+        f"{output}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives). "
+        f"Train with data.train.path={output} data.negatives_per_query={wanted}"
+    )

@@ -1,0 +1,148 @@
+"""Which documents and queries a set of training rows holds, each once, and which answer which.
+
+Pages may be megabytes each, so nothing but keys is kept: `documents` and `queries` read the rows again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from tqdm.auto import tqdm
+
+from smart_train.data.keys import content_key
+from smart_train.errors import DataError
+from smart_train.types import Example, ModelInput
+
+
+@dataclass(frozen=True)
+class _RowKeys:
+    query: int
+    query_id: str
+    documents: tuple[int, ...]
+    document_ids: tuple[str, ...]
+
+
+@dataclass
+class RowCorpus:
+    """The distinct documents and queries of `examples`, in the order of their first appearance.
+
+    Two documents are one when their content is the same (a page, wherever its file lies); so are two queries.
+
+    Args:
+        examples: rows; positives and explicit negatives all belong to the corpus.
+        extra: (id, document) of documents that answer none of the queries.
+        show_progress_bar: None shows it on a terminal.
+
+    Attributes:
+        row_query: int per row, the place of its query. row_positive: int per row, the place of its positive.
+        positives: per query, the places of all documents that answer it: the positives of every row that asks it (the
+            same content or the same query id), and whatever carries the id of one of them.
+
+    Raises:
+        DataError: there are no rows, or a file cannot be read.
+    """
+
+    examples: Sequence[Example]
+    extra: Sequence[tuple[str, ModelInput]] = ()
+    show_progress_bar: bool | None = None
+    row_query: list[int] = field(init=False)
+    row_positive: list[int] = field(init=False)
+    positives: list[set[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise DataError("mining: there are no rows to mine negatives for")
+        rows = self._read_keys()
+        self._document_keys: dict[int, int] = {}
+        self._document_places: list[tuple[int, int]] = []  # (row, position); row -1: of `extra`
+        ids_of: list[set[str]] = []
+        for row, keys in enumerate(rows):
+            for position, (key, identity) in enumerate(zip(keys.documents, keys.document_ids, strict=True)):
+                self._add_document(key, identity, (row, position), ids_of)
+        for position, (identity, document) in enumerate(self.extra):
+            self._add_document(content_key(document), identity, (-1, position), ids_of)
+        self._keys = list(self._document_keys)
+        self._query_keys = {key: place for place, key in enumerate(dict.fromkeys(keys.query for keys in rows))}
+        self.row_query = [self._query_keys[keys.query] for keys in rows]
+        self.row_positive = [self._document_keys[keys.documents[0]] for keys in rows]
+        self._query_rows = [0] * len(self._query_keys)
+        for row in reversed(range(len(rows))):
+            self._query_rows[self.row_query[row]] = row
+        self.positives = self._all_positives([keys.query_id for keys in rows], ids_of)
+
+    @property
+    def document_count(self) -> int:
+        """N, distinct documents."""
+        return len(self._document_places)
+
+    @property
+    def query_count(self) -> int:
+        """Q, distinct queries."""
+        return len(self._query_rows)
+
+    def documents(self, places: Iterable[int]) -> list[ModelInput]:
+        """The documents at `places`, read from their rows."""
+        found = []
+        for row, position in (self._document_places[place] for place in places):
+            found.append(self.extra[position][1] if row < 0 else self.examples[row].documents[position])
+        return found
+
+    def queries(self, places: Iterable[int]) -> list[ModelInput]:
+        """The queries at `places`, read from their rows."""
+        return [self.examples[self._query_rows[place]].query for place in places]
+
+    def document_key(self, place: int) -> int:
+        """The content key of the document at `place`."""
+        return self._keys[place]
+
+    def fingerprint(self) -> dict[str, str]:
+        """A hash of the documents and one of the queries: contents and their order."""
+        return {
+            "documents": _hash(self._keys),
+            "queries": _hash(list(self._query_keys)),
+        }
+
+    def _read_keys(self) -> list[_RowKeys]:
+        """Keys of every row. Hashing reads files, outside Python's global lock."""
+
+        def read(row: int) -> _RowKeys:
+            example = self.examples[row]
+            documents = tuple(content_key(document) for document in example.documents)
+            return _RowKeys(content_key(example.query), example.query_id, documents, example.document_ids)
+
+        disable = None if self.show_progress_bar is None else not self.show_progress_bar
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+            rows = pool.map(read, range(len(self.examples)))
+            return list(tqdm(rows, total=len(self.examples), desc="Reading rows", leave=False, disable=disable))
+
+    def _add_document(self, key: int, identity: str, where: tuple[int, int], ids_of: list[set[str]]) -> None:
+        if key not in self._document_keys:
+            self._document_keys[key] = len(self._document_places)
+            self._document_places.append(where)
+            ids_of.append(set())
+        ids_of[self._document_keys[key]].add(identity)
+
+    def _all_positives(self, query_ids: Sequence[str], ids_of: Sequence[set[str]]) -> list[set[int]]:
+        with_id: dict[str, set[int]] = {}
+        for place, identities in enumerate(ids_of):
+            for identity in identities:
+                with_id.setdefault(identity, set()).add(place)
+        queries_of: dict[str, set[int]] = {}
+        own: list[set[int]] = [set() for _ in range(self.query_count)]
+        for query_id, query, positive in zip(query_ids, self.row_query, self.row_positive, strict=True):
+            queries_of.setdefault(query_id, set()).add(query)
+            own[query].update(*(with_id[identity] for identity in ids_of[positive]))
+        joined = [set(places) for places in own]
+        for together in queries_of.values():
+            everything = set().union(*(own[query] for query in together)) if len(together) > 1 else set()
+            for query in together:
+                joined[query] |= everything
+        return joined
+
+
+def _hash(keys: Sequence[int]) -> str:
+    return hashlib.blake2b(b"".join(key.to_bytes(8, "big", signed=True) for key in keys), digest_size=16).hexdigest()

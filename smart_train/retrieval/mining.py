@@ -1,0 +1,339 @@
+"""Hard negatives: for every row, documents that a model ranks high for its query and that do not answer it.
+
+Whether a document answers a query is known for the labelled pairs alone. What ranks near or above the positive is often
+an answer that nobody labelled, and training against it does harm. So candidates pass three rules, named in the order in
+which they are asked:
+
+    window   rank `first_rank` to `last_rank` among the documents that are no known positive
+    maximum  score <= max_score
+    margin   score <= s - (1 - margin) * |s|, where s is the score of the row's positive
+
+For s > 0 the last is margin * s, the positive-aware rule that NV-Retriever (Moreira et al., arXiv 2407.15831) found
+best of those it compared, there TopK-PercPos. A cosine may be negative, where a share of s would lie above s.
+
+    folder/work     encoded corpus and queries in shards, and how far the search has come; may be deleted at the end
+    folder/         train.jsonl, images, mining.json: the data set (see `mined_rows`) and what was done
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smart_train.errors import DataError
+from smart_train.retrieval.corpus import RowCorpus
+from smart_train.retrieval.index import document_settings, model_fingerprint
+from smart_train.retrieval.mined_rows import RowWriter
+from smart_train.retrieval.mining_search import CorpusSearch, Ranking
+from smart_train.retrieval.shards import STORES, EmbeddingShards
+from smart_train.retrieval.storage import write_json
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Embeddings, Example, ModelInput
+
+SCORES = ("hybrid", "late", "pooled")
+PICKS = ("top", "random")
+WHEN_SHORT = ("drop", "keep")
+RULES = ("before the window", "above the maximum", "within the margin")
+WORK_FOLDER = "work"
+WORK_FILE = "work.json"
+SUMMARY_FILE = "mining.json"
+
+
+@dataclass(frozen=True)
+class MiningConfig:
+    """What is searched for and what is taken.
+
+    Args:
+        score: hybrid (the model's own weights), late or pooled; the scores written for distillation are these.
+        negatives: wanted per row.
+        first_rank, last_rank: the window, 1 being the best document that is no known positive.
+        margin: share of the positive's score that a negative may reach; None asks nothing. 1: no higher than it.
+        max_score: highest score of a negative; None asks nothing.
+        pick: "top", the first ones that pass; "random", any that pass, drawn by `seed` and the row's ids.
+        seed: for `pick` random.
+        candidates: documents that the pooled score lets through to the full one; None scores all.
+        when_short: a row with fewer negatives than wanted: "drop" leaves it out, "keep" writes what there is.
+
+    Raises:
+        DataError: a value out of range, or two that contradict.
+    """
+
+    score: str = "hybrid"
+    negatives: int = 4
+    first_rank: int = 1
+    last_rank: int = 100
+    margin: float | None = 0.95
+    max_score: float | None = None
+    pick: str = "top"
+    seed: int = 0
+    candidates: int | None = None
+    when_short: str = "drop"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("score", SCORES), ("pick", PICKS), ("when_short", WHEN_SHORT)):
+            if getattr(self, name) not in allowed:
+                raise DataError(f"mining {name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
+        for name in ("negatives", "first_rank"):
+            if getattr(self, name) < 1:
+                raise DataError(f"mining {name} is {getattr(self, name)}; it must be at least 1")
+        if self.last_rank - self.first_rank + 1 < self.negatives:
+            raise DataError(
+                f"mining: ranks {self.first_rank} to {self.last_rank} hold fewer than the {self.negatives} negatives "
+                "wanted; raise last_rank"
+            )
+        if self.margin is not None and not 0 < self.margin <= 1:
+            raise DataError(f"mining margin is {self.margin}; it must be above 0 and at most 1, a share of the score")
+        if self.candidates is not None:
+            if self.score == "pooled":
+                raise DataError("mining candidates: the pooled score needs no first stage; leave candidates out")
+            if self.candidates < self.last_rank:
+                raise DataError(f"mining candidates is {self.candidates}; it must reach last_rank ({self.last_rank})")
+
+    def scoring(self, own: ScoringConfig) -> ScoringConfig:
+        """The model's scoring, with the weight of the term that is not asked for set to 0."""
+        if self.score == "hybrid":
+            return own
+        return replace(own, pooled_weight=float(self.score == "pooled"), late_weight=float(self.score == "late"))
+
+
+@dataclass(frozen=True)
+class MiningSummary:
+    """What mining found; `mining.json` holds it.
+
+    Attributes:
+        rows, rows_short, rows_written: rows read, rows with fewer negatives than wanted, rows in the data set.
+        documents, queries: distinct ones.
+        negatives: number of negatives -> rows that have so many, before `when_short`.
+        discarded: rule -> candidates it kept out, of those up to the last rank.
+        positive_first: share of rows whose positive outranks every document that is no known positive.
+        positive_score, negative_score: means over rows, and over their negatives (None: there are none).
+    """
+
+    rows: int
+    rows_short: int
+    rows_written: int
+    documents: int
+    queries: int
+    negatives: dict[int, int]
+    discarded: dict[str, int]
+    positive_first: float
+    positive_score: float
+    negative_score: float | None
+
+
+def mine_negatives(
+    model: Any,
+    examples: Sequence[Example],
+    folder: str | Path,
+    config: MiningConfig | None = None,
+    *,
+    extra: Sequence[tuple[str, ModelInput]] = (),
+    shard_size: int = 512,
+    store: str = "float32",
+    batch_size: int = 32,
+    overwrite: bool = False,
+    show_progress_bar: bool | None = None,
+) -> MiningSummary:
+    """Writes `examples` with mined negatives into `folder`. Killed at any moment and called again, it goes on.
+
+    The corpus is every document of every row and `extra`, (id, document) pairs that answer no query. What was encoded
+    serves later calls with another `config` too.
+
+    Args:
+        model: a `SmartModel`.
+        shard_size: items encoded, held and written at once.
+        store: what token states are kept as on the disk: float32, float16, bfloat16 or int8.
+        batch_size: items per forward.
+        overwrite: discard what `folder` holds of another model, corpus or way of storing.
+
+    Raises:
+        DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
+            cannot be read.
+    """
+    config, folder = config or MiningConfig(), Path(folder)
+    if shard_size < 1 or store not in STORES:
+        raise DataError(
+            f"mining: shard_size is {shard_size}, at least 1; store is {store!r}, one of {', '.join(STORES)}"
+        )
+    corpus = RowCorpus(examples, extra, show_progress_bar)
+    with_tokens = config.scoring(model.scoring).late_weight > 0
+    work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
+    _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
+    queries, documents = (
+        EmbeddingShards(work, name, count, shard_size, with_tokens, store)
+        for name, count in (("queries", corpus.query_count), ("documents", corpus.document_count))
+    )
+    options = {"batch_size": min(batch_size, shard_size), "show_progress_bar": False}
+    for shards, encode, inputs in (
+        (queries, model.encode_query, corpus.queries),
+        (documents, model.encode_document, corpus.documents),
+    ):
+        shards.encode(partial(_encoded, encode, inputs, options), show_progress_bar=show_progress_bar)
+    most = max(map(len, corpus.positives))  # so many of a query's best documents may be known positives
+    rankings = CorpusSearch(
+        queries.load_all(),
+        documents,
+        corpus.positives,
+        config.scoring(model.scoring),
+        depth=config.last_rank + most,
+        candidates=None if config.candidates is None else config.candidates + most,
+        folder=work,
+        device=model.device,
+    ).run(show_progress_bar=show_progress_bar)
+    return _write(examples, corpus, rankings, config, folder)
+
+
+def _encoded(
+    encode: Callable[..., Embeddings],
+    inputs: Callable[[Sequence[int]], list[ModelInput]],
+    options: dict[str, Any],
+    places: Sequence[int],
+) -> Embeddings:
+    return encode(inputs(places), **options)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One row's negatives: places and scores, best first; and how many candidates each rule kept out."""
+
+    places: list[int]
+    scores: list[float]
+    discarded: Counter[str]
+
+
+def select_negatives(
+    ranking: Ranking, positives: set[int], positive: int, config: MiningConfig, name: str
+) -> Selection:
+    """The negatives of one row.
+
+    Args:
+        ranking: documents of the row's query, at least down to `config.last_rank` among those that are no positive.
+        positives: places that answer the query. positive: the row's own, whose score the margin refers to.
+        name: what tells the row from all others; `pick` random draws by it.
+    """
+    own = ranking.positives[positive]
+    margin = float("inf") if config.margin is None else own - (1 - config.margin) * abs(own)
+    maximum = float("inf") if config.max_score is None else config.max_score
+    others = [
+        (place, score)
+        for place, score in zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
+        if place not in positives
+    ]
+    passed, discarded = [], Counter(dict.fromkeys(RULES, 0))
+    for rank, (place, score) in enumerate(others[: config.last_rank], 1):
+        if rank < config.first_rank:
+            discarded["before the window"] += 1
+        elif score > maximum:
+            discarded["above the maximum"] += 1
+        elif score > margin:
+            discarded["within the margin"] += 1
+        else:
+            passed.append((place, score))
+    if config.pick == "random" and len(passed) > config.negatives:
+        drawn = random.Random(f"{config.seed} {name}").sample(range(len(passed)), config.negatives)
+        passed = [passed[index] for index in sorted(drawn)]
+    chosen = passed[: config.negatives]
+    return Selection([place for place, _ in chosen], [score for _, score in chosen], discarded)
+
+
+def _write(
+    examples: Sequence[Example], corpus: RowCorpus, rankings: Sequence[Ranking], config: MiningConfig, folder: Path
+) -> MiningSummary:
+    selections = []
+    for row, (query, positive) in enumerate(zip(corpus.row_query, corpus.row_positive, strict=True)):
+        name = f"{examples[row].query_id} {examples[row].document_ids[0]}" if config.pick == "random" else ""
+        selections.append(select_negatives(rankings[query], corpus.positives[query], positive, config, name))
+    own = [rankings[q].positives[p] for q, p in zip(corpus.row_query, corpus.row_positive, strict=True)]
+    written = [
+        row
+        for row, selection in enumerate(selections)
+        if config.when_short == "keep" or len(selection.places) == config.negatives
+    ]
+    summary = _summary(corpus, rankings, selections, own, len(written), config)
+    if not written:
+        kept_out = ", ".join(f"{rule} {count}" for rule, count in summary.discarded.items())
+        raise DataError(
+            f"mining: no row of {len(selections)} has {config.negatives} negatives (kept out: {kept_out}; documents: "
+            f"{corpus.document_count}); widen the ranks, raise margin or max_score, or ask for fewer"
+        )
+
+    def rows() -> Iterator[tuple[Example, list[ModelInput], list[float]]]:
+        for row in written:
+            chosen = selections[row]
+            yield examples[row], corpus.documents(chosen.places), [own[row], *chosen.scores]
+
+    RowWriter(folder).write(rows())
+    write_json(folder / SUMMARY_FILE, {"config": asdict(config), **asdict(summary)})
+    return summary
+
+
+def _summary(
+    corpus: RowCorpus,
+    rankings: Sequence[Ranking],
+    selections: Sequence[Selection],
+    own: Sequence[float],
+    written: int,
+    config: MiningConfig,
+) -> MiningSummary:
+    counts = Counter(len(selection.places) for selection in selections)
+    first = 0
+    for query, score in zip(corpus.row_query, own, strict=True):
+        found = zip(rankings[query].places.tolist(), rankings[query].scores.tolist(), strict=True)
+        best = next((other for place, other in found if place not in corpus.positives[query]), -float("inf"))
+        first += score > best
+    scores = [score for selection in selections for score in selection.scores]
+    return MiningSummary(
+        rows=len(selections),
+        rows_short=sum(rows for count, rows in counts.items() if count < config.negatives),
+        rows_written=written,
+        documents=corpus.document_count,
+        queries=corpus.query_count,
+        negatives=dict(sorted(counts.items())),
+        discarded={rule: sum(selection.discarded[rule] for selection in selections) for rule in RULES},
+        positive_first=first / len(selections),
+        positive_score=sum(own) / len(own),
+        negative_score=sum(scores) / len(scores) if scores else None,
+    )
+
+
+def _identity(model: Any, corpus: RowCorpus, shard_size: int, store: str | None) -> dict[str, Any]:
+    """What encoded shards depend on, by the name a user knows it under."""
+    prompts = json.dumps(model.family.prompts.to_dict(), sort_keys=True)
+    return {
+        "model": model_fingerprint(model),
+        "prompts": hashlib.blake2b(prompts.encode(), digest_size=16).hexdigest(),
+        "scoring": {**document_settings(model), "query_tokens": model.scoring.query_tokens},
+        **corpus.fingerprint(),
+        "shard_size": shard_size,
+        "store": store,
+    }
+
+
+def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
+    """Makes `work` fit to go on in.
+
+    Raises:
+        DataError: it was begun with something else, which is named, and `overwrite` is not given.
+    """
+    path = work / WORK_FILE
+    if path.is_file():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        differing = [name for name in identity if begun.get(name) != identity[name]]
+        if not differing:
+            return
+        if not overwrite:
+            raise DataError(
+                f"{work}: was encoded with other {', '.join(differing)}; choose another output folder, or discard it "
+                "with overwrite"
+            )
+    if work.exists():
+        shutil.rmtree(work)
+    write_json(path, identity)

@@ -1,0 +1,177 @@
+"""Every query against an encoded corpus that does not fit in memory: one pass over its shards, resumable.
+
+    exact       every document's score; the best `depth` of each query are kept while shards go by
+    two stages  the pooled scores choose `candidates` documents of each query; only those pairs are scored in full
+
+Whatever a query's ranking, the scores of its known positives are always computed: rules relative to them need them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
+from smart_train.retrieval.shards import EmbeddingShards
+from smart_train.retrieval.storage import replace_whole
+from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
+from smart_train.types import Embeddings
+
+PROGRESS_FILE = "search.safetensors"
+
+
+class Ranking(NamedTuple):
+    """One query's documents: int64 places [k] and their fp32 scores [k], best first, equals by place; and the score of
+    each known positive, wherever it ranks."""
+
+    places: Tensor
+    scores: Tensor
+    positives: dict[int, float]
+
+
+@dataclass
+class _State:
+    """How far the pass over the shards has come. `best` [Q, <= depth] and `places` hold the exact search's hits so far,
+    `pair_scores` [P] those of the pairs that lie in shards gone by."""
+
+    shards_done: int
+    best: Tensor
+    places: Tensor
+    pair_scores: Tensor
+
+
+class CorpusSearch:
+    """Ranks the documents of `documents` for all `queries`.
+
+    Args:
+        queries: Q items, all in memory. documents: N items in shards.
+        positives: per query, the places of its known positives.
+        scoring: weights of the two scores.
+        depth: documents kept per query.
+        candidates: None is exact; otherwise how many documents of each query its pooled scores let through.
+        folder: where progress is kept.
+        device: where scores are computed.
+    """
+
+    def __init__(
+        self,
+        queries: Embeddings,
+        documents: EmbeddingShards,
+        positives: Sequence[set[int]],
+        scoring: ScoringConfig,
+        *,
+        depth: int,
+        candidates: int | None,
+        folder: Path,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.queries = queries.to(device)
+        self.documents, self.positives, self.scoring = documents, positives, scoring
+        self.depth, self.candidates, self.device = depth, candidates, device
+        self.path = folder / PROGRESS_FILE
+        # Progress made with another answer to any of these is worth nothing here; a greater depth serves a smaller one.
+        answers = [scoring.to_dict(), candidates, [sorted(places) for places in positives]]
+        self.key = hashlib.blake2b(json.dumps(answers, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    @torch.no_grad()
+    def run(self, *, show_progress_bar: bool | None = None) -> list[Ranking]:
+        """The ranking of every query, in their order."""
+        pairs = self._pairs()
+        state = self._resume(len(pairs))
+        disable = None if show_progress_bar is None else not show_progress_bar
+        with tqdm(total=len(self.documents), desc="Searching shards", leave=False, disable=disable) as bar:
+            bar.update(state.shards_done)
+            for shard in range(state.shards_done, len(self.documents)):
+                self._score_shard(shard, pairs, state)
+                state.shards_done = shard + 1
+                self._save(state)
+                bar.update()
+        return self._rankings(pairs, state)
+
+    def _pairs(self) -> Tensor:
+        """int64 [P, 2]: (document, query) pairs to be scored one by one, sorted, so that a shard's lie together."""
+        found = {(place, query) for query, places in enumerate(self.positives) for place in places}
+        if self.candidates is not None:
+            pooled = PackedDocuments(self.documents.load_pooled(self.device))
+            by_pooled = ScoringConfig(late_weight=0.0)
+            for row, some in query_blocks(self.queries):
+                near = pooled.top_k(some, self.candidates, by_pooled, show_progress_bar=False).indices
+                found.update((place, row + i) for i, places in enumerate(near.tolist()) for place in places)
+        return torch.tensor(sorted(found), dtype=torch.int64).view(-1, 2)
+
+    def _score_shard(self, shard: int, pairs: Tensor, state: _State) -> None:
+        places = self.documents.places(shard)
+        documents = self.documents.load(shard, self.device)
+        first, last = torch.searchsorted(pairs[:, 0].contiguous(), torch.tensor([places.start, places.stop])).tolist()
+        state.pair_scores[first:last] = self._pair_scores(documents, pairs[first:last], places.start)
+        if self.candidates is not None:
+            return
+        packed = PackedDocuments(documents)
+        best, found = [], []
+        for row, some in query_blocks(self.queries):
+            near = packed.top_k(some, self.depth, self.scoring, show_progress_bar=False)
+            rows = slice(row, row + len(some))
+            # Kept ones come from earlier shards and a stable sort keeps them ahead of their equals.
+            scores, order = torch.cat([state.best[rows], near.scores.cpu()], 1).sort(
+                dim=1, descending=True, stable=True
+            )
+            merged = torch.cat([state.places[rows], near.indices.cpu() + places.start], 1).gather(1, order)
+            best.append(scores[:, : self.depth])
+            found.append(merged[:, : self.depth])
+        state.best, state.places = torch.cat(best), torch.cat(found)
+
+    def _pair_scores(self, documents: Embeddings, pairs: Tensor, start: int) -> Tensor:
+        """fp32 [p]: a document at a time against the queries that want it. Its tokens, which are many, are not copied,
+        theirs are."""
+        scores = [torch.empty(0)]
+        taken = 0
+        wanted, counts = pairs[:, 0].unique_consecutive(return_counts=True)
+        for place, count in zip(wanted.tolist(), counts.tolist(), strict=True):
+            document = take(documents, place - start, place - start + 1)
+            for some in pairs[taken : taken + count, 1].split(QUERY_BLOCK):
+                scores.append(smart_scores(self.queries[some], document, self.scoring)[:, 0].cpu())
+            taken += count
+        return torch.cat(scores)
+
+    def _rankings(self, pairs: Tensor, state: _State) -> list[Ranking]:
+        by_query: list[tuple[list[int], list[float]]] = [([], []) for _ in range(len(self.queries))]
+        for (place, query), score in zip(pairs.tolist(), state.pair_scores.tolist(), strict=True):
+            by_query[query][0].append(place)
+            by_query[query][1].append(score)
+        rankings = []
+        for query, (places, scores) in enumerate(by_query):
+            known = {p: s for p, s in zip(places, scores, strict=True) if p in self.positives[query]}
+            if self.candidates is None:
+                rankings.append(Ranking(state.places[query], state.best[query], known))
+            else:  # pairs are sorted by place, and so are equals after a stable sort
+                values, order = torch.tensor(scores).sort(descending=True, stable=True)
+                rankings.append(Ranking(torch.tensor(places)[order][: self.depth], values[: self.depth], known))
+        return rankings
+
+    def _resume(self, pairs: int) -> _State:
+        """What an earlier process got to, if it asked the same."""
+        if self.path.is_file():
+            with safe_open(self.path, framework="pt") as file:
+                about = file.metadata()
+                if about["key"] == self.key and int(about["depth"]) >= self.depth:
+                    self.depth = int(about["depth"])
+                    return _State(int(about["shards_done"]), *(file.get_tensor(n) for n in ("best", "places", "pairs")))
+        count = len(self.queries)
+        return _State(
+            0, torch.empty(count, 0), torch.empty(count, 0, dtype=torch.int64), torch.full((pairs,), float("nan"))
+        )
+
+    def _save(self, state: _State) -> None:
+        tensors = {"best": state.best, "places": state.places, "pairs": state.pair_scores}
+        about = {"key": self.key, "depth": str(self.depth), "shards_done": str(state.shards_done)}
+        replace_whole(self.path, lambda path: save_file({n: t.contiguous() for n, t in tensors.items()}, path, about))

@@ -1,0 +1,112 @@
+"""Embeddings on disk in shards: a set too large for memory, encoded piece by piece, each piece once.
+
+A shard is one file, written under another name and moved: a process that was killed leaves whole shards, and the next
+one goes on behind them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from tqdm.auto import tqdm
+
+from smart_train.errors import DataError
+from smart_train.scoring.compress import FLOAT_DTYPES
+from smart_train.types import Embeddings
+
+STORES = (*FLOAT_DTYPES, "int8")
+
+
+@dataclass(frozen=True)
+class EmbeddingShards:
+    """`count` items in files of `size`, under `folder`.
+
+    Args:
+        name: how the files begin.
+        tokens: whether token states are kept; without them only the pooled vectors are.
+        store: what token states are kept as: float32 (exact), float16, bfloat16 or int8.
+    """
+
+    folder: Path
+    name: str
+    count: int
+    size: int
+    tokens: bool = True
+    store: str = "float32"
+
+    def __len__(self) -> int:
+        return -(-self.count // self.size)
+
+    def places(self, shard: int) -> range:
+        """The items of one shard."""
+        return range(shard * self.size, min((shard + 1) * self.size, self.count))
+
+    def path(self, shard: int) -> Path:
+        return self.folder / f"{self.name}-{shard:05d}.safetensors"
+
+    def encode(self, encode: Callable[[Sequence[int]], Embeddings], *, show_progress_bar: bool | None = None) -> int:
+        """Writes every shard that is not there yet; returns how many items were encoded.
+
+        Args:
+            encode: the items at some places, encoded.
+
+        Raises:
+            DataError: the disk cannot hold all shards, judged by the first one.
+        """
+        missing = [shard for shard in range(len(self)) if not self.path(shard).is_file()]
+        disable = None if show_progress_bar is None else not show_progress_bar
+        encoded = 0
+        with tqdm(total=self.count, desc=f"Encoding {self.name}", leave=False, disable=disable) as bar:
+            bar.update(self.count - sum(len(self.places(shard)) for shard in missing))
+            for shard in missing:
+                self._stored(encode(self.places(shard))).save(self.path(shard))
+                encoded += len(self.places(shard))
+                bar.update(len(self.places(shard)))
+                if shard == missing[0]:
+                    self._check_space(missing[1:])
+        return encoded
+
+    def load(self, shard: int, device: str | torch.device = "cpu") -> Embeddings:
+        """One shard, its tokens in fp32."""
+        return Embeddings.load(self.path(shard), device).quantize("float32")
+
+    def load_all(self, device: str | torch.device = "cpu") -> Embeddings:
+        """Every item, tokens in fp32."""
+        return Embeddings.concatenate(self.load(shard, device) for shard in range(len(self)))
+
+    def load_pooled(self, device: str | torch.device = "cpu") -> Embeddings:
+        """Every item without its tokens, which stay on the disk unread."""
+        parts = []
+        for shard in range(len(self)):
+            try:
+                with safe_open(self.path(shard), framework="pt", device=str(device)) as file:
+                    parts.append(file.get_tensor("pooled"))
+            except (OSError, SafetensorError) as error:
+                raise DataError(f"{self.path(shard)}: cannot be read ({error}); delete it, it is made again") from error
+        pooled = torch.cat(parts)
+        offsets = torch.zeros(len(pooled) + 1, dtype=torch.int64, device=pooled.device)
+        return Embeddings(pooled, pooled.new_empty(0, pooled.shape[1]), offsets)
+
+    def _stored(self, embeddings: Embeddings) -> Embeddings:
+        if self.tokens:
+            return embeddings.quantize(self.store)
+        none = embeddings.packed[:0].float()
+        return Embeddings(embeddings.pooled, none, torch.zeros_like(embeddings.offsets))
+
+    def _check_space(self, missing: Sequence[int]) -> None:
+        if not missing:
+            return
+        written = next(path for path in map(self.path, range(len(self))) if path.is_file()).stat().st_size
+        free = shutil.disk_usage(self.folder).free
+        needed = written * len(missing)
+        if needed > free:
+            raise DataError(
+                f"{self.folder}: the encoded {self.name} need another {needed / 2**30:.1f} GiB ({len(missing)} shards "
+                f"of {written / 2**20:.0f} MiB), {free / 2**30:.1f} GiB are free; store tokens as int8, mine with the "
+                "pooled score, which keeps no tokens, or write to another disk"
+            )

@@ -1,0 +1,81 @@
+"""`smart-train mine` on drawn pages with a tiny Qwen3-VL, and training on what it wrote."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from smart_train import SmartModel
+from smart_train.cli import main
+from smart_train.data import SourceConfig, load_examples
+from smart_train.run import train
+from tests.runs import OVERRIDES, TINY, TRAIN_ROWS, logged, recipe_values, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    SmartModel.from_config(TINY, init_std=0.05, overrides=OVERRIDES).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps(recipe_values(tiny_data, tmp_path / "run")))  # JSON is YAML
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["smart-train", "mine", str(recipe), *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as end:
+            return end.code or 0, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return call
+
+
+def distinct(folder: Path, pattern: str) -> int:
+    """Different pages, whatever their names: some rows' negative is another row's positive."""
+    return len({page.read_bytes() for page in folder.glob(f"{pattern}.png")})
+
+
+def test_mined_rows_hold_the_models_scores_and_train(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    mined = tmp_path / "mined"
+    options = ("--negatives", 2, "--last-rank", 10, "--margin", 0, "--shard-size", 20)
+    status, out, err = mine("--model", model, "--output", mined, *options)
+    assert status == 0, err
+    assert f"{TRAIN_ROWS} rows, {TRAIN_ROWS} queries, {distinct(tiny_data, 'train-*')} documents" in out
+    assert f"{TRAIN_ROWS} rows written (0 have fewer than 2 negatives)" in out
+
+    examples = list(load_examples(SourceConfig(mined)))
+    loaded = SmartModel.from_pretrained(model)
+    for example in examples[:3]:
+        scores = loaded.similarity(loaded.encode_query(example.query), loaded.encode_document(list(example.documents)))
+        torch.testing.assert_close(torch.tensor([example.scores]), scores, atol=2e-5, rtol=0)
+
+    data = {"train": {"path": str(mined)}, "negatives_per_query": 2}
+    recipe = tiny_recipe(tiny_data, tmp_path / "run", data=data, training={"max_steps": 2, "eval_steps": 2})
+    assert logged(train(recipe), "candidates") == {1: 12, 2: 12}
+
+
+def test_a_random_base_is_no_teacher(mine, tmp_path: Path) -> None:
+    status, _, err = mine("--output", tmp_path / "mined")
+    assert status == 2 and "draws random weights" in err and "--model RUN/export" in err
+
+
+def test_settings_are_checked_before_a_model_is_loaded(mine, tmp_path: Path) -> None:
+    status, _, err = mine("--output", tmp_path / "mined", "--model", "nowhere", "--score", "cosine")
+    assert status == 2 and "choose one of hybrid, late, pooled" in err
+
+
+def test_more_documents_may_be_chosen(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    options = ("--negatives", 1, "--margin", 0, "--corpus", tiny_data / "held_out.jsonl")
+    status, out, err = mine("--model", model, "--output", tmp_path / "mined", *options)
+    assert status == 0, err
+    assert f" {distinct(tiny_data, '*')} documents" in out
