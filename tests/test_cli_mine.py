@@ -61,7 +61,8 @@ def test_mined_rows_hold_the_models_scores_and_train(mine, model: Path, tiny_dat
 
     data = {"train": {"path": str(mined)}, "negatives_per_query": 2}
     recipe = tiny_recipe(tiny_data, tmp_path / "run", data=data, training={"max_steps": 2, "eval_steps": 2})
-    assert logged(train(recipe), "candidates") == {1: 12, 2: 12}
+    # 4 positives and 8 negatives, but for a negative that is the positive of another query of its batch.
+    assert all(10 < candidates <= 12 for candidates in logged(train(recipe), "candidates").values())
 
 
 def test_a_random_base_is_no_teacher(mine, tmp_path: Path) -> None:
