@@ -221,7 +221,8 @@ def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckRepo
 def mining_rows(
     recipe: Recipe, corpus: Path | None = None
 ) -> tuple[Sequence[Example], list[tuple[str, ModelInput]], CheckReport]:
-    """The usable training rows, whatever negatives they have; (id, document) of every document of `corpus`; the report.
+    """The usable training rows, whatever negatives they have; (id, document) of what else may be chosen: the documents
+    that the source keeps apart from its rows, and those of `corpus`; the report.
 
     Raises:
         DataError: as `usable_rows`, or `corpus` cannot be read.
@@ -230,8 +231,7 @@ def mining_rows(
         rows, report = check_examples(examples(recipe.data.train), on_error=recipe.data.on_error)
     except (DataError, ConnectionError) as error:
         raise DataError(f"data.train: {error}") from error
-    extra = load_documents(source(recipe.data.train, path=str(corpus), max_samples=None)) if corpus else []
-    return rows, extra, report
+    return rows, _more_documents(recipe.data.train, str(corpus) if corpus else None), report
 
 
 def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
@@ -254,12 +254,17 @@ def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet
     """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
     `data.evaluation.corpus`."""
     section = recipe.data.evaluation
-    distractors = load_own_documents(source(section))
-    if section.corpus is not None:
-        split = None if Path(section.corpus).is_file() else section.split
-        changes = {"path": section.corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
-        distractors += load_documents(source(section, **changes))
-    return EvaluationSet.from_examples(held_out, distractors)
+    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus))
+
+
+def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:
+    """Id and document of all that the source keeps apart from its rows, and of those of `corpus`."""
+    found = load_own_documents(source(section))
+    if corpus is not None:
+        split = None if Path(corpus).is_file() else section.split
+        changes = {"path": corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
+        found += load_documents(source(section, **changes))
+    return found
 
 
 def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator:

@@ -16,7 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from smart_train.data.rows import looks_like_image
+from smart_train.data.pdf import DPI
+from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image, image_key, read_encoded
 from smart_train.retrieval.storage import replace_whole
@@ -33,6 +34,7 @@ class RowWriter:
         self.folder = folder
         self._named: dict[str, str] = {}  # path of an image -> its name here, so that a page of many rows is read once
         self._written_names: set[str] = set()
+        self._references = References(folder, DPI)
 
     def write(self, rows: Iterable[tuple[Example, Sequence[ModelInput], Sequence[float]]]) -> Path:
         """(row, its mined negatives, scores of the positive and of each negative) -> `train.jsonl`, whole or not at
@@ -58,7 +60,11 @@ class RowWriter:
         query = example.query
         row: dict[str, Any] = {"query": self._written(ModelInput(query.text, query.images, query.video))}
         row["query_id"] = example.query_id
-        optional = {"instruction": query.instruction, "task": example.task}
+        optional = {
+            "instruction": query.instruction,
+            "task": example.task,
+            "grade": None if example.grade == 1 else example.grade,
+        }
         row |= {name: value for name, value in optional.items() if value is not None}
         row |= {"positive": self._written(example.documents[0]), "document_id": example.document_ids[0]}
         row |= {f"negative_{place}": self._written(negative) for place, negative in enumerate(negatives)}
@@ -69,12 +75,19 @@ class RowWriter:
         if item.video is not None:
             raise DataError("mining: a row holds a video, which cannot be written back as a row")
         images = [self._image(image) for image in item.images]
-        if item.instruction is None and item.text is not None and not images and not looks_like_image(item.text):
+        if item.instruction is None and item.text is not None and not images and self._reads_as_text(item.text):
             return item.text
         if item.instruction is None and item.text is None and len(images) == 1:
             return images[0]
         parts = {"text": item.text, "images": images or None, "instruction": item.instruction}
         return {name: value for name, value in parts.items() if value is not None}
+
+    def _reads_as_text(self, text: str) -> bool:
+        """Whether a row that holds `text` as a document means these words, and not an image of that name."""
+        try:
+            return self._references.locate(text, ROWS_FILE, is_image=False) is None
+        except DataError:
+            return False
 
     def _image(self, reference: Any) -> str:
         if isinstance(reference, str) and reference.startswith(URL_SCHEMES):
