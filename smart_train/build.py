@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -310,8 +310,8 @@ def check_publishable(recipe: Recipe) -> None:
         )
 
 
-def card_facts(recipe: Recipe, run: Path) -> CardFacts:
-    """What the model card says of the run in `run`."""
+def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> CardFacts:
+    """What the model card says of the run in `run`, whose `fingerprints` are those of its folder."""
     start, training, objective = recipe.model, recipe.training, recipe.objective
     length = f"{training['max_steps']} steps" if training.get("max_steps", -1) > 0 else None
     rows = {
@@ -328,6 +328,7 @@ def card_facts(recipe: Recipe, run: Path) -> CardFacts:
         evaluation=CardFacts.read_evaluation(run / EVALUATION_FILE),
         training={name: str(value) for name, value in rows.items() if value is not None},
         datasets=[recipe.data.train.path] if is_hub_id(recipe.data.train.path) else (),
+        fingerprints=fingerprints,
     )
 
 

@@ -25,7 +25,7 @@ from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
-from smart_train.run_folder import RunFolder, data_fingerprint
+from smart_train.run_folder import RunFolder, data_fingerprint, fingerprints
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.launch import check_distribution
@@ -196,7 +196,7 @@ def _finish(
     if before is not None or after is not None:
         save_report(folder.path, before, after)
     plot_run(read_log(folder.path / LOG_NAME), folder.path / "plots", before=before, after=after)
-    facts = build.card_facts(recipe, folder.path)
+    facts = build.card_facts(recipe, folder.path, fingerprints(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)
     if recipe.export.enabled:
@@ -204,7 +204,7 @@ def _finish(
         report = export_model(
             folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True, facts=facts
         )
-        console.print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")
+        console.print(f"Exported to {output}; {report}")
     folder.advance("exported")
     _report(folder, console)
     _publish(recipe, folder, console)

@@ -95,6 +95,12 @@ def open_finished(path: Path) -> Recipe:
     return load_recipe(path / RECIPE_FILE)
 
 
+def fingerprints(path: Path) -> dict[str, str]:
+    """Digests of the recipe and of the rows of the run in `path`: what its model is made of."""
+    saved = _read(path) or {}
+    return {name: saved[key] for name, key in (("recipe", "fingerprint"), ("data", "data")) if key in saved}
+
+
 def data_fingerprint(*parts: Sequence[Example]) -> str:
     """Digest of which rows a run trains and evaluates on, in order: ids, not pixels."""
     digest = hashlib.blake2b(digest_size=16)

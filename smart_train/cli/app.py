@@ -18,6 +18,7 @@ from smart_train.cli.push import push
 from smart_train.cli.search import search
 from smart_train.cli.train import train
 from smart_train.cli.validate import validate
+from smart_train.cli.verify import verify
 from smart_train.errors import SmartTrainError
 
 USER_ERROR = 2
@@ -28,7 +29,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print every local variable, tensors included
 )
-for _command in (make_pairs, launch, train, validate, evaluate, export, push, encode, search, mine, inspect):
+for _command in (
+    make_pairs,
+    launch,
+    train,
+    validate,
+    evaluate,
+    export,
+    verify,
+    push,
+    encode,
+    search,
+    mine,
+    inspect,
+):
     app.command()(_command)
 
 

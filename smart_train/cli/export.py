@@ -23,14 +23,14 @@ def export(
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
     from smart_train.build import card_facts
     from smart_train.export import export_model
-    from smart_train.run_folder import RUN_FILE, open_finished
+    from smart_train.run_folder import RUN_FILE, fingerprints, open_finished
 
     trained, facts = run, None
     if (run / RUN_FILE).is_file():
         recipe = open_finished(run)
         trained, output, dtype = run / "final", output or run / "export", dtype or recipe.export.dtype
-        facts = card_facts(recipe, run)
+        facts = card_facts(recipe, run, fingerprints(run))
     if output is None:
         raise RunError(f"{run}: no run folder, so the place to write is not known; name it with --output")
     report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite, facts=facts)
-    plain_console().print(f"Exported to {output}; largest score difference to the trained model {report.largest:.1e}")
+    plain_console().print(f"Exported to {output}; {report}")

@@ -1,20 +1,27 @@
 """Turns a trained run into a standard model folder that provably scores like it, and publishes it."""
 
 from smart_train.export.card import CardFacts, write_adapter_card
-from smart_train.export.exporter import export_model
+from smart_train.export.exporter import ExportReport, export_model
 from smart_train.export.folder import check_output
+from smart_train.export.golden import GOLDEN_NAME, Golden
 from smart_train.export.hub import check_destination, push_folder
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
+from smart_train.export.verify import RouteReport, verify_folder
 
 __all__ = [
+    "GOLDEN_NAME",
     "TOLERANCE",
     "CardFacts",
+    "ExportReport",
+    "Golden",
     "ParityReport",
     "Probe",
+    "RouteReport",
     "check_destination",
     "check_output",
     "export_model",
     "measure_parity",
     "push_folder",
+    "verify_folder",
     "write_adapter_card",
 ]

@@ -15,7 +15,15 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from smart_train.errors import ExportError, ModelError
 from smart_train.export.parity import ParityReport
-from smart_train.export.snippets import LOCATION, peft_snippet, shows_tokens, smart_train_snippet, transformers_snippet
+from smart_train.export.snippets import (
+    LOCATION,
+    embedder_snippet,
+    peft_snippet,
+    shows_tokens,
+    smart_train_snippet,
+    transformers_snippet,
+)
+from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel, get_family
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.smart_config import SmartConfig
@@ -37,12 +45,14 @@ class CardFacts:
         evaluation: the run's evaluation.json, read; None leaves the results out.
         training: what was done -> how, one row of the card's table each.
         datasets: Hub ids of the training data.
+        fingerprints: what -> digest, of the recipe and of the rows that made the model.
     """
 
     base: str | None = None
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[str] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def read_evaluation(path: Path) -> Mapping[str, Any] | None:
@@ -86,28 +96,41 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None and not Path(name).exists()
 
 
-def merged_card(model: SmartModel, lineage: Lineage, facts: CardFacts, measured: Mapping[str, ParityReport]) -> str:
+def merged_card(
+    model: SmartModel,
+    lineage: Lineage,
+    facts: CardFacts,
+    measured: Mapping[str, ParityReport],
+    routes: Sequence[RouteReport],
+) -> str:
     """The card of an exported model.
 
     Args:
         model: as exported.
         measured: what -> difference to the trained model's scores: "float32", the exported dtype, "4bit training".
+        routes: the finished folder through each library; only those laid out for are shown.
     """
+    left_out = {report.route for report in routes if (report.skipped or "").startswith("left out")}
     code = transformers_snippet(model)
     usage = [_code("smart_train", smart_train_snippet(model.family.modalities))]
     if code is not None:
         what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
         usage.append(_code(f"transformers and torchvision{what}", code))
-    proof = [_proof(name, report) for name, report in measured.items()]
+    if "SentenceTransformer" not in left_out:
+        whole = "MultiVectorEncoder" not in left_out
+        snippet = embedder_snippet(model.family.modalities, model.scoring if whole else None)
+        usage.append(_code(f"sentence-transformers 6{'' if whole else ', the pooled vector'}", snippet))
+    proof = [*(_proof(name, report) for name, report in measured.items()), _routes(routes)]
     sections = [
         _opening(lineage, model.scoring, model.projection.dim if model.projection is not None else None),
         "## Use\n\n" + "\n".join(usage),
         *_results(facts),
         *_training(facts),
-        "## Export\n\n" + " ".join(proof),
+        "## Export\n\n" + "\n".join(proof),
         _licence(lineage),
     ]
-    return _card(_data(lineage, facts, "image" in model.family.modalities, "transformers", "finetune"), sections)
+    library = "transformers" if "SentenceTransformer" in left_out else "sentence-transformers"
+    return _card(_data(lineage, facts, "image" in model.family.modalities, library, "finetune"), sections)
 
 
 def adapter_card(folder: Path, facts: CardFacts) -> str:
@@ -220,7 +243,8 @@ def _training(facts: CardFacts) -> list[str]:
     if not facts.training:
         return []
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.training.items())
-    return [f"## Training\n\n| | |\n|---|---|\n{rows}"]
+    prints = ", ".join(f"{name} `{digest}`" for name, digest in facts.fingerprints.items())
+    return [f"## Training\n\n| | |\n|---|---|\n{rows}" + (f"\n\nFingerprints: {prints}" if prints else "")]
 
 
 def _proof(name: str, report: ParityReport) -> str:
@@ -234,6 +258,11 @@ def _proof(name: str, report: ParityReport) -> str:
             f"most {report.largest:.1e}."
         )
     return f"Rounding to {name} moves them by at most {report.largest:.1e}."
+
+
+def _routes(routes: Sequence[RouteReport]) -> str:
+    rows = "\n".join(f"- {report}" for report in routes)
+    return f"\nAgainst the vectors in `golden.safetensors` (`smart-train verify` measures again):\n\n{rows}"
 
 
 def _licence(lineage: Lineage) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from peft import PeftModel
 
 from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, merged_card
+from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
+from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel
 from smart_train.models.quantization import is_installed
 from smart_train.models.saving import save_merged
@@ -25,6 +28,23 @@ from smart_train.types import Embeddings, Example
 DTYPES = ("float32", "bfloat16", "float16")
 
 
+@dataclass(frozen=True)
+class ExportReport:
+    """What was measured on the way.
+
+    Attributes:
+        parity: scores of the merged weights against the trained model's, in float32.
+        routes: the finished folder through each library, against its `golden.safetensors`.
+    """
+
+    parity: ParityReport
+    routes: Sequence[RouteReport]
+
+    def __str__(self) -> str:
+        routes = "".join(f"\n  {route}" for route in self.routes)
+        return f"largest score difference to the trained model {self.parity.largest:.1e}{routes}"
+
+
 def export_model(
     trained: str | Path,
     output: str | Path,
@@ -33,13 +53,14 @@ def export_model(
     examples: Sequence[Example] = (),
     overwrite: bool = False,
     facts: CardFacts | None = None,
-) -> ParityReport:
+) -> ExportReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
     The adapter is merged in float32, into full-precision weights also when it was trained on quantised ones; the merged
     folder is written, loaded back and scored on a probe against the unmerged model. Only a folder that passes is cast
-    to `dtype` and moved to `output`. What rounding to `dtype` changes, and what full precision changes against the
-    quantised model that was trained, is measured and written down, not gated.
+    to `dtype`, laid out for other libraries, read back through each that is installed, and moved to `output`. What
+    rounding to `dtype` changes, and what full precision changes against the quantised model that was trained, is
+    measured and written down, not gated.
 
     Args:
         trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter).
@@ -48,11 +69,9 @@ def export_model(
         overwrite: replace an earlier export at `output`.
         facts: for the model card, which is plainer without them.
 
-    Returns:
-        The differences measured in float32.
-
     Raises:
-        ExportError: `output` is taken, a score differs by more than `TOLERANCE`, or `dtype` cannot hold the weights.
+        ExportError: `output` is taken, a score differs by more than `TOLERANCE`, `dtype` cannot hold the weights, or
+            a library reads the finished folder otherwise.
     """
     facts = facts or CardFacts()
     quantization = SmartConfig.read(locate(str(trained))).quantization
@@ -71,7 +90,7 @@ def export_model(
     with filling(output) as partial:
         save_merged(model, partial)
         del model  # the written one takes its place in memory
-        exported = SmartModel.from_pretrained(partial, device="cpu")
+        exported = SmartModel.from_pretrained(partial, dtype="float32", device="cpu")
         report = measure_parity(expected, probe.encode(exported), scoring)
         if report.largest > TOLERANCE:
             raise ExportError(
@@ -80,15 +99,18 @@ def export_model(
             )
         reports = {"float32": report}
         if dtype != "float32":
-            reports[dtype] = _cast(exported, partial, dtype, probe, expected)
+            exported, reports[dtype] = _cast(exported, partial, dtype, probe, expected)
         quantised = _trained_in(quantization, trained, probe, expected)
         if quantised is not None:
             reports[f"{quantization} training"] = quantised
-        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports))
+        add_provenance(partial, facts.fingerprints)
+        routes = finish_folder(exported, partial)
+        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
         measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
         probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
-        write_record(partial, {**measured, "tolerance": TOLERANCE, "probe": probed})
-    return report
+        checked = {item.route: item.to_dict() for item in routes}
+        write_record(partial, {**measured, "tolerance": TOLERANCE, "probe": probed, "routes": checked})
+    return ExportReport(report, routes)
 
 
 def _check_not_source(output: Path, trained: str | Path, model: SmartModel) -> None:
@@ -108,16 +130,15 @@ def _merge(model: SmartModel, trained: str | Path) -> None:
 
 def _cast(
     exported: SmartModel, folder: Path, dtype: str, probe: Probe, expected: tuple[Embeddings, Embeddings]
-) -> ParityReport:
-    """Rewrites the float32 export in `folder` as `dtype`; returns what the rounding of its weights changes."""
+) -> tuple[SmartModel, ParityReport]:
+    """Rewrites the float32 export in `folder` as `dtype`; returns it read back, and what the rounding changes."""
     exported.backbone.to(getattr(torch, dtype))
     save_merged(exported, folder)
-    report = measure_parity(
-        expected, probe.encode(SmartModel.from_pretrained(folder, dtype="float32", device="cpu")), exported.scoring
-    )
+    rounded = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+    report = measure_parity(expected, probe.encode(rounded), exported.scoring)
     if not math.isfinite(report.largest):
         raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
-    return report
+    return rounded, report
 
 
 def _trained_in(

@@ -19,7 +19,7 @@ from smart_train.errors import ExportError
 
 REPORT_NAME = "parity.json"
 _BLOCK = 1 << 20
-_CONFIGS = ("config.json", "smart_config.json", "projection_config.json")
+_PROVED = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -105,8 +105,10 @@ def check_record(folder: Path) -> dict[str, Any]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors" or path.name in _CONFIGS]
-    return {path.name: _sha256(path) for path in paths}
+    """Relative name -> digest of every file that decides what the model gives. Cards, plots and hidden files do not."""
+    names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in _PROVED}
+    shown = {name: path for name, path in names.items() if not any(part.startswith(".") for part in name.split("/"))}
+    return {name: _sha256(path) for name, path in shown.items() if name != REPORT_NAME}
 
 
 def _sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from smart_train.models import SmartModel
+from smart_train.models.family import Role
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.types import Embeddings, Example, ModelInput
 
@@ -42,6 +43,10 @@ class Probe:
             (*texts, *(example.query for example in examples[:limit])),
             (*documents, *(example.documents[0] for example in examples[:limit])),
         )
+
+    def side(self, role: Role) -> tuple[ModelInput, ...]:
+        """The inputs of one role."""
+        return self.queries if role == "query" else self.documents
 
     def encode(self, model: SmartModel) -> tuple[Embeddings, Embeddings]:
         """Both sides as `model` sees them."""

@@ -48,6 +48,20 @@ def encode(prompt, images=None):
 
 {score}"""
 
+_EMBEDDER = """\
+{imports}
+query, document = "{query}", {document}
+model = SentenceTransformer("{location}")
+{score} = model.similarity(model.encode_query([query]), model.encode_document([document]))
+{rest}"""
+
+_EMBEDDER_TOKENS = """\
+model = MultiVectorEncoder("{location}")
+late = model.similarity(model.encode_query([query]), model.encode_document([document]))
+score = {pooled_weight} * pooled + {late_weight} * late
+print(score)
+"""
+
 _POOLED = """\
 query = encode(query_prompt.replace("{text}", "{example}"))
 page = encode(page_prompt, [Image.open("page.png").convert("RGB")])
@@ -70,6 +84,29 @@ def smart_train_snippet(modalities: Sequence[str]) -> str:
     """Code that scores a query against a page, or against a text where the model reads no images."""
     document = "page.png" if "image" in modalities else "revenue rose in 2019"
     return _SMART_TRAIN.format(location=LOCATION, query=_QUERY, document=document)
+
+
+def embedder_snippet(modalities: Sequence[str], scoring: ScoringConfig | None) -> str:
+    """Code that scores a query against a document with sentence-transformers alone.
+
+    Args:
+        scoring: the weights of the two scores; None shows the pooled one by itself.
+    """
+    visual, whole = "image" in modalities, scoring is not None
+    classes = "MultiVectorEncoder, SentenceTransformer" if whole else "SentenceTransformer"
+    imports = [*(["from PIL import Image"] if visual else []), f"from sentence_transformers import {classes}", ""]
+    rest = "print(score)\n"
+    if scoring is not None:
+        weights = {"pooled_weight": scoring.pooled_weight, "late_weight": scoring.late_weight}
+        rest = _EMBEDDER_TOKENS.format(location=LOCATION, **weights)
+    return _EMBEDDER.format(
+        imports="\n".join(imports),
+        location=LOCATION,
+        query=_QUERY,
+        document='Image.open("page.png").convert("RGB")' if visual else '"revenue rose in 2019"',
+        score="pooled" if whole else "score",
+        rest=rest,
+    )
 
 
 def transformers_snippet(model: SmartModel) -> str | None:

@@ -15,6 +15,7 @@ from smart_train.errors import ModelError
 
 MODULES = "modules.json"
 SETTINGS = "config_sentence_transformers.json"
+LIMITS = "sentence_bert_config.json"
 # Names that folders use for the document side of their prompts, in the order in which sentence-transformers looks.
 _PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 # `pooling_mode` of today, and the older flag of the same meaning.
@@ -55,7 +56,7 @@ class EmbedderFiles:
             )
         pooling = modules.get("Pooling")
         transformer = folder / modules.get("Transformer", "")
-        limits = read_json(transformer / "sentence_bert_config.json") or {}
+        limits = read_json(transformer / LIMITS) or {}
         prompts = settings.get("prompts") or {}
         default = prompts.get(settings.get("default_prompt_name") or "")
         found = {
@@ -71,18 +72,26 @@ class EmbedderFiles:
         )
 
 
+def pooled_modules(folder: Path) -> list[dict[str, Any]]:
+    """The entries of the modules.json in `folder` that make the pooled vector. What works on tokens alone is left out:
+    an export holds such modules for multi-vector readers, and they say nothing of another model's tokens."""
+    return [entry for entry in read_json(folder / MODULES) or [] if not _is_for_tokens(folder, entry)]
+
+
 def module_folders(folder: Path) -> list[str]:
-    """The folders below `folder` that its modules.json names and that exist: `1_Pooling`, as a rule."""
-    return [
-        entry["path"]
-        for entry in read_json(folder / MODULES) or []
-        if entry["path"] and (folder / entry["path"]).is_dir()
-    ]
+    """The folders of `pooled_modules` that exist: `1_Pooling`, as a rule."""
+    return [entry["path"] for entry in pooled_modules(folder) if entry["path"] and (folder / entry["path"]).is_dir()]
+
+
+def _is_for_tokens(folder: Path, entry: dict[str, Any]) -> bool:
+    config = read_json(folder / entry["path"] / "config.json") if entry["path"] else None
+    on_tokens = (config or {}).get("module_input_name") == "token_embeddings"
+    return on_tokens or entry["type"].endswith(".MultiVectorMask")
 
 
 def _modules(folder: Path) -> dict[str, str]:
     """Kind of module -> its path below `folder`, in the order in which they run."""
-    modules = {entry["type"].rsplit(".", 1)[-1]: entry["path"] for entry in read_json(folder / MODULES) or []}
+    modules = {entry["type"].rsplit(".", 1)[-1]: entry["path"] for entry in pooled_modules(folder)}
     strange = [kind for kind in modules if kind not in _HARMLESS]
     if strange:
         raise ModelError(

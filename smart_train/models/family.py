@@ -187,6 +187,12 @@ class Family(ABC):
         chosen = self.prompts.document_instruction
         return self.default_document_instruction if chosen is None else chosen
 
+    def embedder_prompt(self, role: Role) -> str | None:
+        """What sentence-transformers must put before a text (or, where there is a chat template, into the system turn)
+        to render an input of `role` as `render` does; None where nothing does. Such a family's export is not laid out
+        for that library."""
+        return None
+
     @property
     def max_length(self) -> int:
         return self.prompts.max_length or self.default_max_length

@@ -36,12 +36,17 @@ class Qwen3VLEmbedding(VisionLanguageFamily):
         content += [{"type": "image"} for _ in item.images]
         if text or not content:
             content.append({"type": "text", "text": text or EMPTY_INPUT})
-        instruction = _punctuated(self.instruction(item, role) or self.default_document_instruction)
         messages = [
-            {"role": "system", "content": [{"type": "text", "text": instruction}]},
+            {"role": "system", "content": [{"type": "text", "text": self._system(item, role)}]},
             {"role": "user", "content": content},
         ]
         return self.chat(messages, generation_prompt=True)
+
+    def embedder_prompt(self, role: Role) -> str:
+        return self._system(ModelInput(), role)
+
+    def _system(self, item: ModelInput, role: Role) -> str:
+        return _punctuated(self.instruction(item, role) or self.default_document_instruction)
 
 
 def _punctuated(instruction: str) -> str:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
-from smart_train.models.embedder_files import module_folders
+from smart_train.models.embedder_files import MODULES, module_folders, pooled_modules
 from smart_train.models.family import Family
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.smart_model import SmartModel
@@ -124,8 +124,11 @@ def copy_companions(source: Path, target: Path, family: Family) -> None:
             continue
         if path.resolve() != (target / path.name).resolve():
             shutil.copyfile(path, target / path.name)
-    for part in module_folders(source):
-        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+    if source.resolve() != target.resolve():
+        for part in module_folders(source):
+            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+    if (source / MODULES).is_file():
+        (target / MODULES).write_text(json.dumps(pooled_modules(source), indent=2) + "\n")
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (target / name).is_file():
             values = json.loads((target / name).read_text())

@@ -75,7 +75,7 @@ def load_model(
     folder = locate(name_or_path, revision)
     saved = SmartConfig.read(folder)
     owns_weights = saved.base is None
-    base_folder = folder if owns_weights else _locate_base(saved, folder)
+    base_folder = folder if owns_weights else locate_base(saved, folder)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
@@ -176,7 +176,8 @@ def _load_backbone(
     return backbone
 
 
-def _locate_base(saved: SmartConfig, folder: Path) -> Path:
+def locate_base(saved: SmartConfig, folder: Path) -> Path:
+    """Where the base that `saved`, read in `folder`, names lies here. Raises ModelError where it cannot be found."""
     base = Path(saved.base)
     # A run folder that moved as a whole keeps its base beside it. Only a base on the Hub has a revision, and a folder
     # that happens to bear its name is not it.

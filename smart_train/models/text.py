@@ -74,9 +74,17 @@ class TextFamily(Family):
             raise ModelError(f"model.max_length {asked}: the model in {self.folder} reads at most {bound} tokens")
         return asked or min(self.files.max_length or self.default_max_length, bound)
 
+    @property
+    def closing_id(self) -> int | None:
+        """The token that must be appended to every text; None where the tokenizer does all by itself."""
+        return None
+
     @abstractmethod
     def prefix(self, item: ModelInput, role: Role) -> str:
         """What stands before the text of `item`."""
+
+    def embedder_prompt(self, role: Role) -> str:
+        return self.prefix(ModelInput(""), role)
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)

@@ -39,8 +39,7 @@ class TextDecoder(TextFamily):
         return f"Instruct: {TASK}\nQuery:" if prompt is None else prompt
 
     @cached_property
-    def _end_id(self) -> int | None:
-        """The token that must be appended to every text; None where the tokenizer does it by itself."""
+    def closing_id(self) -> int | None:
         tokenizer = self.tokenizer
         if tokenizer("a")["input_ids"][-1] in self.special_ids:
             return None
@@ -51,8 +50,8 @@ class TextDecoder(TextFamily):
         return tokenizer.eos_token_id
 
     def tokenize(self, texts: list[str]) -> Features:
-        if self._end_id is None:
+        if self.closing_id is None:
             return super().tokenize(texts)
         ids = self.tokenizer(texts, truncation=True, max_length=self.max_length - 1)["input_ids"]
-        closed = [{"input_ids": [*row, self._end_id]} for row in ids]
+        closed = [{"input_ids": [*row, self.closing_id]} for row in ids]
         return dict(self.tokenizer.pad(closed, padding=True, return_tensors="pt"))

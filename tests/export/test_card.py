@@ -55,7 +55,7 @@ def test_metadata_is_what_the_hub_reads(train, tmp_path):
     _, card = export(train, tmp_path, facts=FACTS)
     data = ModelCard(card).data
     assert data.base_model == "Qwen/Qwen3-VL-Embedding-2B" and data.get("base_model_relation") == "finetune"
-    assert data.library_name == "transformers" and data.pipeline_tag == "visual-document-retrieval"
+    assert data.library_name == "sentence-transformers" and data.pipeline_tag == "visual-document-retrieval"
     assert {"multi-vector", "late-interaction"} <= set(data.tags)
     assert data.datasets == ["vidore/colpali_train_set"]
     values = {result.metric_type: result.metric_value for result in data.eval_results}
@@ -82,23 +82,26 @@ def test_card_without_facts_is_plain_and_valid(train, tmp_path):
 
 def test_no_file_of_an_export_names_a_path_of_this_machine(train, tmp_path):
     folder, _ = export(train, tmp_path)
-    for path in folder.iterdir():
-        assert str(tmp_path.parent.parent).encode() not in path.read_bytes(), path.name
+    for path in folder.rglob("*"):
+        assert path.is_dir() or str(tmp_path.parent.parent).encode() not in path.read_bytes(), path.name
 
 
 @needs_torchvision
 @pytest.mark.parametrize("scoring", [ScoringConfig(), ScoringConfig(pooled_weight=0.5, late_weight=2.0)])
-def test_both_snippets_run_and_agree(scoring, base, pages, tmp_path, monkeypatch):
+def test_every_snippet_runs_and_gives_the_same_score(scoring, base, pages, tmp_path, monkeypatch):
     model = adapt(base)
     model.family.scoring = scoring
     model.save_pretrained(tmp_path / "trained")
     export_model(tmp_path / "trained", tmp_path / "export")
     pages[0].save(tmp_path / "page.png")
     monkeypatch.chdir(tmp_path)
-    ours, theirs = code((tmp_path / "export" / "README.md").read_text())
+    ours, *others = code((tmp_path / "export" / "README.md").read_text())
     names = run(ours, tmp_path / "export")
     expected = names["model"].similarity(names["queries"], names["documents"])[0, 0]
-    torch.testing.assert_close(run(theirs, tmp_path / "export")["score"], expected, atol=1e-5, rtol=0)
+    assert len(others) == 2  # transformers, and both classes of sentence-transformers
+    for other in others:
+        score = run(other, tmp_path / "export")["score"].reshape(())
+        torch.testing.assert_close(score, expected, atol=1e-5, rtol=0)
 
 
 @needs_torchvision
@@ -139,8 +142,10 @@ def test_a_text_model_is_shown_on_text(tmp_path):
     export_model(tmp_path / "trained", tmp_path / "export")
     card = (tmp_path / "export" / "README.md").read_text()
     assert ModelCard(card).data.pipeline_tag == "sentence-similarity"
-    (only,) = code(card)
-    assert run(only, tmp_path / "export")["documents"].pooled.shape[0] == 1
+    ours, theirs = code(card)
+    names = run(ours, tmp_path / "export")
+    expected = names["model"].similarity(names["queries"], names["documents"])
+    torch.testing.assert_close(run(theirs, tmp_path / "export")["score"], expected, atol=1e-5, rtol=0)
 
 
 def test_card_of_a_folder_that_is_no_adapter_is_refused(base):

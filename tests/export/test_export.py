@@ -17,6 +17,8 @@ from smart_train.models import PromptConfig
 from tests.export.conftest import KINDS, adapt
 from tests.models.conftest import make_model
 
+pytestmark = pytest.mark.usefixtures("without_peers")
+
 
 def scores(model, examples):
     queries, documents = Probe.make(model.family.modalities, examples).encode(model)
@@ -32,7 +34,7 @@ def test_export_scores_like_the_trained_model_without_its_base(kind, train, base
     trained = train(kind)
     expected = scores(SmartModel.from_pretrained(trained), examples)
     report = export_model(trained, tmp_path / "export", examples=examples)
-    assert report.largest < 1e-5  # far below the gate's 1e-4
+    assert report.parity.largest < 1e-5  # far below the gate's 1e-4
     moved = shutil.move(tmp_path / "export", tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "run")
     actual = scores(SmartModel.from_pretrained(moved), examples)
@@ -73,7 +75,7 @@ def test_pixel_limits_of_the_family_stand_in_the_processor_that_others_load(trai
 def test_what_the_cast_changes_is_measured_and_written_down(dtype, train, tmp_path):
     report = export_model(train("lora"), tmp_path / "export", dtype=dtype)
     measured = record(tmp_path / "export")
-    assert measured["float32"] == report.to_dict() and report.largest < 1e-5
+    assert measured["float32"] == report.parity.to_dict() and report.parity.largest < 1e-5
     assert 1e-5 < max(measured[dtype].values()) < 0.2
     weights = load_file(tmp_path / "export" / "model.safetensors")
     assert {value.dtype for value in weights.values()} == {getattr(torch, dtype)}
@@ -212,13 +214,11 @@ def test_the_base_of_an_adapter_is_not_replaced_by_its_export(base, tmp_path):
 
 def test_the_record_holds_for_the_verified_files_alone(train, tmp_path):
     export_model(train("projection"), tmp_path / "export")
-    assert set(check_record(tmp_path / "export")["sha256"]) == {
-        "config.json",
-        "model.safetensors",
-        "projection.safetensors",
-        "projection_config.json",
-        "smart_config.json",
-    }
+    proved = set(check_record(tmp_path / "export")["sha256"])
+    assert {"config.json", "model.safetensors", "projection.safetensors", "golden.safetensors"} < proved
+    assert {"smart_config.json", "tokenizer.json", "chat_template.jinja", "modules.json"} < proved
+    assert any(name.endswith("_Dense/model.safetensors") for name in proved)
+    assert not {"README.md", "parity.json"} & proved
     (tmp_path / "export" / "README.md").write_text("my own words")  # a card may be edited
     check_record(tmp_path / "export")
     (tmp_path / "export" / "extra.safetensors").write_bytes(b"")

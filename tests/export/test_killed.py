@@ -11,6 +11,8 @@ from smart_train import SmartModel
 from smart_train.export import exporter, folder
 from smart_train.export.folder import check_record
 
+pytestmark = pytest.mark.usefixtures("without_peers")
+
 
 def killed_at(instant, trained, output):
     """Exports in a process of its own that ends by SIGKILL at `instant`."""

@@ -8,6 +8,8 @@ from huggingface_hub import ModelCard
 
 from smart_train import SmartModel, run
 
+pytestmark = pytest.mark.usefixtures("without_peers")
+
 
 def read(path):
     return json.loads(Path(path).read_text())

@@ -14,6 +14,8 @@ from smart_train.export import check_destination, export_model, push_folder
 from tests.export.conftest import adapt, project
 from tests.hub.server import READER, WRITER
 
+pytestmark = pytest.mark.usefixtures("without_peers")
+
 QUERIES = ["total revenue 2019", "safety valve"]
 
 

@@ -13,6 +13,8 @@ from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
 from tests.models.conftest import TINY
 
+pytestmark = pytest.mark.usefixtures("without_peers")
+
 
 @pytest.fixture
 def start(base, tmp_path, hub):

@@ -133,7 +133,9 @@ def test_projection_on_a_quantised_backbone(base, tmp_path, mixed):
     again = SmartModel.from_pretrained(tmp_path / "p", quantization="4bit")
     torch.testing.assert_close(again.encode_document(mixed).packed, model.encode_document(mixed).packed)
     report = export_model(tmp_path / "p", tmp_path / "export")
-    assert report.largest < 1e-5 and "4bit training" in json.loads((tmp_path / "export" / "parity.json").read_text())
+    assert report.parity.largest < 1e-5 and "4bit training" in json.loads(
+        (tmp_path / "export" / "parity.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,7 +145,7 @@ def test_export_merges_into_full_precision_and_says_what_that_changes(kind, base
     move(model)
     model.save_pretrained(tmp_path / "adapter")
     report = export_model(tmp_path / "adapter", tmp_path / "export")
-    assert report.largest < 1e-5
+    assert report.parity.largest < 1e-5
     measured = json.loads((tmp_path / "export" / "parity.json").read_text())[f"{kind} training"]
     assert 1e-4 < max(measured.values()) < 3 * NEAR[kind]
     assert f"trained on a {kind} base" in (tmp_path / "export" / "README.md").read_text()

@@ -55,6 +55,9 @@ def decoder_folder(folder, kind="Qwen3", *, closes=False, **files):
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(TINY / name, folder / name)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings.pop("processor_class", None)  # a text model's tokenizer stands alone
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     if closes:
         values = json.loads((folder / "tokenizer.json").read_text())

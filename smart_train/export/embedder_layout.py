@@ -1,0 +1,207 @@
+"""The files by which sentence-transformers reads an exported folder, as either of its two classes.
+
+`SentenceTransformer(DIR)` pools and normalises; `MultiVectorEncoder(DIR)` drops that half and keeps the token half: the
+projection (or an identity, without which it would put a random head there) and the token filter. Module and key names:
+sentence-transformers 6.2. The first three modules bear their old names, which other servers look for to find the
+pooling; those of the token half bear new ones, because such a server applies every Dense that it knows to the pooled
+vector (github.com/vllm-project/vllm, `_load_st_projector`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from smart_train.models import SmartModel, TokenProjection
+from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS
+from smart_train.models.family import Role
+from smart_train.models.text import TextFamily
+
+_OLD = "sentence_transformers.models."
+_DENSE = "sentence_transformers.base.modules.dense.Dense"
+_NORMALIZE = "sentence_transformers.base.modules.normalize.Normalize"
+_MASK = "sentence_transformers.multi_vector_encoder.modules.MultiVectorMask"
+_POOLING = {
+    "mean": "pooling_mode_mean_tokens",
+    "cls": "pooling_mode_cls_token",
+    "last": "pooling_mode_lasttoken",
+}
+_TOKENS = "token_embeddings"
+_ROLES: tuple[Role, Role] = ("query", "document")
+
+
+class _Module(NamedTuple):
+    kind: str
+    config: dict[str, Any]
+    weights: dict[str, Tensor] | None = None
+
+
+def pooled_obstacle(model: SmartModel) -> str | None:
+    """Why no layout gives sentence-transformers this model's pooled vector; None where one does."""
+    family = model.family
+    if getattr(family, "plain_positions", False):
+        return f"{family.name} numbers image tokens like words, and sentence-transformers by rows and columns"
+    if family.embedder_prompt("query") is None:
+        return f"sentence-transformers has no words for the prompt and pooled position of {family.name}"
+    return None
+
+
+def token_obstacle(model: SmartModel) -> str | None:
+    """Why no layout gives sentence-transformers this model's kept tokens; None where one does."""
+    scoring, family = model.scoring, model.family
+    if scoring.layer not in (-1, model.config.get_text_config().num_hidden_layers):
+        return f"scoring.layer is {scoring.layer}, and MultiVectorEncoder reads the last layer's tokens"
+    for side in ("query_tokens", "document_tokens"):
+        if getattr(scoring, side) == "visual":
+            return f"scoring.{side} is visual, and a text would be left without a token in MultiVectorEncoder"
+    if scoring.pooled_token == "drop" and not isinstance(family, TextFamily):
+        return "scoring.pooled_token is drop, and MultiVectorEncoder cannot leave out a position"
+    if scoring.pooled_token == "drop" and "all" in (scoring.query_tokens, scoring.document_tokens):
+        return "scoring.pooled_token is drop with token filter all, and MultiVectorEncoder cannot leave out a position"
+    if model.projection is not None and set(model.projection.state_dict()) != {
+        "norm.weight",
+        "norm.bias",
+        "linear.weight",
+    }:
+        return "the token projection reads several layers, and MultiVectorEncoder the last one"
+    return None
+
+
+def write_layout(model: SmartModel, folder: Path, *, tokens: bool) -> None:
+    """Puts the layout beside the weights in `folder`, in place of any that is there.
+
+    Args:
+        model: as exported; `pooled_obstacle` must be None, and with `tokens` `token_obstacle` too.
+        tokens: with the half for MultiVectorEncoder. Without it that class would put a random head on the folder.
+    """
+    remove_layout(folder)
+    width = model.hidden_size
+    pooling = model.family.pooling if isinstance(model.family, TextFamily) else "last"
+    modules = [
+        _Module(f"{_OLD}Transformer", _transformer(model)),
+        _Module(f"{_OLD}Pooling", {"word_embedding_dimension": width, _POOLING[pooling]: True}),
+        _Module(f"{_OLD}Normalize", {}),
+    ]
+    if tokens:
+        modules += [*_head(model), *_masks(model)]
+    entries = []
+    for index, module in enumerate(modules):
+        path = f"{index}_{module.kind.rsplit('.', 1)[-1]}" if index else ""
+        entries.append({"idx": index, "name": str(index), "path": path, "type": module.kind})
+        if index == 0:
+            _write_json(folder / LIMITS, module.config)
+            continue
+        (folder / path).mkdir()
+        _write_json(folder / path / "config.json", module.config)
+        if module.weights is not None:
+            save_file(module.weights, folder / path / "model.safetensors", {"format": "pt"})
+    _write_json(folder / MODULES, entries)
+    prompts = {role: model.family.embedder_prompt(role) for role in _ROLES}
+    settings = {
+        # The one type that both classes open; a folder typed MultiVectorEncoder is mean-pooled by the other.
+        "model_type": "SentenceTransformer",
+        "__version__": {"sentence_transformers": "6.0.0"},
+        "prompts": prompts,
+        "default_prompt_name": None,
+        "similarity_fn_name": "meanmaxsim",  # SentenceTransformer passes over it, to the cosine
+    }
+    _write_json(folder / SETTINGS, settings)
+
+
+def remove_layout(folder: Path) -> None:
+    """Takes every file of a layout out of `folder`, whoever wrote it."""
+    entries = json.loads((folder / MODULES).read_text()) if (folder / MODULES).is_file() else []
+    for entry in entries:
+        part = (folder / entry["path"]).resolve()
+        if part.parent == folder.resolve():  # somebody else's file may name any path
+            shutil.rmtree(part, ignore_errors=True)
+    for name in (MODULES, SETTINGS, LIMITS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _transformer(model: SmartModel) -> dict[str, Any]:
+    """sentence_bert_config.json: which inputs go where, and how a prompt is rendered."""
+    output = {"method": "forward", "method_output_name": "last_hidden_state"}
+    config: dict[str, Any] = {"max_seq_length": model.family.max_length}
+    if isinstance(model.family, TextFamily):
+        # No more than older versions know: text is what they take a folder to be for.
+        return {**config, "do_lower_case": model.family.files.lower_case}
+    return {
+        **config,
+        "transformer_task": "feature-extraction",
+        "modality_config": {"text": output, "image": output, "message": {**output, "format": "structured"}},
+        "module_output_name": _TOKENS,
+        "processing_kwargs": {"chat_template": {"add_generation_prompt": True}},
+    }
+
+
+def _head(model: SmartModel) -> list[_Module]:
+    if model.projection is None:
+        return [_dense(torch.eye(model.hidden_size))]
+    return _projection(model.projection)
+
+
+def _projection(projection: TokenProjection) -> list[_Module]:
+    """LayerNorm and Linear in modules that exist: centre, normalise, map.
+
+    LayerNorm(x) = g * Cx / sqrt(|Cx|^2 / H + eps) + b, C = I - 1/H. One more dimension that always holds sqrt(H * eps)
+    makes its denominator a plain L2 norm, 1 / sqrt(H) times; g, b and that factor go into the second map.
+    """
+    norm, width = projection.norm, projection.hidden_size
+    centre = torch.zeros(width + 1, width, dtype=torch.float64)
+    centre[:width] = torch.eye(width, dtype=torch.float64) - 1.0 / width
+    shift = torch.zeros(width + 1, dtype=torch.float64)
+    shift[width] = (width * norm.eps) ** 0.5
+    linear, gain, bias = (value.detach().double().cpu() for value in (projection.linear.weight, norm.weight, norm.bias))
+    scaled = linear * gain * width**0.5
+    mapped = torch.cat([scaled, scaled.new_zeros(len(scaled), 1)], dim=1)
+    return [
+        _dense(centre, shift),
+        _Module(_NORMALIZE, {"module_input_name": _TOKENS, "module_output_name": _TOKENS}),
+        _dense(mapped, linear @ bias),
+    ]
+
+
+def _dense(weight: Tensor, bias: Tensor | None = None) -> _Module:
+    config = {
+        "in_features": weight.shape[1],
+        "out_features": weight.shape[0],
+        "bias": bias is not None,
+        "activation_function": "torch.nn.modules.linear.Identity",
+        "module_input_name": _TOKENS,
+        "module_output_name": _TOKENS,
+    }
+    weights = {"linear.weight": weight.float().contiguous()}
+    if bias is not None:
+        weights["linear.bias"] = bias.float().contiguous()
+    return _Module(_DENSE, config, weights)
+
+
+def _masks(model: SmartModel) -> list[_Module]:
+    """One mask for the tokens dropped on both sides' filters, one for those that only some side drops."""
+    family, scoring = model.family, model.scoring
+    filters: Mapping[Role, str] = {"query": scoring.query_tokens, "document": scoring.document_tokens}
+    visual = set() if isinstance(family, TextFamily) else set(family.visual_ids.tolist())
+    special = set(family.special_ids.tolist()) - visual
+    tokenizer = family.tokenizer if isinstance(family, TextFamily) else family.processor.tokenizer
+    masks = []
+    for ids, dropping in ((special, ("content", "text")), (visual, ("text",))):
+        sides = [role for role in _ROLES if filters[role] in dropping]
+        if ids and sides:
+            masks.append(_mask(tokenizer.convert_ids_to_tokens(sorted(ids)), sides))
+    return masks or [_mask([], [])]
+
+
+def _mask(words: Sequence[str], sides: Sequence[str]) -> _Module:
+    return _Module(_MASK, {"skiplist_words": list(words), "skiplist_tasks": list(sides)})
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")

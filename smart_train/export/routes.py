@@ -1,0 +1,197 @@
+"""The libraries that can read an exported folder, each driven as its users drive it, on the inputs of `golden`.
+
+A route loads the folder in float32 on the CPU, whatever its weights' dtype, so that what is compared is how the folder
+is read and not how a machine rounds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModel
+from transformers.utils import is_torchvision_available
+
+from smart_train.errors import ExportError
+from smart_train.export.golden import Golden
+from smart_train.models import SmartModel, get_family
+from smart_train.models.embedder_files import MODULES
+from smart_train.models.family import Features
+from smart_train.models.peft import ADAPTER_CONFIG
+from smart_train.models.saving import is_unused
+from smart_train.models.smart_config import SmartConfig
+from smart_train.models.storage import locate_base
+from smart_train.types import ModelInput
+
+_READOUT = ("token_mask", "pooled_index", "pooled_mask", "image_counts")
+
+
+class Reading(NamedTuple):
+    """What a route made of the golden inputs; None where it does not give that. Queries first, documents second."""
+
+    pooled: tuple[Tensor, Tensor] | None = None
+    tokens: tuple[list[Tensor], list[Tensor]] | None = None
+    late: Tensor | None = None
+    hybrid: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A library that reads the folder.
+
+    Attributes:
+        name: as its users know it.
+        read: (folder, golden) -> Reading.
+        obstacle: folder -> why it cannot be run here, None where it can.
+    """
+
+    name: str
+    read: Callable[[Path, Golden], Reading]
+    obstacle: Callable[[Path], str | None] = lambda folder: None
+
+
+def routes_of(folder: Path) -> tuple[Route, ...]:
+    """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
+
+    Raises:
+        ExportError: it is no model folder of smart_train.
+    """
+    saved = SmartConfig.read(folder)
+    if saved.family is None:
+        raise ExportError(f"{folder}: no smart_config.json; make the folder with `smart-train export`")
+    if saved.base is None:
+        return _MERGED
+    return _ADAPTER if (folder / ADAPTER_CONFIG).is_file() else _ADAPTER[:1]
+
+
+def _smart_train(folder: Path, golden: Golden) -> Reading:
+    model = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+    queries, documents = golden.probe.encode(model)
+    hybrid = model.similarity(queries, documents)
+    return Reading((queries.pooled, documents.pooled), (queries.tokens, documents.tokens), hybrid=hybrid)
+
+
+def _transformers(folder: Path, golden: Golden) -> Reading:
+    backbone, report = AutoModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    family = get_family(SmartConfig.read(folder).family)
+    for kind in ("missing", "unexpected"):
+        names = sorted(name for name in report[f"{kind}_keys"] if not is_unused(name, family, backbone))
+        if names:
+            raise ExportError(f"{folder}: transformers finds {len(names)} {kind} weight(s), the first {names[0]!r}")
+    return _pooled_states(backbone, golden)
+
+
+def _peft(folder: Path, golden: Golden) -> Reading:
+    saved = SmartConfig.read(folder)
+    backbone = AutoModel.from_pretrained(locate_base(saved, folder), dtype=torch.float32)
+    return _pooled_states(PeftModel.from_pretrained(backbone, folder), golden)
+
+
+@torch.no_grad()
+def _pooled_states(backbone: nn.Module, golden: Golden) -> Reading:
+    backbone.eval()
+    pooled = (_pool(backbone, golden.features["query"]), _pool(backbone, golden.features["document"]))
+    return Reading(pooled)
+
+
+def _pool(backbone: nn.Module, features: Features) -> Tensor:
+    inputs = {name: value for name, value in features.items() if name not in _READOUT}
+    states = backbone(**inputs).last_hidden_state
+    if "pooled_mask" in features:
+        mask = features["pooled_mask"].unsqueeze(-1)
+        return F.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
+    return F.normalize(states[torch.arange(len(states)), features["pooled_index"]], dim=-1)
+
+
+def _sentence_transformer(folder: Path, golden: Golden) -> Reading:
+    from sentence_transformers import SentenceTransformer
+
+    with _quiet():
+        model = SentenceTransformer(str(folder), **_LOADING)
+        encode = (model.encode_query, model.encode_document)
+        sides = zip(encode, (golden.probe.queries, golden.probe.documents), strict=True)
+        queries, documents = (torch.stack(_by_modality(function, items)) for function, items in sides)
+    return Reading((queries, documents))
+
+
+def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
+    from sentence_transformers import MultiVectorEncoder
+
+    with _quiet():
+        model = MultiVectorEncoder(str(folder), **_LOADING)
+        queries = _by_modality(model.encode_query, golden.probe.queries)
+        documents = _by_modality(model.encode_document, golden.probe.documents)
+        return Reading(tokens=(queries, documents), late=model.similarity(queries, documents))
+
+
+# local_files_only: the folder is whole, and a check must not depend on the Hub.
+_LOADING: dict[str, Any] = {
+    "device": "cpu",
+    "local_files_only": True,
+    "model_kwargs": {"dtype": torch.float32},
+}
+
+
+def _by_modality(encode: Callable[..., Any], items: tuple[ModelInput, ...]) -> list[Tensor]:
+    """One embedding per item, in order. Texts and pages go in as two lists, as that library's users pass them."""
+    found: list[Tensor | None] = [None] * len(items)
+    for chosen in (lambda item: not item.images, lambda item: bool(item.images)):
+        rows = [row for row, item in enumerate(items) if chosen(item)]
+        values = [items[row].images[0] if items[row].images else items[row].text for row in rows]
+        made = encode(values, batch_size=8, show_progress_bar=False) if values else []
+        for row, value in zip(rows, made, strict=True):
+            found[row] = torch.as_tensor(value)
+    return [value for value in found if value is not None]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notices of a class that reads another's layout, which is what the layout is made for."""
+    logger = logging.getLogger("sentence_transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def sentence_transformers_obstacle(folder: Path) -> str | None:
+    """Why sentence-transformers cannot read `folder` here; None where it can."""
+    if find_spec("sentence_transformers") is None:
+        return "sentence-transformers is not installed"
+    import sentence_transformers
+
+    if not hasattr(sentence_transformers, "MultiVectorEncoder"):
+        return f"sentence-transformers {sentence_transformers.__version__} is older than 6.0"
+    if not (folder / MODULES).is_file():
+        return "the folder has no layout for it"
+    modalities = get_family(SmartConfig.read(folder).family).modalities
+    if "image" in modalities and not is_torchvision_available():
+        return "its image processors need torchvision, which is not installed"
+    return None
+
+
+def _token_obstacle(folder: Path) -> str | None:
+    obstacle = sentence_transformers_obstacle(folder)
+    if obstacle is None and ".MultiVectorMask" not in (folder / MODULES).read_text():
+        return "the folder's layout holds the pooled vector alone"
+    return obstacle
+
+
+_MERGED = (
+    Route("smart_train", _smart_train),
+    Route("transformers", _transformers),
+    Route("SentenceTransformer", _sentence_transformer, sentence_transformers_obstacle),
+    Route("MultiVectorEncoder", _multi_vector_encoder, _token_obstacle),
+)
+_ADAPTER = (Route("smart_train", _smart_train), Route("peft", _peft))
