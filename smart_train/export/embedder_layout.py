@@ -56,8 +56,9 @@ def pooled_obstacle(model: SmartModel) -> str | None:
 def token_obstacle(model: SmartModel) -> str | None:
     """Why no layout gives sentence-transformers this model's kept tokens; None where one does."""
     scoring, family = model.scoring, model.family
-    if scoring.layer not in (-1, model.config.get_text_config().num_hidden_layers):
-        return f"scoring.layer is {scoring.layer}, and MultiVectorEncoder reads the last layer's tokens"
+    if model.needs_hidden_states:
+        layers = ", ".join(map(str, model.token_layers))
+        return f"tokens are made of hidden state {layers}, and MultiVectorEncoder reads the last one"
     for side in ("query_tokens", "document_tokens"):
         if getattr(scoring, side) == "visual":
             return f"scoring.{side} is visual, and a text would be left without a token in MultiVectorEncoder"
@@ -65,12 +66,6 @@ def token_obstacle(model: SmartModel) -> str | None:
         return "scoring.pooled_token is drop, and MultiVectorEncoder cannot leave out a position"
     if scoring.pooled_token == "drop" and "all" in (scoring.query_tokens, scoring.document_tokens):
         return "scoring.pooled_token is drop with token filter all, and MultiVectorEncoder cannot leave out a position"
-    if model.projection is not None and set(model.projection.state_dict()) != {
-        "norm.weight",
-        "norm.bias",
-        "linear.weight",
-    }:
-        return "the token projection reads several layers, and MultiVectorEncoder the last one"
     return None
 
 
@@ -152,29 +147,31 @@ def _projection(projection: TokenProjection) -> list[_Module]:
     """LayerNorm and Linear in modules that exist: centre, normalise, map.
 
     LayerNorm(x) = g * Cx / sqrt(|Cx|^2 / H + eps) + b, C = I - 1/H. One more dimension that always holds sqrt(H * eps)
-    makes its denominator a plain L2 norm, 1 / sqrt(H) times; g, b and that factor go into the second map.
+    makes its denominator a plain L2 norm, 1 / sqrt(H) times; g, b and that factor go into the map that follows.
     """
     norm, width = projection.norm, projection.hidden_size
     centre = torch.zeros(width + 1, width, dtype=torch.float64)
     centre[:width] = torch.eye(width, dtype=torch.float64) - 1.0 / width
     shift = torch.zeros(width + 1, dtype=torch.float64)
     shift[width] = (width * norm.eps) ** 0.5
-    linear, gain, bias = (value.detach().double().cpu() for value in (projection.linear.weight, norm.weight, norm.bias))
-    scaled = linear * gain * width**0.5
+    maps = [projection.linear] if projection.hidden is None else [projection.hidden, projection.linear]
+    first, gain, bias = (value.detach().double().cpu() for value in (maps[0].weight, norm.weight, norm.bias))
+    scaled = first * gain * width**0.5
     mapped = torch.cat([scaled, scaled.new_zeros(len(scaled), 1)], dim=1)
     return [
         _dense(centre, shift),
         _Module(_NORMALIZE, {"module_input_name": _TOKENS, "module_output_name": _TOKENS}),
-        _dense(mapped, linear @ bias),
+        _dense(mapped, first @ bias, activation="linear.Identity" if len(maps) == 1 else "activation.GELU"),
+        *(_dense(layer.weight.detach().cpu()) for layer in maps[1:]),
     ]
 
 
-def _dense(weight: Tensor, bias: Tensor | None = None) -> _Module:
+def _dense(weight: Tensor, bias: Tensor | None = None, *, activation: str = "linear.Identity") -> _Module:
     config = {
         "in_features": weight.shape[1],
         "out_features": weight.shape[0],
         "bias": bias is not None,
-        "activation_function": "torch.nn.modules.linear.Identity",
+        "activation_function": f"torch.nn.modules.{activation}",
         "module_input_name": _TOKENS,
         "module_output_name": _TOKENS,
     }

@@ -29,10 +29,9 @@ from smart_train.models.family import Features
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.saving import is_unused
 from smart_train.models.smart_config import SmartConfig
+from smart_train.models.smart_model import READOUT
 from smart_train.models.storage import locate_base
 from smart_train.types import ModelInput
-
-_READOUT = ("token_mask", "pooled_index", "pooled_mask", "image_counts")
 
 
 class Reading(NamedTuple):
@@ -104,7 +103,7 @@ def _pooled_states(backbone: nn.Module, golden: Golden) -> Reading:
 
 
 def _pool(backbone: nn.Module, features: Features) -> Tensor:
-    inputs = {name: value for name, value in features.items() if name not in _READOUT}
+    inputs = {name: value for name, value in features.items() if name not in READOUT}
     states = backbone(**inputs).last_hidden_state
     if "pooled_mask" in features:
         mask = features["pooled_mask"].unsqueeze(-1)

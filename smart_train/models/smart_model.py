@@ -25,7 +25,7 @@ from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
-_READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
+READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
 _PLURAL = {"query": "queries", "document": "documents"}
 
 
@@ -189,7 +189,7 @@ class SmartModel(nn.Module):
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
         """
-        inputs = {name: value for name, value in features.items() if name not in _READOUT}
+        inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
                 **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states

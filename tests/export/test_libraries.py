@@ -73,15 +73,13 @@ def test_every_library_gives_the_same(make, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("make", [MODELS[0], MODELS[1], MODELS[3]])
-@pytest.mark.parametrize("layernorm", ["plain", "trained"])
-def test_a_projection_travels_on_the_token_side(make, layernorm, tmp_path):
+@pytest.mark.parametrize("hidden_dim", [None, 12])
+def test_a_projection_travels_on_the_token_side(make, hidden_dim, tmp_path):
     make(tmp_path / "base")
     model = SmartModel.from_pretrained(tmp_path / "base")
     model.freeze_backbone()
-    model.projection = TokenProjection(model.hidden_size, 8)
-    model.projection.reset(0)
-    if layernorm == "trained":
-        disturb(model, "projection")
+    model.add_projection(TokenProjection(model.hidden_size, 8, hidden_dim=hidden_dim))
+    disturb(model, "projection")  # the LayerNorm's gain and bias too
     model.save_pretrained(tmp_path / "trained")
     report = export_model(tmp_path / "trained", tmp_path / "export")
     differences = {route.route: route.differences for route in report.routes}
@@ -133,7 +131,11 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
     [
         (vision, ScoringConfig(document_tokens="visual"), "scoring.document_tokens is visual"),
         (vision, ScoringConfig(pooled_token="drop"), "scoring.pooled_token is drop"),
-        (encoder, ScoringConfig(layer=1), "scoring.layer is 1, and MultiVectorEncoder reads the last layer's tokens"),
+        (
+            encoder,
+            ScoringConfig(layer=1),
+            "tokens are made of hidden state 1, and MultiVectorEncoder reads the last one",
+        ),
     ],
 )
 def test_tokens_that_the_other_class_cannot_find_are_left_out_with_the_reason(make, scoring, reason, tmp_path):
@@ -146,6 +148,16 @@ def test_tokens_that_the_other_class_cannot_find_are_left_out_with_the_reason(ma
         assert routes["SentenceTransformer"].largest < 1e-5 and "SentenceTransformer(" in card
     kinds = [entry["type"] for entry in json.loads((folder / "modules.json").read_text())]
     assert not any("Dense" in kind or "Mask" in kind for kind in kinds)
+
+
+def test_a_projection_of_several_layers_is_left_out(tmp_path):
+    encoder(tmp_path / "base")
+    model = SmartModel.from_pretrained(tmp_path / "base")
+    model.freeze_backbone()
+    model.add_projection(TokenProjection(model.hidden_size, 8, layers=[1, -1]))
+    model.save_pretrained(tmp_path / "trained")
+    report = export_model(tmp_path / "trained", tmp_path / "export")
+    assert "tokens are made of hidden state 1, -1" in report.routes[3].skipped
 
 
 def test_a_family_with_positions_of_its_own_gets_no_layout(tmp_path):
