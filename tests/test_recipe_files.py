@@ -14,7 +14,7 @@ RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 
 
 def test_how_many_recipes_there_are() -> None:
-    assert len(RECIPES) == 8
+    assert len(RECIPES) == 9
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

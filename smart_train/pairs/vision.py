@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -29,7 +28,6 @@ from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
 from smart_train.pairs.words import as_words, words_of
 
 _ASKED = 3  # times that a page is asked for when its answers hold no list of queries
-_JPEG_QUALITY = 90  # a third of the PNG's bytes, and print stays sharp
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
 _PATCH = 28  # pixels a side that one visual token stands for, in Qwen-VL; other models count differently
 _QUERY_TOKENS, _CHARACTERS_PER_TOKEN = 30, 4
@@ -205,11 +203,9 @@ class VisionWriter:
     def _ask(self, key: str, image: Path, prompt: str) -> list[str]:
         if self._stop.is_set():
             raise GivenUp("given up, as another request failed")
-        encoded = io.BytesIO()
-        load_image(image).save(encoded, "JPEG", quality=_JPEG_QUALITY)
-        text = ""
+        page, text = image.read_bytes(), ""
         for _ in range(_ASKED):
-            answer = self.endpoint.ask(prompt, encoded.getvalue(), "image/jpeg", stopped=self._stop.is_set)
+            answer = self.endpoint.ask(prompt, page, "image/png", stopped=self._stop.is_set)
             with self._lock:
                 self.used = (self.used[0] + answer.input_tokens, self.used[1] + answer.output_tokens)
             queries = read_queries(answer.text)
