@@ -116,11 +116,13 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     """
     check_start(recipe, folder)
     drawn = recipe.model.from_config
-    config = read_config(
-        folder, overrides=drawn.overrides if drawn else None, trust_remote_code=recipe.model.trust_remote_code
-    )
     saved = SmartConfig.read(folder)
-    family_class = find_family(recipe.model.family or saved.family, config, folder)
+    family_class = find_family(recipe.model.family or saved.family, folder)
+    config = read_config(
+        folder,
+        overrides=drawn.overrides if drawn else None,
+        trust_remote_code=recipe.model.trust_remote_code and family_class.runs_own_code,
+    )
     family = family_class(
         str(folder),
         scoring=family_class.scoring_of(scoring(recipe), saved.scoring),

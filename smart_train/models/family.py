@@ -106,6 +106,9 @@ class Family(ABC):
         unused_weights: name prefixes, in the backbone or beside it, of checkpoint weights that an embedder does not use
             (heads that generate text, guess masked words, or pool for classifiers). They may be there or not; a merged
             folder keeps those that its base has. All other weights must fit exactly.
+        dropped_weights: the same, of weights that a merged folder does not keep either, because the class that it names
+            has no place for them.
+        runs_own_code: whether Python code that a folder brings may be run, where the user trusts it.
         checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
             where that class puts its own prefix before all of them.
         default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
@@ -122,6 +125,8 @@ class Family(ABC):
     default_min_pixels: ClassVar[int | None] = None
     default_max_pixels: ClassVar[int | None] = None
     unused_weights: ClassVar[tuple[str, ...]] = ("lm_head.",)
+    dropped_weights: ClassVar[tuple[str, ...]] = ()
+    runs_own_code: ClassVar[bool] = True
     checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
     default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
 
@@ -154,6 +159,9 @@ class Family(ABC):
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
         """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""
+
+    def add_weights(self, backbone: nn.Module) -> None:  # noqa: B027 (as above)
+        """Adds, in place, weights that the folder keeps beside the backbone's own, once those are loaded."""
 
     def save_files(self, folder: Path) -> None:  # noqa: B027 (as above)
         """Files of its own folder that this family must write anew into a saved model's `folder`, after the others were

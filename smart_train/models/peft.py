@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
+from smart_train.models.module_names import own_names
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -57,11 +59,12 @@ def adapted_modules(model: PeftModel) -> list[str]:
     return [name for name, module in model.get_base_model().named_modules() if isinstance(module, BaseTunerLayer)]
 
 
-def load_adapter(backbone: nn.Module, folder: Path, *, trainable: bool = False) -> PeftModel:
+def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable: bool = False) -> PeftModel:
     """`backbone` with the adapter saved in `folder`, every saved tensor used.
 
     PEFT only warns when an adapter's keys do not match the model, and then does nothing: an adapter trained on another
-    class of the same backbone would leave the base as it was, silently.
+    class of the same backbone would leave the base as it was, silently. Here its names are translated where one of the
+    known namings fits all of them, and it is refused otherwise.
 
     Raises:
         ModelError: the adapter belongs to another base (keys or shapes differ).
@@ -69,14 +72,38 @@ def load_adapter(backbone: nn.Module, folder: Path, *, trainable: bool = False) 
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
         raise ModelError(f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}")
+    state = load_file(weights)
+    names = own_names({_module(key) for key in state} - {None}, backbone, family)
     try:
+        if names is not None and any(name != own for name, own in names.items()):
+            return _load_translated(backbone, folder, state, names, trainable)
         model = PeftModel.from_pretrained(backbone, str(folder), is_trainable=trainable)
     except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); "
             "it was trained on another base"
         ) from error
-    _check_keys(model, set(load_file(weights)), folder)
+    _check_keys(model, set(state), folder)
+    return model
+
+
+def _module(key: str) -> str | None:
+    """The module that a saved adapter tensor belongs to, under its name in the class it was trained on."""
+    found = re.fullmatch(r"base_model\.model\.(.+?)\.lora_\w+(\..+)?", key)
+    return found and found.group(1)
+
+
+def _load_translated(
+    backbone: nn.Module, folder: Path, state: dict[str, Tensor], names: dict[str, str], trainable: bool
+) -> PeftModel:
+    """The adapter `state` of `folder` on `backbone`, whose modules it calls by the keys of `names`."""
+    config = PeftConfig.from_pretrained(str(folder))
+    # By full name: a pattern may have been written for the other class, and short names may match more here.
+    config.target_modules, config.inference_mode = sorted(set(names.values())), not trainable
+    model = get_peft_model(backbone, config)
+    own = {key.replace(_module(key), names[_module(key)], 1): value for key, value in state.items()}
+    _check_keys(model, set(own), folder)
+    set_peft_model_state_dict(model, own)
     return model
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from smart_train.errors import ModelError
+from smart_train.models.embedder_files import read_json
 from smart_train.models.family import Family
 from smart_train.models.gme import GME
+from smart_train.models.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.lamra import LamRA, LamRAQwen3, LamRAQwen25
 from smart_train.models.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.text_decoder import TextDecoder
 from smart_train.models.text_encoder import TextEncoder
+from smart_train.models.vlm2vec import VLM2Vec
 
-_ALL = (Qwen3VLEmbedding, GME, LamRA, LamRAQwen25, LamRAQwen3, TextEncoder, TextDecoder)
+_ALL = (
+    Qwen3VLEmbedding,
+    GME,
+    VLM2Vec,
+    LamRA,
+    LamRAQwen25,
+    LamRAQwen3,
+    JinaV4,
+    JinaV4TextMatching,
+    JinaV4Code,
+    TextEncoder,
+    TextDecoder,
+)
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 
@@ -50,6 +64,12 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
     return chosen[0]
 
 
-def find_family(name: str | None, config: Any, folder: Path) -> type[Family]:
-    """The family called `name`, else the one that the configuration and files of `folder` show."""
-    return get_family(name) if name else detect_family(config.model_type, folder)
+def find_family(name: str | None, folder: Path) -> type[Family]:
+    """The family called `name`, else the one that the configuration and files of `folder` show; no code of its own is
+    run to find out."""
+    if name:
+        return get_family(name)
+    model_type = (read_json(folder / "config.json") or {}).get("model_type")
+    if model_type is None:
+        raise ModelError(f"{folder}: config.json is missing or names no model_type")
+    return detect_family(model_type, folder)

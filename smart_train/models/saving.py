@@ -88,13 +88,18 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
             names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
+            names = [name for name in names if not _within(name, family.dropped_weights, backbone)]
             tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
     return grow_heads(tensors, backbone.get_input_embeddings().num_embeddings)
 
 
 def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
     """Whether checkpoint weight `name`, with or without the backbone's prefix, is one that the family does not use."""
-    return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(family.unused_weights)
+    return _within(name, (*family.unused_weights, *family.dropped_weights), backbone)
+
+
+def _within(name: str, prefixes: tuple[str, ...], backbone: nn.Module) -> bool:
+    return name.removeprefix(f"{backbone.base_model_prefix}.").startswith(prefixes)
 
 
 def checkpoint_names(backbone: nn.Module, family: Family) -> dict[str, str]:

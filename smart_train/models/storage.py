@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError
 from smart_train.models import heads
+from smart_train.models.embedder_files import read_json
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
@@ -80,8 +81,9 @@ def load_model(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
-    config = read_config(base_folder, trust_remote_code=trust_remote_code)
-    family_class = find_family(family or inherited.family, config, base_folder)
+    family_class = find_family(family or inherited.family, base_folder)
+    trusted = trust_remote_code and family_class.runs_own_code
+    config = read_config(base_folder, trust_remote_code=trusted)
     reader = family_class(
         str(base_folder),
         scoring=family_class.scoring_of(scoring, inherited.scoring),
@@ -90,9 +92,9 @@ def load_model(
     options = loading_arguments(quantization, reader, config, device)
     if attn_implementation:
         options["attn_implementation"] = attn_implementation
-    backbone = _load_backbone(base_folder, reader, dtype, trust_remote_code, options)
+    backbone = _load_backbone(base_folder, reader, dtype, trusted, options)
     if (folder / ADAPTER_CONFIG).is_file():
-        backbone = load_adapter(backbone, folder, trainable=trainable)
+        backbone = load_adapter(backbone, reader, folder, trainable=trainable)
     projection = None
     if (folder / heads.CONFIG_NAME).is_file():
         projection = TokenProjection.load(folder, hidden_size=backbone.config.get_text_config().hidden_size)
@@ -123,7 +125,7 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     saved = SmartConfig.read(located)
-    family_class = find_family(family or saved.family, config, located)
+    family_class = find_family(family or saved.family, located)
     kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -144,6 +146,12 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
+        own_code = (read_json(folder / "config.json") or {}).get("auto_map", {}).get("AutoConfig")
+        if own_code and not trust_remote_code:
+            raise ModelError(
+                f"{folder}: this model needs Python code of its own ({own_code} in config.json), which is not run "
+                "unless you say so: read it, then set trust_remote_code (model.trust_remote_code: true in a recipe)"
+            ) from error
         raise ModelError(f"{folder}: config.json cannot be read ({str(error).splitlines()[0]})") from error
     _override(config, overrides or {}, "")
     text, vision = config.get_text_config(), getattr(config, "vision_config", None)
@@ -172,6 +180,7 @@ def _load_backbone(
                 "the folder is incomplete or belongs to another model class"
             )
     family.fit_backbone(backbone)
+    family.add_weights(backbone)
     keep_gradients(backbone)
     return backbone
 

@@ -102,23 +102,28 @@ class VisionLanguageFamily(Family):
             features["mm_token_type_ids"] = torch.zeros_like(features["input_ids"])
         features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
         features[VIDEO_COUNTS] = torch.tensor([int(item.video is not None) for item in inputs], dtype=torch.int64)
-        features |= self.read_out(features, role)
-        return features
+        has_text = torch.tensor([bool(item.text) for item in inputs])
+        return features | self.read_out({**features, "has_text": has_text}, role)
+
+    def pooling(self, features: Features) -> Features:
+        """`pooled_index` or `pooled_mask`, see `Family.featurize`; of `features` may also be read `has_text` bool [B]:
+        whether an input has text of its own."""
+        return {"pooled_index": self.pooled_index(features)}
 
     def read_out(self, features: Features, role: Role) -> Features:
-        """What of a forward on `features` is read: `pooled_index` (or `pooled_mask`) and `token_mask`."""
-        pooled_index = self.pooled_index(features)
+        """What of a forward on `features` is read: how it is pooled, and `token_mask`."""
+        pooling = self.pooling(features)
         keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
         mask = token_filter(
             features["input_ids"],
             features["attention_mask"],
-            pooled_index,
+            pooling.get("pooled_index"),
             keep=keep,
             pooled_token=self.scoring.pooled_token,
             special_ids=self.special_ids,
             visual_ids=self.visual_ids,
         )
-        return {"pooled_index": pooled_index, "token_mask": mask}
+        return {**pooling, "token_mask": mask}
 
     def _video(self, ref: Any) -> VideoInput:
         require_video_half(self.processor, self.folder)

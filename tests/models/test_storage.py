@@ -124,13 +124,20 @@ def test_adapter_of_another_width_is_refused(adapted, tmp_path):
         SmartModel.from_pretrained(tmp_path / "adapter")
 
 
-def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_path):
-    adapted.save_pretrained(tmp_path / "adapter")
-    weights = tmp_path / "adapter" / "adapter_model.safetensors"
-    state = {
-        name.replace("language_model.", "model.language_model."): value for name, value in load_file(weights).items()
-    }
+def renamed_adapter(adapted, folder, name):
+    adapted.eval().save_pretrained(folder)
+    weights = folder / "adapter_model.safetensors"
+    state = {key.replace("language_model.", name): value for key, value in load_file(weights).items()}
     save_file(state, weights, metadata={"format": "pt"})
+
+
+def test_adapter_trained_on_the_generation_class_loads_the_same(adapted, tmp_path, mixed):
+    renamed_adapter(adapted, tmp_path / "adapter", "model.language_model.")
+    assert_same(adapted, SmartModel.from_pretrained(tmp_path / "adapter"), mixed)
+
+
+def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_path):
+    renamed_adapter(adapted, tmp_path / "adapter", "text_model.")
     with pytest.raises(ModelError, match="trained on another base or class: Qwen3VLModel has no place for"):
         SmartModel.from_pretrained(tmp_path / "adapter")
 
