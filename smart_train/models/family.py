@@ -180,6 +180,17 @@ class Family(ABC):
         state); everything else is passed to the backbone's forward by name.
         """
 
+    @abstractmethod
+    def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
+        """How many tokens `item` has before anything is cut to `max_length`, without decoding an image.
+
+        Args:
+            image_sizes: (width, height) in pixels of each image of `item`, in order.
+
+        Raises:
+            ModelError: a video, whose tokens depend on its frames, or what the family cannot read.
+        """
+
     @property
     @abstractmethod
     def special_ids(self) -> Tensor:

@@ -97,6 +97,9 @@ class TextFamily(Family):
             self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
         )
 
+    def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
+        return len(self.tokenizer(self.render(item, role))["input_ids"]) + (self.closing_id is not None)
+
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         features = self.tokenize([self.render(item, role) for item in inputs])
         mask = features["attention_mask"]
