@@ -46,6 +46,11 @@ class PromptConfig:
         return asdict(self)
 
 
+def last_valid(attention_mask: Tensor) -> Tensor:
+    """int64 [B]: each row's last valid position in `attention_mask` [B, T], on whichever side it is padded."""
+    return (attention_mask * torch.arange(attention_mask.shape[1])).amax(dim=1)
+
+
 def token_filter(
     input_ids: Tensor,
     attention_mask: Tensor,

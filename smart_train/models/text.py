@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import EmbedderFiles, read_json
-from smart_train.models.family import Family, Features, Role, token_filter
+from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import special_ids
 from smart_train.types import ModelInput
 
@@ -107,7 +107,7 @@ class TextFamily(Family):
         if self.pooling == "mean":
             features["pooled_mask"] = mask.bool()
         else:
-            position = torch.zeros(len(mask), dtype=torch.int64) if self.pooling == "cls" else mask.sum(dim=1) - 1
+            position = mask.argmax(dim=1) if self.pooling == "cls" else last_valid(mask)
             features["pooled_index"] = position
         features["token_mask"] = token_filter(
             features["input_ids"],

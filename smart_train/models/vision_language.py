@@ -17,7 +17,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
 from smart_train.media import load_image
-from smart_train.models.family import Family, Features, Role, token_filter
+from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
@@ -77,8 +77,7 @@ class VisionLanguageFamily(Family):
 
     def pooled_index(self, features: Features) -> Tensor:
         """int64 [B]: the position of each row's pooled state; the last valid one unless a family says otherwise."""
-        mask = features["attention_mask"]
-        return (mask * torch.arange(mask.shape[1])).amax(dim=1)
+        return last_valid(features["attention_mask"])
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)
