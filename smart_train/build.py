@@ -9,18 +9,15 @@ from typing import Any
 import torch
 from transformers import AutoModel, TrainingArguments
 
-from smart_train.data import (
-    CheckReport,
-    PairCollator,
-    SourceConfig,
-    check_examples,
-    load_documents,
-    load_examples,
-    load_own_documents,
-)
+from smart_train.build_rows import batches as batches
+from smart_train.build_rows import evaluation_set, negatives
+from smart_train.build_rows import examples as examples
+from smart_train.build_rows import sources as sources
+from smart_train.build_rows import usable_rows as usable_rows
+from smart_train.data import PairCollator
 from smart_train.distributed import is_main
-from smart_train.errors import DataError, ExportError, ModelError, RecipeError
-from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
+from smart_train.errors import ExportError, ModelError, RecipeError
+from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
@@ -31,10 +28,9 @@ from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
 from smart_train.recipe import Recipe
-from smart_train.recipe.sections import SourceSection
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching
-from smart_train.types import Example, ModelInput
+from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
 # waited for a better evaluation as long as it had when it was cut off.
@@ -187,88 +183,6 @@ def gradient_caching(recipe: Recipe) -> GradientCaching | None:
     return None if section is None else GradientCaching(**section.model_dump())
 
 
-def source(section: SourceSection, **changes: Any) -> SourceConfig:
-    """A recipe's source section as the data room's configuration."""
-    values = {name: value for name, value in section.model_dump().items() if name != "corpus"}
-    return SourceConfig(**{**values, **changes})
-
-
-def sources(recipe: Recipe) -> dict[str, SourceSection]:
-    """The sections of `data` that hold rows, by name: "train", and "evaluation" where it is given."""
-    parts = {"train": recipe.data.train, "evaluation": recipe.data.evaluation}
-    return {name: section for name, section in parts.items() if section is not None}
-
-
-def examples(section: SourceSection) -> Sequence[Example]:
-    """The rows of one source, images not yet decoded."""
-    return load_examples(source(section))
-
-
-def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckReport]:
-    """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others.
-
-    Raises:
-        DataError: beginning with the section's name: the source, a column or a row cannot be used, or none is left.
-    """
-    # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
-    negatives = recipe.data.negatives_per_query if name == "train" else 0
-    try:
-        return check_examples(
-            examples(sources(recipe)[name]), on_error=recipe.data.on_error, negatives_per_query=negatives
-        )
-    except (DataError, ConnectionError) as error:
-        raise DataError(f"data.{name}: {error}") from error
-
-
-def mining_rows(
-    recipe: Recipe, corpus: Path | None = None
-) -> tuple[Sequence[Example], list[tuple[str, ModelInput]], CheckReport]:
-    """The usable training rows, whatever negatives they have; (id, document) of what else may be chosen: the documents
-    that the source keeps apart from its rows, and those of `corpus`; the report.
-
-    Raises:
-        DataError: as `usable_rows`, or `corpus` cannot be read.
-    """
-    try:
-        rows, report = check_examples(examples(recipe.data.train), on_error=recipe.data.on_error)
-    except (DataError, ConnectionError) as error:
-        raise DataError(f"data.train: {error}") from error
-    return rows, _more_documents(recipe.data.train, str(corpus) if corpus else None), report
-
-
-def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
-    """`name_or_path` as it was saved, its own scoring and prompts; None is the recipe's base.
-
-    Raises:
-        ModelError: the base would be drawn at random, whose ranks mean nothing; or nothing loadable is there.
-    """
-    if name_or_path is not None:
-        return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
-    if recipe.model.from_config is not None:
-        raise ModelError(
-            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
-            "model: --model RUN/export"
-        )
-    return base_model(recipe)
-
-
-def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
-    """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
-    `data.evaluation.corpus`."""
-    section = recipe.data.evaluation
-    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus))
-
-
-def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:
-    """Id and document of all that the source keeps apart from its rows, and of those of `corpus`."""
-    found = load_own_documents(source(section))
-    if corpus is not None:
-        split = None if Path(corpus).is_file() else section.split
-        changes = {"path": corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
-        found += load_documents(source(section, **changes))
-    return found
-
-
 def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator:
     """What measures the run, before, during and after training."""
     quiet = recipe.training.get("disable_tqdm") or not is_main()
@@ -281,7 +195,8 @@ def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator
 
 def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
     """Examples -> batch, run by the loader's workers."""
-    return PairCollator(model.family, negatives_per_query=recipe.data.negatives_per_query)
+    several = len(recipe.data.training) > 1  # whose rows are cut to what their source uses
+    return PairCollator(model.family, negatives_per_query=None if several else negatives(recipe)[0])
 
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:
@@ -329,7 +244,7 @@ def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> Ca
         base=start.name_or_path if start.from_config is None else None,
         evaluation=CardFacts.read_evaluation(run / EVALUATION_FILE),
         training={name: str(value) for name, value in rows.items() if value is not None},
-        datasets=[recipe.data.train.path] if is_hub_id(recipe.data.train.path) else (),
+        datasets=[section.path for section in recipe.data.training if is_hub_id(section.path)],
         fingerprints=fingerprints,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def derive(recipe: Recipe) -> Plan:
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     training = _data(recipe, plan)
     skeleton = _skeleton(recipe, plan)
-    _batches(recipe, plan, len(training) if training is not None else None)
+    _batches(recipe, plan, training)
     if skeleton is not None:
         _parameters(recipe, plan, skeleton)
         if training:
@@ -92,14 +93,20 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
     return kept.get("train")
 
 
-def _batches(recipe: Recipe, plan: Plan, rows: int | None) -> None:
+def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None) -> None:
     count = processes(recipe)
+    try:
+        grouped = build.batches(recipe, rows, count) if rows is not None else None
+    except DataError as error:
+        plan.problems.append(str(error))
+        return
     schedule = Schedule.of(
         recipe.training,
-        rows=rows or 0,
+        rows=len(rows) if rows is not None else 0,
         processes=count,
-        negatives=recipe.data.negatives_per_query,
+        negatives=min(build.negatives(recipe)),
         shared=recipe.objective.shared_negatives,
+        grouped=None if grouped is None else (len(grouped), grouped.smallest),
     )
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
@@ -111,6 +118,9 @@ def _batches(recipe: Recipe, plan: Plan, rows: int | None) -> None:
     )
     if rows is None:
         return
+    if grouped is not None:
+        shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]
+        plan.quantities["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"
     plan.problems += schedule.problems()
     if schedule.batches:
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
@@ -159,7 +169,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
     width = 2 if half else _FP32
     tokens = {side: _mean_tokens(features) for side, features in sides.items()}
     kept = {side: features["token_mask"].sum(1).float().mean().item() for side, features in sides.items()}
-    documents = batch * (1 + recipe.data.negatives_per_query)
+    documents = batch * (1 + max(build.negatives(recipe)))
     counts = {"query": batch, "document": documents}
     caching = build.gradient_caching(recipe)
     if caching is None:

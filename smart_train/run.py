@@ -16,6 +16,7 @@ from rich.console import Console
 from transformers import TrainingArguments, set_seed
 
 from smart_train import build
+from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects, is_main
 from smart_train.errors import ExportError, RecipeError, SmartTrainError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
@@ -53,7 +54,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     on_main(lambda: _check_model(recipe))
-    training, held_out = _load_data(recipe, args, console)
+    training, held_out, batches = _load_data(recipe, args, console)
     folder = on_main(
         lambda: RunFolder.open(
             build.run_folder(recipe), recipe, data_fingerprint(training, held_out), args.world_size, overwrite=overwrite
@@ -71,7 +72,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     model = _base_model(recipe, folder, args.device)
     before = _evaluate(evaluator if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
-        model = _train(recipe, args, folder, model, training, evaluator, console)
+        model = _train(recipe, args, folder, model, training, batches, evaluator, console)
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
     after = _evaluate(evaluator if recipe.evaluation.after else None, model, folder.after_file, console, "after")
@@ -98,23 +99,25 @@ def on_main(function: Callable[[], T]) -> T:
 
 def _load_data(
     recipe: Recipe, args: TrainingArguments, console: Console
-) -> tuple[Sequence[Example], Sequence[Example]]:
-    """The usable rows to train on and to evaluate on; says what was left out."""
+) -> tuple[Sequence[Example], Sequence[Example], GroupedBatches | None]:
+    """The usable rows to train on and to evaluate on, and how the former meet; says what was left out."""
     parts: dict[str, Sequence[Example]] = {"train": [], "evaluation": []}
     for name in build.sources(recipe):
         parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name))
         console.print(f"data.{name}: {report.summary()}")
+    batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = Schedule.of(
         recipe.training,
         rows=len(parts["train"]),
         processes=args.world_size,
-        negatives=recipe.data.negatives_per_query,
+        negatives=min(build.negatives(recipe)),
         shared=recipe.objective.shared_negatives,
+        grouped=None if batches is None else (len(batches), batches.smallest),
     )
     problems = schedule.problems()
     if problems:
         raise RecipeError("\n".join(problems))
-    return parts["train"], parts["evaluation"]
+    return parts["train"], parts["evaluation"], batches and batches.for_rank(args.process_index)
 
 
 def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:
@@ -145,6 +148,7 @@ def _train(
     folder: RunFolder,
     model: SmartModel,
     training: Sequence[Example],
+    batches: GroupedBatches | None,
     evaluator: RetrievalEvaluator | None,
     console: Console,
 ) -> SmartModel:
@@ -160,6 +164,7 @@ def _train(
         examples=training,
         collator=build.collator(recipe, model),
         evaluator=evaluator if recipe.evaluation.during else None,
+        batches=batches,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
     )
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))

@@ -142,7 +142,7 @@ def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any, monkeypat
     def unreachable(config: Any) -> None:
         raise ConnectionError("the Hub is out of reach")
 
-    monkeypatch.setattr(build, "load_examples", unreachable)
+    monkeypatch.setattr("smart_train.build_rows.load_examples", unreachable)
     with pytest.raises(DataError, match="^data.train: the Hub is out of reach$"):
         build.usable_rows(made, "train")
 

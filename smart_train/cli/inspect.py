@@ -29,10 +29,11 @@ def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
 
     run, recipe = json.loads((path / run_file).read_text()), load_recipe(path / "recipe.yaml")
     found = find_checkpoint(path)
+    paths = ", ".join(section.path for section in recipe.data.training)
     rows = [
         ("run", run["state"]),
         ("model", recipe.model.name_or_path),
-        ("training", f"{recipe.mode}, objective {recipe.objective.name}, data {recipe.data.train.path}"),
+        ("training", f"{recipe.mode}, objective {recipe.objective.name}, data {paths}"),
         ("fingerprint", run["fingerprint"]),
         ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
         ("newest checkpoint", found.newest.name if found.newest else "none"),

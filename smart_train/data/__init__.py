@@ -1,8 +1,10 @@
 """Data: sources of many formats -> `Example` -> batches of features."""
 
+from smart_train.data.batches import Group, GroupedBatches
 from smart_train.data.checks import CheckReport, check_examples
 from smart_train.data.collator import PairCollator
 from smart_train.data.config import SourceConfig
+from smart_train.data.mixture import Mixture, MixturePart, groups_of
 from smart_train.data.pdf import PdfPage, read_pdf, read_pdfs
 from smart_train.data.rows import ExampleRows
 from smart_train.data.sources import load_documents, load_examples, load_own_documents
@@ -10,10 +12,15 @@ from smart_train.data.sources import load_documents, load_examples, load_own_doc
 __all__ = [
     "CheckReport",
     "ExampleRows",
+    "Group",
+    "GroupedBatches",
+    "Mixture",
+    "MixturePart",
     "PairCollator",
     "PdfPage",
     "SourceConfig",
     "check_examples",
+    "groups_of",
     "load_documents",
     "load_examples",
     "load_own_documents",

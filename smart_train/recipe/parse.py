@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.rules import caching_problems, cross_problems, fill_defaults, mode_problems
+from smart_train.recipe.sections import ONE, SEVERAL
 from smart_train.recipe.training_section import check_training, known_names
 from smart_train.scoring import ScoringConfig
 
@@ -124,7 +125,8 @@ def _grouped(error: ValidationError, values: dict[str, Any]) -> dict[Loc, str]:
     """One line per place. pydantic reports a value that fits no member of a union once per member."""
     by_place: dict[Loc, list[dict[str, Any]]] = {}
     for item in error.errors(include_url=False):
-        place = item["loc"] if item["type"] == "missing" else _existing(item["loc"], values)
+        loc = tuple(part for part in item["loc"] if part not in (ONE, SEVERAL))
+        place = loc if item["type"] == "missing" else _existing(loc, values)
         by_place.setdefault(place, []).append(item)
     return {place: _line(place, items) for place, items in by_place.items()}
 
@@ -169,6 +171,7 @@ def _rule(loc: Loc, item: dict[str, Any]) -> str:
         ("string_", "must be text"),
         ("list_", "must be a list"),
         ("dict_", "must be a mapping"),
+        ("too_short", "must not be empty"),
         ("model_", "must be a section (keys and values)"),
     ):
         if kind.startswith(start):
@@ -179,10 +182,17 @@ def _rule(loc: Loc, item: dict[str, Any]) -> str:
 def _section(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
     """The section class at a location, optional ones unwrapped."""
     for key in loc:
-        annotation = model.model_fields[str(key)].annotation
-        members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
-        model = next(item for item in members if isinstance(item, type) and issubclass(item, BaseModel))
+        if not isinstance(key, int):  # the place in a list, all of whose items are of one class
+            model = next(iter(_models(model.model_fields[key].annotation)))
     return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The section classes that an annotation names, inside unions and lists too."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for member in typing.get_args(annotation):
+        yield from _models(member)
 
 
 def _is_union(annotation: Any) -> bool:
@@ -206,7 +216,8 @@ def _all_keys() -> tuple[str, ...]:
 
 def _remove(values: Any, loc: Loc) -> None:
     for key in loc[:-1]:
-        if not isinstance(values, dict) or key not in values:
+        inside = isinstance(values, dict) and key in values
+        if not inside and not (isinstance(values, list) and isinstance(key, int) and key < len(values)):
             return
         values = values[key]
     if isinstance(values, dict):

@@ -56,6 +56,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
     return [
         *_model_problems(filled),
         *_column_problems(filled),
+        *_mixture_problems(filled),
         *_projection_problems(filled),
         *_objective_problems(given, filled),
         *_evaluation_problems(given, filled),
@@ -135,7 +136,9 @@ def _model_problems(recipe: Recipe) -> list[str]:
 
 def _column_problems(recipe: Recipe) -> list[str]:
     problems = []
-    for name, source in (("train", recipe.data.train), ("evaluation", recipe.data.evaluation)):
+    several = len(recipe.data.training) > 1
+    named = {f"train.{place}" if several else "train": source for place, source in enumerate(recipe.data.training)}
+    for name, source in {**named, "evaluation": recipe.data.evaluation}.items():
         if source is None or not isinstance(source.columns, dict):
             continue
         for ours, theirs in source.columns.items():
@@ -157,6 +160,17 @@ def _projection_problems(recipe: Recipe) -> list[str]:
             rule = f"the projection reads its own layers (projection.layers {layers}); leave this out"
             problems.append(bad_value("scoring.layer", scored, rule))
     return problems
+
+
+def _mixture_problems(recipe: Recipe) -> list[str]:
+    weights = [source.weight for source in recipe.data.training]
+    if len(weights) == 1 and weights[0] is not None:
+        return [bad_value("data.train.weight", weights[0], "one source alone has all batches; drop it")]
+    return [
+        bad_value(f"data.train.{place}.weight", None, "other sources have a weight; give all of them one, or none")
+        for place, weight in enumerate(weights)
+        if weight is None and any(other is not None for other in weights)
+    ]
 
 
 def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:

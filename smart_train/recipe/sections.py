@@ -5,9 +5,9 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from smart_train.losses.contrastive import MIN_TEMPERATURE
 
@@ -71,6 +71,14 @@ class SourceSection(Section):
     dpi: int | None = Field(None, gt=0)
 
 
+class TrainSourceSection(SourceSection):
+    """One source of training rows. `weight` is its share of the batches among several sources; null in all of them: in
+    proportion to their rows. `negatives_per_query` null: that of `data`."""
+
+    weight: float | None = Field(None, gt=0)
+    negatives_per_query: int | None = Field(None, ge=0)
+
+
 class EvaluationSourceSection(SourceSection):
     """Held-out rows; `corpus` adds documents that are nobody's answer, so that the ranking is over more of them. Those
     that a source keeps apart (`documents`, or a layout's own corpus) are in the ranking anyway."""
@@ -78,14 +86,27 @@ class EvaluationSourceSection(SourceSection):
     corpus: str | None = None
 
 
+# Told apart by their form alone, so that a mistake inside one is reported once, where it stands.
+ONE, SEVERAL = "(one source)", "(several sources)"
+OneOrSeveral = Annotated[
+    Annotated[TrainSourceSection, Tag(ONE)] | Annotated[list[TrainSourceSection], Tag(SEVERAL), Field(min_length=1)],
+    Discriminator(lambda value: SEVERAL if isinstance(value, list) else ONE),
+]
+
+
 class DataSection(Section):
     """Rows for training and for held-out evaluation; `on_error` says what a row that cannot be used does."""
 
     prepare: PrepareSection | None = None
-    train: SourceSection
+    train: OneOrSeveral
     evaluation: EvaluationSourceSection | None = None
     negatives_per_query: int = Field(0, ge=0)
     on_error: Literal["fail", "skip"] = "fail"
+
+    @property
+    def training(self) -> list[TrainSourceSection]:
+        """The sources of training rows, one or several."""
+        return self.train if isinstance(self.train, list) else [self.train]
 
 
 class LoraSection(Section):

@@ -18,6 +18,8 @@ class Schedule:
         negatives: explicit negatives per query; shared: whether they serve the other queries too.
         drop_last: whether an incomplete last batch of an epoch is left out.
         epochs: passes over the rows; max_steps, where positive, decides instead.
+        grouped: where rows meet by kind or length, batches of one process in an epoch, and documents of the smallest
+            step over all processes.
     """
 
     rows: int
@@ -29,10 +31,18 @@ class Schedule:
     drop_last: bool = True
     epochs: float = 1.0
     max_steps: int = -1
+    grouped: tuple[int, int] | None = None
 
     @classmethod
     def of(
-        cls, training: Mapping[str, Any], *, rows: int, processes: int, negatives: int, shared: bool = True
+        cls,
+        training: Mapping[str, Any],
+        *,
+        rows: int,
+        processes: int,
+        negatives: int,
+        shared: bool = True,
+        grouped: tuple[int, int] | None = None,
     ) -> Schedule:
         """From the `training` section of a resolved recipe."""
         return cls(
@@ -45,6 +55,7 @@ class Schedule:
             drop_last=training.get("dataloader_drop_last", False),
             epochs=training["num_train_epochs"],
             max_steps=training.get("max_steps", -1),
+            grouped=grouped,
         )
 
     @property
@@ -61,6 +72,8 @@ class Schedule:
     def batches(self) -> int:
         """Batches of one process in an epoch. Several processes always have equally many, all full: an incomplete last
         round is dropped, or filled up with rows from the epoch's start."""
+        if self.grouped is not None:
+            return self.grouped[0]
         return self.rows // self.together if self.drop_last else math.ceil(self.rows / self.together)
 
     @property
@@ -81,6 +94,14 @@ class Schedule:
             return [
                 f"{key}: {self.batch}; the only candidate of a query is its answer, so there is nothing to learn from: "
                 "raise it, or set data.negatives_per_query"
+            ]
+        if self.grouped is not None:
+            if self.grouped[1] >= 2:
+                return []
+            return [
+                f"{key}: {self.batch}; the smallest batch of an epoch holds one document, the query's answer, so that "
+                "there is nothing to learn from: raise data.max_tokens_per_batch, set training.dataloader_drop_last: "
+                "true, or set negatives_per_query"
             ]
         if self.batches < 1:
             return [

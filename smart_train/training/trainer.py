@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import TrainerState
-from transformers.trainer_utils import TrainOutput, rotate_checkpoints
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints, seed_worker
 
+from smart_train.data import GroupedBatches
 from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
@@ -27,6 +30,13 @@ from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, wri
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.module import TrainingModule
 from smart_train.types import Example, LossOutput
+
+
+class _EpochLoader(DataLoader):
+    """Hands the epoch's number, which the Trainer tells its loader, on to the batches."""
+
+    def set_epoch(self, epoch: int) -> None:
+        self.batch_sampler.set_epoch(epoch)
 
 
 class SmartTrainer(Trainer):
@@ -39,6 +49,7 @@ class SmartTrainer(Trainer):
         collator: examples -> batch, a `smart_train.data.PairCollator`.
         evaluator: measured whenever the Trainer evaluates; its metrics are logged as `eval_{score}_{metric}`. None:
             no evaluation.
+        batches: which rows make a batch; None: the Trainer's own, rows of all kinds in random order.
         early_stopping_patience: evaluations without a better `metric_for_best_model` after which training stops.
     """
 
@@ -50,6 +61,7 @@ class SmartTrainer(Trainer):
         examples: Sequence[Example],
         collator: Callable[[Sequence[Example]], dict[str, Any]],
         evaluator: RetrievalEvaluator | None = None,
+        batches: GroupedBatches | None = None,
         early_stopping_patience: int | None = None,
     ) -> None:
         callbacks = [FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir)), NonFiniteLossGuard()]
@@ -68,6 +80,7 @@ class SmartTrainer(Trainer):
         if module.caching is not None:
             self._check_caching()
         self.evaluator = evaluator
+        self.batches = batches
         self.last_result: EvaluationResult | None = None
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
@@ -75,6 +88,22 @@ class SmartTrainer(Trainer):
     @property
     def module(self) -> TrainingModule:
         return self.accelerator.unwrap_model(self.model)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more."""
+        if self.batches is None:
+            return super().get_train_dataloader()
+        args = self.args
+        return _EpochLoader(
+            self.train_dataset,
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
+        )
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any

@@ -9,7 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from smart_train.data import SourceConfig, check_examples, load_examples
+from smart_train.build_rows import source
+from smart_train.data import check_examples, load_examples
+from smart_train.recipe import parse_recipe
 from tests.pdf_files import make_pdf
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
@@ -34,9 +36,10 @@ def test_examples_are_read(title: str, tmp_path: Path, monkeypatch: pytest.Monke
         (data / name).write_text(content)
     monkeypatch.chdir(data)
     (recipe,) = re.findall(r"^```yaml\n(.*?)^```$", SECTIONS[title], flags=re.M | re.S)
-    rows = load_examples(SourceConfig(**yaml.safe_load(recipe)["train"]))
-    _, report = check_examples(rows)
-    assert report.kept == len(rows) > 0 and not report.problems
+    for section in parse_recipe({"model": {"name_or_path": "any"}, "data": yaml.safe_load(recipe)}).data.training:
+        rows = load_examples(source(section))
+        _, report = check_examples(rows, negatives_per_query=section.negatives_per_query or 0)
+        assert report.kept == len(rows) > 0 and not report.problems
 
 
 def test_every_column_is_named() -> None:

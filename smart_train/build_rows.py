@@ -1,0 +1,120 @@
+"""From a recipe's `data` section to rows and batches; `smart_train.build` hands these on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smart_train.data import (
+    CheckReport,
+    GroupedBatches,
+    Mixture,
+    MixturePart,
+    SourceConfig,
+    check_examples,
+    groups_of,
+    load_documents,
+    load_examples,
+    load_own_documents,
+)
+from smart_train.errors import DataError
+from smart_train.evaluation import EvaluationSet
+from smart_train.recipe import Recipe
+from smart_train.recipe.sections import SourceSection
+from smart_train.types import Example
+
+_NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
+
+
+def source(section: SourceSection, **changes: Any) -> SourceConfig:
+    """A recipe's source section as the data room's configuration."""
+    values = {name: value for name, value in section.model_dump().items() if name not in _NOT_THE_SOURCE}
+    return SourceConfig(**{**values, **changes})
+
+
+def sources(recipe: Recipe) -> dict[str, list[SourceSection]]:
+    """The sections of `data` that hold rows, by name: "train", and "evaluation" where it is given."""
+    held_out = recipe.data.evaluation
+    return {"train": [*recipe.data.training], **({} if held_out is None else {"evaluation": [held_out]})}
+
+
+def examples(section: SourceSection) -> Sequence[Example]:
+    """The rows of one source, images not yet decoded."""
+    return load_examples(source(section))
+
+
+def negatives(recipe: Recipe) -> list[int]:
+    """Explicit negatives used of each row, for every source of training rows."""
+    common = recipe.data.negatives_per_query
+    return [
+        common if section.negatives_per_query is None else section.negatives_per_query
+        for section in recipe.data.training
+    ]
+
+
+def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckReport]:
+    """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others. Several
+    sources give a `Mixture`.
+
+    Raises:
+        DataError: beginning with the section's name: a source, a column or a row cannot be used, or none is left. What
+            is wrong with other sources is said too.
+    """
+    sections = sources(recipe)[name]
+    # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
+    needed = negatives(recipe) if name == "train" else [0]
+    kept, reports, problems, cause = [], [], [], None
+    for place, (section, count) in enumerate(zip(sections, needed, strict=True)):
+        try:
+            rows, report = check_examples(examples(section), on_error=recipe.data.on_error, negatives_per_query=count)
+            kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
+            reports.append(report)
+        except (DataError, ConnectionError) as error:
+            where = f"data.{name}" if len(sections) == 1 else f"data.{name}.{place}"
+            problems.append(f"{where}: {error}")
+            cause = error
+    if problems:
+        raise DataError("\n".join(problems)) from cause
+    if len(kept) == 1:
+        return kept[0].examples, reports[0]
+    return Mixture(kept), CheckReport(
+        total=sum(report.total for report in reports),
+        kept=sum(report.kept for report in reports),
+        problems=[problem for report in reports for problem in report.problems],
+    )
+
+
+def batches(recipe: Recipe, rows: Sequence[Example], processes: int) -> GroupedBatches | None:
+    """Which training rows make a batch, as the first of `processes` takes them; None where rows are all of one kind,
+    and the Trainer's own random order serves.
+
+    Raises:
+        DataError: a source or a task has too few rows for a batch.
+    """
+    groups = groups_of(rows, negatives(recipe)[0])
+    if len(groups) == 1:
+        return None
+    training = recipe.training
+    try:
+        return GroupedBatches(
+            groups,
+            batch_size=training["per_device_train_batch_size"],
+            processes=processes,
+            seed=training["data_seed"] if training.get("data_seed") is not None else training["seed"],
+            drop_last=training["dataloader_drop_last"],
+        )
+    except DataError as error:
+        raise DataError(f"data.train: {error}") from error
+
+
+def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
+    """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
+    `data.evaluation.corpus`."""
+    section = recipe.data.evaluation
+    distractors = load_own_documents(source(section))
+    if section.corpus is not None:
+        split = None if Path(section.corpus).is_file() else section.split
+        changes = {"path": section.corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
+        distractors += load_documents(source(section, **changes))
+    return EvaluationSet.from_examples(held_out, distractors)

@@ -1,0 +1,178 @@
+"""A run on a mixture of sources: cut off mid-epoch it goes on as if it had not been, and two processes are one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from smart_train.cli.launch import plan_launch
+from smart_train.errors import DataError, RecipeError
+from smart_train.plan import derive
+from smart_train.recipe import load_recipe, parse_recipe
+from smart_train.run import train
+from smart_train.training.callbacks import ConsoleLogger
+from tests.runs import logged, recipe_values
+
+ROOT = Path(__file__).parents[1]
+MINIMAL = {"model": {"name_or_path": "any"}}
+
+
+def mixed(data: Path, folder: Path, name: str, batch: int = 4, **sections: Any) -> Path:
+    """A recipe of two sources, 14 and 10 rows, of which the first brings a negative for each query."""
+    folder.mkdir(exist_ok=True)
+    rows = (data / "train.jsonl").read_text().splitlines(keepends=True)
+    sources = []
+    for source, part in (("first", rows[:14]), ("second", rows[14:])):
+        (folder / f"{source}.jsonl").write_text("".join(part))
+        sources.append({"path": str(folder / f"{source}.jsonl"), "image_root": str(data), "instruction": f"{source}."})
+    sources[0]["negatives_per_query"] = 1
+    changes = {
+        "data": {"evaluation": None},
+        "evaluation": {"during": False},
+        "export": {"enabled": False},
+        "training": {
+            "per_device_train_batch_size": batch,
+            "eval_strategy": "no",
+            "eval_steps": None,
+            "save_strategy": "steps",
+            "save_steps": 2,
+        },
+    }
+    values = recipe_values(data, folder / name, **{**changes, **sections})
+    values["data"]["train"] = sources
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return {name: value for file in (run / "final").glob("*.safetensors") for name, value in load_file(file).items()}
+
+
+def assert_equal(found: Path, expected: Path, tolerance: float) -> None:
+    assert logged(found, "loss") == pytest.approx(logged(expected, "loss"), abs=tolerance)
+    assert logged(found, "candidates") == logged(expected, "candidates")
+    for name, value in weights(expected).items():
+        torch.testing.assert_close(weights(found)[name], value, rtol=0, atol=tolerance)
+
+
+def test_a_run_cut_off_within_an_epoch_goes_on(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """14 rows in fours are 3 batches, 10 rows 2: an epoch is 5 steps, and the checkpoint of step 4 lies inside one."""
+    expected = train(load_recipe(mixed(tiny_data, tmp_path, "whole")))
+    # Eight candidates where a query brings a negative, else four.
+    candidates = logged(expected, "candidates")
+    assert sorted(candidates[step] for step in range(1, 6)) == [4, 4, 8, 8, 8]
+
+    class Killed(BaseException):
+        pass
+
+    def cut(callback: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 5:
+            raise Killed
+
+    recipe = load_recipe(mixed(tiny_data, tmp_path, "cut"))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ConsoleLogger, "on_step_end", cut)
+        train(recipe)
+    assert_equal(train(recipe), expected, 1e-6)
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from smart_train.data import GroupedBatches
+from smart_train.distributed import rank
+from smart_train.recipe import load_recipe
+from smart_train.run import train
+from smart_train.training import SmartTrainer
+
+seen = []
+original = SmartTrainer.compute_loss
+
+def noted(trainer, model, inputs, *args, **kwargs):
+    seen.append(inputs["rows"])
+    return original(trainer, model, inputs, *args, **kwargs)
+
+SmartTrainer.compute_loss = noted
+train(load_recipe(sys.argv[1]))
+Path(sys.argv[2], f"rank{rank()}.json").write_text(json.dumps(seen))
+"""
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+def test_two_processes_take_their_share_of_the_same_batches(tiny_data: Path, tmp_path: Path) -> None:
+    alone = train(load_recipe(mixed(tiny_data, tmp_path, "alone")))
+    recipe = mixed(tiny_data, tmp_path, "together", 2, distributed={"strategy": "ddp", "num_processes": 2})
+    (tmp_path / "driver.py").write_text(DRIVER)
+    made = plan_launch(load_recipe(recipe), [], processes=2, gpus=0, cores=2, environment=os.environ)
+    command = [*made.command[: made.command.index("-m")], tmp_path / "driver.py", recipe, tmp_path]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, **made.environment, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
+    assert len(seen[0]) == len(seen[1]) == 6
+    for own, other in zip(*seen, strict=True):
+        assert len(own) == len(other) == 2 and not {*own} & {*other}
+        assert len({row.split(",")[0] for row in own + other}) == 1, "all processes draw from one source"
+    assert_equal(tmp_path / "together", alone, 1e-5)
+
+
+def test_what_a_mixture_amounts_to(tiny_data: Path, tmp_path: Path) -> None:
+    plan = derive(load_recipe(mixed(tiny_data, tmp_path, "plan")))
+    assert not plan.problems
+    assert plan.quantities["batches an epoch"].startswith("5 of each process, one kind at a time: ")
+    assert plan.quantities["train rows"] == "24 rows"
+    assert plan.quantities["optimiser steps"] == "6 (5 an epoch, 1.2 epochs)"
+    large = derive(load_recipe(mixed(tiny_data, tmp_path, "plan", 12)))
+    assert [problem for problem in large.problems if "second.jsonl: 10 rows: fewer than a batch of 12" in problem]
+
+
+def test_every_source_that_cannot_be_used_is_named(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = mixed(tiny_data, tmp_path, "bad")
+    (tmp_path / "first.jsonl").unlink()
+    (tmp_path / "second.jsonl").write_text('{"query": "", "positive": "train-0.png"}\n')
+    with pytest.raises(DataError) as caught:
+        train(load_recipe(recipe))
+    message = str(caught.value)
+    assert "data.train.0: " in message and "first.jsonl: no such file" in message
+    assert "data.train.1: 1 of 1 rows cannot be used" in message and "row 0: the query is empty" in message
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([], "data.train: []; must not be empty"),
+        ([{"path": "a", "weigth": 1}], "data.train.0.weigth: unknown key, did you mean weight?"),
+        ([{"path": "a"}, {"split": "x"}], "data.train.1.path: missing"),
+        ([{"path": "a", "weight": 0}], "data.train.0.weight: 0; must be greater than 0"),
+        ([{"path": "a", "weight": 1}], "data.train.weight: 1.0; one source alone has all batches; drop it"),
+        ([{"path": "a", "weight": 1}, {"path": "b"}], "data.train.1.weight: null; other sources have a weight"),
+        ([{"path": "a"}, 3], "data.train.1: 3; must be a section (keys and values)"),
+        ([{"path": "a"}, {"path": "b", "columns": {"qery": "q"}}], "data.train.1.columns.qery: unknown key"),
+        ({"path": "a", "columns": "position"}, "data.train.columns: 'position'; must be"),
+    ],
+)
+def test_mistakes_in_a_mixture(sources: Any, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe({**MINIMAL, "data": {"train": sources}})
+    assert message in str(caught.value)
+    assert "1 mistake\n" in str(caught.value)
+
+
+def test_a_mixture_is_read_back_as_written() -> None:
+    sources = [{"path": "a", "weight": 2}, {"path": "b", "weight": 1, "negatives_per_query": 3}]
+    recipe = parse_recipe({**MINIMAL, "data": {"train": sources, "negatives_per_query": 1}})
+    again = parse_recipe(yaml.safe_load(recipe.to_yaml()))
+    assert again == recipe and [source.weight for source in again.data.training] == [2.0, 1.0]
