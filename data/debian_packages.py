@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,3 +29,25 @@ def download(package: str, cache: Path) -> dict[str, str]:
                 reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
                 return {package: f"{package}: {' '.join(command[:3])}: {reason}"}
     return {}
+
+
+def fetch(packages: dict[str, str], cache: Path) -> Path:
+    """The folder below which the files of all `packages` lie: {package: a file of it, by which it is known}. Exits with
+    what to do when a package cannot be had.
+
+    What is installed on this machine is not used: it may be another release's, or mixed with files of other packages.
+    """
+    unpacked = cache / "unpacked"
+    failed = {}
+    for package, file in packages.items():
+        if not (unpacked / file).is_file():
+            failed |= download(package, cache) or (
+                {} if (unpacked / file).is_file() else {package: f"{package}: holds no {file}"}
+            )
+    if failed:
+        reasons = "\n  ".join(failed.values())
+        sys.exit(
+            f"these Debian packages could not be had:\n  {reasons}\nRun `apt-get update` first (as root) where package "
+            "lists are missing."
+        )
+    return unpacked

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from smart_train import SmartModel
@@ -82,7 +84,8 @@ def fake(monkeypatch: pytest.MonkeyPatch):
 def test_help_names_every_command(run) -> None:
     ended = run("--help")
     assert ended.status == 0
-    for command in ("launch", "train", "validate", "evaluate", "export", "encode", "search", "mine", "inspect", "push"):
+    commands = ("launch", "train", "validate", "evaluate", "export", "encode", "search", "mine", "inspect", "push")
+    for command in (*commands, "convert-projection"):
         assert f" {command} " in ended.out
 
 
@@ -271,3 +274,28 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     assert "none: for model.from_config" in run("inspect", TINY).out
     assert "neither a run nor a model folder" in run("inspect", tmp_path).err
     assert "no such folder" in run("inspect", tmp_path / "absent").err
+
+
+def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path) -> None:
+    width = SmartModel.from_pretrained(model).hidden_size
+    weights = {"proj.0.weight": torch.ones(width), "proj.0.bias": torch.zeros(width)}
+    saved = {
+        "token_projection_module": {**weights, "proj.1.weight": torch.eye(8, width)},
+        "default_instruction": "Read.",
+    }
+    torch.save(saved, tmp_path / "adapter.pt")
+    ended = run(
+        "convert-projection", str(tmp_path / "adapter.pt"), "--output", str(tmp_path / "p"), "--base", str(model)
+    )
+    assert ended.status == 0
+    said = dict(re.split(r"  +", line, maxsplit=1) for line in ended.out.splitlines())
+    assert said == {
+        "projection": str(tmp_path / "p"),
+        "width": f"{width} to 8",
+        "layers": "-1",
+        "trained with": "Read.",
+        "base": str(model),
+    }
+    assert SmartModel.from_pretrained(tmp_path / "p").projection.dim == 8
+    again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
+    assert again.status == 2 and "no file that torch.save wrote" in again.err

@@ -50,6 +50,8 @@ def test_the_papers_settings_are_the_recipes() -> None:
     projection = load_recipe(ROOT / "recipes/qwen3_vl_embedding_2b_projection.yaml")
     assert (projection.training["learning_rate"], projection.training["weight_decay"]) == (1e-3, 0.01)
     assert (projection.objective.name, projection.objective.temperature) == ("late", 0.03)
+    assert projection.projection.dim == 2048  # the backbone's own width, in the authors' script
+    assert load_recipe(ROOT / "recipes/qwen3_vl_embedding_8b_projection.yaml").projection.dim == 4096
     assert load_recipe(ROOT / "recipes/qwen3_vl_2b_instruct_hybrid.yaml").objective.name == "hybrid"
     for recipe in (lora, projection):
         assert recipe.training["lr_scheduler_type"] == "cosine" and recipe.training["warmup_steps"] == 0.03

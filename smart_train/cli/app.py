@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
 from smart_train.cli.export import export
@@ -42,6 +43,7 @@ for _command in (
     search,
     mine,
     inspect,
+    convert_projection,
 ):
     app.command()(_command)
 

@@ -6,6 +6,7 @@ from smart_train.export.folder import check_output
 from smart_train.export.golden import GOLDEN_NAME, Golden
 from smart_train.export.hub import check_destination, push_folder
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
+from smart_train.export.projection import convert_projection
 from smart_train.export.verify import RouteReport, verify_folder
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "RouteReport",
     "check_destination",
     "check_output",
+    "convert_projection",
     "export_model",
     "measure_parity",
     "push_folder",

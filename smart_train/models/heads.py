@@ -120,21 +120,40 @@ class TokenProjection(nn.Module):
         (folder / CONFIG_NAME).write_text(json.dumps(self.shape, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path, *, hidden_size: int) -> TokenProjection:
-        """The projection saved in `folder`, for a backbone of width `hidden_size`.
+    def load(cls, folder: Path) -> TokenProjection:
+        """The projection saved in `folder`.
 
         Raises:
-            ModelError: it was trained on another width, a file is missing or damaged, or the two do not fit together.
+            ModelError: a file is missing or damaged, or the two do not fit together.
         """
         shape = _read_shape(folder / CONFIG_NAME)
         projection = cls(**shape)
-        check_width(projection, hidden_size, folder)
         try:
             projection.load_state_dict(load_file(folder / WEIGHTS_NAME))
         except (RuntimeError, OSError, SafetensorError) as error:
             reason = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise ModelError(f"{folder / WEIGHTS_NAME}: {' '.join(reason[:2])}") from error
         return projection
+
+    def check_fit(self, config: Any, scoring_layer: int, *, source: str | Path | None = None) -> None:
+        """Raises ModelError, naming `source`, unless this projection can stand on a backbone.
+
+        Args:
+            config: the backbone's Hugging Face configuration: its width must be ours, and it must have our layers.
+            scoring_layer: `scoring.layer`, which may not ask for tokens of another layer than we read.
+        """
+        at, text, layers = f"{source}: " if source else "", config.get_text_config(), list(self.layers)
+        if self.hidden_size != text.hidden_size:
+            widths = f"hidden size {self.hidden_size}, the backbone has {text.hidden_size}"
+            raise ModelError(f"{at}this projection was trained on {widths}")
+        depth = text.num_hidden_layers
+        for layer in layers:
+            check_layer(layer, config, f"{at}projection.layers")
+        if len({layer % (depth + 1) for layer in layers}) < len(layers):
+            raise ModelError(f"{at}projection.layers {layers} name one layer twice: of {depth}, -1 is layer {depth}")
+        if scoring_layer != -1 and layers != [scoring_layer]:
+            rule = f"the token projection reads its own layers, {layers}; leave it at -1"
+            raise ModelError(f"{at}scoring.layer {scoring_layer}: {rule}")
 
     @torch.no_grad()
     def reset(self, seed: int) -> None:
@@ -163,25 +182,11 @@ def _read_shape(path: Path) -> dict[str, Any]:
     return shape
 
 
-def check_width(projection: TokenProjection, hidden_size: int, source: object) -> None:
-    """Raises ModelError when `projection`, read from `source`, maps states of another width than `hidden_size`."""
-    if projection.hidden_size != hidden_size:
-        raise ModelError(
-            f"{source}: this projection was trained on hidden size {projection.hidden_size}, "
-            f"the backbone has {hidden_size}"
-        )
-
-
-def check_layers(projection: TokenProjection, scoring_layer: int, depth: int) -> None:
-    """Raises ModelError when two of `projection`'s layers are the same one of a backbone with `depth` layers, or when
-    `scoring.layer` asks for tokens of a layer that the projection does not read."""
-    names = list(projection.layers)
-    if len({layer % (depth + 1) for layer in names}) < len(names):
-        raise ModelError(f"projection.layers {names} name one layer twice: of {depth} layers, -1 is layer {depth}")
-    if scoring_layer != -1 and names != [scoring_layer]:
-        raise ModelError(
-            f"scoring.layer {scoring_layer}: the token projection reads its own layers, {names}; leave it at -1"
-        )
+def check_layer(layer: int, config: Any, key: str) -> None:
+    """Raises ModelError, naming `key`, unless hidden state `layer` exists: -1, or 0 .. the number of decoder layers."""
+    count = config.get_text_config().num_hidden_layers
+    if not -count - 1 <= layer <= count:
+        raise ModelError(f"{key} {layer} is out of range: the model has hidden states {-count - 1} .. {count}")
 
 
 def _rms_normalize(states: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from smart_train.errors import ModelError
 from smart_train.media import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
-from smart_train.models.heads import TokenProjection, check_layers, check_width
+from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
@@ -39,12 +39,12 @@ class SmartModel(nn.Module):
         backbone: a Hugging Face base model (or a PeftModel around one) that returns `last_hidden_state`.
         family: what makes features for it.
         base: where the backbone's own weights came from (a folder or Hub id), None when only this object holds them.
+
+    Attributes:
         projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
     """
 
-    def __init__(
-        self, backbone: nn.Module, family: Family, *, base: str | None, projection: TokenProjection | None = None
-    ) -> None:
+    def __init__(self, backbone: nn.Module, family: Family, *, base: str | None) -> None:
         super().__init__()
         self.backbone = backbone
         self.family = family
@@ -54,8 +54,6 @@ class SmartModel(nn.Module):
         self.quantization: str | None = None
         self.backbone_frozen = False
         check_layer(family.scoring.layer, self.config, "scoring.layer")
-        if projection is not None:
-            self.add_projection(projection)
 
     @property
     def config(self) -> Any:
@@ -88,6 +86,7 @@ class SmartModel(nn.Module):
         prompts: PromptConfig | None = None,
         attn_implementation: str | None = None,
         quantization: str | None = None,
+        projection: str | Path | None = None,
     ) -> SmartModel:
         """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
 
@@ -103,6 +102,8 @@ class SmartModel(nn.Module):
             attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2").
             quantization: "4bit" or "8bit" holds the backbone's linear layers outside the vision tower in so many bits:
                 less memory, slower, and scores a little off. For LoRA or a projection on top; needs bitsandbytes.
+            projection: a token projection to put on it: the folder of one, or an `adapter.pt` as the SMART authors
+                publish them, which is read without running code in it.
 
         Raises:
             ModelError: nothing loadable is there, weights are missing or left over, or an adapter has another base.
@@ -120,6 +121,7 @@ class SmartModel(nn.Module):
             prompts=prompts,
             attn_implementation=attn_implementation,
             quantization=quantization,
+            projection=projection,
         )
 
     @classmethod
@@ -165,17 +167,13 @@ class SmartModel(nn.Module):
 
         save_model(self, Path(folder))
 
-    def add_projection(self, projection: TokenProjection) -> None:
+    def add_projection(self, projection: TokenProjection, *, source: str | Path | None = None) -> None:
         """`projection` between the backbone and the tokens, in place of one that is there; moved to this device.
 
         Raises:
-            ModelError: it maps another width, reads a layer that this backbone does not have or one of them twice, or
-                `scoring.layer` asks for another one than it reads.
+            ModelError: it does not fit this backbone or its scoring; names `source`, where it came from.
         """
-        check_width(projection, self.hidden_size, "projection")
-        for layer in projection.layers:
-            check_layer(layer, self.config, "projection.layers")
-        check_layers(projection, self.scoring.layer, self.config.get_text_config().num_hidden_layers)
+        projection.check_fit(self.config, self.scoring.layer, source=source)
         self.projection = projection.to(self.device)
 
     def freeze_backbone(self) -> None:
@@ -308,10 +306,3 @@ def _pool(states: Tensor, features: Features) -> Tensor:
         return states[rows, features["pooled_index"]].float()
     mask = features["pooled_mask"].unsqueeze(-1)
     return states.float().masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
-
-
-def check_layer(layer: int, config: Any, key: str) -> None:
-    """Raises ModelError, naming `key`, unless hidden state `layer` exists: -1, or 0 .. the number of decoder layers."""
-    count = config.get_text_config().num_hidden_layers
-    if not -count - 1 <= layer <= count:
-        raise ModelError(f"{key} {layer} is out of range: the model has hidden states {-count - 1} .. {count}")

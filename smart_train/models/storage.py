@@ -27,6 +27,7 @@ from smart_train.models.embedder_files import read_json
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
+from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.registry import find_family
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused
@@ -70,6 +71,7 @@ def load_model(
     prompts: PromptConfig | None,
     attn_implementation: str | None,
     quantization: str | None = None,
+    projection: str | Path | None = None,
     trainable: bool = False,
 ) -> SmartModel:
     """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
@@ -84,10 +86,13 @@ def load_model(
     family_class = find_family(family or inherited.family, base_folder)
     trusted = trust_remote_code and family_class.runs_own_code
     config = read_config(base_folder, trust_remote_code=trusted)
+    if projection is None and (folder / heads.CONFIG_NAME).is_file():
+        projection = folder
+    stored = None if projection is None else read_projection(projection)
+    if prompts is None:
+        prompts = inherited.prompts if stored is None else stored.prompts(inherited.prompts, family_class)
     reader = family_class(
-        str(base_folder),
-        scoring=family_class.scoring_of(scoring, inherited.scoring),
-        prompts=prompts or inherited.prompts,
+        str(base_folder), scoring=family_class.scoring_of(scoring, inherited.scoring), prompts=prompts
     )
     options = loading_arguments(quantization, reader, config, device)
     if attn_implementation:
@@ -95,11 +100,10 @@ def load_model(
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options)
     if (folder / ADAPTER_CONFIG).is_file():
         backbone = load_adapter(backbone, reader, folder, trainable=trainable)
-    projection = None
-    if (folder / heads.CONFIG_NAME).is_file():
-        projection = TokenProjection.load(folder, hidden_size=backbone.config.get_text_config().hidden_size)
     base = name_or_path if owns_weights else saved.base
-    model = SmartModel(backbone, reader, base=base, projection=projection)
+    model = SmartModel(backbone, reader, base=base)
+    if stored is not None:
+        model.add_projection(stored.projection, source=projection)
     # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
     own_revision = revision if Path(name_or_path).is_dir() else folder.name
     model.base_revision = own_revision if owns_weights else saved.base_revision
@@ -241,5 +245,7 @@ def load_weights(model: SmartModel, folder: Path) -> None:
                 f"{report.missing_keys[:3]}, unexpected {report.unexpected_keys[:3]}"
             )
     if model.projection is not None:
-        saved = TokenProjection.load(folder, hidden_size=model.hidden_size)
+        saved = TokenProjection.load(folder)
+        if saved.shape != model.projection.shape:
+            raise ModelError(f"{folder}: its projection is {saved.shape}, the model's {model.projection.shape}")
         model.projection.load_state_dict(saved.state_dict())

@@ -16,7 +16,8 @@ def take(embeddings: Embeddings, start: int, stop: int) -> Embeddings:
     """Items start..stop-1 as views: `Embeddings.__getitem__` copies the tokens, which for pages is all the memory."""
     offsets = embeddings.offsets[start : stop + 1]
     first, last = int(offsets[0]), int(offsets[-1])
-    return Embeddings(embeddings.pooled[start:stop], embeddings.packed[first:last], offsets - first)
+    scales = None if embeddings.scales is None else embeddings.scales[first:last]
+    return Embeddings(embeddings.pooled[start:stop], embeddings.packed[first:last], offsets - first, scales=scales)
 
 
 def query_blocks(embeddings: Embeddings, size: int = QUERY_BLOCK) -> Iterator[tuple[int, Embeddings]]:

@@ -124,7 +124,9 @@ def test_what_cannot_be_had_is_named(
     output = ["--output", str(tmp_path / "built")]
     with pytest.raises(SystemExit):
         builder.main([*output, "--words", "5"])
-    monkeypatch.setattr(builder, "download", lambda package, cache: {package: f"{package}: unable to locate"})
+    monkeypatch.setattr(
+        sys.modules["debian_packages"], "download", lambda package, cache: {package: f"{package}: unable to locate"}
+    )
     with pytest.raises(SystemExit) as caught:
         builder.main([*output, "--cache", str(tmp_path / "empty"), "--no-model"])
     for expected in ("manpages: unable to locate", "manpages-dev: unable to locate", "apt-get update"):

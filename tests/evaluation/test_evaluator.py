@@ -84,6 +84,14 @@ def test_stored_embeddings_give_the_same_result(evaluation_set, model):
         evaluator.score_embeddings(queries, documents[:1], model.scoring)
 
 
+def test_compressed_tokens_are_evaluated_block_by_block(evaluation_set, model):
+    queries = model.encode_query(evaluation_set.queries)
+    documents = model.encode_document(evaluation_set.documents).quantize("int8")
+    whole = RetrievalEvaluator(evaluation_set).score_embeddings(queries, documents, model.scoring)
+    blocks = RetrievalEvaluator(evaluation_set, query_block=7, document_block_bytes=100)
+    assert blocks.score_embeddings(queries, documents, model.scoring) == whole
+
+
 def test_nan_embeddings_are_an_error(evaluation_set, model):
     queries = model.encode_query(evaluation_set.queries)
     documents = model.encode_document(evaluation_set.documents)

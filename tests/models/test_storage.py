@@ -180,10 +180,21 @@ def test_projection_wider_than_the_backbone_is_refused():
         TokenProjection(96, 128)
 
 
-def test_projection_of_another_backbone_is_refused(tmp_path):
-    TokenProjection(64, 8).save(tmp_path)
-    with pytest.raises(ModelError, match="trained on hidden size 64, the backbone has 96"):
-        TokenProjection.load(tmp_path, hidden_size=96)
+def test_projection_of_another_backbone_is_refused(base, tmp_path):
+    (tmp_path / "p").mkdir()
+    TokenProjection(64, 8).save(tmp_path / "p")
+    with pytest.raises(ModelError, match=f"{tmp_path}/p: this projection was trained on hidden size 64, the .* has 96"):
+        SmartModel.from_pretrained(base, projection=tmp_path / "p")
+
+
+def test_a_checkpoint_of_another_projection_is_refused(base, tmp_path):
+    for name, dim in (("narrow", 8), ("wide", 16)):
+        (tmp_path / name).mkdir()
+        TokenProjection(96, dim).save(tmp_path / name)
+    model = SmartModel.from_pretrained(base, projection=tmp_path / "narrow")
+    model.freeze_backbone()
+    with pytest.raises(ModelError, match=f"{tmp_path}/wide: its projection is .*'dim': 16.*, the model's .*'dim': 8"):
+        load_weights(model, tmp_path / "wide")
 
 
 def test_frozen_backbone_builds_no_graph(base, mixed):
