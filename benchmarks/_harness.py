@@ -31,7 +31,7 @@ from benchmarks.document import replace_section
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Without huge pages the first touch of fresh memory costs more than much of what is measured here.
 FIXED = {"THP_MEM_ALLOC_ENABLE": "1", "TOKENIZERS_PARALLELISM": "false"}
-VERSIONS = ("torch", "sentence-transformers", "late-interaction-kernels")
+VERSIONS = ("torch", "sentence-transformers", "colpali-engine", "late-interaction-kernels")
 
 
 def arguments(description: str) -> argparse.Namespace:

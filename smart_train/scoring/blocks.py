@@ -45,18 +45,27 @@ class Group:
 
 
 def groups(
-    values: Tensor, starts: Sequence[int], lengths: Sequence[int], query_tokens: int, block_bytes: int | None = None
+    values: Tensor,
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    query_tokens: int,
+    block_bytes: int | None = None,
+    *,
+    widened: bool = False,
 ) -> Iterator[Group]:
     """Documents in order, as many at a time as the byte budget and the padding between them allow.
 
     Args:
         values: [R, d]. starts, lengths: the documents' spans, rising, none empty. query_tokens: M.
         block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
+        widened: similarities of 16-bit states are copied to fp32 before they are used.
     """
     kind = "cpu" if values.device.type == "cpu" else "other"
     query_tokens = max(query_tokens, 1)
     # int8 states make int32 similarities; every other dtype makes its own or a wider one.
     entry = 4 if values.dtype == torch.int8 else values.element_size()
+    if widened and entry == 2:
+        entry += 4
     budget = max((block_bytes or BLOCK_BYTES[kind]) // entry, 1)  # similarities at a time
     most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
     most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
@@ -136,5 +145,11 @@ def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Ten
 
 def inverse_norms(states: Tensor) -> Tensor:
     """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
-    norms = torch.linalg.vector_norm(states, dim=1, dtype=accumulation_dtype(states.dtype))
+    states = states.detach()
+    norms = states.new_empty(len(states), dtype=accumulation_dtype(states.dtype))
+    # A few rows at a time: the norm of 16-bit states is taken of an fp32 copy, which need not be one of them all.
+    kind = "cpu" if states.device.type == "cpu" else "other"
+    rows = max(BLOCK_BYTES[kind] // (norms.element_size() * max(states.shape[1], 1)), 1)
+    for part, into in zip(states.split(rows), norms.split(rows), strict=True):
+        torch.linalg.vector_norm(part, dim=1, dtype=norms.dtype, out=into)
     return norms.clamp_(min=NORM_FLOOR).reciprocal_()

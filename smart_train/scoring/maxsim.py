@@ -180,7 +180,8 @@ def _forward(
     if query_inverse is not None:
         queries = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)
     rows = torch.arange(len(queries), device=queries.device)
-    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes):
+    widened = inverse is not None
+    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes, widened=widened):
         columns = group.columns
         best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
         block = documents[group.start : group.stop]
@@ -198,6 +199,7 @@ def _forward(
             else:
                 into = winners[part, columns]
                 largest_and_where(similarity, group.spans, best[part], into, queries[part], block, factors, rounded)
+            del similarity  # else two blocks are alive while the next one is made
         if winners is not None:
             winners[:, columns] += group.start
         if cosines is not None:
