@@ -59,6 +59,11 @@ def gather_objects(obj: Any) -> list[Any]:
     return gathered
 
 
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether `flag` is true on any rank, on every rank. `device`: where this rank's collectives take tensors."""
+    return flag if world_size() == 1 else any(row[0] for row in _gather_numbers([int(flag)], device))
+
+
 def gather_keys(keys: Tensor) -> tuple[Tensor, int]:
     """All ranks' keys in rank order, and the place of this rank's first one among them.
 

@@ -34,3 +34,9 @@ class RunError(SmartTrainError):
 
 class EndpointError(SmartTrainError):
     """A service that was asked over the network refused, failed, or answered what cannot be used."""
+
+
+class Interrupted(RunError):
+    """A run was asked to stop from outside and did, with everything saved: the same command goes on from there."""
+
+    status = 143  # what a shell reports of a process that SIGTERM ended

@@ -30,6 +30,7 @@ from smart_train.run_folder import RunFolder, data_fingerprint, fingerprints
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.launch import check_distribution
+from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
@@ -137,7 +138,8 @@ def _evaluate(
     if on_main(saved.is_file):
         return on_main(lambda: EvaluationResult.load(saved))
     console.print(f"Evaluating {when} training ...")
-    result = evaluator(model)
+    with memory_advice(f"evaluation {when} training", evaluation_knobs(evaluator)):
+        result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
     return result
 
@@ -170,9 +172,14 @@ def _train(
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model
-    on_main(lambda: folder.write_whole(folder.final, trainer.module.save))
+    on_main(lambda: _save_trained(folder, trainer.module))
     on_main(lambda: folder.advance("trained"))
     return trained
+
+
+def _save_trained(folder: RunFolder, module: TrainingModule) -> None:
+    with saving(folder.final, folder.path):
+        folder.write_whole(folder.final, module.save)
 
 
 def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:

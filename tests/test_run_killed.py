@@ -1,9 +1,10 @@
-"""SIGKILL of the real command, then the same command again. Nothing of a process that is killed this way runs on."""
+"""A signal to the real command, then the same command again."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smart_train.errors import Interrupted
 from smart_train.recipe import load_recipe
 from smart_train.run import train
 from tests.runs import MODES, SCORES, logged, metrics, recipe_values
@@ -94,3 +96,24 @@ def test_a_killed_run_started_again_ends_like_the_unbroken_one(
         for score in SCORES:
             assert metrics(run, when)[score] == pytest.approx(metrics(unbroken, when)[score], abs=1e-6)
     assert (run / "export" / "model.safetensors").is_file() and not list(run.glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_terminated_run_saves_its_step_and_goes_on_from_it(unbroken: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """SIGTERM to the whole group, the loader's worker included, as a scheduler sends it."""
+    recipe, run = recipe_file(tiny_data, tmp_path), tmp_path / "run"
+    command = [sys.executable, "-m", "smart_train", "train", str(recipe), "training.dataloader_num_workers=1"]
+    with (tmp_path / "output").open("w+") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        deadline = time.monotonic() + PATIENCE
+        while lines_of(run / "log.jsonl") < 2 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGTERM)
+        status = process.wait(PATIENCE)
+    said = (tmp_path / "output").read_text()
+    assert status == Interrupted.status, said
+    step = int(re.search(r"stopped by SIGTERM after step (\d+) of 20; checkpoint-\1 in", said).group(1))
+    assert "Traceback" not in said and f"step {step + 1}/20" not in said
+    train(load_recipe(recipe))
+    assert logged(run) == pytest.approx(logged(unbroken), abs=1e-6)
+    assert metrics(run) == {score: pytest.approx(values, abs=1e-6) for score, values in metrics(unbroken).items()}

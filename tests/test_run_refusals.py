@@ -335,4 +335,8 @@ def test_a_loss_that_is_lost_ends_the_run(command: Any) -> None:
     ended = command(training={"learning_rate": 1e30, "max_steps": 6, "max_grad_norm": 0.0})
     assert ended.status == 2 and "Traceback" not in ended.err
     assert "step 3: pooled scores: the pooled vector of query [" in ended.err
-    assert "is NaN or infinite. Lower training.learning_rate, or start from finite weights" in ended.err
+    assert (
+        "is NaN or infinite. The rows of the batch are in" in ended.err and "Lower training.learning_rate" in ended.err
+    )
+    batches = json.loads((ended.run / "bad_batch" / "rank-0.json").read_text())["batches"]
+    assert [batch["step"] for batch in batches][-1] == 3 and "train.jsonl" in batches[-1]["rows"][0]

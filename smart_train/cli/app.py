@@ -20,7 +20,7 @@ from smart_train.cli.search import search
 from smart_train.cli.train import train
 from smart_train.cli.validate import validate
 from smart_train.cli.verify import verify
-from smart_train.errors import SmartTrainError
+from smart_train.errors import Interrupted, SmartTrainError
 
 USER_ERROR = 2
 
@@ -49,10 +49,11 @@ for _command in (
 
 
 def main() -> None:
-    """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2."""
+    """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2, a run
+    that SIGTERM stopped with 143."""
     try:
         app(prog_name="smart-train")
     except SmartTrainError as error:
         rank = os.environ.get("RANK")
         print(f"smart-train{f' (rank {rank})' if rank else ''}: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        sys.exit(error.status if isinstance(error, Interrupted) else USER_ERROR)

@@ -94,12 +94,27 @@ class ContrastiveObjective(nn.Module):
         parts, metrics = {}, {}
         for term, weight in self.weights.items():
             matrix = matrices[term]
-            scale = self.log_scales[term].clamp(max=-math.log(MIN_TEMPERATURE)).exp()
+            scale = _bounded(self.log_scales[term]).exp()
             parts[term] = weight * info_nce(matrix * scale, positive, excluded)
             metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
             if self.log_scales[term].requires_grad:
                 metrics[f"temperature_{term}"] = 1 / scale.detach()
         return LossOutput(parts, metrics)
+
+
+def _bounded(log_scale: Tensor) -> Tensor:
+    """`log_scale`, at most -log(MIN_TEMPERATURE). At and past the bound it can only come back.
+
+    A plain clamp has no gradient past its bound, so that a step too far would fix the temperature for good. Clamping
+    the parameter itself after each step would need every sharded engine's help; this needs none.
+    """
+    bound = -math.log(MIN_TEMPERATURE)
+    held = log_scale + (log_scale.clamp(max=bound) - log_scale).detach()
+    if held.requires_grad:
+        outside = log_scale.detach() >= bound
+        # Descent raises what has a negative gradient.
+        held.register_hook(lambda grad: torch.where(outside & (grad < 0), torch.zeros_like(grad), grad))
+    return held
 
 
 def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:

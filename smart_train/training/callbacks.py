@@ -1,10 +1,9 @@
-"""What a run says while it trains: a line in the console, a line in a JSONL log that a resumed run continues without a
-seam, and an error when the loss is lost."""
+"""What a run says while it trains: a line in the console, and a line in a JSONL log that a resumed run continues
+without a seam."""
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.errors import RunError
+from smart_train.training.resources import saving
 
 LOG_NAME = "log.jsonl"
 SHOWN_METRIC = "ndcg@5"
@@ -63,7 +63,7 @@ class JsonlLogger(TrainerCallback):
         **_: Any,
     ) -> None:
         if state.is_world_process_zero and logs:
-            with self.path.open("a") as handle:
+            with saving(self.path, self.path.parent), self.path.open("a") as handle:
                 handle.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
 
@@ -144,28 +144,6 @@ def evaluation_line(logs: Mapping[str, Any], args: TrainingArguments, state: Tra
         line += f"  {chosen} {value:.4f}"
     # The Trainer notes a new best only after this log.
     return line + ("  best so far" if state.best_metric is None or value > state.best_metric else "")
-
-
-class NonFiniteLossGuard(TrainerCallback):
-    """Stops the run when a logged loss or part of it is NaN or infinite: every later step would be wasted.
-
-    The parts are looked at too because `logging_nan_inf_filter`, on by default, keeps NaN out of the loss itself.
-    """
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        for name, loss in (logs or {}).items():
-            if (name == "loss" or name.startswith("loss_")) and not math.isfinite(loss):
-                raise RunError(
-                    f"step {state.global_step}: {name} is {loss}. Lower training.learning_rate or raise the "
-                    f"objective's temperature; the last whole checkpoint in {args.output_dir} is untouched"
-                )
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -23,12 +23,15 @@ from transformers.trainer_utils import TrainOutput, rotate_checkpoints, seed_wor
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import barrier, gather_objects
-from smart_train.errors import RunError, ScoreError
+from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger, NonFiniteLossGuard
+from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, write_manifest
 from smart_train.training.grad_cache import HostCollator, average_gradients
+from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
+from smart_train.training.nonfinite import NonFiniteGuard
+from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
 from smart_train.types import Example, LossOutput
 
 
@@ -64,7 +67,10 @@ class SmartTrainer(Trainer):
         batches: GroupedBatches | None = None,
         early_stopping_patience: int | None = None,
     ) -> None:
-        callbacks = [FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir)), NonFiniteLossGuard()]
+        self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
+        # In this order: whether to save decides whether to log.
+        callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir))]
+        callbacks.append(self._guard)
         if early_stopping_patience is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience))
         super().__init__(
@@ -109,20 +115,30 @@ class SmartTrainer(Trainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
     ) -> Tensor | tuple[Tensor, LossOutput]:
         """Encode both sides, score across ranks, apply the objective."""
+        step, run = self.state.global_step + 1, Path(self.args.output_dir)
         # A replayed chunk would reach a wrapper's gradient reduction many times a step: see `training_step`.
         try:
             output = (model if self.module.caching is None else self.module)(inputs)
         except ScoreError as error:
-            remedy = ". Lower training.learning_rate, or start from finite weights" if "NaN" in str(error) else ""
-            raise RunError(f"step {self.state.global_step + 1}: {error}{remedy}") from error
+            if "NaN" not in str(error):
+                raise RunError(f"step {step}: {error}") from error
+            self._guard.note(step, torch.tensor(float("nan")), inputs["rows"])
+            raise self._guard.stop(run, step, str(error)) from error
+        self._guard.note(step, output.total.detach(), inputs["rows"])
         self._count(output)
         return (output.total, output) if return_outputs else output.total
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """As the Trainer's; with gradient caching, ranks average their gradients once, after the last micro-batch."""
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        """As the Trainer's; with gradient caching, ranks average their gradients once, after the last micro-batch.
+
+        Raises:
+            RunError: memory ran out (with the recipe's keys that lower it), or the batch cannot be scored.
+        """
+        knobs = training_knobs(self.args, self.module.caching)
+        with memory_advice(f"step {self.state.global_step + 1}", knobs):
+            loss = super().training_step(model, inputs, num_items_in_batch)
         if self.module.caching is not None and self.accelerator.sync_gradients:
             average_gradients(self.module.parameters())
         return loss
@@ -133,7 +149,8 @@ class SmartTrainer(Trainer):
         """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`."""
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
-        self.last_result = self.evaluator(self.module.model)
+        with memory_advice("evaluation", evaluation_knobs(self.evaluator)):
+            self.last_result = self.evaluator(self.module.model)
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -171,6 +188,13 @@ class SmartTrainer(Trainer):
             self._sums[name] += value
         self._counted += 1
 
+    def get_train_dataloader(self) -> DataLoader:
+        """As the Trainer's, with workers that a SIGTERM to the whole job leaves alive for the step under way."""
+        loader = super().get_train_dataloader()
+        if loader.num_workers:
+            loader.worker_init_fn = OutliveTerminate(loader.worker_init_fn)
+        return loader
+
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """As the Trainer's, less learned temperatures: weight decay would pull them towards 1."""
         return [name for name in super().get_decay_parameter_names(model) if not name.startswith("objective.")]
@@ -185,13 +209,16 @@ class SmartTrainer(Trainer):
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
         the newer one is whole."""
         limit, self.args.save_total_limit = self.args.save_total_limit, None
+        run = Path(self.args.output_dir)
         try:
-            super()._save_checkpoint(model, trial)
+            with saving(run / f"checkpoint-{self.state.global_step}", run):
+                super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = limit
         barrier()
         if self.args.should_save:
-            write_manifest(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            with saving(run / f"checkpoint-{self.state.global_step}", run):
+                write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
                 output_dir=self.args.output_dir,
                 save_total_limit=limit,
@@ -202,9 +229,23 @@ class SmartTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> TrainOutput:
         """As the Trainer's, but a checkpoint written after the last step is only loaded (the best one's weights, where
-        the best is kept): the Trainer would take one step more from it."""
+        the best is kept): the Trainer would take one step more from it.
+
+        Raises:
+            Interrupted: SIGTERM came; the step under way was finished and saved.
+        """
         if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
-            return super().train(resume_from_checkpoint, **kwargs)
+            try:
+                output = super().train(resume_from_checkpoint, **kwargs)
+            finally:
+                self._termination.restore()
+            stopped = self._termination.stopped
+            if stopped is not None and stopped < self.state.max_steps:
+                raise Interrupted(
+                    f"stopped by SIGTERM after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
+                    f"{self.args.output_dir} is whole, and the same command goes on from it"
+                )
+            return output
         self.state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, STATE_NAME)))
         best = best_of(Path(resume_from_checkpoint)) if self.args.load_best_model_at_end else None
         self.module.load(best or Path(resume_from_checkpoint))

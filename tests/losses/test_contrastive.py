@@ -138,3 +138,20 @@ def test_temperature_must_be_positive():
 def test_empty_positive_is_named():
     with pytest.raises(ScoreError, match="train.jsonl, row 7"):
         check_positives(torch.tensor([3, 0]), torch.tensor([0, 1]), ["train.jsonl, row 2", "train.jsonl, row 7"])
+
+
+def test_a_learned_temperature_past_its_bound_can_only_come_back(batch):
+    made = objective("late", learn_temperature=True)
+    scale = made.log_scales["late"]
+    with torch.no_grad():
+        scale.fill_(-math.log(0.001))
+    scores, positive, excluded = batch
+    output = made(scores, positive, excluded)
+    assert output.metrics["temperature_late"].item() == pytest.approx(0.01)
+    output.total.backward()
+    pull = scale.grad.clone()
+    scale.grad = None
+    (-made(scores, positive, excluded).total).backward()
+    # The two pull opposite ways: exactly the one that would lead further out is gone.
+    assert sorted([pull.item() > 0, scale.grad.item() > 0]) == [False, True]
+    assert min(pull.item(), scale.grad.item()) == 0.0

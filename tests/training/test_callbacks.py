@@ -1,10 +1,9 @@
-"""What a run says: its lines, its bar, its log, and that a lost loss ends it."""
+"""What a run says: its lines, its bar, its log."""
 
 from __future__ import annotations
 
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from smart_train.training.callbacks import (
     ConsoleLogger,
     FlushAtCheckpoints,
     JsonlLogger,
-    NonFiniteLossGuard,
     evaluation_line,
     read_log,
     training_line,
@@ -157,15 +155,6 @@ def test_a_log_cut_off_within_a_line_is_read_to_the_line_before(tmp_path: Path) 
     path.write_text('{"step": 1, "lo\n{"step": 2, "loss": 2.0}\n')
     with pytest.raises(RunError, match=r"log\.jsonl, line 1: not valid JSON"):
         read_log(path)
-
-
-@pytest.mark.parametrize("name", ["loss", "loss_late"])
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_lost_loss_ends_the_run(args: TrainingArguments, name: str, value: float) -> None:
-    guard = NonFiniteLossGuard()
-    guard.on_log(args, state(7), TrainerControl(), logs=LOGS)
-    with pytest.raises(RunError, match=rf"step 7: {name} is {value}\. Lower training\.learning_rate"):
-        guard.on_log(args, state(7), TrainerControl(), logs={**LOGS, name: value})
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 
 from smart_train.data import PairCollator
-from smart_train.errors import RunError
-from smart_train.training import SmartTrainer
+from smart_train.errors import Interrupted, RunError
+from smart_train.training import SmartTrainer, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from tests.training.batches import example, tiny, training_module
 
@@ -81,5 +85,49 @@ def test_scores_that_are_lost_name_the_step_and_the_remedy(tmp_path: Path) -> No
     made = trainer(tmp_path)
     with torch.no_grad():
         next(p for p in made.module.parameters() if p.requires_grad).fill_(float("nan"))
-    with pytest.raises(RunError, match=r"step 1: .* is NaN or infinite\. Lower training\.learning_rate"):
+    with pytest.raises(RunError, match=r"step 1: .* is NaN or infinite\. The rows .*Lower training\.learning_rate"):
         made.train()
+    (batch,) = json.loads((tmp_path / "bad_batch" / "rank-0.json").read_text())["batches"]
+    assert batch["step"] == 1 and batch["loss"] == "nan" and len(batch["rows"]) == 3
+
+
+def test_memory_that_runs_out_names_the_keys_that_lower_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(tmp_path)
+
+    def refuse(*_: Any) -> None:
+        torch.empty(1 << 60)  # what a batch too large meets, from torch itself
+
+    monkeypatch.setattr(made.module, "forward", refuse)
+    with pytest.raises(RunError, match=r"step 1: out of memory \(.*DefaultCPUAllocator") as caught:
+        made.train()
+    for knob in ("gradient_caching.mini_batch_size=1", "training.per_device_train_batch_size=1 (is 3)"):
+        assert f"\n  - {knob}" in str(caught.value)
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path) -> None:
+    """A limit on the size of files is what can be had of a full disk without being root."""
+    made = trainer(tmp_path, save_strategy="steps", save_steps=1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+    try:
+        with pytest.raises(RunError, match=r"checkpoint-1 could not be written: .*\. Make room there"):
+            made.train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    found = find_checkpoint(tmp_path)
+    assert found.newest is None and [path.name for path in found.broken] == ["checkpoint-1"]
+
+
+def test_a_signal_ends_training_with_the_step_saved(tmp_path: Path) -> None:
+    made = trainer(tmp_path, save_strategy="no")
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Terminate(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    made.add_callback(Terminate())
+    with pytest.raises(Interrupted, match=r"stopped by SIGTERM after step 1 of 2; checkpoint-1 in .* is whole"):
+        made.train()
+    assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,81 @@
+"""What a run says when memory or disk runs out: which of its own knobs to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import TrainingArguments
+
+from smart_train.errors import RunError
+from smart_train.evaluation import RetrievalEvaluator
+from smart_train.training.grad_cache import GradientCaching
+
+_CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")
+_WRITER = ("PytorchStreamWriter", "inline_container", "unexpected pos")  # torch.save when the disk takes no more
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or main memory refused an allocation. torch has a class of its own for devices only."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _CPU_ALLOCATOR)
+
+
+@contextmanager
+def memory_advice(doing: str, knobs: list[str]) -> Iterator[None]:
+    """Turns an allocation that fails inside into a RunError that names `knobs`, most effective first."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first_line = str(error).strip().split("\n")[0]
+        lines = "".join(f"\n  - {knob}" for knob in knobs)
+        raise RunError(f"{doing}: out of memory ({first_line}). Any of these needs less:{lines}") from error
+
+
+def training_knobs(args: TrainingArguments, caching: GradientCaching | None) -> list[str]:
+    """Recipe keys that lower a training step's memory, with values to try, by how much they usually give."""
+    knobs = []
+    batch = args.per_device_train_batch_size
+    if caching is None:
+        knobs.append(
+            f"gradient_caching.mini_batch_size={max(1, batch // 4)}: the same loss and candidates, one forward more"
+        )
+    for name in ("mini_batch_size", "mini_batch_tokens"):
+        value = getattr(caching, name, None)
+        if value is not None and value > 1:
+            knobs.append(f"gradient_caching.{name}={value // 2} (is {value}): the same loss and candidates")
+    if not args.gradient_checkpointing:
+        knobs.append("training.gradient_checkpointing=true: the same loss, about a third slower")
+    knobs.append("model.max_pixels lower: fewer tokens of every page")
+    if batch > 1:
+        knobs.append(f"training.per_device_train_batch_size={batch // 2} (is {batch}): fewer candidates of every query")
+    knobs.append("model.quantization=4bit: the frozen weights in an eighth to a quarter of their memory")
+    return knobs
+
+
+def evaluation_knobs(evaluator: RetrievalEvaluator) -> list[str]:
+    """Recipe keys that lower an evaluation's memory."""
+    size = evaluator.batch_size
+    smaller = [f"evaluation.batch_size={size // 2} (is {size}): the same results"] if size > 1 else []
+    return [*smaller, "model.max_pixels lower: fewer tokens of every page"]
+
+
+@contextmanager
+def saving(path: Path, run: Path) -> Iterator[None]:
+    """Turns a write that the file system refuses inside into a RunError that names `path` and how to go on."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _WRITER):
+            raise
+        raise RunError(
+            f"{path} could not be written: {error}. Make room there (training.save_total_limit keeps fewer "
+            f"checkpoints) or make it writable, and start the run again: it goes on from the last whole checkpoint in "
+            f"{run}"
+        ) from error
