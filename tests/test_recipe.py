@@ -131,6 +131,7 @@ def fingerprint(**training: object) -> str:
         {"dataloader_num_workers": 0},
         {"disable_tqdm": True},
         {"per_device_eval_batch_size": 3},
+        {"gradient_checkpointing": True},
     ],
 )
 def test_fingerprint_ignores_where_and_how_a_run_is_recorded(change: dict) -> None:

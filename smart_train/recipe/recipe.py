@@ -46,6 +46,7 @@ _NOT_THE_MATHEMATICS_PREFIXES = (
     "dataloader_",
     "trackio_",
     "ddp_",
+    "gradient_checkpointing",
 )
 _DATALOADER_MATHEMATICS = "dataloader_drop_last"
 
@@ -90,8 +91,8 @@ class Recipe(Section):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of what defines the run.
 
-        Two recipes that differ in where the run is written, how it is logged, saved, exported, published, cached or
-        spread over processes share a fingerprint, so that such a change does not forbid a resume.
+        Two recipes that differ in where the run is written, how it is logged, saved, exported, published, cached,
+        checkpointed or spread over processes share a fingerprint, so that such a change does not forbid a resume.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in _NOT_THE_RUN}
         values["training"] = {name: value for name, value in self.training.items() if _is_mathematics(name)}
