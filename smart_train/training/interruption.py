@@ -38,7 +38,15 @@ class StopOnTerminate(TrainerCallback):
     ) -> TrainerControl:
         if any_rank(self._heard, args.device):
             self.stopped = state.global_step
-            control.should_save = control.should_training_stop = True
+            control.should_save = True
+        return control
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        # Not before: the control is part of the checkpoint, and one that says "stop" is of a training that has ended.
+        if self.stopped is not None:
+            control.should_training_stop = True
         return control
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

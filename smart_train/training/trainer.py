@@ -191,8 +191,8 @@ class SmartTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader:
         """As the Trainer's, with workers that a SIGTERM to the whole job leaves alive for the step under way."""
         loader = super().get_train_dataloader()
-        if loader.num_workers:
-            loader.worker_init_fn = OutliveTerminate(loader.worker_init_fn)
+        inner = getattr(loader, "base_dataloader", loader)  # accelerate's wrapper starts no workers of its own
+        inner.worker_init_fn = OutliveTerminate(inner.worker_init_fn)
         return loader
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
