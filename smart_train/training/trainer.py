@@ -96,10 +96,17 @@ class SmartTrainer(Trainer):
         return self.accelerator.unwrap_model(self.model)
 
     def get_train_dataloader(self) -> DataLoader:
-        """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more."""
+        """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more.
+
+        Its workers outlive a SIGTERM to the whole job, for the step under way.
+        """
         if self.batches is None:
-            return super().get_train_dataloader()
+            loader = super().get_train_dataloader()
+            inner = getattr(loader, "base_dataloader", loader)  # accelerate's wrapper starts no workers of its own
+            inner.worker_init_fn = OutliveTerminate(inner.worker_init_fn)
+            return loader
         args = self.args
+        seed = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
         return _EpochLoader(
             self.train_dataset,
             batch_sampler=self.batches,
@@ -108,7 +115,7 @@ class SmartTrainer(Trainer):
             pin_memory=args.dataloader_pin_memory,
             persistent_workers=args.dataloader_persistent_workers,
             prefetch_factor=args.dataloader_prefetch_factor,
-            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
+            worker_init_fn=OutliveTerminate(seed),
         )
 
     def compute_loss(
@@ -187,13 +194,6 @@ class SmartTrainer(Trainer):
         for name, value in output.metrics.items():
             self._sums[name] += value
         self._counted += 1
-
-    def get_train_dataloader(self) -> DataLoader:
-        """As the Trainer's, with workers that a SIGTERM to the whole job leaves alive for the step under way."""
-        loader = super().get_train_dataloader()
-        inner = getattr(loader, "base_dataloader", loader)  # accelerate's wrapper starts no workers of its own
-        inner.worker_init_fn = OutliveTerminate(inner.worker_init_fn)
-        return loader
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """As the Trainer's, less learned temperatures: weight decay would pull them towards 1."""
