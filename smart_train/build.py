@@ -12,6 +12,7 @@ from transformers import AutoModel, TrainingArguments
 from smart_train.build_rows import batches as batches
 from smart_train.build_rows import evaluation_set, negatives
 from smart_train.build_rows import examples as examples
+from smart_train.build_rows import mining_rows as mining_rows
 from smart_train.build_rows import sources as sources
 from smart_train.build_rows import usable_rows as usable_rows
 from smart_train.data import PairCollator
@@ -181,6 +182,22 @@ def gradient_caching(recipe: Recipe) -> GradientCaching | None:
     """How much is encoded at a time, or None: the whole batch at once."""
     section = recipe.gradient_caching
     return None if section is None else GradientCaching(**section.model_dump())
+
+
+def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
+    """`name_or_path` as it was saved, its own scoring and prompts; None is the recipe's base.
+
+    Raises:
+        ModelError: the base would be drawn at random, whose ranks mean nothing; or nothing loadable is there.
+    """
+    if name_or_path is not None:
+        return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
+    if recipe.model.from_config is not None:
+        raise ModelError(
+            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
+            "model: --model RUN/export"
+        )
+    return base_model(recipe)
 
 
 def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator:

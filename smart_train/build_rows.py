@@ -22,7 +22,7 @@ from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
-from smart_train.types import Example
+from smart_train.types import Example, ModelInput
 
 _NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
 
@@ -108,13 +108,40 @@ def batches(recipe: Recipe, rows: Sequence[Example], processes: int) -> GroupedB
         raise DataError(f"data.train: {error}") from error
 
 
+def mining_rows(
+    recipe: Recipe, corpus: Path | None = None
+) -> tuple[Sequence[Example], list[tuple[str, ModelInput]], CheckReport]:
+    """The usable training rows, whatever negatives they have; (id, document) of what else may be chosen: the documents
+    that the source keeps apart from its rows, and those of `corpus`; the report.
+
+    Raises:
+        DataError: as `usable_rows`, `corpus` cannot be read, or there are several sources, which would be one corpus.
+    """
+    if len(recipe.data.training) > 1:
+        paths = [section.path for section in recipe.data.training]
+        raise DataError(
+            f"data.train: {', '.join(paths)}; mine one source at a time, as in 'data.train={{path: {paths[0]}}}'"
+        )
+    (section,) = recipe.data.training
+    try:
+        rows, report = check_examples(examples(section), on_error=recipe.data.on_error)
+    except (DataError, ConnectionError) as error:
+        raise DataError(f"data.train: {error}") from error
+    return rows, _more_documents(section, str(corpus) if corpus else None), report
+
+
 def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
     """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
     `data.evaluation.corpus`."""
     section = recipe.data.evaluation
-    distractors = load_own_documents(source(section))
-    if section.corpus is not None:
-        split = None if Path(section.corpus).is_file() else section.split
-        changes = {"path": section.corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
-        distractors += load_documents(source(section, **changes))
-    return EvaluationSet.from_examples(held_out, distractors)
+    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus))
+
+
+def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:
+    """Id and document of all that the source keeps apart from its rows, and of those of `corpus`."""
+    found = load_own_documents(source(section))
+    if corpus is not None:
+        split = None if Path(corpus).is_file() else section.split
+        changes = {"path": corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
+        found += load_documents(source(section, **changes))
+    return found

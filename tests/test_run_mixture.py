@@ -13,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from smart_train import build
 from smart_train.cli.launch import plan_launch
 from smart_train.errors import DataError, RecipeError
 from smart_train.plan import derive
@@ -148,6 +149,15 @@ def test_every_source_that_cannot_be_used_is_named(tiny_data: Path, tmp_path: Pa
     message = str(caught.value)
     assert "data.train.0: " in message and "first.jsonl: no such file" in message
     assert "data.train.1: 1 of 1 rows cannot be used" in message and "row 0: the query is empty" in message
+
+
+def test_mining_takes_one_source_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(mixed(tiny_data, tmp_path, "mine"))
+    with pytest.raises(DataError, match="first.jsonl, .*second.jsonl; mine one source at a time, as in 'data.train="):
+        build.mining_rows(recipe)
+    one = load_recipe(tmp_path / "mine.yaml", [f"data.train={{path: {tiny_data}/train.jsonl}}"])
+    rows, extra, report = build.mining_rows(one)
+    assert len(rows) == report.kept == 24 and extra == []
 
 
 @pytest.mark.parametrize(
