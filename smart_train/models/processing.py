@@ -26,6 +26,22 @@ _VISION_TOKENS = {
 }
 
 
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def require_tokenizer(folder: str) -> None:
+    """Raises ModelError when `folder` holds no tokenizer, of which transformers makes an empty one without a word."""
+    if not any(Path(folder, name).is_file() for name in _VOCABULARIES):
+        raise ModelError(f"{folder}: no tokenizer; the folder needs tokenizer.json and tokenizer_config.json")
+
+
 def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """A subclass of a Qwen-VL processor class without its video processor."""
 
@@ -51,6 +67,7 @@ def load_processor(
     """
     if min_pixels > max_pixels:
         raise ModelError(f"model.min_pixels {min_pixels} is larger than model.max_pixels {max_pixels}")
+    require_tokenizer(folder)
     try:
         if is_torchvision_available():
             processor = AutoProcessor.from_pretrained(folder)

@@ -83,6 +83,11 @@ def load_model(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
+    if not owns_weights and family is not None and saved.family not in (None, family):
+        raise ModelError(
+            f"{folder}: was trained as family {saved.family!r} and reads its inputs so; model.family {family!r} would "
+            "give it prompts that it has never seen. Leave the family out"
+        )
     family_class = find_family(family or inherited.family, base_folder)
     trusted = trust_remote_code and family_class.runs_own_code
     config = read_config(base_folder, trust_remote_code=trusted)

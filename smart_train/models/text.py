@@ -15,17 +15,8 @@ from transformers import AutoTokenizer
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import EmbedderFiles, read_json
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
-from smart_train.models.processing import special_ids
+from smart_train.models.processing import require_tokenizer, special_ids
 from smart_train.types import ModelInput
-
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
 
 
 class TextFamily(Family):
@@ -43,9 +34,7 @@ class TextFamily(Family):
 
     @cached_property
     def tokenizer(self) -> Any:
-        # transformers makes an empty tokenizer, without a word, of a folder that holds none.
-        if not any(Path(self.folder, name).is_file() for name in _VOCABULARIES):
-            raise ModelError(f"{self.folder}: no tokenizer; the folder needs tokenizer.json and tokenizer_config.json")
+        require_tokenizer(self.folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.folder)
         except (OSError, ValueError) as error:

@@ -142,6 +142,14 @@ def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_pa
         SmartModel.from_pretrained(tmp_path / "adapter")
 
 
+def test_adapter_trained_as_another_family_is_refused(adapted, tmp_path):
+    adapted.save_pretrained(tmp_path / "adapter")
+    message = "was trained as family 'qwen3_vl_embedding'.*model.family 'lamra_qwen3_vl' would give it prompts"
+    with pytest.raises(ModelError, match=message):
+        SmartModel.from_pretrained(tmp_path / "adapter", family="lamra_qwen3_vl")
+    SmartModel.from_pretrained(tmp_path / "adapter", family="qwen3_vl_embedding")
+
+
 def test_missing_weight_is_refused(base):
     state = load_file(base / "model.safetensors")
     dropped = next(name for name in state if name.endswith("q_proj.weight"))
@@ -237,6 +245,19 @@ def test_unserved_model_type_lists_what_is_served(tmp_path):
 def test_override_of_an_unknown_key_names_the_nearest():
     with pytest.raises(ModelError, match="text_config.hidden_sise: .*did you mean hidden_size"):
         make_model(overrides={"text_config": {"hidden_sise": 64}})
+
+
+def test_missing_chat_template_is_named(base):
+    (base / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match="no chat template; the folder needs chat_template.jinja"):
+        SmartModel.from_pretrained(base).encode_document("x")
+
+
+def test_missing_tokenizer_is_named(base):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (base / name).unlink()
+    with pytest.raises(ModelError, match="no tokenizer; the folder needs tokenizer.json and"):
+        SmartModel.from_pretrained(base).encode_document("x")
 
 
 def test_missing_processor_file_is_named(base):

@@ -1,0 +1,37 @@
+"""docs/families.md: its toy family works as it stands there, and its table names every family."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from smart_train.models import FAMILIES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "families.md").read_text()
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    family, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    names = {}
+    exec(compile(family, "docs/families.md", "exec"), names)
+    monkeypatch.setitem(FAMILIES, "toy", names["Toy"])
+    return names
+
+
+def test_the_toy_family_is_short():
+    family, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    assert len(family.splitlines()) < 60
+
+
+def test_the_toy_family_shows_what_it_must(toy, pages, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, checks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    exec(compile(checks, "docs/families.md", "exec"), {**toy, "page": pages[0]})
+
+
+def test_the_table_names_every_family():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(FAMILIES)
