@@ -22,7 +22,7 @@ from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
-from smart_train.losses import ContrastiveObjective
+from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
@@ -89,6 +89,22 @@ def base_model(
         quantization=section.quantization,
         **common,
     )
+
+
+def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
+    """`name_or_path` as it was saved, its own scoring and prompts; None is the recipe's base.
+
+    Raises:
+        ModelError: the base would be drawn at random, whose ranks mean nothing; or nothing loadable is there.
+    """
+    if name_or_path is not None:
+        return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
+    if recipe.model.from_config is not None:
+        raise ModelError(
+            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
+            "model: --model RUN/export"
+        )
+    return base_model(recipe)
 
 
 def check_start(recipe: Recipe, folder: Path) -> None:
@@ -163,6 +179,7 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
 def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
     """The recipe's objective; `temperature` stands in for a term's own. `scoring` is that of the model to train."""
     section = recipe.objective
+    masked, distilled = section.positive_aware, section.distillation
     return ContrastiveObjective(
         section.name,
         scoring=scoring,
@@ -175,6 +192,8 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
         late_weight=section.late_weight or 1.0,
         learn_temperature=section.learn_temperature,
         shared_negatives=section.shared_negatives,
+        positive_aware=None if masked is None else PositiveAware(**masked.model_dump()),
+        distillation=None if distilled is None else Distillation(**distilled.model_dump()),
     )
 
 

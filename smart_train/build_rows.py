@@ -67,7 +67,12 @@ def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckRepo
     kept, reports, problems, cause = [], [], [], None
     for place, (section, count) in enumerate(zip(sections, needed, strict=True)):
         try:
-            rows, report = check_examples(examples(section), on_error=recipe.data.on_error, negatives_per_query=count)
+            rows, report = check_examples(
+                examples(section),
+                on_error=recipe.data.on_error,
+                negatives_per_query=count,
+                scores=count > 0 and recipe.objective.needs_teacher,
+            )
             kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
             reports.append(report)
         except (DataError, ConnectionError) as error:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from smart_train import ScoringConfig, build
 from smart_train.errors import DataError, ModelError, RecipeError
+from smart_train.losses import Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
@@ -130,6 +131,23 @@ def test_each_term_has_its_temperature_and_weight(recipe: Any) -> None:
     section = {"name": "hybrid", "temperature": 0.1, "learn_temperature": True}
     learned = build.objective(recipe(objective=section), ScoringConfig())
     assert list(learned.log_scales) == ["hybrid"] and learned.log_scales["hybrid"].requires_grad
+
+
+def test_a_teacher_is_asked_of_the_rows_where_the_objective_has_one(recipe: Any, tiny_data: Path) -> None:
+    taught = recipe(
+        data={"negatives_per_query": 1},
+        objective={
+            "name": "late",
+            "distillation": {"score": "hybrid", "teacher_temperature": 0.5},
+            "positive_aware": {},
+        },
+    )
+    made = build.objective(taught, ScoringConfig())
+    assert made.distillation == Distillation("hybrid", temperature=0.05, teacher_temperature=0.5)
+    assert made.positive_aware == PositiveAware(0.95, "student")
+    with pytest.raises(DataError, match="data.train: 24 of 24 rows.*\n.*row 0: has no score of its positive"):
+        build.usable_rows(taught, "train")
+    assert build.usable_rows(taught, "evaluation")[1].problems == []
 
 
 def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:

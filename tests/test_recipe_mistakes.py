@@ -278,3 +278,42 @@ def test_all_bad_overrides_come_at_once(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe(path, ["a", "b"])
     assert "override 'a'" in str(caught.value) and "override 'b'" in str(caught.value)
+
+
+TAUGHT = {"data": {"negatives_per_query": 2}, "objective": {"distillation": {}}}
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        (
+            {"objective": {"distillation": {"weight": 2}}},
+            "objective.distillation.weight: 2.0; a teacher judges a row's explicit negatives: set "
+            "data.negatives_per_query to at least 1",
+        ),
+        (
+            {"objective": {"positive_aware": {"by": "teacher"}}},
+            "objective.positive_aware.by: 'teacher'; a teacher judges a row's explicit negatives: set "
+            "data.negatives_per_query to at least 1",
+        ),
+        (
+            merge(TAUGHT, {"projection": {}, "objective": {"distillation": {"score": "pooled"}}}),
+            "objective.distillation.score: 'pooled'; a projection does not touch the pooled vector, so this would "
+            "train nothing; use late or hybrid",
+        ),
+        (merge(TAUGHT, {"objective": {"distillation": {"wieght": 1}}}), "unknown key, did you mean weight?"),
+        (merge(TAUGHT, {"objective": {"distillation": {"temperature": 0.001}}}), "objective.distillation.temperature"),
+        ({"objective": {"positive_aware": {"margin": 0}}}, "objective.positive_aware.margin"),
+        ({"objective": {"positive_aware": {"by": "both"}}}, "objective.positive_aware.by"),
+    ],
+)
+def test_a_teacher_needs_something_to_judge(extra: dict, line: str) -> None:
+    found = mistakes(extra)
+    assert len(found) == 1 and line in found[0]
+
+
+def test_distillation_follows_the_objective() -> None:
+    for name, score in (("joint", "hybrid"), ("late", "late")):
+        recipe = parse_recipe(merge(MINIMAL, merge(TAUGHT, {"objective": {"name": name, "temperature": 0.07}})))
+        filled = recipe.objective.distillation
+        assert (filled.score, filled.temperature, filled.teacher_temperature, filled.weight) == (score, 0.07, 0.07, 1.0)

@@ -41,6 +41,7 @@ def check_examples(
     on_error: Literal["fail", "skip"] = "fail",
     *,
     negatives_per_query: int = 0,
+    scores: bool = False,
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
 ) -> tuple[Sequence[Example], CheckReport]:
@@ -50,6 +51,7 @@ def check_examples(
         examples: the rows, as `load_examples` gives them.
         on_error: "fail" raises when any row has a problem; "skip" leaves such rows out.
         negatives_per_query: rows with fewer explicit negatives than this have a problem.
+        scores: rows without a teacher's score of the positive and of each of these negatives have a problem.
         workers: threads (Pillow decodes outside Python's global lock); default: one per core, at most 16.
         decode: called with every image reference, raises DataError; files named by many rows are decoded once.
 
@@ -59,7 +61,7 @@ def check_examples(
     Raises:
         DataError: lists all problems found, the first 20 in full; or no row is left.
     """
-    checker = _RowChecker(examples, decode, negatives_per_query)
+    checker = _RowChecker(examples, decode, negatives_per_query, scores)
     workers = workers or min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(workers) as pool:
         found = pool.map(checker, range(len(examples)))
@@ -85,8 +87,10 @@ def check_examples(
 class _RowChecker:
     """index -> what is wrong with that row, or None. Safe to call from many threads."""
 
-    def __init__(self, examples: Sequence[Example], decode: Callable[[Any], None], negatives: int) -> None:
-        self.examples, self.decode, self.negatives = examples, decode, negatives
+    def __init__(
+        self, examples: Sequence[Example], decode: Callable[[Any], None], negatives: int, scores: bool
+    ) -> None:
+        self.examples, self.decode, self.negatives, self.scores = examples, decode, negatives, scores
         self.files: dict[Any, str | None] = {}
         self.lock = Lock()
 
@@ -108,6 +112,13 @@ class _RowChecker:
             return (
                 f"has {len(example.documents) - 1} explicit negatives, data.negatives_per_query asks for "
                 f"{self.negatives}"
+            )
+        used = example.scores[: 1 + self.negatives] or (None,)
+        if self.scores and None in used:
+            place = used.index(None)
+            return (
+                f"has no score of its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
+                "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
             )
         references = [image for item in (example.query, *example.documents) for image in item.images]
         return next((problem for problem in map(self._decoded, references) if problem), None)

@@ -1,14 +1,28 @@
 """Contrastive objectives: score matrices in, named parts out. No model and no data in here."""
 
-from smart_train.losses.candidates import check_candidates, check_positives, false_negatives, others_negatives
+from smart_train.losses.candidates import (
+    PositiveAware,
+    check_candidates,
+    check_positives,
+    false_negatives,
+    margin_bound,
+    others_negatives,
+)
 from smart_train.losses.contrastive import OBJECTIVES, ContrastiveObjective, info_nce
+from smart_train.losses.distillation import DISTILLED, Distillation, Teacher, check_teacher
 
 __all__ = [
+    "DISTILLED",
     "OBJECTIVES",
     "ContrastiveObjective",
+    "Distillation",
+    "PositiveAware",
+    "Teacher",
     "check_candidates",
     "check_positives",
+    "check_teacher",
     "false_negatives",
     "info_nce",
+    "margin_bound",
     "others_negatives",
 ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
+
+Bound = TypeVar("Bound", float, Tensor)
 
 
 def false_negatives(
@@ -56,6 +61,54 @@ def others_negatives(query_keys: Tensor, owners: Tensor, all_positive: Tensor) -
     explicit = torch.ones_like(owners, dtype=torch.bool)
     explicit[all_positive] = False
     return explicit[None, :] & (owners[None, :] != query_keys[:, None])
+
+
+MASKED_BY = ("student", "teacher")
+
+
+@dataclass(frozen=True)
+class PositiveAware:
+    """Leaves candidates out of the softmax that score so high that they are likely to be answers nobody labelled.
+
+    A candidate is left out when it scores above `margin_bound` of the query's positive: the positive-aware rule that
+    NV-Retriever (Moreira et al., arXiv 2407.15831) mines by, asked here of the candidates of each batch.
+
+    Args:
+        margin: share of the positive's score that a candidate may reach; above 1, only what outdoes the positive by
+            more than that is left out.
+        by: "student", the scores of this step, which judge every candidate; "teacher", those that came with the data,
+            which judge a query's own negatives.
+
+    Raises:
+        ScoreError: a margin that is not above 0, or another judge.
+    """
+
+    margin: float = 0.95
+    by: str = "student"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < math.inf:
+            raise ScoreError(f"positive_aware margin is {self.margin}; it must be a number above 0")
+        if self.by not in MASKED_BY:
+            raise ScoreError(f"positive_aware by {self.by!r} is unknown; choose {', '.join(MASKED_BY)}")
+
+    def by_student(self, scores: Tensor, positive: Tensor) -> Tensor:
+        """bool [Q, N] from scores [Q, N] and the column [Q] of each positive; False there."""
+        scores = scores.detach()
+        own = scores.gather(1, positive[:, None])
+        return (scores > margin_bound(own, self.margin)).scatter(1, positive[:, None], False)
+
+    def by_teacher(self, columns: Tensor, scores: Tensor, candidates: int) -> Tensor:
+        """bool [Q, candidates] from the teacher's scores [Q, K] of the documents in `columns` [Q, K]."""
+        above = scores > margin_bound(scores[:, :1], self.margin)
+        above[:, 0] = False
+        masked = torch.zeros(len(scores), candidates, dtype=torch.bool, device=scores.device)
+        return masked.scatter(1, columns, above)
+
+
+def margin_bound(score: Bound, margin: float) -> Bound:
+    """`margin` times a score above 0; for one below 0, where a share of it would lie above it, as far below it."""
+    return score - (1 - margin) * abs(score)
 
 
 def check_candidates(candidates: int) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
-from smart_train.losses.candidates import check_candidates
+from smart_train.losses.candidates import PositiveAware, check_candidates
+from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 
@@ -39,6 +40,8 @@ class ContrastiveObjective(nn.Module):
         temperatures: "pooled", "late" and "hybrid" -> T; only those that the objective uses are read.
         learn_temperature: train log(1/T), from the given values.
         shared_negatives: explicit negatives of a row serve every query; False keeps them to their own.
+        positive_aware: leave out candidates that are likely answers; each term judges by its own scores.
+        distillation: learn a teacher's scores of each query's own documents as well, as one more part.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class ContrastiveObjective(nn.Module):
         late_weight: float = 1.0,
         learn_temperature: bool = False,
         shared_negatives: bool = True,
+        positive_aware: PositiveAware | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
@@ -60,6 +65,8 @@ class ContrastiveObjective(nn.Module):
         self.name = name
         self.scoring = scoring
         self.shared_negatives = shared_negatives
+        self.positive_aware = positive_aware
+        self.distillation = distillation
         self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
         scales = {}
         for term in self.weights:
@@ -71,35 +78,64 @@ class ContrastiveObjective(nn.Module):
     @property
     def needs(self) -> tuple[str, ...]:
         """Which score matrices `forward` reads: "pooled", "late" or both."""
-        return OBJECTIVES[self.name]
+        distilled = () if self.distillation is None else OBJECTIVES[self.distillation.score]
+        return tuple(part for part in OBJECTIVES["joint"] if part in (*OBJECTIVES[self.name], *distilled))
 
-    def forward(self, scores: ScoreParts, positive: Tensor, excluded: Tensor) -> LossOutput:
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether `forward` reads a teacher's scores."""
+        judged = self.positive_aware is not None and self.positive_aware.by == "teacher"
+        return judged or self.distillation is not None
+
+    def forward(
+        self, scores: ScoreParts, positive: Tensor, excluded: Tensor, teacher: Teacher | None = None
+    ) -> LossOutput:
         """Mean loss over the queries given.
 
         Args:
             scores: fp32 [Q, N], those that `needs` names.
             positive: int64 [Q]. excluded: bool [Q, N], columns that are not negatives of a row.
+            teacher: where `needs_teacher`; without gaps (`check_teacher`).
 
         Returns:
             LossOutput with one part per term, and metrics: share of queries whose positive is strictly first, learned
-            temperatures. Metrics are detached tensors, so that reading them may wait until they are logged.
+            temperatures, share of negatives masked as likely answers. Metrics are detached tensors, so that reading
+            them may wait until they are logged.
 
         Raises:
             ScoreError: fewer than two candidates.
         """
         check_candidates(excluded.shape[1])
-        matrices = {"pooled": scores.pooled, "late": scores.late}
-        if self.name == "hybrid":
-            matrices["hybrid"] = combine(scores, self.scoring)
+        matrices = self._matrices(scores)
         parts, metrics = {}, {}
         for term, weight in self.weights.items():
             matrix = matrices[term]
             scale = _bounded(self.log_scales[term]).exp()
-            parts[term] = weight * info_nce(matrix * scale, positive, excluded)
+            kept_out = excluded
+            if self.positive_aware is not None:
+                kept_out = excluded | self._likely_answers(matrix, positive, teacher)
+                negatives = (~excluded).sum() - len(positive)
+                metrics[f"masked_{term}"] = (kept_out & ~excluded).sum() / negatives.clamp(min=1)
+            parts[term] = weight * info_nce(matrix * scale, positive, kept_out)
             metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
             if self.log_scales[term].requires_grad:
                 metrics[f"temperature_{term}"] = 1 / scale.detach()
+        if self.distillation is not None:
+            assert teacher is not None, "needs_teacher says so"
+            parts["distillation"] = self.distillation(matrices[self.distillation.score], teacher, excluded)
         return LossOutput(parts, metrics)
+
+    def _matrices(self, scores: ScoreParts) -> dict[str, Tensor | None]:
+        matrices = {"pooled": scores.pooled, "late": scores.late}
+        if self.name == "hybrid" or (self.distillation is not None and self.distillation.score == "hybrid"):
+            matrices["hybrid"] = combine(scores, self.scoring)
+        return matrices
+
+    def _likely_answers(self, matrix: Tensor, positive: Tensor, teacher: Teacher | None) -> Tensor:
+        if self.positive_aware.by == "student":
+            return self.positive_aware.by_student(matrix, positive)
+        assert teacher is not None, "needs_teacher says so"
+        return self.positive_aware.by_teacher(teacher.columns, teacher.scores, matrix.shape[1])
 
 
 def _bounded(log_scale: Tensor) -> Tensor:

@@ -80,6 +80,14 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
         update["late_temperature"] = given.late_temperature or temperature
         update["pooled_weight"] = given.pooled_weight or 1.0
         update["late_weight"] = given.late_weight or 1.0
+    if given.distillation is not None:
+        own = given.distillation.temperature or temperature
+        filled = {
+            "score": given.distillation.score or ("hybrid" if name == "joint" else name),
+            "temperature": own,
+            "teacher_temperature": given.distillation.teacher_temperature or own,
+        }
+        update["distillation"] = given.distillation.model_copy(update=filled)
     return given.model_copy(update=update)
 
 
@@ -189,6 +197,22 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
+    return [*problems, *_teacher_problems(filled)]
+
+
+def _teacher_problems(recipe: Recipe) -> list[str]:
+    objective, problems = recipe.objective, []
+    distillation, masked = objective.distillation, objective.positive_aware
+    own = [section.negatives_per_query for section in recipe.data.training]
+    if not any(recipe.data.negatives_per_query if count is None else count for count in own):
+        rule = "a teacher judges a row's explicit negatives: set data.negatives_per_query to at least 1"
+        if distillation is not None:
+            problems.append(bad_value("objective.distillation.weight", distillation.weight, rule))
+        if masked is not None and masked.by == "teacher":
+            problems.append(bad_value("objective.positive_aware.by", masked.by, rule))
+    if distillation is not None and distillation.score == "pooled" and recipe.mode == "projection":
+        rule = "a projection does not touch the pooled vector, so this would train nothing; use late or hybrid"
+        problems.append(bad_value("objective.distillation.score", distillation.score, rule))
     return problems
 
 

@@ -135,6 +135,24 @@ class FullSection(Section):
     freeze_vision: bool = True
 
 
+class PositiveAwareSection(Section):
+    """Candidates that score above `margin` times the positive's score are left out of the softmax, `by` the student's
+    own scores or by those of the teacher in the data."""
+
+    margin: float = Field(0.95, gt=0)
+    by: Literal["student", "teacher"] = "student"
+
+
+class DistillationSection(Section):
+    """A part of the loss that teaches the scores in the data. Null: `score` is the objective's (hybrid for joint),
+    `temperature` the objective's, `teacher_temperature` the same."""
+
+    weight: float = Field(1.0, gt=0)
+    score: Literal["hybrid", "late", "pooled"] | None = None
+    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    teacher_temperature: float | None = Field(None, gt=0)
+
+
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
 
@@ -146,6 +164,15 @@ class ObjectiveSection(Section):
     late_weight: float | None = Field(None, gt=0)
     learn_temperature: bool = False
     shared_negatives: bool = True
+    positive_aware: PositiveAwareSection | None = None
+    distillation: DistillationSection | None = None
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether training rows must bring a teacher's scores."""
+        return self.distillation is not None or (
+            self.positive_aware is not None and self.positive_aware.by == "teacher"
+        )
 
 
 class GradientCachingSection(Section):

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
+from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.index import document_settings, model_fingerprint
 from smart_train.retrieval.mined_rows import RowWriter
@@ -220,7 +221,7 @@ def select_negatives(
         name: what tells the row from all others; `pick` random draws by it.
     """
     own = ranking.positives[positive]
-    margin = float("inf") if config.margin is None else own - (1 - config.margin) * abs(own)
+    margin = float("inf") if config.margin is None else margin_bound(own, config.margin)
     maximum = float("inf") if config.max_score is None else config.max_score
     others = [
         (place, score)

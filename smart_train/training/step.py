@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from smart_train.distributed import gather_keys, loss_weight, score_parts_across_ranks
-from smart_train.losses import ContrastiveObjective, check_positives, false_negatives, others_negatives
+from smart_train.losses import (
+    ContrastiveObjective,
+    Teacher,
+    check_positives,
+    check_teacher,
+    false_negatives,
+    others_negatives,
+)
 from smart_train.types import Embeddings, LossOutput
 
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
@@ -23,7 +32,8 @@ def contrastive_loss(
         queries: this rank's, Q. documents: this rank's, N; column `batch["positive"][i]` belongs to query i.
 
     Raises:
-        ScoreError: a positive without tokens (where the objective needs them), or fewer than two candidates.
+        ScoreError: a positive without tokens or a row without a teacher's scores (where the objective needs them), or
+            fewer than two candidates.
     """
     if "late" in objective.needs:
         check_positives(documents.lengths, batch["positive"], batch["rows"])
@@ -41,8 +51,18 @@ def contrastive_loss(
     if not objective.shared_negatives:
         owners, _ = gather_keys(batch["owner"].to(device))
         excluded |= others_negatives(keys["query_keys"], owners, all_positive)
-    output = objective(scores, positive, excluded)
+    output = objective(scores, positive, excluded, _teacher(batch, start, device) if objective.needs_teacher else None)
     weight = loss_weight(len(positive))
     parts = {name: part * weight for name, part in output.parts.items()} if weight != 1.0 else output.parts
     candidates = (~excluded).sum(dim=1).float().mean()
     return LossOutput(parts, {**output.metrics, "candidates": candidates})
+
+
+def _teacher(batch: Batch, start: int, device: torch.device) -> Teacher:
+    """This rank's, whose documents begin at column `start`. A teacher judges a query's own documents, and those are
+    always this rank's."""
+    scores = batch["teacher_scores"]
+    if scores.shape[1] == 1:  # rows of a source without negatives: nothing to judge, and no score is asked of them
+        scores = torch.zeros_like(scores)
+    check_teacher(scores, batch["rows"])
+    return Teacher(batch["own_documents"].to(device) + start, scores.to(device))

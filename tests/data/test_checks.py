@@ -84,3 +84,14 @@ def test_a_page_under_many_queries_is_decoded_once(pages: list[Path], write_json
     decoded: list[object] = []
     check_examples(rows, workers=1, decode=decoded.append)
     assert decoded == [pages[0]]
+
+
+def test_missing_teachers_scores_are_found_before_training(pages: list[Path], write_jsonl: Write) -> None:
+    row = {"query": "a", "positive": "pages/0.png", "negative_0": "pages/1.png"}
+    rows = load_examples(SourceConfig(write_jsonl({**row, "scores": [1.0, 0.5]}, row, {**row, "scores": [1.0, None]})))
+    assert check_examples(rows, negatives_per_query=1)[1].problems == []
+    with pytest.raises(DataError) as caught:
+        check_examples(rows, negatives_per_query=1, scores=True)
+    first, second = str(caught.value).splitlines()[1:]
+    assert "row 1: has no score of its positive; objective.distillation" in first
+    assert "row 2: has no score of its negative 0" in second

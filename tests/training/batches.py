@@ -7,7 +7,7 @@ from PIL import Image
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.data import PairCollator
-from smart_train.losses import ContrastiveObjective
+from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.models import TokenProjection
 from smart_train.models.peft import add_lora
 from smart_train.training import GradientCaching, TrainingModule
@@ -44,6 +44,7 @@ def example(index: int, negatives: int = 0) -> Example:
         document_ids=tuple(f"d{place}" for place in places),
         source="made",
         row=index,
+        scores=tuple(0.9 - 0.3 * ((7 * place) % 5) / 5 for place in places) if negatives else (),
     )
 
 
@@ -70,10 +71,21 @@ def tiny(mode: str, *, dropout: float = 0.0) -> SmartModel:
 
 
 def training_module(
-    model: SmartModel, objective: str, *, caching: GradientCaching | None = None, learn_temperature: bool = False
+    model: SmartModel,
+    objective: str,
+    *,
+    caching: GradientCaching | None = None,
+    learn_temperature: bool = False,
+    taught: bool = False,
 ) -> TrainingModule:
+    """`taught` distils the hybrid score and masks what the teacher scores near the positive: rows need negatives."""
     temperatures = dict.fromkeys(("pooled", "late", "hybrid"), 0.5)
     loss = ContrastiveObjective(
-        objective, scoring=ScoringConfig(), temperatures=temperatures, learn_temperature=learn_temperature
+        objective,
+        scoring=ScoringConfig(),
+        temperatures=temperatures,
+        learn_temperature=learn_temperature,
+        positive_aware=PositiveAware(0.9, "teacher") if taught else None,
+        distillation=Distillation("hybrid", 0.2, 0.1) if taught else None,
     )
     return TrainingModule(model, loss, caching=caching).train()

@@ -27,14 +27,21 @@ CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
     "cached": ("full", "joint", GradientCaching(mini_batch_size=1), 1),
     "cached, accumulated": ("lora", "hybrid", GradientCaching(mini_batch_tokens=60), 2),
     "cached, projection": ("projection", "late", GradientCaching(mini_batch_size=1), 1),
+    "taught": ("full", "late", None, 1),
+    "taught, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
 }
+NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores of them
 
 
 def trained(folder: Path, case: str, ranks: int, *, caching: bool = True) -> dict[str, Tensor]:
     """The trained parameters after two steps of plain gradient descent."""
     mode, objective, cached, accumulation = CASES[case]
     torch.manual_seed(0)
-    module = training_module(tiny(mode), objective, caching=cached if caching else None, learn_temperature=True)
+    taught = case.startswith("taught")
+    negatives = NEGATIVES if taught else 0
+    module = training_module(
+        tiny(mode), objective, caching=cached if caching else None, learn_temperature=True, taught=taught
+    )
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=ROWS_PER_STEP // ranks,
@@ -50,8 +57,9 @@ def trained(folder: Path, case: str, ranks: int, *, caching: bool = True) -> dic
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
-    rows = [example(index) for index in range(2 * ROWS_PER_STEP * accumulation)]
-    SmartTrainer(module, arguments, examples=rows, collator=PairCollator(module.model.family)).train()
+    rows = [example(index, negatives) for index in range(2 * ROWS_PER_STEP * accumulation)]
+    collator = PairCollator(module.model.family, negatives_per_query=negatives)
+    SmartTrainer(module, arguments, examples=rows, collator=collator).train()
     return {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
 
 

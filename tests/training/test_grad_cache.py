@@ -115,6 +115,16 @@ def test_explicit_negatives() -> None:
     assert_same(step(training_module(model, "joint", caching=GradientCaching(5, None)), inputs), plain)
 
 
+@pytest.mark.parametrize("objective", ["joint", "late"])
+def test_a_teachers_scores(objective: str) -> None:
+    model = tiny("full")
+    inputs = batch(model, 4, negatives=2)
+    plain = step(training_module(model, objective, taught=True), inputs)
+    untaught = step(training_module(model, objective), inputs)
+    assert (plain[0] - untaught[0]).abs() > 1e-3
+    assert_same(step(training_module(model, objective, taught=True, caching=GradientCaching(5)), inputs), plain)
+
+
 def test_by_tokens() -> None:
     model = tiny("full")
     inputs = batch(model, 7)

@@ -1,0 +1,89 @@
+"""Learning a teacher's order of a query's own documents: the positive and its explicit negatives.
+
+    KL(p_t || p_s) = sum_k p_t[k] * (log p_t[k] - log p_s[k]),  p = softmax(score / temperature) over the documents k
+
+mean over queries. The teacher is whatever gave the data its scores: a larger model, a cross-encoder, or the model that
+mined the negatives. A wrongly labelled negative that the teacher scores high is taught as such and not pushed away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smart_train.errors import ScoreError
+
+DISTILLED = ("hybrid", "late", "pooled")
+
+
+class Teacher(NamedTuple):
+    """A teacher's view of each query's own documents.
+
+    columns: int64 [Q, K], their columns in the score matrix, the positive first. scores: fp32 [Q, K].
+    """
+
+    columns: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How much, and of which score.
+
+    Args:
+        score: the student's score that learns: hybrid, late or pooled.
+        temperature: of the student's softmax. teacher_temperature: of the teacher's, whose scores may have another
+            scale: the smaller, the more its first choice counts.
+        weight: of the part in the loss.
+
+    Raises:
+        ScoreError: an unknown score, or a number that is not above 0.
+    """
+
+    score: str
+    temperature: float
+    teacher_temperature: float
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.score not in DISTILLED:
+            raise ScoreError(f"distillation score {self.score!r} is unknown; choose {', '.join(DISTILLED)}")
+        for name in ("temperature", "teacher_temperature", "weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ScoreError(f"distillation {name} is {getattr(self, name)}; it must be a number above 0")
+
+    def __call__(self, scores: Tensor, teacher: Teacher, excluded: Tensor) -> Tensor:
+        """The weighted loss, a scalar.
+
+        Args:
+            scores: fp32 [Q, N]. excluded: bool [Q, N], documents that are no negatives of a query: the same page again
+                under another row. They are left out on both sides.
+        """
+        left_out = excluded.gather(1, teacher.columns)
+        student = scores.gather(1, teacher.columns)
+        wanted = _log_softmax(teacher.scores.to(student.dtype), self.teacher_temperature, left_out)
+        found = _log_softmax(student, self.temperature, left_out)
+        # Left-out documents have probability 0 on both sides; their -inf - -inf must not reach the sum.
+        terms = wanted.exp() * (wanted - found).masked_fill(left_out, 0.0)
+        return self.weight * terms.sum(dim=1).mean()
+
+
+def check_teacher(scores: Tensor, rows: Sequence[str]) -> None:
+    """Raises ScoreError naming the rows whose documents the teacher [Q, K] did not score (NaN)."""
+    lacking = scores.isnan().any(dim=1).nonzero().flatten().tolist()
+    if lacking:
+        named = ", ".join(rows[i] for i in lacking[:5])
+        raise ScoreError(
+            f"{len(lacking)} row(s) lack a teacher's score of their positive or of a negative that is used: {named}"
+        )
+
+
+def _log_softmax(scores: Tensor, temperature: float, left_out: Tensor) -> Tensor:
+    # A finite fill: the gradient of log_softmax through -inf is fine, that of what follows is NaN.
+    filled = (scores / temperature).masked_fill(left_out, torch.finfo(scores.dtype).min)
+    return torch.log_softmax(filled, dim=1)
