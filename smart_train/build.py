@@ -91,22 +91,6 @@ def base_model(
     )
 
 
-def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
-    """`name_or_path` as it was saved, its own scoring and prompts; None is the recipe's base.
-
-    Raises:
-        ModelError: the base would be drawn at random, whose ranks mean nothing; or nothing loadable is there.
-    """
-    if name_or_path is not None:
-        return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
-    if recipe.model.from_config is not None:
-        raise ModelError(
-            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
-            "model: --model RUN/export"
-        )
-    return base_model(recipe)
-
-
 def check_start(recipe: Recipe, folder: Path) -> None:
     """Raises ModelError when the model in `folder` is one that the recipe's way of training would bury or replace."""
     kind = None
