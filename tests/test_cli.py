@@ -297,5 +297,8 @@ def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path)
         "base": str(model),
     }
     assert SmartModel.from_pretrained(tmp_path / "p").projection.dim == 8
+    seen = run("inspect", tmp_path / "p").out
+    for words in ("token projection", f"hidden_size {width}, dim 8, hidden_dim None, layers [-1]", str(model)):
+        assert words in seen
     again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
     assert again.status == 2 and "no file that torch.save wrote" in again.err

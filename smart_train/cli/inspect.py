@@ -51,7 +51,7 @@ def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
 def _model_rows(path: Path) -> list[tuple[str, str]]:
     from safetensors import safe_open
 
-    from smart_train.models.heads import WEIGHTS_NAME
+    from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME
     from smart_train.models.peft import ADAPTER_CONFIG
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 
@@ -60,13 +60,17 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     if not weights and not any((path / name).is_file() for name in known):
         raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(known)})")
     kind = "backbone"
-    for name, meaning in ((ADAPTER_CONFIG, "adapter"), (WEIGHTS_NAME, "token projection")):
-        if (path / name).is_file():
-            kind = meaning
+    if (path / ADAPTER_CONFIG).is_file():
+        kind = "adapter"
+    elif (path / WEIGHTS_NAME).is_file() and not (path / "config.json").is_file():
+        kind = "token projection"
     config = SmartConfig.read(path)
     rows = [("model", kind), ("family", config.family or "found from config.json when loaded")]
     if config.base:
         rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
+    if (path / CONFIG_NAME).is_file():
+        shape = json.loads((path / CONFIG_NAME).read_text())
+        rows.append(("projection", ", ".join(f"{name} {value}" for name, value in shape.items())))
     if config.scoring is not None:
         rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in config.scoring.to_dict().items())))
     prompts = {name: value for name, value in config.prompts.to_dict().items() if value is not None}

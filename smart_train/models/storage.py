@@ -78,6 +78,10 @@ def load_model(
     folder = locate(name_or_path, revision)
     saved = SmartConfig.read(folder)
     owns_weights = saved.base is None
+    if owns_weights and (folder / heads.CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder}: a token projection that names no base; load the base with projection={str(folder)!r}"
+        )
     base_folder = folder if owns_weights else locate_base(saved, folder)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

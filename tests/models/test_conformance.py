@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
-from smart_train.models import FAMILIES
+from smart_train.models import FAMILIES, TokenProjection
 from smart_train.models.peft import adapted_modules, add_lora
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.storage import load_weights
@@ -285,6 +285,27 @@ def test_a_lora_step_leaves_vision_alone_and_merges_exactly(make, inputs, name, 
     assert torch.equal(again.encode_document(items).packed, trained.packed)
     model.backbone = model.backbone.merge_and_unload(safe_merge=True)
     torch.testing.assert_close(model.encode_document(items).packed, trained.packed, atol=1e-5, rtol=0)
+
+
+@EVERY
+def test_a_projection_of_two_layers_trains_and_travels_without_the_base(make, inputs, name, tmp_path):
+    items = inputs(name)
+    make(name).save_pretrained(tmp_path / "base")
+    model = SmartModel.from_pretrained(tmp_path / "base", device="cpu")
+    pooled = model.encode_document(items).pooled
+    model.freeze_backbone()
+    model.add_projection(TokenProjection(model.hidden_size, 8, hidden_dim=12, layers=(-1, 1)))
+    model.train()
+    model(model.family.featurize(items, "query")).packed[:, 0].sum().backward()
+    trained = {key for key, value in model.named_parameters() if value.grad is not None}
+    assert trained == {f"projection.{key}" for key, _ in model.projection.named_parameters()}
+    torch.optim.SGD(model.projection.parameters(), lr=0.1).step()
+    model.eval().save_pretrained(tmp_path / "projection")
+    ours = model.encode_document(items)
+    theirs = SmartModel.from_pretrained(tmp_path / "projection", device="cpu").encode_document(items)
+    assert torch.equal(ours.packed, theirs.packed) and ours.packed.shape[1] == 8
+    assert torch.equal(ours.pooled, theirs.pooled)
+    torch.testing.assert_close(ours.pooled, pooled, atol=1e-6, rtol=0)
 
 
 @EVERY

@@ -126,6 +126,14 @@ def test_converted_it_loads_by_itself_or_on_a_base(case: str, base: Path, tmp_pa
         assert torch.equal(model.encode_document(mixed).packed, expected.packed)
 
 
+def test_a_projection_without_a_base_says_how_to_load_it(tmp_path: Path) -> None:
+    convert_projection(publish(tmp_path / "adapter.pt", Theirs(24)), tmp_path / "alone")
+    with pytest.raises(
+        ModelError, match="alone: a token projection that names no base; load the base with projection="
+    ):
+        SmartModel.from_pretrained(tmp_path / "alone")
+
+
 def test_half_precision_weights_are_read_as_they_are(tmp_path: Path) -> None:
     theirs = Theirs(24).bfloat16()
     projection = convert_projection(publish(tmp_path / "adapter.pt", theirs), tmp_path / "converted").projection
