@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from smart_train.data import (
     CheckReport,
@@ -20,6 +20,7 @@ from smart_train.data import (
 )
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
+from smart_train.media import verify_image
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import SourceSection
 from smart_train.types import Example, ModelInput
@@ -53,9 +54,19 @@ def negatives(recipe: Recipe) -> list[int]:
     ]
 
 
-def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckReport]:
+def usable_rows(
+    recipe: Recipe,
+    name: str,
+    *,
+    on_error: Literal["fail", "skip"] | None = None,
+    workers: int | None = None,
+    decode: Callable[[Any], None] = verify_image,
+) -> tuple[Sequence[Example], CheckReport]:
     """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others. Several
     sources give a `Mixture`.
+
+    Args:
+        on_error: in the place of the recipe's. workers, decode: as `check_examples`.
 
     Raises:
         DataError: beginning with the section's name: a source, a column or a row cannot be used, or none is left. What
@@ -69,9 +80,11 @@ def usable_rows(recipe: Recipe, name: str) -> tuple[Sequence[Example], CheckRepo
         try:
             rows, report = check_examples(
                 examples(section),
-                on_error=recipe.data.on_error,
+                on_error=on_error or recipe.data.on_error,
                 negatives_per_query=count,
                 scores=count > 0 and recipe.objective.needs_teacher,
+                workers=workers,
+                decode=decode,
             )
             kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
             reports.append(report)

@@ -13,7 +13,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from smart_train import build
 from smart_train.errors import DataError, ModelError, SmartTrainError
 from smart_train.losses.contrastive import OBJECTIVES
-from smart_train.models import SmartModel
+from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.training.schedule import Schedule
@@ -31,25 +31,33 @@ class Plan:
     Attributes:
         quantities: label -> what to print. problems: mistakes that make the run impossible.
         unchecked: what needs the Hub or other files that are out of reach now, each with the reason.
+        family: of the model, which turns inputs into tokens; None where the model is out of reach.
     """
 
     quantities: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    family: Family | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """(label, value) in the order to print."""
         return [*self.quantities.items(), *(("not checked", reason) for reason in self.unchecked)]
 
 
-def derive(recipe: Recipe) -> Plan:
-    """Checks data rows, files, the model's configuration and processor; derives the quantities of the run."""
+def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
+    """Checks data rows, files, the model's configuration and processor; derives the quantities of the run.
+
+    Args:
+        training: the usable training rows, from whoever has checked the data already; None checks it here.
+    """
     plan = Plan()
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
-    training = _data(recipe, plan)
+    if training is None:
+        training = _data(recipe, plan)
     skeleton = _skeleton(recipe, plan)
     _batches(recipe, plan, training)
     if skeleton is not None:
+        plan.family = skeleton.family
         _parameters(recipe, plan, skeleton)
         if training:
             _memory(recipe, plan, skeleton, training[:_SAMPLE])

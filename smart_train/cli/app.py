@@ -19,6 +19,7 @@ from smart_train.cli.push import push
 from smart_train.cli.search import search
 from smart_train.cli.train import train
 from smart_train.cli.validate import validate
+from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
 from smart_train.errors import Interrupted, SmartTrainError
 
@@ -35,6 +36,7 @@ for _command in (
     launch,
     train,
     validate,
+    validate_data,
     evaluate,
     export,
     verify,

@@ -196,6 +196,10 @@ class Family(ABC):
             ModelError: a video, whose tokens depend on its frames, or what the family cannot read.
         """
 
+    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
+        """How many of an input's tokens stand for its images, whose (width, height) in pixels are given."""
+        return 0
+
     @property
     @abstractmethod
     def special_ids(self) -> Tensor:

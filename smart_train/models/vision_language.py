@@ -112,12 +112,13 @@ class VisionLanguageFamily(Family):
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
         if item.video is not None:
             raise ModelError(f"{self.name}: the tokens of a video cannot be counted without reading it")
+        text = self.processor.tokenizer(self.render(item, role))["input_ids"]
+        return len(text) - len(image_sizes) + self.visual_tokens(image_sizes)  # the text has one for each image
+
+    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         images = self.processor.image_processor
         patches = [images.get_number_of_image_patches(height, width, {}) for width, height in image_sizes]
-        text = self.processor.tokenizer(self.render(item, role))["input_ids"]
-        return len(text) + sum(
-            count // images.merge_size**2 - 1 for count in patches
-        )  # in the text, one stands for all
+        return sum(count // images.merge_size**2 for count in patches)
 
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""

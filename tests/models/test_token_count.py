@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from smart_train.errors import ModelError
@@ -31,6 +32,7 @@ def test_pages_are_counted_by_their_size(tmp_path: Path, name: str, kind: str, b
         for role in ("query", "document"):
             features = made.featurize([item], role)
             assert made.token_count(item, role, images) == features["attention_mask"].sum()
+            assert made.visual_tokens(images) == torch.isin(features["input_ids"], made.visual_ids).sum()
     with pytest.raises(ModelError, match="the tokens of a video cannot be counted"):
         made.token_count(ModelInput(video="v.mp4"), "document", ())
 

@@ -1,0 +1,55 @@
+"""`smart-train validate-data`: read every row and page, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smart_train.cli.arguments import Overrides
+from smart_train.cli.output import plain_console
+from smart_train.errors import DataError
+
+FAILED = 1
+_RECIPES = (".yaml", ".yml")
+
+
+def validate_data(
+    source: Annotated[
+        str, typer.Argument(help="A recipe, or rows: a file, a folder or a Hub data set.", metavar="RECIPE|PATH")
+    ],
+    overrides: Overrides = None,
+    split: Annotated[str | None, typer.Option(help="Of PATH, where it has several.")] = None,
+    against: Annotated[str | None, typer.Option(help="Held-out rows to hold PATH against.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("data_report"),
+    samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = 24,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one per core if not given.")] = None,
+) -> None:
+    """Check every row and page of RECIPE's data, or of PATH: unreadable and extreme images, empty and repeated queries,
+    leakage, languages; for a recipe also tokens, what is cut, and memory. Ends with status 1 when it fails."""
+    from smart_train.validation import print_validation, validate, write_page
+
+    if Path(source).suffix.lower() in _RECIPES:
+        if split is not None or against is not None:
+            raise DataError("--split and --against belong to a PATH; a recipe names its own parts")
+        from smart_train.data_report import validate_recipe
+        from smart_train.prepare import prepare_data
+        from smart_train.recipe import load_recipe
+
+        recipe = load_recipe(Path(source), overrides or ())
+        prepare_data(recipe.data.prepare, plain_console())
+        report, parts = validate_recipe(recipe, source=source, workers=workers)
+    else:
+        if overrides:
+            raise DataError(f"{overrides[0]}: changes a recipe, and {source} is none (no {' or '.join(_RECIPES)} file)")
+        from smart_train.validation.paths import read_path
+
+        parts = read_path(source, split=split, against=against, workers=workers)
+        report = validate(parts, source=source)
+    console = plain_console()
+    print_validation(report, console)
+    report.save(output)
+    console.print(f"Written: {output / 'report.json'}, {write_page(report, parts, output, samples=samples)}")
+    if not report.passed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,55 @@
+"""Validation of a recipe's data: its parts as the run would read them, and what the run amounts to on them."""
+
+from __future__ import annotations
+
+from smart_train import build
+from smart_train.errors import DataError
+from smart_train.plan import derive
+from smart_train.recipe import Recipe
+from smart_train.types import ModelInput
+from smart_train.validation import Finding, Part, ValidationReport, read_corpus, read_part, validate
+
+
+def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) -> tuple[ValidationReport, list[Part]]:
+    """Reads all rows and pages that `recipe` names, and counts their tokens for its model.
+
+    Args:
+        source: the recipe's name in the report. workers: threads that decode; None: one per core, at most 16.
+    """
+    parts = [
+        read_part(
+            name,
+            lambda decode, name=name: build.usable_rows(recipe, name, on_error="skip", workers=workers, decode=decode),
+        )
+        for name in build.sources(recipe)
+    ]
+    broken = None
+    held_out = next((part for part in parts if part.name == "evaluation"), None)
+    if held_out is not None and held_out.rows:
+        try:
+            corpus = _corpus(recipe, held_out)
+        except DataError as error:
+            broken = Finding("error", "evaluation set", held_out.name, 1, str(error))
+        else:
+            parts += [read_corpus("corpus", corpus, workers=workers)] if corpus else []
+    plan = derive(recipe, parts[0].examples)
+    report = validate(
+        parts,
+        source=source,
+        family=plan.family,
+        skips=recipe.data.on_error == "skip",
+        plan=plan.quantities,
+        plan_problems=plan.problems,
+        unchecked=plan.unchecked,
+    )
+    if broken is not None:
+        report.findings.insert(0, broken)
+    return report, parts
+
+
+def _corpus(recipe: Recipe, held_out: Part) -> list[tuple[str, ModelInput]]:
+    """The documents that are searched and answer no query. Raises DataError where ids and contents do not agree."""
+    judged = build.evaluation_set(recipe, held_out.examples)
+    known = {identity for example in held_out.examples for identity in example.document_ids}
+    pairs = zip(judged.document_ids, judged.documents, strict=True)
+    return [(identity, document) for identity, document in pairs if identity not in known]

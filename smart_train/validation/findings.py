@@ -1,0 +1,191 @@
+"""What is wrong with a data set, or may be: one function for each kind of mistake."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from smart_train.validation.images import near_duplicates
+from smart_train.validation.reading import Part, Row
+
+SHOWN = 20  # examples kept of each finding
+LONGEST_RATIO = 200  # the image processors of the Qwen-VL line refuse longer ones
+LONG_RATIO, SHORT_SIDE, MANY_PIXELS = 10, 28, 40_000_000
+MANY_QUERIES = 20
+_PICTURES = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of mistake in one part, or between two.
+
+    Attributes:
+        severity: an "error" makes the validation fail; a "warning" is to be looked at.
+        count: how often. message: what it is, and what to do. examples: the first of them.
+        pictures: pairs of image references that show it.
+    """
+
+    severity: Literal["error", "warning"]
+    check: str
+    part: str
+    count: int
+    message: str
+    examples: tuple[str, ...] = ()
+    pictures: tuple[tuple[Any, Any], ...] = field(default=(), compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, without the pictures."""
+        return {
+            "severity": self.severity,
+            "check": self.check,
+            "part": self.part,
+            "count": self.count,
+            "message": self.message,
+            "examples": list(self.examples),
+        }
+
+
+def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
+    """What one part shows by itself. `skips`: rows that cannot be used are left out of the run, not its end."""
+    if part.problems:
+        done = "they are left out (data.on_error: skip)" if skips and part.rows else "mend or remove them"
+        severity = "warning" if skips and part.rows else "error"
+        yield _finding(severity, "unusable rows", part, part.problems, f"rows that cannot be used; {done}")
+    yield from _images(part)
+    if part.asks:
+        yield from _queries(part)
+
+
+def _images(part: Part) -> Iterator[Finding]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key in part.documents:
+        for facts in part.facts(key):
+            where = f"{part.positives[key][0].where if key in part.positives else 'a negative'}: "
+            size = f"{where}{facts.width} x {facts.height}"
+            if facts.ratio > LONGEST_RATIO:
+                groups["longest"].append(size)
+            elif facts.ratio > LONG_RATIO:
+                groups["long"].append(size)
+            elif min(facts.width, facts.height) < SHORT_SIDE:
+                groups["small"].append(size)
+            if facts.pixels > MANY_PIXELS:
+                groups["large"].append(size)
+            if facts.blank:
+                groups["blank"].append(size)
+    for kind, severity, message in (
+        ("longest", "error", f"images more than {LONGEST_RATIO} times as long as wide, which models refuse; cut them"),
+        ("long", "warning", f"images more than {LONG_RATIO} times as long as wide, which shrink beyond reading"),
+        ("small", "warning", f"images with a side below {SHORT_SIDE} pixels, which hold no visual token of their own"),
+        (
+            "large",
+            "warning",
+            f"images of more than {MANY_PIXELS // 10**6} megapixels, decoded anew at every step; shrink them",
+        ),
+        ("blank", "warning", "images that show nothing"),
+    ):
+        if groups[kind]:
+            yield _finding(severity, f"{kind} images", part, groups[kind], message)
+
+
+def _queries(part: Part) -> Iterator[Finding]:
+    by_query: dict[str, list[Row]] = defaultdict(list)
+    for row in part.rows:
+        by_query[row.query].append(row)
+    twice, elsewhere = [], []
+    for query, rows in by_query.items():
+        answers = {row.documents[0] for row in rows}
+        if len(answers) < len(rows):
+            twice.append(f"{query!r}: {_places(rows)}")
+        if len(answers) > 1:
+            elsewhere.append(f"{query!r} has {len(answers)} documents: {_places(rows)}")
+    if twice:
+        yield _finding("warning", "repeated rows", part, twice, "queries that come with the same document again")
+    if elsewhere:
+        yield _finding(
+            "warning", "repeated queries", part, elsewhere,
+            "queries with several documents: right where all of them answer, vague queries otherwise",
+        )  # fmt: skip
+    crowded = sorted(
+        ((len(rows), rows) for rows in part.positives.values() if len(rows) > MANY_QUERIES), key=lambda item: -item[0]
+    )
+    if crowded:
+        yield _finding(
+            "warning", "crowded documents", part, [f"{count} queries: {_places(rows)}" for count, rows in crowded],
+            f"documents with more than {MANY_QUERIES} queries, which outweigh the others",
+        )  # fmt: skip
+    self_negative = [row.where for row in part.rows if row.documents[0] in row.documents[1:]]
+    if self_negative:
+        yield _finding("error", "own negatives", part, self_negative, "rows whose answer is among their negatives")
+
+
+def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
+    """What `held_out` shares with `train`: figures measured on it would be too good, or, for negatives, too bad."""
+    leaked = [key for key in held_out.positives if key in train.positives]
+    where = [f"{held_out.positives[key][0].where} = {train.positives[key][0].where}" for key in leaked]
+    if leaked:
+        yield Finding(
+            "error", "leaked documents", f"{train.name} and {held_out.name}", len(leaked),
+            "documents that answer queries in both parts; split by document", tuple(where[:SHOWN]),
+        )  # fmt: skip
+    asked = {row.query: row for row in train.rows}
+    shared = [f"{row.where} = {asked[row.query].where}: {row.query!r}" for row in held_out.rows if row.query in asked]
+    if shared:
+        yield Finding(
+            "warning", "leaked queries", f"{train.name} and {held_out.name}", len(shared),
+            "queries that stand in both parts", tuple(shared[:SHOWN]),
+        )  # fmt: skip
+    pushed = [
+        f"{row.where} = {held_out.positives[key][0].where}"
+        for row in train.rows
+        for key in row.documents[1:]
+        if key in held_out.positives
+    ]
+    if pushed:
+        yield Finding(
+            "warning", "held-out negatives", f"{train.name} and {held_out.name}", len(pushed),
+            "training negatives that answer held-out queries: training pushes them away", tuple(pushed[:SHOWN]),
+        )  # fmt: skip
+    yield from _near(train, held_out)
+
+
+def _near(train: Part, held_out: Part) -> Iterator[Finding]:
+    first, second = _pages(train), _pages(held_out)
+    same = {key for key in held_out.positives if key in train.positives}
+    found = [
+        (first[row], second[column], bits)
+        for row, column, bits in near_duplicates([p for _, p in first], [p for _, p in second])
+        if second[column][0] not in same
+    ]
+    if not found:
+        return
+    pairs = [(train.positives[one[0]][0], held_out.positives[other[0]][0], bits) for one, other, bits in found]
+    yield Finding(
+        "warning", "near-duplicate pages", f"{train.name} and {held_out.name}", len({p[1].where for p in pairs}),
+        "held-out pages that look like training pages: the same page rendered again, another edition, or a form; look "
+        "at them", tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
+        tuple((train.documents[one[0]].images[0], held_out.documents[other[0]].images[0])
+              for one, other, _ in found[:_PICTURES]),
+    )  # fmt: skip
+
+
+def _pages(part: Part) -> list[tuple[int, bytes]]:
+    """Document key and fingerprint of every positive that is one image with something on it."""
+    found = []
+    for key in part.positives:
+        facts = part.facts(key)
+        if len(facts) == 1 and facts[0].fingerprint is not None:
+            found.append((key, facts[0].fingerprint))
+    return found
+
+
+def _finding(
+    severity: Literal["error", "warning"], check: str, part: Part, examples: Sequence[str], message: str
+) -> Finding:
+    return Finding(severity, check, part.name, len(examples), message, tuple(examples[:SHOWN]))
+
+
+def _places(rows: Sequence[Row]) -> str:
+    listed = ", ".join(row.where for row in rows[:3])
+    return f"{listed} and {len(rows) - 3} more" if len(rows) > 3 else listed

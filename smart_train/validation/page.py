@@ -1,0 +1,63 @@
+"""The report as one HTML file that needs nothing beside it: numbers, findings, and pairs to look at."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from smart_train.media import load_image
+from smart_train.validation.reading import Part
+from smart_train.validation.report import ValidationReport, write_whole
+
+PAGE_FILE = "report.html"
+_SIDE, _QUALITY = 420, 70
+_TEXT = 400  # characters of a document that is text
+
+
+def write_page(
+    report: ValidationReport, parts: Sequence[Part], folder: Path, *, samples: int = 24, seed: int = 0
+) -> Path:
+    """Writes `report.html` into `folder`, with `samples` pairs of every part that asks, drawn under `seed`."""
+    # Queries and paths are anybody's text: everything is escaped.
+    template = Environment(autoescape=True, trim_blocks=True).from_string(
+        files("smart_train.validation").joinpath("page.html.j2").read_text("utf-8")
+    )
+    drawn = {part.name: _pairs(part, samples, seed) for part in parts if part.asks and part.rows}
+    findings = [
+        (finding, [(_thumbnail(one), _thumbnail(other)) for one, other in finding.pictures])
+        for finding in report.findings
+    ]
+    return write_whole(folder / PAGE_FILE, template.render(report=report, findings=findings, samples=drawn))
+
+
+def _pairs(part: Part, count: int, seed: int) -> list[dict[str, Any]]:
+    rows = random.Random(f"{seed} {part.name}").sample(part.rows, min(count, len(part.rows)))
+    pairs = []
+    for row in sorted(rows, key=lambda row: row.place):
+        example = part.examples[row.place]
+        document = example.documents[0]
+        pairs.append(
+            {
+                "query": example.query.text or "(an image)",
+                "where": row.where,
+                "images": [_thumbnail(image) for image in document.images],
+                "text": (document.text or "")[:_TEXT],
+            }
+        )
+    return pairs
+
+
+def _thumbnail(reference: Any) -> str:
+    """A small copy of an image as a data URI."""
+    image = load_image(reference)
+    image.thumbnail((_SIDE, _SIDE))
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"

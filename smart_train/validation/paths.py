@@ -1,0 +1,36 @@
+"""The parts of a data set that is named by its path alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smart_train.data import SourceConfig, load_examples
+from smart_train.validation.reading import Part, read_rows
+from smart_train.validation.report import TRAIN
+
+# Names of JSON lines files in one folder that belong together; the first is what the others are held against.
+_SPLITS = (TRAIN, "held_out", "validation", "dev", "evaluation", "test")
+
+
+def read_path(
+    path: str, *, split: str | None = None, against: str | None = None, workers: int | None = None
+) -> list[Part]:
+    """Reads a source, and, to be held against it, a second one.
+
+    Args:
+        path: as `SourceConfig.path`. A folder with `train.jsonl` and, say, `held_out.jsonl` gives both parts.
+        split: of `path`; None reads all that a folder of JSON lines has.
+        against: the held-out part, as a path.
+
+    Raises:
+        DataError: a source does not exist or has no usable columns.
+    """
+    names = [name for name in _SPLITS if Path(path, f"{name}.jsonl").is_file()]
+    if split is None and against is None and len(names) > 1:
+        return [
+            read_rows(name, load_examples(SourceConfig(Path(path, f"{name}.jsonl"))), workers=workers) for name in names
+        ]
+    parts = [read_rows(TRAIN, load_examples(SourceConfig(path, split=split)), workers=workers)]
+    if against is not None:
+        parts.append(read_rows("held_out", load_examples(SourceConfig(against)), workers=workers))
+    return parts

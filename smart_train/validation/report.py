@@ -1,0 +1,167 @@
+"""All that a validation found, as numbers and findings; printed, written as JSON, and judged."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smart_train.validation.findings import Finding, find_between, find_in_part
+from smart_train.validation.language import language_mix
+from smart_train.validation.reading import Part
+from smart_train.validation.tokens import Counter, Tokens, count_tokens
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TRAIN = "train"
+REPORT_FILE = "report.json"
+_QUANTILES = {"least": 0, "median": 50, "p95": 95, "most": 100}
+
+
+@dataclass
+class ValidationReport:
+    """What a validation found.
+
+    Attributes:
+        source: what was validated. findings: the errors first.
+        statistics: part -> quantity -> a number, or {"least", "median", "p95", "most", "mean"}, or {name: count}.
+        plan: what a recipe amounts to on this data, label -> value; empty where there is no recipe.
+        unchecked: what could not be looked at, with the reason.
+    """
+
+    source: str
+    findings: list[Finding]
+    statistics: dict[str, dict[str, Any]]
+    plan: dict[str, str] = field(default_factory=dict)
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no finding is an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "source": self.source,
+            "passed": self.passed,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "statistics": self.statistics,
+            "plan": self.plan,
+            "unchecked": self.unchecked,
+        }
+
+    def save(self, folder: Path) -> Path:
+        """Writes `report.json` into `folder`, in one step."""
+        return write_whole(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+
+
+def validate(
+    parts: Sequence[Part],
+    *,
+    source: str,
+    family: Counter | None = None,
+    skips: bool = False,
+    plan: Mapping[str, str] | None = None,
+    plan_problems: Sequence[str] = (),
+    unchecked: Sequence[str] = (),
+) -> ValidationReport:
+    """Checks parts that were read, each by itself and those that ask against the one called "train".
+
+    Args:
+        family: counts tokens; None leaves them out, which `unchecked` then says.
+        skips: rows that cannot be used are left out of the run (data.on_error: skip).
+        plan, plan_problems: what follows from a recipe, and why it cannot run.
+    """
+    findings = [Finding("error", "recipe", "all", 1, problem) for problem in plan_problems]
+    statistics: dict[str, dict[str, Any]] = {}
+    unchecked = list(unchecked)
+    if family is None:
+        unchecked.append("tokens, truncation and memory: no model is known (they are counted for a recipe)")
+    for part in parts:
+        findings += find_in_part(part, skips=skips)
+        tokens = count_tokens(part, family) if family is not None else None
+        findings += tokens.findings if tokens is not None else []
+        statistics[part.name] = _statistics(part, tokens)
+    train = next((part for part in parts if part.name == TRAIN), None)
+    for part in parts:
+        if train is not None and part is not train and part.asks:
+            findings += find_between(train, part)
+    findings.sort(key=lambda finding: finding.severity != "error")
+    return ValidationReport(source, findings, statistics, dict(plan or {}), unchecked)
+
+
+def _statistics(part: Part, tokens: Tokens | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"rows": part.total, "usable rows": len(part.rows)}
+    if part.asks:
+        values["different queries"] = len({row.query for row in part.rows})
+        values["documents with a query"] = len(part.positives)
+    values["documents"] = len(part.documents)
+    images = [facts for key in part.documents for facts in part.facts(key)]
+    spread: dict[str, Sequence[float]] = {
+        "queries of a document": [len(rows) for rows in part.positives.values()] if part.asks else [],
+        "query characters": [len(row.query) for row in part.rows] if part.asks else [],
+        "image width": [facts.width for facts in images],
+        "image height": [facts.height for facts in images],
+        "megapixels": [facts.pixels / 1e6 for facts in images],
+        "query tokens": tokens.query if tokens is not None else [],
+        "document tokens": tokens.document if tokens is not None else [],
+        "visual tokens": tokens.visual if tokens is not None else [],
+    }
+    values |= {name: _quantiles(numbers) for name, numbers in spread.items() if numbers}
+    if part.asks:
+        values["languages of queries (estimate)"] = language_mix(row.query for row in part.rows)
+    return values
+
+
+def _quantiles(numbers: Sequence[float]) -> dict[str, float]:
+    found = {name: float(np.percentile(numbers, share)) for name, share in _QUANTILES.items()}
+    return {name: round(value, 2) for name, value in {**found, "mean": float(np.mean(numbers))}.items()}
+
+
+def print_validation(report: ValidationReport, console: Console) -> None:
+    """The numbers, the findings with their first examples, and whether it passed."""
+    from rich.table import Table
+
+    for part, values in report.statistics.items():
+        table = Table("", "least", "median", "95 %", "most", "mean", title=part, title_justify="left", box=None)
+        for name, value in values.items():
+            if isinstance(value, dict) and "median" in value:
+                table.add_row(name, *(f"{value[column]:,g}" for column in (*_QUANTILES, "mean")))
+            elif not isinstance(value, dict):
+                table.add_row(name, "", f"{value:,}")
+        console.print(table)
+        for name, value in values.items():
+            if isinstance(value, dict) and "median" not in value:
+                console.print(f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in value.items()))
+        console.print()
+    for label, value in report.plan.items():
+        console.print(f"{label}: {value}")
+    for reason in report.unchecked:
+        console.print(f"not checked: {reason}")
+    for finding in report.findings:
+        console.print(
+            f"\n{finding.severity.upper()} {finding.check} in {finding.part}, {finding.count}: {finding.message}"
+        )
+        for example in finding.examples[:5]:
+            console.print(f"  {example}")
+        if finding.count > 5 and len(finding.examples) > 5:
+            console.print(f"  ... and {finding.count - 5} more")
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    verdict = "PASSED" if report.passed else "FAILED"
+    console.print(f"\n{verdict}: {errors} kinds of errors, {len(report.findings) - errors} of warnings")
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Writes a file under a temporary name and moves it, so that `path` is never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return path

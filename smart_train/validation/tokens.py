@@ -1,0 +1,97 @@
+"""How many tokens the queries and documents of a part have for a model, and what of them does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from tqdm.auto import tqdm
+
+from smart_train.errors import DataError, ModelError
+from smart_train.media import image_key
+from smart_train.types import ModelInput
+from smart_train.validation.findings import SHOWN, Finding
+from smart_train.validation.reading import Part
+
+
+class Counter(Protocol):
+    """What is asked of a model family."""
+
+    @property
+    def max_length(self) -> int: ...
+
+    def token_count(
+        self, item: ModelInput, role: Literal["query", "document"], image_sizes: Sequence[tuple[int, int]]
+    ) -> int: ...
+
+    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int: ...
+
+
+@dataclass
+class Tokens:
+    """Token counts of a part, before anything is cut: one for each different query and document; `visual` for documents
+    with images."""
+
+    query: list[int] = field(default_factory=list)
+    document: list[int] = field(default_factory=list)
+    visual: list[int] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def count_tokens(part: Part, family: Counter) -> Tokens:
+    """Counts all queries and documents of `part`, from texts and image sizes; with a bar on a terminal."""
+    tokens = Tokens()
+    cut: dict[str, list[str]] = {"query": [], "document": []}
+    refused: list[str] = []
+    too_large: list[str] = []
+    queries = {row.query: row for row in part.rows}.values() if part.asks else ()
+    work: list[tuple[Literal["query", "document"], str, Callable[[], ModelInput]]] = [
+        ("query", row.where, lambda row=row: part.examples[row.place].query) for row in queries
+    ]
+    where = {key: rows[0].where for key, rows in part.positives.items()}
+    work += [("document", where.get(key, "a negative"), lambda item=item: item) for key, item in part.documents.items()]
+    for role, place, get in tqdm(work, desc=f"counting tokens, {part.name}", leave=False, disable=None):
+        item = get()
+        sizes = [(part.images[image_key(i)].width, part.images[image_key(i)].height) for i in item.images]
+        try:
+            count = family.token_count(item, role, sizes)
+            visual = family.visual_tokens(sizes) if sizes else 0
+        except (ModelError, DataError, ValueError) as error:  # the last is what image processors raise
+            refused.append(f"{place}: {error}")
+            continue
+        getattr(tokens, role).append(count)
+        if sizes and role == "document":
+            tokens.visual.append(visual)
+        if visual > family.max_length:
+            too_large.append(f"{place}: {visual} visual tokens")
+        elif count > family.max_length:
+            cut[role].append(f"{place}: {count} tokens")
+    tokens.findings = list(_findings(part, family.max_length, cut, too_large, refused))
+    return tokens
+
+
+def _findings(
+    part: Part, limit: int, cut: dict[str, list[str]], too_large: list[str], refused: list[str]
+) -> Iterator[Finding]:
+    if refused:
+        yield _finding("error", "unreadable for the model", part, refused, "inputs that the model cannot take")
+    if too_large:
+        yield _finding(
+            "error", "too large for the model", part, too_large,
+            f"documents with more visual tokens than model.max_length {limit}; lower model.max_pixels",
+        )  # fmt: skip
+    for role, examples in cut.items():
+        if examples:
+            plural = {"query": "queries", "document": "documents"}[role]
+            yield _finding(
+                "warning",
+                f"cut {plural}",
+                part,
+                examples,
+                f"{plural} longer than model.max_length {limit}: their text is cut",
+            )
+
+
+def _finding(severity: Literal["error", "warning"], check: str, part: Part, found: list[str], message: str) -> Finding:
+    return Finding(severity, check, part.name, len(found), message, tuple(found[:SHOWN]))

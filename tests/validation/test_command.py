@@ -1,0 +1,99 @@
+"""`smart-train validate-data`: a recipe or a path, its files, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smart_train.cli import main
+from tests.runs import recipe_values, write_rows
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """`smart-train validate-data ARGUMENTS`, in tmp_path; its exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["smart-train", "validate-data", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            return end.code or 0
+        return 0
+
+    return call
+
+
+def test_a_recipe(run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("recipe.yaml").write_text(yaml.safe_dump(recipe_values(tiny_data, tmp_path / "run")))
+    assert run("recipe.yaml", "data.negatives_per_query=1", "--output", "report") == 0
+    out = capsys.readouterr().out
+    for expected in ("visual tokens", "memory per process", "candidates per query", "PASSED: 0 kinds of errors"):
+        assert expected in out
+    report = json.loads(Path("report/report.json").read_text())
+    assert report["passed"] and report["unchecked"] == []
+    assert report["statistics"]["train"]["visual tokens"]["median"] == 4, "64 x 64 pixels"
+    assert set(report["statistics"]) == {"train", "evaluation"}
+    assert run("recipe.yaml", "data.negatives_per_query=2") == 1
+    out = capsys.readouterr().out
+    assert "ERROR unusable rows in train, 1: " in out and "no rows are left of 24:" in out
+    assert Path("data_report/report.json").is_file()
+
+
+def test_the_page_shows_pairs_and_trusts_no_text(run, tiny_data: Path, tmp_path: Path) -> None:
+    rows = [{"query": f"<script>alert({number})</script>", "positive": f"train-{number}.png"} for number in range(9)]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for row in rows:
+        Path(row["positive"]).write_bytes((tiny_data / row["positive"]).read_bytes())
+    assert run("mine.jsonl", "--samples", 5) == 0
+    html = Path("data_report/report.html").read_text()
+    assert html.count("data:image/jpeg;base64,") == 5 and html.count("<figcaption>") == 5
+    assert "<script>" not in html and "&lt;script&gt;" in html
+    first = html
+    assert run("mine.jsonl", "--samples", 5) == 0
+    assert Path("data_report/report.html").read_text() == first, "the same pairs again"
+
+
+def test_parts_of_a_folder_are_held_against_each_other(
+    run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny_data) == 0
+    assert {"train", "held_out"} == set(json.loads(Path("data_report/report.json").read_text())["statistics"])
+    assert run(tiny_data / "train.jsonl", "--against", tiny_data / "train.jsonl") == 1
+    assert "ERROR leaked documents in train and held_out, 24" in capsys.readouterr().out
+    assert run(tiny_data, "--split", "held_out") == 0
+    assert json.loads(Path("data_report/report.json").read_text())["statistics"]["train"]["rows"] == 10
+
+
+def test_an_evaluation_set_whose_ids_disagree_fails(
+    run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("held_out-0.png", "held_out-1.png"):
+        Path(name).write_bytes((tiny_data / name).read_bytes())
+    rows = [{"query": f"q {n}", "positive": f"held_out-{n}.png", "document_id": "one"} for n in range(2)]
+    held_out = write_rows(tmp_path / "rows.jsonl", rows)
+    values = recipe_values(tiny_data, tmp_path / "run", data={"evaluation": {"path": str(held_out)}})
+    Path("recipe.yaml").write_text(yaml.safe_dump(values))
+    assert run("recipe.yaml") == 1
+    assert "ERROR evaluation set in evaluation, 1: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.jsonl",), "nowhere.jsonl: no such file or folder"),
+        (("rows.jsonl", "data.on_error=skip"), "data.on_error=skip: changes a recipe, and rows.jsonl is none"),
+        (("recipe.yaml", "--split", "train"), "--split and --against belong to a PATH"),
+    ],
+)
+def test_calls_that_cannot_be_meant(
+    run, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    assert message in capsys.readouterr().err
