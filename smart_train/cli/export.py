@@ -8,29 +8,66 @@ from typing import Annotated, Literal
 import typer
 
 from smart_train.cli.output import plain_console
-from smart_train.errors import RunError
+from smart_train.errors import ExportError, RunError
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder, or an adapter or checkpoint.", metavar="RUN")],
-    output: Annotated[Path | None, typer.Option(help="Where to write; RUN/export if not given.")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder, or an adapter or checkpoint.", metavar="RUN")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write; RUN/export (or RUN/adapter) if not given.")
+    ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the exported weights; what the run's recipe says if not given."),
+        typer.Option(help="Of the merged weights; what the run's recipe says if not given."),
+    ] = None,
+    only: Annotated[
+        Literal["merged", "adapter"],
+        typer.Option(help="The whole model, or what was trained alone, which names its base instead of holding it."),
+    ] = "merged",
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="In place of RUN: an adapter and its weight; again for each one to mix.", metavar="DIR=WEIGHT"
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
     from smart_train.build import card_facts
-    from smart_train.export import export_model
+    from smart_train.export import export_adapter, export_model
     from smart_train.run_folder import RUN_FILE, fingerprints, open_finished
 
-    trained, facts = run, None
-    if (run / RUN_FILE).is_file():
+    if (run is None) == (not adapter):
+        raise ExportError("name either RUN or one --adapter DIR=WEIGHT for each adapter to mix")
+    trained, facts = (run, None) if run is not None else (_weights(adapter or []), None)
+    if run is not None and (run / RUN_FILE).is_file():
         recipe = open_finished(run)
-        trained, output, dtype = run / "final", output or run / "export", dtype or recipe.export.dtype
-        facts = card_facts(recipe, run, fingerprints(run))
+        trained, output = run / "final", output or run / ("export" if only == "merged" else "adapter")
+        dtype, facts = dtype or recipe.export.dtype, card_facts(recipe, run, fingerprints(run))
     if output is None:
-        raise RunError(f"{run}: no run folder, so the place to write is not known; name it with --output")
-    report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite, facts=facts)
-    plain_console().print(f"Exported to {output}; {report}")
+        raise RunError(
+            f"{run or 'a mixture'}: no run folder, so the place to write is not known; name it with --output"
+        )
+    if only == "merged":
+        report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite, facts=facts)
+        plain_console().print(f"Exported to {output}; {report}")
+        return
+    if isinstance(trained, dict):
+        raise ExportError("--only adapter: a mixture of adapters is exported merged")
+    reports = export_adapter(trained, output, overwrite=overwrite, facts=facts)
+    plain_console().print("\n  ".join([f"Exported to {output}", *map(str, reports)]))
+
+
+def _weights(named: list[str]) -> dict[str | Path, float]:
+    found: dict[str | Path, float] = {}
+    for item in named:
+        name, _, weight = item.rpartition("=")
+        try:
+            found[name] = float(weight)
+        except ValueError:
+            name = ""
+        if not name:
+            raise ExportError(f"--adapter {item!r}: must read DIR=WEIGHT, such as runs/a/final=0.7")
+    return found

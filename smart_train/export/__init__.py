@@ -1,10 +1,11 @@
 """Turns a trained run into a standard model folder that provably scores like it, and publishes it."""
 
+from smart_train.export.adapters import export_adapter
 from smart_train.export.card import CardFacts, write_adapter_card
 from smart_train.export.exporter import ExportReport, export_model
 from smart_train.export.folder import check_output
 from smart_train.export.golden import GOLDEN_NAME, Golden
-from smart_train.export.hub import check_destination, push_folder
+from smart_train.export.hub import check_destination, push_folder, push_model
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
 from smart_train.export.projection import convert_projection
 from smart_train.export.verify import RouteReport, verify_folder
@@ -21,9 +22,11 @@ __all__ = [
     "check_destination",
     "check_output",
     "convert_projection",
+    "export_adapter",
     "export_model",
     "measure_parity",
     "push_folder",
+    "push_model",
     "verify_folder",
     "write_adapter_card",
 ]

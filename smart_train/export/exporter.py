@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from peft import PeftModel
 
 from smart_train.errors import ExportError
+from smart_train.export.adapters import Trained, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, filling, write_record
@@ -46,7 +47,7 @@ class ExportReport:
 
 
 def export_model(
-    trained: str | Path,
+    trained: Trained,
     output: str | Path,
     *,
     dtype: str = "float32",
@@ -63,7 +64,8 @@ def export_model(
     measured and written down, not gated.
 
     Args:
-        trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter).
+        trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter); or
+            several LoRA adapters of one base, each with its weight in the sum that is merged.
         dtype: of the exported weights.
         examples: held-out pairs to add to the probe.
         overwrite: replace an earlier export at `output`.
@@ -74,12 +76,11 @@ def export_model(
             a library reads the finished folder otherwise.
     """
     facts = facts or CardFacts()
-    quantization = SmartConfig.read(locate(str(trained))).quantization
     if dtype not in DTYPES:
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
-    model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+    model = load_trained(trained)
     _check_not_source(output, trained, model)
     scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
     probe = Probe.make(model.family.modalities, examples)
@@ -100,9 +101,7 @@ def export_model(
         reports = {"float32": report}
         if dtype != "float32":
             exported, reports[dtype] = _cast(exported, partial, dtype, probe, expected)
-        quantised = _trained_in(quantization, trained, probe, expected)
-        if quantised is not None:
-            reports[f"{quantization} training"] = quantised
+        reports |= _quantised(trained, probe, expected)
         add_provenance(partial, facts.fingerprints)
         routes = finish_folder(exported, partial)
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
@@ -113,13 +112,14 @@ def export_model(
     return ExportReport(report, routes)
 
 
-def _check_not_source(output: Path, trained: str | Path, model: SmartModel) -> None:
+def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None:
     """An export may lie where an earlier one lay, but not where the weights lie that it is made of."""
-    if output.resolve() in (Path(trained).resolve(), Path(model.family.folder).resolve()):
+    sources = trained if isinstance(trained, Mapping) else [trained]
+    if output.resolve() in (*(Path(source).resolve() for source in sources), Path(model.family.folder).resolve()):
         raise ExportError(f"{output}: {trained} is made of the weights in this folder; choose another output")
 
 
-def _merge(model: SmartModel, trained: str | Path) -> None:
+def _merge(model: SmartModel, trained: Trained) -> None:
     if not isinstance(model.backbone, PeftModel):
         return
     try:
@@ -141,12 +141,13 @@ def _cast(
     return rounded, report
 
 
-def _trained_in(
-    quantization: str | None, trained: str | Path, probe: Probe, expected: tuple[Embeddings, Embeddings]
-) -> ParityReport | None:
-    """How far full precision scores from the quantised model that was trained. None: it was not quantised, or it cannot
-    be loaded here, because the library that quantises is missing."""
-    if quantization is None or not is_installed():
-        return None
+def _quantised(trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings]) -> dict[str, ParityReport]:
+    """How far full precision scores from the quantised model that was trained. Nothing where it was not quantised, is a
+    mixture that nobody trained, or cannot be loaded here because the library that quantises is missing."""
+    if isinstance(trained, Mapping) or not is_installed():
+        return {}
+    quantization = SmartConfig.read(locate(str(trained))).quantization
+    if quantization is None:
+        return {}
     model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu", quantization=quantization)
-    return measure_parity(expected, probe.encode(model), model.scoring)
+    return {f"{quantization} training": measure_parity(expected, probe.encode(model), model.scoring)}

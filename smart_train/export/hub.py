@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,21 +19,17 @@ from huggingface_hub.errors import (
 )
 
 from smart_train.errors import ExportError
-from smart_train.export.card import CARD_NAME, CardFacts, adapter_card, is_hub_id, named
+from smart_train.export.adapters import ADAPTER_FILES, export_adapter
+from smart_train.export.card import CARD_NAME, is_hub_id, named
+from smart_train.export.exporter import export_model
 from smart_train.export.folder import REPORT_NAME, check_record
+from smart_train.export.verify import verify_folder
+from smart_train.models import SmartModel
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+from smart_train.persistence import persist
 
-# What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays here.
-_ADAPTER_FILES = (
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "projection_config.json",
-    "projection.safetensors",
-    SMART_CONFIG,
-    CARD_NAME,
-)
 # Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
-_STALE = (*_ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)
+_STALE = (*ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)
 
 
 def push_folder(
@@ -44,38 +42,63 @@ def push_folder(
 ) -> str:
     """Publishes an export, an adapter or a projection in one commit; returns the repository's address.
 
-    Nothing becomes visible before that commit. Large files that an interrupted push has sent are not sent again.
+    The folder is read once more through every installed library first, against its `golden.safetensors`. Nothing
+    becomes visible before the commit. What fails and may pass (a dropped connection, an answer of 5xx) is tried again;
+    large files that were sent are not sent twice, neither then nor by a later push.
 
     Args:
-        folder: what `export_model` wrote, or an adapter or projection folder whose base is on the Hub.
+        folder: what `export_model` or `export_adapter` wrote, or an adapter or projection folder whose base is on the
+            Hub, which is verified on the way.
         repo_id: OWNER/NAME, created if it is not there.
         private: of a repository that is created; an existing public one is refused when private is asked for.
         revision: the branch, created if it is not there; None is the main one.
 
     Raises:
-        ExportError: the folder was not verified, its base cannot be found by others, the repository holds somebody
+        ExportError: the folder cannot be verified, its base cannot be found by others, the repository holds somebody
             else's files, or the Hub refuses (no token, no permission, not reachable).
     """
-    folder = Path(folder)
-    paths = _files(folder)
-    card = _card(folder)
-    api = HfApi()
-    with _explained(repo_id):
-        _check_token(api)
-        url = api.create_repo(repo_id, private=private, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        info = api.model_info(repo_id, revision=revision)
-        _check_ours(info, repo_id, private)
-        names = {path.relative_to(folder).as_posix(): path for path in paths}
-        stale = [item.rfilename for item in info.siblings or () if _is_stale(item.rfilename, names)]
-        operations = [
-            *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
-            CommitOperationAdd(CARD_NAME, named(card, repo_id).encode()),
-            *(CommitOperationDelete(name) for name in stale),
-        ]
-        # Against the state that was looked at: files that somebody adds meanwhile make the commit fail, not vanish.
-        api.create_commit(repo_id, operations, commit_message=commit_message, revision=revision, parent_commit=info.sha)
+    with _verified(Path(folder)) as ready, _explained(repo_id):
+        api = HfApi()
+        return persist(lambda: _push(api, ready, repo_id, private, revision, commit_message))
+
+
+def push_model(
+    model: SmartModel,
+    repo_id: str,
+    *,
+    private: bool = True,
+    revision: str | None = None,
+    adapter_only: bool = False,
+) -> str:
+    """Exports `model` as it is in memory and publishes it; see `SmartModel.push_to_hub`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        trained, export = Path(scratch, "trained"), Path(scratch, "export")
+        model.save_pretrained(trained)
+        if adapter_only:
+            export_adapter(trained, export)
+        else:
+            export_model(trained, export, dtype=str(model.backbone.dtype).removeprefix("torch."))
+        return push_folder(export, repo_id, private=private, revision=revision)
+
+
+def _push(api: HfApi, folder: Path, repo_id: str, private: bool, revision: str | None, message: str) -> str:
+    """One attempt, from the state that the repository has now: an earlier one may have come farther than it could
+    say."""
+    _check_token(api)
+    url = api.create_repo(repo_id, private=private, exist_ok=True)
+    if revision is not None:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    info = api.model_info(repo_id, revision=revision)
+    _check_ours(info, repo_id, private)
+    names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    card = (folder / CARD_NAME).read_text()
+    operations = [
+        *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
+        CommitOperationAdd(CARD_NAME, named(card, repo_id).encode()),
+        *(CommitOperationDelete(name) for name in _stale(api, info, names)),
+    ]
+    # Against the state that was looked at: files that somebody adds meanwhile make the commit fail, not vanish.
+    api.create_commit(repo_id, operations, commit_message=message, revision=revision, parent_commit=info.sha)
     return str(url)
 
 
@@ -91,32 +114,49 @@ def check_destination(repo_id: str, *, private: bool) -> None:
         _check_ours(info, repo_id, private)
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files to publish. Raises ExportError unless `folder` is a verified export, or an adapter of a Hub's model."""
+@contextmanager
+def _verified(folder: Path) -> Iterator[Path]:
+    """`folder`, if it is an export that still gives what it gave; a verified copy of an adapter that was not exported.
+
+    Raises:
+        ExportError: it is neither, or an adapter whose base others cannot find.
+    """
     if not folder.is_dir():
         raise ExportError(f"{folder}: no such folder")
-    adapter = [folder / name for name in _ADAPTER_FILES if (folder / name).is_file()]
-    if (folder / "config.json").is_file() or not adapter:
-        check_record(folder)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    base = SmartConfig.read(folder).base
-    if base is None or not is_hub_id(base):
+    is_adapter = not (folder / "config.json").is_file() and any((folder / name).is_file() for name in ADAPTER_FILES)
+    base = SmartConfig.read(folder).base if is_adapter else None
+    if is_adapter and (base is None or not is_hub_id(base)):
         raise ExportError(
             f"{folder}: trained on {base}, which nobody else has; push the merged export instead, or train on a base "
             "that is on the Hub"
         )
-    return adapter
-
-
-def _card(folder: Path) -> str:
-    """The folder's own card; a plain one for an adapter that came without."""
-    path = folder / CARD_NAME
-    if path.is_file():
-        return path.read_text()
-    if SmartConfig.read(folder).base is None:
+    if is_adapter and not (folder / REPORT_NAME).is_file():
+        with tempfile.TemporaryDirectory() as scratch:
+            export_adapter(folder, Path(scratch, "adapter"))
+            yield Path(scratch, "adapter")
+        return
+    check_record(folder)
+    if not (folder / CARD_NAME).is_file():
         raise ExportError(f"{folder}: the model card ({CARD_NAME}) is missing; export again")
-    return adapter_card(folder, CardFacts())
+    verify_folder(folder)
+    yield folder
+
+
+def _files(folder: Path) -> list[Path]:
+    """Everything in a verified folder but hidden files."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
+def _stale(api: HfApi, info: ModelInfo, pushed: Mapping[str, Path]) -> list[str]:
+    """Files of an earlier push that the new one does not have. Only what that push recorded as its own counts."""
+    there = {item.rfilename for item in info.siblings or ()}
+    earlier = set(_STALE)
+    if REPORT_NAME in there:
+        record = api.hf_hub_download(info.id, REPORT_NAME, revision=info.sha)
+        earlier |= set(json.loads(Path(record).read_text()).get("sha256", {}))
+    weights = {name for name in there if name.endswith(".safetensors")}
+    return sorted((earlier & there | weights) - set(pushed) - {CARD_NAME})
 
 
 def _check_token(api: HfApi) -> None:
@@ -140,10 +180,6 @@ def _check_ours(info: ModelInfo, repo_id: str, private: bool) -> None:
             f"{repo_id}: is public, and a private one was asked for; make it private in its settings, or push with "
             "--public (hub.private: false)"
         )
-
-
-def _is_stale(name: str, pushed: dict[str, Path]) -> bool:
-    return name not in pushed and name != CARD_NAME and (name in _STALE or name.endswith(".safetensors"))
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -114,9 +115,35 @@ def fill_adapter(model: PeftModel, folder: Path) -> None:
     set_peft_model_state_dict(model, state)
 
 
-def _check_keys(model: PeftModel, saved: set[str], folder: Path) -> None:
+def mix_adapters(model: PeftModel, weights: Mapping[Path, float]) -> None:
+    """The weighted sum of several LoRA adapters in `model`, in place: W = base + sum of weight * scale * B A.
+
+    Args:
+        model: with the first folder's adapter loaded, and no other.
+        weights: adapter folder -> its weight.
+
+    Raises:
+        ModelError: an adapter does not fit this base, or is a DoRA, which is not linear in its weight.
+    """
+    for index, (folder, weight) in enumerate(weights.items()):
+        name = "default" if index == 0 else f"adapter_{index}"
+        if index > 0:
+            try:
+                model.load_adapter(str(folder), adapter_name=name)
+            except (RuntimeError, ValueError) as error:
+                raise ModelError(f"{folder}: the adapter does not fit the others' base ({_reason(error)})") from error
+            _check_keys(model, set(load_file(folder / ADAPTER_WEIGHTS)), folder, name)
+        if getattr(model.peft_config[name], "use_dora", False) and (len(weights) > 1 or weight != 1.0):
+            raise ModelError(f"{folder}: a DoRA adapter is not linear in its weight; merge it alone, with weight 1")
+        for module in model.modules():
+            if isinstance(module, LoraLayer):
+                module.set_scale(name, weight)
+    model.base_model.set_adapter(list(model.peft_config))
+
+
+def _check_keys(model: PeftModel, saved: set[str], folder: Path, name: str = "default") -> None:
     # Under the names that PEFT saves them by: those of DoRA's magnitudes follow a rule of their own.
-    live = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    live = set(get_peft_model_state_dict(model, save_embedding_layers=False, adapter_name=name))
     unused, missing = sorted(saved - live), sorted(live - saved)
     if unused or missing:
         fault, names = ("has no place for", unused) if unused else ("needs", missing)

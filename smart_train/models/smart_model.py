@@ -167,6 +167,27 @@ class SmartModel(nn.Module):
 
         save_model(self, Path(folder))
 
+    def push_to_hub(
+        self, repo_id: str, *, private: bool = True, revision: str | None = None, adapter_only: bool = False
+    ) -> str:
+        """Publishes this model on the Hugging Face Hub, verified as `smart-train export` and `push` do it.
+
+        Args:
+            repo_id: OWNER/NAME, created if it is not there.
+            private: of a repository that is created.
+            revision: the branch, created if it is not there; None is the main one.
+            adapter_only: the adapter or projection without its base, which must be on the Hub itself.
+
+        Returns:
+            The repository's address.
+
+        Raises:
+            ExportError: the model does not score the same once exported, or the Hub refuses; see `push_folder`.
+        """
+        from smart_train.export import push_model
+
+        return push_model(self, repo_id, private=private, revision=revision, adapter_only=adapter_only)
+
     def add_projection(self, projection: TokenProjection, *, source: str | Path | None = None) -> None:
         """`projection` between the backbone and the tokens, in place of one that is there; moved to this device.
 

@@ -33,6 +33,7 @@ from smart_train.models.registry import find_family
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
+from smart_train.persistence import persist
 from smart_train.scoring import ScoringConfig
 
 
@@ -51,7 +52,7 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
     try:
         # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
         ignore = [f"*{suffix}" for suffix in WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
-        return Path(snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore))
+        return Path(persist(lambda: snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore)))
     except RepositoryNotFoundError as error:
         raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:

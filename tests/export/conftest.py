@@ -35,7 +35,7 @@ def disturb(model, pattern):
 def adapt(base, **options):
     """A LoRA on `base` that changes its scores."""
     model = SmartModel.from_pretrained(base)
-    model.backbone = add_lora(model.backbone, model.family, **LORA, **options)
+    model.backbone = add_lora(model.backbone, model.family, **{**LORA, **options})
     disturb(model, "lora_")
     disturb(model, "magnitude_vector")
     return model.eval()

@@ -1,5 +1,7 @@
 """The stand-in Hub, with the real client pointed at it; and what is pushed to it."""
 
+import shutil
+
 import pytest
 from huggingface_hub import constants
 
@@ -10,7 +12,8 @@ from tests.hub.server import WRITER, Hub
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A running stand-in; this process is logged in to it with a token that may write."""
+    """A running stand-in; this process is logged in to it with a token that may write, and does not wait long."""
+    monkeypatch.setattr("smart_train.persistence.PAUSES", (0.0, 0.0, 0.0, 0.0))
     with Hub() as running:
         point_to(running, monkeypatch, tmp_path / "cache")
         yield running
@@ -27,8 +30,16 @@ def point_to(hub, monkeypatch, cache):
     monkeypatch.setenv("HF_TOKEN", WRITER)
 
 
+@pytest.fixture(scope="session")
+def made_once(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    adapt(base).save_pretrained(folder / "trained")  # noqa: F405
+    export_model(folder / "trained", folder / "export")
+    return folder / "export"
+
+
 @pytest.fixture
-def exported(train, tmp_path):
-    """A verified export of a LoRA run."""
-    export_model(train("lora"), tmp_path / "export")
+def exported(made_once, tmp_path):
+    """A verified export of a LoRA run, to spoil at will."""
+    shutil.copytree(made_once, tmp_path / "export")
     return tmp_path / "export"

@@ -41,12 +41,14 @@ class Repository:
 
 @dataclass
 class Fault:
-    """An answer planted before the real one: a status, or a connection dropped in the middle (`status` None)."""
+    """An answer planted in place of the real one: a status, or a dropped connection (`status` None); `late` does the
+    work first, so that only the answer is lost."""
 
     method: str
     path: str  # a regular expression
     status: int | None
     times: int
+    late: bool = False
 
 
 class Hub:
@@ -77,8 +79,8 @@ class Hub:
         repository = self.repositories[name]
         return repository.commits[repository.resolve(revision)]
 
-    def fail(self, method: str, path: str, status: int | None, times: int = 1000) -> None:
-        self.faults.append(Fault(method, path, status, times))
+    def fail(self, method: str, path: str, status: int | None, times: int = 1000, *, late: bool = False) -> None:
+        self.faults.append(Fault(method, path, status, times, late))
 
     def fault(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
@@ -109,12 +111,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.requests.append((self.command, path))
             self.content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = hub.fault(self.command, path)
-            if fault is not None and fault.status is None:
-                self.close_connection = True
-                self.connection.close()
+            if fault is not None and fault.status is None and not fault.late:
+                self._drop()
                 return
             try:
-                if fault is not None:
+                if fault is not None and not fault.late:
                     raise _Answer(fault.status, {"error": "planted"})
                 for method, pattern, serve in _ROUTES:
                     found = re.fullmatch(pattern, path)
@@ -122,7 +123,14 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                         serve(self, hub, **found.groupdict())
                 raise _Answer(404, {"error": f"the stand-in does not serve {self.command} {path}"})
             except _Answer as answer:
-                self._send(answer)
+                if fault is not None and fault.late:
+                    self._drop()
+                else:
+                    self._send(answer)
+
+        def _drop(self) -> None:
+            self.close_connection = True
+            self.connection.close()
 
         def _send(self, answer: _Answer) -> None:
             self.send_response(answer.status)

@@ -46,7 +46,7 @@ def test_a_run_publishes_its_result(what, start, hub, recipe, pages):
 
 def test_a_refused_push_leaves_a_run_that_pushes_when_started_again(hub, base, recipe, capsys):
     mine = recipe(base, "hub.repo_id=user/trained")
-    hub.fail("POST", "/commit/", 503, times=1)
+    hub.fail("POST", "/commit/", 503, times=5)
     with pytest.raises(ExportError) as caught:
         run.train(mine)
     assert "the Hub answered 503" in str(caught.value)

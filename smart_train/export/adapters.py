@@ -1,0 +1,110 @@
+"""Adapters and projections as they are: one published without its base, or several mixed into one model."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from peft import PeftModel
+
+from smart_train.errors import ExportError
+from smart_train.export.card import CARD_NAME, CardFacts, adapter_card
+from smart_train.export.finishing import add_provenance
+from smart_train.export.folder import check_output, filling, write_record
+from smart_train.export.golden import Golden
+from smart_train.export.parity import TOLERANCE
+from smart_train.export.verify import RouteReport, check_reports, measure_routes
+from smart_train.models import SmartModel
+from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
+from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+from smart_train.models.storage import locate
+
+# What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
+ADAPTER_FILES = (
+    ADAPTER_CONFIG,
+    "adapter_model.safetensors",
+    "projection_config.json",
+    "projection.safetensors",
+    SMART_CONFIG,
+    CARD_NAME,
+)
+Trained = str | Path | Mapping[str | Path, float]
+
+
+def export_adapter(
+    trained: str | Path, output: str | Path, *, overwrite: bool = False, facts: CardFacts | None = None
+) -> list[RouteReport]:
+    """The adapter or projection of `trained` alone at `output`: its weights, `smart_config.json`, what it gives on its
+    full-precision base (`golden.safetensors`), and a card.
+
+    Args:
+        trained: a run's `final`, a checkpoint, or an adapter's folder.
+        overwrite: replace an earlier export at `output`.
+        facts: for the card; None keeps the one that `trained` has, if any.
+
+    Returns:
+        The finished folder through each library that reads it.
+
+    Raises:
+        ExportError: `output` is taken, `trained` holds a whole model, or a library reads the folder otherwise.
+    """
+    source = locate(str(trained))
+    saved = SmartConfig.read(source)
+    if saved.base is None:
+        raise ExportError(f"{trained}: holds a whole model and no adapter or projection; export it merged")
+    output = Path(os.path.abspath(output))
+    check_output(output, overwrite=overwrite)
+    if output.resolve() == source.resolve():
+        raise ExportError(f"{output}: {trained} lies there; choose another output")
+    model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+    with filling(output) as partial:
+        for name in ADAPTER_FILES:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, partial / name)
+        if not (partial / SMART_CONFIG).is_file():  # a plain PEFT adapter says nothing of scores
+            saved = SmartConfig(model.family.name, saved.base, saved.base_revision, None, model.scoring)
+            saved.write(partial)
+        Golden.make(model).save(partial, model)
+        del model
+        reports = measure_routes(partial)
+        check_reports(partial, reports)
+        if facts is not None or not (partial / CARD_NAME).is_file():
+            facts = facts or CardFacts()
+            (partial / CARD_NAME).write_text(adapter_card(partial, facts))
+            add_provenance(partial, facts.fingerprints)
+        write_record(partial, {"tolerance": TOLERANCE, "routes": {item.route: item.to_dict() for item in reports}})
+    return reports
+
+
+def load_trained(trained: Trained) -> SmartModel:
+    """What is to be exported, unmerged, in float32 on the CPU.
+
+    Args:
+        trained: a folder or Hub id; or several adapters of one base, each with its weight in their sum.
+
+    Raises:
+        ExportError: what is to be mixed has not one base, or is not LoRA.
+    """
+    if not isinstance(trained, Mapping):
+        return SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+    if not trained or not all(math.isfinite(weight) for weight in trained.values()):
+        raise ExportError(f"adapters {_named(trained)}: name at least one, each with a finite weight")
+    folders = {locate(str(name)): weight for name, weight in trained.items()}
+    bases = {(saved.base, saved.base_revision) for saved in map(SmartConfig.read, folders)}
+    if len(bases) != 1 or None in next(iter(bases))[:1]:
+        raise ExportError(
+            f"adapters {_named(trained)}: must all have been trained on one base; found {sorted(bases, key=str)}"
+        )
+    first = next(iter(folders))
+    model = SmartModel.from_pretrained(first, dtype="float32", device="cpu")
+    if not isinstance(model.backbone, PeftModel):
+        raise ExportError(f"{first}: is a token projection; only LoRA adapters can be mixed")
+    mix_adapters(model.backbone, folders)
+    return model
+
+
+def _named(trained: Mapping[str | Path, float]) -> str:
+    return ", ".join(f"{name}={weight:g}" for name, weight in trained.items()) or "(none)"
