@@ -167,13 +167,12 @@ def _two_stage(
     top_k: int,
     candidates: int,
 ) -> list[list[Hit]]:
-    tokens = documents.tokens
     hits: list[list[Hit]] = []
     for _, some_queries in query_blocks(queries):
         pooled = score_parts(some_queries, documents, late=False).pooled
         for i, row in enumerate(pooled.cpu()):
             chosen = _best(row, ids, candidates)
-            kept = Embeddings(documents.pooled[chosen], [tokens[j] for j in chosen])
+            kept = documents[chosen]
             query = take(some_queries, i, i + 1)
             hits.append(_hits(_score(query, kept, [ids[j] for j in chosen], scoring, top_k)[0]))
     return hits

@@ -66,6 +66,13 @@ def test_two_stages_with_all_candidates_equal_exact(queries, documents, candidat
     assert search_embeddings(queries, documents, IDS, ScoringConfig(), top_k=7, candidates=candidates) == exact
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_compressed_tokens_are_searched_in_one_stage_and_in_two(queries, documents, dtype):
+    small = documents.quantize(dtype)
+    exact = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=7)
+    assert search_embeddings(queries, small, IDS, ScoringConfig(), top_k=7, candidates=31) == exact
+
+
 def test_two_stages_rank_the_pooled_best_by_hybrid(queries, documents):
     hits = search_embeddings(queries, documents, IDS, ScoringConfig(), top_k=4, candidates=8)
     parts = score_parts(queries, documents)
