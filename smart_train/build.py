@@ -30,7 +30,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
-from smart_train.training import GradientCaching
+from smart_train.training import GradientCaching, engines
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
@@ -220,12 +220,21 @@ def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
 
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:
-    """The `training` section as TrainingArguments. Constructing them picks the device and joins the process group."""
+    """The `training` section, and the engine that spreads the run, as TrainingArguments. Constructing them picks the
+    device and joins the process group."""
     try:
-        return TrainingArguments(**{**_ALWAYS, **recipe.training})
+        return engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
     except (ValueError, ImportError) as error:
         # What only the machine decides, such as bf16 without hardware for it.
         raise RecipeError(f"training: {error}") from error
+
+
+def told_processes(recipe: Recipe) -> int | None:
+    """How many processes the recipe, or the accelerate configuration it names, asks for; None where neither says."""
+    section = recipe.distributed
+    if section.num_processes is not None or section.accelerate_config is None:
+        return section.num_processes
+    return engines.configured_processes(Path(section.accelerate_config))
 
 
 def run_folder(recipe: Recipe) -> Path:

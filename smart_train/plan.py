@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
+from smart_train.training.engines import nodes
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
@@ -65,12 +67,15 @@ def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
 
 
 def processes(recipe: Recipe) -> int:
-    """How many processes the recipe means on this machine: its own number, else one per GPU, else one."""
-    if recipe.distributed.num_processes is not None:
-        return recipe.distributed.num_processes
-    if recipe.distributed.strategy == "none" or recipe.training.get("use_cpu"):
+    """How many processes the recipe means: its own number, that of its accelerate configuration, else one per GPU of
+    every machine (`NNODES` of them, all alike), else one."""
+    told = build.told_processes(recipe)
+    if told is not None:
+        return told
+    if recipe.distributed.strategy == "none":
         return 1
-    return max(1, torch.cuda.device_count())
+    per_machine = 1 if recipe.training.get("use_cpu") else max(1, torch.cuda.device_count())
+    return per_machine * nodes(os.environ)
 
 
 def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:

@@ -50,7 +50,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
         SmartTrainError: data, model, folder or launch do not fit the recipe; nothing was trained yet in that case.
     """
     args = build.training_arguments(recipe)
-    check_distribution(args, recipe.distributed.strategy, recipe.distributed.num_processes)
+    check_distribution(args, recipe.distributed.strategy, build.told_processes(recipe))
     # Paths and messages are the user's text, not rich's markup.
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
@@ -172,7 +172,8 @@ def _train(
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model
-    on_main(lambda: _save_trained(folder, trainer.module))
+    with trainer.whole():
+        on_main(lambda: _save_trained(folder, trainer.module))
     on_main(lambda: folder.advance("trained"))
     return trained
 

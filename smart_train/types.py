@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,15 +71,15 @@ class ScoreParts(NamedTuple):
     late: Tensor | None
 
 
-@dataclass
-class LossOutput:
+class LossOutput(NamedTuple):
     """A loss as named scalar parts (already weighted); the total is their sum, so logs always add up.
 
-    `metrics` are detached scalars worth logging that are not part of the loss.
+    `metrics` are detached scalars worth logging that are not part of the loss. A tuple, because engines that shard a
+    model look for tensors in what its modules return, and know plain containers only.
     """
 
     parts: dict[str, Tensor]
-    metrics: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from smart_train.recipe import Recipe, parse_recipe
@@ -106,3 +108,12 @@ def logged(run: Path, key: str = "loss") -> dict[int, Any]:
 def metrics(run: Path, when: str = "after") -> dict[str, dict[str, float]]:
     """score -> metric -> value, from evaluation.json."""
     return json.loads((run / "evaluation.json").read_text())[when]
+
+
+def skip_without_engine(strategy: str) -> None:
+    """DeepSpeed is an extra, and compiles an operator at its first use on a CPU."""
+    if strategy.startswith("zero"):
+        pytest.importorskip("deepspeed", reason="needs the extra deepspeed")
+        for tool in ("g++", "ninja"):
+            if shutil.which(tool) is None:
+                pytest.skip(f"DeepSpeed needs {tool} on PATH")

@@ -192,6 +192,6 @@ def test_training_arguments_keep_the_rows_and_the_patience(recipe: Any, monkeypa
     def refuse(**_: Any) -> None:
         raise ValueError("this machine has no bf16")
 
-    monkeypatch.setattr(build, "TrainingArguments", refuse)
+    monkeypatch.setattr(build.engines, "TrainingArguments", refuse)
     with pytest.raises(RecipeError, match="^training: this machine has no bf16$"):
         build.training_arguments(recipe())

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from smart_train.cli.launch import LaunchPlan, plan_launch
-from smart_train.errors import RecipeError
+from smart_train.errors import RecipeError, RunError
 from smart_train.recipe import parse_recipe
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = [ROOT / "launch.sh", ROOT / ".ci" / "run"]
+SCRIPTS = [ROOT / "launch.sh", ROOT / ".ci" / "run", ROOT / "recipes" / "accelerate" / "slurm.sh"]
 
 
 def plan(processes: int, gpus: int, cores: int = 8, environment: dict | None = None, **sections: dict) -> LaunchPlan:
@@ -69,6 +69,50 @@ def test_more_processes_than_gpus() -> None:
 def test_ddp_on_one_process() -> None:
     with pytest.raises(RecipeError, match=r"distributed\.strategy: 'ddp'; needs at least 2 processes and 1 GPUs"):
         plan(1, 1, distributed={"strategy": "ddp"})
+
+
+@pytest.mark.parametrize("strategy", ["zero1", "zero2", "zero3", "fsdp2"])
+def test_engines_need_more_than_one_process(strategy: str) -> None:
+    with pytest.raises(RecipeError, match=f"distributed.strategy: '{strategy}'; needs at least 2 processes"):
+        plan(1, 1, distributed={"strategy": strategy})
+
+
+MACHINE_1 = {"NNODES": "2", "NODE_RANK": "1", "MASTER_ADDR": "first"}
+
+
+def test_several_machines_meet_where_the_variables_say() -> None:
+    made = plan(16, 8, environment={**MACHINE_1, "MASTER_PORT": "1234"})
+    assert flag(made, "--num_processes") == "16" and flag(made, "--num_machines") == "2"
+    assert flag(made, "--machine_rank") == "1" and flag(made, "--main_process_ip") == "first"
+    assert flag(made, "--main_process_port") == "1234"
+    assert flag(plan(16, 8, environment=MACHINE_1), "--main_process_port") == "29500"
+
+
+def test_cores_are_shared_by_the_processes_of_one_machine() -> None:
+    made = plan(4, 0, cores=16, environment=MACHINE_1)
+    assert flag(made, "--num_cpu_threads_per_process") == "4"  # 16 cores for 2 processes, 4 workers each
+
+
+@pytest.mark.parametrize(
+    ("processes", "changes", "message"),
+    [
+        (16, {"NNODES": "two"}, r"NNODES is 'two'; it must be the number of machines"),
+        (16, {"NODE_RANK": ""}, "NNODES is 2, but NODE_RANK is not set"),
+        (16, {"NODE_RANK": "", "MASTER_ADDR": ""}, "NODE_RANK and MASTER_ADDR is not set"),
+        (16, {"NODE_RANK": "2"}, r"NODE_RANK is '2'; it must be one of 0 \.\. 1"),
+        (15, {}, r"distributed\.num_processes: 15; must be a multiple of NNODES \(2\)"),
+        (32, {}, "must be at most 16, 8 GPUs on 2 machines"),
+    ],
+)
+def test_machines_that_cannot_meet(processes: int, changes: dict, message: str) -> None:
+    with pytest.raises((RunError, RecipeError), match=message):
+        plan(processes, 8, environment={**MACHINE_1, **changes})
+
+
+def test_the_users_accelerate_configuration_is_handed_on() -> None:
+    made = plan(2, 2, distributed={"accelerate_config": "mine.yaml", "strategy": "zero2"})
+    assert flag(made, "--config_file") == "mine.yaml" and "--multi_gpu" not in made.command
+    assert flag(made, "--num_processes") == "2" and flag(made, "--mixed_precision") == "no"
 
 
 def test_the_shown_line_can_be_pasted() -> None:

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from accelerate.commands.config.config_args import load_config_from_file
 
 from smart_train.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
-RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+LAUNCHERS = sorted((ROOT / "recipes" / "accelerate").glob("*.yaml"))  # not recipes: how accelerate starts one
+RECIPES = sorted(set((ROOT / "recipes").rglob("*.yaml")) - set(LAUNCHERS))
 
 
 def test_how_many_recipes_there_are() -> None:
@@ -63,3 +65,21 @@ def test_the_quickstart_needs_no_download() -> None:
     assert recipe.model.from_config is not None
     assert (ROOT / recipe.model.name_or_path / "config.json").is_file()
     assert (ROOT / recipe.data.prepare.script).is_file()
+
+
+def test_every_strategy_has_an_accelerate_configuration() -> None:
+    assert [path.stem for path in LAUNCHERS] == ["ddp", "fsdp2", "multi_node", "zero1", "zero2", "zero3"]
+
+
+@pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.stem)
+def test_an_accelerate_configuration_says_what_it_is_named_after(path: Path) -> None:
+    assert f"--config_file recipes/accelerate/{path.name}" in path.read_text()
+    config = load_config_from_file(str(path))  # as accelerate's launcher reads it; an unknown key is an error there
+    assert not config.use_cpu and config.mixed_precision == "no"
+    kind = config.distributed_type.value
+    if kind == "DEEPSPEED":
+        assert path.stem == f"zero{config.deepspeed_config['zero_stage']}"
+    elif kind == "FSDP":
+        assert path.stem == f"fsdp{config.fsdp_config['fsdp_version']}"
+    else:
+        assert kind == "MULTI_GPU" and path.stem == ("ddp" if config.num_machines == 1 else "multi_node")

@@ -19,6 +19,8 @@ from smart_train.errors import RecipeError, RunError
 if TYPE_CHECKING:
     from smart_train.recipe import Recipe
 
+DEFAULT_PORT = "29500"  # torchrun's
+
 
 @dataclass(frozen=True)
 class LaunchPlan:
@@ -43,7 +45,10 @@ def launch(
         bool, typer.Option("--dry-run", help="Show the command and the derived quantities; start nothing.")
     ] = False,
 ) -> None:
-    """Start `train` on all GPUs (or on the CPU), through `accelerate launch`."""
+    """Start `train` on all GPUs (or on the CPU), through `accelerate launch`.
+
+    For several machines, run it on each of them with NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT set.
+    """
     from smart_train.cli.validate import show_derived
     from smart_train.recipe import load_recipe
 
@@ -86,40 +91,81 @@ def plan_launch(
         gpus: CUDA devices that torch sees; cores: CPU cores. environment: variables already set.
 
     Raises:
-        RecipeError: the recipe asks for more or fewer processes than the machine can give.
+        RecipeError: the recipe asks for more or fewer processes than the machines can give.
+        RunError: the variables of a run over several machines contradict each other.
     """
     if recipe.training.get("use_cpu"):
         gpus = 0
-    if gpus and processes > gpus:
-        raise RecipeError(f"distributed.num_processes: {processes}; must be at most {gpus}, the GPUs seen here")
-    if recipe.distributed.strategy == "ddp" and processes < 2:
-        raise RecipeError(
-            f"distributed.strategy: 'ddp'; needs at least 2 processes and {gpus} GPUs are seen here; "
-            "set distributed.num_processes, or use auto"
-        )
+    from smart_train.training.engines import nodes  # torch and transformers: not needed to show the help
+
+    machines = nodes(environment)
+    _check_processes(recipe, processes, gpus, machines)
+    section, here = recipe.distributed, processes // machines
     command = [_accelerate(), "launch", "--num_processes", str(processes)]
-    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    # Precision is the recipe's (training.bf16), whatever a configuration file says.
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no", *_meeting_point(processes, machines, environment)]
     added = {}
-    if processes > 1:
-        # Port 0: a free one, so that two runs can share a machine.
-        command += ["--multi_gpu", "--main_process_port", "0"]
-    else:
+    if section.accelerate_config is not None:
+        command += ["--config_file", section.accelerate_config]
+    elif processes > 1:
+        command += ["--multi_gpu"]
+    if processes == 1:
         command += ["--quiet"]  # the run's own message, without the launcher's traceback below it
     if gpus == 0:
         if processes > 1:
             # `--cpu --num_processes 2` would start one process and say nothing.
             added["ACCELERATE_USE_CPU"] = "true"
-        else:
+        elif section.accelerate_config is None:
             command += ["--cpu"]
         if "OMP_NUM_THREADS" not in environment:
             # The loader's workers need cores of their own: torch's threads wait for each other at every operation, so
             # one thread too many costs several times its share.
-            threads = cores // processes - recipe.training["dataloader_num_workers"]
+            threads = cores // here - recipe.training["dataloader_num_workers"]
             command += ["--num_cpu_threads_per_process", str(max(1, threads))]
     elif processes == 1 and gpus > 1:
         # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
         command += ["--gpu_ids", environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]]
     return LaunchPlan([*command, "-m", "smart_train", "train", *arguments], added)
+
+
+def _check_processes(recipe: Recipe, processes: int, gpus: int, machines: int) -> None:
+    if processes % machines:
+        raise RecipeError(
+            f"distributed.num_processes: {processes}; must be a multiple of NNODES ({machines}), because it counts the "
+            "processes of all machines"
+        )
+    if gpus and processes > gpus * machines:
+        seen = (
+            f"{gpus}, the GPUs seen here" if machines == 1 else f"{gpus * machines}, {gpus} GPUs on {machines} machines"
+        )
+        raise RecipeError(f"distributed.num_processes: {processes}; must be at most {seen}")
+    strategy = recipe.distributed.strategy
+    if strategy not in ("auto", "none") and processes < 2:
+        raise RecipeError(
+            f"distributed.strategy: {strategy!r}; needs at least 2 processes and {gpus} GPUs are seen here; "
+            "set distributed.num_processes, or use auto"
+        )
+
+
+def _meeting_point(processes: int, machines: int, environment: Mapping[str, str]) -> list[str]:
+    """Where the processes of all machines find each other, by the variables that torchrun's users know."""
+    if machines == 1:
+        # Port 0: a free one, so that two runs can share a machine.
+        return ["--num_machines", "1", *(["--main_process_port", "0"] if processes > 1 else [])]
+    missing = [name for name in ("NODE_RANK", "MASTER_ADDR") if not environment.get(name)]
+    if missing:
+        raise RunError(
+            f"NNODES is {machines}, but {' and '.join(missing)} is not set: give every machine its number from 0 on as "
+            "NODE_RANK, and the address of machine 0 as MASTER_ADDR"
+        )
+    rank = environment["NODE_RANK"]
+    if not rank.isdigit() or int(rank) >= machines:
+        raise RunError(f"NODE_RANK is {rank!r}; it must be one of 0 .. {machines - 1} (NNODES is {machines})")
+    port = environment.get("MASTER_PORT", DEFAULT_PORT)
+    return [
+        *("--num_machines", str(machines), "--machine_rank", rank),
+        *("--main_process_ip", environment["MASTER_ADDR"], "--main_process_port", port),
+    ]
 
 
 def _accelerate() -> str:

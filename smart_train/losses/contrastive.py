@@ -72,7 +72,8 @@ class ContrastiveObjective(nn.Module):
         for term in self.weights:
             if not temperatures[term] > 0:
                 raise ScoreError(f"temperature of {term} is {temperatures[term]}; it must be above 0")
-            scales[term] = nn.Parameter(torch.tensor(-math.log(temperatures[term])), requires_grad=learn_temperature)
+            # [1], not a scalar, which FSDP2 cannot shard.
+            scales[term] = nn.Parameter(torch.tensor([-math.log(temperatures[term])]), requires_grad=learn_temperature)
         self.log_scales = nn.ParameterDict(scales)
 
     @property
@@ -119,7 +120,7 @@ class ContrastiveObjective(nn.Module):
             parts[term] = weight * info_nce(matrix * scale, positive, kept_out)
             metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
             if self.log_scales[term].requires_grad:
-                metrics[f"temperature_{term}"] = 1 / scale.detach()
+                metrics[f"temperature_{term}"] = 1 / scale.detach().squeeze()
         if self.distillation is not None:
             assert teacher is not None, "needs_teacher says so"
             parts["distillation"] = self.distillation(matrices[self.distillation.score], teacher, excluded)

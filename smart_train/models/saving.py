@@ -28,7 +28,7 @@ _OWN_FILES = (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattr
 def save_model(model: SmartModel, folder: Path) -> None:
     """See `SmartModel.save_pretrained`. Files appear under their final names one by one: callers who need all or
     nothing write to a temporary folder and move it."""
-    if not isinstance(model.backbone, PeftModel) and not (model.backbone_frozen and model.base is not None):
+    if model.owns_backbone:
         if model.quantization is not None:
             raise ModelError(
                 f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"

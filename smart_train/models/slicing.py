@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from smart_train.errors import ModelError
 
@@ -58,6 +59,35 @@ def select_rows(features: dict[str, Tensor], rows: Sequence[int]) -> dict[str, T
     for visual in _VISUALS:
         chosen |= _items(features, rows, visual)
     return chosen
+
+
+def holds(features: dict[str, Tensor]) -> set[str]:
+    """Which kinds of visual input are among `features`: "image", "video"."""
+    return {visual.kind.removesuffix("s") for visual in _VISUALS if visual.pixels in features}
+
+
+def append_rows(features: dict[str, Tensor], more: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Both batches as one: the rows of `features`, then those of `more`, padded to the longer of the two widths.
+
+    Padding is 0 everywhere; the attention mask, 0 there too, keeps it from mattering.
+
+    Raises:
+        ModelError: a feature, other than those of images and videos, that only one of them has.
+    """
+    widths = [part["attention_mask"].shape[1] for part in (features, more)]
+    single = sorted((features.keys() ^ more.keys()) - _BY_ITEM)
+    if single:
+        raise ModelError(f"features: {single[0]} is in one of two batches that are to become one")
+    joined = {}
+    for name in {**features, **more}:
+        parts = [part[name] for part in (features, more) if name in part]
+        if name not in _BY_ITEM:
+            parts = [
+                F.pad(part, (0, max(widths) - width)) if part.ndim == 2 and part.shape[1] == width else part
+                for part, width in zip(parts, widths, strict=True)
+            ]
+        joined[name] = torch.cat(parts)
+    return joined
 
 
 def _items(features: dict[str, Tensor], rows: Sequence[int], visual: _Visual) -> dict[str, Tensor]:

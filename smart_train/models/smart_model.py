@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from smart_train.distributed import any_rank
 from smart_train.errors import ModelError
 from smart_train.media import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows, holds
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
 
@@ -42,6 +45,9 @@ class SmartModel(nn.Module):
 
     Attributes:
         projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
+        in_step: every rank calls forward together, and an engine makes the ranks wait for each other inside it: a batch
+            without images then takes a small one along wherever another rank's has some, or the vision tower would
+            wait for ever on those ranks that use it.
     """
 
     def __init__(self, backbone: nn.Module, family: Family, *, base: str | None) -> None:
@@ -53,6 +59,7 @@ class SmartModel(nn.Module):
         self.base_revision: str | None = None
         self.quantization: str | None = None
         self.backbone_frozen = False
+        self.in_step = False
         check_layer(family.scoring.layer, self.config, "scoring.layer")
 
     @property
@@ -67,6 +74,11 @@ class SmartModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.backbone.parameters()).device
+
+    @property
+    def owns_backbone(self) -> bool:
+        """Whether saving this model means saving its backbone; otherwise an adapter or projection names a base."""
+        return not isinstance(self.backbone, PeftModel) and not (self.backbone_frozen and self.base is not None)
 
     @property
     def hidden_size(self) -> int:
@@ -202,26 +214,36 @@ class SmartModel(nn.Module):
         self.backbone.requires_grad_(False)
         self.backbone_frozen = True
 
-    def forward(self, features: Features) -> Embeddings:
-        """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph.
+    def __call__(self, features: Features) -> Embeddings:
+        """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph."""
+        return Embeddings(*super().__call__(features))
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """What `Embeddings` is made of: pooled [B, D], packed tokens [sum T, d], offsets [B + 1].
+
+        Plain tensors, because engines that shard a model look for them in what its modules return, and free weights too
+        early where they find none.
 
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
         """
+        asked = len(features["input_ids"])
+        if self.in_step:
+            features = self._with_what_others_see(features)
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
                 **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states
             )
         last = output.last_hidden_state
-        pooled = F.normalize(_pool(last, features), dim=-1)
+        pooled = F.normalize(_pool(last, features), dim=-1)[:asked]
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in self.token_layers]
         kept = [states[features["token_mask"]] for states in chosen]
         tokens = kept[0] if self.projection is None else self.projection(*kept)
-        counts = features["token_mask"].sum(dim=1)
+        counts = features["token_mask"][:asked].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return Embeddings(pooled, F.normalize(tokens.float(), dim=-1), offsets)
+        return pooled, F.normalize(tokens.float(), dim=-1), offsets
 
     @property
     def token_layers(self) -> tuple[int, ...]:
@@ -235,6 +257,23 @@ class SmartModel(nn.Module):
 
     def _is_last(self, layer: int) -> bool:
         return layer in (-1, self.config.get_text_config().num_hidden_layers)
+
+    def _with_what_others_see(self, features: Features) -> Features:
+        """`features`, with a row more that keeps no token for each kind of visual input that only other ranks' have.
+
+        As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the
+        same order.
+        """
+        own = holds(features)
+        for kind in ("image", "video"):
+            if kind not in self.family.modalities or any_rank(kind in own, self.device) == (kind in own):
+                continue
+            page = Image.new("RGB", (32, 32))
+            item = ModelInput(images=(page,)) if kind == "image" else ModelInput(video=(page, page))
+            blank = self.family.featurize([item], "document")
+            blank["token_mask"] = torch.zeros_like(blank["token_mask"])
+            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()})
+        return features
 
     @property
     def _no_cache(self) -> dict[str, bool]:

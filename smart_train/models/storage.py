@@ -240,7 +240,7 @@ def load_weights(model: SmartModel, folder: Path) -> None:
     """
     if isinstance(model.backbone, PeftModel):
         fill_adapter(model.backbone, folder)
-    elif not (model.backbone_frozen and model.base is not None):
+    elif model.owns_backbone:
         names = {saved: name for name, saved in checkpoint_names(model.backbone, model.family).items()}
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):

@@ -247,8 +247,9 @@ def _scale_problems(recipe: Recipe) -> list[str]:
         problems.append(
             bad_value("distributed.num_processes", processes, "must be 1 with strategy none; use auto or ddp")
         )
-    if strategy == "ddp" and processes == 1:
-        problems.append(bad_value("distributed.num_processes", processes, "must be at least 2 with strategy ddp"))
+    if strategy not in ("auto", "none") and processes == 1:
+        rule = f"must be at least 2 with strategy {strategy}"
+        problems.append(bad_value("distributed.num_processes", processes, rule))
     batch = recipe.training["per_device_train_batch_size"] * (processes or 1)
     if batch == 1 and recipe.data.negatives_per_query == 0:
         rule = (

@@ -211,7 +211,10 @@ class HubSection(Section):
 
 
 class DistributedSection(Section):
-    """`auto`: one process per GPU, one on a CPU. `none`: one process. `ddp`: at least two."""
+    """How the run is spread. `auto`: one process per GPU, one on a CPU, by DDP. `none`: one process. The others: two or
+    more; zero1 to zero3 are DeepSpeed's stages. `num_processes` counts those of all machines. `accelerate_config`: a
+    file that `smart-train launch` hands to accelerate."""
 
-    strategy: Literal["auto", "none", "ddp"] = "auto"
+    strategy: Literal["auto", "none", "ddp", "zero1", "zero2", "zero3", "fsdp2"] = "auto"
     num_processes: int | None = Field(None, gt=0)
+    accelerate_config: str | None = Field(None, min_length=1)

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from smart_train.distributed import world_size
+from smart_train.distributed import gather_objects, world_size
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
@@ -99,7 +99,7 @@ def encode_cached(model: SmartModel, features: Features | HostFeatures, caching:
     Args:
         features: all rows of one side, on any device.
     """
-    encoder = _ChunkedEncoder(model, features.features if isinstance(features, HostFeatures) else features, caching)
+    encoder = ChunkedEncoder(model, features, caching)
     if not torch.is_grad_enabled():
         return Embeddings(*encoder.encode(), encoder.offsets)
     anchor = torch.zeros((), requires_grad=True)  # autograd calls the backward of a function only for an input's sake
@@ -110,7 +110,7 @@ class _Replay(torch.autograd.Function):
     """Pooled [B, D] and packed tokens [sum T, d]; the backward encodes again and leaves gradients in the parameters."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, encoder: _ChunkedEncoder) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, anchor: Tensor, encoder: ChunkedEncoder) -> tuple[Tensor, Tensor]:
         ctx.encoder = encoder
         ctx.set_materialize_grads(False)
         return encoder.encode()
@@ -123,14 +123,29 @@ class _Replay(torch.autograd.Function):
         return None, None
 
 
-class _ChunkedEncoder:
-    """One side of a batch: encoded once without a graph, then chunk by chunk with one."""
+class ChunkedEncoder:
+    """One side of a batch: encoded once without a graph, then chunk by chunk with one.
 
-    def __init__(self, model: SmartModel, features: Features, caching: GradientCaching) -> None:
-        self.model = model
+    Args:
+        features: all rows of one side, on any device.
+        forward: what to call instead of `model`, for an engine that has to see every forward and backward.
+    """
+
+    def __init__(
+        self,
+        model: SmartModel,
+        features: Features | HostFeatures,
+        caching: GradientCaching,
+        *,
+        forward: Callable[[Features], Embeddings] | None = None,
+    ) -> None:
+        features = features.features if isinstance(features, HostFeatures) else features
+        self.model = forward or model
         self.features = features
         self.device = model.device
         self.chunks = caching.chunks(features["attention_mask"].sum(dim=1).tolist())
+        # Ranks that wait for each other inside a forward need equally many of them: some run one for company.
+        self.company = max(gather_objects(len(self.chunks))) - len(self.chunks) if model.in_step else 0
         lengths = features["token_mask"].sum(dim=1)
         self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).to(self.device)
         self.random: list[tuple[Tensor, Tensor | None]] = []
@@ -149,11 +164,28 @@ class _ChunkedEncoder:
                     packed = part.packed.new_empty(int(self.offsets[-1]), part.packed.shape[1])
                 pooled[chunk] = part.pooled
                 packed[self._positions(chunk)] = part.packed
+            for _ in range(self.company):
+                self._forward([0])
         return pooled, packed
 
-    def replay(self, pooled: Tensor | None, packed: Tensor | None) -> None:
-        """Adds to the parameters' gradients what those of the embeddings (None: zero) make of them."""
-        for chunk, state in zip(self.chunks, self.random, strict=True):
+    def replay(
+        self,
+        pooled: Tensor | None,
+        packed: Tensor | None,
+        backward: Callable[[list[Tensor], list[Tensor], bool], None] = lambda values, gradients, _: (
+            torch.autograd.backward(values, gradients)
+        ),
+    ) -> None:
+        """Adds to the parameters' gradients what those of the embeddings (None: zero) make of them.
+
+        Args:
+            backward: called with some values, their gradients, and whether they are the last of this side.
+        """
+        for _ in range(self.company):
+            part = self._forward([0])
+            values = [value for value in (part.pooled, part.packed) if value.requires_grad]
+            backward(values, [torch.zeros_like(value) for value in values], False)
+        for number, (chunk, state) in enumerate(zip(self.chunks, self.random, strict=True), start=1):
             with self._as_before(state):
                 part = self._forward(chunk)
             # Without the gradient's filter a frozen backbone's pooled vectors, which have no graph, would be an error.
@@ -166,7 +198,8 @@ class _ChunkedEncoder:
                 if gradient is not None and value.requires_grad
             ]
             if pairs:
-                torch.autograd.backward([value for value, _ in pairs], [gradient for _, gradient in pairs])
+                values, gradients = zip(*pairs, strict=True)
+                backward(list(values), list(gradients), number == len(self.chunks))
 
     def _forward(self, chunk: list[int]) -> Embeddings:
         features = select_rows(self.features, chunk)

@@ -12,6 +12,7 @@ from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError
+from smart_train.training.engines import runs
 
 
 def check_distribution(args: TrainingArguments, strategy: str, num_processes: int | None) -> None:
@@ -30,10 +31,25 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
         )
     if strategy == "none" and args.world_size > 1:
         raise RunError(f"distributed.strategy is none, but {args.world_size} processes run; use auto or ddp")
-    if strategy == "ddp" and args.world_size < 2:
-        raise RunError("distributed.strategy is ddp, but one process runs: start with ./launch.sh or accelerate launch")
-    if args.world_size > 1 and kind not in (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU):
-        raise RunError(f"{args.world_size} processes run as {kind.value}; the recipe's strategy {strategy} needs ddp")
+    if strategy not in ("auto", "none") and args.world_size < 2:
+        raise RunError(
+            f"distributed.strategy is {strategy}, but one process runs: start with ./launch.sh or accelerate launch"
+        )
+    found = runs(args)
+    if strategy not in ("auto", found):
+        raise RunError(
+            f"distributed.strategy is {strategy}, but the {args.world_size} processes were set up for {found}"
+        )
+    known = (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU, DistributedType.DEEPSPEED)
+    if args.world_size > 1 and kind not in known:
+        raise RunError(f"{args.world_size} processes run as {kind.value}; use ddp, zero1, zero2, zero3 or fsdp2")
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    own = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
+    if precision not in ("no", own):
+        raise RunError(
+            f"the launcher's configuration asks for mixed precision {precision}, the recipe for {own}: the recipe "
+            f"decides; set training.{precision}: true in it, or mixed_precision: 'no' there"
+        )
     if args.n_gpu > 1:
         raise RunError(
             f"one process sees {args.n_gpu} GPUs and would split batches with DataParallel, which has no shared "

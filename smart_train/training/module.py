@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import SmartModel
@@ -39,17 +39,32 @@ class TrainingModule(nn.Module):
         self.objective = objective
         self.caching = caching
 
-    def forward(self, batch: Batch) -> LossOutput:
-        """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`."""
+    def forward(self, batch: Batch | Features, *, encode: bool = False) -> LossOutput | tuple[Tensor, Tensor, Tensor]:
+        """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`.
+
+        A side of the batch may be Embeddings already. With `encode`: features -> what `SmartModel.forward` makes of
+        them, for engines that must see every forward at the module they wrapped.
+        """
+        if encode:
+            found = self.model(batch)
+            return found.pooled, found.packed, found.offsets
         return contrastive_loss(self.objective, self._encode(batch["query"]), self._encode(batch["document"]), batch)
 
-    def _encode(self, features: Features | HostFeatures) -> Embeddings:
-        return self.model(features) if self.caching is None else encode_cached(self.model, features, self.caching)
+    def _encode(self, side: Features | HostFeatures | Embeddings) -> Embeddings:
+        if isinstance(side, Embeddings):
+            return side
+        return self.model(side) if self.caching is None else encode_cached(self.model, side, self.caching)
 
     @property
     def config(self) -> Any:
         """The backbone's configuration; DeepSpeed's "auto" values are read from it."""
         return self.model.config
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """Classes that FSDP2 shards as one: the backbone's layers, and the whole model, which is also called alone, to
+        encode. transformers' own name for it, read by accelerate."""
+        return sorted({*self.model.backbone._no_split_modules, SmartModel.__name__})
 
     def activation_checkpointing_enable(
         self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any

@@ -8,16 +8,18 @@ only when whole.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import save_fsdp_optimizer
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCHEDULER_NAME
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints, seed_worker
 
@@ -27,6 +29,17 @@ from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, write_manifest
+from smart_train.training.engine_caching import cached_backward
+from smart_train.training.engines import (
+    SHARDED,
+    ZERO_STAGES,
+    check_engine,
+    drop_stale_gradients,
+    forget_engine,
+    offloads,
+    runs,
+    whole,
+)
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
@@ -67,6 +80,8 @@ class SmartTrainer(Trainer):
         batches: GroupedBatches | None = None,
         early_stopping_patience: int | None = None,
     ) -> None:
+        self.strategy = runs(args)
+        module.model.in_step = self.strategy in SHARDED
         self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
         # In this order: whether to save decides whether to log.
         callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir))]
@@ -82,6 +97,7 @@ class SmartTrainer(Trainer):
             eval_dataset=evaluator.evaluation_set.queries if evaluator is not None else None,
             callbacks=callbacks,
         )
+        forget_engine(args)
         self.remove_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
         if module.caching is not None:
             self._check_caching()
@@ -90,6 +106,7 @@ class SmartTrainer(Trainer):
         self.last_result: EvaluationResult | None = None
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
+        self._accumulating = False
 
     @property
     def module(self) -> TrainingModule:
@@ -123,9 +140,10 @@ class SmartTrainer(Trainer):
     ) -> Tensor | tuple[Tensor, LossOutput]:
         """Encode both sides, score across ranks, apply the objective."""
         step, run = self.state.global_step + 1, Path(self.args.output_dir)
-        # A replayed chunk would reach a wrapper's gradient reduction many times a step: see `training_step`.
+        # A replayed chunk would reach DDP's gradient reduction many times a step: see `training_step`.
+        past_the_wrapper = self.module.caching is not None and self.strategy not in SHARDED
         try:
-            output = (model if self.module.caching is None else self.module)(inputs)
+            output = (self.module if past_the_wrapper else model)(inputs)
         except ScoreError as error:
             if "NaN" not in str(error):
                 raise RunError(f"step {step}: {error}") from error
@@ -138,17 +156,45 @@ class SmartTrainer(Trainer):
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """As the Trainer's; with gradient caching, ranks average their gradients once, after the last micro-batch.
+        """As the Trainer's; with gradient caching, ranks average their gradients once, after the last micro-batch,
+        unless an engine does it at every backward.
 
         Raises:
             RunError: memory ran out (with the recipe's keys that lower it), or the batch cannot be scored.
         """
+        if self.strategy == "zero3" and not self._accumulating:
+            drop_stale_gradients(self.deepspeed)
+        self._accumulating = not self.accelerator.sync_gradients
         knobs = training_knobs(self.args, self.module.caching)
         with memory_advice(f"step {self.state.global_step + 1}", knobs):
+            if self.module.caching is not None and self.strategy in SHARDED:
+                return self._cached_step(model, inputs)
             loss = super().training_step(model, inputs, num_items_in_batch)
         if self.module.caching is not None and self.accelerator.sync_gradients:
             average_gradients(self.module.parameters())
         return loss
+
+    def _cached_step(self, model: torch.nn.Module, inputs: dict[str, Any]) -> Tensor:
+        model.train()
+        return cached_backward(
+            model,
+            self.module,
+            self._prepare_inputs(inputs),
+            lambda batch: self.compute_loss(model, batch, return_outputs=True)[1],
+            self._backward,
+            precision=self.compute_loss_context_manager,
+            share=1 / self.current_gradient_accumulation_steps,
+        )
+
+    def _backward(self, value: Tensor, last: bool) -> None:
+        """Hands `value` to the engine; DeepSpeed takes its step with the last backward of the last micro-batch."""
+        if self.strategy not in ZERO_STAGES:
+            self.accelerator.backward(value)
+        elif last:
+            self.accelerator.backward(value, scale_wrt_gas=False)
+        else:
+            self.deepspeed.set_gradient_accumulation_boundary(is_boundary=False)
+            self.deepspeed.backward(value, scale_wrt_gas=False)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -175,11 +221,15 @@ class SmartTrainer(Trainer):
 
     def _check_caching(self) -> None:
         """Raises RunError where chunks that each run a backward would be misread."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            engine = "DeepSpeed" if self.is_deepspeed_enabled else "FSDP"
+        if self.strategy in SHARDED and self.args.fp16:
             raise RunError(
-                f"gradient_caching: not supported under {engine} yet, which reduces gradients at every backward; use "
-                "distributed.strategy ddp or none, or drop gradient_caching"
+                f"gradient_caching under {self.strategy} cannot take training.fp16: its loss scaling would multiply "
+                "the gradients once for the loss and once more for every chunk; use training.bf16"
+            )
+        if self.strategy in ZERO_STAGES and offloads(self.accelerator):
+            raise RunError(
+                f"gradient_caching under {self.strategy} cannot take an optimiser offloaded to main memory: DeepSpeed "
+                "keeps only the gradients of the last chunk's weights there; set offload_optimizer_device: none"
             )
         optimiser = str(getattr(self.args.optim, "value", self.args.optim))
         if "layerwise" in optimiser or "lomo" in optimiser:
@@ -201,9 +251,50 @@ class SmartTrainer(Trainer):
 
     # Checkpoints -------------------------------------------------------------------------------------------------
 
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+    @contextmanager
+    def whole(self, *, write_back: bool = False) -> Iterator[None]:
+        """Within, what training changes lies whole on the main rank (with `write_back`: on every rank, and changes go
+        back into the shards). Every rank must enter."""
+        with whole(self.module, frozen=self.module.model.owns_backbone, write_back=write_back):
+            yield
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """What training changes, in the folder layout of `SmartModel.save_pretrained`. Every rank must call it."""
+        with self.whole():
+            if self.args.should_save:
+                self.module.save(Path(output_dir or self.args.output_dir))
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """As the Trainer's, less weights that do not change, which it only leaves out of a bare PeftModel."""
+        if self.strategy in ZERO_STAGES:
+            self.deepspeed.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        elif self.strategy == "fsdp2":
+            save_fsdp_optimizer(
+                self.accelerator.state.fsdp_plugin, self.accelerator, self.optimizer, self.model, output_dir
+            )
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
         if self.args.should_save:
-            self.module.save(Path(output_dir or self.args.output_dir))
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir, SCHEDULER_NAME))
+
+    def _prepare_for_training(
+        self, max_steps: int, train_dataloader: DataLoader, resume_from_checkpoint: str | None
+    ) -> tuple[torch.nn.Module, DataLoader]:
+        """As the Trainer's, then a look at whether the engine asked for has the model. ZeRO's own state is loaded here:
+        the Trainer would miss the frozen weights in it."""
+        by_zero = self.strategy in ZERO_STAGES and resume_from_checkpoint is not None
+        prepared = super()._prepare_for_training(
+            max_steps, train_dataloader, None if by_zero else resume_from_checkpoint
+        )
+        forget_engine(self.args)
+        check_engine(self.accelerator, self.model_wrapped, self.strategy)
+        if by_zero:
+            found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
+            if found is None:
+                raise RunError(f"{resume_from_checkpoint}: DeepSpeed finds no state of its own in it")
+            self._load_optimizer_and_scheduler(resume_from_checkpoint)
+        return prepared
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
@@ -252,7 +343,8 @@ class SmartTrainer(Trainer):
         return TrainOutput(self.state.global_step, float("nan"), {})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        self.module.load(Path(resume_from_checkpoint))
+        with self.whole(write_back=True):
+            self.module.load(Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        self.module.load(Path(self.state.best_model_checkpoint))
+        self._load_from_checkpoint(self.state.best_model_checkpoint)

@@ -1,4 +1,5 @@
-"""Two processes that train together take the steps of one process with both their batches, plain or cached."""
+"""Two processes that train together take the steps of one process with both their batches: under every engine, plain or
+cached. Weights after steps of plain gradient descent are compared: engines hide gradients, and these hold them all."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
-from transformers import TrainingArguments
 
 from smart_train.data import PairCollator
-from smart_train.training import GradientCaching, SmartTrainer
+from smart_train.training import GradientCaching, SmartTrainer, engines
 from smart_train.training.grad_cache import average_gradients
+from tests.runs import skip_without_engine
 from tests.training.batches import example, tiny, training_module
 
 ROWS_PER_STEP = 4
@@ -24,6 +25,7 @@ ROWS_PER_STEP = 4
 CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
     "plain": ("lora", "joint", None, 1),
     "plain, a vision tower that some ranks do not use": ("full", "late", None, 1),
+    "plain, accumulated": ("full", "pooled", None, 2),
     "cached": ("full", "joint", GradientCaching(mini_batch_size=1), 1),
     "cached, accumulated": ("lora", "hybrid", GradientCaching(mini_batch_tokens=60), 2),
     "cached, projection": ("projection", "late", GradientCaching(mini_batch_size=1), 1),
@@ -33,8 +35,10 @@ CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
 NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores of them
 
 
-def trained(folder: Path, case: str, ranks: int, *, caching: bool = True) -> dict[str, Tensor]:
-    """The trained parameters after two steps of plain gradient descent."""
+def trained(
+    folder: Path, case: str, ranks: int, *, strategy: str = "auto", caching: bool = True
+) -> tuple[dict[str, Tensor], float]:
+    """The trained parameters after two steps of plain gradient descent, and the candidates that were logged."""
     mode, objective, cached, accumulation = CASES[case]
     torch.manual_seed(0)
     taught = case.startswith("taught")
@@ -42,28 +46,37 @@ def trained(folder: Path, case: str, ranks: int, *, caching: bool = True) -> dic
     module = training_module(
         tiny(mode), objective, caching=cached if caching else None, learn_temperature=True, taught=taught
     )
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=ROWS_PER_STEP // ranks,
-        gradient_accumulation_steps=accumulation,
-        max_steps=2,
-        optim="sgd",
-        learning_rate=0.1,
-        max_grad_norm=0.0,
-        use_cpu=True,
-        remove_unused_columns=False,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
+    arguments = engines.arguments(
+        strategy,
+        {
+            "output_dir": str(folder),
+            "per_device_train_batch_size": ROWS_PER_STEP // ranks,
+            "gradient_accumulation_steps": accumulation,
+            "max_steps": 2,
+            "optim": "sgd",
+            "learning_rate": 0.1,
+            "max_grad_norm": 0.0,
+            "use_cpu": True,
+            "remove_unused_columns": False,
+            "report_to": "none",
+            "save_strategy": "no",
+            "disable_tqdm": True,
+            "logging_steps": 1,
+            "dataloader_pin_memory": False,
+        },
     )
     rows = [example(index, negatives) for index in range(2 * ROWS_PER_STEP * accumulation)]
     collator = PairCollator(module.model.family, negatives_per_query=negatives)
-    SmartTrainer(module, arguments, examples=rows, collator=collator).train()
-    return {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+    trainer = SmartTrainer(module, arguments, examples=rows, collator=collator)
+    trainer.train()
+    assert strategy in ("auto", trainer.strategy)
+    open_to_training = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    with trainer.whole():
+        weights = {name: p.detach().clone() for name, p in module.named_parameters() if name in open_to_training}
+    return weights, trainer.state.log_history[0]["candidates"]
 
 
-def one_rank(rank: int, folder: Path, port: int) -> None:
+def one_rank(rank: int, folder: Path, port: int, strategy: str) -> None:
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -73,11 +86,25 @@ def one_rank(rank: int, folder: Path, port: int) -> None:
         ACCELERATE_USE_CPU="true",
     )
     torch.set_num_threads(1)
-    results = {case: trained(folder / "run", case, ranks=2) for case in CASES}
+    partition_everything()
+    results = {case: trained(folder / "run", case, ranks=2, strategy=strategy) for case in CASES}
     results["one sided"] = one_sided(rank)
     torch.save(results, folder / f"rank{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
+
+
+def partition_everything() -> None:
+    """ZeRO-3 leaves small weights whole, and all of these are small."""
+    usual = engines.deepspeed_config
+
+    def without_a_threshold(stage: int, *, overlap: bool) -> dict:
+        config = usual(stage, overlap=overlap)
+        if stage == 3:
+            config["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+        return config
+
+    engines.deepspeed_config = without_a_threshold
 
 
 def one_sided(rank: int) -> dict[str, Tensor | None]:
@@ -92,36 +119,38 @@ def one_sided(rank: int) -> dict[str, Tensor | None]:
     return {"both": both.grad, "mine": mine.grad, "nobodys": nobodys.grad, "half": half.grad}
 
 
-@pytest.fixture(scope="module")
-def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    folder = tmp_path_factory.mktemp("ranks")
+def two_ranks(folder: Path, strategy: str) -> list[dict]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(one_rank, args=(folder, port), nprocs=2)
+    mp.spawn(one_rank, args=(folder, port, strategy), nprocs=2)
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.dist
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_two_ranks_train_as_one_process(two_ranks: list[dict], tmp_path: Path, case: str) -> None:
-    expected = trained(tmp_path, case, ranks=1, caching=False)
-    assert any("log_scales" in name for name in expected)
-    for rank in range(2):
-        found = two_ranks[rank][case]
-        assert found.keys() == expected.keys()
-        for name, weight in expected.items():
-            torch.testing.assert_close(
-                found[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=name: f"{at}: {text}"
-            )
+@pytest.mark.parametrize("strategy", ["ddp", "zero1", "zero2", "zero3", "fsdp2"])
+def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str) -> None:
+    """One launch for all cases of an engine."""
+    skip_without_engine(strategy)
+    found = two_ranks(tmp_path, strategy)
+    for case in CASES:
+        expected, _ = trained(tmp_path, case, ranks=1, caching=False)
+        assert any("log_scales" in name for name in expected)
+        # Where weights are sharded, the main rank alone gets them whole.
+        for rank in (0,) if strategy in ("zero3", "fsdp2") else (0, 1):
+            weights, candidates = found[rank][case]
+            assert case.startswith("taught") or candidates == ROWS_PER_STEP, case
+            assert weights.keys() == expected.keys()
+            for name, weight in expected.items():
+                torch.testing.assert_close(
+                    weights[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
+                )
+    gradients_are_averaged_wherever_a_rank_has_one([results["one sided"] for results in found])
 
 
-@pytest.mark.dist
-@pytest.mark.slow
-def test_gradients_are_averaged_wherever_a_rank_has_one(two_ranks: list[dict]) -> None:
-    for rank in range(2):
-        found = two_ranks[rank]["one sided"]
+def gradients_are_averaged_wherever_a_rank_has_one(results: list[dict]) -> None:
+    for found in results:
         assert found["both"].tolist() == [1.5] * 3
         assert found["mine"].tolist() == [2.0] * 3
         assert found["nobodys"] is None

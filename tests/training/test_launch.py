@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,15 +10,40 @@ import pytest
 from accelerate.utils import DistributedType
 
 from smart_train.errors import RunError
+from smart_train.training import engines
+from smart_train.training.engines import engine_arguments, launched_engine
 from smart_train.training.launch import check_distribution
 
 
-def arguments(world_size: int = 1, kind: DistributedType = DistributedType.NO, n_gpu: int = 0) -> Any:
+def arguments(
+    world_size: int = 1,
+    kind: DistributedType = DistributedType.NO,
+    n_gpu: int = 0,
+    zero: int | None = None,
+    fsdp: bool = False,
+    bf16: bool = False,
+) -> Any:
     state = SimpleNamespace(distributed_type=kind)
-    return SimpleNamespace(world_size=world_size, distributed_state=state, n_gpu=n_gpu)
+    engine = SimpleNamespace(config={"zero_optimization": {"stage": zero}})
+    return SimpleNamespace(
+        world_size=world_size,
+        distributed_state=state,
+        n_gpu=n_gpu,
+        deepspeed=engine.config if zero else None,
+        hf_deepspeed_config=engine,
+        fsdp=fsdp,
+        bf16=bf16,
+        fp16=False,
+    )
 
 
 TWO = {"world_size": 2, "kind": DistributedType.MULTI_CPU}
+
+
+@pytest.fixture(autouse=True)
+def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +54,9 @@ TWO = {"world_size": 2, "kind": DistributedType.MULTI_CPU}
         (2, TWO, "auto", None),
         (2, TWO, "ddp", 2),
         (2, {"world_size": 2, "kind": DistributedType.MULTI_GPU, "n_gpu": 1}, "ddp", None),
+        (2, {**TWO, "zero": 3}, "zero3", 2),
+        (2, {"world_size": 2, "kind": DistributedType.DEEPSPEED, "zero": 1}, "auto", None),
+        (2, {**TWO, "fsdp": True}, "fsdp2", None),
     ],
 )
 def test_what_was_asked_for_starts(
@@ -45,7 +74,17 @@ def test_what_was_asked_for_starts(
         (2, TWO, "auto", 4, r"distributed\.num_processes is 4, but 2 process\(es\) run"),
         (2, TWO, "none", None, r"distributed\.strategy is none, but 2 processes run"),
         (1, {}, "ddp", None, r"distributed\.strategy is ddp, but one process runs"),
-        (2, {"world_size": 2, "kind": DistributedType.FSDP}, "auto", None, "2 processes run as FSDP; .* needs ddp"),
+        (1, {}, "zero2", None, r"distributed\.strategy is zero2, but one process runs"),
+        (2, TWO, "zero2", None, "strategy is zero2, but the 2 processes were set up for ddp"),
+        (2, {**TWO, "zero": 2}, "zero3", None, "strategy is zero3, but the 2 processes were set up for zero2"),
+        (2, {**TWO, "fsdp": True}, "ddp", None, "strategy is ddp, but the 2 processes were set up for fsdp2"),
+        (
+            2,
+            {"world_size": 2, "kind": DistributedType.MULTI_XPU},
+            "auto",
+            None,
+            "2 processes run as MULTI_XPU; use ddp,",
+        ),
         (1, {"n_gpu": 4}, "auto", None, "one process sees 4 GPUs and would split batches"),
     ],
 )
@@ -55,3 +94,62 @@ def test_another_spread_is_refused(
     monkeypatch.setenv("WORLD_SIZE", str(launched))
     with pytest.raises(RunError, match=message):
         check_distribution(arguments(**found), strategy, processes)
+
+
+def test_the_launchers_precision_must_be_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    check_distribution(arguments(bf16=True), "auto", None)
+    with pytest.raises(RunError, match=r"mixed precision bf16, the recipe for no: .* set training\.bf16: true"):
+        check_distribution(arguments(), "auto", None)
+
+
+ZERO = {"ACCELERATE_USE_DEEPSPEED": "true"}
+FSDP = {"ACCELERATE_USE_FSDP": "true"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "engine"),
+    [
+        ({}, None),
+        ({"ACCELERATE_USE_DEEPSPEED": "false"}, None),
+        (ZERO, "zero2"),
+        ({**ZERO, "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, "zero3"),
+        ({**FSDP, "FSDP_VERSION": "2"}, "fsdp2"),
+    ],
+)
+def test_what_the_launcher_was_told_to_set_up(environment: dict, engine: str | None) -> None:
+    assert launched_engine(environment) == engine
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({**ZERO, "ACCELERATE_DEEPSPEED_ZERO_STAGE": "0"}, "ZeRO stage 0; use stage 1, 2 or 3"),
+        ({**ZERO, "ACCELERATE_DEEPSPEED_CONFIG_FILE": "nowhere.json"}, r"nowhere\.json: no zero_optimization\.stage"),
+        (FSDP, "FSDP version 1; only version 2 is supported: set fsdp_version: 2"),
+        ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "Megatron-LM, which is not supported"),
+    ],
+)
+def test_engines_without_a_score_across_ranks_are_refused(environment: dict, message: str) -> None:
+    with pytest.raises(RunError, match=message):
+        launched_engine(environment)
+
+
+def test_deepspeeds_own_configuration_says_the_stage(tmp_path: Path) -> None:
+    file = tmp_path / "zero.json"
+    file.write_text('{"zero_optimization": {"stage": 3}}')
+    assert launched_engine({**ZERO, "ACCELERATE_DEEPSPEED_CONFIG_FILE": str(file)}) == "zero3"
+
+
+def test_the_launchers_engine_is_taken_or_contradicted_by_name() -> None:
+    assert engine_arguments("auto", on_cpu=False, environment=ZERO) == {}
+    assert engine_arguments("zero2", on_cpu=True, environment=ZERO) == {"use_cpu": True, "ddp_backend": "gloo"}
+    with pytest.raises(RunError, match="strategy is fsdp2, but the launcher's configuration asks for zero2"):
+        engine_arguments("fsdp2", on_cpu=False, environment=ZERO)
+
+
+def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"strategy zero2: needs deepspeed; pip install 'smart_train\[deepspeed\]'"):
+        engine_arguments("zero2", on_cpu=True, environment={})
+    assert engine_arguments("fsdp2", on_cpu=True, environment={})["fsdp"] is True
