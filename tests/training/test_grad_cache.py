@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -302,13 +303,18 @@ def test_features_wait_in_main_memory(tmp_path: Path) -> None:
     assert moved["positive"].device == made.args.device
 
 
-def test_engines_that_reduce_at_every_backward_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_engine_cannot_cache_is_refused(tmp_path: Path) -> None:
     made = trainer(tmp_path, training_module(tiny("projection"), "late", caching=UNEVEN))
-    for engine, name in (("is_deepspeed_enabled", "DeepSpeed"), ("is_fsdp_enabled", "FSDP")):
-        with monkeypatch.context() as patch:
-            patch.setattr(made, engine, True)
-            with pytest.raises(RunError, match=f"gradient_caching: not supported under {name} yet"):
-                made._check_caching()
+    made.strategy, made.args.fp16 = "fsdp2", True
+    with pytest.raises(
+        RunError, match=r"gradient_caching under fsdp2 cannot take training\.fp16: .* use training\.bf16"
+    ):
+        made._check_caching()
+    made.strategy, made.args.fp16 = "zero2", False
+    zero = {"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}}
+    made.accelerator = SimpleNamespace(state=SimpleNamespace(deepspeed_plugin=SimpleNamespace(deepspeed_config=zero)))
+    with pytest.raises(RunError, match="under zero2 cannot take an optimiser offloaded to main memory"):
+        made._check_caching()
 
 
 def test_an_optimiser_that_steps_within_the_backward_is_refused(tmp_path: Path) -> None:
