@@ -31,6 +31,7 @@ from smart_train.types import ModelInput
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 URL_SCHEMES = ("http://", "https://")
 URL_BYTES_LIMIT = 100 * 2**20
 INPUT_KEYS = ("text", "image", "images", "video", "instruction")
@@ -85,16 +86,21 @@ def as_model_input(value: Any) -> ModelInput:
     """What a user hands in as one query or document, as a `ModelInput`.
 
     Args:
-        value: ModelInput; str (text, unless all of it is the http(s) or data: URL of an image, or the name of an
-            existing image file); Path, bytes or PIL image (an image); or a mapping with any of `text`, `image` or
-            `images`, `video`, `instruction`.
+        value: ModelInput; str (text, unless all of it is the address of an image or video: a URL with the ending of
+            one, a `data:` URI of an image, or the name of an existing file of such a kind); Path (a video by its
+            ending, else an image), bytes or PIL image (an image); or a mapping with any of `text`, `image` or `images`,
+            `video`, `instruction`.
 
     Raises:
         DataError: another type, an unknown key, or nothing to encode.
     """
     if isinstance(value, ModelInput):
         return value
+    if isinstance(value, Path) and value.suffix.lower() in VIDEO_EXTENSIONS:
+        return ModelInput(video=value)
     if isinstance(value, str):
+        if names_video(value):
+            return ModelInput(video=value)
         return ModelInput(images=(value,)) if names_image(value) else ModelInput(text=value)
     if isinstance(value, (Path, bytes, Image.Image)):
         return ModelInput(images=(value,))
@@ -114,12 +120,19 @@ def as_model_input(value: Any) -> ModelInput:
 
 def names_image(text: str) -> bool:
     """Whether the whole of `text` is the address of an image rather than something to read."""
-    if text.startswith("data:image/"):
-        return True
+    return text.startswith("data:image/") or _names(text, IMAGE_EXTENSIONS)
+
+
+def names_video(text: str) -> bool:
+    """Whether the whole of `text` is the address of a video file."""
+    return _names(text, VIDEO_EXTENSIONS)
+
+
+def _names(text: str, extensions: tuple[str, ...]) -> bool:
     if text.startswith(URL_SCHEMES):
         path = urllib.parse.urlsplit(text).path
-        return not any(character.isspace() for character in text) and path.lower().endswith(IMAGE_EXTENSIONS)
-    return text.lower().endswith(IMAGE_EXTENSIONS) and os.path.isfile(text)
+        return not any(character.isspace() for character in text) and path.lower().endswith(extensions)
+    return text.lower().endswith(extensions) and os.path.isfile(text)
 
 
 def describe_image(ref: Any) -> str:

@@ -17,6 +17,7 @@ from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import Recipe, load_recipe
+from tests.models.vision_folders import vision_folder
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
 RECIPE = "model: {name_or_path: base}\ndata: {train: {path: rows}, evaluation: {path: held_out}}\n"
@@ -272,7 +273,13 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     assert ended.status == 0
     for words in ("backbone", "qwen3_vl_embedding", "late_weight 1.0", "numbers in", "F32"):
         assert words in ended.out
-    assert "none: for model.from_config" in run("inspect", TINY).out
+    bare = run("inspect", TINY).out
+    for words in ("none: for model.from_config", "qwen3_vl_embedding", "query_tokens content"):
+        assert words in bare
+    gme = vision_folder(tmp_path / "gme", "qwen2_vl")
+    assert "not known" in run("inspect", gme).out and "set model.family" in run("inspect", gme).out
+    (gme / "gme_inference.py").touch()
+    assert "query_tokens text" in run("inspect", gme).out
     assert "neither a run nor a model folder" in run("inspect", tmp_path).err
     assert "no such folder" in run("inspect", tmp_path / "absent").err
 

@@ -154,6 +154,17 @@ def test_image_key_is_stable_signed_and_by_content(tmp_path: Path) -> None:
     assert media.image_key("https://example.org/a.png") != media.image_key("https://example.org/b.png")
 
 
+def test_as_model_input_tells_videos_by_their_ending(tmp_path: Path) -> None:
+    clip = tmp_path / "Clip.MP4"
+    assert media.as_model_input(clip) == ModelInput(video=clip)
+    assert media.as_model_input(str(clip)) == ModelInput(text=str(clip))  # no such file, so words
+    clip.touch()
+    assert media.as_model_input(str(clip)) == ModelInput(video=str(clip))
+    address = "https://example.org/clip.webm?start=3"
+    assert media.as_model_input(address) == ModelInput(video=address)
+    assert media.as_model_input(f"see {address}") == ModelInput(text=f"see {address}")
+
+
 def test_as_model_input_tells_text_from_images(tmp_path: Path) -> None:
     page = tmp_path / "page.png"
     page.write_bytes(png())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
+
+if TYPE_CHECKING:
+    from smart_train.models.smart_config import SmartConfig
+    from smart_train.scoring import ScoringConfig
 
 
 def inspect(
@@ -65,14 +69,15 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     elif (path / WEIGHTS_NAME).is_file() and not (path / "config.json").is_file():
         kind = "token projection"
     config = SmartConfig.read(path)
-    rows = [("model", kind), ("family", config.family or "found from config.json when loaded")]
+    family, scoring = _read_by(path, config)
+    rows = [("model", kind), ("family", family)]
     if config.base:
         rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
     if (path / CONFIG_NAME).is_file():
         shape = json.loads((path / CONFIG_NAME).read_text())
         rows.append(("projection", ", ".join(f"{name} {value}" for name, value in shape.items())))
-    if config.scoring is not None:
-        rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in config.scoring.to_dict().items())))
+    if scoring is not None:
+        rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in scoring.to_dict().items())))
     prompts = {name: value for name, value in config.prompts.to_dict().items() if value is not None}
     rows += [(name, str(value)) for name, value in prompts.items()]
     for file in weights:
@@ -82,6 +87,21 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         count = sum(_size(item.get_shape()) for item in slices)
         rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))
     return rows if weights else [*rows, ("weights", "none: for model.from_config")]
+
+
+def _read_by(path: Path, config: SmartConfig) -> tuple[str, ScoringConfig | None]:
+    """The family that reads the folder and how it scores: as saved, else as the files show, else what is missing."""
+    from smart_train.models import find_family, get_family
+
+    if config.family is not None:
+        return config.family, get_family(config.family).scoring_of(None, config.scoring)
+    if config.base is not None:
+        return "its base's", None
+    try:
+        family = find_family(None, path)
+    except ModelError as error:
+        return f"not known ({error})", None
+    return family.name, family.default_scoring
 
 
 def _size(shape: list[int]) -> int:

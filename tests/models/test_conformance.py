@@ -245,8 +245,10 @@ def test_batch_equals_one_by_one(make, inputs, name):
 
 @EVERY_VISUAL
 def test_states_equal_a_plain_forward_with_the_positions_the_model_was_trained_on(make, inputs, name):
-    model = make(name)
-    features = model.family.featurize(inputs(name), "document")
+    model, items = make(name), inputs(name)
+    if is_torchvision_available():
+        items.append(ModelInput("a walk", video=[Image.new("RGB", (96, 64), colour) for colour in ("red", "blue")]))
+    features = model.family.featurize(items, "document")
     plain_inputs = {key: value for key, value in features.items() if key not in READOUT}
     if model.family.plain_positions:
         del plain_inputs["mm_token_type_ids"]
