@@ -1,15 +1,23 @@
-"""Faults of a connection that pass by themselves, waited out. No message here quotes a header: they hold the token."""
+"""Connections: faults that pass by themselves are waited out, and a key goes nowhere but where it was sent."""
 
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
 T = TypeVar("T")
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each new attempt
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """urllib would send the key to wherever it is redirected."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def persist(attempt: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +16,10 @@ def encode(
     documents: Documents,
     index: Annotated[Path, typer.Option(help="The index folder to write, or to bring up to date.")],
     batch_size: BatchSize = 32,
+    layout: Annotated[
+        Literal["index", "plaid", "qdrant"],
+        typer.Option("--format", help="Beside the index: INDEX/plaid for fast-plaid and PyLate, INDEX/qdrant."),
+    ] = "index",
 ) -> None:
     """Encode the page images under DOCUMENTS with MODEL; only new and changed ones when INDEX is there already."""
     from smart_train.models import SmartModel
@@ -26,6 +30,11 @@ def encode(
     made = encode_folder(SmartModel.from_pretrained(model), documents, previous=previous, batch_size=batch_size)
     if made is not previous:
         made.save(index)
+    if layout != "index":
+        from smart_train.serving import write_plaid, write_qdrant
+
+        write = {"plaid": write_plaid, "qdrant": write_qdrant}[layout]
+        plain_console().print(f"{write(index / layout, made.document_ids, made.embeddings)}: for {layout}")
     tokens = made.embeddings.packed
     plain_console().print(
         f"{index}: {len(made)} documents, {len(tokens):,} token states of width {tokens.shape[1]}, "

@@ -31,6 +31,7 @@ from smart_train.models.saving import is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import READOUT
 from smart_train.models.storage import locate_base
+from smart_train.serving import VLLMClient
 from smart_train.types import ModelInput
 
 
@@ -70,6 +71,19 @@ def routes_of(folder: Path) -> tuple[Route, ...]:
     if saved.base is None:
         return _MERGED
     return _ADAPTER if (folder / ADAPTER_CONFIG).is_file() else _ADAPTER[:1]
+
+
+def vllm_route(url: str) -> Route:
+    """The vLLM server at `url`, which must hold the folder."""
+
+    def read(folder: Path, golden: Golden) -> Reading:
+        client = VLLMClient(url, folder)
+        queries = client.encode_query(golden.probe.queries)
+        documents = client.encode_document(golden.probe.documents)
+        hybrid = client.similarity(queries, documents)
+        return Reading((queries.pooled, documents.pooled), (queries.tokens, documents.tokens), hybrid=hybrid)
+
+    return Route("vllm", read)
 
 
 def _smart_train(folder: Path, golden: Golden) -> Reading:

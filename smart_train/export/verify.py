@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,12 @@ def check_reports(folder: Path, reports: Iterable[RouteReport], tolerance: float
         )
 
 
-def measure_routes(folder: Path) -> list[RouteReport]:
-    """As `verify_folder`, without a verdict."""
+def measure_routes(folder: Path, others: Sequence[Route] = ()) -> list[RouteReport]:
+    """As `verify_folder`, without a verdict, and through `others` too."""
     if not folder.is_dir():
         raise ExportError(f"{folder}: no such folder")
     golden = Golden.load(folder)
-    return [_measure(route, folder, golden) for route in routes_of(folder)]
+    return [_measure(route, folder, golden) for route in (*routes_of(folder), *others)]
 
 
 def _measure(route: Route, folder: Path, golden: Golden) -> RouteReport:

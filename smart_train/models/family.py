@@ -221,6 +221,11 @@ class Family(ABC):
         for that library."""
         return None
 
+    def conversation(self, item: ModelInput, role: Role) -> list[dict[str, Any]] | None:
+        """The turns that the folder's chat template, with a generation prompt, renders as `render` does; None where no
+        turns do, or where the backbone's own positions are not those that the model was trained with."""
+        return None
+
     @property
     def max_length(self) -> int:
         return self.prompts.max_length or self.default_max_length

@@ -8,6 +8,7 @@ That script fills short lists of frames up to 64 by repeating them; here they st
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 from transformers import Qwen3VLProcessor
 
@@ -32,15 +33,20 @@ class Qwen3VLEmbedding(VisionLanguageFamily):
     default_max_pixels = 1800 * patch * patch
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
+        return self.chat(self._messages(item, text, role), generation_prompt=True)
+
+    def conversation(self, item: ModelInput, role: Role) -> list[dict[str, Any]]:
+        return self._messages(item, self._defuse(item.text or ""), role)
+
+    def _messages(self, item: ModelInput, text: str, role: Role) -> list[dict[str, Any]]:
         content: list[dict[str, str]] = [{"type": "video"}] if item.video is not None else []
         content += [{"type": "image"} for _ in item.images]
         if text or not content:
             content.append({"type": "text", "text": text or EMPTY_INPUT})
-        messages = [
+        return [
             {"role": "system", "content": [{"type": "text", "text": self._system(item, role)}]},
             {"role": "user", "content": content},
         ]
-        return self.chat(messages, generation_prompt=True)
 
     def embedder_prompt(self, role: Role) -> str:
         return self._system(ModelInput(), role)

@@ -17,10 +17,10 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 from urllib.parse import urlsplit
 
 from smart_train.errors import EndpointError
+from smart_train.persistence import NoRedirect
 
 _AGAIN = frozenset({408, 425, 429})  # and everything from 500 on
 _LONGEST_WAIT = 300.0  # seconds; a service that asks for more is not waited for
@@ -38,13 +38,6 @@ class Answer:
 
 class GivenUp(EndpointError):
     """A request that was not sent any more."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would send the key to wherever it is redirected."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 class ChatEndpoint:
@@ -89,7 +82,7 @@ class ChatEndpoint:
         self._gap = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._next = 0.0
         self._lock = threading.Lock()
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def ask(self, prompt: str, image: bytes, media_type: str, *, stopped: Callable[[], bool] = lambda: False) -> Answer:
         """The model's answer to `prompt` beside an encoded image.

@@ -1,0 +1,159 @@
+"""Embeddings in the layouts of late-interaction engines.
+
+Sources: fast-plaid (`FastPlaid.create(documents_embeddings=[...])`) and PyLate (`add_documents(documents_ids,
+documents_embeddings)`) take a list of [T, d] matrices; Qdrant's REST interface (collections with named vectors and
+`multivector_config`), and its limit on a multi-vector's size (github.com/qdrant/qdrant, issue 5925).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from smart_train.errors import DataError
+from smart_train.types import Embeddings
+
+# rows x dimensions of one stored multi-vector must stay below this.
+QDRANT_LIMIT = 1 << 20
+POOLED, TOKENS = "pooled", "tokens"
+_PLAID_FILE = "tokens.safetensors"
+_IDS_FILE = "ids.json"
+_SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://arxiv.org/abs/2605.24938")
+
+
+def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Embeddings) -> Path:
+    """Token matrices for fast-plaid and PyLate: `tokens.safetensors`, one [T, d] float16 tensor per document, and
+    `ids.json`. `read_plaid` gives both back as the lists that the engines take. Returns the folder.
+
+    The pooled vectors are not in it: these engines score tokens alone.
+
+    Raises:
+        DataError: other numbers of ids and embeddings.
+    """
+    _check_ids(document_ids, embeddings)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = embeddings.quantize("float16").to("cpu").tokens
+    width = len(str(len(tokens)))
+    save_file({f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}, folder / _PLAID_FILE)
+    (folder / _IDS_FILE).write_text(json.dumps(list(document_ids), ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:
+    """What `write_plaid` wrote: the ids, and a float32 [T, d] tensor for each.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        ids = json.loads((folder / _IDS_FILE).read_text(encoding="utf-8"))
+        with safe_open(folder / _PLAID_FILE, "pt") as file:
+            tokens = [file.get_tensor(name).float() for name in sorted(file.keys())]
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{folder}: not the folder of smart-train encode --format plaid ({error})") from error
+    if len(ids) != len(tokens):
+        raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
+    return ids, tokens
+
+
+def qdrant_collection(embeddings: Embeddings) -> dict[str, Any]:
+    """The body of `PUT /collections/NAME`: a pooled vector to search by, and tokens to score the found ones by.
+
+    Tokens get no graph of their own (m 0): Qdrant scores them exactly, on what a prefetch by the pooled vector brings.
+    """
+    return {
+        "vectors": {
+            POOLED: {"size": embeddings.pooled.shape[1], "distance": "Cosine"},
+            TOKENS: {
+                "size": embeddings.packed.shape[1],
+                "distance": "Cosine",
+                "multivector_config": {"comparator": "max_sim"},
+                "hnsw_config": {"m": 0},
+            },
+        }
+    }
+
+
+def qdrant_points(document_ids: Sequence[str], embeddings: Embeddings) -> Iterator[dict[str, Any]]:
+    """One point per document for `PUT /collections/NAME/points`: a UUID made of the document's id, both vectors, the id
+    in the payload.
+
+    Raises:
+        DataError: other numbers of ids and embeddings, or documents too large for a multi-vector: all of them, before
+            the first point.
+    """
+    _check_ids(document_ids, embeddings)
+    width, lengths = embeddings.packed.shape[1], embeddings.lengths.tolist()
+    large = [row for row, length in enumerate(lengths) if length * width >= QDRANT_LIMIT]
+    if large:
+        most = max(lengths)
+        factor = -(-most * width // (QDRANT_LIMIT - width))
+        raise DataError(
+            f"{len(large)} document(s), the first {document_ids[large[0]]!r} with {lengths[large[0]]} tokens of width "
+            f"{width}: Qdrant takes less than {QDRANT_LIMIT:,} numbers in a multi-vector, that is "
+            f"{(QDRANT_LIMIT - 1) // width} tokens; shrink them with Embeddings.pool_tokens({factor}), or train a "
+            "narrower token projection"
+        )
+    return _points(document_ids, embeddings.quantize("float32"))
+
+
+def _points(document_ids: Sequence[str], embeddings: Embeddings) -> Iterator[dict[str, Any]]:
+    for name, pooled, tokens in zip(document_ids, embeddings.pooled, embeddings.tokens, strict=True):
+        yield {
+            "id": str(uuid.uuid5(_SPACE, name)),
+            "vector": {POOLED: pooled.tolist(), TOKENS: tokens.tolist()},
+            "payload": {"document_id": name},
+        }
+
+
+def qdrant_query(query: Embeddings, *, limit: int, candidates: int) -> Mapping[str, Any]:
+    """The body of `POST /collections/NAME/points/query` for one query: the `candidates` best by the pooled vector, of
+    those the `limit` best by late interaction.
+
+    Qdrant's max_sim is the SUM over query tokens: divide a score by their number for `late`.
+
+    Raises:
+        DataError: not exactly one query.
+    """
+    if len(query) != 1:
+        raise DataError(f"qdrant_query: {len(query)} queries; one request asks for one")
+    return {
+        "prefetch": [{"query": query.pooled[0].tolist(), "using": POOLED, "limit": candidates}],
+        "query": query.quantize("float32").tokens[0].tolist(),
+        "using": TOKENS,
+        "limit": limit,
+        "with_payload": True,
+    }
+
+
+def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Embeddings) -> Path:
+    """`collection.json` and `points.jsonl` (one point a line), the bodies of Qdrant's REST calls. Returns the folder.
+
+    Raises:
+        DataError: as `qdrant_points`.
+    """
+    points = qdrant_points(document_ids, embeddings)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "collection.json").write_text(json.dumps(qdrant_collection(embeddings), indent=2) + "\n")
+    with (folder / "points.jsonl").open("w", encoding="utf-8") as file:
+        for point in points:
+            file.write(json.dumps(point, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _check_ids(document_ids: Sequence[str], embeddings: Embeddings) -> None:
+    if len(document_ids) != len(embeddings) or len(set(document_ids)) != len(document_ids):
+        raise DataError(
+            f"{len(document_ids)} ids ({len(set(document_ids))} different) for {len(embeddings)} documents; each needs "
+            "one of its own"
+        )

@@ -1,0 +1,106 @@
+"""Embeddings as engines take them: every number where it belongs, and Qdrant's limit before the first point."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from smart_train import Embeddings
+from smart_train.cli import main
+from smart_train.errors import DataError
+from smart_train.scoring import score_parts
+from smart_train.serving import read_plaid, write_plaid, write_qdrant
+from smart_train.serving.engines import QDRANT_LIMIT, qdrant_points, qdrant_query
+
+IDS = ["b.png", "a.png", "ü.png"]
+
+
+def made(lengths=(3, 1, 5), width=8):
+    tokens = [torch.nn.functional.normalize(torch.randn(length, width), dim=-1) for length in lengths]
+    return Embeddings(torch.nn.functional.normalize(torch.randn(len(lengths), 6), dim=-1), tokens)
+
+
+def test_plaid_lists_come_back_in_order(tmp_path):
+    embeddings = made(lengths=[1 + row % 4 for row in range(12)])
+    ids = [f"page {row}" for row in range(12)]
+    again, tokens = read_plaid(write_plaid(tmp_path / "plaid", ids, embeddings))
+    assert again == ids
+    for ours, theirs in zip(embeddings.tokens, tokens, strict=True):
+        torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=0)
+
+
+def test_int8_tokens_are_written_as_the_states_they_stand_for(tmp_path):
+    embeddings = made()
+    _, tokens = read_plaid(write_plaid(tmp_path / "plaid", IDS, embeddings.quantize("int8")))
+    torch.testing.assert_close(torch.cat(tokens), embeddings.packed, atol=1e-2, rtol=0)
+
+
+def test_qdrant_bodies_hold_both_vectors_and_score_as_here(tmp_path):
+    documents, query = made(), made(lengths=(4,))
+    folder = write_qdrant(tmp_path / "qdrant", IDS, documents)
+    points = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
+    assert [point["payload"]["document_id"] for point in points] == IDS
+    assert len({point["id"] for point in points}) == 3
+    assert points[0]["id"] == next(iter(qdrant_points(IDS, documents)))["id"], "the same document, the same point"
+    vectors = json.loads((folder / "collection.json").read_text())["vectors"]
+    assert vectors["pooled"]["size"] == 6 and vectors["tokens"]["size"] == 8
+    assert vectors["tokens"]["multivector_config"] == {"comparator": "max_sim"}
+    # What Qdrant computes of these bodies, by its documentation: cosine, and the sum over query tokens of the best.
+    asked = qdrant_query(query, limit=2, candidates=3)
+    rows = torch.tensor(asked["query"])
+    expected = score_parts(query, documents)
+    for column, point in enumerate(points):
+        late = (rows @ torch.tensor(point["vector"]["tokens"]).T).max(dim=1).values.sum() / len(rows)
+        pooled = torch.tensor(asked["prefetch"][0]["query"]) @ torch.tensor(point["vector"]["pooled"])
+        torch.testing.assert_close(late, expected.late[0, column])
+        torch.testing.assert_close(pooled, expected.pooled[0, column])
+
+
+def test_documents_beyond_qdrants_limit_are_named_before_anything_is_written(tmp_path):
+    width = 2048
+    fits, over = (QDRANT_LIMIT - 1) // width, QDRANT_LIMIT // width
+    assert (fits, over) == (511, 512)
+    qdrant_points(["a"], made(lengths=(fits,), width=width))
+    with pytest.raises(DataError, match=r"1 document\(s\), the first 'b' with 512 tokens of width 2048") as caught:
+        write_qdrant(tmp_path / "qdrant", ["a", "b"], made(lengths=(1, over), width=width))
+    assert "that is 511 tokens; shrink them with Embeddings.pool_tokens(2)" in str(caught.value)
+    assert not (tmp_path / "qdrant").exists()
+
+
+def test_the_factor_that_is_advised_suffices():
+    large = made(lengths=(1000,), width=2048)
+    with pytest.raises(DataError, match=r"pool_tokens\((\d)\)") as caught:
+        qdrant_points(["a"], large)
+    factor = int(str(caught.value).split("pool_tokens(")[1][0])
+    assert -(-1000 // factor) * 2048 < QDRANT_LIMIT
+
+
+def test_mistakes_are_named(tmp_path):
+    for ids in (["a"], ["a", "a", "b"]):
+        with pytest.raises(DataError, match="each needs one of its own"):
+            write_plaid(tmp_path, ids, made())
+    with pytest.raises(DataError, match="2 queries; one request asks for one"):
+        qdrant_query(made(lengths=(1, 1)), limit=1, candidates=1)
+    with pytest.raises(DataError, match="not the folder of smart-train encode --format plaid"):
+        read_plaid(tmp_path / "nowhere")
+
+
+def test_encode_writes_them_beside_the_index(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from tests.models.conftest import make_model
+
+    make_model().save_pretrained(tmp_path / "model")
+    (tmp_path / "pages").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (64, 64), "red").save(tmp_path / "pages" / f"{name}.png")
+    for engine in ("plaid", "qdrant"):
+        command = ["encode", tmp_path / "model", "--documents", tmp_path / "pages", "--index", tmp_path / "index"]
+        monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, command), "--format", engine])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+    ids, tokens = read_plaid(tmp_path / "index" / "plaid")
+    assert ids == ["a.png", "b.png"] and tokens[0].shape[1] == 96
+    assert len((tmp_path / "index" / "qdrant" / "points.jsonl").read_text().splitlines()) == 2

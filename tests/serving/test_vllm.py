@@ -1,0 +1,264 @@
+"""The client against a stand-in for vLLM's `/pooling` that runs the exported weights, and against recorded answers."""
+
+import base64
+import io
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModel
+
+from smart_train import ScoringConfig, SmartModel
+from smart_train.cli import main
+from smart_train.errors import ModelError
+from smart_train.export import export_model
+from smart_train.models import TokenProjection
+from smart_train.serving import VLLMClient
+from smart_train.serving.vllm import read_states
+from tests.models.conftest import make_model
+from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.vision_folders import vision_folder
+
+QUERIES = ["total revenue 2019", "the cat sat", "a"]
+
+
+class Server:
+    """Answers as vLLM does: token ids or a conversation in, a state for every token out."""
+
+    def __init__(self, folder, *, heeds=True):
+        self.backbone = AutoModel.from_pretrained(folder).eval()
+        self.reader = SmartModel.from_pretrained(folder).family
+        self.heeds, self.requests = heeds, []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, asked):
+        if "messages" in asked:
+            features = [self.render(asked)]
+        else:
+            features = [{"input_ids": torch.tensor([ids])} for ids in asked["input"]]
+        rows = []
+        for index, inputs in enumerate(features):
+            inputs.setdefault("attention_mask", torch.ones_like(inputs["input_ids"]))
+            with torch.no_grad():
+                states = self.backbone(**inputs).last_hidden_state[0]
+            if asked.get("use_activation", True) or not self.heeds:
+                states = torch.nn.functional.normalize(states, dim=-1)
+            data = states.tolist()
+            if asked["encoding_format"] == "base64":
+                data = base64.b64encode(states.numpy().astype("<f4").tobytes()).decode()
+            rows.append({"index": index, "object": "pooling", "data": data})
+        return {
+            "id": "pool-1",
+            "object": "list",
+            "created": 1,
+            "model": asked["model"],
+            "data": rows[::-1],
+            "usage": {},
+        }
+
+    def render(self, asked):
+        """The conversation through the folder's chat template, its images as they were sent."""
+        messages, images = [], []
+        for message in asked["messages"]:
+            content = []
+            for part in message["content"]:
+                if part["type"] == "image_url":
+                    encoded = part["image_url"]["url"].split(",", 1)[1]
+                    images.append(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB"))
+                    part = {"type": "image"}
+                content.append(part)
+            messages.append({"role": message["role"], "content": content})
+        processor = self.reader.processor
+        prompt = processor.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=asked.get("add_generation_prompt", False)
+        )
+        return dict(processor(text=[prompt], images=images, return_tensors="pt"))
+
+
+def _handler(server):
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            """Quiet."""
+
+        def do_GET(self):
+            self.send({"data": [{"id": "served"}]} if self.path == "/v1/models" else None)
+
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            server.requests.append((asked, self.headers.get("Authorization")))
+            self.send(server.answer(asked) if self.path == "/pooling" and asked["model"] == "served" else None)
+
+        def send(self, value):
+            body = json.dumps(value if value is not None else {"error": {"message": "no such model"}}).encode()
+            self.send_response(200 if value is not None else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+def text_model(folder, kind, projection=False, **kwargs):
+    if kind == "decoder":
+        source = decoder_folder(folder.with_name("source"))
+    else:
+        source = encoder_folder(folder.with_name("source"), pooling={"pooling_mode": kind})
+    model = SmartModel.from_config(source, init_std=0.3, **kwargs)
+    if projection:
+        model.add_projection(TokenProjection(model.hidden_size, 8))
+        torch.nn.init.normal_(model.projection.norm.bias)
+    model.save_pretrained(folder)
+
+
+@pytest.fixture
+def exported(tmp_path, without_peers):
+    def export(make, *args, **kwargs):
+        make(tmp_path / "trained", *args, **kwargs)
+        export_model(tmp_path / "trained", tmp_path / "export")
+        return tmp_path / "export"
+
+    return export
+
+
+def vision_model(folder):
+    make_model().save_pretrained(folder)
+
+
+def assert_same(ours, theirs):
+    assert theirs.offsets.tolist() == ours.offsets.tolist()
+    torch.testing.assert_close(theirs.pooled, ours.pooled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(theirs.packed, ours.packed, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "projection"), [("decoder", False), ("decoder", True), ("mean", False), ("cls", True)]
+)
+def test_text_models_give_the_same_as_here(kind, projection, exported):
+    folder = exported(text_model, kind, projection)
+    model = SmartModel.from_pretrained(folder)
+    with Server(folder) as server:
+        client = VLLMClient(server.url, folder, api_key="secret", batch_size=2)
+        assert_same(model.encode_query(QUERIES), client.encode_query(QUERIES))
+        documents = client.encode_document(["the red page", "a mat"])
+        assert_same(model.encode_document(["the red page", "a mat"]), documents)
+        assert len(server.requests) == 3 and {key for _, key in server.requests} == {"Bearer secret"}
+        scores = client.similarity(client.encode_query("the cat"), documents)
+    torch.testing.assert_close(scores, model.similarity(model.encode_query("the cat"), documents), atol=1e-5, rtol=0)
+
+
+def test_pages_give_the_same_as_here(exported, pages):
+    folder = exported(vision_model)
+    model = SmartModel.from_pretrained(folder)
+    mixed = [pages[0], "a text", {"text": "a caption", "image": pages[1]}, {"text": "x", "instruction": "Other words"}]
+    with Server(folder) as server:
+        client = VLLMClient(server.url, folder)
+        assert_same(model.encode_document(mixed), client.encode_document(mixed))
+        assert_same(model.encode_query(QUERIES), client.encode_query(QUERIES))
+
+
+def test_verify_measures_a_server_too(exported, monkeypatch, capsys):
+    folder = exported(vision_model)
+    with Server(folder) as server:
+        monkeypatch.setattr(sys, "argv", ["smart-train", "verify", str(folder), "--vllm", server.url])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        assert "vllm: largest difference" in capsys.readouterr().out
+        with torch.no_grad():
+            server.backbone.language_model.norm.weight.mul_(torch.linspace(0.5, 2.0, 96))
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 2
+        assert "does not give what it was exported with" in capsys.readouterr().err
+
+
+# Recorded answers ---------------------------------------------------------------------------------------------
+
+# As vLLM writes them: `encoding_format` "float" gives nested lists, "base64" little-endian numbers row by row.
+STATES = [[0.25, -1.5, 3.0], [0.0, 0.125, -0.75]]
+RECORDED = {
+    "float": STATES,
+    "base64": "AACAPgAAwL8AAEBAAAAAAAAAAD4AAEC/",
+}
+
+
+@pytest.mark.parametrize("encoding", RECORDED)
+def test_recorded_answers_are_read(encoding):
+    torch.testing.assert_close(read_states(RECORDED[encoding], 3), torch.tensor(STATES))
+    assert base64.b64encode(np.array(STATES, "<f4").tobytes()).decode() == RECORDED["base64"]
+
+
+@pytest.mark.parametrize("data", ["AACAPgAAwL8=", "no base64!", [[1.0], [1.0, 2.0]]])
+def test_damaged_answers_are_refused(data):
+    with pytest.raises(ValueError):
+        read_states(data, 3)
+
+
+# What goes wrong ------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_normalises_where_raw_states_are_needed(exported):
+    folder = exported(text_model, "mean")
+    with (
+        Server(folder, heeds=False) as server,
+        pytest.raises(ModelError, match="normalised states, of which neither a mean nor a projection can be made"),
+    ):
+        VLLMClient(server.url, folder).encode_query(QUERIES)
+
+
+def test_normalised_states_do_where_nothing_else_is_made_of_them(exported):
+    folder = exported(text_model, "cls")
+    with Server(folder, heeds=False) as server:
+        assert_same(
+            SmartModel.from_pretrained(folder).encode_query(QUERIES),
+            VLLMClient(server.url, folder).encode_query(QUERIES),
+        )
+
+
+def test_a_server_with_another_model(exported, tmp_path, monkeypatch):
+    folder = exported(text_model, "cls")
+    with Server(folder) as server:
+        monkeypatch.setattr(server, "answer", lambda asked: {"data": [{"index": 0, "data": [[0.0] * 32]}]})
+        with pytest.raises(
+            ModelError, match=r"\(1, 32\) states for a prompt that is \(\d+, 32\) here: the server holds"
+        ):
+            VLLMClient(server.url, folder).encode_query("the cat")
+        monkeypatch.setattr(server, "answer", lambda asked: {"error": "strange"})
+        with pytest.raises(ModelError, match="an answer that is none of /pooling"):
+            VLLMClient(server.url, folder).encode_query("the cat")
+        with pytest.raises(ModelError, match="the server answered 404: .*no such model"):
+            VLLMClient(server.url, folder, model="other").encode_query("the cat")
+
+
+def test_a_server_that_is_not_there(exported):
+    folder = exported(text_model, "cls")
+    with pytest.raises(ModelError, match="no answer .*is the server up"):
+        VLLMClient("http://127.0.0.1:9", folder).encode_query("the cat")
+
+
+def test_models_that_vllm_cannot_give(exported, tmp_path, pages):
+    with pytest.raises(ModelError, match="not an export that a server can hold"):
+        VLLMClient("http://127.0.0.1:9", encoder_folder(tmp_path / "plain"))
+    folder = exported(text_model, "cls", scoring=ScoringConfig(layer=1))
+    with pytest.raises(ModelError, match=r"tokens are made of hidden state \[1\]; vLLM gives those of the last"):
+        VLLMClient("http://127.0.0.1:9", folder)
+    SmartModel.from_config(vision_folder(tmp_path / "qwen2", "qwen2_vl"), family="gme").save_pretrained(
+        tmp_path / "gme"
+    )
+    client = VLLMClient("http://127.0.0.1:9", tmp_path / "gme", model="served")
+    with pytest.raises(ModelError, match="gme: vLLM does not read its images as it was trained"):
+        client.encode_document([pages[0]])
