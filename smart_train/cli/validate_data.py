@@ -9,6 +9,7 @@ import typer
 
 from smart_train.cli.arguments import Overrides
 from smart_train.cli.output import plain_console
+from smart_train.cli.quiet import quiet_libraries
 from smart_train.errors import DataError
 
 FAILED = 1
@@ -33,6 +34,7 @@ def validate_data(
     if Path(source).suffix.lower() in _RECIPES:
         if split is not None or against is not None:
             raise DataError("--split and --against belong to a PATH; a recipe names its own parts")
+        quiet_libraries()  # before the first of them is imported
         from smart_train.data_report import validate_recipe
         from smart_train.prepare import prepare_data
         from smart_train.recipe import load_recipe

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from smart_train.pairs.layout import Line, Parts
+from smart_train.pairs.layout import Parts
 from smart_train.pairs.words import as_words, without_numbering, words_of
 
 Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "written"]
@@ -23,6 +23,7 @@ _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[^\W_a-z])|(
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|\b(?:cf|dr|e\.g|ed|eq|etc|fig|figs|i\.e|mr|mrs|ms|no|nos|pp|prof|sec|st|vol|vs))\.$", re.I
 )
+_LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not a lower-case letter, and not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[]*[^\W\d_a-z]")
 _BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
@@ -55,19 +56,16 @@ class Page:
         return cls(document, number, "", Parts([], [], ""))
 
 
-def structural(page: Page, first_lines: Sequence[Line], bookmarks: Sequence[str], terms: Sequence[str]) -> None:
-    """Fills `page.candidates` from what structures the document.
+def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str]) -> None:
+    """Fills `page.candidates` from what structures the document; the largest print of its first page is its title.
 
     Args:
-        first_lines: the lines of the document's first page when `page` is that one, else nothing.
         bookmarks, terms: titles and index entries that point to the page.
     """
-    if first_lines:
-        largest = max(line.size for line in first_lines)
-        title = " ".join(line.text for line in first_lines if line.size == largest)
-        page.candidates.append(("title", title))
-    page.candidates.extend(("bookmark", title) for title in bookmarks)
     headings = sorted(page.parts.headings, key=lambda heading: -heading[0])
+    if page.number == 0 and headings:
+        page.candidates.append(("title", headings[0][1]))
+    page.candidates.extend(("bookmark", title) for title in bookmarks)
     page.candidates.extend(("heading", without_numbering(text)) for _, text in headings)
     page.candidates.extend(("caption", text) for text in page.parts.captions)
     page.candidates.extend(("term", text) for text in terms)
@@ -75,7 +73,9 @@ def structural(page: Page, first_lines: Sequence[Line], bookmarks: Sequence[str]
 
 def is_telling(kind: Kind, query: str) -> bool:
     """Whether a query is long enough to ask for something and short enough to be asked. A single word is enough for an
-    entry of an index, which was chosen to be looked up."""
+    entry of an index, which was chosen to be looked up. Rows of dots lead to a page number: that is no heading."""
+    if _LEADERS.search(query):
+        return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
     return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or len(words_of(query)) >= 2)

@@ -101,12 +101,12 @@ def read_document(file: Path, key: str) -> Document:
     document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
     document.has_text = any(lines)
-    _add_pages(document, without_running_lines(lines), [(number, title) for number, _, title in bookmarks])
+    body = body_size(lines)
+    _add_pages(document, without_running_lines(lines, body), body, [(number, title) for number, _, title in bookmarks])
     return document
 
 
-def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, str]]) -> None:
-    body = body_size(lines)
+def _add_pages(document: Document, lines: list[list[Line]], body: float, bookmarks: list[tuple[int, str]]) -> None:
     words: dict[int, str] = {}
     for number, page in enumerate(lines):
         text = "\n".join(line.text for line in page)
@@ -125,5 +125,5 @@ def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tupl
         terms[number].append(term)
     for number, text in words.items():
         page = Page(document.key, number, text, parts_of(lines[number], body))
-        structural(page, lines[number] if number == 0 else (), titles[number], terms[number])
+        structural(page, titles[number], terms[number])
         document.pages.append(page)

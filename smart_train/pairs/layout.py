@@ -64,15 +64,22 @@ def _size(textpage: PdfTextPage, index: int) -> float:
     return round(pdfium.FPDFText_GetFontSize(textpage.raw, index) * scale, 1)
 
 
-def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
     """The pages of one document without running heads and feet: first and last lines that come back, page numbers
-    aside, on several pages. They name the chapter on each of its pages and would make its heading look common."""
+    aside, on several pages. They name the chapter on each of its pages and would make its heading look common. Lines
+    larger than running text stay: they are the title or heading that the others repeat.
+
+    Args:
+        body: the document's `body_size`.
+    """
     counts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
     return [
         [
             line
             for place, line in enumerate(page)
-            if not (_at_edge(place, len(page)) and counts[_mask(line.text)] >= _REPEATED)
+            if line.size >= HEADING_RATIO * body
+            or not _at_edge(place, len(page))
+            or counts[_mask(line.text)] < _REPEATED
         ]
         for page in pages
     ]

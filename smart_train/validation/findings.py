@@ -165,7 +165,7 @@ def _near(train: Part, held_out: Part) -> Iterator[Finding]:
         "warning", "near-duplicate pages", f"{train.name} and {held_out.name}", len({p[1].where for p in pairs}),
         "held-out pages that look like training pages: the same page rendered again, another edition, or a form; look "
         "at them", tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
-        tuple((train.documents[one[0]].images[0], held_out.documents[other[0]].images[0])
+        tuple((train.document(one[0]).images[0], held_out.document(other[0]).images[0])
               for one, other, _ in found[:_PICTURES]),
     )  # fmt: skip
 

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from smart_train.pairs.words import words_of
 
 UNDECIDED = "Latin script, undecided"
-# Words that are frequent in one language and rare in the others here.
+# Words that are frequent in one language and are none, or rare, in the others here.
 _COMMON = {
-    "English": "the of and to in is for with on what how does are which from by when",
-    "German": "der die das und ist für mit von den dem ein eine wie was wird werden auf nicht",
+    "English": "the of and to in is for with on what how does are which from by when can be use a",
+    "German": "der die das und ist für mit von den dem ein eine wie wird werden auf nicht",
     "French": "le les des et est pour dans une du que quel quelle sont avec sur aux au",
-    "Spanish": "el los las del y es para con una por qué cómo cuál son se al como",
-    "Italian": "il gli di che è per con una della nel come sono dei quale più alla",
-    "Portuguese": "os do da dos em para com uma não qual são como no na ao pelo",
+    "Spanish": "el los las del y es para con una por qué cómo cuál se al más",
+    "Italian": "il gli di che è della nel sono dei quale più alla degli",
+    "Portuguese": "os da dos em uma não qual são ao pelo você mais",
     "Dutch": "het een van en is voor met wat hoe niet zijn op aan welke wordt",
-    "Polish": "w na z jest do się nie jak że dla co przez oraz są",
+    "Polish": "jest się nie jak że dla przez oraz są który na",
 }
 _WORDS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
 # The first word of a character's Unicode name -> what is said of it.

@@ -26,6 +26,16 @@ class Row:
     documents: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Held:
+    """Where a document was first seen, as row and position in `examples`, and the keys of its images. The document
+    itself is not kept: rows of a Parquet file bring their pages as bytes."""
+
+    place: int
+    position: int
+    images: tuple[int, ...]
+
+
 @dataclass
 class Part:
     """One part of a data set, read.
@@ -33,7 +43,7 @@ class Part:
     Attributes:
         name: "train", "evaluation", "corpus", or a split's. asks: whether its rows are queries; a corpus has none.
         total: of all rows. examples: the usable ones. rows: the same, in keys. problems: what is wrong with the others.
-        images: image key -> what the image looks like. documents: document key -> the document.
+        images: image key -> what the image looks like. documents: document key -> where it is.
     """
 
     name: str
@@ -43,7 +53,7 @@ class Part:
     rows: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     images: dict[int, ImageFacts] = field(default_factory=dict)
-    documents: dict[int, ModelInput] = field(default_factory=dict)
+    documents: dict[int, Held] = field(default_factory=dict)
 
     @cached_property
     def positives(self) -> dict[int, list[Row]]:
@@ -55,7 +65,12 @@ class Part:
 
     def facts(self, document: int) -> list[ImageFacts]:
         """What the images of a document look like."""
-        return [self.images[image_key(image)] for image in self.documents[document].images]
+        return [self.images[image] for image in self.documents[document].images]
+
+    def document(self, key: int) -> ModelInput:
+        """The document, read from its row again."""
+        held = self.documents[key]
+        return self.examples[held.place].documents[held.position]
 
 
 def read_part(name: str, check: Callable[[Callable[[Any], None]], tuple[Sequence[Example], CheckReport]]) -> Part:
@@ -74,7 +89,9 @@ def read_part(name: str, check: Callable[[Callable[[Any], None]], tuple[Sequence
     part.images = looked.facts
     for place, example in enumerate(part.examples):
         keys = tuple(content_key(document) for document in example.documents)
-        part.documents.update(zip(keys, example.documents, strict=True))
+        for position, (key, document) in enumerate(zip(keys, example.documents, strict=True)):
+            if key not in part.documents:
+                part.documents[key] = Held(place, position, tuple(image_key(image) for image in document.images))
         part.rows.append(Row(example.where, place, _query_text(example.query), keys))
     return part
 

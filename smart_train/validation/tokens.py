@@ -31,11 +31,12 @@ class Counter(Protocol):
 @dataclass
 class Tokens:
     """Token counts of a part, before anything is cut: one for each different query and document; `visual` for documents
-    with images."""
+    with images. `videos`: inputs whose tokens depend on frames, which are not counted."""
 
     query: list[int] = field(default_factory=list)
     document: list[int] = field(default_factory=list)
     visual: list[int] = field(default_factory=list)
+    videos: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -50,9 +51,12 @@ def count_tokens(part: Part, family: Counter) -> Tokens:
         ("query", row.where, lambda row=row: part.examples[row.place].query) for row in queries
     ]
     where = {key: rows[0].where for key, rows in part.positives.items()}
-    work += [("document", where.get(key, "a negative"), lambda item=item: item) for key, item in part.documents.items()]
+    work += [("document", where.get(key, "a negative"), lambda key=key: part.document(key)) for key in part.documents]
     for role, place, get in tqdm(work, desc=f"counting tokens, {part.name}", leave=False, disable=None):
         item = get()
+        if item.video is not None:
+            tokens.videos += 1
+            continue
         sizes = [(part.images[image_key(i)].width, part.images[image_key(i)].height) for i in item.images]
         try:
             count = family.token_count(item, role, sizes)

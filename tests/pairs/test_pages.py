@@ -13,6 +13,7 @@ from smart_train.pairs.layout import Line, body_size, parts_of, without_running_
 from smart_train.pairs.structure import is_listing
 from smart_train.pairs.words import as_words, clean, without_numbering, words_of
 from tests.pairs.conftest import write_manual
+from tests.pdf_files import make_pdf
 
 
 def plain(*texts: str) -> list[Line]:
@@ -43,11 +44,20 @@ def test_numbering_is_taken_off_headings(heading: str, stripped: str) -> None:
 def test_running_heads_and_feet_go_and_one_heading_stays() -> None:
     pages = [plain(f"Chapter 2: Tools {n}", "text", *(f"line {n}{i}x" for i in "abc"), f"{n}") for n in range(5, 9)]
     pages[0].insert(0, Line("Tools", 18))
-    kept = without_running_lines(pages)
+    kept = without_running_lines(pages, body=10)
     assert kept[0][0].text == "Tools"
     assert not any("Chapter" in line.text for page in kept for line in page[:1] if line.text != "Tools")
     assert all(page[-1].text.startswith("line") for page in kept)
-    assert without_running_lines(pages[:2]) == pages[:2], "two pages may agree by chance"
+    assert without_running_lines(pages[:2], body=10) == pages[:2], "two pages may agree by chance"
+
+
+def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Path) -> None:
+    pages = [[(24, "Handbook of Pumps"), "Second edition, revised and enlarged"]]
+    pages += [["Handbook of Pumps", f"What page {number} says of valves."] for number in range(4)]
+    make_pdf(tmp_path / "pumps.pdf", pages, [])
+    document = read_document(tmp_path / "pumps.pdf", "pumps.pdf")
+    assert document.pages[0].candidates[0] == ("title", "Handbook of Pumps")
+    assert not any("handbook" in page.words for page in document.pages[1:])
 
 
 def test_headings_captions_and_prose_are_told_apart() -> None:
@@ -91,6 +101,7 @@ def test_sentences_stand_for_themselves() -> None:
 def test_what_is_long_enough_to_ask_for_something() -> None:
     assert is_telling("term", "COLUMNS") and not is_telling("heading", "Columns")
     assert is_telling("heading", "Shell columns") and not is_telling("heading", "A 1")
+    assert not is_telling("heading", "Function index . . . . 12") and is_telling("heading", "And so on ...")
     assert is_telling("heading", "設定の変更") and not is_telling("caption", "so many words " * 20)
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from smart_train.data import SourceConfig, load_examples
 from smart_train.models import PromptConfig, get_family
 from smart_train.scoring import ScoringConfig
-from smart_train.types import ModelInput
+from smart_train.types import Example, ModelInput
 from smart_train.validation import Part, ValidationReport, read_corpus, read_rows, validate
 from tests.models.conftest import TINY
 from tests.validation.test_images import page
@@ -148,6 +148,13 @@ def test_tokens_are_counted_and_what_does_not_fit_is_said(pages: Path) -> None:
     report = validate([part(pages, "train", large)], source="tokens", family=tight)
     assert found(report) == {"too large for the model": ("error", 1)}
     assert "lower model.max_pixels" in report.findings[0].message
+
+
+def test_videos_are_said_not_to_be_counted(pages: Path) -> None:
+    row = Example(ModelInput("a film"), (ModelInput(video="film.mp4"),), "q", ("d",), "rows", 0)
+    family = get_family("qwen3_vl_embedding")(str(TINY), scoring=ScoringConfig(), prompts=PromptConfig())
+    report = validate([read_rows("train", [row])], source="films", family=family)
+    assert report.passed and report.unchecked == ["train: tokens of 1 videos, which depend on their frames"]
 
 
 def test_images_for_a_text_model_are_refused_by_its_own_words(pages: Path, tmp_path: Path) -> None:
