@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.export.parity import TOLERANCE
+from smart_train.models import TokenProjection
 from smart_train.recipe import load_recipe
 from smart_train.run import train
 from tests.runs import logged, metrics, write_rows
@@ -72,6 +74,20 @@ def test_untrained_each_score_finds_the_right_document(minilm: SmartModel) -> No
     torch.testing.assert_close(hybrid, pooled + late)
     for scores in (pooled, late, hybrid):
         assert scores.argmax(dim=1).tolist() == list(range(len(PAIRS)))
+
+
+@pytest.mark.parametrize("options", [{"dim": 64}, {"dim": 384}, {"dim": 128, "layers": (4, 5, -1)}])
+def test_an_untrained_projection_of_any_width_still_finds_them(folder: Path, options: dict[str, Any]) -> None:
+    model = SmartModel.from_pretrained(folder)
+    pooled = model.encode_query(QUERIES).pooled
+    projection = TokenProjection(model.hidden_size, **options)
+    projection.reset(0)
+    model.add_projection(projection)
+    queries, documents = model.encode_query(QUERIES), model.encode_document(DOCUMENTS)
+    assert torch.equal(queries.pooled, pooled)
+    assert queries.packed.shape[1] == options["dim"]
+    late = model.similarity(queries, documents, scoring=ScoringConfig(pooled_weight=0.0))
+    assert (late.argmax(dim=1) == torch.arange(len(PAIRS))).sum() >= len(PAIRS) - 1  # by chance: one
 
 
 @pytest.mark.slow
