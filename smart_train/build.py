@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from transformers import AutoModel, TrainingArguments
 
-from smart_train.build_rows import batches as batches
+from smart_train import build_rows
 from smart_train.build_rows import evaluation_set, negatives
 from smart_train.build_rows import examples as examples
 from smart_train.build_rows import mining_rows as mining_rows
 from smart_train.build_rows import sources as sources
 from smart_train.build_rows import usable_rows as usable_rows
-from smart_train.data import PairCollator
+from smart_train.data import GroupedBatches, PageCache, PairCollator
 from smart_train.distributed import is_main
 from smart_train.errors import ExportError, ModelError, RecipeError
 from smart_train.evaluation import RetrievalEvaluator
@@ -24,6 +24,7 @@ from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
 from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family
+from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
@@ -213,10 +214,28 @@ def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator
     )
 
 
+def batches(
+    recipe: Recipe, rows: Sequence[Example], processes: int, family: Family | None = None
+) -> GroupedBatches | None:
+    """Which training rows make a batch; see `build_rows.batches`.
+
+    Args:
+        family: of the model to train; None: found from its folder when a token budget needs it.
+    """
+    if recipe.data.max_tokens_per_batch is not None and family is None:
+        family = skeleton(recipe, locate(recipe.model.name_or_path, recipe.model.revision, weights=False)).family
+    return build_rows.batches(recipe, rows, processes, family)
+
+
 def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
     """Examples -> batch, run by the loader's workers."""
     several = len(recipe.data.training) > 1  # whose rows are cut to what their source uses
-    return PairCollator(model.family, negatives_per_query=None if several else negatives(recipe)[0])
+    folder = recipe.data.cache_dir
+    return PairCollator(
+        model.family,
+        negatives_per_query=None if several else negatives(recipe)[0],
+        cache=None if folder is None else PageCache(folder, model.family),
+    )
 
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:

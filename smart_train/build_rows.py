@@ -18,6 +18,7 @@ from smart_train.data import (
     load_examples,
     load_own_documents,
 )
+from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.media import verify_image
@@ -103,15 +104,21 @@ def usable_rows(
     )
 
 
-def batches(recipe: Recipe, rows: Sequence[Example], processes: int) -> GroupedBatches | None:
-    """Which training rows make a batch, as the first of `processes` takes them; None where rows are all of one kind,
-    and the Trainer's own random order serves.
+def batches(
+    recipe: Recipe, rows: Sequence[Example], processes: int, counter: TokenCounter | None
+) -> GroupedBatches | None:
+    """Which training rows make a batch, as the first of `processes` takes them; None where rows are all of one kind and
+    there is no token budget, so that the Trainer's own random order serves.
+
+    Args:
+        counter: the model family, which counts tokens; only for a token budget.
 
     Raises:
         DataError: a source or a task has too few rows for a batch.
     """
-    groups = groups_of(rows, negatives(recipe)[0])
-    if len(groups) == 1:
+    budget = recipe.data.max_tokens_per_batch
+    groups = groups_of(rows, negatives(recipe)[0], counter if budget is not None else None)
+    if len(groups) == 1 and budget is None:
         return None
     training = recipe.training
     try:
@@ -121,6 +128,7 @@ def batches(recipe: Recipe, rows: Sequence[Example], processes: int) -> GroupedB
             processes=processes,
             seed=training["data_seed"] if training.get("data_seed") is not None else training["seed"],
             drop_last=training["dataloader_drop_last"],
+            max_tokens=budget,
         )
     except DataError as error:
         raise DataError(f"data.train: {error}") from error

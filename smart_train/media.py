@@ -30,8 +30,11 @@ from smart_train.types import ModelInput
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
+MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+_ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
+_SIDEWAYS = (5, 6, 7, 8)
 URL_SCHEMES = ("http://", "https://")
 URL_BYTES_LIMIT = 100 * 2**20
 INPUT_KEYS = ("text", "image", "images", "video", "instruction")
@@ -54,6 +57,21 @@ def load_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> Image.I
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
+def load_images(refs: Sequence[Any]) -> list[Image.Image]:
+    """`load_image` of each, in order; a path or address that comes twice is read and decoded once. Raises DataError."""
+    loaded: dict[str, Image.Image] = {}
+    images = []
+    for ref in refs:
+        if not isinstance(ref, (str, os.PathLike)):
+            images.append(load_image(ref))
+            continue
+        name = os.fspath(ref)
+        if name not in loaded:
+            loaded[name] = load_image(ref)
+        images.append(loaded[name])
+    return images
+
+
 def verify_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> None:
     """Raises DataError for an image that `load_image` cannot read, at less cost: JPEG files are read to their end but
     decoded at an eighth of their size, and no pixel is converted."""
@@ -62,6 +80,18 @@ def verify_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> None:
         if image is not ref:  # a draft would shrink the caller's own image
             image.draft("RGB", (1, 1))
         image.load()
+
+
+def image_size(ref: Any) -> tuple[int, int]:
+    """Width and height of an image as `load_image` gives it (EXIF orientation applied); only its header is read.
+
+    Raises:
+        DataError: names `ref` and why it cannot be read.
+    """
+    with _named_errors(ref):
+        image = _open(ref, MAX_PIXELS_LIMIT)
+        turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+        return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def image_key(ref: Any) -> int:
@@ -238,6 +268,11 @@ def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
         raise DataError(
             f"image {describe_image(ref)}: {image.width} x {image.height} = {pixels} pixels; "
             f"at most {max_pixels_limit} are accepted"
+        )
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise DataError(
+            f"image {describe_image(ref)}: {image.width} x {image.height} pixels; the longer side may be at most "
+            f"{MAX_ASPECT} times the shorter: cut it up"
         )
     if image.mode == "F":
         raise DataError(

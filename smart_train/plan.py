@@ -57,7 +57,7 @@ def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
     if training is None:
         training = _data(recipe, plan)
     skeleton = _skeleton(recipe, plan)
-    _batches(recipe, plan, training)
+    _batches(recipe, plan, training, skeleton.family if skeleton is not None else None)
     if skeleton is not None:
         plan.family = skeleton.family
         _parameters(recipe, plan, skeleton)
@@ -106,11 +106,14 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
     return kept.get("train")
 
 
-def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None) -> None:
+def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family: Family | None) -> None:
     count = processes(recipe)
+    if family is None and recipe.data.max_tokens_per_batch is not None:
+        plan.unchecked.append("batches: data.max_tokens_per_batch counts tokens of the model, which is not here")
+        return
     try:
-        grouped = build.batches(recipe, rows, count) if rows is not None else None
-    except DataError as error:
+        grouped = build.batches(recipe, rows, count, family) if rows is not None else None
+    except SmartTrainError as error:
         plan.problems.append(str(error))
         return
     schedule = Schedule.of(

@@ -192,3 +192,34 @@ def test_as_model_input_tells_text_from_images(tmp_path: Path) -> None:
 def test_as_model_input_refuses_what_it_cannot_read(value: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         media.as_model_input(value)
+
+
+def test_sizes_are_those_of_the_upright_image(tmp_path: Path) -> None:
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 10)).save(path, exif=exif)
+    assert media.image_size(path) == media.load_image(path).size == (10, 30)
+    assert media.image_size(png(size=(6, 4))) == media.image_size(Image.new("RGB", (6, 4))) == (6, 4)
+    with pytest.raises(DataError, match="absent.png: no such file"):
+        media.image_size("absent.png")
+
+
+def test_a_strip_that_no_vision_tower_reads_is_refused() -> None:
+    strip = Image.new("RGB", (804, 4))
+    for read in (media.load_image, media.verify_image, media.image_size):
+        with pytest.raises(DataError, match="804 x 4 pixels; the longer side may be at most 200 times the shorter"):
+            read(strip)
+        read(Image.new("RGB", (800, 4)))
+
+
+def test_an_image_that_comes_twice_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for number, path in enumerate(paths):
+        path.write_bytes(png((number, 0, 0)))
+    decoded = []
+    original = media.load_image
+    monkeypatch.setattr(media, "load_image", lambda ref: decoded.append(ref) or original(ref))
+    images = media.load_images([paths[0], paths[1], str(paths[0]), png((9, 0, 0)), paths[0]])
+    assert decoded == [paths[0], paths[1], png((9, 0, 0))]
+    assert [image.getpixel((0, 0))[0] for image in images] == [0, 1, 0, 9, 0]

@@ -149,6 +149,8 @@ def test_fingerprint_ignores_export_and_sees_model_and_loss() -> None:
     same = parse_recipe(HELD_OUT).fingerprint
     assert parse_recipe({**HELD_OUT, "export": {"dtype": "bfloat16"}}).fingerprint == same
     assert parse_recipe({**HELD_OUT, "evaluation": {"batch_size": 1}}).fingerprint == same
+    cached = {"data": {**HELD_OUT["data"], "cache_dir": "pages"}}
+    assert parse_recipe({**HELD_OUT, **cached}).fingerprint == same
     assert parse_recipe({**HELD_OUT, "model": {"name_or_path": "other"}}).fingerprint != same
     assert parse_recipe({**HELD_OUT, "objective": {"name": "late"}}).fingerprint != same
 

@@ -18,9 +18,11 @@ from smart_train.cli.launch import plan_launch
 from smart_train.errors import DataError, RecipeError
 from smart_train.plan import derive
 from smart_train.recipe import load_recipe, parse_recipe
+from smart_train.recipe.reader import merge
 from smart_train.run import train
 from smart_train.training.callbacks import ConsoleLogger
-from tests.runs import logged, recipe_values
+from smart_train.types import ModelInput
+from tests.runs import TINY, logged, recipe_values
 
 ROOT = Path(__file__).parents[1]
 MINIMAL = {"model": {"name_or_path": "any"}}
@@ -186,3 +188,32 @@ def test_a_mixture_is_read_back_as_written() -> None:
     recipe = parse_recipe({**MINIMAL, "data": {"train": sources, "negatives_per_query": 1}})
     again = parse_recipe(yaml.safe_load(recipe.to_yaml()))
     assert again == recipe and [source.weight for source in again.data.training] == [2.0, 1.0]
+
+
+def test_a_token_budget_and_a_cache_change_no_row(tiny_data: Path, tmp_path: Path) -> None:
+    """Every page here has as many tokens, so that a budget of three pages with their negatives is a batch of three."""
+    sections = {
+        "data": {"negatives_per_query": 1, "evaluation": None, "cache_dir": str(tmp_path / "cache")},
+        "evaluation": {"during": False},
+        "export": {"enabled": False},
+        "training": {"per_device_train_batch_size": 8, "eval_strategy": "no", "eval_steps": None, "max_steps": 3},
+    }
+    plain = load_recipe(_written(tmp_path / "plain.yaml", recipe_values(tiny_data, tmp_path / "plain", **sections)))
+    tokens = build.skeleton(plain, TINY).family.token_count(
+        ModelInput(images=(tiny_data / "train-0.png",)), "document", [(64, 64)]
+    )
+    budget = merge(sections, {"data": {"max_tokens_per_batch": 2 * 3 * (tokens + 7)}})
+    recipe = load_recipe(_written(tmp_path / "budget.yaml", recipe_values(tiny_data, tmp_path / "budget", **budget)))
+    plan = derive(recipe)
+    assert plan.quantities["batches an epoch"].startswith("8 of each process") and not plan.problems
+    run = train(recipe)
+    assert set(logged(run, "candidates").values()) == {6.0}
+    assert list((tmp_path / "cache").rglob("*.png")), "pages were kept at their final size"
+    single = load_recipe(tmp_path / "budget.yaml", ["data.max_tokens_per_batch=1", "data.negatives_per_query=0"])
+    with pytest.raises(RecipeError, match="smallest batch of an epoch holds one document.*max_tokens_per_batch"):
+        train(single)
+
+
+def _written(path: Path, values: dict[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path

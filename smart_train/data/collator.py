@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from smart_train.data.keys import content_key, id_key
+from smart_train.data.page_cache import PageCache
 from smart_train.errors import DataError
 from smart_train.types import Example, ModelInput
 
@@ -30,6 +31,7 @@ class PairCollator:
         featurizer: turns inputs into the tensors of one forward (a model family).
         negatives_per_query: explicit negatives used of each row, the first ones. None: all that the rows have, which
             must be as many in each row of a batch; the rows of a mixture are cut to what their source uses.
+        cache: keeps images on disk at the size that the model sees; None: they are decoded and resized every time.
 
     A batch of Q rows with n negatives each, and so N = Q * (1 + n) documents, is a dict of
         query, document: features; documents are the positives in row order, then the negatives row by row.
@@ -45,11 +47,14 @@ class PairCollator:
         rows: list of Q names, source and row, for messages.
     """
 
-    def __init__(self, featurizer: Featurizer, *, negatives_per_query: int | None = 0) -> None:
+    def __init__(
+        self, featurizer: Featurizer, *, negatives_per_query: int | None = 0, cache: PageCache | None = None
+    ) -> None:
         if negatives_per_query is not None and negatives_per_query < 0:
             raise DataError(f"negatives_per_query is {negatives_per_query}; it must be at least 0")
         self.featurizer = featurizer
         self.negatives_per_query = negatives_per_query
+        self.cache = cache
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Raises DataError naming the rows when an image can no longer be read or a row has too few negatives."""
@@ -71,8 +76,8 @@ class PairCollator:
         try:
             query_keys = torch.tensor([content_key(example.query) for example in examples], dtype=torch.int64)
             contents = torch.tensor([content_key(document) for document in documents], dtype=torch.int64)
-            query = self.featurizer.featurize([example.query for example in examples], "query")
-            document = self.featurizer.featurize(documents, "document")
+            query = self.featurizer.featurize(self._cached([example.query for example in examples]), "query")
+            document = self.featurizer.featurize(self._cached(documents), "document")
         except DataError as error:
             raise DataError(f"{error} (in the batch of {'; '.join(rows)})") from error
         return {
@@ -87,6 +92,9 @@ class PairCollator:
             "own_documents": _own_documents(len(examples), negatives),
             "rows": rows,
         }
+
+    def _cached(self, inputs: list[ModelInput]) -> list[ModelInput]:
+        return inputs if self.cache is None else [self.cache(item) for item in inputs]
 
     def _negatives(self, examples: Sequence[Example]) -> int:
         if self.negatives_per_query is not None:

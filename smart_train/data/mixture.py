@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import overload
 
 from smart_train.data.batches import Group
+from smart_train.data.lengths import TokenCounter, longest_documents
 from smart_train.data.rows import ExampleRows
 from smart_train.types import Example
 
@@ -60,15 +61,13 @@ class Mixture(Sequence[Example]):
         )
 
 
-def groups_of(
-    examples: Sequence[Example], negatives: int = 0, lengths: Callable[[Sequence[Example]], Sequence[int]] | None = None
-) -> list[Group]:
+def groups_of(examples: Sequence[Example], negatives: int = 0, counter: TokenCounter | None = None) -> list[Group]:
     """The rows that may meet in a batch: those of one source, and of one task where its rows name tasks.
 
     Args:
         examples: a mixture, or the rows of one source.
         negatives: explicit negatives used of each row; a mixture's parts say their own.
-        lengths: rows -> tokens of each row's longest document; None: no token budget.
+        counter: counts the tokens of documents (a model family); None: no token budget.
     """
     parts = examples.parts if isinstance(examples, Mixture) else [MixturePart("data.train", examples, negatives)]
     groups, start = [], 0
@@ -76,7 +75,9 @@ def groups_of(
         by_task: dict[str | None, list[int]] = {}
         for place, task in enumerate(_tasks(part.examples)):
             by_task.setdefault(task, []).append(place)
-        measured = lengths(part.examples) if lengths is not None else None
+        measured = None
+        if counter is not None:
+            measured = longest_documents(part.examples, counter, negatives=part.negatives)
         for task, places in by_task.items():
             share = len(places) / len(part.examples)
             groups.append(

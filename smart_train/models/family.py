@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
@@ -199,6 +200,15 @@ class Family(ABC):
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         """How many of an input's tokens stand for its images, whose (width, height) in pixels are given."""
         return 0
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """An RGB image at the size that `featurize` would bring it to. Raises ModelError where no image is read."""
+        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, and no images")
+
+    @property
+    def image_settings(self) -> str:
+        """All that the result of `fit_image` depends on beside the image, in words. Raises ModelError as that does."""
+        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, and no images")
 
     @property
     @abstractmethod

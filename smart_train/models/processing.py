@@ -9,9 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
+from transformers.image_processing_backends import PilBackend
+from transformers.image_utils import SizeDict
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
 
@@ -103,3 +107,23 @@ def special_ids(tokenizer: Any) -> Tensor:
     """int64, sorted: ids of the tokens that mark structure. That of an unknown word is content: it stands for one."""
     added = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
     return torch.tensor(sorted({*tokenizer.all_special_ids, *added} - {tokenizer.unk_token_id}), dtype=torch.int64)
+
+
+def fit_image(processor: Any, image: Image.Image) -> Image.Image:
+    """An RGB image at the size that `processor` would bring it to, by the processor's own resizing: what it then makes
+    of the result is what it makes of `image`."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+    fitted = processor.resize(
+        pixels.numpy() if isinstance(processor, PilBackend) else pixels,  # one works on arrays, the other on tensors
+        SizeDict(**processor.size),
+        resample=processor.resample,
+        factor=processor.patch_size * processor.merge_size,
+    )
+    return Image.fromarray(np.ascontiguousarray(np.asarray(fitted).transpose(1, 2, 0)))
+
+
+def image_settings(processor: Any) -> str:
+    """All that the result of `fit_image` depends on beside the image."""
+    library = "pillow" if isinstance(processor, PilBackend) else "torchvision"
+    factor = processor.patch_size * processor.merge_size
+    return f"{library} {dict(processor.size)} {factor} {processor.resample}"

@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
-from smart_train.media import load_image
+from smart_train.media import load_images
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
-from smart_train.models.processing import load_processor, require_video_half, special_ids
+from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
 from smart_train.types import ModelInput
@@ -91,7 +92,7 @@ class VisionLanguageFamily(Family):
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         prompts = [self.render(item, role) for item in inputs]
-        images = [load_image(image) for item in inputs for image in item.images]
+        images = load_images([image for item in inputs for image in item.images])
         videos = [self._video(item.video) for item in inputs if item.video is not None]
         features = self._tokenize(prompts, images, videos)
         if features["attention_mask"].shape[1] > self.max_length:
@@ -119,6 +120,13 @@ class VisionLanguageFamily(Family):
         images = self.processor.image_processor
         patches = [images.get_number_of_image_patches(height, width, {}) for width, height in image_sizes]
         return sum(count // images.merge_size**2 for count in patches)
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        return fit_image(self.processor.image_processor, image)
+
+    @property
+    def image_settings(self) -> str:
+        return image_settings(self.processor.image_processor)
 
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""

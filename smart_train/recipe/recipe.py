@@ -95,6 +95,7 @@ class Recipe(Section):
         checkpointed or spread over processes share a fingerprint, so that such a change does not forbid a resume.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in _NOT_THE_RUN}
+        values["data"] = {name: value for name, value in values["data"].items() if name != "cache_dir"}
         values["training"] = {name: value for name, value in self.training.items() if _is_mathematics(name)}
         values["evaluation"] = {name: value for name, value in values["evaluation"].items() if name != "batch_size"}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -101,6 +101,8 @@ class DataSection(Section):
     train: OneOrSeveral
     evaluation: EvaluationSourceSection | None = None
     negatives_per_query: int = Field(0, ge=0)
+    max_tokens_per_batch: int | None = Field(None, gt=0)
+    cache_dir: str | None = Field(None, min_length=1)
     on_error: Literal["fail", "skip"] = "fail"
 
     @property

@@ -1,0 +1,164 @@
+"""Pages from disk to the tensors of a forward, and how much of a batch is padding.
+
+    python -m benchmarks.loader            # CPU, two cores: about two minutes
+    python -m benchmarks.loader --write    # the same, into docs/benchmarks.md
+
+Expect: one worker is as fast as decoding in the forward, but beside the step instead of before it; two are nearly
+twice as fast; a cache of resized pages is worth most where the model sees pages much smaller than they lie on disk.
+Wall time, since workers are processes of their own. The authors' form is restated: images are opened and handed to the
+processor inside the forward, in the training process.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch.utils.data import DataLoader
+
+from benchmarks._harness import Report, arguments, interleaved, ratio
+from smart_train.data import Group, GroupedBatches, PageCache, PairCollator
+from smart_train.models import Family, PromptConfig, get_family
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Example, ModelInput
+
+FOLDER = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
+PAGES, BATCH = 16, 4
+DISK = (1190, 1684)  # A4 at 144 dpi
+MAX_PIXELS = {"1.8 million pixels (the family's default)": 1_843_200, "0.4 million pixels": 409_600}
+IN_FORWARD = "in the forward, as the authors"
+
+
+def draw(path: Path, seed: int) -> None:
+    """A page of text, in lines of words, with a picture of noise: neither trivial to decode nor as hard as a photo."""
+    rng = random.Random(seed)
+    page = Image.new("RGB", DISK, "white")
+    pen = ImageDraw.Draw(page)
+    for line in range(70):
+        words = ("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 10))) for _ in range(16))
+        pen.text((80, 80 + 22 * line), " ".join(words), fill="black")
+    noise = Image.frombytes("RGB", (400, 300), rng.randbytes(400 * 300 * 3))
+    page.paste(noise, (rng.randint(80, 700), rng.randint(100, 1300)))
+    page.save(path, compress_level=6)
+
+
+def rows(folder: Path) -> list[Example]:
+    made = []
+    for number in range(PAGES):
+        path = folder / f"{number}.png"
+        draw(path, number)
+        query = ModelInput(f"which page of the ten shows the number {number}")
+        made.append(Example(query, (ModelInput(images=(path,)),), f"q{number}", (f"d{number}",), "drawn", number))
+    return made
+
+
+def in_forward(family: Family, examples: Sequence[Example]) -> None:
+    """What a step waits for when the model's forward opens the images itself."""
+    for start in range(0, PAGES, BATCH):
+        batch = examples[start : start + BATCH]
+        family.featurize([example.query for example in batch], "query")
+        family.featurize([example.documents[0] for example in batch], "document")
+
+
+def drain(loader: DataLoader) -> None:
+    for _ in loader:
+        pass
+
+
+def loaders(family: Family, examples: Sequence[Example], cache: PageCache) -> dict[str, DataLoader]:
+    """Loaders with workers that have been started, as they are from a run's second step on."""
+    made = {}
+    for name, workers, kept in (
+        ("loader, 1 worker", 1, None),
+        ("loader, 2 workers", 2, None),
+        ("loader, 2 workers, pages cached", 2, cache),
+    ):
+        made[name] = DataLoader(
+            examples,
+            batch_size=BATCH,
+            num_workers=workers,
+            persistent_workers=True,
+            collate_fn=PairCollator(family, cache=kept),
+        )
+    return made
+
+
+def measure_speed(report: Report, folder: Path, rounds: int) -> None:
+    examples = rows(folder)
+    for name, pixels in MAX_PIXELS.items():
+        prompts = PromptConfig(max_pixels=pixels)
+        family = get_family("qwen3_vl_embedding")(str(FOLDER), scoring=ScoringConfig(), prompts=prompts)
+        ready = loaders(family, examples, PageCache(folder / f"cache-{pixels}", family))
+        runs = {IN_FORWARD: partial(in_forward, family, examples)}
+        runs |= {variant: partial(drain, loader) for variant, loader in ready.items()}
+        seconds = interleaved(runs, rounds, "cpu", threads=2)  # two: the clock on the wall
+        report.table(
+            f"{name}: pages of {DISK[0]} x {DISK[1]}, batches of {BATCH}",
+            ["way", "pages a second", "times the authors'"],
+            [
+                [
+                    variant,
+                    f"{PAGES / sorted(values)[len(values) // 2]:.1f}",
+                    f"{1 / ratio(seconds, variant, IN_FORWARD):.2f}",
+                ]
+                for variant, values in seconds.items()
+            ],
+        )
+
+
+def waste(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """Share of a batch's document positions that are padding, over all batches."""
+    used = sum(lengths[row] for batch in batches for row in batch)
+    return 1 - used / sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
+
+
+def measure_padding(report: Report) -> None:
+    """Three kinds of corpora, in tokens of a page, 2,000 rows each."""
+    rng = random.Random(0)
+    corpora = {
+        "one size of page": [1_160] * 2_000,
+        "pages and slides": [rng.choice((1_160, 620, 740)) for _ in range(2_000)],
+        "sizes from 64 to 1,800": [rng.randint(64, 1_800) for _ in range(2_000)],
+        "text, log-normal around 300": [max(8, min(8_192, round(rng.lognormvariate(5.7, 0.8)))) for _ in range(2_000)],
+    }
+    table = []
+    for name, lengths in corpora.items():
+        group = Group(name, range(len(lengths)), lengths=lengths)
+        random_order = list(GroupedBatches([group], batch_size=32))
+        budget = 32 * sum(lengths) // len(lengths)
+        grouped = list(GroupedBatches([group], batch_size=128, max_tokens=budget, drop_last=False))
+        most = max(len(batch) * max(lengths[row] for row in batch) for batch in random_order)
+        sizes = sorted(len(batch) for batch in grouped)
+        table.append(
+            [
+                name,
+                f"{waste(lengths, random_order):.1%}",
+                f"{waste(lengths, grouped):.1%}",
+                f"{most / budget:.2f}",
+                f"{sizes[0]} to {sizes[-1]}",
+            ]
+        )
+    report.table(
+        "Padding: batches of 32 in random order, and by a budget of 32 mean lengths",
+        ["documents", "padding, random", "padding, budget", "largest random batch / budget", "rows of a batch, budget"],
+        table,
+    )
+
+
+def main() -> None:
+    options = arguments(__doc__ or "")
+    torch.set_num_threads(1)
+    report = Report("loader", "Loading pages", options)
+    with tempfile.TemporaryDirectory() as folder:
+        measure_speed(report, Path(folder), options.rounds)
+    measure_padding(report)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
