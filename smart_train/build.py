@@ -83,13 +83,24 @@ def base_model(
         )
     return SmartModel.from_pretrained(
         name_or_path or section.name_or_path,
-        dtype=None if section.dtype == "auto" else section.dtype,
+        dtype=_dtype(recipe),
         device=device,
         revision=section.revision if name_or_path is None else None,
         trust_remote_code=section.trust_remote_code,
         quantization=section.quantization,
         **common,
     )
+
+
+def _dtype(recipe: Recipe) -> str | None:
+    """What to load the weights as; None: as saved on a GPU, float32 on a CPU.
+
+    All of them trained: float32 unless the recipe insists. An update of a bfloat16 weight below a 256th of it is
+    rounded away, which at usual learning rates is most of them; `training.bf16` computes in bfloat16 all the same.
+    """
+    if recipe.model.dtype != "auto":
+        return recipe.model.dtype
+    return "float32" if recipe.full is not None else None
 
 
 def check_start(recipe: Recipe, folder: Path) -> None:

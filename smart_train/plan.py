@@ -6,14 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
 
-from smart_train import build
+from smart_train import build, memory
 from smart_train.errors import DataError, ModelError, SmartTrainError
-from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
@@ -22,8 +20,6 @@ from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 _SAMPLE = 16  # rows whose real token counts stand for the data set's
-_FP32 = 4
-_ADAM_BYTES = 8  # two fp32 moments per trained weight
 
 
 @dataclass
@@ -168,62 +164,29 @@ def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
 
 
 def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]) -> None:
-    """Rough peak of one process. Activations follow Korthikanti et al. (arXiv 2205.05198), equation 1, without its
-    attention-matrix term, which fused attention does not keep: 34 bytes per token, layer and hidden unit at 2 bytes a
-    number."""
+    """Tokens of the sample's inputs, and the estimate that follows from them."""
     try:
-        sides = {
+        features = {
             "query": model.family.featurize([example.query for example in sample], "query"),
             "document": model.family.featurize([example.documents[0] for example in sample], "document"),
         }
     except SmartTrainError as error:
         plan.problems.append(f"model: {error}")
         return
-    text, training = model.config.get_text_config(), recipe.training
-    batch = training["per_device_train_batch_size"]
-    half = bool(training.get("bf16") or training.get("fp16")) or recipe.model.dtype == "bfloat16"
-    width = 2 if half else _FP32
-    tokens = {side: _mean_tokens(features) for side, features in sides.items()}
-    kept = {side: features["token_mask"].sum(1).float().mean().item() for side, features in sides.items()}
-    documents = batch * (1 + max(build.negatives(recipe)))
-    counts = {"query": batch, "document": documents}
-    caching = build.gradient_caching(recipe)
-    if caching is None:
-        live = sum(tokens[side] * counts[side] for side in counts)
-    else:
-        together = {side: min(counts[side], caching.rows(round(tokens[side]))) for side in counts}
-        live = max(tokens[side] * together[side] for side in together)
+    batch = recipe.training["per_device_train_batch_size"]
+    inputs = {"query": batch, "document": batch * (1 + max(build.negatives(recipe)))}
+    loads = {side: memory.Load.of(features[side], inputs[side]) for side in features}
+    if build.gradient_caching(recipe) is not None:
+        live = memory.together(recipe, loads)
         plan.quantities["encoded"] = (
-            f"about {together['query']} queries, {together['document']} documents at a time (gradient caching)"
+            f"about {live['query']} queries, {live['document']} documents at a time (gradient caching)"
         )
-    checkpointed = training.get("activation_checkpointing") or training.get("gradient_checkpointing")
-    per_layer = 34 * width / 2 * live * text.hidden_size
-    layers = text.num_hidden_layers
-    activations = (2 * width / 2 * live * text.hidden_size * layers + per_layer) if checkpointed else per_layer * layers
-    if model.backbone_frozen:
-        activations = per_layer
-    if model.needs_hidden_states:
-        activations += (layers + 1) * width * live * text.hidden_size
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    token_width = model.projection.dim if model.projection is not None else text.hidden_size
-    late = "late" in OBJECTIVES[recipe.objective.name]
-    parts: dict[str, float] = {
-        "weights": total * (2 if recipe.model.dtype == "bfloat16" else _FP32),
-        "gradients and optimiser": trained * (_FP32 + _ADAM_BYTES),
-        "activations": activations,
-        "token states": 2 * _FP32 * token_width * sum(kept[side] * counts[side] for side in counts) if late else 0.0,
-    }
-    plan.quantities["tokens per input"] = (
-        f"query {tokens['query']:.0f} ({kept['query']:.0f} kept), "
-        f"document {tokens['document']:.0f} ({kept['document']:.0f} kept)"
+    plan.quantities["tokens per input"] = ", ".join(
+        f"{side} {load.tokens:.0f} ({load.kept:.0f} kept)" for side, load in loads.items()
     )
+    parts = memory.estimate(recipe, model, loads, processes(recipe))
     detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
     plan.quantities["memory per process"] = f"roughly {_size(sum(parts.values()))} ({detail})"
-
-
-def _mean_tokens(features: dict[str, Any]) -> float:
-    return features["attention_mask"].sum(1).float().mean().item()
 
 
 def _size(value: float) -> str:

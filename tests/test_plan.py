@@ -92,7 +92,7 @@ def test_tokens_are_counted_on_real_rows_and_memory_is_called_rough(tiny_data: P
     said = f"document {tokens.float().mean():.0f} ({kept.float().mean():.0f} kept)"
     assert plan.quantities["tokens per input"].endswith(said)
     assert plan.quantities["memory per process"].startswith("roughly ")
-    for part in ("weights", "gradients and optimiser", "activations", "token states"):
+    for part in ("weights", "gradients", "optimiser", "activations", "token states", "pixels"):
         assert part in plan.quantities["memory per process"]
 
 

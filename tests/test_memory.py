@@ -1,0 +1,111 @@
+"""The memory estimate against what autograd really keeps, and its parts by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from smart_train import SmartModel, build, memory
+from smart_train.recipe import Recipe
+from smart_train.types import ModelInput
+from tests.runs import MODES, TINY, tiny_recipe
+
+# Wide enough that a layer's states, not its odds and ends, are what counts.
+CONFIG = {
+    "text_config": {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "head_dim": 32},
+    "vision_config": {"out_hidden_size": 128},
+}
+PAGES = [ModelInput(None, (Image.new("RGB", (160, 160), colour),)) for colour in ("red", "blue", "white")]
+
+
+def recipe(mode: str, **sections: Any) -> Recipe:
+    drawn = {"model": {"name_or_path": str(TINY), "from_config": {"overrides": CONFIG, "init_std": 0.05}}}
+    return tiny_recipe(Path("unused"), Path("unused"), **{**MODES[mode], **drawn, **sections})
+
+
+def model_and_load(chosen: Recipe) -> tuple[SmartModel, dict[str, torch.Tensor], memory.Load]:
+    model = build.prepare_for_training(build.base_model(chosen), chosen).train()
+    features = model.family.featurize(PAGES, "document")
+    return model, features, memory.Load.of(features, len(PAGES))
+
+
+def kept_by_autograd(model: SmartModel, features: dict[str, torch.Tensor]) -> int:
+    """Bytes that a forward keeps for its backward, weights left out, each storage once."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, tuple[int, torch.Tensor]] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # the tensor, so that its place is not used again
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(features)
+    return sum(size for size, _ in kept.values())
+
+
+@pytest.mark.parametrize(
+    ("mode", "sections"),
+    [
+        ("full", {}),
+        ("full", {"full": {"freeze_vision": True}}),
+        ("lora", {"lora": {"r": 4, "alpha": 8, "dropout": 0.0}}),
+        ("lora", {}),
+    ],
+)
+def test_activations_are_what_autograd_keeps(mode: str, sections: dict[str, Any]) -> None:
+    chosen = recipe(mode, **sections)
+    model, features, load = model_and_load(chosen)
+    parts = memory.estimate(chosen, model, {"document": load}, 1)
+    assert parts["activations"] == pytest.approx(kept_by_autograd(model, features), rel=0.3)
+
+
+def test_a_load_counts_the_sample_and_scales_to_the_batch() -> None:
+    model, features, _ = model_and_load(recipe("full"))
+    load = memory.Load.of(features, 12)
+    assert load.inputs == 12 and load.patches == 100  # 160 / 16 squared
+    assert load.tokens == features["attention_mask"].sum().item() / 3
+    assert load.kept == features["token_mask"].sum().item() / 3 < load.tokens
+
+
+def test_optimiser_states_follow_the_optimiser() -> None:
+    found = {}
+    for optimiser in ("adamw_torch", "adamw_8bit", "paged_adamw_8bit", "lion_32bit", "sgd", "adafactor"):
+        chosen = recipe("full", training={"optim": optimiser})
+        model, _, load = model_and_load(chosen)
+        parts = memory.estimate(chosen, model, {"document": load}, 1)
+        found[optimiser] = parts["optimiser"] / (parts["gradients"] / 4)
+    assert found.pop("adafactor") < 0.2
+    assert found == {"adamw_torch": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2, "lion_32bit": 4, "sgd": 0}
+
+
+@pytest.mark.parametrize("quantization", ["4bit", "8bit"])
+def test_quantised_weights_are_counted_small_and_the_rest_in_full(quantization: str) -> None:
+    plain, small = recipe("lora"), recipe("lora", model={"quantization": quantization})
+    model, _, load = model_and_load(plain)
+    whole = memory.estimate(plain, model, {"document": load}, 1)["weights"]
+    assert whole == 4 * sum(parameter.numel() for parameter in model.parameters())
+    linear = sum(
+        module.weight.numel()
+        for name, module in model.backbone.named_modules()
+        if isinstance(module, torch.nn.Linear) and not module.weight.requires_grad and "visual" not in name
+    )
+    saved = whole - memory.estimate(small, model, {"document": load}, 1)["weights"]
+    assert saved == pytest.approx(linear * (4 - {"4bit": 0.516, "8bit": 1.0}[quantization]), rel=1e-3)
+
+
+def test_caching_and_checkpointing_keep_less() -> None:
+    def activations(**sections: Any) -> float:
+        chosen = recipe("lora", **sections)
+        model, features, _ = model_and_load(chosen)
+        loads = {side: memory.Load.of(features, 64) for side in ("query", "document")}
+        return memory.estimate(chosen, model, loads, 1)["activations"]
+
+    plain = activations()
+    assert activations(gradient_caching={"mini_batch_size": 8}) == pytest.approx(plain / 16)  # of 128 inputs
+    assert activations(training={"gradient_checkpointing": True}) < plain / 3
