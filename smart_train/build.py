@@ -280,9 +280,15 @@ def export_folder(recipe: Recipe) -> Path:
 def check_publishable(recipe: Recipe) -> None:
     """Raises ExportError when the recipe would publish an adapter whose base nobody else has."""
     start = recipe.model
-    if recipe.hub.what == "adapter" and (start.from_config is not None or not is_hub_id(start.name_or_path)):
+    if start.from_config is None and is_hub_id(start.name_or_path):
+        return
+    if recipe.hub.what == "adapter":
         raise ExportError(
             f"hub.what adapter: its base would be {start.name_or_path}, which is not on the Hub; use hub.what merged"
+        )
+    if recipe.hub.checkpoints:
+        raise ExportError(
+            f"hub.checkpoints: their base would be {start.name_or_path}, which is not on the Hub; leave it out"
         )
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from transformers import TrainingArguments, set_seed
 
 from smart_train import build
+from smart_train.checkpoint_push import PushCheckpoints
 from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects, is_main
 from smart_train.errors import ExportError, RecipeError, SmartTrainError
@@ -169,6 +170,8 @@ def _train(
         batches=batches,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
     )
+    if recipe.hub.checkpoints:
+        trainer.add_callback(PushCheckpoints(recipe.hub.repo_id, private=recipe.hub.private, say=console.print))
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model

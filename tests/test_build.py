@@ -69,6 +69,19 @@ def test_a_saved_model_loads_in_the_recipes_dtype(recipe: Any, tmp_path: Path) -
     assert build.base_model(half, str(tmp_path / "final"), device="cpu").backbone.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize(("mode", "expected"), [("full", "float32"), ("lora", None), ("projection", None)])
+def test_weights_that_all_train_are_loaded_in_full(
+    recipe: Any, mode: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None would be bfloat16 for most checkpoints on a GPU."""
+    asked = []
+    monkeypatch.setattr(SmartModel, "from_pretrained", lambda *_, dtype, **__: asked.append(dtype))
+    start = {"name_or_path": str(TINY), "from_config": None}
+    build.base_model(recipe(**MODES[mode], model=start), str(TINY))
+    build.base_model(recipe(**MODES[mode], model={**start, "dtype": "bfloat16"}), str(TINY))
+    assert asked == [expected, "bfloat16"]
+
+
 @pytest.mark.parametrize("freeze", [True, False])
 def test_full_fine_tuning_trains_the_vision_tower_when_told_to(recipe: Any, freeze: bool) -> None:
     made = recipe(full={"freeze_vision": freeze})

@@ -140,6 +140,8 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ({"distributed": {"strategy": "zero9"}}, "must be one of auto, none, ddp"),
         ({"evaluation": {"before": True}}, "evaluation.before: true; needs held-out rows: set data.evaluation"),
         ({"hub": {"repo_id": "me/it", "what": "adapter"}, "full": {}}, "makes no adapter; use merged"),
+        ({"hub": {"checkpoints": True}}, "needs hub.repo_id, where to publish"),
+        ({"hub": {"repo_id": "me/it", "checkpoints": True}, "full": {}}, "published once, after their check"),
         ({"hub": {"repo_id": "me/it"}, "export": {"enabled": False}}, "needs export.enabled: true"),
     ],
 )

@@ -263,11 +263,17 @@ def _scale_problems(recipe: Recipe) -> list[str]:
 def _hub_problems(recipe: Recipe) -> list[str]:
     hub, problems = recipe.hub, []
     if hub.repo_id is None:
+        if hub.checkpoints:
+            problems.append(bad_value("hub.checkpoints", True, "needs hub.repo_id, where to publish"))
         return problems
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub.repo_id):
         problems.append(bad_value("hub.repo_id", hub.repo_id, "must read OWNER/NAME"))
     if hub.what == "adapter" and recipe.mode == "full":
         problems.append(bad_value("hub.what", hub.what, "full fine-tuning makes no adapter; use merged"))
+    if hub.checkpoints and recipe.mode == "full":
+        problems.append(
+            bad_value("hub.checkpoints", True, "whole weights are published once, after their check; use lora")
+        )
     if hub.what == "merged" and not recipe.export.enabled:
         problems.append(bad_value("hub.what", hub.what, "needs export.enabled: true"))
     return problems

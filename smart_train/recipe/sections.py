@@ -205,11 +205,13 @@ class ExportSection(Section):
 
 
 class HubSection(Section):
-    """Where the result is published when the run ends; null publishes nothing."""
+    """Where the result is published when the run ends; null publishes nothing. `checkpoints` publishes every saved
+    adapter or projection too, on a branch of that name, while the run goes on."""
 
     repo_id: str | None = None
     private: bool = True
     what: Literal["adapter", "merged"] = "merged"
+    checkpoints: bool = False
 
 
 class DistributedSection(Section):

@@ -2,12 +2,14 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
 
 from smart_train import SmartModel, run
+from smart_train.checkpoint_push import THREAD_NAME
 from smart_train.cli import main
 from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
@@ -28,6 +30,12 @@ def state():
     return json.loads(Path("runs/mine/run.json").read_text())["state"]
 
 
+def wait_for_pushes():
+    for thread in threading.enumerate():
+        if thread.name == THREAD_NAME:
+            thread.join(60)
+
+
 @pytest.mark.parametrize("what", ["merged", "adapter"])
 def test_a_run_publishes_its_result(what, start, hub, recipe, pages):
     run.train(recipe(start, "hub.repo_id=user/trained", f"hub.what={what}"))
@@ -42,6 +50,36 @@ def test_a_run_publishes_its_result(what, start, hub, recipe, pages):
     ours = SmartModel.from_pretrained("runs/mine/final").encode_document(pages)
     theirs = SmartModel.from_pretrained("user/trained").encode_document(pages)
     assert (ours.packed - theirs.packed).abs().max() < 1e-5
+
+
+def test_checkpoints_are_published_while_the_run_goes_on(start, hub, recipe, capsys):
+    wanted = ("training.save_strategy=steps", "training.save_steps=1", "training.max_steps=2")
+    run.train(recipe(start, "hub.repo_id=user/trained", "hub.checkpoints=true", "hub.what=adapter", *wanted))
+    wait_for_pushes()
+    said = capsys.readouterr().out
+    assert "step 1: checkpoint pushed to user/trained, branch checkpoints" in said
+    files = hub.files("user/trained", "checkpoints")
+    assert {"adapter_model.safetensors", "adapter_config.json", "smart_config.json", "README.md"} <= set(files)
+    assert not {name for name in files if "trainer" in name or "manifest" in name or name.endswith(".pt")}
+
+
+def test_checkpoints_that_cannot_be_published_cost_the_run_nothing(start, hub, recipe, capsys):
+    hub.fail("POST", "/commit/checkpoints", 503)
+    mine = recipe(
+        start, "hub.repo_id=user/trained", "hub.checkpoints=true", "hub.what=adapter", "training.save_strategy=steps"
+    )
+    run.train(mine)
+    wait_for_pushes()
+    assert state() == "finished" and "adapter_model.safetensors" in hub.files("user/trained")
+    assert (
+        "the checkpoint was not pushed to user/trained: user/trained: the Hub answered 503" in capsys.readouterr().out
+    )
+    assert hub.files("user/trained", "checkpoints").keys() <= {".gitattributes"}
+
+
+def test_checkpoints_of_a_base_that_nobody_has_are_refused_before_training(hub, base, recipe):
+    with pytest.raises(ExportError, match="hub.checkpoints: their base would be .* not on the Hub; leave it out"):
+        run.train(recipe(base, "hub.repo_id=user/new", "hub.checkpoints=true"))
 
 
 def test_a_refused_push_leaves_a_run_that_pushes_when_started_again(hub, base, recipe, capsys):

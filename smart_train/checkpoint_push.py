@@ -1,0 +1,64 @@
+"""Checkpoints on the Hub while a run lasts, from a thread that the run neither waits for nor falls with."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from smart_train.export import push_folder
+
+THREAD_NAME = "push of a checkpoint"
+BRANCH = "checkpoints"  # what is on the main branch is the run's verified result, never a state on the way
+
+
+class PushCheckpoints(TrainerCallback):
+    """Publishes each saved adapter or projection on the branch `checkpoints`.
+
+    One push at a time: while one is under way later checkpoints are passed over, and the next one saved after it goes.
+    A push that fails is reported and the run goes on. The thread is a daemon, so a connection that hangs does not keep
+    the run's process alive; the final push does not depend on it.
+
+    Args:
+        repo_id, private: the recipe's `hub` section.
+        say: called with a line for the user, from the thread too.
+    """
+
+    def __init__(self, repo_id: str, *, private: bool, say: Callable[[str], None]) -> None:
+        self.repo_id = repo_id
+        self.private = private
+        self.say = say
+        self.thread: threading.Thread | None = None
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if not state.is_world_process_zero or (self.thread is not None and self.thread.is_alive()):
+            return
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        # A copy: rotation may delete the checkpoint while it is being sent. Optimiser and random states stay here.
+        copy = Path(tempfile.mkdtemp(prefix="smart_train-push-"))
+        for path in checkpoint.iterdir():
+            if path.is_file() and path.suffix in (".json", ".safetensors"):
+                shutil.copy2(path, copy)
+        self.thread = threading.Thread(target=self._push, args=(copy, state.global_step), name=THREAD_NAME, daemon=True)
+        self.thread.start()
+
+    def _push(self, folder: Path, step: int) -> None:
+        try:
+            push_folder(
+                folder,
+                self.repo_id,
+                private=self.private,
+                revision=BRANCH,
+                commit_message=f"Checkpoint of step {step}",
+            )
+        except Exception as error:  # whatever it is, it is told, and it is no reason to lose the run
+            self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {error}")
+        else:
+            self.say(f"step {step}: checkpoint pushed to {self.repo_id}, branch {BRANCH}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
