@@ -15,44 +15,56 @@ if TYPE_CHECKING:
     from smart_train.retrieval import MiningSummary
 
 
+Output = Annotated[Path, typer.Option(help="The folder to write; a call that was cut off goes on there.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="What to search with: a run's export, an adapter, any model. The recipe's base if not given."),
+]
+Corpus = Annotated[
+    Path | None, typer.Option(help="More documents to choose from, which answer no query: rows or a folder.")
+]
+Score = Annotated[str, typer.Option(help="Ranked by hybrid, late or pooled; also what the scores written are.")]
+Negatives = Annotated[int, typer.Option(help="Negatives wanted per row.")]
+FirstRank = Annotated[int, typer.Option(help="Best rank taken; known positives have no rank.")]
+LastRank = Annotated[int, typer.Option(help="Worst rank taken.")]
+Margin = Annotated[float, typer.Option(help="Share of the positive's score that a negative may reach; 0 asks nothing.")]
+MaxScore = Annotated[float | None, typer.Option(help="Highest score of a negative.")]
+Pick = Annotated[str, typer.Option(help="top: the first that pass; random: any that pass.")]
+Seed = Annotated[int, typer.Option(help="Of --pick random.")]
+Candidates = Annotated[
+    int | None, typer.Option(help="Let the pooled score choose this many first; all are scored if not given.")
+]
+WhenShort = Annotated[
+    str, typer.Option(help="A row with fewer negatives than wanted: drop leaves it out, keep writes it.")
+]
+Store = Annotated[str, typer.Option(help="Token states on the disk: float32, float16, bfloat16 or int8.")]
+ShardSize = Annotated[int, typer.Option(help="Items encoded and held at once.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that decode pages ahead of the model.")]
+Overwrite = Annotated[bool, typer.Option(help="Discard what OUTPUT holds of another model or corpus.")]
+
+
 def mine(
     recipe: RecipePath,
     overrides: Overrides = None,
     *,
-    output: Annotated[Path, typer.Option(help="The folder to write; a call that was cut off goes on there.")],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="What to search with: a run's export, an adapter, any model. The recipe's base if not given."
-        ),
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="More documents to choose from, which answer no query: rows or a folder.")
-    ] = None,
-    score: Annotated[str, typer.Option(help="Ranked by hybrid, late or pooled; also what the scores written are.")] = (
-        "hybrid"
-    ),
-    negatives: Annotated[int, typer.Option(help="Negatives wanted per row.")] = 4,
-    first_rank: Annotated[int, typer.Option(help="Best rank taken; known positives have no rank.")] = 1,
-    last_rank: Annotated[int, typer.Option(help="Worst rank taken.")] = 100,
-    margin: Annotated[
-        float, typer.Option(help="Share of the positive's score that a negative may reach; 0 asks nothing.")
-    ] = 0.95,
-    max_score: Annotated[float | None, typer.Option(help="Highest score of a negative.")] = None,
-    pick: Annotated[str, typer.Option(help="top: the first that pass; random: any that pass.")] = "top",
-    seed: Annotated[int, typer.Option(help="Of --pick random.")] = 0,
-    candidates: Annotated[
-        int | None, typer.Option(help="Let the pooled score choose this many first; all are scored if not given.")
-    ] = None,
-    when_short: Annotated[
-        str, typer.Option(help="A row with fewer negatives than wanted: drop leaves it out, keep writes it.")
-    ] = "drop",
-    store: Annotated[
-        str, typer.Option(help="Token states on the disk: float32, float16, bfloat16 or int8.")
-    ] = "float32",
-    shard_size: Annotated[int, typer.Option(help="Items encoded and held at once.")] = 512,
+    output: Output,
+    model: Model = None,
+    corpus: Corpus = None,
+    score: Score = "hybrid",
+    negatives: Negatives = 4,
+    first_rank: FirstRank = 1,
+    last_rank: LastRank = 100,
+    margin: Margin = 0.95,
+    max_score: MaxScore = None,
+    pick: Pick = "top",
+    seed: Seed = 0,
+    candidates: Candidates = None,
+    when_short: WhenShort = "drop",
+    store: Store = "float32",
+    shard_size: ShardSize = 512,
     batch_size: BatchSize = 32,
-    overwrite: Annotated[bool, typer.Option(help="Discard what OUTPUT holds of another model or corpus.")] = False,
+    workers: Workers = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set."""
     quiet_libraries()
@@ -87,6 +99,7 @@ def mine(
         shard_size=shard_size,
         store=store,
         batch_size=batch_size,
+        num_workers=workers,
         overwrite=overwrite,
     )
     _show(summary, output, negatives)

@@ -22,7 +22,7 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.retrieval.storage import write_json
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings, Example, ModelInput
+from smart_train.types import Example, ModelInput
 
 SCORES = ("hybrid", "late", "pooled")
 PICKS = ("top", "random")
@@ -140,6 +140,7 @@ def mine_negatives(
     shard_size: int = 512,
     store: str = "float32",
     batch_size: int = 32,
+    num_workers: int = 0,
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
 ) -> MiningSummary:
@@ -152,7 +153,7 @@ def mine_negatives(
         model: a `SmartModel`.
         shard_size: items encoded, held and written at once.
         store: what token states are kept as on the disk: float32, float16, bfloat16 or int8.
-        batch_size: items per forward.
+        batch_size: items per forward. num_workers: processes that decode and tokenise ahead of the model.
         overwrite: discard what `folder` holds of another model, corpus or way of storing.
 
     Raises:
@@ -160,26 +161,22 @@ def mine_negatives(
             cannot be read.
     """
     config, folder = config or MiningConfig(), Path(folder)
-    if shard_size < 1 or store not in STORES:
-        raise DataError(
-            f"mining: shard_size is {shard_size}, at least 1; store is {store!r}, one of {', '.join(STORES)}"
-        )
+    if shard_size < 1:
+        raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
+    if store not in STORES:
+        raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
     corpus = RowCorpus(examples, extra, show_progress_bar)
     with_tokens = config.scoring(model.scoring).late_weight > 0
     work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
     _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
-    queries, documents = (
-        EmbeddingShards(work, name, count, shard_size, with_tokens, store)
-        for name, count in (("queries", corpus.query_count), ("documents", corpus.document_count))
-    )
-    options = {"batch_size": min(batch_size, shard_size), "show_progress_bar": False}
-    for shards, encode, inputs in (
-        (queries, model.encode_query, corpus.queries),
-        (documents, model.encode_document, corpus.documents),
-    ):
-        shards.encode(partial(_encoded, encode, inputs, options), show_progress_bar=show_progress_bar)
+    shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
+    queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
+    options = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+    show = show_progress_bar
+    queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
+    documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
     most = max(map(len, corpus.positives))  # so many of a query's best documents may be known positives
-    rankings = CorpusSearch(
+    search = CorpusSearch(
         queries.load_all(),
         documents,
         corpus.positives,
@@ -188,17 +185,8 @@ def mine_negatives(
         candidates=None if config.candidates is None else config.candidates + most,
         folder=work,
         device=model.device,
-    ).run(show_progress_bar=show_progress_bar)
-    return _write(examples, corpus, rankings, config, folder)
-
-
-def _encoded(
-    encode: Callable[..., Embeddings],
-    inputs: Callable[[Sequence[int]], list[ModelInput]],
-    options: dict[str, Any],
-    places: Sequence[int],
-) -> Embeddings:
-    return encode(inputs(places), **options)
+    )
+    return _write(examples, corpus, search.run(show_progress_bar=show), config, folder)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class HashModel(torch.nn.Module):
         if self.stop_after is not None and len(self.encoded) == self.stop_after:
             raise KeyboardInterrupt
         self.encoded.append(len(inputs))
+        self.options = options
         return self._embed(inputs)
 
     def _embed(self, inputs: list[ModelInput]) -> Embeddings:
@@ -212,8 +213,9 @@ def test_work_of_another_model_or_corpus_is_not_used(rows: list[Example], tmp_pa
     with pytest.raises(DataError, match="other documents, queries"):
         mine_negatives(HashModel(), rows[2:], tmp_path, config)
     other = HashModel(seed=1)
-    mine_negatives(other, rows, tmp_path, config, overwrite=True)
+    mine_negatives(other, rows, tmp_path, config, overwrite=True, batch_size=5, num_workers=1)
     assert sum(other.encoded) == 24
+    assert (other.options["batch_size"], other.options["num_workers"]) == (5, 1)
 
 
 def test_pages_are_linked_and_forgotten_when_no_row_names_them(tmp_path: Path) -> None:
@@ -320,8 +322,10 @@ def test_rules_that_leave_nothing_say_which(rows: list[Example], tmp_path: Path)
         mine_negatives(HashModel(), rows, tmp_path, MiningConfig(max_score=-9.0))
     with pytest.raises(DataError, match="there are no rows"):
         mine_negatives(HashModel(), [], tmp_path)
-    with pytest.raises(DataError, match="store is 'float64', one of float32"):
+    with pytest.raises(DataError, match="store is 'float64'; choose one of float32"):
         mine_negatives(HashModel(), rows, tmp_path, store="float64")
+    with pytest.raises(DataError, match="shard_size is 0; it must be at least 1"):
+        mine_negatives(HashModel(), rows, tmp_path, shard_size=0)
 
 
 def test_a_small_disk_is_seen_after_the_first_shard(
