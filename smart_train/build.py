@@ -311,6 +311,7 @@ def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> Ca
         training={name: str(value) for name, value in rows.items() if value is not None},
         datasets=[section.path for section in recipe.data.training if is_hub_id(section.path)],
         fingerprints=fingerprints,
+        plots=sorted((run / "plots").glob("*.png")),
     )
 
 

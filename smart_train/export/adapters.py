@@ -11,7 +11,7 @@ from pathlib import Path
 from peft import PeftModel
 
 from smart_train.errors import ExportError
-from smart_train.export.card import CARD_NAME, CardFacts, adapter_card
+from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.golden import Golden
@@ -64,6 +64,7 @@ def export_adapter(
         for name in ADAPTER_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)
+        copy_plots(partial, sorted((source / PLOTS).glob("*.png")))
         if not (partial / SMART_CONFIG).is_file():  # a plain PEFT adapter says nothing of scores
             saved = SmartConfig(model.family.name, saved.base, saved.base_revision, None, model.scoring)
             saved.write(partial)
@@ -73,7 +74,7 @@ def export_adapter(
         check_reports(partial, reports)
         if facts is not None or not (partial / CARD_NAME).is_file():
             facts = facts or CardFacts()
-            (partial / CARD_NAME).write_text(adapter_card(partial, facts))
+            write_adapter_card(partial, facts)
             add_provenance(partial, facts.fingerprints)
         write_record(partial, {"tolerance": TOLERANCE, "routes": {item.route: item.to_dict() for item in reports}})
     return reports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 
 CARD_NAME = "README.md"
+PLOTS = "plots"
 TAGS = ("smart", "multi-vector", "late-interaction", "smart_train")
 _SHOWN = ("ndcg@5", "ndcg@10", "recall@1", "recall@10", "mrr@10")
 _PAPER = "[SMART](https://arxiv.org/abs/2605.24938)"
@@ -46,6 +48,7 @@ class CardFacts:
         training: what was done -> how, one row of the card's table each.
         datasets: Hub ids of the training data.
         fingerprints: what -> digest, of the recipe and of the rows that made the model.
+        plots: PNG files of the run, shown under their names.
     """
 
     base: str | None = None
@@ -53,6 +56,7 @@ class CardFacts:
     training: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[str] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    plots: Sequence[Path] = ()
 
     @staticmethod
     def read_evaluation(path: Path) -> Mapping[str, Any] | None:
@@ -126,6 +130,7 @@ def merged_card(
         "## Use\n\n" + "\n".join(usage),
         *_results(facts),
         *_training(facts),
+        *_plots(facts),
         "## Export\n\n" + "\n".join(proof),
         _licence(lineage),
     ]
@@ -149,6 +154,7 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
         "## Use\n\n" + "\n".join(usage),
         *_results(facts),
         *_training(facts),
+        *_plots(facts),
         _licence(lineage),
     ]
     library = "peft" if is_lora else "smart_train"
@@ -156,10 +162,18 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
 
 
 def write_adapter_card(folder: Path, facts: CardFacts) -> None:
-    """Puts `adapter_card` beside what it describes."""
+    """Puts `adapter_card` and the plots that it shows beside what it describes."""
+    copy_plots(folder, facts.plots)
     temporary = folder / f"{CARD_NAME}.tmp"
     temporary.write_text(adapter_card(folder, facts))
     temporary.replace(folder / CARD_NAME)
+
+
+def copy_plots(folder: Path, plots: Sequence[Path]) -> None:
+    """The plots that a card in `folder` shows, where it looks for them."""
+    for path in plots:
+        (folder / PLOTS).mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / PLOTS / path.name)
 
 
 def named(card: str, repo_id: str) -> str:
@@ -237,6 +251,11 @@ def _results(facts: CardFacts) -> list[str]:
     what = " -> ".join(f"{name} training" for name in stages)
     text = f"{report['queries']} held-out queries against {report['documents']} documents, {what}:"
     return [f"## Results\n\n{text}\n\n" + "\n".join(rows)]
+
+
+def _plots(facts: CardFacts) -> list[str]:
+    shown = [f"![{path.stem.replace('_', ' ')}]({PLOTS}/{path.name})" for path in facts.plots]
+    return ["## Plots\n\n" + "\n\n".join(shown)] if shown else []
 
 
 def _training(facts: CardFacts) -> list[str]:

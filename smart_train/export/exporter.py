@@ -14,7 +14,7 @@ from peft import PeftModel
 
 from smart_train.errors import ExportError
 from smart_train.export.adapters import Trained, load_trained
-from smart_train.export.card import CARD_NAME, CardFacts, Lineage, merged_card
+from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
@@ -104,6 +104,7 @@ def export_model(
         reports |= _quantised(trained, probe, expected)
         add_provenance(partial, facts.fingerprints)
         routes = finish_folder(exported, partial)
+        copy_plots(partial, facts.plots)
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
         measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
         probed = {"queries": len(probe.queries), "documents": len(probe.documents)}

@@ -1,6 +1,7 @@
 """What a whole run leaves in its export."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_the_card_of_a_run_tells_its_results_and_settings(base, recipe):
     for row in ("LoRA on the language model, rank 4, alpha 8", "joint, temperature 0.05", "1 steps"):
         assert row in card
     assert read("runs/mine/export/parity.json")["probe"]["queries"] == 9  # five fixed, four held out
+    for folder in ("runs/mine/export", "runs/mine/final"):
+        shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", Path(folder, "README.md").read_text())
+        assert shown and all(Path(folder, name).is_file() for name in shown)
+    config = read("runs/mine/export/smart_config.json")
+    identity = read("runs/mine/run.json")
+    assert config["fingerprints"] == {"recipe": identity["fingerprint"], "data": identity["data"]}
     assert "base_model: adapter" not in Path("runs/mine/final/README.md").read_text()
 
 
