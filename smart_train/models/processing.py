@@ -95,12 +95,10 @@ def load_processor(
     return processor
 
 
-def require_video_half(processor: ProcessorMixin, folder: str) -> None:
-    """Raises ModelError when `processor` reads no videos."""
+def require_video_half(processor: ProcessorMixin) -> None:
+    """Raises ModelError when `processor` was built without its video half."""
     if getattr(processor, "video_processor", None) is None:
-        if not is_torchvision_available():
-            raise ModelError("video input needs torchvision, the release that goes with torch: pip install torchvision")
-        raise ModelError(f"{folder}: reads no videos; the folder needs video_preprocessor_config.json")
+        raise ModelError("video input needs torchvision, the release that goes with torch: pip install torchvision")
 
 
 def special_ids(tokenizer: Any) -> Tensor:

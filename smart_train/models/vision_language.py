@@ -144,7 +144,7 @@ class VisionLanguageFamily(Family):
         return {**pooling, "token_mask": mask}
 
     def _video(self, ref: Any) -> VideoInput:
-        require_video_half(self.processor, self.folder)
+        require_video_half(self.processor)
         video = load_video(ref, frames_per_second=self.frames_per_second, max_frames=self.max_frames)
         return prepare_video(video, patch=self.patch, max_tokens=min(VIDEO_TOKENS, self.max_length * 3 // 4))
 
