@@ -71,6 +71,7 @@ def base_model(
         "family": section.family,
         "prompts": prompts(recipe),
         "attn_implementation": section.attn_implementation,
+        "trust_remote_code": section.trust_remote_code,
     }
     if section.from_config is not None and name_or_path is None:
         drawn = section.from_config
@@ -86,7 +87,6 @@ def base_model(
         dtype=_dtype(recipe),
         device=device,
         revision=section.revision if name_or_path is None else None,
-        trust_remote_code=section.trust_remote_code,
         quantization=section.quantization,
         **common,
     )
@@ -127,11 +127,8 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     drawn = recipe.model.from_config
     saved = SmartConfig.read(folder)
     family_class = find_family(recipe.model.family or saved.family, folder)
-    config = read_config(
-        folder,
-        overrides=drawn.overrides if drawn else None,
-        trust_remote_code=recipe.model.trust_remote_code and family_class.runs_own_code,
-    )
+    trusted = recipe.model.trust_remote_code and family_class.runs_own_code
+    config = read_config(folder, overrides=drawn.overrides if drawn else None, trust_remote_code=trusted)
     family = family_class(
         str(folder),
         scoring=family_class.scoring_of(scoring(recipe), saved.scoring),
@@ -139,7 +136,7 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     )
     objective(recipe, family.scoring)
     with torch.device("meta"):
-        backbone = AutoModel.from_config(config)
+        backbone = AutoModel.from_config(config, trust_remote_code=trusted)
         family.fit_backbone(backbone)
         return prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
 

@@ -148,6 +148,7 @@ class SmartModel(nn.Module):
         family: str | None = None,
         prompts: PromptConfig | None = None,
         attn_implementation: str | None = None,
+        trust_remote_code: bool = False,
     ) -> SmartModel:
         """Random weights, float32 on the CPU, for tests, dry runs and training from nothing.
 
@@ -156,6 +157,7 @@ class SmartModel(nn.Module):
             overrides: nested changes to the configuration, e.g. `{"text_config": {"num_hidden_layers": 4}}`.
             init_std: standard deviation of the drawn weights; None takes the configuration's.
             seed: of the draw. The same seed gives the same weights.
+            trust_remote_code: run Python code that the folder brings.
         """
         from smart_train.models.storage import model_from_config
 
@@ -168,6 +170,7 @@ class SmartModel(nn.Module):
             family=family,
             prompts=prompts,
             attn_implementation=attn_implementation,
+            trust_remote_code=trust_remote_code,
         )
 
     def save_pretrained(self, folder: str | Path) -> None:

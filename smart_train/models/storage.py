@@ -131,19 +131,21 @@ def model_from_config(
     family: str | None,
     prompts: PromptConfig | None,
     attn_implementation: str | None,
+    trust_remote_code: bool,
 ) -> SmartModel:
     """See `SmartModel.from_config`."""
     located = locate(folder)
-    config = read_config(located, overrides=overrides)
+    saved = SmartConfig.read(located)
+    family_class = find_family(family or saved.family, located)
+    trusted = trust_remote_code and family_class.runs_own_code
+    config = read_config(located, overrides=overrides, trust_remote_code=trusted)
     for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
-    saved = SmartConfig.read(located)
-    family_class = find_family(family or saved.family, located)
     kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = AutoModel.from_config(config, dtype=torch.float32, **kwargs)
+        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **kwargs)
     reader = family_class(
         str(located), scoring=family_class.scoring_of(scoring, saved.scoring), prompts=prompts or saved.prompts
     )

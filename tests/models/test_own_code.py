@@ -1,0 +1,78 @@
+"""Models that bring Python code: run when the user says so, and not otherwise."""
+
+import json
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import BertModel, dynamic_module_utils
+
+from smart_train import SmartModel, build
+from smart_train.errors import ModelError
+from tests.models.text_folders import encoder_folder
+from tests.runs import tiny_recipe
+
+CODE = """
+from transformers import BertConfig, BertModel
+
+
+class HouseConfig(BertConfig):
+    model_type = "house_made"
+
+
+class HouseModel(BertModel):
+    config_class = HouseConfig
+"""
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A BERT under another name, known to nobody but the code in its folder."""
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = encoder_folder(tmp_path / "house")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "house_made", "architectures": ["HouseModel"]}
+    config["auto_map"] = {"AutoConfig": "house.HouseConfig", "AutoModel": "house.HouseModel"}
+    torch.manual_seed(0)
+    plain = SmartModel.from_config(encoder_folder(tmp_path / "plain"), init_std=0.05)
+    state = {name: value.contiguous() for name, value in plain.backbone.state_dict().items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "house.py").write_text(CODE)
+    return folder, plain
+
+
+def test_it_is_refused_and_the_code_is_named(house):
+    folder, _ = house
+    with pytest.raises(ModelError, match=r"needs Python code of its own \(house.HouseConfig in config.json\)"):
+        SmartModel.from_pretrained(folder, family="text_encoder")
+
+
+def test_it_runs_when_the_user_says_so(house):
+    folder, plain = house
+    model = SmartModel.from_pretrained(folder, family="text_encoder", trust_remote_code=True)
+    assert type(model.backbone).__name__ == "HouseModel" and isinstance(model.backbone, BertModel)
+    assert torch.equal(model.encode_query("the cat").packed, plain.encode_query("the cat").packed)
+    drawn = SmartModel.from_config(folder, family="text_encoder", trust_remote_code=True)
+    assert type(drawn.backbone).__name__ == "HouseModel"
+
+
+def test_what_is_saved_has_its_code_beside_it(house, tmp_path):
+    folder, _ = house
+    model = SmartModel.from_pretrained(folder, family="text_encoder", trust_remote_code=True)
+    model.save_pretrained(tmp_path / "saved")
+    with pytest.raises(ModelError, match="needs Python code of its own"):
+        SmartModel.from_pretrained(tmp_path / "saved")
+    again = SmartModel.from_pretrained(tmp_path / "saved", trust_remote_code=True)
+    assert torch.equal(again.encode_query("the cat").packed, model.encode_query("the cat").packed)
+
+
+def test_a_plan_of_it_is_made_on_the_same_terms(house, tiny_data, tmp_path):
+    folder, _ = house
+    start = {"name_or_path": str(folder), "family": "text_encoder", "from_config": None}
+    trusted = tiny_recipe(tiny_data, tmp_path / "run", model={**start, "trust_remote_code": True})
+    assert type(build.skeleton(trusted, folder).backbone).__name__ == "HouseModel"
+    with pytest.raises(ModelError, match="needs Python code of its own"):
+        build.skeleton(tiny_recipe(tiny_data, tmp_path / "run", model=start), folder)
