@@ -33,7 +33,8 @@ class PageWords:
         words = words_of(query)
         if not words:
             return False
-        having = set.intersection(*(self.places.get(word, set()) for word in words))
+        # From the rarest word on: what is compared is then never more than its few pages.
+        having = set.intersection(*sorted((self.places.get(word, set()) for word in words), key=len))
         phrase = as_words(query)
         if place not in having or phrase not in self.pages[place].words:
             return False

@@ -75,8 +75,9 @@ def repeated_pages(training: Sequence[Page], held_out: Sequence[Page]) -> set[in
     return found
 
 
-def _shingles(page: Page) -> set[tuple[str, ...]]:
+def _shingles(page: Page) -> set[int]:
+    """Hashes of the page's runs of words: millions of tuples would fill the memory."""
     words = page.words.split()
     if not words:
         return set()
-    return {tuple(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}
+    return {hash(tuple(words[start : start + SHINGLE])) for start in range(max(1, len(words) - SHINGLE + 1))}

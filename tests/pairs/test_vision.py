@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from smart_train.cli import main
 from smart_train.errors import DataError, EndpointError
 from smart_train.pairs import ChatEndpoint, Estimate, PairSettings, VisionWriter, make_pairs
 from smart_train.pairs.vision import read_queries
-from tests.pairs.chat_server import ChatServer, said
+from tests.pairs.chat_server import ChatServer, Planted, said
 from tests.pdf_files import make_pdf
 
 SETTINGS = PairSettings(dpi=40, queries_per_page=2)
@@ -94,6 +96,37 @@ def test_what_was_answered_before_a_refusal_is_kept(scans: Path, server: ChatSer
     assert any(row["query"] == "the first page asked" for row in rows(tmp_path / "made" / "train.jsonl")) or any(
         row["query"] == "the first page asked" for row in rows(tmp_path / "made" / "held_out.jsonl")
     )
+
+
+def test_an_interrupt_does_not_wait_for_what_is_still_to_be_asked(
+    scans: Path, server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer, stopped = writer(server, workers=1), server.answer, threading.Event()
+
+    def held_up(request: dict, key: str | None) -> Planted:
+        """The second request is on its way when the interrupt comes, and is answered after it."""
+        if server.requests:
+            stopped.wait(10)
+        return answer(request, key)
+
+    def interrupted(futures: list[Future], **_: object) -> Iterator[Future]:
+        futures[0].result()
+        raise KeyboardInterrupt
+        yield
+
+    def release() -> None:
+        asked._stop.wait(10)
+        stopped.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smart_train.pairs.vision.tqdm", interrupted)
+        patch.setattr(server, "answer", held_up)
+        threading.Thread(target=release, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            make_pairs(scans, tmp_path / "made", SETTINGS, writer=asked)
+    assert len(server.requests) <= 2
+    make_pairs(scans, tmp_path / "made", SETTINGS, writer=writer(server))
+    assert len(server.requests) == 5, "what was answered before is not asked again"
 
 
 def test_an_estimate_that_is_declined_asks_nothing(scans: Path, server: ChatServer, tmp_path: Path) -> None:
