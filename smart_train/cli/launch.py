@@ -1,4 +1,4 @@
-"""`smart-train launch`: choose the processes, then hand over to `accelerate launch`."""
+"""`smart-train launch`: choose the processes, then hand over to `accelerate launch`, or to the one process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def launch(
         bool, typer.Option("--dry-run", help="Show the command and the derived quantities; start nothing.")
     ] = False,
 ) -> None:
-    """Start `train` on all GPUs (or on the CPU), through `accelerate launch`.
+    """Start `train` on all GPUs (or on the CPU); several processes through `accelerate launch`.
 
     For several machines, run it on each of them with NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT set.
     """
@@ -101,13 +101,15 @@ def plan_launch(
     machines = nodes(environment)
     _check_processes(recipe, processes, gpus, machines)
     section, here = recipe.distributed, processes // machines
+    if processes == 1 and section.accelerate_config is None:
+        return _alone(recipe, arguments, gpus, cores, environment)
     command = [_accelerate(), "launch", "--num_processes", str(processes)]
     # Precision is the recipe's (training.bf16), whatever a configuration file says.
     command += ["--mixed_precision", "no", "--dynamo_backend", "no", *_meeting_point(processes, machines, environment)]
     added = {}
     if section.accelerate_config is not None:
         command += ["--config_file", section.accelerate_config]
-    elif processes > 1:
+    else:
         command += ["--multi_gpu"]
     if processes == 1:
         command += ["--quiet"]  # the run's own message, without the launcher's traceback below it
@@ -115,17 +117,29 @@ def plan_launch(
         if processes > 1:
             # `--cpu --num_processes 2` would start one process and say nothing.
             added["ACCELERATE_USE_CPU"] = "true"
-        elif section.accelerate_config is None:
-            command += ["--cpu"]
         if "OMP_NUM_THREADS" not in environment:
-            # The loader's workers need cores of their own: torch's threads wait for each other at every operation, so
-            # one thread too many costs several times its share.
-            threads = cores // here - recipe.training["dataloader_num_workers"]
-            command += ["--num_cpu_threads_per_process", str(max(1, threads))]
-    elif processes == 1 and gpus > 1:
-        # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
-        command += ["--gpu_ids", environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]]
+            command += ["--num_cpu_threads_per_process", _threads(recipe, cores // here)]
     return LaunchPlan([*command, "-m", "smart_train", "train", *arguments], added)
+
+
+def _alone(
+    recipe: Recipe, arguments: Sequence[str], gpus: int, cores: int, environment: Mapping[str, str]
+) -> LaunchPlan:
+    """One process, started directly: `accelerate launch` would wait beside it, and die alone of a scheduler's SIGTERM
+    instead of letting the run save."""
+    added = {}
+    if gpus == 0 and "OMP_NUM_THREADS" not in environment:
+        added["OMP_NUM_THREADS"] = _threads(recipe, cores)
+    if gpus > 1:
+        # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
+        added["CUDA_VISIBLE_DEVICES"] = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return LaunchPlan([sys.executable, "-m", "smart_train", "train", *arguments], added)
+
+
+def _threads(recipe: Recipe, cores: int) -> str:
+    """Threads of a process that has `cores`. The loader's workers need cores of their own: torch's threads wait for
+    each other at every operation, so one thread too many costs several times its share."""
+    return str(max(1, cores - recipe.training["dataloader_num_workers"]))
 
 
 def _check_processes(recipe: Recipe, processes: int, gpus: int, machines: int) -> None:
