@@ -4,7 +4,8 @@ Sources: prompt, default instruction, limits and pooling from `gme_inference.py`
 (also in github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/gme); that script hands input embeddings to the
 language model without positions, hence the plain ones. Text-only filter on the query side: the SMART authors' public
 code, eval_gme_late_interaction.py. The default query instruction is the one of their visual-document evaluation. GME's
-script reads no video; its backbone does, and a video stands where an image would.
+script reads no video; its backbone does, and a video stands where an image would. The repository's newer code,
+modeling_gme_qwen2vl.py, does the same in a class that refuses transformers from 4.52 on; it is not run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from smart_train.models.family import Role
 from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
+
+_SCRIPTS = ("gme_inference.py", "modeling_gme_qwen2vl.py")
 
 
 class GME(VisionLanguageFamily):
@@ -37,9 +40,8 @@ class GME(VisionLanguageFamily):
 
     @classmethod
     def claims(cls, folder: Path) -> bool:
-        return (
-            folder / "gme_inference.py"
-        ).is_file()  # its folders bring their script; a Qwen2-VL may be anything else
+        # Its folders bring their script; a Qwen2-VL without it may be anything.
+        return any((folder / name).is_file() for name in _SCRIPTS)
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         instruction = self.instruction(item, role) or self.default_document_instruction

@@ -31,7 +31,7 @@ from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, V
 from smart_train.types import ModelInput
 
 ADAPTERS = "adapters"
-_PUBLISHED_CLASS, _PLAIN_CLASS = "JinaEmbeddingsV4Model", "Qwen2_5_VLForConditionalGeneration"
+_PUBLISHED_CLASS = "JinaEmbeddingsV4Model"
 
 
 class JinaV4(VisionLanguageFamily):
@@ -41,7 +41,6 @@ class JinaV4(VisionLanguageFamily):
     task: ClassVar[str] = "retrieval"
     model_types = ("qwen2_5_vl",)
     processor_class = Qwen2_5_VLProcessor
-    runs_own_code = False
     checkpoint_layout = QWEN2_VL_LAYOUT
     dropped_weights = ("multi_vector_projector.", "single_vector_projector.")
     default_query_instruction = "Query"
@@ -73,13 +72,6 @@ class JinaV4(VisionLanguageFamily):
         span = opened & closes & valid
         alone = span.any(dim=1, keepdim=True) & ~features["has_text"].unsqueeze(1)
         return {"pooled_mask": torch.where(alone, span, valid)}
-
-    def fit_backbone(self, backbone: nn.Module) -> None:
-        # What is saved from here on is a plain Qwen2.5-VL, and says so.
-        if _PUBLISHED_CLASS in (backbone.config.architectures or []):
-            backbone.config.architectures = [_PLAIN_CLASS]
-        for name in ("auto_map", "task_names"):
-            backbone.config.__dict__.pop(name, None)
 
     def add_weights(self, backbone: nn.Module) -> None:
         folder = Path(self.folder) / ADAPTERS

@@ -83,6 +83,7 @@ class LamRA(VisionLanguageFamily):
         return torch.where(features["input_ids"] == self.emb_id, torch.arange(width), -1).amax(dim=1) - 1
 
     def fit_backbone(self, backbone: nn.Module) -> None:
+        super().fit_backbone(backbone)
         grow_embeddings(backbone, self.emb_id + 1)
 
     def save_files(self, folder: Path) -> None:

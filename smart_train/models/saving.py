@@ -49,10 +49,8 @@ def save_merged(model: SmartModel, folder: Path) -> None:
     source = Path(model.family.folder)
     save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
     copy_companions(source, folder, model.family)
-    if getattr(
-        model.config, "auto_map", None
-    ):  # a model whose class is not in transformers is nothing without its code
-        for path in source.glob("*.py"):
+    if getattr(model.config, "auto_map", None) and source.resolve() != folder.resolve():
+        for path in source.glob("*.py"):  # a model whose class is not in transformers is nothing without its code
             shutil.copyfile(path, folder / path.name)
     model.family.save_files(folder)
     _write_parts(model, folder, base=None, base_revision=None)

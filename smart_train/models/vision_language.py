@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
+import transformers
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
@@ -53,6 +55,7 @@ class VisionLanguageFamily(Family):
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("visual",)
     modalities = ("text", "image", "video")
+    runs_own_code = False  # transformers has every backbone here; a folder's code only wraps it
 
     @cached_property
     def processor(self) -> Any:
@@ -79,6 +82,13 @@ class VisionLanguageFamily(Family):
     def pooled_index(self, features: Features) -> Tensor:
         """int64 [B]: the position of each row's pooled state; the last valid one unless a family says otherwise."""
         return last_valid(features["attention_mask"])
+
+    def fit_backbone(self, backbone: nn.Module) -> None:
+        """Where the folder names a class of its own code around the backbone, what is saved names transformers'."""
+        config = backbone.config
+        if config.architectures and not hasattr(transformers, config.architectures[0]):
+            config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
+        config.__dict__.pop("auto_map", None)
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)

@@ -105,6 +105,25 @@ def test_gme_scores_the_text_of_its_queries_alone(make, pages):
     assert make("gme", scoring=ScoringConfig()).scoring.query_tokens == "content"
 
 
+@pytest.mark.parametrize("trust", [False, True])
+def test_gmes_newer_folder_is_read_without_its_code(make, tmp_path, mixed, trust):
+    """It names a wrapper class whose code refuses transformers from 4.52 on."""
+    plain = make("gme")
+    plain.save_pretrained(tmp_path / "gme")
+    (tmp_path / "gme" / "smart_config.json").unlink()
+    (tmp_path / "gme" / "modeling_gme_qwen2vl.py").write_text("raise SystemExit('the folder ran its own code')")
+    path = tmp_path / "gme" / "config.json"
+    values = json.loads(path.read_text()) | {"architectures": ["GmeQwen2VL"]}
+    values["auto_map"] = {name: f"modeling_gme_qwen2vl.{name}" for name in ("AutoConfig", "AutoModel")}
+    path.write_text(json.dumps(values))
+    model = SmartModel.from_pretrained(tmp_path / "gme", prompts=SMALL_PAGES, trust_remote_code=trust)
+    assert model.family.name == "gme"
+    assert torch.equal(model.encode_document(mixed).packed, plain.encode_document(mixed).packed)
+    model.save_pretrained(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert saved["architectures"] == ["Qwen2VLForConditionalGeneration"] and "auto_map" not in saved
+
+
 def test_files_tell_the_families_of_one_backbone_apart(tmp_path):
     folder = vision_folder(tmp_path / "qwen2", "qwen2_vl")
     with pytest.raises(ModelError, match="served by gme, vlm2vec, lamra.*set model.family"):
