@@ -89,6 +89,16 @@ install() {
     printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train.pdf"
 }
 
+# Whether the arguments of a run, or the recipe among them, ask for a ZeRO strategy.
+needs_deepspeed() {
+    local word
+    for word in "$@"; do
+        if [[ $word == distributed.strategy=zero* ]]; then return; fi
+        if [[ -f $word ]] && grep -Eq '^[^#]*strategy: *zero' "$word"; then return; fi
+    done
+    return 1
+}
+
 # Tests run with torchvision, which most users have, and once more without it. It is kept out of the environment itself,
 # because a CPU build is not to be had everywhere and the CUDA build does not import beside a CPU torch by itself.
 torchvision_path() {
@@ -136,7 +146,7 @@ test)
     run_tests "$@"
     ;;
 *)
-    install pdf
+    if needs_deepspeed "$@"; then install deepspeed,pdf; else install pdf; fi
     exec "$python" -m smart_train launch "$@"
     ;;
 esac

@@ -27,10 +27,11 @@ from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
-from smart_train.run_folder import RunFolder, data_fingerprint, fingerprints
+from smart_train.run_folder import RunFolder, Spread, data_fingerprint, fingerprints
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
-from smart_train.training.launch import check_distribution
+from smart_train.training.engines import runs
+from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
@@ -53,13 +54,19 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     args = build.training_arguments(recipe)
     check_distribution(args, recipe.distributed.strategy, build.told_processes(recipe))
     # Paths and messages are the user's text, not rich's markup.
+    with naming_lost_processes(args.ddp_timeout):
+        return _run(recipe, args, overwrite)
+
+
+def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     on_main(lambda: _check_model(recipe))
     training, held_out, batches = _load_data(recipe, args, console)
+    spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
         lambda: RunFolder.open(
-            build.run_folder(recipe), recipe, data_fingerprint(training, held_out), args.world_size, overwrite=overwrite
+            build.run_folder(recipe), recipe, data_fingerprint(training, held_out), spread, overwrite=overwrite
         )
     )
     if folder.state == "finished":

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,21 @@ State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
-_KEYS = ("state", "fingerprint", "data", "world_size")
+_KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a run is spread over processes.
+
+    Args:
+        world_size: processes. together: rows of all of them at a time.
+        strategy: "none", "ddp", "zero1", ..., "fsdp2".
+    """
+
+    world_size: int
+    together: int
+    strategy: str
 
 
 @dataclass
@@ -43,13 +57,14 @@ class RunFolder:
     after_file = property(lambda self: self.path / "evaluation.after.json")
 
     @classmethod
-    def open(cls, path: Path, recipe: Recipe, data: str, world_size: int, *, overwrite: bool) -> RunFolder:
+    def open(cls, path: Path, recipe: Recipe, data: str, spread: Spread, *, overwrite: bool) -> RunFolder:
         """A new run folder, or the same run's to continue.
 
         Raises:
-            RunError: the folder holds another recipe's run, the same run over other data, or files that are no run.
+            RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
+                that cannot be read under this spread, or files that are no run.
         """
-        identity = {"fingerprint": recipe.fingerprint, "data": data, "world_size": world_size}
+        identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
         if (path / _DISCARDED).is_file() or (overwrite and _read(path) is not None):
             check_writable(path)
             _discard(path)
@@ -161,8 +176,30 @@ def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
             f"training.output_dir {path}: its run began on other data rows; choose another folder, or pass --overwrite "
             "to start over on the rows as they are now"
         )
-    if saved["world_size"] != identity["world_size"] and saved["state"] == "training":
+    _check_spread(path, saved, identity)
+
+
+def _check_spread(path: Path, saved: dict, identity: dict[str, object]) -> None:
+    began = f"training.output_dir {path}: its run began with {saved['world_size']} process(es)"
+    batches = [kept["together"] // kept["world_size"] for kept in (saved, identity)]
+    # What is left to do after training does not care how many do it, but another batch size is another recipe.
+    if saved["together"] != identity["together"] and (saved["state"] == "training" or batches[0] != batches[1]):
         raise RunError(
-            f"training.output_dir {path}: its run began with {saved['world_size']} process(es), now there are "
-            f"{identity['world_size']}, which changes the batch and its negatives; launch it as before or --overwrite"
+            f"{began} and {saved['together']} rows at a time, now there are {identity['world_size']} and "
+            f"{identity['together']}, which changes the batch and its negatives; launch it as before, set "
+            f"training.per_device_train_batch_size so that all processes together take {saved['together']}, or "
+            "--overwrite"
+        )
+    if saved["state"] != "training":
+        return
+    kinds = [kept["strategy"].replace("none", "ddp") for kept in (saved, identity)]
+    if kinds[0] != kinds[1]:
+        raise RunError(
+            f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state lies there in "
+            "the form of that engine; launch it as before or --overwrite"
+        )
+    if saved["world_size"] != identity["world_size"] and kinds[0].startswith("zero"):
+        raise RunError(
+            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot share out the optimiser's state anew; "
+            "launch it as before or --overwrite"
         )

@@ -114,6 +114,5 @@ def skip_without_engine(strategy: str) -> None:
     """DeepSpeed is an extra, and compiles an operator at its first use on a CPU."""
     if strategy.startswith("zero"):
         pytest.importorskip("deepspeed", reason="needs the extra deepspeed")
-        for tool in ("g++", "ninja"):
-            if shutil.which(tool) is None:
-                pytest.skip(f"DeepSpeed needs {tool} on PATH")
+        if shutil.which("c++") is None:
+            pytest.skip("DeepSpeed needs a C++ compiler")

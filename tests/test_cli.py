@@ -231,7 +231,7 @@ def finished(tmp_path: Path, model: Path) -> Path:
     recipe = load_recipe(source, ["full={}", f"training.output_dir={folder}"])
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
     state = {"state": "trained", "fingerprint": recipe.fingerprint, "versions": {"torch": "2"}}
-    state |= {"data": "0", "world_size": 1}
+    state |= {"data": "0", "world_size": 1, "together": 4, "strategy": "none"}
     (folder / "run.json").write_text(json.dumps(state))
     SmartModel.from_pretrained(model).save_pretrained(folder / "final")
     return folder

@@ -173,7 +173,7 @@ def machine(tmp_path: Path):
         "fi"
     )
     program(binaries / "python3", f"{stub}{makes_venv}")
-    for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum", "tee"):
+    for tool in ("bash", "env", "dirname", "grep", "mkdir", "touch", "cp", "cat", "cksum", "tee"):
         (binaries / tool).symlink_to(shutil.which(tool))
 
     def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
@@ -207,6 +207,17 @@ def test_the_first_launch_installs_and_the_next_does_not(machine) -> None:
     done, log = machine("--dry-run", "recipe.yaml")
     assert log == ["-m pip --version", "-m smart_train launch --dry-run recipe.yaml"]
     assert done.stderr == ""
+
+
+def test_a_zero_strategy_brings_deepspeed(machine, tmp_path: Path) -> None:
+    _, log = machine("recipe.yaml", "distributed.strategy=zero2")
+    assert f"{PIP} --editable {ROOT}[deepspeed,pdf]" in log
+    recipe = tmp_path / "zero.yaml"
+    recipe.write_text("distributed: {strategy: zero3, num_processes: 2}\n")
+    _, log = machine(str(recipe))
+    assert log == ["-m pip --version", f"-m smart_train launch {recipe}"]
+    _, log = machine("recipe.yaml")
+    assert log == ["-m pip --version", "-m smart_train launch recipe.yaml"]
 
 
 def test_an_environment_for_tests_also_serves_runs(machine) -> None:

@@ -131,6 +131,7 @@ def fingerprint(**training: object) -> str:
         {"dataloader_num_workers": 0},
         {"disable_tqdm": True},
         {"per_device_eval_batch_size": 3},
+        {"per_device_train_batch_size": 3},  # counted over all processes, in the run's folder
         {"gradient_checkpointing": True},
     ],
 )

@@ -16,8 +16,11 @@ import yaml
 import smart_train.run
 from smart_train import SmartModel
 from smart_train.cli import main
+from smart_train.errors import RunError
 from smart_train.models.peft import add_lora
+from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
+from smart_train.run_folder import RunFolder, Spread
 from tests.runs import MODES, OVERRIDES, TINY, TRAIN_ROWS, WIDTH, logged, recipe_values, write_rows
 
 QUICK = {
@@ -264,10 +267,19 @@ def test_a_folder_in_use_by_another_recipe(command: Any) -> None:
 def test_a_run_begun_on_other_rows_or_by_more_processes(command: Any, data: Path, tmp_path: Path) -> None:
     assert command().status == 0
     record = tmp_path / "run" / "run.json"
-    record.write_text(
-        record.read_text().replace('"finished"', '"training"').replace('"world_size": 1', '"world_size": 2')
-    )
-    assert "its run began with 2 process(es), now there are 1" in command().err
+    told = json.loads(record.read_text()) | {"state": "training"}
+    for change, refusal in (
+        ({"world_size": 2, "together": 8}, "began with 2 process(es) and 8 rows at a time, now there are 1 and 4"),
+        (
+            {"world_size": 2, "strategy": "fsdp2"},
+            "2 process(es) under fsdp2, now it is none: the optimiser's state lies",
+        ),
+        ({"world_size": 2, "strategy": "zero2"}, "2 process(es) under zero2, now it is none"),
+    ):
+        record.write_text(json.dumps(told | change))
+        assert refusal in command().err
+    record.write_text(json.dumps(told | {"state": "finished"}))
+    assert "and 4 rows at a time, now there are 1 and 2" in command(training={"per_device_train_batch_size": 2}).err
     spoil(data, row_3={"query": "other words"})
     ended = command()
     assert ended.status == 2 and "its run began on other data rows" in ended.err
@@ -279,7 +291,10 @@ def test_a_folder_that_is_no_run_is_never_touched(command: Any, tmp_path: Path, 
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     refused(command("train", *flags), "not empty and not a run of smart_train; choose another folder")
     (tmp_path / "run" / "run.json").write_text('{"experiment": 7}')
-    refused(command("train", *flags), "not written by smart_train (no state, fingerprint, data, world_size)")
+    refused(
+        command("train", *flags),
+        "not written by smart_train (no state, fingerprint, data, world_size, together, strategy)",
+    )
     (tmp_path / "run" / "run.json").write_text('{"experiment')
     refused(command("train", *flags), "run.json: not valid JSON")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
@@ -340,3 +355,18 @@ def test_a_loss_that_is_lost_ends_the_run(command: Any) -> None:
     )
     batches = json.loads((ended.run / "bad_batch" / "rank-0.json").read_text())["batches"]
     assert [batch["step"] for batch in batches][-1] == 3 and "train.jsonl" in batches[-1]["rows"][0]
+
+
+def test_zero_cannot_share_out_its_state_anew(tmp_path: Path) -> None:
+    recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
+    RunFolder.open(tmp_path / "run", recipe, "rows", Spread(2, 8, "zero2"), overwrite=False)
+    with pytest.raises(RunError, match=r"began with 2 process\(es\), now there are 4: DeepSpeed cannot share out"):
+        RunFolder.open(tmp_path / "run", recipe, "rows", Spread(4, 8, "zero2"), overwrite=False)
+
+
+def test_ddp_and_fsdp2_go_on_with_other_numbers_of_processes(tmp_path: Path) -> None:
+    recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
+    for strategy, fewer in (("ddp", "none"), ("fsdp2", "fsdp2")):
+        RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(4, 8, strategy), overwrite=False)
+        again = RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(1, 8, fewer), overwrite=False)
+        assert again.state == "training"

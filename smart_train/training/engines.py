@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -91,6 +93,11 @@ def engine_arguments(strategy: str, *, on_cpu: bool, environment: Mapping[str, s
         return {}
     if chosen in ZERO_STAGES and find_spec("deepspeed") is None:
         raise RunError(f"distributed.strategy {chosen}: needs deepspeed; pip install 'smart_train[deepspeed]'")
+    if chosen in ZERO_STAGES and on_cpu and shutil.which(environment.get("CXX", "c++")) is None:
+        raise RunError(
+            f"distributed.strategy {chosen}: on CPUs DeepSpeed compiles an operator at its first use and needs a C++ "
+            "compiler (Debian, Ubuntu: apt-get install g++ python3-dev); or use ddp or fsdp2"
+        )
     arguments: dict[str, Any] = {}
     if on_cpu:
         arguments |= {"use_cpu": True, "ddp_backend": "gloo"}
@@ -144,6 +151,8 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
     if engine:
         # "On CPUs" to accelerate, which takes it for "no engine" too; `use_cpu` does not.
         os.environ.pop("ACCELERATE_USE_CPU", None)
+        # DeepSpeed calls ninja, which came with it and lies beside this interpreter, by its bare name.
+        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     if on_cpu and int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         # On CPUs the Trainer forgets its own timeout, and a stuck rank would be waited for half an hour.
         dist.init_process_group("gloo", timeout=timedelta(seconds=values.get("ddp_timeout", DEFAULT_TIMEOUT)))
@@ -239,7 +248,7 @@ def whole(module: nn.Module, *, frozen: bool, write_back: bool = False) -> Itera
                 full = _gathered(shard)
                 if write_back or is_main():
                     swapped.append((part, name, shard))
-                    part._parameters[name] = nn.Parameter(full, requires_grad=False)
+                    part._parameters[name] = nn.Parameter(full, requires_grad=shard.requires_grad)
     try:
         yield
     finally:

@@ -7,12 +7,30 @@ such a run would train on fewer negatives than planned and look healthy.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch.distributed as dist
 from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError
 from smart_train.training.engines import runs
+
+
+@contextmanager
+def naming_lost_processes(timeout: float) -> Iterator[None]:
+    """Turns what a collective says of a process that is gone into a RunError that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise RunError(
+            "another process of this run has died, or has not answered for training.ddp_timeout "
+            f"({timeout:g} seconds). What it said stands elsewhere in this output; where it said nothing, the machine "
+            "may have killed it for its memory. The same command goes on from the last whole checkpoint"
+        ) from error
 
 
 def check_distribution(args: TrainingArguments, strategy: str, num_processes: int | None) -> None:

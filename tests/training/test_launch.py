@@ -12,7 +12,7 @@ from accelerate.utils import DistributedType
 from smart_train.errors import RunError
 from smart_train.training import engines
 from smart_train.training.engines import engine_arguments, launched_engine
-from smart_train.training.launch import check_distribution
+from smart_train.training.launch import check_distribution, naming_lost_processes
 
 
 def arguments(
@@ -104,6 +104,7 @@ def test_the_launchers_precision_must_be_the_recipes(monkeypatch: pytest.MonkeyP
 
 
 ZERO = {"ACCELERATE_USE_DEEPSPEED": "true"}
+ZERO_3 = {**ZERO, "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}
 FSDP = {"ACCELERATE_USE_FSDP": "true"}
 
 
@@ -153,3 +154,17 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(RunError, match=r"strategy zero2: needs deepspeed; pip install 'smart_train\[deepspeed\]'"):
         engine_arguments("zero2", on_cpu=True, environment={})
     assert engine_arguments("fsdp2", on_cpu=True, environment={})["fsdp"] is True
+
+
+def test_deepspeed_on_cpus_without_a_compiler() -> None:
+    with pytest.raises(RunError, match=r"strategy zero3: on CPUs DeepSpeed compiles an operator .* install g\+\+"):
+        engine_arguments("zero3", on_cpu=True, environment={**ZERO_3, "CXX": "no-such-compiler"})
+    assert engine_arguments("zero3", on_cpu=False, environment={**ZERO_3, "CXX": "no-such-compiler"}) == {}
+
+
+def test_a_lost_process_is_named() -> None:
+    named = r"has died, or has not answered for training\.ddp_timeout \(90 seconds\)"
+    with pytest.raises(RunError, match=named), naming_lost_processes(90):
+        raise RuntimeError("[.../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
+    with pytest.raises(RuntimeError, match="^mat1 and mat2"), naming_lost_processes(90):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
