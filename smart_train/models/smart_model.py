@@ -239,7 +239,7 @@ class SmartModel(nn.Module):
                 **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states
             )
         last = output.last_hidden_state
-        pooled = F.normalize(_pool(last, features), dim=-1)[:asked]
+        pooled = F.normalize(_pool(last, features)[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in self.token_layers]
         kept = [states[features["token_mask"]] for states in chosen]
