@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from tqdm.auto import tqdm
 
+from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError, ModelError
 from smart_train.media import image_key
 from smart_train.types import ModelInput
@@ -15,15 +16,8 @@ from smart_train.validation.findings import SHOWN, Finding
 from smart_train.validation.reading import Part
 
 
-class Counter(Protocol):
+class Counter(TokenCounter, Protocol):
     """What is asked of a model family."""
-
-    @property
-    def max_length(self) -> int: ...
-
-    def token_count(
-        self, item: ModelInput, role: Literal["query", "document"], image_sizes: Sequence[tuple[int, int]]
-    ) -> int: ...
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int: ...
 

@@ -164,6 +164,18 @@ def test_prompts_are_the_published_ones(make, pages, name):
 
 
 @EVERY
+def test_tokens_are_counted_from_sizes_as_featurize_makes_them(make, inputs, name):
+    family = make(name).family
+    for role in ("query", "document"):
+        for item in inputs(name):
+            features = family.featurize([item], role)
+            sizes = [image.size for image in item.images]
+            assert family.token_count(item, role, sizes) == features["attention_mask"].sum()
+            if sizes:
+                assert family.visual_tokens(sizes) == torch.isin(features["input_ids"], family.visual_ids).sum()
+
+
+@EVERY
 def test_the_pooled_position_is_the_published_one(make, name):
     model, case = make(name), CASES[name]
     features = model.family.featurize([ModelInput("red"), ModelInput("the cat sat on the mat")], "query")
