@@ -11,7 +11,6 @@ from smart_train.validation.images import near_duplicates
 from smart_train.validation.reading import Part, Row
 
 SHOWN = 20  # examples kept of each finding
-LONGEST_RATIO = 200  # the image processors of the Qwen-VL line refuse longer ones
 LONG_RATIO, SHORT_SIDE, MANY_PIXELS = 10, 28, 40_000_000
 MANY_QUERIES = 20
 _PICTURES = 6
@@ -64,9 +63,7 @@ def _images(part: Part) -> Iterator[Finding]:
         for facts in part.facts(key):
             where = f"{part.positives[key][0].where if key in part.positives else 'a negative'}: "
             size = f"{where}{facts.width} x {facts.height}"
-            if facts.ratio > LONGEST_RATIO:
-                groups["longest"].append(size)
-            elif facts.ratio > LONG_RATIO:
+            if facts.ratio > LONG_RATIO:
                 groups["long"].append(size)
             elif min(facts.width, facts.height) < SHORT_SIDE:
                 groups["small"].append(size)
@@ -74,19 +71,14 @@ def _images(part: Part) -> Iterator[Finding]:
                 groups["large"].append(size)
             if facts.blank:
                 groups["blank"].append(size)
-    for kind, severity, message in (
-        ("longest", "error", f"images more than {LONGEST_RATIO} times as long as wide, which models refuse; cut them"),
-        ("long", "warning", f"images more than {LONG_RATIO} times as long as wide, which shrink beyond reading"),
-        ("small", "warning", f"images with a side below {SHORT_SIDE} pixels, which hold no visual token of their own"),
-        (
-            "large",
-            "warning",
-            f"images of more than {MANY_PIXELS // 10**6} megapixels, decoded anew at every step; shrink them",
-        ),
-        ("blank", "warning", "images that show nothing"),
+    for kind, message in (
+        ("long", f"images more than {LONG_RATIO} times as long as wide, which shrink beyond reading"),
+        ("small", f"images with a side below {SHORT_SIDE} pixels, which hold no visual token of their own"),
+        ("large", f"images of more than {MANY_PIXELS // 10**6} megapixels, decoded anew at every step; shrink them"),
+        ("blank", "images that show nothing"),
     ):
         if groups[kind]:
-            yield _finding(severity, f"{kind} images", part, groups[kind], message)
+            yield _finding("warning", f"{kind} images", part, groups[kind], message)
 
 
 def _queries(part: Part) -> Iterator[Finding]:
