@@ -9,5 +9,5 @@ if [[ $# -lt 1 || ! -f ${1:-}/smart_config.json ]]; then
 fi
 folder=$1
 shift
-# Every token's state, and no caching across prompts: a prompt that shares its beginning would come back cut short.
+# Every token's state is wanted, so no beginning of a prompt is taken from a cache.
 exec vllm serve "$folder" --runner pooling --pooler-config '{"task": "token_embed"}' --no-enable-prefix-caching "$@"

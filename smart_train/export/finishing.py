@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from safetensors import safe_open
+
 from smart_train.errors import ExportError
 from smart_train.export.closing import TOKENIZER, close_texts
 from smart_train.export.embedder_layout import pooled_obstacle, remove_layout, token_obstacle, write_layout
@@ -14,9 +16,11 @@ from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
+from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG
 from smart_train.models.text import TextFamily
 
+WEIGHTS = "model.safetensors"
 POOLED, TOKENS = "SentenceTransformer", "MultiVectorEncoder"
 
 
@@ -32,6 +36,7 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     Raises:
         ExportError: the folder does not give the same in smart_train or plain transformers.
     """
+    _index_weights(folder)
     _close_texts(model, folder)
     Golden.make(model).save(folder, model)
     obstacles = {POOLED: pooled_obstacle(model)}
@@ -53,6 +58,19 @@ def add_provenance(folder: Path, fingerprints: Mapping[str, str]) -> None:
     path = folder / SMART_CONFIG
     values = json.loads(path.read_text())
     path.write_text(json.dumps({**values, "fingerprints": dict(fingerprints)}, indent=2) + "\n")
+
+
+def _index_weights(folder: Path) -> None:
+    """Says which file holds the model's weights also where it is a single one: servers that find no index load every
+    safetensors file in the folder, the golden vectors and the projection among them (vLLM 0.32 does)."""
+    path = folder / WEIGHT_INDEX
+    if path.is_file():
+        return
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        names = list(file.keys())
+        sizes = [file.get_tensor(name).nbytes for name in names]
+    index = {"metadata": {"total_size": sum(sizes)}, "weight_map": dict.fromkeys(names, WEIGHTS)}
+    path.write_text(json.dumps(index, indent=2) + "\n")
 
 
 def _close_texts(model: SmartModel, folder: Path) -> None:

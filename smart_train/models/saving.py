@@ -20,9 +20,9 @@ from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import grow_heads
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
-_WEIGHT_INDEX = "model.safetensors.index.json"
+WEIGHT_INDEX = "model.safetensors.index.json"
 # What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
-_OWN_FILES = (SMART_CONFIG, "config.json", _WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
+_OWN_FILES = (SMART_CONFIG, "config.json", WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
 
 
 def save_model(model: SmartModel, folder: Path) -> None:

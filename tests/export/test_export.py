@@ -71,6 +71,17 @@ def test_pixel_limits_of_the_family_stand_in_the_processor_that_others_load(trai
     assert size == {"shortest_edge": 4 * 32 * 32, "longest_edge": 1800 * 32 * 32}
 
 
+def test_an_index_tells_weights_from_what_else_is_there(train, tmp_path):
+    """A server that finds none loads every safetensors file, the golden vectors and the projection among them."""
+    export_model(train("projection"), tmp_path / "export")
+    index = json.loads((tmp_path / "export" / "model.safetensors.index.json").read_text())
+    weights = load_file(tmp_path / "export" / "model.safetensors")
+    assert index["weight_map"] == dict.fromkeys(weights, "model.safetensors")
+    assert index["metadata"]["total_size"] == sum(value.nbytes for value in weights.values())
+    SmartModel.from_pretrained(tmp_path / "export").save_pretrained(tmp_path / "again")
+    assert not (tmp_path / "again" / "model.safetensors.index.json").exists()
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_what_the_cast_changes_is_measured_and_written_down(dtype, train, tmp_path):
     report = export_model(train("lora"), tmp_path / "export", dtype=dtype)

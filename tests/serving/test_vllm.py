@@ -6,8 +6,8 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -34,6 +34,7 @@ class Server:
         self.backbone = AutoModel.from_pretrained(folder).eval()
         self.reader = SmartModel.from_pretrained(folder).family
         self.heeds, self.requests = heeds, []
+        self.models, self.refusal = {"data": [{"id": "served"}]}, {"error": {"message": "not here"}}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -95,7 +96,7 @@ def _handler(server):
             """Quiet."""
 
         def do_GET(self):
-            self.send({"data": [{"id": "served"}]} if self.path == "/v1/models" else None)
+            self.send(server.models if self.path == "/v1/models" else None)
 
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -103,7 +104,7 @@ def _handler(server):
             self.send(server.answer(asked) if self.path == "/pooling" and asked["model"] == "served" else None)
 
         def send(self, value):
-            body = json.dumps(value if value is not None else {"error": {"message": "no such model"}}).encode()
+            body = json.dumps(value if value is not None else server.refusal).encode()
             self.send_response(200 if value is not None else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -188,18 +189,31 @@ def test_verify_measures_a_server_too(exported, monkeypatch, capsys):
 
 # Recorded answers ---------------------------------------------------------------------------------------------
 
-# As vLLM writes them: `encoding_format` "float" gives nested lists, "base64" little-endian numbers row by row.
-STATES = [[0.25, -1.5, 3.0], [0.0, 0.125, -0.75]]
-RECORDED = {
-    "float": STATES,
-    "base64": "AACAPgAAwL8AAEBAAAAAAAAAAD4AAEC/",
-}
+# What vLLM 0.32 said of a tiny Qwen3-VL's export: the same two prompts of token ids, asked in both encodings.
+RECORDED = json.loads((Path(__file__).parent / "recorded_vllm_0_32.json").read_text())
 
 
-@pytest.mark.parametrize("encoding", RECORDED)
-def test_recorded_answers_are_read(encoding):
-    torch.testing.assert_close(read_states(RECORDED[encoding], 3), torch.tensor(STATES))
-    assert base64.b64encode(np.array(STATES, "<f4").tobytes()).decode() == RECORDED["base64"]
+def test_recorded_answers_are_read_in_both_encodings():
+    lengths = []
+    for packed, plain in zip(RECORDED["base64"]["data"], RECORDED["float"]["data"], strict=True):
+        states = read_states(packed["data"], 256)
+        torch.testing.assert_close(states, read_states(plain["data"], 256), atol=1e-5, rtol=0)
+        assert (states.norm(dim=-1) - 1).abs().min() > 1, "asked for as they are, they came so"
+        lengths.append(len(states))
+    assert lengths == [3, 2]
+
+
+def test_a_recorded_refusal_is_shown(exported, monkeypatch):
+    folder = exported(text_model, "cls")
+    code, body = RECORDED["unknown_model"]
+    assert code == 404
+    with Server(folder) as server:
+        monkeypatch.setattr(server, "refusal", body)
+        with pytest.raises(ModelError, match="the server answered 404: .*The model `other` does not exist"):
+            VLLMClient(server.url, folder, model="other").encode_query("the cat")
+        models = RECORDED["models"]
+        monkeypatch.setattr(server, "models", models)
+        assert VLLMClient(server.url, folder).name == models["data"][0]["id"]
 
 
 @pytest.mark.parametrize("data", ["AACAPgAAwL8=", "no base64!", [[1.0], [1.0, 2.0]]])
@@ -240,8 +254,6 @@ def test_a_server_with_another_model(exported, tmp_path, monkeypatch):
         monkeypatch.setattr(server, "answer", lambda asked: {"error": "strange"})
         with pytest.raises(ModelError, match="an answer that is none of /pooling"):
             VLLMClient(server.url, folder).encode_query("the cat")
-        with pytest.raises(ModelError, match="the server answered 404: .*no such model"):
-            VLLMClient(server.url, folder, model="other").encode_query("the cat")
 
 
 def test_a_server_that_is_not_there(exported):
