@@ -5,7 +5,13 @@ Every message names the thing, its value and the rule it breaks, so that the tra
 
 
 class SmartTrainError(ValueError):
-    """Base of every user-facing error; the command line prints its message alone, without a traceback."""
+    """Base of every user-facing error; the command line prints its message alone, without a traceback.
+
+    Attributes:
+        from_main: raised by the main rank and handed to this one, which need not tell it again.
+    """
+
+    from_main = False
 
 
 class RecipeError(SmartTrainError):

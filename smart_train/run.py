@@ -102,6 +102,7 @@ def on_main(function: Callable[[], T]) -> T:
             outcome = (None, error)
     value, error = gather_objects(outcome)[0]
     if error is not None:
+        error.from_main = not is_main()
         raise error
     return value
 

@@ -21,7 +21,7 @@ from smart_train.cli.train import train
 from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
-from smart_train.errors import Interrupted, SmartTrainError
+from smart_train.errors import Interrupted, RecipeError, SmartTrainError
 
 USER_ERROR = 2
 
@@ -57,5 +57,8 @@ def main() -> None:
         app(prog_name="smart-train")
     except SmartTrainError as error:
         rank = os.environ.get("RANK")
-        print(f"smart-train{f' (rank {rank})' if rank else ''}: {error}", file=sys.stderr)
+        # Every rank reads the same recipe and stops at the same signal; once is enough of what all would say.
+        same = rank not in (None, "0") and isinstance(error, (RecipeError, Interrupted))
+        if not (same or error.from_main):
+            print(f"smart-train{f' (rank {rank})' if rank else ''}: {error}", file=sys.stderr)
         sys.exit(error.status if isinstance(error, Interrupted) else USER_ERROR)
