@@ -23,7 +23,7 @@ from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
 from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
-from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family
+from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family, quantization
 from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
@@ -249,6 +249,10 @@ def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
 def training_arguments(recipe: Recipe) -> TrainingArguments:
     """The `training` section, and the engine that spreads the run, as TrainingArguments. Constructing them picks the
     device and joins the process group."""
+    optimiser = str(recipe.training.get("optim", ""))
+    # The Trainer asks only when it makes the optimiser, after the evaluation before training.
+    if ("8bit" in optimiser or "paged" in optimiser) and not quantization.is_installed():
+        raise RecipeError(f"training.optim: {optimiser!r}; needs bitsandbytes: pip install 'smart_train[quantization]'")
     try:
         return engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
     except (ValueError, ImportError) as error:

@@ -69,6 +69,12 @@ def test_a_saved_model_loads_in_the_recipes_dtype(recipe: Any, tmp_path: Path) -
     assert build.base_model(half, str(tmp_path / "final"), device="cpu").backbone.dtype == torch.bfloat16
 
 
+def test_an_optimiser_in_8_bits_needs_its_library(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smart_train.models.quantization.is_installed", lambda: False)
+    with pytest.raises(RecipeError, match=r"training\.optim: 'paged_adamw_8bit'; needs bitsandbytes: pip install"):
+        build.training_arguments(recipe(training={"optim": "paged_adamw_8bit"}))
+
+
 @pytest.mark.parametrize(("mode", "expected"), [("full", "float32"), ("lora", None), ("projection", None)])
 def test_weights_that_all_train_are_loaded_in_full(
     recipe: Any, mode: str, expected: str | None, monkeypatch: pytest.MonkeyPatch

@@ -119,6 +119,10 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
     [
         ({"lora": {}, "projection": {}}, "lora, projection: choose exactly one of lora, projection, full"),
         ({"projection": None}, "projection: empty; write `projection: {}` to take its defaults"),
+        (
+            {"model": {"quantization": "4bit"}, "distributed": {"strategy": "zero3"}},
+            "model.quantization: '4bit'; cannot be combined with distributed.strategy zero3",
+        ),
         ({"full": {}, "model": {"quantization": "4bit"}}, "model.quantization: '4bit'; needs lora or projection"),
         ({"projection": {}, "objective": {"name": "pooled"}}, "would train nothing; use late or hybrid"),
         ({"projection": {}, "objective": {"name": "joint"}}, "would train nothing; use late or hybrid"),

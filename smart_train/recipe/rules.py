@@ -135,6 +135,12 @@ def _model_problems(recipe: Recipe) -> list[str]:
                 "model.quantization", model.quantization, "needs lora or projection: full trains weights it froze"
             )
         )
+    strategy = recipe.distributed.strategy
+    if model.quantization and strategy in ("zero3", "fsdp2"):
+        rule = (
+            f"cannot be combined with distributed.strategy {strategy}: packed weights cannot be cut; use zero2 or ddp"
+        )
+        problems.append(bad_value("model.quantization", model.quantization, rule))
     if model.min_pixels and model.max_pixels and model.min_pixels > model.max_pixels:
         problems.append(
             bad_value("model.min_pixels", model.min_pixels, f"must be at most max_pixels ({model.max_pixels})")

@@ -36,7 +36,7 @@ def test_the_card_of_a_run_tells_its_results_and_settings(base, recipe):
 
 def test_a_run_on_a_quantised_base(base, recipe):
     pytest.importorskip("bitsandbytes")
-    run.train(recipe(base, "model.quantization=4bit"))
+    run.train(recipe(base, "model.quantization=4bit", "training.optim=paged_adamw_8bit"))
     saved = read("runs/mine/final/smart_config.json")
     assert saved["quantization"] == "4bit" and saved["base"] == str(base)
     record = read("runs/mine/export/parity.json")
