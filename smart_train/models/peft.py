@@ -72,7 +72,10 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
     """
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
-        raise ModelError(f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}")
+        raise ModelError(
+            f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}; pickled weights (adapter_model.bin) are not "
+            "read: save them as safetensors"
+        )
     state = load_file(weights)
     names = own_names({_module(key) for key in state} - {None}, backbone, family)
     try:

@@ -150,6 +150,13 @@ def test_adapter_trained_as_another_family_is_refused(adapted, tmp_path):
     SmartModel.from_pretrained(tmp_path / "adapter", family="qwen3_vl_embedding")
 
 
+def test_pickled_adapter_weights_are_not_read(adapted, tmp_path):
+    adapted.save_pretrained(tmp_path / "adapter")
+    (tmp_path / "adapter" / "adapter_model.safetensors").rename(tmp_path / "adapter" / "adapter_model.bin")
+    with pytest.raises(ModelError, match=r"no adapter_model.safetensors .* \(adapter_model.bin\) are not read"):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
 def test_missing_weight_is_refused(base):
     state = load_file(base / "model.safetensors")
     dropped = next(name for name in state if name.endswith("q_proj.weight"))
