@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -249,9 +250,15 @@ def whole(module: nn.Module, *, frozen: bool, write_back: bool = False) -> Itera
                 if write_back or is_main():
                     swapped.append((part, name, shard))
                     part._parameters[name] = nn.Parameter(full, requires_grad=shard.requires_grad)
+    # FSDP2 looks after its shards when a state is loaded, and would find none.
+    hooks = [(part, part._load_state_dict_post_hooks) for part in module.modules()]
+    for part, _ in hooks:
+        part._load_state_dict_post_hooks = OrderedDict()
     try:
         yield
     finally:
+        for part, own in hooks:
+            part._load_state_dict_post_hooks = own
         changed = [part._parameters[name] for part, name, _ in swapped]
         for part, name, shard in swapped:
             part._parameters[name] = shard
