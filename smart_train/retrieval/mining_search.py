@@ -100,14 +100,19 @@ class CorpusSearch:
 
     def _pairs(self) -> Tensor:
         """int64 [P, 2]: (document, query) pairs to be scored one by one, sorted, so that a shard's lie together."""
-        found = {(place, query) for query, places in enumerate(self.positives) for place in places}
+        count = len(self.queries)
+        # One number for a pair: a large corpus has tens of millions of them.
+        found = [
+            torch.tensor([place * count + query for query, places in enumerate(self.positives) for place in places])
+        ]
         if self.candidates is not None:
             pooled = PackedDocuments(self.documents.load_pooled(self.device))
             by_pooled = ScoringConfig(late_weight=0.0)
             for row, some in query_blocks(self.queries):
-                near = pooled.top_k(some, self.candidates, by_pooled, show_progress_bar=False).indices
-                found.update((place, row + i) for i, places in enumerate(near.tolist()) for place in places)
-        return torch.tensor(sorted(found), dtype=torch.int64).view(-1, 2)
+                near = pooled.top_k(some, self.candidates, by_pooled, show_progress_bar=False).indices.cpu()
+                found.append((near * count + torch.arange(row, row + len(some))[:, None]).flatten())
+        pairs = torch.cat(found).unique()
+        return torch.stack([pairs // count, pairs % count], dim=1)
 
     def _score_shard(self, shard: int, pairs: Tensor, state: _State) -> None:
         places = self.documents.places(shard)
@@ -144,18 +149,20 @@ class CorpusSearch:
         return torch.cat(scores)
 
     def _rankings(self, pairs: Tensor, state: _State) -> list[Ranking]:
-        by_query: list[tuple[list[int], list[float]]] = [([], []) for _ in range(len(self.queries))]
-        for (place, query), score in zip(pairs.tolist(), state.pair_scores.tolist(), strict=True):
-            by_query[query][0].append(place)
-            by_query[query][1].append(score)
+        counts = pairs[:, 1].bincount(minlength=len(self.queries)).tolist()
+        by_query = pairs[:, 1].argsort(stable=True)
         rankings = []
-        for query, (places, scores) in enumerate(by_query):
-            known = {p: s for p, s in zip(places, scores, strict=True) if p in self.positives[query]}
+        for query, (places, scores) in enumerate(
+            zip(pairs[by_query, 0].split(counts), state.pair_scores[by_query].split(counts), strict=True)
+        ):
+            known = sorted(self.positives[query])
+            at = torch.searchsorted(places, torch.tensor(known))  # pairs are sorted by place
+            positives = dict(zip(known, scores[at].tolist(), strict=True))
             if self.candidates is None:
-                rankings.append(Ranking(state.places[query], state.best[query], known))
-            else:  # pairs are sorted by place, and so are equals after a stable sort
-                values, order = torch.tensor(scores).sort(descending=True, stable=True)
-                rankings.append(Ranking(torch.tensor(places)[order][: self.depth], values[: self.depth], known))
+                rankings.append(Ranking(state.places[query], state.best[query], positives))
+            else:  # equals stay sorted by place
+                best, order = scores.sort(descending=True, stable=True)
+                rankings.append(Ranking(places[order][: self.depth], best[: self.depth], positives))
         return rankings
 
     def _resume(self, pairs: int) -> _State:
