@@ -149,7 +149,7 @@ def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
 
 def test_a_dry_run_shows_command_and_quantities_and_starts_nothing(run, recipe: Path, fake, monkeypatch) -> None:
     monkeypatch.setattr("os.execve", lambda *_: pytest.fail("a dry run started something"))
-    fake("smart_train.plan", derive=lambda recipe: FakePlan([]), processes=lambda recipe: 1)
+    fake("smart_train.plan", derive=lambda recipe: FakePlan([]), processes=lambda recipe: 2)
     ended = run("launch", "--dry-run", recipe, "lora.r=4")
     assert ended.status == 0
     assert "accelerate launch " in ended.out
