@@ -104,10 +104,11 @@ class _RowChecker:
 
     def _problem(self, example: Example) -> str | None:
         if _is_empty(example.query):
-            return "the query is empty"
+            return f"the query is empty{self._column(0)}; write one, or remove the row"
         for position, document in enumerate(example.documents):
             if _is_empty(document):
-                return f"the {'positive' if position == 0 else f'negative {position - 1}'} is empty"
+                name = "positive" if position == 0 else f"negative {position - 1}"
+                return f"the {name} is empty{self._column(position + 1)}; name a document, or remove the row"
         if len(example.documents) - 1 < self.negatives:
             return (
                 f"has {len(example.documents) - 1} explicit negatives, data.negatives_per_query asks for "
@@ -120,8 +121,24 @@ class _RowChecker:
                 f"has no score of its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
                 "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
             )
-        references = [image for item in (example.query, *example.documents) for image in item.images]
-        return next((problem for problem in map(self._decoded, references) if problem), None)
+        for position, item in enumerate((example.query, *example.documents)):
+            for reference in item.images:
+                problem = self._decoded(reference)
+                if problem:
+                    return f"{problem}{self._column(position)}"
+        return None
+
+    def _column(self, position: int) -> str:
+        """` (column NAME)` of the query (0), the positive (1) or a negative (2, ...), where the source has columns and
+        one alone can be meant."""
+        if not isinstance(self.examples, ExampleRows):
+            return ""
+        columns = self.examples.reader.columns
+        names = [columns.query, columns.positive]
+        if len(columns.negatives) == 1:
+            names += [columns.negatives[0]] * max(0, position - 1)
+        name = names[position] if position < len(names) else None
+        return "" if name is None else f" (column {name!r})"
 
     def _decoded(self, reference: Any) -> str | None:
         if not isinstance(reference, (str, os.PathLike)):

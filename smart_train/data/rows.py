@@ -121,7 +121,7 @@ class RowReader:
             identity, document = self.references.page_id(value), self._read(value, inside, column)
         if given not in (None, ""):
             return str(given), document
-        return identity or self._content_id(document, where), document
+        return identity or self._content_id(document, inside), document
 
     def _grade(self, raw: RawRow, where: str) -> int:
         value = raw.get(self.columns.grade) if self.columns.grade else None

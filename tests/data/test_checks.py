@@ -35,13 +35,14 @@ def test_fail_lists_every_problem(mixed: ExampleRows) -> None:
     message = str(caught.value)
     assert message.startswith("5 of 7 rows cannot be used (data.on_error: skip leaves them out)")
     for expected in (
-        "row 1: the query is empty",
+        "row 1: the query is empty (column 'query'); write one, or remove the row",
         "row 2: image",
         "cut.png: cannot be decoded",
-        "row 3: image",
+        "(column 'positive')",
+        "row 3, column 'positive': image",
         "absent.png: no such file",
         "row 4: not JSON",
-        "row 5: the negative 0 is empty",
+        "row 5: the negative 0 is empty (column 'negative_0'); name a document, or remove the row",
     ):
         assert expected in message
 

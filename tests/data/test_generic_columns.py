@@ -154,6 +154,29 @@ def test_bad_rows(tmp_path: Path, kind: str, text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"positive": None}, "row 1: column 'positive' is null"),
+        ({"positive": "../out.png"}, "row 1, column 'positive': image path ../out.png leaves .*; set image_root"),
+        ({"positive": "absent.png"}, "row 1, column 'positive': image .*absent.png: no such file"),
+        ({"score": float("inf")}, "row 1, column 'score': inf is no score"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
+def test_bad_rows_of_arrow_data(tmp_path: Path, kind: str, changes: dict, message: str) -> None:
+    row = {"query": "q", "positive": "p", "score": 1.0}
+    made = datasets.Dataset.from_list([row, {**row, **changes}])
+    path = tmp_path / "rows"
+    if kind == "saved":
+        made.save_to_disk(path)
+    else:
+        path = path.with_suffix(".parquet")
+        made.to_parquet(path)
+    with pytest.raises(DataError, match=f"{path.name}, {message}"):
+        load(path)
+
+
+@pytest.mark.parametrize(
     ("documents", "rows", "message"),
     [
         ([{"id": "one"}], ["one"], "documents.jsonl: no column for 'positive' .looked for positive, image, document,"),

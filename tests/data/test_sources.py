@@ -183,7 +183,11 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         ([{"query": "x", "positive": "/etc/secret.png"}], {}, "leaves .*; set image_root to a folder"),
         ([{"query": "x", "positive": "y"}, "{oops"], {}, "row 1: not JSON .*at column 2"),
         ([{"query": "x", "positive": "y"}, "[1]"], {}, "row 1: a line must hold an object with columns, not list"),
-        ([{"query": "x", "positive": "pages/absent.png"}], {}, "row 0: image .*absent.png: no such file"),
+        (
+            [{"query": "x", "positive": "pages/absent.png"}],
+            {},
+            "row 0, column 'positive': image .*absent.png: no such file",
+        ),
     ],
 )
 def test_bad_rows_and_columns(write_jsonl: Write, rows: list, options: dict, message: str) -> None:
