@@ -55,7 +55,7 @@ def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
 
     Raises: as `load_examples`.
     """
-    table = _read(config)
+    table = _read(config, prefer_pages=True)
     apart = _documents(config, table)
     return (_document_rows(config, table) if apart is None else apart.rows).documents()
 
@@ -98,14 +98,18 @@ def _documents(config: SourceConfig, table: Table) -> DocumentTable | None:
     """What the rows name by id: the recipe's `documents`, else the table's own; None where there is neither."""
     if config.documents is not None:
         apart = SourceConfig(config.documents, image_root=config.image_root, dpi=config.dpi)
-        named = _read(apart)
+        named = _read(apart, prefer_pages=True)
         return DocumentTable(_document_rows(apart, named.documents or named))
     if table.documents is not None:
         return DocumentTable(_document_rows(replace(config, columns=None), table.documents))
     return None
 
 
-def _read(config: SourceConfig) -> Table:
+def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
+    """
+    Args:
+        prefer_pages: what a folder of pages is read for are its pages, whatever table lies beside them.
+    """
     path = Path(config.path)
     if config.streaming and path.exists():
         raise DataError(f"{path}: streaming is for data sets on the Hub; this one is here already")
@@ -116,14 +120,14 @@ def _read(config: SourceConfig) -> Table:
             return folders.read_pages(path, config.dpi, config.max_samples)
         table = read_file(path, config.max_samples, config.columns)
     elif path.is_dir():
-        table = _read_folder(config, path)
+        table = _read_folder(config, path, prefer_pages)
     else:
         _check_hub_id(config)
         table = _read_hub(config)
     return vlm2vec.adapted(table) if config.columns is None and vlm2vec.is_vlm2vec(table) else table
 
 
-def _read_folder(config: SourceConfig, path: Path) -> Table:
+def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
     pool, pairs = candidates.pool_in(path), folders.pairs_in(path)
     if judged.is_judged(path):
         return judged.read_judged(path, config.split, config.columns).head(config.max_samples)
@@ -134,7 +138,7 @@ def _read_folder(config: SourceConfig, path: Path) -> Table:
     lines = _json_lines_in(path, config.split)
     if lines is not None:
         return read_file(lines, config.max_samples, config.columns)
-    if not _is_saved(path) and not _holds_tables(path) and folders.holds_pages(path):
+    if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
         return folders.read_pages(path, config.dpi, config.max_samples)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data import huggingface

@@ -254,6 +254,8 @@ def test_a_folder_of_pdf_files_is_a_corpus(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match=r"pdfs: no column for 'query' .*; columns: document_id, image"):
         load(folder, dpi=20)
+    (folder / "prices.csv").write_text("part,price\nbelt,3\n")
+    assert len(load_documents(SourceConfig(folder, dpi=20))) == 3, "a table beside the pages is not the corpus"
     for name in ("c.pdf", "d.pdf"):
         (folder / name).write_text("no PDF")
     with pytest.raises(DataError, match=r"(?s)2 PDF files cannot be read; mend or remove them:.*c.pdf: .*d.pdf: "):
