@@ -141,13 +141,16 @@ class GroupedBatches(Sampler[list[int]]):
                 raise DataError(f"{group.name}: a token budget needs the length of every row")
 
     def _rounded(self, group: Group) -> torch.Tensor | None:
-        """int64: lengths rounded up to one of eight to sixteen steps an octave. Rows of a step change places from epoch
-        to epoch, so that batches differ while their number and sizes stay."""
+        """int64: every length as the largest among those that are like it, of eight to sixteen classes an octave. Rows
+        of a class change places from epoch to epoch, so that batches differ while their number and sizes stay."""
         if self.max_tokens is None:
             return None
-        steps = (2 ** max(0, length.bit_length() - 4) for length in group.lengths or ())
-        rounded = [-(-length // step) * step for length, step in zip(group.lengths or (), steps, strict=True)]
-        return torch.tensor(rounded, dtype=torch.int64)
+        lengths = group.lengths or ()
+        classes = [length >> max(0, length.bit_length() - 4) << max(0, length.bit_length() - 4) for length in lengths]
+        largest: dict[int, int] = {}
+        for kind, length in zip(classes, lengths, strict=True):
+            largest[kind] = max(length, largest.get(kind, 0))
+        return torch.tensor([largest[kind] for kind in classes], dtype=torch.int64)
 
     def _cut(self, group: Group, lengths: torch.Tensor | None) -> list[tuple[int, int, int]]:
         """(start, stop, rows of a process) of every batch, in the order of lengths, longest first."""

@@ -115,6 +115,11 @@ def test_rows_of_a_budget_change_places_between_epochs() -> None:
     assert not epochs[0] & epochs[1]
 
 
+def test_rows_of_one_length_use_the_whole_budget() -> None:
+    group = Group("pages", range(64), lengths=[1_160] * 64)
+    assert {len(batch) for batch in GroupedBatches([group], batch_size=64, max_tokens=16 * 1_160)} == {16}
+
+
 def test_grouping_cuts_padding() -> None:
     lengths = [50 + (row * 7919) % 950 for row in range(400)]
 
