@@ -117,7 +117,7 @@ def test_rows_that_cannot_be_used_are_all_named_before_training(command: Any, da
             command(word),
             f"data.train: 4 of {TRAIN_ROWS} rows cannot be used (data.on_error: skip leaves them out)",
             f"{data / 'train.jsonl'}, row 3: ",
-            f"{data / 'train.jsonl'}, row 5: ",
+            f"{data / 'train.jsonl'}, row 5, column 'positive': image ",
             f"{data / 'train.jsonl'}, row 7: the query is empty",
             f"{data / 'train.jsonl'}, row 9: column 'positive' is null",
         )
