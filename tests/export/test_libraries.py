@@ -1,6 +1,8 @@
 """The exported folder in other libraries: the same pooled vectors, the same kept tokens, the same scores."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +12,9 @@ from transformers.utils import is_torchvision_available
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
+from smart_train.export.embedder_layout import pooled_obstacle
 from smart_train.models import PromptConfig, TokenProjection
+from smart_train.models.registry import FAMILIES
 from tests.export.conftest import adapt, disturb
 from tests.models.conftest import make_model
 from tests.models.text_folders import decoder_folder, encoder_folder
@@ -158,6 +162,20 @@ def test_a_projection_of_several_layers_is_left_out(tmp_path):
     model.save_pretrained(tmp_path / "trained")
     report = export_model(tmp_path / "trained", tmp_path / "export")
     assert "tokens are made of hidden state 1, -1" in report.routes[3].skipped
+
+
+SERVING = Path(__file__).parents[2] / "docs" / "serving.md"
+LAID_OUT = {"qwen3_vl_embedding", "text_encoder", "text_decoder"}
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_every_family_is_laid_out_or_left_out_by_name(name):
+    """A new family is left out until it says how another library renders its prompt, and this test names it."""
+    family = FAMILIES[name]("no such folder", scoring=ScoringConfig(), prompts=PromptConfig())
+    obstacle = pooled_obstacle(SimpleNamespace(family=family))
+    assert (obstacle is None) == (name in LAID_OUT)
+    if obstacle is not None:
+        assert name in obstacle and f"`{name}`" in SERVING.read_text()
 
 
 def test_a_family_with_positions_of_its_own_gets_no_layout(tmp_path):
