@@ -60,9 +60,15 @@ def test_mined_rows_hold_the_models_scores_and_train(mine, model: Path, tiny_dat
         torch.testing.assert_close(torch.tensor([example.scores]), scores, atol=2e-5, rtol=0)
 
     data = {"train": {"path": str(mined)}, "negatives_per_query": 2}
-    recipe = tiny_recipe(tiny_data, tmp_path / "run", data=data, training={"max_steps": 2, "eval_steps": 2})
+    taught = {"distillation": {"weight": 0.5}, "positive_aware": {"by": "teacher", "margin": 0.999}}
+    steps = {"max_steps": 2, "eval_steps": 2}
+    recipe = tiny_recipe(tiny_data, tmp_path / "run", data=data, objective=taught, training=steps)
     # 4 positives and 8 negatives, but for a negative that is the positive of another query of its batch.
-    assert all(10 < candidates <= 12 for candidates in logged(train(recipe), "candidates").values())
+    run = train(recipe)
+    assert all(10 < candidates <= 12 for candidates in logged(run, "candidates").values())
+    # The run starts from the weights that mined, and the warm-up's first step moves nothing: the teacher agrees.
+    assert all(abs(loss) < 1e-6 for loss in logged(run, "loss_distillation").values())
+    assert all(0 < share < 1 for share in logged(run, "masked_late").values())
 
 
 def test_a_random_base_is_no_teacher(mine, tmp_path: Path) -> None:
