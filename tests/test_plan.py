@@ -181,3 +181,8 @@ def test_processes_without_a_number(tiny_data: Path, tmp_path: Path, monkeypatch
 
     assert meant() == 4 and meant(use_cpu=True) == 1 and meant(strategy="none") == 1
     assert meant(num_processes=3) == 3 and meant(use_cpu=True, num_processes=2) == 2
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("num_processes: 6\n")
+    assert meant(accelerate_config=str(mine)) == 6 and meant(accelerate_config=str(mine), num_processes=2) == 2
+    monkeypatch.setenv("NNODES", "3")
+    assert meant() == 12 and meant(use_cpu=True) == 3 and meant(num_processes=6) == 6 and meant(strategy="none") == 1

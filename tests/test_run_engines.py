@@ -69,6 +69,26 @@ def kill_a_rank(launcher: subprocess.Popen, when: Path) -> None:
 
 @pytest.mark.dist
 @pytest.mark.slow
+def test_what_two_processes_began_one_ends(tiny_data: Path, tmp_path: Path) -> None:
+    spread = {"strategy": "ddp", "num_processes": 2}
+    recipe, output = (
+        recipe_file(tiny_data, tmp_path, 4, export={"enabled": False}, distributed=spread),
+        tmp_path / "out",
+    )
+    run = tmp_path / "run-4"
+    launcher = start(recipe, output)
+    kill_a_rank(launcher, run / f"checkpoint-{EVERY}" / MANIFEST)
+    assert launcher.wait(timeout=PATIENCE) == 1, output.read_text()
+    spread_anew = ["distributed={strategy: none}", "training.per_device_train_batch_size=8"]
+    assert train(load_recipe(recipe, spread_anew)) == run
+    alone = train(load_recipe(recipe_file(tiny_data, tmp_path, 8, export={"enabled": False})))
+    for key in ("loss", "candidates", "learning_rate"):
+        assert logged(run, key) == pytest.approx(logged(alone, key), abs=1e-5), key
+    assert_same_weights(run / "final", alone / "final")
+
+
+@pytest.mark.dist
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", WAYS)
 def test_killed_and_started_again_it_is_the_run_of_one_process(strategy: str, tiny_data: Path, tmp_path: Path) -> None:
     skip_without_engine(strategy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -168,3 +169,27 @@ def test_a_lost_process_is_named() -> None:
         raise RuntimeError("[.../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
     with pytest.raises(RuntimeError, match="^mat1 and mat2"), naming_lost_processes(90):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+
+def test_the_timeout_holds_on_cpus_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Joined(Exception):
+        pass
+
+    def join(backend: str, timeout: timedelta) -> None:
+        raise Joined(backend, timeout)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(engines.dist, "init_process_group", join)
+    for given, seconds in (({"ddp_timeout": 90}, 90), ({}, 1800)):
+        with pytest.raises(Joined) as joined:
+            engines.arguments("ddp", {"output_dir": str(tmp_path), "use_cpu": True, **given})
+        assert joined.value.args == ("gloo", timedelta(seconds=seconds))
+
+
+def test_an_accelerate_configuration_without_processes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("num_processes: 4\n")
+    assert engines.configured_processes(file) == 4
+    file.write_text("use_cpu: false\n")
+    with pytest.raises(RunError, match=r"accelerate_config .*mine\.yaml: no num_processes can be read from it"):
+        engines.configured_processes(file)
