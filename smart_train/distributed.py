@@ -113,6 +113,8 @@ def score_parts_across_ranks(
     """
     if world_size() == 1:
         return score_parts(queries, documents, pooled=pooled, late=late)
+    if queries.scales is not None:  # integers would travel without them
+        queries = queries.quantize("float32")
     counts = _agreed_counts(queries, documents)
     everyone = _gather_queries(queries, [q for q, _, _ in counts], [t for _, t, _ in counts], pooled, late)
     own = score_parts(everyone, documents, pooled=pooled, late=late)  # [all Q, N]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,7 +153,8 @@ class Embeddings:
         return len(self.pooled)
 
     def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Embeddings:
-        """The chosen items as Embeddings; an int gives a set of one."""
+        """The chosen items as Embeddings of their own, which keep none of this one's memory; an int gives a set of
+        one."""
         if isinstance(index, int):
             index = [index]
         chosen = torch.arange(len(self), device=self.offsets.device)[index]
@@ -178,8 +179,10 @@ class Embeddings:
 
     @classmethod
     def concatenate(cls, parts: Iterable[Embeddings]) -> Embeddings:
-        """All items of `parts`, in order. Differentiable."""
+        """All items of `parts`, in order; a single part itself. Differentiable."""
         parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             raise ScoreError("Embeddings.concatenate: nothing to concatenate")
         lengths = torch.cat([part.lengths for part in parts])
@@ -208,6 +211,26 @@ class Embeddings:
             scales = self.scales.to(packed.device)
         return Embeddings(self.pooled.to(*args, **kwargs), packed, self.offsets.to(packed.device), scales=scales)
 
+    def parts(self) -> dict[str, Tensor]:
+        """Every tensor by name, for a file or another process: `from_parts` makes the same Embeddings of them."""
+        parts = {"pooled": self.pooled, "packed": self.packed, "offsets": self.offsets}
+        return parts if self.scales is None else {**parts, "scales": self.scales}
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, Tensor]) -> Embeddings:
+        """The Embeddings whose `parts` these are.
+
+        Raises:
+            ScoreError: one is missing, or they do not fit together.
+        """
+        missing = [name for name in ("pooled", "packed", "offsets") if name not in parts]
+        if missing:
+            raise ScoreError(f"Embeddings: lacks {', '.join(missing)}")
+        offsets = parts["offsets"]
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(parts["packed"]) or (offsets.diff() < 0).any():
+            raise ScoreError("Embeddings: offsets must start at 0, never fall, and end at the number of token rows")
+        return cls(parts["pooled"], parts["packed"], offsets, scales=parts.get("scales"))
+
     def save(self, path: str | Path) -> Path:
         """Writes a safetensors file, under a temporary name first, so that `path` is never half a file."""
         from safetensors.torch import save_file
@@ -215,11 +238,8 @@ class Embeddings:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        tensors = {"pooled": self.pooled, "packed": self.packed, "offsets": self.offsets}
-        if self.scales is not None:
-            tensors["scales"] = self.scales
         # Clones: safetensors refuses tensors that share storage, as views of one encoding do.
-        tensors = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
+        tensors = {name: tensor.detach().clone().contiguous() for name, tensor in self.parts().items()}
         try:
             save_file(tensors, temporary, metadata={"format": EMBEDDINGS_FORMAT})
             os.replace(temporary, path)
@@ -247,11 +267,8 @@ class Embeddings:
         if written != EMBEDDINGS_FORMAT:
             raise DataError(f"{path}: format is {written!r}, not the {EMBEDDINGS_FORMAT!r} of Embeddings.save")
         try:
-            offsets = tensors["offsets"]
-            if offsets[0] != 0 or offsets[-1] != len(tensors["packed"]) or (offsets.diff() < 0).any():
-                raise DataError(f"{path}: its offsets must start at 0, never fall, and end at the number of token rows")
-            return cls(tensors["pooled"], tensors["packed"], tensors["offsets"], scales=tensors.get("scales"))
-        except (KeyError, ScoreError) as error:
+            return cls.from_parts(tensors)
+        except ScoreError as error:
             raise DataError(f"{path}: its tensors do not fit together: {error}") from error
 
     def truncate(self, dim: int) -> Embeddings:
@@ -275,4 +292,4 @@ class Embeddings:
 
 def _spans(rows: Tensor, spans: list[list[int]]) -> Tensor:
     """rows[start:stop] of every span, end to end. Differentiable."""
-    return torch.cat([rows[start:stop] for start, stop in spans]) if spans else rows[:0]
+    return torch.cat([rows[start:stop] for start, stop in spans]) if spans else rows[:0].clone()

@@ -91,9 +91,24 @@ def one_rank(rank: int, folder: Path) -> None:
     results["objects"] = distributed.gather_objects({"rank": rank})
     results["names"] = (distributed.rank(), distributed.world_size(), distributed.is_main())
     results["mismatch"] = mismatch(rank)
+    queries, documents = eight_bit()
+    own = slice(rank, None, 2)
+    results["int8"] = tuple(distributed.score_parts_across_ranks(queries[own], documents[own]))
     torch.save(results, folder / f"rank{rank}.pt")
     distributed.barrier()
     dist.destroy_process_group()
+
+
+def eight_bit() -> tuple[Embeddings, Embeddings]:
+    """All ranks' queries and documents, token states in 8 bits with states of very different length."""
+    queries, documents, _, _ = inputs("equal")
+    sides = (encode(torch.eye(WIDTH), items) for items in (queries, documents))
+    return tuple(
+        Embeddings(side.pooled, side.packed * torch.arange(1, len(side.packed) + 1)[:, None], side.offsets).quantize(
+            "int8"
+        )
+        for side in sides
+    )
 
 
 def mismatch(rank: int) -> str:
@@ -135,6 +150,16 @@ def test_keys_come_in_rank_order_with_this_ranks_place(two_ranks: list[dict]) ->
         assert start == (0, 4)[rank]
         assert two_ranks[rank]["objects"] == [{"rank": 0}, {"rank": 1}]
         assert two_ranks[rank]["names"] == (rank, 2, rank == 0)
+
+
+@pytest.mark.dist
+def test_8_bit_tokens_travel_with_their_scales(two_ranks: list[dict]) -> None:
+    queries, documents = eight_bit()
+    columns = [*range(0, len(documents), 2), *range(1, len(documents), 2)]
+    expected = score_parts(queries, documents)
+    for rank in range(2):
+        for found, whole in zip(two_ranks[rank]["int8"], expected, strict=True):
+            torch.testing.assert_close(found, whole[rank::2][:, columns])
 
 
 @pytest.mark.dist

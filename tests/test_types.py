@@ -94,6 +94,12 @@ def test_what_is_saved_is_loaded(tmp_path: Path, form: str) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["set.safetensors"]
 
 
+def test_chosen_items_keep_nothing_of_the_others_alive() -> None:
+    items = embeddings(300, 300).quantize("int8")
+    for chosen in (items[:1], items[2:]):
+        assert all(part.untyped_storage().nbytes() == part.nbytes for part in chosen.parts().values())
+
+
 def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = embeddings(3).save(tmp_path / "set")
     before = path.read_bytes()
@@ -121,8 +127,8 @@ def test_files_that_are_not_embeddings(tmp_path: Path) -> None:
         "missing": "no such file",
         "cut": "not a whole safetensors file",
         "other": "format is None",
-        "lacking": "its tensors do not fit together: 'offsets'",
-        "offsets": "its offsets must start at 0",
+        "lacking": "its tensors do not fit together: Embeddings: lacks offsets",
+        "offsets": "its tensors do not fit together: Embeddings: offsets must start at 0",
     }.items():
         with pytest.raises(DataError, match=f"{name}: {message}"):
             Embeddings.load(tmp_path / name)

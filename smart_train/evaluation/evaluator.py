@@ -153,7 +153,6 @@ def _gather_embeddings(own: Embeddings, total: int, block: int) -> Embeddings:
     share = -(-total // world_size())
     rounds: list[list[Embeddings]] = []
     for start in range(0, share, block):
-        part = take(own, min(start, len(own)), min(start + block, len(own)))
-        # A view pickles the whole storage behind it.
-        rounds.append(gather_objects(Embeddings(part.pooled.clone(), part.packed.clone(), part.offsets)))
+        # A copy: a view, such as `take` gives, pickles the whole storage behind it.
+        rounds.append(gather_objects(own[start : start + block]))
     return Embeddings.concatenate(part[i] for i in range(world_size()) for part in rounds)

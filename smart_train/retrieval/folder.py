@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from smart_train.errors import DataError
 from smart_train.media import load_image
 from smart_train.retrieval.index import DocumentIndex, Source, document_settings, model_fingerprint
+from smart_train.scoring.compress import stored_as
 from smart_train.types import Embeddings, ModelInput
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -79,29 +78,22 @@ def encode_folder(
     for path, source in zip(paths, sources, strict=True):
         if source.digest not in known:
             fresh.setdefault(source.digest, path)
-    rows: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-    if previous is not None:
-        _add_rows(rows, [source.digest for source in previous.sources], previous.embeddings)
+    held = [] if previous is None else [previous.embeddings]
     if fresh:
         inputs = [ModelInput(images=(path,)) for path in fresh.values()]
         encoded = model.encode_document(inputs, batch_size=batch_size, show_progress_bar=show_progress_bar)
-        _add_rows(rows, list(fresh), encoded)
-    chosen = [rows[source.digest] for source in sources]
-    embeddings = Embeddings(torch.stack([pooled for pooled, _ in chosen]), [tokens for _, tokens in chosen])
+        if previous is not None:  # what is stored in 8 or 16 bits stays so
+            encoded = stored_as(encoded, previous.embeddings.packed.dtype).to(previous.embeddings.device)
+        held.append(encoded)
+    first = 0 if previous is None else len(previous)
+    places = known | {digest: first + place for place, digest in enumerate(fresh)}
     return DocumentIndex(
         [source.path for source in sources],
-        embeddings,
+        Embeddings.concatenate(held)[[places[source.digest] for source in sources]],
         model_fingerprint(model),
         document_settings(model),
         tuple(sources),
     )
-
-
-def _add_rows(
-    rows: dict[str, tuple[torch.Tensor, torch.Tensor]], digests: Sequence[str], embeddings: Embeddings
-) -> None:
-    for digest, pooled, tokens in zip(digests, embeddings.pooled, embeddings.tokens, strict=True):
-        rows[digest] = (pooled, tokens)
 
 
 def _read_sources(folder: Path, paths: Sequence[Path], previous: DocumentIndex | None) -> list[Source]:

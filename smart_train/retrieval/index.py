@@ -3,7 +3,8 @@
 On disk an index is a folder:
 
     index.json                    ids, sources, the model's fingerprint, the document-side scoring settings
-    embeddings-XXXX.safetensors   pooled [N, D], packed [sum T, d], offsets [N + 1]
+    embeddings-XXXX.safetensors   pooled [N, D], packed [sum T, d], offsets [N + 1], and scales [sum T]
+                                  of 8-bit tokens
 
 `index.json` names the embeddings file and is replaced last, by one move: a reader, or a run that was killed, finds the
 old index or the new one, never half of each.
@@ -23,7 +24,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from smart_train.errors import DataError, ModelError
+from smart_train.errors import DataError, ModelError, ScoreError
 from smart_train.media import as_model_input
 from smart_train.retrieval.storage import replace_whole, write_json
 from smart_train.types import Embeddings
@@ -123,7 +124,7 @@ class DocumentIndex:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
-        contiguous = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
+        contiguous = {name: tensor.contiguous() for name, tensor in self.embeddings.to("cpu").parts().items()}
         replace_whole(tensors, lambda temporary: save_file(contiguous, temporary))
         write_json(
             folder / INDEX_FILE,
@@ -151,16 +152,11 @@ class DocumentIndex:
         folder = Path(folder)
         values = _read_manifest(folder)
         try:
-            tensors = load_file(folder / values["embeddings"])
-            embeddings = Embeddings(tensors["pooled"], tensors["packed"], tensors["offsets"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            embeddings = Embeddings.from_parts(load_file(folder / values["embeddings"]))
+        except (OSError, SafetensorError, ScoreError) as error:
             raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
         sources = tuple(Source(**source) for source in values["sources"])
         return cls(values["document_ids"], embeddings, values["model"], values["settings"], sources)
-
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        cpu = self.embeddings.to("cpu")
-        return {"pooled": cpu.pooled, "packed": cpu.packed, "offsets": cpu.offsets}
 
 
 def document_settings(model: Any) -> dict[str, Any]:

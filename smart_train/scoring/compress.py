@@ -39,7 +39,7 @@ def truncate(embeddings: Embeddings, dim: int) -> Embeddings:
     plain = quantize(embeddings, "float32")
     pooled = F.normalize(plain.pooled[:, :dim].float(), dim=1).to(embeddings.pooled.dtype)
     cut = Embeddings(pooled, F.normalize(plain.packed[:, :dim], dim=1), plain.offsets)
-    return _stored_as(cut, stored)
+    return stored_as(cut, stored)
 
 
 @torch.no_grad()
@@ -95,7 +95,7 @@ def pool_tokens(embeddings: Embeddings, factor: int, show_progress_bar: bool | N
     show = len(embeddings) >= PROGRESS_FROM if show_progress_bar is None else show_progress_bar
     items = [_clustered(item, factor) for item in tqdm(plain.tokens, desc="Pooling tokens", disable=not show)]
     pooled = Embeddings(plain.pooled, items)
-    return _stored_as(pooled, stored)
+    return stored_as(pooled, stored)
 
 
 def _clustered(tokens: Tensor, factor: int) -> Tensor:
@@ -116,6 +116,8 @@ def _clustered(tokens: Tensor, factor: int) -> Tensor:
     return F.normalize(sums.index_add_(0, owner, states), dim=1)
 
 
-def _stored_as(embeddings: Embeddings, dtype: torch.dtype) -> Embeddings:
+def stored_as(embeddings: Embeddings, dtype: torch.dtype) -> Embeddings:
+    """Tokens stored as those of another set are, whose dtype is `dtype`: `quantize` by the dtype; float32 for one that
+    it does not know."""
     name = str(dtype).removeprefix("torch.")
     return quantize(embeddings, name if name in FLOAT_DTYPES or name == "int8" else "float32")

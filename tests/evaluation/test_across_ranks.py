@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 import torch.multiprocessing as mp
 
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.types import Embeddings, ModelInput
 from tests.evaluation.conftest import DrawnModel, drawn_set
 
 WORLD = 2
@@ -17,11 +20,21 @@ WORLD = 2
 SIZES = [(30, 60), (31, 47), (1, 4), (1, 1)]
 
 
+class EightBitModel(DrawnModel):
+    """Its token states are 8-bit from the start."""
+
+    def _encode(self, inputs: Sequence[ModelInput], most: int) -> Embeddings:
+        return super()._encode(inputs, most).quantize("int8")
+
+
+MODELS = (DrawnModel, EightBitModel)
+
+
 def work(rank: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
-    for number, sizes in enumerate(SIZES):
-        model = DrawnModel()
+    for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
+        model = kind()
         RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank}.json")
         encoded = len(model.encoded)
         assert encoded == -(-sizes[0] // WORLD) + -(-sizes[1] // WORLD), encoded
@@ -34,7 +47,7 @@ def test_every_rank_returns_the_result_of_a_single_process(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     mp.start_processes(work, args=(port, str(tmp_path)), nprocs=WORLD, start_method="spawn")
-    for number, sizes in enumerate(SIZES):
-        alone = RetrievalEvaluator(drawn_set(*sizes))(DrawnModel())
+    for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
+        alone = RetrievalEvaluator(drawn_set(*sizes))(kind())
         for rank in range(WORLD):
             assert EvaluationResult.load(tmp_path / f"{number}.{rank}.json") == alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,16 @@ def test_only_new_and_changed_pages_are_encoded(pages, paint, model):
     assert torch.equal(updated.embeddings.packed, fresh.embeddings.packed)
     assert torch.equal(updated.embeddings.pooled, fresh.embeddings.pooled)
     assert torch.equal(updated.embeddings.offsets, fresh.embeddings.offsets)
+
+
+def test_new_pages_are_stored_as_the_old_ones_are(pages, paint, model):
+    index = encode_folder(model, pages)
+    paint(pages / "b.png", "blue", "green")
+    updated = encode_folder(model, pages, previous=replace(index, embeddings=index.embeddings.quantize("int8")))
+    expected = encode_folder(model, pages).embeddings.quantize("int8").parts()
+    assert updated.embeddings.parts().keys() == expected.keys() and "scales" in expected
+    for name, part in updated.embeddings.parts().items():
+        assert torch.equal(part, expected[name]), name
 
 
 def test_copies_of_a_page_are_encoded_once(pages, model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from smart_train.errors import DataError, ModelError
 from smart_train.models.family import PromptConfig
 from smart_train.retrieval import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval import index as index_module
+from smart_train.retrieval.search import search_embeddings
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Embeddings
 
@@ -33,9 +35,8 @@ def same(left: DocumentIndex, right: DocumentIndex) -> bool:
     return (
         (left.document_ids, left.model, left.settings, left.sources)
         == (right.document_ids, right.model, right.settings, right.sources)
-        and torch.equal(left.embeddings.pooled, right.embeddings.pooled)
-        and torch.equal(left.embeddings.packed, right.embeddings.packed)
-        and torch.equal(left.embeddings.offsets, right.embeddings.offsets)
+        and left.embeddings.parts().keys() == right.embeddings.parts().keys()
+        and all(torch.equal(part, right.embeddings.parts()[name]) for name, part in left.embeddings.parts().items())
     )
 
 
@@ -72,6 +73,17 @@ def test_embeddings_of_any_dtype_survive(tmp_path, index):
     half = DocumentIndex(index.document_ids, index.embeddings.to(torch.bfloat16), index.model, index.settings)
     half.save(tmp_path)
     assert DocumentIndex.load(tmp_path).embeddings.packed.dtype == torch.bfloat16
+
+
+def test_8_bit_tokens_keep_their_scales(tmp_path, index):
+    small = replace(index, embeddings=index.embeddings.quantize("int8"))
+    small.save(tmp_path)
+    loaded = DocumentIndex.load(tmp_path)
+    assert same(loaded, small)
+    queries, names = index.embeddings[:1], index.document_ids
+    assert search_embeddings(queries, loaded.embeddings, names, ScoringConfig(), top_k=3) == search_embeddings(
+        queries, small.embeddings, names, ScoringConfig(), top_k=3
+    )
 
 
 def test_fits_only_the_model_that_made_it(index, make_model):
