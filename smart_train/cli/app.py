@@ -32,19 +32,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks print every local variable, tensors included
 )
 for _command in (
+    # In the order in which a newcomer needs them; --help lists them so.
     make_pairs,
-    launch,
-    train,
-    validate,
     validate_data,
+    validate,
+    train,
+    launch,
     evaluate,
+    inspect,
+    mine,
     export,
     verify,
     push,
     encode,
     search,
-    mine,
-    inspect,
     convert_projection,
 ):
     app.command()(_command)

@@ -22,11 +22,11 @@ def evaluate(
         Path | None, typer.Option(help="Evaluate on this recipe's data.evaluation. A run folder has its own recipe.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split of --data.")] = None,
+    split: Annotated[str | None, typer.Option(help="Which split of --data, where it has several.")] = None,
     corpus: Annotated[str | None, typer.Option(help="More documents, which answer no query of --data.")] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the metrics to this JSON file.")] = None,
 ) -> None:
-    """nDCG, recall and MRR of MODEL (or of a run's trained model), for the pooled, late and hybrid score."""
+    """Measure MODEL, or what a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
     from smart_train.run_folder import RECIPE_FILE, RUN_FILE, open_finished
 

@@ -23,24 +23,29 @@ Model = Annotated[
 Corpus = Annotated[
     Path | None, typer.Option(help="More documents to choose from, which answer no query: rows or a folder.")
 ]
-Score = Annotated[str, typer.Option(help="Ranked by hybrid, late or pooled; also what the scores written are.")]
+Score = Annotated[
+    str, typer.Option(metavar="<hybrid|late|pooled>", help="What ranks documents, and which scores are written.")
+]
 Negatives = Annotated[int, typer.Option(help="Negatives wanted per row.")]
 FirstRank = Annotated[int, typer.Option(help="Best rank taken; known positives have no rank.")]
 LastRank = Annotated[int, typer.Option(help="Worst rank taken.")]
 Margin = Annotated[float, typer.Option(help="Share of the positive's score that a negative may reach; 0 asks nothing.")]
 MaxScore = Annotated[float | None, typer.Option(help="Highest score of a negative.")]
-Pick = Annotated[str, typer.Option(help="top: the first that pass; random: any that pass.")]
-Seed = Annotated[int, typer.Option(help="Of --pick random.")]
+Pick = Annotated[str, typer.Option(metavar="<top|random>", help="Take the first that pass, or any that pass.")]
+Seed = Annotated[int, typer.Option(help="Decides what --pick random draws.")]
 Candidates = Annotated[
     int | None, typer.Option(help="Let the pooled score choose this many first; all are scored if not given.")
 ]
 WhenShort = Annotated[
-    str, typer.Option(help="A row with fewer negatives than wanted: drop leaves it out, keep writes it.")
+    str,
+    typer.Option(metavar="<drop|keep>", help="Leave out a row with fewer negatives than wanted, or write it as it is."),
 ]
-Store = Annotated[str, typer.Option(help="Token states on the disk: float32, float16, bfloat16 or int8.")]
+Store = Annotated[
+    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Type of the token states on the disk.")
+]
 ShardSize = Annotated[int, typer.Option(help="Items encoded and held at once.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that decode pages ahead of the model.")]
-Overwrite = Annotated[bool, typer.Option(help="Discard what OUTPUT holds of another model or corpus.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Discard what --output holds of another model or corpus.")]
 
 
 def mine(

@@ -21,7 +21,7 @@ def validate_data(
         str, typer.Argument(help="A recipe, or rows: a file, a folder or a Hub data set.", metavar="RECIPE|PATH")
     ],
     overrides: Overrides = None,
-    split: Annotated[str | None, typer.Option(help="Of PATH, where it has several.")] = None,
+    split: Annotated[str | None, typer.Option(help="Which split of PATH, where it has several.")] = None,
     against: Annotated[str | None, typer.Option(help="Held-out rows to hold PATH against.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("data_report"),
     samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = 24,

@@ -197,7 +197,8 @@ class EvaluationSection(Section):
 
 
 class ExportSection(Section):
-    """The merged model at the end of a run. Null: `output` is RUN/export, `dtype` that of the trained weights."""
+    """The merged model at the end of a run. Null: `output` is RUN/export, `dtype` that of
+    `model.dtype` (auto: float32)."""
 
     enabled: bool = True
     output: str | None = Field(None, min_length=1)
