@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import http.client
 import io
+import mmap
 import os
 import time
 import urllib.error
@@ -107,7 +108,7 @@ def image_key(ref: Any) -> int:
     return stable_hash(read_encoded(ref))
 
 
-def stable_hash(content: bytes) -> int:
+def stable_hash(content: bytes | mmap.mmap) -> int:
     """The first 64 bits of BLAKE2b as a signed integer: the same on every machine and rank, unlike `hash()`."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 

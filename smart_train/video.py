@@ -7,6 +7,7 @@ are stored; a flag that asks players to turn them is not obeyed.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from smart_train.errors import DataError
-from smart_train.media import URL_SCHEMES, describe_image, load_image
+from smart_train.media import URL_SCHEMES, describe_image, image_key, load_image, stable_hash
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
@@ -48,9 +49,36 @@ def load_video(ref: Any, *, frames_per_second: float | None, max_frames: int) ->
     """
     if isinstance(ref, (list, tuple)):
         return _of_frames(ref, max_frames)
+    return _of_file(_address(ref), frames_per_second, max_frames)
+
+
+def video_key(ref: Any) -> int:
+    """A stable signed 64-bit hash of a video's content, to tell whether two references are the same video.
+
+    As `image_key`: files hash their bytes, lists the `image_key` of their frames in order, URLs their address (nothing
+    is fetched). So the same video as a file and as a list of frames has two keys.
+
+    Raises: DataError when a file cannot be read.
+    """
+    if isinstance(ref, (list, tuple)):
+        return stable_hash(repr([image_key(frame) for frame in ref]).encode())
+    name = _address(ref)
+    if name.startswith(URL_SCHEMES):
+        return stable_hash(name.encode())
+    try:
+        # mapped, not read: videos are large
+        with open(name, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return stable_hash(content)
+    except FileNotFoundError as error:
+        raise DataError(f"video {name}: no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+        raise DataError(f"video {name}: cannot be read ({error})") from error
+
+
+def _address(ref: Any) -> str:
     if not isinstance(ref, (str, os.PathLike)):
         raise DataError(f"video of type {type(ref).__name__}: expected a path, a URL or a list of frames")
-    return _of_file(str(ref), frames_per_second, max_frames)
+    return os.fspath(ref)
 
 
 def describe_video(ref: Any) -> str:

@@ -1,12 +1,17 @@
 """Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from smart_train import video
+from smart_train.data.keys import content_key
 from smart_train.errors import DataError
-from smart_train.video import load_video
+from smart_train.types import ModelInput
+from smart_train.video import load_video, video_key
 
 RATE = 10
 
@@ -50,6 +55,37 @@ def test_frames_of_a_list_may_be_files(tmp_path):
         frame.save(tmp_path / f"{index}.png")
     loaded = load_video([tmp_path / "0.png", str(tmp_path / "1.png")], frames_per_second=1.0, max_frames=8)
     assert shown(loaded) == [0, 1]
+
+
+def test_keys_follow_content_in_every_process(tmp_path):
+    for index, frame in enumerate(shades(3)):
+        frame.save(tmp_path / f"{index}.png")
+    (tmp_path / "clip.mp4").write_bytes(b"whatever it holds")
+    (tmp_path / "copy.mp4").write_bytes(b"whatever it holds")
+    (tmp_path / "other.mp4").write_bytes(b"something else")
+    key = video_key(shades(3))
+    assert key == video_key(tuple(shades(3))) != video_key(shades(3)[::-1])
+    assert video_key([str(tmp_path / f"{index}.png") for index in range(3)]) not in (key, video_key(shades(2)))
+    assert (
+        video_key(tmp_path / "clip.mp4") == video_key(str(tmp_path / "copy.mp4")) != video_key(tmp_path / "other.mp4")
+    )
+    assert video_key("https://example.org/a.mp4") != video_key("https://example.org/b.mp4")
+    code = (
+        "from PIL import Image; from smart_train.data.keys import content_key as key; "
+        "from smart_train.types import ModelInput; "
+        "print(key(ModelInput(video=[Image.new('RGB', (64, 48), (i * 8, 0, 0)) for i in range(3)])))"
+    )
+    elsewhere = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(elsewhere) == content_key(ModelInput(video=shades(3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("nowhere.mp4", "no such file"), ("empty.mp4", "cannot be read"), (7, "video of type int")]
+)
+def test_files_without_a_key_are_named(tmp_path, name, message):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(DataError, match=message):
+        video_key(tmp_path / name if isinstance(name, str) else name)
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from smart_train.media import image_key, stable_hash
 from smart_train.types import ModelInput
+from smart_train.video import video_key
 
 
 def content_key(item: ModelInput) -> int:
     """Equal for inputs that say the same, whatever they are called. One image alone has the key of the image, so that
     a page is recognised wherever its file lies.
 
-    Raises: DataError when an image file cannot be read.
+    Raises: DataError when the file of an image or a video cannot be read.
     """
     images = [image_key(image) for image in item.images]
     if len(images) == 1 and item.text is None and item.video is None and item.instruction is None:
         return images[0]
-    return stable_hash(repr((item.text, images, str(item.video), item.instruction)).encode())
+    # as text, so that inputs without a video keep the ids they have always had
+    video = str(None if item.video is None else video_key(item.video))
+    return stable_hash(repr((item.text, images, video, item.instruction)).encode())
 
 
 def default_id(item: ModelInput) -> str:

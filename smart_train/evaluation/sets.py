@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any
 
+from smart_train.data.keys import content_key
 from smart_train.errors import DataError
-from smart_train.media import image_key
 from smart_train.types import Example, ModelInput
 
 _SHOWN = 20
@@ -120,22 +119,10 @@ def _unique(kind: str, ids: Sequence[str], items: Sequence[ModelInput]) -> dict[
             raise DataError(f"evaluation set: {kind} id {identity!r} must be a string")
         if identity not in unique:
             unique[identity] = item
-        elif not _same_content(unique[identity], item):
+        # by content, whatever form images and videos come in: a path and its bytes are the same page
+        elif unique[identity] != item and content_key(unique[identity]) != content_key(item):
             raise DataError(f"evaluation set: {kind} id {identity!r} stands for two different contents")
     return unique
-
-
-def _same_content(first: ModelInput, second: ModelInput) -> bool:
-    """Whether two inputs are one, whatever form their images come in (a path and its bytes are the same page)."""
-    if first == second:
-        return True
-    if (first.text, first.instruction, first.video) != (second.text, second.instruction, second.video):
-        return False
-    return _image_keys(first.images) == _image_keys(second.images)
-
-
-def _image_keys(images: Sequence[Any]) -> list[int]:
-    return [image_key(image) for image in images]
 
 
 def _list(queries: Sequence[str]) -> str:

@@ -124,6 +124,6 @@ class _Looked:
 
 
 def _query_text(query: ModelInput) -> str:
-    """A query as people would call it the same: its text without regard to case and blanks, and its images."""
+    """A query as people would call it the same: its text without regard to case and blanks, its images and video."""
     text = " ".join((query.text or "").casefold().split())
-    return text if not query.images else f"{text} {content_key(query)}"
+    return text if not query.images and query.video is None else f"{text} {content_key(query)}"
