@@ -254,9 +254,10 @@ def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
     if hub.repo_id is not None:
         source = folder.final if hub.what == "adapter" else build.export_folder(recipe)
         try:
-            url = push_folder(source, hub.repo_id, private=hub.private)
+            url = push_folder(source, hub.repo_id, private=hub.private, revision=hub.revision)
         except ExportError as error:
             options = f"{'' if hub.private else ' --public'}{' --adapter-only' if hub.what == 'adapter' else ''}"
+            options += f" --revision {hub.revision}" if hub.revision else ""
             raise ExportError(
                 f"{error}\nEverything else is done, in {folder.path}. Start the run again to push alone, or: "
                 f"smart-train push {folder.path} --repo {hub.repo_id}{options}"

@@ -16,6 +16,7 @@ from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
 from smart_train.cli.push import push
+from smart_train.cli.quiet import quietly
 from smart_train.cli.search import search
 from smart_train.cli.train import train
 from smart_train.cli.validate import validate
@@ -35,18 +36,18 @@ for _command in (
     # In the order in which a newcomer needs them; --help lists them so.
     make_pairs,
     validate_data,
-    validate,
-    train,
+    quietly(validate),
+    quietly(train),
     launch,
-    evaluate,
-    inspect,
-    mine,
-    export,
-    verify,
-    push,
-    encode,
-    search,
-    convert_projection,
+    quietly(evaluate),
+    quietly(inspect),
+    quietly(mine),
+    quietly(export),
+    quietly(verify),
+    quietly(push),
+    quietly(encode),
+    quietly(search),
+    quietly(convert_projection),
 ):
     app.command()(_command)
 

@@ -9,7 +9,6 @@ import typer
 
 from smart_train.cli.arguments import BatchSize, Overrides, RecipePath
 from smart_train.cli.output import plain_console
-from smart_train.cli.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from smart_train.retrieval import MiningSummary
@@ -72,7 +71,6 @@ def mine(
     overwrite: Overwrite = False,
 ) -> None:
     """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set."""
-    quiet_libraries()
     from smart_train import build
     from smart_train.prepare import prepare_data
     from smart_train.recipe import load_recipe

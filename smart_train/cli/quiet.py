@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 # logger -> how the line begins. Each is said on every machine that lacks an optional part which nothing here asks for.
@@ -25,6 +26,18 @@ def quiet_libraries() -> None:
     from transformers.utils.logging import set_tqdm_hook
 
     set_tqdm_hook(_passing_bar)
+
+
+def quietly(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` after `quiet_libraries`, for one that loads a model. The libraries take seconds to import, which the
+    other commands, and help, need not wait for."""
+
+    @wraps(command)
+    def quiet(*args: Any, **options: Any) -> None:
+        quiet_libraries()
+        command(*args, **options)
+
+    return quiet
 
 
 def _passing_bar(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

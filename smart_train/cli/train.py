@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.arguments import Overrides, RecipePath
-from smart_train.cli.quiet import quiet_libraries
 
 
 def train(
@@ -18,7 +17,6 @@ def train(
     ] = False,
 ) -> None:
     """Train, evaluate and export what RECIPE describes. A run that was cut off goes on where it stopped."""
-    quiet_libraries()  # before the first of them is imported
     from smart_train.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or ())

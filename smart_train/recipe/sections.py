@@ -211,6 +211,7 @@ class HubSection(Section):
 
     repo_id: str | None = None
     private: bool = True
+    revision: str | None = Field(None, min_length=1)
     what: Literal["adapter", "merged"] = "merged"
     checkpoints: bool = False
 

@@ -52,6 +52,12 @@ def test_a_run_publishes_its_result(what, start, hub, recipe, pages):
     assert (ours.packed - theirs.packed).abs().max() < 1e-5
 
 
+def test_a_run_publishes_on_the_branch_it_is_told(base, hub, recipe):
+    run.train(recipe(base, "hub.repo_id=user/trained", "hub.revision=trial"))
+    assert "model.safetensors" in hub.files("user/trained", "trial")
+    assert "model.safetensors" not in hub.files("user/trained")
+
+
 def test_checkpoints_are_published_while_the_run_goes_on(start, hub, recipe, capsys):
     wanted = ("training.save_strategy=steps", "training.save_steps=1", "training.max_steps=2")
     run.train(recipe(start, "hub.repo_id=user/trained", "hub.checkpoints=true", "hub.what=adapter", *wanted))
