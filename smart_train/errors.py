@@ -22,6 +22,11 @@ class DataError(SmartTrainError):
     """A data file or row cannot be used. Carries the file, the row and the rule in its message."""
 
 
+class MissingExtra(DataError):
+    """Data that can be read only with an optional library that is not installed. No row is at fault, none is skipped
+    for it; the message says what to install."""
+
+
 class ModelError(SmartTrainError):
     """A model folder, adapter or input does not fit what was asked of it."""
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smart_train.errors import DataError
-from smart_train.media import URL_SCHEMES, describe_image, image_key, load_image, stable_hash
+from smart_train.errors import DataError, MissingExtra
+from smart_train.media import URL_SCHEMES, describe_image, image_key, image_size, load_image, stable_hash, verify_image
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
@@ -45,11 +45,23 @@ def load_video(ref: Any, *, frames_per_second: float | None, max_frames: int) ->
             of any file. Frames of a list have been chosen already, and are thinned only beyond `max_frames`.
 
     Raises:
-        DataError: names `ref` and why it cannot be read, or says which library is missing.
+        DataError: names `ref` and why it cannot be read.
+        MissingExtra: a file, and PyAV is not installed.
     """
     if isinstance(ref, (list, tuple)):
         return _of_frames(ref, max_frames)
     return _of_file(_address(ref), frames_per_second, max_frames)
+
+
+def verify_video(ref: Any) -> None:
+    """Raises what `load_video` may raise for a video, whichever of its frames are wanted: a file is decoded to its end,
+    every image of a list read."""
+    if not isinstance(ref, (list, tuple)):
+        load_video(ref, frames_per_second=None, max_frames=2)
+        return
+    for frame in ref:
+        verify_image(frame)
+    _check_sizes(ref, [image_size(frame) for frame in ref])
 
 
 def video_key(ref: Any) -> int:
@@ -87,19 +99,23 @@ def describe_video(ref: Any) -> str:
 
 
 def _of_frames(refs: Sequence[Any], max_frames: int) -> Video:
-    if not refs:
-        raise DataError("video: an empty list of frames")
     kept = _spread(len(refs), max_frames)
     frames = tuple(load_image(refs[index]) for index in kept)
-    sizes = sorted({frame.size for frame in frames})
+    _check_sizes(refs, [frame.size for frame in frames])
+    return Video(frames, tuple(index / LIST_FRAMES_PER_SECOND for index in kept))
+
+
+def _check_sizes(refs: Sequence[Any], found: Sequence[tuple[int, int]]) -> None:
+    if not found:
+        raise DataError("video: an empty list of frames")
+    sizes = sorted(set(found))
     if len(sizes) > 1:
         raise DataError(f"video {describe_video(refs)}: its frames differ in size, {sizes[0]} and {sizes[1]}")
-    return Video(frames, tuple(index / LIST_FRAMES_PER_SECOND for index in kept))
 
 
 def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Video:
     if find_spec("av") is None:
-        raise DataError(
+        raise MissingExtra(
             f"video {name}: reading video files needs PyAV: pip install 'smart_train[video]', or give a list of frames"
         )
     import av

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from smart_train import video
 from smart_train.data.keys import content_key
 from smart_train.errors import DataError
 from smart_train.types import ModelInput
-from smart_train.video import load_video, video_key
+from smart_train.video import load_video, verify_video, video_key
+from tests.videos import write_clip
 
 RATE = 10
 
@@ -23,19 +25,7 @@ def shades(count, size=(64, 48)):
 @pytest.fixture
 def clip(tmp_path):
     """Two seconds, twenty frames, each brighter than the one before."""
-    av = pytest.importorskip("av")
-
-    def build(name="clip.mkv", count=20, codec="ffv1"):
-        path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=RATE)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
-            for frame in shades(count):
-                container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-            container.mux(stream.encode())
-        return path
-
-    return build
+    return lambda count=20: write_clip(tmp_path / "clip.mkv", shades(count), RATE)
 
 
 def shown(loaded):
@@ -118,8 +108,9 @@ def test_a_file_that_does_not_say_how_long_it_is(clip, monkeypatch):
     ],
 )
 def test_what_is_no_video_is_named(ref, message):
-    with pytest.raises(DataError, match=message):
-        load_video(ref, frames_per_second=1.0, max_frames=8)
+    for read in (partial(load_video, frames_per_second=1.0, max_frames=8), verify_video):
+        with pytest.raises(DataError, match=message):
+            read(ref)
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path):

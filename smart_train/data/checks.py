@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from smart_train.data.rows import ExampleRows
-from smart_train.errors import DataError
+from smart_train.data.rows import UNREADABLE, ExampleRows
+from smart_train.errors import DataError, MissingExtra
 from smart_train.media import verify_image
 from smart_train.types import Example, ModelInput
+from smart_train.video import verify_video
 
 SHOWN = 20
 
@@ -45,7 +46,7 @@ def check_examples(
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
 ) -> tuple[Sequence[Example], CheckReport]:
-    """Builds every row, decodes every image, and looks for queries and documents that say nothing.
+    """Builds every row, decodes every image and video, and looks for queries and documents that say nothing.
 
     Args:
         examples: the rows, as `load_examples` gives them.
@@ -60,6 +61,7 @@ def check_examples(
 
     Raises:
         DataError: lists all problems found, the first 20 in full; or no row is left.
+        MissingExtra: a row holds a video file, and nothing that could read it is installed. Whatever `on_error` is.
     """
     checker = _RowChecker(examples, decode, negatives_per_query, scores)
     workers = workers or min(os.cpu_count() or 1, 16)
@@ -122,10 +124,13 @@ class _RowChecker:
                 "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
             )
         for position, item in enumerate((example.query, *example.documents)):
-            for reference in item.images:
-                problem = self._decoded(reference)
+            checks = [(self.decode, image) for image in item.images]
+            if item.video is not None:
+                checks.append((verify_video, item.video))
+            for decode, reference in checks:
+                problem = self._decoded(decode, reference)
                 if problem:
-                    return f"{problem}{self._column(position)}"
+                    return f"{problem}{self._column(position)}; {UNREADABLE}"
         return None
 
     def _column(self, position: int) -> str:
@@ -140,23 +145,26 @@ class _RowChecker:
         name = names[position] if position < len(names) else None
         return "" if name is None else f" (column {name!r})"
 
-    def _decoded(self, reference: Any) -> str | None:
+    def _decoded(self, decode: Callable[[Any], None], reference: Any) -> str | None:
         if not isinstance(reference, (str, os.PathLike)):
-            return self._decode(reference)
+            return _decode(decode, reference)
         with self.lock:
             known = reference in self.files
         if not known:  # two threads may decode the same file at the same time, which costs only time
-            problem = self._decode(reference)
+            problem = _decode(decode, reference)
             with self.lock:
                 self.files[reference] = problem
         return self.files[reference]
 
-    def _decode(self, reference: Any) -> str | None:
-        try:
-            self.decode(reference)
-        except DataError as error:
-            return str(error)
-        return None
+
+def _decode(decode: Callable[[Any], None], reference: Any) -> str | None:
+    try:
+        decode(reference)
+    except MissingExtra:  # no fault of the row
+        raise
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def _is_empty(item: ModelInput) -> bool:

@@ -1,4 +1,4 @@
-"""What a row calls an image by: a path below the data root, a page of a PDF file, a URL, a data URI, base64."""
+"""What a row calls an image or video by: a path below the data root, a PDF file's page, a URL, a data URI, base64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_train.data.pdf import read_pdf
 from smart_train.errors import DataError
-from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image
+from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, VIDEO_EXTENSIONS, describe_image, names_video
 
 _PDF_PAGE = re.compile(r"(?P<file>[^\n]+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
 # PNG, JPEG, WebP, GIF and TIFF begin so when written in base64; no sentence does.
@@ -50,8 +50,18 @@ class References:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
         if len(text) > 70 and _BASE64.fullmatch(text):
             return "data:image;base64," + "".join(text.split())
-        named = "\n" not in text and len(text) < 1024 and text.lower().endswith(IMAGE_EXTENSIONS)
-        return self._below_root(text, where) if named or is_image else None
+        return self._below_root(text, where) if is_image or _ends_in(text, IMAGE_EXTENSIONS) else None
+
+    def locate_video(self, text: str, where: str, *, is_video: bool) -> str | Path | None:
+        """The video that `text` names, as `load_video` takes it; None when it is something else. By the rules of
+        `locate`, `is_video` standing for `is_image`; an address is a video's when it ends like one.
+
+        Raises:
+            DataError: a path that leaves the root.
+        """
+        if text.startswith(URL_SCHEMES):
+            return text if is_video or names_video(text) else None
+        return self._below_root(text, where) if is_video or _ends_in(text, VIDEO_EXTENSIONS) else None
 
     @staticmethod
     def page_id(value: Any) -> str | None:
@@ -76,7 +86,11 @@ class References:
         path = os.path.normpath(os.path.join(self.root, reference))
         if os.path.commonpath([self.root, path]) != self.root:
             raise DataError(
-                f"{where}: image path {describe_image(reference)} leaves {self.root}; set image_root to a folder that "
-                "holds all images"
+                f"{where}: path {describe_image(reference)} leaves {self.root}; set image_root to a folder that holds "
+                "all images and videos"
             )
         return Path(path)
+
+
+def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
+    return "\n" not in text and len(text) < 1024 and text.lower().endswith(extensions)

@@ -19,6 +19,7 @@ from smart_train.media import as_model_input
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]
+UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 
 
 class RowReader:
@@ -27,7 +28,7 @@ class RowReader:
     Args:
         source: its name in messages.
         columns: where to find what.
-        root: the folder that relative image paths start from and may not leave.
+        root: the folder that relative paths of images and videos start from and may not leave.
         instruction: for queries of rows that have none.
         documents: id -> document; with it, text in a column of documents is an id.
         dpi: resolution of pages of PDF files.
@@ -138,11 +139,14 @@ class RowReader:
         return None if value is None else str(value)
 
     def _read(self, value: Any, where: str, column: str) -> ModelInput:
-        """A document: image path, page of a PDF file, URL, data URI, base64, bytes, PIL image, `datasets` image, text,
-        or a mapping of these. A Path comes from a reader of ours, and is no user's text."""
+        """A document: path of an image or a video, page of a PDF file, URL, data URI, base64, bytes, PIL image,
+        `datasets` image, text, or a mapping of these. A Path comes from a reader of ours, and is no user's text."""
         if isinstance(value, (bytes, Path, Image.Image)):
-            return ModelInput(images=(value,))
+            return as_model_input(value)
         if isinstance(value, str):
+            video = self.references.locate_video(value, where, is_video=column == "video")
+            if video is not None:
+                return ModelInput(video=video)
             image = self.references.locate(value, where, is_image=column in ("image", "page_image"))
             return ModelInput(text=value) if image is None else ModelInput(images=(image,))
         if not isinstance(value, Mapping):
@@ -150,14 +154,13 @@ class RowReader:
                 f"{where}: {type(value).__name__} cannot be a document; expected an image path, URL, bytes or text"
             )
         if value.keys() == {"bytes", "path"}:
-            return ModelInput(images=(self._decoded_later(value, where),))
+            return as_model_input(self._decoded_later(value, where))
         try:
             item = as_model_input(value)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-        return ModelInput(
-            item.text, tuple(self._image(image, where) for image in item.images), item.video, item.instruction
-        )
+        images = tuple(self._image(image, where) for image in item.images)
+        return ModelInput(item.text, images, self._video(item.video, where), item.instruction)
 
     def _image(self, value: Any, where: str) -> Any:
         """An image inside a mapping."""
@@ -165,12 +168,20 @@ class RowReader:
             return self._decoded_later(value, where)
         return self.references.locate(value, where, is_image=True) if isinstance(value, str) else value
 
+    def _video(self, value: Any, where: str) -> Any:
+        """A video inside a mapping: a path, an address, or a list of frames, which are images."""
+        if isinstance(value, (list, tuple)):
+            return [self._image(frame, where) for frame in value]
+        if isinstance(value, Mapping):
+            return self._decoded_later(value, where)
+        return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value
+
     def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path:
-        """What the `datasets` library gives for an image that it was told not to decode."""
+        """What the `datasets` library gives for an image or a video that it was told not to decode."""
         if value.get("bytes") is not None:
             return value["bytes"]
         if not value.get("path"):
-            raise DataError(f"{where}: an image with neither bytes nor path")
+            raise DataError(f"{where}: an image or video with neither bytes nor path")
         return Path(value["path"])
 
     @staticmethod
@@ -178,7 +189,7 @@ class RowReader:
         try:
             return default_id(item)
         except DataError as error:
-            raise DataError(f"{where}: {error}") from error
+            raise DataError(f"{where}: {error}; {UNREADABLE}") from error
 
 
 class ExampleRows(Sequence[Example]):

@@ -136,7 +136,7 @@ BAD_TEXT = {
             '{"query": "a", "positive": "p.pdf#page=1"}',
             "row 0, column 'positive': .*p.pdf: cannot be read",
         ),
-        ('{"query": "a", "positive": "../p.pdf#page=1"}', "row 0, column 'positive': image path .* leaves"),
+        ('{"query": "a", "positive": "../p.pdf#page=1"}', "row 0, column 'positive': path .* leaves"),
         (
             '{"query": "a", "positive": "b", "grade": 0}',
             "row 0, column 'grade': 0; a grade is a whole number from 1",
@@ -157,7 +157,7 @@ def test_bad_rows(tmp_path: Path, kind: str, text: str, message: str) -> None:
     ("changes", "message"),
     [
         ({"positive": None}, "row 1: column 'positive' is null"),
-        ({"positive": "../out.png"}, "row 1, column 'positive': image path ../out.png leaves .*; set image_root"),
+        ({"positive": "../out.png"}, "row 1, column 'positive': path ../out.png leaves .*; set image_root"),
         ({"positive": "absent.png"}, "row 1, column 'positive': image .*absent.png: no such file"),
         ({"score": float("inf")}, "row 1, column 'score': inf is no score"),
     ],

@@ -14,6 +14,7 @@ from smart_train.types import ModelInput
 from smart_train.video import Video
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
+from tests.videos import write_clip
 
 needs_torchvision = pytest.mark.skipif(not is_torchvision_available(), reason="video processors need torchvision")
 FAMILIES = {"qwen3_vl_embedding": "qwen3_vl", "gme": "qwen2_vl", "lamra_qwen2_5_vl": "qwen2_5_vl"}
@@ -114,14 +115,8 @@ def test_batch_equals_one_by_one_and_a_slice_its_rows(model, pages):
 
 @needs_torchvision
 def test_a_video_file_is_encoded(model, tmp_path):
-    av = pytest.importorskip("av")
-    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=2)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgr0"
-        for frame in frames(6):
-            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        container.mux(stream.encode())
-    found = model.encode_document([{"video": str(tmp_path / "clip.mkv")}, {"video": frames(6)}])
+    clip = write_clip(tmp_path / "clip.mkv", frames(6), 2)
+    found = model.encode_document([{"video": str(clip)}, {"video": frames(6)}])
     assert found.pooled.isfinite().all() and len(found) == 2
 
 

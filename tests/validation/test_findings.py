@@ -151,7 +151,8 @@ def test_tokens_are_counted_and_what_does_not_fit_is_said(pages: Path) -> None:
 
 
 def test_videos_are_said_not_to_be_counted(pages: Path) -> None:
-    row = Example(ModelInput("a film"), (ModelInput(video="film.mp4"),), "q", ("d",), "rows", 0)
+    film = ModelInput(video=[pages / "0.png", pages / "1.png"])
+    row = Example(ModelInput("a film"), (film,), "q", ("d",), "rows", 0)
     family = get_family("qwen3_vl_embedding")(str(TINY), scoring=ScoringConfig(), prompts=PromptConfig())
     report = validate([read_rows("train", [row])], source="films", family=family)
     assert report.passed and report.unchecked == ["train: tokens of 1 videos, which depend on their frames"]
