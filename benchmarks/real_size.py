@@ -171,7 +171,7 @@ def main() -> None:
         "## A training step at real size",
         "",
         f"`python -m benchmarks.real_size --pages {options.pages} --chunk {options.chunk} --write` on {name}, torch "
-        f"{torch.__version__}: {options.pages} candidates, {options.chunk} encoded at a time, activations checkpointed.",
+        f"{torch.__version__}: {options.pages} candidates, {options.chunk} encoded at a time, checkpointed.",
         "",
     ]
     print("\n".join([*head, *lines]))
