@@ -3,6 +3,11 @@
 Every message names the thing, its value and the rule it breaks, so that the traceback above it is never needed.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class SmartTrainError(ValueError):
     """Base of every user-facing error; the command line prints its message alone, without a traceback.
@@ -51,3 +56,13 @@ class Interrupted(RunError):
     """A run was asked to stop from outside and did, with everything saved: the same command goes on from there."""
 
     status = 143  # what a shell reports of a process that SIGTERM ended
+
+
+def closest(name: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:
+    """The known name spelt most like `name`, as a list of one; of none where no name is that much alike (0 to 1)."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`, did you mean X?` for the known name spelt most like `name`; empty where none is like it."""
+    return "".join(f", did you mean {near}?" for near in closest(name, known))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import difflib
 import hashlib
 import http.client
 import io
@@ -26,7 +25,7 @@ from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from smart_train.errors import DataError
+from smart_train.errors import DataError, did_you_mean
 from smart_train.types import ModelInput
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
@@ -141,7 +140,7 @@ def as_model_input(value: Any) -> ModelInput:
         )
     for key in value:
         if key not in INPUT_KEYS:
-            hint = nearest(str(key), INPUT_KEYS)
+            hint = did_you_mean(str(key), INPUT_KEYS)
             raise DataError(f"input key {key!r}: unknown{hint}; known: {', '.join(INPUT_KEYS)}")
     images = [*_as_list(value.get("image")), *_as_list(value.get("images"))]
     if value.get("text") is None and not images and value.get("video") is None:
@@ -174,12 +173,6 @@ def describe_image(ref: Any) -> str:
         return f"<{len(ref)} bytes>"
     text = str(ref)
     return text if len(text) <= 300 and not text.startswith("data:") else text[:60] + "..."
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """`, did you mean X?` for the known name closest to `name`, or nothing."""
-    found = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {found[0]}?" if found else ""
 
 
 def read_encoded(ref: Any) -> bytes:

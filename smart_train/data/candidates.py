@@ -13,8 +13,7 @@ from typing import Any
 
 from smart_train.data.files import read_file
 from smart_train.data.table import AdaptedRows, Table
-from smart_train.errors import DataError
-from smart_train.media import nearest
+from smart_train.errors import DataError, did_you_mean
 
 
 def pool_in(folder: Path) -> Path | None:
@@ -83,6 +82,6 @@ def _queries_in(folder: Path, pool: Path, split: str | None) -> Path:
         chosen = [file for file in files if file.stem == "query"]
     if len(chosen) != 1:
         stems = [file.stem for file in files]
-        asked = f"no file {split}.jsonl{nearest(split, stems)}" if split else "several files of queries; set split"
+        asked = f"no file {split}.jsonl{did_you_mean(split, stems)}" if split else "several files of queries; set split"
         raise DataError(f"{folder}: {asked}; beside {pool.name} there are: {', '.join(stems) or 'none'}")
     return chosen[0]

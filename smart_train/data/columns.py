@@ -6,8 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from smart_train.errors import DataError
-from smart_train.media import nearest
+from smart_train.errors import DataError, did_you_mean
 
 # Our name -> the source's names that are understood without a map, best first. `image` and `image_filename` are those
 # of the ColPali train set and the ViDoRe sets.
@@ -70,7 +69,7 @@ def check_column_map(source: str, given: ColumnMap | str) -> None:
     for ours, theirs in given.items():
         if ours not in KNOWN_NAMES:
             raise DataError(
-                f"{source}: columns.{ours}: unknown{nearest(ours, list(KNOWN_NAMES))}; known: {', '.join(KNOWN_NAMES)}"
+                f"{source}: columns.{ours}: unknown{did_you_mean(ours, KNOWN_NAMES)}; known: {', '.join(KNOWN_NAMES)}"
             )
         if ours != "negatives" and not isinstance(theirs, str):
             raise DataError(f"{source}: columns.{ours}: {theirs!r} must be the name of one column")
@@ -101,7 +100,7 @@ def find_columns(
         for name in [theirs] if isinstance(theirs, str) else theirs:
             if name not in available:
                 raise DataError(
-                    f"{source}: columns.{ours}: there is no column {name!r}{nearest(name, list(available))}; "
+                    f"{source}: columns.{ours}: there is no column {name!r}{did_you_mean(name, available)}; "
                     f"columns: {_listed(available)}"
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}

@@ -22,8 +22,7 @@ from datasets import (
 )
 from datasets.exceptions import DatasetNotFoundError
 
-from smart_train.errors import DataError
-from smart_train.media import nearest
+from smart_train.errors import DataError, did_you_mean
 
 BUILDERS = {".parquet": "parquet", ".json": "json"}
 
@@ -134,7 +133,7 @@ def _one_split(loaded: Dataset | DatasetDict, source: str, split: str | None) ->
     if split is None:
         raise DataError(f"{source}: has several splits, {', '.join(names)}; say which, for example split: {names[0]}")
     if split not in names:
-        raise DataError(f"{source}: no split {split!r}{nearest(split, names)}; splits: {', '.join(names)}")
+        raise DataError(f"{source}: no split {split!r}{did_you_mean(split, names)}; splits: {', '.join(names)}")
     return loaded[split]
 
 

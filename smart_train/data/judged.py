@@ -14,8 +14,7 @@ from typing import Any
 from smart_train.data.columns import ColumnMap
 from smart_train.data.files import ARROW, EXTENSIONS, read_arrow, read_file
 from smart_train.data.table import AdaptedRows, Table
-from smart_train.errors import DataError
-from smart_train.media import nearest
+from smart_train.errors import DataError, did_you_mean
 
 PARTS = ("queries", "corpus", "qrels")
 _QUERY_ID = ("query-id", "query_id", "_id", "id", "qid")
@@ -67,7 +66,7 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
             place = places.get(asked)
             judged = {"place": place, "positive": document, "grade": value, "query_id": asked}
             if place is None:
-                hint = nearest(asked, list(places)) if len(places) <= 10_000 else ""
+                hint = did_you_mean(asked, places) if len(places) <= 10_000 else ""
                 judged = DataError(f"{where}, column {judged_query!r}: no query {asked!r} in {names['queries']}{hint}")
         rows.append(judged)
         numbers.append(index if qrels.numbers is None else qrels.numbers[index])
@@ -157,7 +156,7 @@ def _read_part(folder: Path, part: str, split: str | None) -> Table:
     elif split in splits:
         chosen = splits[split]
     else:
-        asked = f"no split {split!r}{nearest(split, list(splits))}" if split else "has several splits; say which"
+        asked = f"no split {split!r}{did_you_mean(split, splits)}" if split else "has several splits; say which"
         raise DataError(f"{folder / part}: {asked}; splits: {', '.join(splits)}")
     if len(chosen) > 1 and all(file.suffix.lower() in ARROW for file in chosen):
         return read_arrow(chosen)

@@ -28,8 +28,8 @@ from smart_train.data.files import EXTENSIONS, read_file
 from smart_train.data.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
-from smart_train.errors import DataError
-from smart_train.media import IMAGE_EXTENSIONS, nearest
+from smart_train.errors import DataError, did_you_mean
+from smart_train.media import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -199,6 +199,6 @@ def _check_hub_id(config: SourceConfig) -> None:
     known = path.suffix.lower() in (*EXTENSIONS, *IMAGE_EXTENSIONS, ".pdf")
     if known or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(path.name, siblings) if siblings else ""
+        hint = did_you_mean(path.name, siblings)
         missing = "" if path.parent.is_dir() else f"; there is no folder {path.parent} either"
         raise DataError(f"{config.path}: no such file or folder{hint}{missing}")

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.rows import ExampleRows, RawRow
-from smart_train.errors import DataError
-from smart_train.media import nearest
+from smart_train.errors import DataError, did_you_mean
 from smart_train.types import ModelInput
 
 _HINTED = 100_000  # looking for the nearest of more ids than this takes longer than reading the list
@@ -96,7 +95,7 @@ class DocumentTable(Mapping[str, ModelInput]):
         """Raises DataError for an id that is not there, naming the nearest."""
         place = self.places.get(identity)
         if place is None:
-            hint = nearest(identity, list(self.places)) if len(self.places) <= _HINTED else ""
+            hint = did_you_mean(identity, self.places) if len(self.places) <= _HINTED else ""
             raise DataError(f"no document {identity!r} among the {len(self.places)} of {self.rows.source}{hint}")
         return self.rows.document(place)[1]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, did_you_mean
 from smart_train.models import heads
 from smart_train.models.embedder_files import read_json
 from smart_train.models.family import Family, PromptConfig
@@ -225,8 +224,7 @@ def _inherit(saved: SmartConfig, base: SmartConfig) -> SmartConfig:
 def _override(config: Any, overrides: dict[str, Any], path: str) -> None:
     for key, value in overrides.items():
         if not hasattr(config, key):
-            near = get_close_matches(key, config.to_dict(), n=1)
-            hint = f", did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(key, config.to_dict())
             raise ModelError(f"model.from_config.overrides.{path}{key}: the configuration has no such key{hint}")
         if isinstance(value, dict) and hasattr(getattr(config, key), "to_dict"):
             _override(getattr(config, key), value, f"{path}{key}.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from typing import Any
+
+from smart_train.errors import closest
 
 LONGEST_LIST = 12
 LONGEST_VALUE = 60
@@ -48,8 +49,7 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names that `name` may stand for: a near spelling, or up to three names that it is a part of."""
     known = sorted(known)
     containing = [other for other in known if len(name) > 1 and name in other]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return close or containing[:3] or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return closest(name, known, likeness=0.75) or containing[:3] or closest(name, known)
 
 
 def shown(value: Any) -> str:

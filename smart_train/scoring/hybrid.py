@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from smart_train.errors import ScoreError
+from smart_train.errors import ScoreError, did_you_mean
 from smart_train.scoring.maxsim import maxsim
 from smart_train.types import Embeddings, ScoreParts
 
@@ -81,9 +80,8 @@ class ScoringConfig:
         known = [item.name for item in fields(cls)]
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-                raise ScoreError(f"scoring.{key}: unknown key, {hint}")
+                hint = did_you_mean(str(key), known) or f", known keys: {', '.join(known)}"
+                raise ScoreError(f"scoring.{key}: unknown key{hint}")
         return cls(**values)
 
 
