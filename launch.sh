@@ -131,7 +131,7 @@ run_tests() {
     ruff format --check .
     lint-imports
     say "tests that touch the image processor, without torchvision"
-    python -m pytest --numprocesses logical tests/models tests/export tests/test_cli.py
+    python -m pytest --numprocesses logical -m "not slow and not dist" tests/models tests/export tests/test_cli.py
     say "all tests, with torchvision"
     PYTHONPATH=$with_torchvision python -m pytest --numprocesses logical
 }
