@@ -59,9 +59,8 @@ def token_obstacle(model: SmartModel) -> str | None:
     if model.needs_hidden_states:
         layers = ", ".join(map(str, model.token_layers))
         return f"tokens are made of hidden state {layers}, and MultiVectorEncoder reads the last one"
-    for side in ("query_tokens", "document_tokens"):
-        if getattr(scoring, side) == "visual":
-            return f"scoring.{side} is visual, and a text would be left without a token in MultiVectorEncoder"
+    if scoring.query_tokens == "visual":
+        return "scoring.query_tokens is visual, and MultiVectorEncoder keeps the tokens of one kind for documents only"
     if scoring.pooled_token == "drop" and not isinstance(family, TextFamily):
         return "scoring.pooled_token is drop, and MultiVectorEncoder cannot leave out a position"
     if scoring.pooled_token == "drop" and "all" in (scoring.query_tokens, scoring.document_tokens):
@@ -182,7 +181,8 @@ def _dense(weight: Tensor, bias: Tensor | None = None, *, activation: str = "lin
 
 
 def _masks(model: SmartModel) -> list[_Module]:
-    """One mask for the tokens dropped on both sides' filters, one for those that only some side drops."""
+    """One mask for the special tokens, one for visual ones where a side drops them; and one that keeps nothing else of
+    a document, where its filter is visual."""
     family, scoring = model.family, model.scoring
     filters: Mapping[Role, str] = {"query": scoring.query_tokens, "document": scoring.document_tokens}
     visual = set() if isinstance(family, TextFamily) else set(family.visual_ids.tolist())
@@ -193,6 +193,8 @@ def _masks(model: SmartModel) -> list[_Module]:
         sides = [role for role in _ROLES if filters[role] in dropping]
         if ids and sides:
             masks.append(_mask(tokenizer.convert_ids_to_tokens(sorted(ids)), sides))
+    if scoring.document_tokens == "visual":
+        masks.append(_Module(_MASK, {"skiplist_words": [], "keep_only_token_ids": sorted(visual)}))
     return masks or [_mask([], [])]
 
 

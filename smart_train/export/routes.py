@@ -36,12 +36,16 @@ from smart_train.types import ModelInput
 
 
 class Reading(NamedTuple):
-    """What a route made of the golden inputs; None where it does not give that. Queries first, documents second."""
+    """What a route made of the golden inputs; None where it does not give that. Queries first, documents second.
+
+    `documents` are the places of those that it was asked for; None: all of them.
+    """
 
     pooled: tuple[Tensor, Tensor] | None = None
     tokens: tuple[list[Tensor], list[Tensor]] | None = None
     late: Tensor | None = None
     hybrid: Tensor | None = None
+    documents: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,14 @@ def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
 
     with _quiet():
         model = MultiVectorEncoder(str(folder), **_LOADING)
-        queries = _by_modality(model.encode_query, golden.probe.queries)
-        documents = _by_modality(model.encode_document, golden.probe.documents)
-        return Reading(tokens=(queries, documents), late=model.similarity(queries, documents))
+        probe = golden.probe
+        asked = list(range(len(probe.documents)))
+        if SmartConfig.read(folder).scoring.document_tokens == "visual":
+            # Of a text we keep the pooled token, and that library nothing at all: such a model is one of pages.
+            asked = [place for place in asked if probe.documents[place].images]
+        queries = _by_modality(model.encode_query, probe.queries)
+        documents = _by_modality(model.encode_document, tuple(probe.documents[place] for place in asked))
+        return Reading(tokens=(queries, documents), late=model.similarity(queries, documents), documents=asked)
 
 
 # local_files_only: the folder is whole, and a check must not depend on the Hub.

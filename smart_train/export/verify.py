@@ -102,18 +102,22 @@ def _measure(route: Route, folder: Path, golden: Golden) -> RouteReport:
 
 def _differences(reading: Reading, golden: Golden) -> dict[str, float]:
     queries, documents = golden.embeddings["query"], golden.embeddings["document"]
+    expected = golden.scores
+    if reading.documents is not None:
+        documents = documents[reading.documents]
+        expected = {name: scores[:, reading.documents] for name, scores in golden.scores.items()}
     found = {}
     if reading.pooled is not None:
         pairs = zip(reading.pooled, (queries.pooled, documents.pooled), strict=True)
         found["pooled vectors"] = max(_distance(mine, theirs) for mine, theirs in pairs)
-        found["pooled scores"] = _distance(reading.pooled[0] @ reading.pooled[1].T, golden.scores["pooled"])
+        found["pooled scores"] = _distance(reading.pooled[0] @ reading.pooled[1].T, expected["pooled"])
     if reading.tokens is not None:
         pairs = zip((*reading.tokens[0], *reading.tokens[1]), (*queries.tokens, *documents.tokens), strict=True)
         found["tokens"] = max(_distance(mine, theirs) for mine, theirs in pairs)
     for name in ("late", "hybrid"):
         scores = getattr(reading, name)
         if scores is not None:
-            found[f"{name} scores"] = _distance(scores, golden.scores[name])
+            found[f"{name} scores"] = _distance(scores, expected[name])
     return found
 
 

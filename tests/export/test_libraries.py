@@ -95,6 +95,7 @@ def test_a_projection_travels_on_the_token_side(make, hidden_dim, tmp_path):
     ("make", "scoring"),
     [
         pytest.param(vision, ScoringConfig(query_tokens="text", document_tokens="all"), marks=needs_torchvision),
+        pytest.param(vision, ScoringConfig(document_tokens="visual"), marks=needs_torchvision),
         (encoder, ScoringConfig(query_tokens="all", document_tokens="text")),
         (encoder, ScoringConfig(query_tokens="all", document_tokens="all")),
     ],
@@ -133,7 +134,7 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
 @pytest.mark.parametrize(
     ("make", "scoring", "reason"),
     [
-        (vision, ScoringConfig(document_tokens="visual"), "scoring.document_tokens is visual"),
+        (vision, ScoringConfig(query_tokens="visual"), "scoring.query_tokens is visual"),
         (vision, ScoringConfig(pooled_token="drop"), "scoring.pooled_token is drop"),
         (
             encoder,

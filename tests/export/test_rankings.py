@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from transformers.utils import is_torchvision_available
 
-from smart_train import SmartModel
+from smart_train import ScoringConfig, SmartModel
 from smart_train.export import export_model
 from tests.export.conftest import adapt
 from tests.models.conftest import make_model
@@ -41,7 +41,7 @@ def sentences(count):
 
 def base_of(family, folder):
     if family == "qwen3_vl_embedding":
-        model = make_model()
+        model = make_model(scoring=ScoringConfig(document_tokens="visual"))  # the quickstart's
     elif family == "text_encoder":
         model = SmartModel.from_config(encoder_folder(folder.with_name("source")), init_std=0.3)
     else:
