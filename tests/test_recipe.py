@@ -133,6 +133,7 @@ def fingerprint(**training: object) -> str:
         {"per_device_eval_batch_size": 3},
         {"per_device_train_batch_size": 3},  # counted over all processes, in the run's folder
         {"gradient_checkpointing": True},
+        {"activation_checkpointing": True},
     ],
 )
 def test_fingerprint_ignores_where_and_how_a_run_is_recorded(change: dict) -> None:

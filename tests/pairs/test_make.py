@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from smart_train.cli import main
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.pairs import PairSettings, make_pairs
+from tests.command import call
 from tests.pairs.conftest import SUBJECTS, write_manual
 from tests.pdf_files import locked_pdf, make_pdf
 
@@ -185,25 +184,15 @@ def test_pages_that_all_say_the_same_give_no_pairs(tmp_path: Path) -> None:
         make_pairs(tmp_path, tmp_path / "made", SETTINGS)
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`smart-train make-pairs ARGUMENTS` in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["smart-train", "make-pairs", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
-
-
 def test_the_command_says_what_it_made_and_what_it_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_manual(tmp_path / "pdf" / "only.pdf", "only")
     (tmp_path / "pdf" / "broken.pdf").write_text("")
     arguments = (tmp_path / "pdf", "--output", tmp_path / "made", "--dpi", 40)
-    assert command(monkeypatch, *arguments) == 2
+    assert call(monkeypatch, "make-pairs", *arguments) == 2
     assert "broken.pdf: cannot be read as PDF" in capsys.readouterr().err
-    assert command(monkeypatch, *arguments, "--on-error", "skip") == 0
+    assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
     out = capsys.readouterr().out
     for expected in (
         "left out: ",
@@ -213,5 +202,5 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
         "WARNING: there is one document only",
     ):
         assert expected in out
-    assert command(monkeypatch, *arguments, "--on-error", "skip") == 0
+    assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
     assert "made already, with these files and settings" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from smart_train.cli import main
 from smart_train.errors import DataError, EndpointError
 from smart_train.pairs import ChatEndpoint, Estimate, PairSettings, VisionWriter, make_pairs
 from smart_train.pairs.vision import read_queries
+from tests.command import call
 from tests.pairs.chat_server import ChatServer, Planted, said
 from tests.pdf_files import make_pdf
 
@@ -192,27 +191,18 @@ def test_prompts_of_ones_own(server: ChatServer, tmp_path: Path) -> None:
         writer(server, prompt=tmp_path / "nowhere.md")
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["smart-train", "make-pairs", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
-
-
 def test_the_command_estimates_first_and_takes_the_key_from_its_variable(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ChatServer(key="sk-secret") as server:
         arguments = [scans, "--output", tmp_path / "made", "--dpi", 40, "--endpoint", server.url, "--model", "seer"]
-        assert command(monkeypatch, *arguments) == 2
+        assert call(monkeypatch, "make-pairs", *arguments) == 2
         captured = capsys.readouterr()
         assert "5 requests for 6 pages" in captured.out and "nobody is there to agree" in captured.err
-        assert command(monkeypatch, *arguments, "--yes") == 2
+        assert call(monkeypatch, "make-pairs", *arguments, "--yes") == 2
         assert "it wants a key, and none was given" in capsys.readouterr().err
         monkeypatch.setenv("SMART_TRAIN_API_KEY", "sk-secret")
-        assert command(monkeypatch, *arguments, "--yes", "--prices", 1, 2) == 0
+        assert call(monkeypatch, "make-pairs", *arguments, "--yes", "--prices", 1, 2) == 0
         out = capsys.readouterr().out
         for expected in (
             "at the prices given",
@@ -222,5 +212,5 @@ def test_the_command_estimates_first_and_takes_the_key_from_its_variable(
             assert expected in out
         assert "sk-secret" not in out
     for wrong in (["--endpoint", "http://host/v1"], ["--model", "seer"], ["--prices", 1, 2]):
-        assert command(monkeypatch, scans, "--output", tmp_path / "other", *wrong) == 2
+        assert call(monkeypatch, "make-pairs", scans, "--output", tmp_path / "other", *wrong) == 2
         assert "--endpoint" in capsys.readouterr().err

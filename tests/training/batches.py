@@ -14,6 +14,19 @@ from smart_train.training import GradientCaching, TrainingModule
 from smart_train.types import Example, ModelInput
 from tests.models.conftest import TINY
 
+# TrainingArguments of two steps of plain descent, whose weights show the gradients.
+TWO_PLAIN_STEPS = {
+    "max_steps": 2,
+    "optim": "sgd",
+    "learning_rate": 0.1,
+    "max_grad_norm": 0.0,
+    "use_cpu": True,
+    "remove_unused_columns": False,
+    "report_to": "none",
+    "save_strategy": "no",
+    "disable_tqdm": True,
+    "dataloader_pin_memory": False,
+}
 SIZES = [(96, 64), (64, 64), (128, 64)]
 WORDS = ["revenue", "growth of the second quarter", "map", "who signed the annex and when did they sign it"]
 

@@ -17,7 +17,7 @@ from smart_train.data import PairCollator
 from smart_train.training import GradientCaching, SmartTrainer, engines
 from smart_train.training.grad_cache import average_gradients
 from tests.runs import skip_without_engine
-from tests.training.batches import example, tiny, training_module
+from tests.training.batches import TWO_PLAIN_STEPS, example, tiny, training_module
 
 ROWS_PER_STEP = 4
 # way of training, objective, caching, batches accumulated. Documents differ in kind, so that some chunks have no image
@@ -56,21 +56,12 @@ def trained(
     arguments = engines.arguments(
         strategy,
         {
+            **TWO_PLAIN_STEPS,
             "output_dir": str(folder),
             "per_device_train_batch_size": ROWS_PER_STEP // ranks,
             "gradient_accumulation_steps": accumulation,
-            "max_steps": 2,
-            "optim": "sgd",
-            "learning_rate": 0.1,
-            "max_grad_norm": 0.0,
-            "use_cpu": True,
-            "remove_unused_columns": False,
-            "report_to": "none",
-            "save_strategy": "no",
-            "disable_tqdm": True,
             "logging_steps": 1,
             "train_sampling_strategy": "sequential" if case.startswith("apart") else "random",
-            "dataloader_pin_memory": False,
         },
     )
     order = APART if case.startswith("apart") else range(2 * ROWS_PER_STEP * accumulation)

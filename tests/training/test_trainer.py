@@ -17,6 +17,7 @@ from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
 from smart_train.training import SmartTrainer, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.resources import training_knobs
 from tests.training.batches import example, tiny, training_module
 
 
@@ -131,3 +132,19 @@ def test_a_signal_ends_training_with_the_step_saved(tmp_path: Path) -> None:
         made.train()
     assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "absent"),
+    [
+        ("lora", {}, ()),
+        ("full", {}, ("model.quantization",)),
+        ("lora", {"activation_checkpointing": True}, ("training.gradient_checkpointing",)),
+        ("projection", {}, ("training.gradient_checkpointing",)),
+    ],
+)
+def test_only_keys_that_the_run_can_turn_are_named(mode: str, options: dict, absent: tuple, tmp_path: Path) -> None:
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", **options)
+    said = "\n".join(training_knobs(args, training_module(tiny(mode), "late")))
+    for key in ("gradient_caching.mini_batch_size", "training.gradient_checkpointing", "model.quantization"):
+        assert (key in said) == (key not in absent)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from smart_train.cli import main
+from tests.command import call
 from tests.runs import recipe_values, write_rows
 
 
@@ -19,15 +19,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
-    def call(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["smart-train", "validate-data", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            return end.code or 0
-        return 0
-
-    return call
+    return partial(call, monkeypatch, "validate-data")
 
 
 def test_a_recipe(run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
