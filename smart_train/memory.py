@@ -22,17 +22,11 @@ from smart_train import build
 from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe
+from smart_train.training.engines import SHARDED
 
 FP32 = 4
 # 4 bits, an 8-bit scale per 64 weights, and an fp32 scale per 256 of those (arXiv 2305.14314, section 3); 8 bits.
 QUANTIZED_BYTES = {"4bit": 0.5 + 1 / 64 + 4 / (64 * 256), "8bit": 1.0}
-# What each strategy spreads over the processes.
-SHARDED = {
-    "zero1": {"optimiser"},
-    "zero2": {"optimiser", "gradients"},
-    "zero3": {"optimiser", "gradients", "weights"},
-    "fsdp2": {"optimiser", "gradients", "weights"},
-}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -147,7 +148,7 @@ def _evaluate(
     if on_main(saved.is_file):
         return on_main(lambda: EvaluationResult.load(saved))
     console.print(f"Evaluating {when} training ...")
-    with memory_advice(f"evaluation {when} training", evaluation_knobs(evaluator)):
+    with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator)):
         result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
     return result

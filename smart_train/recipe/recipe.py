@@ -48,6 +48,7 @@ _NOT_THE_MATHEMATICS_PREFIXES = (
     "dataloader_",
     "trackio_",
     "ddp_",
+    "activation_checkpointing",
     "gradient_checkpointing",
 )
 _DATALOADER_MATHEMATICS = "dataloader_drop_last"

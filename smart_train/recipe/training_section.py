@@ -42,6 +42,8 @@ _ONE_VALUE = {
     "auto_find_batch_size": (False, "a smaller batch has fewer candidates per query, which is another loss"),
     "deepspeed": (None, "distributed.strategy chooses how a run is spread"),
     "fsdp": (None, "distributed.strategy chooses how a run is spread"),
+    "push_to_hub": (False, "nothing is published unverified: hub.repo_id, and hub.checkpoints while the run goes on"),
+    "enable_jit_checkpoint": (False, "a run saves by itself when SIGTERM comes, on all ranks at the same step"),
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
 }
 

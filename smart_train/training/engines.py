@@ -34,7 +34,13 @@ from smart_train.distributed import is_main
 from smart_train.errors import RunError
 
 ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
-SHARDED = (*ZERO_STAGES, "fsdp2")  # strategies under which some of a model's state lies on other ranks
+# Strategies under which some of a model's state lies on other ranks, and which.
+SHARDED = {
+    "zero1": ("optimiser",),
+    "zero2": ("optimiser", "gradients"),
+    "zero3": ("optimiser", "gradients", "weights"),
+    "fsdp2": ("optimiser", "gradients", "weights"),
+}
 DEFAULT_TIMEOUT = 1800  # seconds, TrainingArguments' own
 _USES = {"deepspeed": "ACCELERATE_USE_DEEPSPEED", "fsdp": "ACCELERATE_USE_FSDP"}
 

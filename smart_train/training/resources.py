@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError
 from smart_train.evaluation import RetrievalEvaluator
-from smart_train.training.grad_cache import GradientCaching
+from smart_train.training.module import TrainingModule
 
 _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")
 _WRITER = ("PytorchStreamWriter", "inline_container", "unexpected pos")  # torch.save when the disk takes no more
@@ -26,22 +27,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_advice(doing: str, knobs: list[str]) -> Iterator[None]:
-    """Turns an allocation that fails inside into a RunError that names `knobs`, most effective first."""
+def memory_advice(doing: str, knobs: Callable[[], list[str]]) -> Iterator[None]:
+    """Turns an allocation that fails inside into a RunError that names `knobs`, most effective first. They are asked
+    for then, and not at every step."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         first_line = str(error).strip().split("\n")[0]
-        lines = "".join(f"\n  - {knob}" for knob in knobs)
+        lines = "".join(f"\n  - {knob}" for knob in knobs())
         raise RunError(f"{doing}: out of memory ({first_line}). Any of these needs less:{lines}") from error
 
 
-def training_knobs(args: TrainingArguments, caching: GradientCaching | None) -> list[str]:
+def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]:
     """Recipe keys that lower a training step's memory, with values to try, by how much they usually give."""
     knobs = []
-    batch = args.per_device_train_batch_size
+    batch, caching, model = args.per_device_train_batch_size, module.caching, module.model
     if caching is None:
         knobs.append(
             f"gradient_caching.mini_batch_size={max(1, batch // 4)}: the same loss and candidates, one forward more"
@@ -50,12 +52,13 @@ def training_knobs(args: TrainingArguments, caching: GradientCaching | None) -> 
         value = getattr(caching, name, None)
         if value is not None and value > 1:
             knobs.append(f"gradient_caching.{name}={value // 2} (is {value}): the same loss and candidates")
-    if not args.gradient_checkpointing:
+    if not (args.activation_checkpointing or model.backbone_frozen):
         knobs.append("training.gradient_checkpointing=true: the same loss, about a third slower")
     knobs.append("model.max_pixels lower: fewer tokens of every page")
     if batch > 1:
         knobs.append(f"training.per_device_train_batch_size={batch // 2} (is {batch}): fewer candidates of every query")
-    knobs.append("model.quantization=4bit: the frozen weights in an eighth to a quarter of their memory")
+    if model.quantization is None and (model.backbone_frozen or isinstance(model.backbone, PeftModel)):
+        knobs.append("model.quantization=4bit: the frozen weights in an eighth to a quarter of their memory")
     return knobs
 
 

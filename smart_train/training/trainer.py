@@ -165,7 +165,7 @@ class SmartTrainer(Trainer):
         if self.strategy == "zero3" and not self._accumulating:
             drop_stale_gradients(self.deepspeed)
         self._accumulating = not self.accelerator.sync_gradients
-        knobs = training_knobs(self.args, self.module.caching)
+        knobs = partial(training_knobs, self.args, self.module)
         with memory_advice(f"step {self.state.global_step + 1}", knobs):
             if self.module.caching is not None and self.strategy in SHARDED:
                 return self._cached_step(model, inputs)
@@ -202,7 +202,7 @@ class SmartTrainer(Trainer):
         """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`."""
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
-        with memory_advice("evaluation", evaluation_knobs(self.evaluator)):
+        with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator)):
             self.last_result = self.evaluator(self.module.model)
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log(dict(metrics))
