@@ -28,7 +28,7 @@ from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import locate, read_config
+from smart_train.models.storage import config_for, locate
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, engines
@@ -127,8 +127,10 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     drawn = recipe.model.from_config
     saved = SmartConfig.read(folder)
     family_class = find_family(recipe.model.family or saved.family, folder)
-    trusted = recipe.model.trust_remote_code and family_class.runs_own_code
-    config = read_config(folder, overrides=drawn.overrides if drawn else None, trust_remote_code=trusted)
+    overrides = drawn.overrides if drawn else None
+    config, trusted = config_for(
+        folder, family_class, overrides=overrides, trust_remote_code=recipe.model.trust_remote_code
+    )
     family = family_class(
         str(folder),
         scoring=family_class.scoring_of(scoring(recipe), saved.scoring),

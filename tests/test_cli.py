@@ -18,6 +18,7 @@ from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import Recipe, load_recipe
+from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
@@ -275,8 +276,20 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     for words in ("backbone", "qwen3_vl_embedding", "late_weight 1.0", "numbers in", "F32"):
         assert words in ended.out
     bare = run("inspect", TINY).out
-    for words in ("none: for model.from_config", "qwen3_vl_embedding", "query_tokens content"):
+    for words in ("none: for model.from_config", "qwen3_vl_embedding", "query_tokens content", "at most 8,192 tokens"):
         assert words in bare
+    assert r"matches the given query.<|im_end|>\n<|im_start|>user\nTEXT<|im_end|>" in bare
+    e5 = encoder_folder(
+        tmp_path / "e5",
+        pooling={"pooling_mode": "mean"},
+        settings={"prompts": {"query": "query: ", "passage": "passage: "}},
+    )
+    said = run("inspect", e5).out
+    assert re.search(
+        r'a query +"query: TEXT"\na document +"passage: TEXT"\npooling +mean\nlength +at most 64 tok', said
+    )
+    (e5 / "1_Pooling" / "config.json").unlink()
+    assert re.search(r"prompts +not known \(.*1_Pooling.config.json: missing", run("inspect", e5).out)
     gme = vision_folder(tmp_path / "gme", "qwen2_vl")
     assert "not known" in run("inspect", gme).out and "set model.family" in run("inspect", gme).out
     (gme / "gme_inference.py").touch()

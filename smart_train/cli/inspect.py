@@ -12,6 +12,7 @@ from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
 
 if TYPE_CHECKING:
+    from smart_train.models import Family
     from smart_train.models.smart_config import SmartConfig
     from smart_train.scoring import ScoringConfig
 
@@ -69,8 +70,8 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     elif (path / WEIGHTS_NAME).is_file() and not (path / "config.json").is_file():
         kind = "token projection"
     config = SmartConfig.read(path)
-    family, scoring = _read_by(path, config)
-    rows = [("model", kind), ("family", family)]
+    family, named, scoring = _read_by(path, config)
+    rows = [("model", kind), ("family", named)]
     if config.base:
         rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
     if (path / CONFIG_NAME).is_file():
@@ -80,6 +81,8 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in scoring.to_dict().items())))
     prompts = {name: value for name, value in config.prompts.to_dict().items() if value is not None}
     rows += [(name, str(value)) for name, value in prompts.items()]
+    if family is not None and config.base is None:
+        rows += _reading_rows(path, config, family)
     for file in weights:
         with safe_open(file, framework="pt") as tensors:
             slices = [tensors.get_slice(name) for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
@@ -89,19 +92,35 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     return rows if weights else [*rows, ("weights", "none: for model.from_config")]
 
 
-def _read_by(path: Path, config: SmartConfig) -> tuple[str, ScoringConfig | None]:
-    """The family that reads the folder and how it scores: as saved, else as the files show, else what is missing."""
+def _read_by(path: Path, config: SmartConfig) -> tuple[type[Family] | None, str, ScoringConfig | None]:
+    """The family that reads the folder, in words too, and how it scores: as saved, else as the files show, else what is
+    missing."""
     from smart_train.models import find_family, get_family
 
     if config.family is not None:
-        return config.family, get_family(config.family).scoring_of(None, config.scoring)
+        family = get_family(config.family)
+        return family, family.name, family.scoring_of(None, config.scoring)
     if config.base is not None:
-        return "its base's", None
+        return None, "its base's", None
     try:
         family = find_family(None, path)
     except ModelError as error:
-        return f"not known ({error})", None
-    return family.name, family.default_scoring
+        return None, f"not known ({error})", None
+    return family, family.name, family.default_scoring
+
+
+def _reading_rows(path: Path, config: SmartConfig, family_class: type[Family]) -> list[tuple[str, str]]:
+    """What the model sees where a text says TEXT, and what of its states it pools."""
+    from smart_train.models.text import TextFamily
+    from smart_train.types import ModelInput
+
+    family = family_class(str(path), scoring=family_class.scoring_of(None, config.scoring), prompts=config.prompts)
+    try:
+        seen = [(f"a {role}", json.dumps(family.render(ModelInput("TEXT"), role))) for role in ("query", "document")]
+        pooling = [("pooling", family.pooling)] if isinstance(family, TextFamily) else []
+        return [*seen, *pooling, ("length", f"at most {family.max_length:,} tokens")]
+    except ModelError as error:
+        return [("prompts", f"not known ({error})")]
 
 
 def _size(shape: list[int]) -> int:

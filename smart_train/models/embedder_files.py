@@ -20,6 +20,8 @@ LIMITS = "sentence_bert_config.json"
 _PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 # `pooling_mode` of today, and the older flag of the same meaning.
 _POOLING = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens", "lasttoken": "pooling_mode_lasttoken"}
+# Scores that depend on vectors' lengths; of vectors of length one, these rank as the cosine does.
+_OF_LENGTH = ("dot", "dot_score", "euclidean")
 _HARMLESS = ("Transformer", "Pooling", "Normalize", "Dropout")  # Dropout does nothing once a model is trained
 
 
@@ -29,12 +31,14 @@ class EmbedderFiles:
 
     Attributes:
         pooling: "cls", "mean" or "last". query_prompt, document_prompt: prefixes, verbatim.
+        prompts: every prefix in the folder, in its order, whatever it is for.
         max_length: longest input in tokens, special ones included. lower_case: whether text is lower-cased first.
     """
 
     pooling: str | None = None
     query_prompt: str | None = None
     document_prompt: str | None = None
+    prompts: tuple[str, ...] = ()
     max_length: int | None = None
     lower_case: bool = False
 
@@ -49,7 +53,7 @@ class EmbedderFiles:
         folder = Path(folder)
         modules = _modules(folder)
         settings = read_json(folder / SETTINGS) or {}
-        if settings.get("similarity_fn_name") in ("dot", "dot_score") and "Normalize" not in modules:
+        if settings.get("similarity_fn_name") in _OF_LENGTH and "Normalize" not in modules:
             raise ModelError(
                 f"{folder / SETTINGS}: similarity_fn_name is {settings['similarity_fn_name']!r} without a Normalize "
                 "module; the SMART score is a cosine and would rank otherwise than this model was trained to"
@@ -67,6 +71,7 @@ class EmbedderFiles:
             pooling=None if pooling is None else _pooling(folder / pooling / "config.json"),
             query_prompt=found["query"],
             document_prompt=found["document"],
+            prompts=tuple(prompts.values()),
             max_length=limits.get("max_seq_length"),
             lower_case=bool(limits.get("do_lower_case")),
         )

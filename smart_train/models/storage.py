@@ -93,8 +93,7 @@ def load_model(
             "give it prompts that it has never seen. Leave the family out"
         )
     family_class = find_family(family or inherited.family, base_folder)
-    trusted = trust_remote_code and family_class.runs_own_code
-    config = read_config(base_folder, trust_remote_code=trusted)
+    config, trusted = config_for(base_folder, family_class, trust_remote_code=trust_remote_code)
     if projection is None and (folder / heads.CONFIG_NAME).is_file():
         projection = folder
     stored = None if projection is None else read_projection(projection)
@@ -136,8 +135,7 @@ def model_from_config(
     located = locate(folder)
     saved = SmartConfig.read(located)
     family_class = find_family(family or saved.family, located)
-    trusted = trust_remote_code and family_class.runs_own_code
-    config = read_config(located, overrides=overrides, trust_remote_code=trusted)
+    config, trusted = config_for(located, family_class, overrides=overrides, trust_remote_code=trust_remote_code)
     for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
@@ -150,6 +148,30 @@ def model_from_config(
     )
     reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()
+
+
+def config_for(
+    folder: Path, family: type[Family], *, overrides: dict[str, Any] | None = None, trust_remote_code: bool
+) -> tuple[Any, bool]:
+    """The configuration in `folder` with `overrides` applied, and whether code of its own is run for `family`.
+
+    Raises:
+        ModelError: as `read_config`; or the folder brings a model class of its own, which the user does not trust.
+    """
+    trusted = trust_remote_code and family.runs_own_code
+    config = read_config(folder, overrides=overrides, trust_remote_code=trusted)
+    stated = read_json(folder / "config.json") or {}
+    own_class = stated.get("auto_map", {}).get("AutoModel")
+    # transformers would take its class of that name without a word, whose states may not be those that the model was
+    # trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
+    if own_class and family.runs_own_code and not trusted and "is_causal" not in stated:
+        raise ModelError(
+            f"{folder}: this model was made with a class of its own ({own_class} in config.json), and transformers' "
+            f"for model_type {config.model_type!r} may read texts otherwise: read that code, then set "
+            "trust_remote_code (model.trust_remote_code: true in a recipe). If transformers' class is the right one, "
+            "take auto_map out of config.json"
+        )
+    return config, trusted
 
 
 def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_remote_code: bool = False) -> Any:

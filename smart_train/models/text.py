@@ -54,10 +54,20 @@ class TextFamily(Family):
         return self.files.pooling or self.default_pooling
 
     @cached_property
+    def backbone_settings(self) -> dict[str, Any]:
+        """The content of the folder's config.json, as it stands there."""
+        return read_json(Path(self.folder, "config.json")) or {}
+
+    @property
+    def positions(self) -> int:
+        """How many tokens the backbone has positions for."""
+        return self.backbone_settings.get("max_position_embeddings") or self.default_max_length
+
+    @cached_property
     def max_length(self) -> int:
-        """The run's limit, else the folder's, else the tokenizer's; never beyond the backbone's positions."""
-        config = read_json(Path(self.folder, "config.json")) or {}
-        bound = min(self.tokenizer.model_max_length, config.get("max_position_embeddings") or self.default_max_length)
+        """The run's limit, else the folder's, else the family's; never beyond the tokenizer's limit or the backbone's
+        positions."""
+        bound = min(self.tokenizer.model_max_length, self.positions)
         asked = self.prompts.max_length
         if asked is not None and asked > bound:
             raise ModelError(f"model.max_length {asked}: the model in {self.folder} reads at most {bound} tokens")

@@ -3,13 +3,17 @@
 Sources: Qwen3-Embedding's card and its repository's example (`Instruct: {task}` and `Query:{text}` on two lines before
 queries, nothing before documents, the last token pooled, the default task below); its maintainers on the closing token
 (github.com/QwenLM/Qwen3-Embedding, issues 54 and 122: `<|endoftext|>`, appended by the tokenizer since June 2025, by
-the caller before). E5-Mistral and GTE-Qwen2 write a space after `Query:`; their folders' own prompts say so.
+the caller before). The cards of E5-Mistral, SFR-Embedding-Mistral, Linq-Embed-Mistral and GTE-Qwen2 write a space after
+`Query:`; so do the prompts in the folders of the first and the last (E5-Mistral has one for each task there, and calls
+none of them "query"). GTE-Qwen2 attends both ways (its card; `is_causal` in its config.json).
 """
 
 from __future__ import annotations
 
 import re
 from functools import cached_property
+
+from torch import nn
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Features, Role
@@ -27,16 +31,27 @@ class TextDecoder(TextFamily):
     model_types = ("qwen3", "qwen2", "mistral", "llama")
     lora_targets = r".*layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     default_pooling = "last"
-    default_max_length = 8192
 
     def prefix(self, item: ModelInput, role: Role) -> str:
-        task, prompt = self.instruction(item, role), self.files.query_prompt
-        if task is not None:
-            spaced = prompt is not None and re.search(r"Query: $", prompt)
-            return f"Instruct: {task}\nQuery:{' ' if spaced else ''}" if task else ""
-        if role == "document":
-            return self.files.document_prompt or ""
-        return f"Instruct: {TASK}\nQuery:" if prompt is None else prompt
+        task, files = self.instruction(item, role), self.files
+        if task is None and role == "document":
+            return files.document_prompt or ""
+        # A folder whose prompts are of another kind, none of them for queries, has no use for this one.
+        if task is None and (files.query_prompt is not None or (files.prompts and not self.query_marks)):
+            return files.query_prompt or ""
+        task = TASK if task is None else task
+        return f"Instruct: {task}\n{self.query_mark}" if task else ""
+
+    @property
+    def query_mark(self) -> str:
+        """`Query:` with or without a space after it: as the folder's prompts have it, else as the cards do."""
+        qwen3 = self.backbone_settings.get("model_type") == "qwen3"
+        return next(iter(self.query_marks), "Query:" if qwen3 else "Query: ")
+
+    @property
+    def query_marks(self) -> list[str]:
+        """How each of the folder's prompts ends that instructs in this way."""
+        return [match[0] for prompt in self.files.prompts if (match := re.search(r"Query: ?$", prompt))]
 
     @cached_property
     def closing_id(self) -> int | None:
@@ -48,6 +63,14 @@ class TextDecoder(TextFamily):
         if tokenizer.eos_token_id is None:
             raise ModelError(f"{self.folder}: the tokenizer has no eos_token to close a text with")
         return tokenizer.eos_token_id
+
+    def fit_backbone(self, backbone: nn.Module) -> None:
+        # transformers' masks follow the configuration; flash attention, which is given none, asks every layer.
+        if getattr(backbone.config, "is_causal", True):
+            return
+        for module in backbone.modules():
+            if hasattr(module, "is_causal"):
+                module.is_causal = False
 
     def tokenize(self, texts: list[str]) -> Features:
         if self.closing_id is None:

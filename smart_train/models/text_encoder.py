@@ -15,6 +15,12 @@ from smart_train.models.family import Role
 from smart_train.models.text import TextFamily
 from smart_train.types import ModelInput
 
+_USUAL_POSITIONS = 512  # of every such class, where config.json leaves them out
+# These number a text's tokens from the padding token's id + 1 on: of 514 positions a text has 512. MPNet's class takes
+# 1 for that id whatever config.json says; for the others 1 is what is not said.
+_COUNT_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet")
+_PADDING_ID = 1
+
 
 class TextEncoder(TextFamily):
     """An instruction is a prefix, verbatim: the input's own, else the run's, else the folder's prompt, else nothing."""
@@ -38,7 +44,6 @@ class TextEncoder(TextFamily):
         r"q_lin|k_lin|v_lin|out_lin|lin1|lin2|Wqkv|Wi|Wo)"
     )
     default_pooling = "mean"
-    default_max_length = 512
     # The classifier's pooler, and the heads that guess masked words: BERT's, RoBERTa's, DistilBERT's, ELECTRA's,
     # DeBERTa's and ModernBERT's.
     unused_weights = (
@@ -55,6 +60,15 @@ class TextEncoder(TextFamily):
         "head.",
         "decoder.",
     )
+
+    @property
+    def positions(self) -> int:
+        settings = self.backbone_settings
+        count = settings.get("max_position_embeddings") or _USUAL_POSITIONS
+        kind = settings.get("model_type")
+        if kind not in _COUNT_FROM_PADDING:
+            return count
+        return count - 1 - (_PADDING_ID if kind == "mpnet" else settings.get("pad_token_id", _PADDING_ID))
 
     def prefix(self, item: ModelInput, role: Role) -> str:
         chosen = self.instruction(item, role)

@@ -10,7 +10,8 @@ from transformers import BertModel, dynamic_module_utils
 
 from smart_train import SmartModel, build
 from smart_train.errors import ModelError
-from tests.models.text_folders import encoder_folder
+from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.vision_folders import vision_folder
 from tests.runs import tiny_recipe
 
 CODE = """
@@ -76,3 +77,32 @@ def test_a_plan_of_it_is_made_on_the_same_terms(house, tiny_data, tmp_path):
     assert type(build.skeleton(trusted, folder).backbone).__name__ == "HouseModel"
     with pytest.raises(ModelError, match="needs Python code of its own"):
         build.skeleton(tiny_recipe(tiny_data, tmp_path / "run", model=start), folder)
+
+
+@pytest.fixture
+def borrowed(tmp_path):
+    """A Qwen2 whose folder says that its own class, of a name that transformers has too, made its embeddings."""
+    folder = decoder_folder(tmp_path / "gte", "Qwen2")
+    settings = json.loads((folder / "config.json").read_text())
+    settings["auto_map"] = {"AutoModel": "modeling_qwen.Qwen2Model", "AutoModelForCausalLM": "modeling_qwen.Other"}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_class_of_its_own_is_not_quietly_replaced_by_one_of_transformers(borrowed):
+    with pytest.raises(ModelError, match=r"class of its own \(modeling_qwen.Qwen2Model in config.json\).*auto_map"):
+        SmartModel.from_config(borrowed)
+    settings = json.loads((borrowed / "config.json").read_text())
+    (borrowed / "config.json").write_text(json.dumps(settings | {"is_causal": False}))  # as GTE-Qwen2's says
+    assert not SmartModel.from_config(borrowed).config.is_causal
+    settings.pop("auto_map")
+    (borrowed / "config.json").write_text(json.dumps(settings))
+    SmartModel.from_config(borrowed)
+
+
+def test_a_vision_language_folder_wraps_a_class_of_transformers(tmp_path):
+    folder = vision_folder(tmp_path / "gme", "qwen2_vl")
+    settings = json.loads((folder / "config.json").read_text())
+    settings |= {"architectures": ["GmeQwen2VL"], "auto_map": {"AutoModel": "modeling_gme_qwen2vl.GmeQwen2VL"}}
+    (folder / "config.json").write_text(json.dumps(settings))
+    assert type(SmartModel.from_config(folder, family="gme").backbone).__name__ == "Qwen2VLModel"

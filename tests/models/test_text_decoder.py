@@ -1,5 +1,6 @@
 """Decoder text embedders: the task before queries, the closing token, the last token pooled."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,46 @@ def tokens(model, text, role="document"):
 def test_query_prompt(make, prompt, instruction, expected):
     model = make(settings={"prompts": {"query": prompt, "document": ""}} if prompt else None)
     assert model.family.render(ModelInput("why", instruction=instruction), "query") == expected
+
+
+E5_MISTRAL = {  # of its folder; none is called "query"
+    "web_search_query": f"Instruct: {TASK}\nQuery: ",
+    "sts_query": "Instruct: Retrieve semantically similar text.\nQuery: ",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "prompts", "expected"),
+    [
+        ("Mistral", E5_MISTRAL, f"Instruct: {TASK}\nQuery: why"),
+        ("Mistral", {}, f"Instruct: {TASK}\nQuery: why"),  # SFR-Embedding-Mistral's and Linq-Embed-Mistral's cards
+        ("Qwen2", {"query": f"Instruct: {TASK}\nQuery: "}, f"Instruct: {TASK}\nQuery: why"),  # GTE-Qwen2
+        ("Qwen3", {"query": f"Instruct: {TASK}\nQuery:", "document": ""}, f"Instruct: {TASK}\nQuery:why"),
+        ("Qwen2", {"nl2code_query": "Find the code:\n", "nl2code_document": "Code:\n"}, "why"),  # jina-code-embeddings
+    ],
+)
+def test_published_prompts(make, kind, prompts, expected):
+    family = make(kind, settings={"prompts": prompts, "default_prompt_name": None}).family
+    assert family.render(ModelInput("why"), "query") == expected
+    spaced = "Query: why" if kind != "Qwen3" else "Query:why"
+    assert family.render(ModelInput("why", instruction="Seek"), "query") == f"Instruct: Seek\n{spaced}"
+    assert family.render(ModelInput("page"), "document") == "page"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decoder_that_looks_both_ways_does_so_in_every_kind_of_attention(make, tmp_path, kind):
+    folder = Path(make(kind).family.folder)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "is_causal": False}))
+    states = []
+    for attention in ("eager", "sdpa"):
+        model = SmartModel.from_config(folder, init_std=0.1, attn_implementation=attention)
+        layers = [module for module in model.backbone.modules() if hasattr(module, "is_causal")]
+        assert len(layers) == 2 and not any(layer.is_causal for layer in layers)  # what flash attention goes by
+        first = [model.encode_document(text).tokens[0][0] for text in ("a page of red", "a page of green")]
+        assert not torch.allclose(*first, atol=1e-3)  # the first word knows of the last
+        states.append(first[0])
+    torch.testing.assert_close(*states, atol=1e-6, rtol=0)
 
 
 def test_document_is_bare_unless_an_instruction_is_given(make):

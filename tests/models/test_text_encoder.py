@@ -1,6 +1,8 @@
 """Encoder text embedders: what their folders say is done, on every architecture."""
 
+import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn import functional as F
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
-from smart_train.models import PromptConfig
+from smart_train.models import PromptConfig, get_family
 from smart_train.models.peft import adapted_modules, add_lora
 from smart_train.types import ModelInput
 from tests.models.text_folders import encoder_folder
@@ -120,6 +122,40 @@ def test_length_and_case_of_the_folder(make):
         _ = make(prompts=PromptConfig(max_length=65)).family.featurize([ModelInput("a")], "query")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_has_no_more_tokens_than_the_backbone_has_positions(make, kind):
+    model = make(kind, pooling=MEAN)
+    model.family.tokenizer.model_max_length = 10**30  # as tokenizers are saved that were told of no limit
+    # RoBERTa's line numbers tokens from the padding token's id + 1 on: MPNet's is 1, that of the others 0 here.
+    limit = 64 - {"MPNet": 2, "Roberta": 1, "XLMRoberta": 1}.get(kind, 0)
+    assert model.family.max_length == limit
+    assert model.family.featurize([ModelInput("cat " * 100)], "document")["input_ids"].shape == (1, limit)
+    model.encode_document(["cat " * 100, "cat"])
+
+
+def test_positions_of_published_roberta_folders(make):
+    folder = Path(make("XLMRoberta").family.folder)
+    settings = json.loads((folder / "config.json").read_text())
+    for given, expected in (({"max_position_embeddings": 514, "pad_token_id": 1}, 512), ({}, 510)):
+        kept = {key: settings[key] for key in ("model_type", "vocab_size")}
+        (folder / "config.json").write_text(json.dumps({**kept, **given}))
+        assert get_family("text_encoder")(str(folder), scoring=ScoringConfig(), prompts=PromptConfig()).positions == (
+            expected
+        )
+
+
+def test_without_a_file_of_limits_the_tokenizer_decides_as_sentence_transformers_has_it(make):
+    """Its version 6 keeps the limit in tokenizer_config.json alone: ModernBERT's 8,192 must not become BERT's 512."""
+    folder = Path(make("ModernBert", pooling=MEAN, limits={"transformer_task": "feature-extraction"}).family.folder)
+    for name, key, value in (
+        ("config", "max_position_embeddings", 8192),
+        ("tokenizer_config", "model_max_length", 2048),
+    ):
+        settings = json.loads((folder / f"{name}.json").read_text())
+        (folder / f"{name}.json").write_text(json.dumps({**settings, key: value}))
+    assert get_family("text_encoder")(str(folder), scoring=ScoringConfig(), prompts=PromptConfig()).max_length == 2048
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -127,7 +163,9 @@ def test_length_and_case_of_the_folder(make):
         ({"pooling": {**CLS, "pooling_mode_mean_tokens": True}}, "exactly one of"),
         ({"pooling": {**MEAN, "include_prompt": False}}, "include_prompt false"),
         ({"pooling": MEAN, "modules": ("Transformer", "Pooling", "Dense")}, "a Dense module changes the embedding"),
+        ({"pooling": {"pooling_mode_weightedmean_tokens": True}}, "weightedmean_tokens.*exactly one of cls, mean"),
         ({"pooling": MEAN, "settings": {"similarity_fn_name": "dot"}}, "similarity_fn_name is 'dot'"),
+        ({"pooling": MEAN, "settings": {"similarity_fn_name": "euclidean"}}, "similarity_fn_name is 'euclidean'"),
     ],
 )
 def test_folder_that_asks_for_another_score_is_refused(make, files, message):
