@@ -168,6 +168,13 @@ def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[st
     found = load_own_documents(source(section))
     if corpus is not None:
         split = None if Path(corpus).is_file() else section.split
-        changes = {"path": corpus, "split": split, "max_samples": None, "documents": None, "streaming": False}
+        changes = {
+            "path": corpus,
+            "split": split,
+            "max_samples": None,
+            "sample_seed": None,
+            "documents": None,
+            "streaming": False,
+        }
         found += load_documents(source(section, **changes))
     return found

@@ -6,7 +6,7 @@ Every message names the thing, its value and the rule it breaks, so that the tra
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SmartTrainError(ValueError):
@@ -56,6 +56,12 @@ class Interrupted(RunError):
     """A run was asked to stop from outside and did, with everything saved: the same command goes on from there."""
 
     status = 143  # what a shell reports of a process that SIGTERM ended
+
+
+def listing(problems: Sequence[str], shown: int = 20) -> str:
+    """The first `shown` problems, one an indented line, and how many more there are."""
+    more = [f"  ... and {len(problems) - shown} more"] if len(problems) > shown else []
+    return "\n".join([*(f"  {problem}" for problem in problems[:shown]), *more])
 
 
 def closest(name: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:

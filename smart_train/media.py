@@ -145,6 +145,9 @@ def as_model_input(value: Any) -> ModelInput:
     images = [*_as_list(value.get("image")), *_as_list(value.get("images"))]
     if value.get("text") is None and not images and value.get("video") is None:
         raise DataError(f"input with keys {sorted(value)}: has neither text nor image nor video")
+    for key in ("text", "instruction"):
+        if not isinstance(value.get(key), str | None):
+            raise DataError(f"input key {key!r}: {value[key]!r} is {type(value[key]).__name__}; it must be text")
     return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
 
 

@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from smart_train.data.rows import UNREADABLE, ExampleRows
-from smart_train.errors import DataError, MissingExtra
+from smart_train.data.references import UNREADABLE
+from smart_train.data.rows import ExampleRows
+from smart_train.errors import DataError, MissingExtra, listing
 from smart_train.media import verify_image
 from smart_train.types import Example, ModelInput
 from smart_train.video import verify_video
-
-SHOWN = 20
 
 
 @dataclass
@@ -34,7 +33,7 @@ class CheckReport:
         if not self.problems:
             return f"{self.total} rows"
         skipped = self.total - self.kept
-        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{_listing(self.problems)}"
+        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(self.problems)}"
 
 
 def check_examples(
@@ -74,10 +73,10 @@ def check_examples(
     if listed and on_error == "fail":
         raise DataError(
             f"{len(listed)} of {len(examples)} rows cannot be used (data.on_error: skip leaves them out):\n"
-            + _listing(listed)
+            + listing(listed)
         )
     if not kept:
-        raise DataError(f"no rows are left of {len(examples)}:\n{_listing(listed)}" if listed else "there are no rows")
+        raise DataError(f"no rows are left of {len(examples)}:\n{listing(listed)}" if listed else "there are no rows")
     report = CheckReport(total=len(examples), kept=len(kept), problems=listed)
     if not listed:
         return examples, report
@@ -169,10 +168,3 @@ def _decode(decode: Callable[[Any], None], reference: Any) -> str | None:
 
 def _is_empty(item: ModelInput) -> bool:
     return not item.images and item.video is None and not (item.text and item.text.strip())
-
-
-def _listing(problems: Sequence[str]) -> str:
-    lines = [f"  {problem}" for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"  ... and {len(problems) - SHOWN} more")
-    return "\n".join(lines)

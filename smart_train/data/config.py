@@ -22,11 +22,14 @@ class SourceConfig:
             `negatives` may name one column or a list of columns. "positional": by their order, as in
             sentence-transformers: query, positive, negatives.
         image_root: folder that relative image paths start from; default: the folder of the file. No path may leave it.
-        max_samples: use the first so many rows.
+        max_samples: use so many rows, the first ones unless `sample_seed` is given.
+        sample_seed: `max_samples` rows are drawn at random, by this number alone: the same rows wherever the source is
+            the same. They keep the order of the source.
         instruction: the queries' instruction, where a row has none of its own.
         documents: file or folder of the documents that rows name by id; text in `positive` and the negatives is then
             an id.
-        streaming: fetch no more of a Hub data set than the first `max_samples` rows.
+        streaming: fetch no more of a Hub data set than the first `max_samples` rows; with `sample_seed`, than a few
+            times as many, from all over the data set, of which `max_samples` are drawn.
         dpi: resolution at which pages of PDF files are rendered; None: 144.
     """
 
@@ -36,6 +39,7 @@ class SourceConfig:
     columns: Mapping[str, str | Sequence[str]] | str | None = None
     image_root: str | Path | None = None
     max_samples: int | None = None
+    sample_seed: int | None = None
     instruction: str | None = None
     documents: str | Path | None = None
     streaming: bool = False
@@ -46,6 +50,10 @@ class SourceConfig:
             raise DataError("data source: path is empty; name a file, a folder or a data set on the Hub")
         if self.max_samples is not None and self.max_samples < 1:
             raise DataError(f"data source {self.path}: max_samples is {self.max_samples}; it must be at least 1")
+        if self.sample_seed is not None and self.max_samples is None:
+            raise DataError(
+                f"data source {self.path}: sample_seed draws max_samples rows; say how many, as in max_samples: 1000"
+            )
         if self.dpi is not None and self.dpi < 1:
             raise DataError(f"data source {self.path}: dpi is {self.dpi}; it must be at least 1")
         if self.streaming and self.max_samples is None:
@@ -54,3 +62,8 @@ class SourceConfig:
                 "so their number must be known"
             )
         check_column_map(str(self.path), self.columns or {})
+
+    @property
+    def first_rows(self) -> int | None:
+        """After how many rows a reader may stop; None: it must read all, if only to draw some of them."""
+        return self.max_samples if self.sample_seed is None else None

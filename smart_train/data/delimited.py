@@ -32,7 +32,7 @@ def read_delimited(
         with path.open(encoding="utf-8-sig", newline="") as file, _long_cells():
             lines = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()], strict=True)
             header = next(lines, [])
-            _check_header(path, header)
+            _check_header(path, header, lines.dialect.delimiter)
             rows: list[Row | DataError] = []
             for cells in lines:
                 if max_rows is not None and len(rows) == max_rows:
@@ -48,9 +48,15 @@ def read_delimited(
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, header: list[str], delimiter: str) -> None:
     if not header:
         raise DataError(f"{path}: is empty; its first line must name the columns")
+    other = next((mark for mark in (";", "\t", ",", "|") if mark != delimiter and mark in header[0]), None)
+    if len(header) == 1 and other is not None:
+        raise DataError(
+            f"{path}: its first line is {header[0]!r}: columns of a {path.suffix} file are divided by {delimiter!r}, "
+            f"not by {other!r}; save it so"
+        )
     for name in header:
         if not name or header.count(name) > 1:
             raise DataError(

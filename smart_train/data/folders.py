@@ -11,11 +11,10 @@ from smart_train.data.config import SourceConfig
 from smart_train.data.files import read_file
 from smart_train.data.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.table import Table
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
 from smart_train.media import IMAGE_EXTENSIONS
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
-_SHOWN = 20
 
 
 def pairs_in(folder: Path) -> Path | None:
@@ -52,18 +51,14 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
             if max_rows is not None and len(rows) >= max_rows:
                 break
     if problems:
-        listed = [f"  {problem}" for problem in problems[:_SHOWN]]
-        more = [f"  ... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        raise DataError(
-            "\n".join([f"{path}: {len(problems)} PDF files cannot be read; mend or remove them:", *listed, *more])
-        )
+        raise DataError(f"{path}: {len(problems)} PDF files cannot be read; mend or remove them:\n{listing(problems)}")
     if not rows:
         raise DataError(f"{path}: holds neither images nor PDF files")
-    return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent)
+    return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)
 
 
 def read_pairs(folder: Path, file: Path, config: SourceConfig) -> Table:
     """The rows of the folder's pairs file, and the images and PDF pages beside it as their documents."""
-    table = read_file(file, config.max_samples, config.columns)
+    table = read_file(file, config.first_rows, config.columns)
     documents = read_pages(folder, config.dpi)
     return replace(table, folder=folder, documents=documents, source=str(file))

@@ -5,8 +5,10 @@ Images stay encoded: the library is told not to decode them, so that a worker de
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from datasets.exceptions import DatasetNotFoundError
 from smart_train.errors import DataError, did_you_mean
 
 BUILDERS = {".parquet": "parquet", ".json": "json"}
+_POOL = 4  # rows fetched for each that a streamed sample keeps
+_TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so one row of it costs as much as many
 
 
 def read_saved(path: Path, split: str | None) -> Dataset:
@@ -53,19 +57,29 @@ def read_hub(name: str, subset: str | None, split: str | None) -> Dataset:
         return _undecoded(load_dataset(name, subset, split=split))
 
 
-def stream_hub(name: str, subset: str | None, split: str | None, max_samples: int) -> Dataset:
-    """The first rows of a data set on the Hub, of which no more is downloaded. They are kept on disk, not in memory.
+def stream_hub(
+    name: str, subset: str | None, split: str | None, max_samples: int, sample_seed: int | None = None
+) -> Dataset:
+    """Rows of a data set on the Hub, of which little more is downloaded. They are kept on disk, not in memory.
+
+    Args:
+        max_samples: without a seed, the first so many rows.
+        sample_seed: gives `_POOL` times as many, read in pieces of `_TOGETHER` from places all over the data set: the
+            row groups of Parquet files, else its files. A data set sorted by source then shows all its sources.
 
     Raises: ConnectionError when the Hub is out of reach.
     """
     _check_split(name, split)
     with _on_hub(name):
         stream = load_dataset(name, subset, split=split, streaming=True)
-        features = stream.features
-        if features is not None:
-            stream = stream.cast(_encoded(features))
-        rows = stream.take(max_samples)
-        return _undecoded(Dataset.from_generator(_iterate, gen_kwargs={"rows": rows}, features=rows.features))
+        features = None if stream.features is None else _encoded(stream.features)
+        if sample_seed is not None and hasattr(stream, "reshard"):  # before datasets 4.6 a place is a whole file
+            stream = stream.reshard()
+        count = 1 if sample_seed is None else stream.num_shards
+        places = [stream] if count == 1 else [stream.shard(count, place) for place in range(count)]
+        places = [place if features is None else place.cast(features) for place in places]
+        wanted = {"limit": max_samples if sample_seed is None else _POOL * max_samples, "seed": sample_seed}
+        return _undecoded(Dataset.from_generator(_iterate, gen_kwargs={"places": places, **wanted}, features=features))
 
 
 def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Dataset] | None:
@@ -89,13 +103,29 @@ def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Data
     return {part: _undecoded(_likely_split(splits, f"{name}, {part}", split)) for part, splits in loaded.items()}
 
 
-def _iterate(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield from rows
+def _iterate(places: list[Iterable[dict[str, Any]]], limit: int, seed: int | None) -> Iterator[dict[str, Any]]:
+    """Up to `limit` rows: of a single place the first ones; of several, in an order drawn under `seed`, `_TOGETHER`
+    from each in turn, or as many as it takes to reach the limit in one round."""
+    together = max(_TOGETHER, -(-limit // len(places)))
+    streams = [iter(places[index]) for index in random.Random(seed).sample(range(len(places)), len(places))]
+    while streams and limit > 0:
+        going_on = []
+        for stream in streams:
+            wanted, taken = min(together, limit), 0
+            for row in islice(stream, wanted):
+                yield row
+                taken += 1
+            limit -= taken
+            if taken == wanted:
+                going_on.append(stream)
+        streams = going_on
 
 
 def _check_split(name: str, split: str | None) -> None:
     if split is None:
-        raise DataError(f"{name}: a data set on the Hub needs a split, for example split: train")
+        raise DataError(
+            f"{name}: no such file or folder here; as a data set on the Hub it needs a split, for example split: train"
+        )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, 
     rows: list[dict[str, Any] | DataError] = []
     numbers: list[int] = []
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines):
                 if max_rows is not None and len(rows) == max_rows:
                     break
@@ -27,7 +27,7 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, 
                     rows.append(_parse(line, f"{path}, row {number}"))
                     numbers.append(number)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error})") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     return rows, numbers
@@ -37,7 +37,7 @@ def _parse(line: str, where: str) -> dict[str, Any] | DataError:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        return DataError(f"{where}: not JSON ({error.msg} at column {error.colno})")
+        return DataError(f"{where}: not JSON ({error.msg} at column {error.colno}); a line must hold one whole object")
     if not isinstance(value, dict):
         return DataError(f"{where}: a line must hold an object with columns, not {type(value).__name__}")
     return value

@@ -11,6 +11,9 @@ from smart_train.data.pdf import read_pdf
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, VIDEO_EXTENSIONS, describe_image, names_video
 
+# Pages and pictures that nothing here can read as an image; their names are no text to be searched either.
+_NO_IMAGE = re.compile(r"[^\n]{1,250}\.(pdf|svg|eps|ps|heic|heif|avif|jp2|psd|djvu|docx?|pptx?|xlsx?)", re.IGNORECASE)
+UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 _PDF_PAGE = re.compile(r"(?P<file>[^\n]+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
 # PNG, JPEG, WebP, GIF and TIFF begin so when written in base64; no sentence does.
 _BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD|SUkqA|TU0AK)[A-Za-z0-9+/\s]{60,}={0,2}\s*")
@@ -41,7 +44,7 @@ class References:
             is_image: text that looks like nothing else is a path.
 
         Raises:
-            DataError: a path that leaves the root, or a page that its PDF file does not have.
+            DataError: a path that leaves the root, a page that its PDF file does not have, or a file that is no image.
         """
         if text.startswith((*URL_SCHEMES, "data:image/")):
             return text
@@ -50,6 +53,7 @@ class References:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
         if len(text) > 70 and _BASE64.fullmatch(text):
             return "data:image;base64," + "".join(text.split())
+        self._check_kind(text, where)
         return self._below_root(text, where) if is_image or _ends_in(text, IMAGE_EXTENSIONS) else None
 
     def locate_video(self, text: str, where: str, *, is_video: bool) -> str | Path | None:
@@ -75,11 +79,23 @@ class References:
             try:
                 self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
             except DataError as error:
-                raise DataError(f"{where}: {error}") from error
+                raise DataError(f"{where}: {error}; {UNREADABLE}") from error
         pages = self._pages[file]
         if not 1 <= number <= len(pages):
             raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
         return pages[number - 1]
+
+    def _check_kind(self, text: str, where: str) -> None:
+        """Raises DataError for what names a file without being an image: one word, or a file that is there."""
+        match = _NO_IMAGE.fullmatch(text)
+        if match is None or (len(text.split()) > 1 and not os.path.isfile(os.path.join(self.root, text))):
+            return
+        name = describe_image(text)
+        if match[1].lower() == "pdf":
+            raise DataError(f"{where}: {name} names a whole PDF file; name a page of it: {name}#page=1")
+        raise DataError(
+            f"{where}: {name} is no image that can be read; convert it to one of {', '.join(IMAGE_EXTENSIONS)}"
+        )
 
     def _below_root(self, reference: str, where: str) -> Path:
         """Links below the root may point anywhere, the path itself may not."""

@@ -12,14 +12,13 @@ from PIL import Image
 from smart_train.data.columns import Columns
 from smart_train.data.keys import default_id
 from smart_train.data.pdf import DPI
-from smart_train.data.references import References
+from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
 from smart_train.media import as_model_input
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]
-UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 
 
 class RowReader:
@@ -84,20 +83,30 @@ class RowReader:
         assert column is not None, "find_columns requires a query column for examples"
         if column not in raw:
             raise DataError(f"{where}: has no column {column!r}")
-        instruction = raw.get(self.columns.instruction) if self.columns.instruction else None
-        instruction = instruction or self.instruction
+        instruction = self._instruction(raw, where) or self.instruction
         value = raw[column]
         if value is None or isinstance(value, str):
             return ModelInput(text=value or "", instruction=instruction)
         if not isinstance(value, Mapping):
-            raise DataError(f"{where}, column {column!r}: {value!r} is {type(value).__name__}; a query must be text")
+            raise DataError(
+                f"{where}, column {column!r}: {value!r} is {type(value).__name__}; a query must be text, or a mapping "
+                "of text, image, video"
+            )
         item = self._read(value, f"{where}, column {column!r}", column)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
+
+    def _instruction(self, raw: RawRow, where: str) -> str | None:
+        value = raw.get(self.columns.instruction) if self.columns.instruction else None
+        if not isinstance(value, str | None):
+            kind = type(value).__name__
+            raise DataError(f"{where}, column {self.columns.instruction!r}: {value!r} is {kind}; it must be text")
+        return value
 
     def _positive(self, raw: RawRow, where: str) -> tuple[str, ModelInput]:
         column = self.columns.positive
         if raw.get(column) is None:
-            raise DataError(f"{where}: column {column!r} is {'null' if column in raw else 'missing'}")
+            state = "null" if column in raw else "missing"
+            raise DataError(f"{where}: column {column!r} is {state}; name a document there, or remove the row")
         return self._pair(raw[column], column, where, raw.get(self.columns.document_id or ""))
 
     def _negatives(self, raw: RawRow, column: str, where: str) -> list[tuple[str, ModelInput]]:
@@ -150,9 +159,7 @@ class RowReader:
             image = self.references.locate(value, where, is_image=column in ("image", "page_image"))
             return ModelInput(text=value) if image is None else ModelInput(images=(image,))
         if not isinstance(value, Mapping):
-            raise DataError(
-                f"{where}: {type(value).__name__} cannot be a document; expected an image path, URL, bytes or text"
-            )
+            raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
         if value.keys() == {"bytes", "path"}:
             return as_model_input(self._decoded_later(value, where))
         try:
@@ -190,6 +197,15 @@ class RowReader:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
+
+
+def _expected(value: Any) -> str:
+    """What to write in the place of a value that is no document."""
+    if isinstance(value, (list, tuple)):
+        return "write a row for each answer, or {images: [...]} for one document of several images"
+    if isinstance(value, int):
+        return "for ids, say in which file or folder the documents are: documents: PATH"
+    return "expected an image path, URL, bytes, text, or a mapping of these"
 
 
 class ExampleRows(Sequence[Example]):

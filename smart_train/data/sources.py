@@ -21,6 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from smart_train.data import candidates, folders, judged, vlm2vec
 from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import SourceConfig
@@ -28,7 +30,7 @@ from smart_train.data.files import EXTENSIONS, read_file
 from smart_train.data.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
-from smart_train.errors import DataError, did_you_mean
+from smart_train.errors import DataError, did_you_mean, listing
 from smart_train.media import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
 
@@ -43,10 +45,14 @@ def load_examples(config: SourceConfig) -> ExampleRows:
         ConnectionError: the Hub is out of reach.
     """
     table = _read(config)
-    if len(table.rows) == 0:
-        raise DataError(f"{_name(config, table)}: holds no rows")
+    _check_rows(config, table)
+    if table.of_pages:
+        raise DataError(
+            f"{_name(config, table)}: holds pages, but no queries; name them in {folders.PAIRS[0]} beside the pages "
+            "(columns query, positive), or make some: smart-train make-pairs"
+        )
     columns = find_columns(_name(config, table), table.columns, config.columns)
-    return _rows(config, table, columns, _documents(config, table))
+    return _sample(config, _rows(config, table, columns, _documents(config, table)))
 
 
 def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
@@ -57,7 +63,7 @@ def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
     """
     table = _read(config, prefer_pages=True)
     apart = _documents(config, table)
-    return (_document_rows(config, table) if apart is None else apart.rows).documents()
+    return (_sample(config, _document_rows(config, table)) if apart is None else apart.rows).documents()
 
 
 def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
@@ -74,9 +80,26 @@ def _document_rows(config: SourceConfig, table: Table) -> ExampleRows:
     """The rows of a table of documents; of the user's map only what says where those stand."""
     given = config.columns if isinstance(config.columns, Mapping) else {}
     given = {ours: theirs for ours, theirs in given.items() if ours in ("positive", "document_id")}
+    _check_rows(config, table)
+    return _rows(config, table, find_columns(_name(config, table), table.columns, given, query_required=False))
+
+
+def _sample(config: SourceConfig, rows: ExampleRows) -> ExampleRows:
+    """`max_samples` rows drawn under `sample_seed`, each set of them as likely as any other; they keep their order."""
+    count = config.max_samples
+    if config.sample_seed is None or count is None or count >= len(rows):
+        return rows
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(config.sample_seed))
+    return rows.select(order[:count].sort().values.tolist())
+
+
+def _check_rows(config: SourceConfig, table: Table) -> None:
+    """Raises DataError where there is no row, or no row that could be read."""
     if len(table.rows) == 0:
         raise DataError(f"{_name(config, table)}: holds no rows")
-    return _rows(config, table, find_columns(_name(config, table), table.columns, given, query_required=False))
+    if not table.columns:
+        problems = [str(row) for row in table.rows]
+        raise DataError(f"{_name(config, table)}: none of its {len(problems)} rows can be read:\n{listing(problems)}")
 
 
 def _rows(
@@ -117,8 +140,8 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
         if config.split is not None:
             raise DataError(f"{path}: split {config.split!r}: one file is one split; leave split out")
         if path.suffix.lower() == ".pdf":
-            return folders.read_pages(path, config.dpi, config.max_samples)
-        table = read_file(path, config.max_samples, config.columns)
+            return folders.read_pages(path, config.dpi, config.first_rows)
+        table = read_file(path, config.first_rows, config.columns)
     elif path.is_dir():
         table = _read_folder(config, path, prefer_pages)
     else:
@@ -130,26 +153,26 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
 def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
     pool, pairs = candidates.pool_in(path), folders.pairs_in(path)
     if judged.is_judged(path):
-        return judged.read_judged(path, config.split, config.columns).head(config.max_samples)
+        return judged.read_judged(path, config.split, config.columns).head(config.first_rows)
     if pool is not None:
-        return candidates.read_candidates(path, pool, config.split, config.max_samples)
+        return candidates.read_candidates(path, pool, config.split, config.first_rows)
     if pairs is not None:
         return folders.read_pairs(path, pairs, config)
     lines = _json_lines_in(path, config.split)
     if lines is not None:
-        return read_file(lines, config.max_samples, config.columns)
+        return read_file(lines, config.first_rows, config.columns)
     if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
-        return folders.read_pages(path, config.dpi, config.max_samples)
+        return folders.read_pages(path, config.dpi, config.first_rows)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data import huggingface
 
     if _is_saved(path):
-        return Table.of_dataset(huggingface.read_saved(path, config.split), path, config.max_samples)
+        return Table.of_dataset(huggingface.read_saved(path, config.split), path, config.first_rows)
     if (path / "README.md").is_file() and config.subset is None:
         parts = huggingface.judged_parts(str(path), config.split, local=True)
         if parts is not None:
             return _joined(config, parts, path)
-    return Table.of_dataset(huggingface.read_folder(path, config.subset, config.split), path, config.max_samples)
+    return Table.of_dataset(huggingface.read_folder(path, config.subset, config.split), path, config.first_rows)
 
 
 def _read_hub(config: SourceConfig) -> Table:
@@ -158,25 +181,29 @@ def _read_hub(config: SourceConfig) -> Table:
     name, here = str(config.path), Path.cwd()
     if config.streaming:
         assert config.max_samples is not None, "SourceConfig requires it"
-        streamed = huggingface.stream_hub(name, config.subset, config.split, config.max_samples)
+        streamed = huggingface.stream_hub(name, config.subset, config.split, config.max_samples, config.sample_seed)
         return Table.of_dataset(streamed, here)
     if config.subset is None:
         parts = huggingface.judged_parts(name, config.split, local=False)
         if parts is not None:
             return _joined(config, parts, here)
-    return Table.of_dataset(huggingface.read_hub(name, config.subset, config.split), here, config.max_samples)
+    return Table.of_dataset(huggingface.read_hub(name, config.subset, config.split), here, config.first_rows)
 
 
 def _joined(config: SourceConfig, parts: Mapping[str, Any], folder: Path) -> Table:
     tables = {part: Table.of_dataset(rows, folder) for part, rows in parts.items()}
     names = {part: f"{config.path}, {part}" for part in parts}
-    return judged.join(tables, names, config.columns).head(config.max_samples)
+    return judged.join(tables, names, config.columns).head(config.first_rows)
 
 
 def _json_lines_in(folder: Path, split: str | None) -> Path | None:
     """`SPLIT.jsonl` of a folder, or its only .jsonl file when no split is named."""
     files = sorted(folder.glob("*.jsonl"))
     if split is not None:
+        # `datasets` finds a split anywhere in a file's name, or in the card; else it takes all files for one split.
+        if files and not (folder / "README.md").is_file() and not any(split in file.stem for file in files):
+            stems = [file.stem for file in files]
+            raise DataError(f"{folder}: no split {split!r}{did_you_mean(split, stems)}; splits: {', '.join(stems)}")
         return next((file for file in files if file.stem == split), None)
     if len(files) > 1:
         names = ", ".join(file.stem for file in files)

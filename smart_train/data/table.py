@@ -25,6 +25,7 @@ class Table:
         numbers: the rows' numbers in the source, when they are not 0, 1, 2, ...
         documents: rows of the documents that these rows name by id, where the format keeps them apart.
         source: what the rows' numbers count in, for messages; None: the path that was asked for.
+        of_pages: the rows are the pages of a folder or PDF file, and hold no queries.
     """
 
     rows: Sequence[RawRow | DataError]
@@ -33,6 +34,7 @@ class Table:
     numbers: Sequence[int] | None = None
     documents: Table | None = None
     source: str | None = None
+    of_pages: bool = False
 
     @classmethod
     def of_dataset(cls, dataset: Any, folder: Path, max_rows: int | None = None) -> Table:

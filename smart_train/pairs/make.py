@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from smart_train.data.pdf import PdfError, PdfPage, read_pdf
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
@@ -23,7 +23,6 @@ from smart_train.pairs.split import repeated_pages, split_documents, split_pages
 
 FORMAT = 1  # raise it when the same files and settings would give other pairs
 MANIFEST, CORPUS, PAGES = "manifest.json", "corpus.jsonl", "pages"
-_SHOWN = 20
 
 Chosen = dict[int, list[tuple[Kind, str]]]
 
@@ -125,15 +124,12 @@ def _read(
         except PdfError as error:
             problems.append(str(error))
     usable = [document for document in documents if document.key in drawn]
-    listing = "\n".join(f"  {problem}" for problem in problems[:_SHOWN])
-    if len(problems) > _SHOWN:
-        listing += f"\n  ... and {len(problems) - _SHOWN} more"
     if problems and settings.on_error == "fail":
         raise DataError(
-            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip leaves them out):\n{listing}"
+            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip leaves them out):\n{listing(problems)}"
         )
     if not usable:
-        raise DataError(f"{folder}: none of its PDF files can be used:\n{listing}")
+        raise DataError(f"{folder}: none of its PDF files can be used:\n{listing(problems)}")
     return usable, drawn, problems
 
 

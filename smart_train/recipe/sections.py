@@ -65,6 +65,7 @@ class SourceSection(Section):
     columns: dict[str, str | list[str]] | Literal["positional"] | None = None
     image_root: str | None = None
     max_samples: int | None = Field(None, gt=0)
+    sample_seed: int | None = None
     instruction: str | None = None
     documents: str | None = Field(None, min_length=1)
     streaming: bool = False

@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
 from smart_train.media import load_image
 from smart_train.retrieval.index import DocumentIndex, Source, document_settings, model_fingerprint
 from smart_train.scoring.compress import stored_as
 from smart_train.types import Embeddings, ModelInput
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-_SHOWN = 20
 
 
 def find_images(folder: str | Path) -> list[Path]:
@@ -122,7 +121,6 @@ def _read_sources(folder: Path, paths: Sequence[Path], previous: DocumentIndex |
     if problems:
         raise DataError(
             f"documents {folder}: {len(problems)} of {len(paths)} images cannot be used; mend or remove them:\n"
-            + "\n".join(f"  {problem}" for problem in problems[:_SHOWN])
-            + (f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else "")
+            + listing(problems)
         )
     return [result for result in results if isinstance(result, Source)]

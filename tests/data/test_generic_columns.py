@@ -203,6 +203,7 @@ def test_bad_documents(write_jsonl: Write, documents: list, rows: list, message:
         ({"columns": "positional"}, "columns: positional needs a query and a positive in the first two columns"),
         ({"streaming": True}, "streaming needs max_samples: every row is checked before training starts"),
         ({"streaming": True, "max_samples": 2}, "streaming is for data sets on the Hub"),
+        ({"sample_seed": 1}, "sample_seed draws max_samples rows; say how many, as in max_samples: 1000"),
         ({"dpi": 0}, "dpi is 0; it must be at least 1"),
     ],
 )

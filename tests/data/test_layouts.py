@@ -252,7 +252,7 @@ def test_a_folder_of_pdf_files_is_a_corpus(tmp_path: Path) -> None:
         "a.pdf#page=1",
         "a.pdf#page=2",
     ]
-    with pytest.raises(DataError, match=r"pdfs: no column for 'query' .*; columns: document_id, image"):
+    with pytest.raises(DataError, match=r"pdfs: holds pages, but no queries; name them in pairs.csv .*make-pairs"):
         load(folder, dpi=20)
     (folder / "prices.csv").write_text("part,price\nbelt,3\n")
     assert len(load_documents(SourceConfig(folder, dpi=20))) == 3, "a table beside the pages is not the corpus"

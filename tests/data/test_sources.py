@@ -158,7 +158,7 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
     ("rows", "options", "message"),
     [
         ([], {}, "holds no rows"),
-        (["not json"], {}, r"no column for 'query' \(looked for query, anchor\); columns: none"),
+        (["not json"], {}, r"(?s)none of its 1 rows can be read:.*row 0: not JSON .*a line must hold one whole object"),
         ([{"positive": "x"}], {}, r"no column for 'query'.*columns: positive.*columns: \{query: NAME\}"),
         ([{"query": "x"}], {}, "no column for 'positive' .looked for positive, image, document"),
         (
@@ -177,7 +177,29 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         ([{"query": "x", "positive": None}], {}, "row 0: column 'positive' is null"),
         ([{"query": "x", "positive": "y"}, {"query": "z"}], {}, "row 1: column 'positive' is missing"),
         ([{"query": "x", "positive": "y"}, {"positive": "z"}], {}, "row 1: has no column 'query'"),
-        ([{"query": "x", "positive": ["y"]}], {}, "row 0, column 'positive': list cannot be a document"),
+        ([{"query": "x", "positive": ["y"]}], {}, "list cannot be a document; write a row for"),
+        ([{"query": "x", "positive": 7}], {}, "'positive': int cannot be a document; for ids, .* documents: PATH"),
+        (
+            [{"query": "x", "positive": {"text": 7}}],
+            {},
+            "'positive': input key 'text': 7 is int; it must be text",
+        ),
+        ([{"query": {"text": 7}, "positive": "y"}], {}, "column 'query': input key 'text': 7 is int; it must be text"),
+        (
+            [{"query": "x", "positive": "y", "instruction": 7}],
+            {},
+            "column 'instruction': 7 is int; it must be text",
+        ),
+        (
+            [{"query": "x", "positive": "a/manual.pdf"}],
+            {},
+            "whole PDF file; name a page of it: a/manual.pdf#page=1",
+        ),
+        (
+            [{"query": "x", "negatives": ["a/b.svg"], "positive": "y"}],
+            {},
+            "'negatives': a/b.svg is no image .*convert it",
+        ),
         ([{"query": "x", "positive": {"imgae": "y"}}], {}, "row 0, column 'positive': input key 'imgae': unknown"),
         ([{"query": "x", "positive": "../secret.png"}], {}, "leaves .*; set image_root to a folder"),
         ([{"query": "x", "positive": "/etc/secret.png"}], {}, "leaves .*; set image_root to a folder"),
@@ -202,13 +224,19 @@ def test_bad_sources(write_jsonl: Write, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "rows.parquet").write_text("not parquet")
     (tmp_path / "rows.xlsx").write_text("")
     (tmp_path / "latin.jsonl").write_bytes(b'{"query": "caf\xe9"}\n')
+    (tmp_path / "semicolons.csv").write_text("query;positive\na;b\n")
+    (tmp_path / "several").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "several" / f"{split}.jsonl").write_bytes(path.read_bytes())
     cases = [
         (tmp_path / "trian.jsonl", {}, "no such file or folder, did you mean train.jsonl"),
         (tmp_path / "none" / "train.jsonl", {}, "there is no folder"),
         (tmp_path / "rows.xlsx", {}, "rows are read from .jsonl"),
         (tmp_path / "rows.parquet", {}, "cannot be read as a data set"),
-        (tmp_path / "latin.jsonl", {}, "not UTF-8"),
-        ("owner/name", {}, "a data set on the Hub needs a split"),
+        (tmp_path / "latin.jsonl", {}, "not UTF-8 .*; save it as UTF-8"),
+        (tmp_path / "semicolons.csv", {}, r"first line is 'query;positive': columns of a .csv .* by ',', not by ';'"),
+        ("owner/name", {}, "owner/name: no such file or folder here; as a data set on the Hub it needs a split"),
+        (tmp_path / "several", {"split": "tset"}, "no split 'tset', did you mean test.; splits: test, train"),
         (path, {"max_samples": 0}, "max_samples is 0; it must be at least 1"),
         ("", {}, "path is empty"),
     ]
@@ -235,3 +263,14 @@ def test_documents_of_a_corpus(pages: list[Path], write_jsonl: Write, tmp_path: 
         ("one", ModelInput(images=(pages[1],))),
         ("two", ModelInput(images=(pages[2],))),
     ]
+
+
+def test_marks_and_names_that_mean_text(write_jsonl: Write, tmp_path: Path) -> None:
+    """A byte order mark, as editors on Windows write it, is no part of the first column's name. Words that end like a
+    file's name are words."""
+    path = write_jsonl({"query": "a", "positive": "Our terms are in terms.pdf"})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load(path)[0].documents == (ModelInput(text="Our terms are in terms.pdf"),)
+    (tmp_path / "Our terms are in terms.pdf").write_text("")
+    with pytest.raises(DataError, match="names a whole PDF file"):
+        load(path)

@@ -83,7 +83,7 @@ def test_many_bad_images_are_counted(tmp_path, model):
         (tmp_path / f"{i}.png").write_text("no image")
     with pytest.raises(DataError, match="25 of 25 images") as caught:
         encode_folder(model, tmp_path)
-    assert str(caught.value).endswith("\n  and 5 more")
+    assert str(caught.value).endswith("\n  ... and 5 more")
     assert len(str(caught.value).splitlines()) == 22
 
 
