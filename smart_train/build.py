@@ -214,11 +214,11 @@ def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
     return base_model(recipe)
 
 
-def evaluator(recipe: Recipe, held_out: Sequence[Example]) -> RetrievalEvaluator:
-    """What measures the run, before, during and after training."""
+def evaluator(recipe: Recipe, name: str, held_out: Sequence[Example]) -> RetrievalEvaluator:
+    """What measures a model on `held_out`, the rows of `data.{name}`."""
     quiet = recipe.training.get("disable_tqdm") or not is_main()
     return RetrievalEvaluator(
-        evaluation_set(recipe, held_out),
+        evaluation_set(recipe, name, held_out),
         batch_size=recipe.evaluation.batch_size,
         show_progress_bar=False if quiet else None,
     )

@@ -36,9 +36,9 @@ def source(section: SourceSection, **changes: Any) -> SourceConfig:
 
 
 def sources(recipe: Recipe) -> dict[str, list[SourceSection]]:
-    """The sections of `data` that hold rows, by name: "train", and "evaluation" where it is given."""
-    held_out = recipe.data.evaluation
-    return {"train": [*recipe.data.training], **({} if held_out is None else {"evaluation": [held_out]})}
+    """The sections of `data` that hold rows, by name: "train", and "evaluation" and "test" where they are given."""
+    held_out = {name: [section] for name, section in recipe.data.held_out.items()}
+    return {"train": [*recipe.data.training], **held_out}
 
 
 def examples(section: SourceSection) -> Sequence[Example]:
@@ -156,11 +156,11 @@ def mining_rows(
     return rows, _more_documents(section, str(corpus) if corpus else None), report
 
 
-def evaluation_set(recipe: Recipe, held_out: Sequence[Example]) -> EvaluationSet:
-    """Held-out queries against the pages of all held-out rows, all documents that the source keeps apart, and those of
-    `data.evaluation.corpus`."""
-    section = recipe.data.evaluation
-    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus))
+def evaluation_set(recipe: Recipe, name: str, held_out: Sequence[Example]) -> EvaluationSet:
+    """The queries of `held_out`, the rows of `data.{name}`, against their pages, all documents that the source keeps
+    apart, and those of `data.{name}.corpus`."""
+    section = recipe.data.held_out[name]
+    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus), name=f"data.{name}")
 
 
 def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:

@@ -23,15 +23,20 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         )
         for name in build.sources(recipe)
     ]
-    broken = None
-    held_out = next((part for part in parts if part.name == "evaluation"), None)
-    if held_out is not None and held_out.rows:
+    broken = []
+    seen: dict[str, ModelInput] = {}
+    for part in [part for part in parts if part.name in recipe.data.held_out and part.rows]:
         try:
-            corpus = _corpus(recipe, held_out)
+            corpus = _corpus(recipe, part)
         except DataError as error:
-            broken = Finding("error", "evaluation set", held_out.name, 1, str(error))
-        else:
-            parts += [read_corpus("corpus", corpus, workers=workers)] if corpus else []
+            broken.append(Finding("error", "evaluation set", part.name, 1, str(error)))
+            continue
+        # Both may be asked of the same pages, which are read once.
+        fresh = [(identity, document) for identity, document in corpus.items() if seen.get(identity) != document]
+        seen |= corpus
+        if fresh:
+            name = "corpus" if part.name == "evaluation" else f"corpus of {part.name}"
+            parts.append(read_corpus(name, fresh, workers=workers))
     plan = derive(recipe, parts[0].examples)
     report = validate(
         parts,
@@ -42,14 +47,14 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         plan_problems=plan.problems,
         unchecked=plan.unchecked,
     )
-    if broken is not None:
-        report.findings.insert(0, broken)
+    report.findings[:0] = broken
     return report, parts
 
 
-def _corpus(recipe: Recipe, held_out: Part) -> list[tuple[str, ModelInput]]:
-    """The documents that are searched and answer no query. Raises DataError where ids and contents do not agree."""
-    judged = build.evaluation_set(recipe, held_out.examples)
+def _corpus(recipe: Recipe, held_out: Part) -> dict[str, ModelInput]:
+    """The documents that are searched and answer no query, by id. Raises DataError where ids and contents do not
+    agree."""
+    judged = build.evaluation_set(recipe, held_out.name, held_out.examples)
     known = {identity for example in held_out.examples for identity in example.document_ids}
     pairs = zip(judged.document_ids, judged.documents, strict=True)
-    return [(identity, document) for identity, document in pairs if identity not in known]
+    return {identity: document for identity, document in pairs if identity not in known}

@@ -91,14 +91,16 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
             (plan.unchecked if out_of_reach else plan.problems).append(str(error))
             continue
         plan.quantities[f"{name} rows"] = report.summary()
-    if kept.get("evaluation"):
+    for name in [name for name in recipe.data.held_out if name in kept]:
         try:
-            held_out = build.evaluation_set(recipe, kept["evaluation"])
-            plan.quantities["held out"] = f"{len(held_out.queries)} queries against {len(held_out.documents)} documents"
+            found = build.evaluation_set(recipe, name, kept[name])
         except DataError as error:
-            plan.problems.append(f"data.evaluation: {error}")
+            plan.problems.append(f"data.{name}: {error}")
         except ConnectionError as error:
-            plan.unchecked.append(f"data.evaluation.corpus: {error}")
+            plan.unchecked.append(f"data.{name}.corpus: {error}")
+        else:
+            label = "held out" if name == "evaluation" else "held out to report"
+            plan.quantities[label] = f"{len(found.queries)} queries against {len(found.documents)} documents"
     return kept.get("train")
 
 

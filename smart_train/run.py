@@ -21,7 +21,14 @@ from smart_train.checkpoint_push import PushCheckpoints
 from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects, is_main
 from smart_train.errors import ExportError, RecipeError, SmartTrainError
-from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, print_report, save_report
+from smart_train.evaluation import (
+    EvaluationResult,
+    EvaluationSet,
+    RetrievalEvaluator,
+    Selection,
+    print_report,
+    save_report,
+)
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.models import SmartModel
@@ -63,30 +70,33 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     on_main(lambda: _check_model(recipe))
-    training, held_out, batches = _load_data(recipe, args, console)
+    parts, batches = _load_data(recipe, args, console)
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
         lambda: RunFolder.open(
-            build.run_folder(recipe), recipe, data_fingerprint(training, held_out), spread, overwrite=overwrite
+            build.run_folder(recipe), recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite
         )
     )
     if folder.state == "finished":
         console.print(f"{folder.path} is finished already; --overwrite starts it anew")
-        on_main(lambda: _report(folder, console))
+        on_main(lambda: _report(recipe, folder, console))
         return folder.path
     on_main(lambda: _check_outlets(recipe, folder))
     if folder.state == "exported":
         on_main(lambda: _publish(recipe, folder, console))
         return folder.path
-    evaluator = build.evaluator(recipe, held_out) if held_out else None
+    evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
+    reporting, steering = evaluators.get(recipe.data.reported), evaluators.get("evaluation")
     model = _base_model(recipe, folder, args.device)
-    before = _evaluate(evaluator if recipe.evaluation.before else None, model, folder.before_file, console, "before")
+    before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
-        model = _train(recipe, args, folder, model, training, batches, evaluator, console)
+        model = _train(recipe, args, folder, model, parts["train"], batches, steering, console)
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
-    after = _evaluate(evaluator if recipe.evaluation.after else None, model, folder.after_file, console, "after")
-    on_main(lambda: _finish(recipe, folder, before, after, held_out, console))
+    after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
+    held_out = parts.get(recipe.data.reported, [])
+    curves = steering.evaluation_set if steering is not None and steering is not reporting else None
+    on_main(lambda: _finish(recipe, folder, before, after, held_out, curves, console))
     return folder.path
 
 
@@ -110,9 +120,9 @@ def on_main(function: Callable[[], T]) -> T:
 
 def _load_data(
     recipe: Recipe, args: TrainingArguments, console: Console
-) -> tuple[Sequence[Example], Sequence[Example], GroupedBatches | None]:
-    """The usable rows to train on and to evaluate on, and how the former meet; says what was left out."""
-    parts: dict[str, Sequence[Example]] = {"train": [], "evaluation": []}
+) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
+    """The usable rows of every part of the data, and how those to train on meet; says what was left out."""
+    parts: dict[str, Sequence[Example]] = {}
     for name in build.sources(recipe):
         parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name))
         console.print(f"data.{name}: {report.summary()}")
@@ -128,7 +138,7 @@ def _load_data(
     problems = schedule.problems()
     if problems:
         raise RecipeError("\n".join(problems))
-    return parts["train"], parts["evaluation"], batches and batches.for_rank(args.process_index)
+    return parts, batches and batches.for_rank(args.process_index)
 
 
 def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:
@@ -147,7 +157,7 @@ def _evaluate(
         return None
     if on_main(saved.is_file):
         return on_main(lambda: EvaluationResult.load(saved))
-    console.print(f"Evaluating {when} training ...")
+    console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator)):
         result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
@@ -215,12 +225,18 @@ def _finish(
     before: EvaluationResult | None,
     after: EvaluationResult | None,
     held_out: Sequence[Example],
+    curves: EvaluationSet | None,
     console: Console,
 ) -> None:
-    """Reports, plots, export and Hub: the main rank's work."""
+    """Reports, plots, export and Hub: the main rank's work.
+
+    Args:
+        held_out: the rows of `before` and `after`. curves: what was measured while training, where it is not those.
+    """
     if before is not None or after is not None:
-        save_report(folder.path, before, after)
-    plot_run(read_log(folder.path / LOG_NAME), folder.path / "plots", before=before, after=after)
+        save_report(folder.path, before, after, selection=_selection(recipe, folder))
+    log = read_log(folder.path / LOG_NAME)
+    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves)
     facts = build.card_facts(recipe, folder.path, fingerprints(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)
@@ -231,8 +247,17 @@ def _finish(
         )
         console.print(f"Exported to {output}; {report}")
     folder.advance("exported")
-    _report(folder, console)
+    _report(recipe, folder, console)
     _publish(recipe, folder, console)
+
+
+def _selection(recipe: Recipe, folder: RunFolder) -> Selection | None:
+    """How the trained weights were chosen; None where they are the last, or all there was to choose from."""
+    if not (recipe.training.get("load_best_model_at_end") or recipe.evaluation.early_stopping_patience):
+        return None
+    metric = recipe.evaluation.metric
+    steps = {record["step"] for record in read_log(folder.path / LOG_NAME) if f"eval_{metric}" in record}
+    return Selection("data.evaluation", metric, len(steps)) if len(steps) > 1 else None
 
 
 def _check_model(recipe: Recipe) -> None:
@@ -267,12 +292,16 @@ def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
     folder.advance("finished")
 
 
-def _report(folder: RunFolder, console: Console) -> None:
-    results = [
+def _report(recipe: Recipe, folder: RunFolder, console: Console) -> None:
+    before, after = (
         EvaluationResult.load(path) if path.is_file() else None for path in (folder.before_file, folder.after_file)
-    ]
-    if any(results):
-        print_report(*results)
+    )
+    if before is not None or after is not None:
+        print_report(before, after)
+    selection = _selection(recipe, folder)
+    if after is not None and selection is not None:
+        advice = " Rows named as data.test take no part." if after.measured_on == selection.rows else ""
+        console.print(selection.note(after.measured_on) + advice)
     for record in read_log(folder.path / LOG_NAME)[-1:]:
         if "train_runtime" in record:
             console.print(f"Trained in {record['train_runtime']:.0f} s; everything is in {folder.path}")

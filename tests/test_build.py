@@ -190,17 +190,17 @@ def test_a_corpus_adds_pages_that_answer_nothing(recipe: Any, tmp_path: Path) ->
         Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / "corpus" / f"{shade}.png")
     made = recipe(data={"evaluation": {"corpus": str(tmp_path / "corpus")}})
     held_out, _ = build.usable_rows(made, "evaluation")
-    measured = build.evaluator(made, held_out).evaluation_set
+    measured = build.evaluator(made, "evaluation", held_out).evaluation_set
     assert (len(measured.queries), len(measured.documents)) == (HELD_OUT_ROWS, HELD_OUT_ROWS + 3)
 
 
 def test_the_evaluator_shows_bars_where_the_trainer_does(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     held_out, _ = build.usable_rows(recipe(), "evaluation")
-    assert build.evaluator(recipe(evaluation={"batch_size": 3}), held_out).batch_size == 3
-    assert build.evaluator(recipe(), held_out).show_progress_bar is None
-    assert build.evaluator(recipe(training={"disable_tqdm": True}), held_out).show_progress_bar is False
+    assert build.evaluator(recipe(evaluation={"batch_size": 3}), "evaluation", held_out).batch_size == 3
+    assert build.evaluator(recipe(), "evaluation", held_out).show_progress_bar is None
+    assert build.evaluator(recipe(training={"disable_tqdm": True}), "evaluation", held_out).show_progress_bar is False
     monkeypatch.setattr(build, "is_main", lambda: False)
-    assert build.evaluator(recipe(), held_out).show_progress_bar is False
+    assert build.evaluator(recipe(), "evaluation", held_out).show_progress_bar is False
 
 
 def test_training_arguments_keep_the_rows_and_the_patience(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:

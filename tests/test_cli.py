@@ -206,7 +206,7 @@ def rows(pages: Path) -> Path:
 def test_evaluate_measures_a_model_on_given_rows(run, model: Path, rows: Path, tmp_path: Path) -> None:
     ended = run("evaluate", model, "--data", rows, "--output", tmp_path / "out.json")
     assert ended.status == 0, ended.err
-    assert "3 queries against 3 documents" in ended.out and "hybrid" in ended.out
+    assert f"{rows}: 3 queries against 3 documents" in ended.out and "hybrid" in ended.out
     assert EvaluationResult.load(tmp_path / "out.json").metrics["hybrid"]["recall@10"] == 1.0
 
 
@@ -216,11 +216,24 @@ def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None
     assert "3 queries against 3 documents" in ended.out
 
 
+def test_evaluate_measures_the_rows_that_a_run_reports(run, finished: Path, rows: Path, tmp_path: Path) -> None:
+    only = tmp_path / "only.jsonl"
+    only.write_text(rows.read_text().splitlines()[0])
+    test = [f"data.test.path={only}", f"data.test.image_root={rows.parent}"]
+    ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test)
+    assert "data.test: 1 queries against 1 documents" in ended.out, ended.err
+    ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test, "data.test=null")
+    assert "data.evaluation: 3 queries against 3 documents" in ended.out, ended.err
+
+
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
     assert "name --data or --recipe" in run("evaluate", model).err
     assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
     assert "use one of the two" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
-    assert "has no data.evaluation" in run("evaluate", model, "data.evaluation=null", "--recipe", recipe).err
+    assert (
+        "has neither data.test nor data.evaluation"
+        in run("evaluate", model, "data.evaluation=null", "--recipe", recipe).err
+    )
 
 
 @pytest.fixture
@@ -262,11 +275,13 @@ def test_export_of_another_folder_asks_where_to(run, model: Path) -> None:
 
 def test_inspect_tells_how_far_a_run_got(run, finished: Path) -> None:
     report = {"before": {"late": {"ndcg@5": 0.25}}, "after": {"late": {"ndcg@5": 0.75}}}
+    report |= {"measured_on": "data.test", "queries": 3, "documents": 4}
     (finished / "evaluation.json").write_text(json.dumps(report))
     (finished / "checkpoint-7").mkdir()
     ended = run("inspect", finished)
     assert ended.status == 0
-    for words in ("trained", "full, objective joint", "late 0.250", "late 0.750", "checkpoint-7"):
+    measured = "data.test, 3 queries against 4 documents"
+    for words in ("trained", "full, objective joint", measured, "late 0.250", "late 0.750", "checkpoint-7"):
         assert words in ended.out
 
 

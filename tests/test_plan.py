@@ -139,6 +139,15 @@ def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None
     assert "4 x 1 process(es) = 4 is more than the 3 training rows" in plan.problems[2]
 
 
+def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Path) -> None:
+    plan = derive(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": str(tiny_data / "train.jsonl")}}))
+    assert plan.quantities["held out"] == "10 queries against 10 documents"
+    assert plan.quantities["test rows"] == "24 rows"
+    assert plan.quantities["held out to report"] == "24 queries against 42 documents"  # some pages come twice
+    broken = derive(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": "nowhere.jsonl"}}))
+    assert [problem.split(":")[0] for problem in broken.problems] == ["data.test"]
+
+
 def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Path) -> None:
     data = shutil.copytree(tiny_data, tmp_path / "data")
     rows = [json.loads(line) for line in (data / "held_out.jsonl").read_text().splitlines()]

@@ -150,7 +150,18 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ({"distributed": {"strategy": "none", "num_processes": 2}}, "must be 1 with strategy none"),
         ({"distributed": {"strategy": "ddp", "num_processes": 1}}, "must be at least 2 with strategy ddp"),
         ({"distributed": {"strategy": "zero9"}}, "must be one of auto, none, ddp"),
-        ({"evaluation": {"before": True}}, "evaluation.before: true; needs held-out rows: set data.evaluation"),
+        (
+            {"evaluation": {"before": True}},
+            "evaluation.before: true; needs held-out rows: set data.evaluation or data.test",
+        ),
+        (
+            {"data": {"train": {"path": "a"}, "test": {"path": "b"}}, "evaluation": {"during": True}},
+            "evaluation.during: true; needs rows to choose by: set data.evaluation",
+        ),
+        (
+            {"data": {"train": {"path": "a"}, "evaluation": {"path": "b"}, "test": {"path": "b", "max_samples": 9}}},
+            "data.test.path: 'b'; names the rows of data.evaluation, which choose the checkpoint; name others",
+        ),
         ({"hub": {"repo_id": "me/it", "what": "adapter"}, "full": {}}, "makes no adapter; use merged"),
         ({"hub": {"checkpoints": True}}, "needs hub.repo_id, where to publish"),
         ({"hub": {"repo_id": "me/it", "checkpoints": True}, "full": {}}, "published once, after their check"),

@@ -67,7 +67,10 @@ def test_a_run_leaves_these_files(finished: Recipe) -> None:
 
 def test_the_evaluation_has_the_promised_shape(finished: Recipe) -> None:
     report = json.loads((build.run_folder(finished) / "evaluation.json").read_text())
-    assert set(report) == {"before", "after", "comparison", "queries", "documents", "chance", "scoring"}
+    assert set(report) == {
+        *("before", "after", "comparison", "selection"),
+        *("measured_on", "queries", "documents", "chance", "scoring"),
+    }
     for when in ("before", "after"):
         assert list(report[when]) == list(SCORES)
         for score in SCORES:
@@ -110,9 +113,9 @@ def test_the_plots_are_pictures(finished: Recipe) -> None:
 
 def test_the_trained_model_loads_and_scores_as_reported(finished: Recipe, tiny_data: Path) -> None:
     run = build.run_folder(finished)
-    held_out, _ = build.usable_rows(finished, "evaluation")
+    evaluator = build.evaluator(finished, "evaluation", build.usable_rows(finished, "evaluation")[0])
     for folder in ("final", "export"):
-        result = build.evaluator(finished, held_out)(SmartModel.from_pretrained(run / folder, device="cpu"))
+        result = evaluator(SmartModel.from_pretrained(run / folder, device="cpu"))
         for score in SCORES:
             assert result.metrics[score] == pytest.approx(metrics(run)[score], abs=1e-6), folder
 

@@ -19,7 +19,10 @@ def evaluate(
     model: ModelPath,
     overrides: Overrides = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="Evaluate on this recipe's data.evaluation. A run folder has its own recipe.")
+        Path | None,
+        typer.Option(
+            help="Evaluate on this recipe's data.test, else data.evaluation. A run folder has its own recipe."
+        ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split of --data, where it has several.")] = None,
@@ -44,9 +47,9 @@ def evaluate(
         raise RunError(f"{model}: no run folder, so the rows to evaluate on are not known; name --data or --recipe")
     else:
         meant = load_recipe(recipe, overrides or ())
-    if meant.data.evaluation is None:
-        raise RunError(f"{recipe}: has no data.evaluation; name rows with --data")
-    _evaluate(trained, meant, output)
+    if meant.data.reported is None:
+        raise RunError(f"{recipe}: has neither data.test nor data.evaluation; name rows with --data")
+    _evaluate(trained, meant, data, output)
 
 
 def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None) -> Recipe:
@@ -60,15 +63,18 @@ def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None
     )
 
 
-def _evaluate(model: str, recipe: Recipe, output: Path | None) -> None:
+def _evaluate(model: str, recipe: Recipe, named: str | None, output: Path | None) -> None:
+    """`named`: what to call the rows; None is their key in the recipe."""
     from smart_train import build
-    from smart_train.data import check_examples
     from smart_train.evaluation import print_report
     from smart_train.models import SmartModel
 
-    held_out, report = check_examples(build.examples(recipe.data.evaluation), on_error=recipe.data.on_error)
-    plain_console().print(f"data.evaluation: {report.summary()}")
-    result = build.evaluator(recipe, held_out)(SmartModel.from_pretrained(model))
+    rows = recipe.data.reported
+    held_out, report = build.usable_rows(recipe, rows)
+    plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
+    evaluator = build.evaluator(recipe, rows, held_out)
+    evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
+    result = evaluator(SmartModel.from_pretrained(model))
     print_report(result)
     if output is not None:
         result.save(output)

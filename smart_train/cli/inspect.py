@@ -29,6 +29,7 @@ def inspect(
 
 
 def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
+    from smart_train.evaluation import selection_note
     from smart_train.recipe import load_recipe
     from smart_train.training.checkpoints import find_checkpoint
 
@@ -47,9 +48,13 @@ def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
     measured = path / "evaluation.json"
     if measured.is_file():
         values = json.loads(measured.read_text())
-        for when in ("before", "after"):
-            scores = values.get(when, {}).items()
+        size = f"{values['queries']} queries against {values['documents']} documents"
+        rows.append(("measured on", ", ".join([values["measured_on"], size] if values.get("measured_on") else [size])))
+        for when in [when for when in ("before", "after") if when in values]:
+            scores = values[when].items()
             rows.append((f"nDCG@5 {when}", ", ".join(f"{score} {metrics['ndcg@5']:.3f}" for score, metrics in scores)))
+        note = selection_note(values)
+        rows += [("selection", note)] if note else []
     return rows
 
 

@@ -5,6 +5,7 @@ from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.selection import Selection, selection_note
 from smart_train.evaluation.sets import EvaluationSet
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "EvaluationSet",
     "RankingBuilder",
     "RetrievalEvaluator",
+    "Selection",
     "compare",
     "evaluation_report",
     "print_report",
     "rank_documents",
     "report_table",
     "save_report",
+    "selection_note",
 ]

@@ -143,6 +143,7 @@ class RetrievalEvaluator:
             documents=len(data.documents),
             chance=chance(data.qrels, len(data.documents), self.ks),
             scoring=scoring.to_dict(),
+            measured_on=data.name,
         )
 
 

@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from smart_train.evaluation.metrics import chance
 from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.sets import EvaluationSet
 from smart_train.retrieval.storage import temporary_name
 
 Record = Mapping[str, Any]
@@ -41,6 +43,7 @@ def plot_run(
     *,
     before: EvaluationResult | None = None,
     after: EvaluationResult | None = None,
+    steering: EvaluationSet | None = None,
 ) -> list[Path]:
     """Draws what there is to draw into `folder` and returns the files.
 
@@ -51,6 +54,8 @@ def plot_run(
         records: log records: {"step": 10, "loss": ..., "loss_pooled": ..., "learning_rate": ...,
             "eval_hybrid_ndcg@5": ...}; other keys are ignored. A step that comes twice (a resumed run) counts once,
             with its last value.
+        steering: what the records were measured on, where that is not what `before` and `after` were: then `before` is
+            not their step 0, and chance is that of `steering`.
     """
     records, folder = list(records), Path(folder)
     drawn: list[Path] = []
@@ -62,12 +67,11 @@ def plot_run(
     rates = _series(records, ["learning_rate"])
     if rates:
         drawn.append(_save(_rate_figure(rates["learning_rate"]), folder / "learning_rate.png"))
-    start = [{"step": 0, **before.flat()}] if before is not None else []
+    start = [{"step": 0, **before.flat()}] if before is not None and steering is None else []
     metrics = {metric: _metric_series(start, records, metric) for metric in SHOWN_OVER_STEPS}
     metrics = {metric: series for metric, series in metrics.items() if series}
     if metrics:
-        last = after or before
-        drawn.append(_save(_metrics_figure(metrics, last.chance if last is not None else {}), folder / "metrics.png"))
+        drawn.append(_save(_metrics_figure(metrics, *_measured(after or before, steering)), folder / "metrics.png"))
     if before is not None and after is not None:
         drawn.append(_save(_before_after_figure(before, after), folder / "before_after.png"))
     return drawn
@@ -95,7 +99,17 @@ def _rate_figure(rates: Series) -> Figure:
     return figure
 
 
-def _metrics_figure(metrics: Mapping[str, Mapping[str, Series]], chance: Mapping[str, float]) -> Figure:
+def _measured(result: EvaluationResult | None, steering: EvaluationSet | None) -> tuple[str, Mapping[str, float]]:
+    """The name of the rows that the curves were measured on, and what chance scores there."""
+    if steering is not None:
+        cuts = [int(metric.partition("@")[2]) for metric in SHOWN_OVER_STEPS]
+        return steering.name, chance(steering.qrels, len(steering.documents), cuts)
+    return (result.measured_on, result.chance) if result is not None else ("", {})
+
+
+def _metrics_figure(
+    metrics: Mapping[str, Mapping[str, Series]], measured_on: str, chance: Mapping[str, float]
+) -> Figure:
     figure = Figure(figsize=(4.2 * len(metrics) + 1.0, 3.6), layout="constrained")
     for place, (metric, scores) in enumerate(metrics.items()):
         axes = _clean(figure.add_subplot(1, len(metrics), place + 1))
@@ -105,6 +119,8 @@ def _metrics_figure(metrics: Mapping[str, Mapping[str, Series]], chance: Mapping
             axes.axhline(chance[metric], color=COLOURS["chance"], linestyle=":", label="chance")
         axes.set(xlabel="optimiser step", title=f"Held-out {_label(metric)}", ylim=(0, 1.02))
     _legend(figure, axes)
+    if measured_on:
+        figure.suptitle(f"While training, on {measured_on}")
     return figure
 
 
@@ -127,7 +143,7 @@ def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> F
         axes.set(title=_label(name), ylim=(0, 1.09), xticks=range(len(SCORES)), xticklabels=SCORES)
         axes.tick_params(axis="x", length=0)
     _legend(figure, axes)
-    figure.suptitle(f"Before and after training: {len(after.query_ids)} queries against {after.documents} documents")
+    figure.suptitle(f"Before and after training, {after.title}")
     return figure
 
 

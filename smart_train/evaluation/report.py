@@ -12,6 +12,7 @@ from rich.table import Table
 from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.result import EvaluationResult
+from smart_train.evaluation.selection import Selection
 from smart_train.retrieval.storage import write_json
 
 EVALUATION_FILE = "evaluation.json"
@@ -19,12 +20,18 @@ PER_QUERY_FILE = "per_query.json"
 
 
 def evaluation_report(
-    before: EvaluationResult | None, after: EvaluationResult | None, comparison: Comparison | None = None
+    before: EvaluationResult | None,
+    after: EvaluationResult | None,
+    comparison: Comparison | None = None,
+    *,
+    selection: Selection | None = None,
 ) -> dict[str, Any]:
     """What `evaluation.json` holds.
 
     "before" and "after" (score -> metric -> mean), each only where it was evaluated; "comparison" where both were;
-    "queries", "documents", "chance" (metric -> expectation of a random ranking) and "scoring" (of the last evaluation).
+    "selection" where the weights after training were chosen among several (`selection`); "measured_on" (name of the
+    rows), "queries", "documents", "chance" (metric -> expectation of a random ranking) and "scoring" (of the last
+    evaluation).
     """
     last = after or before
     if last is None:
@@ -36,7 +43,10 @@ def evaluation_report(
         report["after"] = after.metrics
     if before is not None and after is not None:
         report["comparison"] = (comparison or compare(before, after)).to_dict()
+    if after is not None and selection is not None:
+        report["selection"] = selection.to_dict()
     return report | {
+        "measured_on": last.measured_on,
         "queries": len(last.query_ids),
         "documents": last.documents,
         "chance": last.chance,
@@ -49,13 +59,15 @@ def save_report(
     before: EvaluationResult | None,
     after: EvaluationResult | None,
     comparison: Comparison | None = None,
+    *,
+    selection: Selection | None = None,
 ) -> Path:
     """Writes RUN/evaluation.json and RUN/per_query.json, each whole or not at all; returns the first's path.
 
     per_query.json: {"query_ids": [...], "before": {score: {metric: [one value per query]}}, "after": ...}.
     """
     run = Path(run)
-    report = evaluation_report(before, after, comparison)
+    report = evaluation_report(before, after, comparison, selection=selection)
     ids = (before or after).query_ids  # type: ignore[union-attr]
     values: dict[str, Any] = {"query_ids": ids}
     for name, result in (("before", before), ("after", after)):
@@ -79,11 +91,9 @@ def report_table(
     if both and comparison is None:
         comparison = compare(before, after)
     table = Table(
-        title=f"{len(last.query_ids)} queries against {last.documents} documents",
         caption=_caption(comparison) if comparison is not None and both else None,
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        title_justify="left",
         caption_justify="left",
     )
     for name in ("score", "metric"):
@@ -113,13 +123,18 @@ def print_report(
     *,
     console: Console | None = None,
 ) -> None:
-    """Prints `report_table`; with one result its values, with two also the paired comparison (made when not given).
+    """Prints what was measured and `report_table`: one result's values, or of two also the paired comparison (made when
+    not given).
 
     Args:
         before, after: results of the same evaluation set; either may be None.
         console: where to print; standard output when None.
     """
-    (console or Console()).print(report_table(before, after, comparison))
+    console, last = console or Console(), after or before
+    table = report_table(before, after, comparison)
+    # Beside the table, which is narrower than a path may be; and a path is no markup.
+    console.print(last.title, markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 def _difference_cells(comparison: Comparison, score: str, metric: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class EvaluationResult:
         documents: size of the corpus.
         chance: metric -> expectation of a random ranking of this corpus.
         scoring: the `ScoringConfig` in force, as a dictionary (its weights make "hybrid").
+        measured_on: the name of the evaluation set; empty where it has none.
     """
 
     query_ids: list[str]
@@ -32,6 +33,7 @@ class EvaluationResult:
     documents: int
     chance: dict[str, float]
     scoring: dict[str, Any]
+    measured_on: str = ""
 
     def __post_init__(self) -> None:
         for score, columns in self.per_query.items():
@@ -41,6 +43,12 @@ class EvaluationResult:
                         f"evaluation result: {score} {metric} has {len(values)} values for "
                         f"{len(self.query_ids)} queries"
                     )
+
+    @property
+    def title(self) -> str:
+        """How many queries were asked of how many documents, and which they were."""
+        rows = f"{self.measured_on}: " if self.measured_on else ""
+        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents"
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -66,6 +74,7 @@ class EvaluationResult:
             "documents": self.documents,
             "chance": self.chance,
             "scoring": self.scoring,
+            "measured_on": self.measured_on,
             "query_ids": self.query_ids,
             "per_query": self.per_query,
         }
@@ -73,10 +82,10 @@ class EvaluationResult:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationResult:
         """The result that `to_dict` wrote; DataError when a field is missing."""
-        missing = [item.name for item in fields(cls) if item.name not in values]
+        missing = [item.name for item in fields(cls) if item.default is MISSING and item.name not in values]
         if missing:
             raise DataError(f"evaluation result: {', '.join(missing)} missing; this is not a saved evaluation result")
-        return cls(**{item.name: values[item.name] for item in fields(cls)})
+        return cls(**{item.name: values[item.name] for item in fields(cls) if item.name in values})
 
     def save(self, path: str | Path) -> Path:
         """Writes JSON through a temporary name and a move."""

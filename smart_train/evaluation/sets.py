@@ -25,6 +25,7 @@ class EvaluationSet:
         relevant: per query, in the order of `queries`, the ids of its relevant documents (a set: grade 1 each) or
             {document id: grade}; or a mapping from query id to either, whose entries for other queries are left out.
             Grades are whole numbers, 0 means not relevant.
+        name: what reports call these rows; may be empty.
 
     Attributes:
         qrels: {query id: {document id: grade}}, in the order of `query_ids`.
@@ -39,6 +40,7 @@ class EvaluationSet:
     documents: Sequence[ModelInput]
     document_ids: Sequence[str]
     relevant: InitVar[Sequence[Judged] | Mapping[str, Judged]]
+    name: str = ""
     qrels: dict[str, dict[str, int]] = field(init=False)
 
     def __post_init__(self, relevant: Sequence[Judged] | Mapping[str, Judged]) -> None:
@@ -59,7 +61,7 @@ class EvaluationSet:
 
     @classmethod
     def from_examples(
-        cls, examples: Iterable[Example], extra_documents: Iterable[tuple[str, ModelInput]] = ()
+        cls, examples: Iterable[Example], extra_documents: Iterable[tuple[str, ModelInput]] = (), *, name: str = ""
     ) -> EvaluationSet:
         """The set of all rows: every row's positive is relevant to its query, by its grade; the corpus is every
         document of every row, explicit negatives included, and `extra_documents` (id, document), pages that answer no
@@ -76,6 +78,7 @@ class EvaluationSet:
             documents=[document for _, document in pairs],
             document_ids=[identity for identity, _ in pairs],
             relevant=[{row.document_ids[0]: row.grade} for row in examples],
+            name=name,
         )
 
     def _check_answers(self, documents: Mapping[str, ModelInput]) -> None:

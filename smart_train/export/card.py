@@ -15,6 +15,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from smart_train.errors import ExportError, ModelError
+from smart_train.evaluation import selection_note
 from smart_train.export.parity import ParityReport
 from smart_train.export.snippets import (
     LOCATION,
@@ -209,6 +210,7 @@ def _eval_results(evaluation: Mapping[str, Any] | None) -> list[EvalResult]:
             task_name="Information Retrieval",
             dataset_type="held-out",
             dataset_name=f"{evaluation['queries']} held-out queries, {evaluation['documents']} documents",
+            dataset_split=evaluation.get("measured_on", "").removeprefix("data.") or None,
             metric_type=f"{score}_{metric}",
             metric_name=f"{metric} ({score})",
             metric_value=round(value, 4),
@@ -250,7 +252,8 @@ def _results(facts: CardFacts) -> list[str]:
     rows.append(f"| chance | {chance} |")
     what = " -> ".join(f"{name} training" for name in stages)
     text = f"{report['queries']} held-out queries against {report['documents']} documents, {what}:"
-    return [f"## Results\n\n{text}\n\n" + "\n".join(rows)]
+    note = selection_note(report)
+    return [f"## Results\n\n{text}\n\n" + "\n".join(rows) + (f"\n\n{note}" if note else "")]
 
 
 def _plots(facts: CardFacts) -> list[str]:

@@ -9,7 +9,7 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.evaluation.metrics import metric_names
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.sections import EvaluationSection, ObjectiveSection
+from smart_train.recipe.sections import EvaluationSection, ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
@@ -92,13 +92,14 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
 
 
 def _evaluation(recipe: Recipe) -> EvaluationSection:
-    given, held_out = recipe.evaluation, recipe.data.evaluation is not None
+    given, data = recipe.evaluation, recipe.data
+    measured, steered = data.reported is not None, data.evaluation is not None
     asked_not_to = recipe.training.get("eval_strategy") == "no"
     return given.model_copy(
         update={
-            "before": held_out if given.before is None else given.before,
-            "after": held_out if given.after is None else given.after,
-            "during": (held_out and not asked_not_to) if given.during is None else given.during,
+            "before": measured if given.before is None else given.before,
+            "after": measured if given.after is None else given.after,
+            "during": (steered and not asked_not_to) if given.during is None else given.during,
         }
     )
 
@@ -152,8 +153,8 @@ def _column_problems(recipe: Recipe) -> list[str]:
     problems = []
     several = len(recipe.data.training) > 1
     named = {f"train.{place}" if several else "train": source for place, source in enumerate(recipe.data.training)}
-    for name, source in {**named, "evaluation": recipe.data.evaluation}.items():
-        if source is None or not isinstance(source.columns, dict):
+    for name, source in {**named, **recipe.data.held_out}.items():
+        if not isinstance(source.columns, dict):
             continue
         for ours, theirs in source.columns.items():
             dotted = f"data.{name}.columns.{ours}"
@@ -230,10 +231,15 @@ def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
     elif training.get("metric_for_best_model", evaluation.metric) != evaluation.metric:
         rule = f"must equal evaluation.metric ({evaluation.metric}); set only that one"
         problems.append(bad_value("training.metric_for_best_model", training["metric_for_best_model"], rule))
-    if filled.data.evaluation is None:
-        for when in ("before", "during", "after"):
-            if getattr(evaluation, when):
-                problems.append(bad_value(f"evaluation.{when}", True, "needs held-out rows: set data.evaluation"))
+    data = filled.data
+    if data.reported is None:
+        rule = "needs held-out rows: set data.evaluation or data.test"
+        problems += [
+            bad_value(f"evaluation.{when}", True, rule) for when in ("before", "after") if getattr(evaluation, when)
+        ]
+    if data.evaluation is None:
+        if evaluation.during:
+            problems.append(bad_value("evaluation.during", True, "needs rows to choose by: set data.evaluation"))
     elif evaluation.during != (training["eval_strategy"] != "no"):
         rule = f"contradicts training.eval_strategy ({training['eval_strategy']!r}); drop one of them"
         problems.append(bad_value("evaluation.during", evaluation.during, rule))
@@ -243,7 +249,15 @@ def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
             problems.append(bad_value("evaluation.early_stopping_patience", evaluation.early_stopping_patience, rule))
         if given.training.get("load_best_model_at_end"):
             problems.append(bad_value("training.load_best_model_at_end", True, "needs evaluation.during: true"))
+    if data.evaluation is not None and data.test is not None and _names(data.test) == _names(data.evaluation):
+        rule = "names the rows of data.evaluation, which choose the checkpoint; name others, or leave data.test out"
+        problems.append(bad_value("data.test.path", data.test.path, rule))
     return problems
+
+
+def _names(source: SourceSection) -> tuple[str | None, ...]:
+    """What of a section says which rows are meant."""
+    return source.path, source.subset, source.split
 
 
 def _scale_problems(recipe: Recipe) -> list[str]:

@@ -96,11 +96,13 @@ OneOrSeveral = Annotated[
 
 
 class DataSection(Section):
-    """Rows for training and for held-out evaluation; `on_error` says what a row that cannot be used does."""
+    """Rows to train on, held-out rows that steer the run (`evaluation`), and held-out rows that it reports (`test`);
+    `on_error` says what a row that cannot be used does."""
 
     prepare: PrepareSection | None = None
     train: OneOrSeveral
     evaluation: EvaluationSourceSection | None = None
+    test: EvaluationSourceSection | None = None
     negatives_per_query: int = Field(0, ge=0)
     max_tokens_per_batch: int | None = Field(None, gt=0)
     cache_dir: str | None = Field(None, min_length=1)
@@ -110,6 +112,18 @@ class DataSection(Section):
     def training(self) -> list[TrainSourceSection]:
         """The sources of training rows, one or several."""
         return self.train if isinstance(self.train, list) else [self.train]
+
+    @property
+    def held_out(self) -> dict[str, EvaluationSourceSection]:
+        """The sources of held-out rows that are given, by name."""
+        given = {"evaluation": self.evaluation, "test": self.test}
+        return {name: section for name, section in given.items() if section is not None}
+
+    @property
+    def reported(self) -> str | None:
+        """Which held-out rows the figures before and after training are measured on: `test` where it is given, so that
+        the rows that choose a checkpoint are not those that praise it."""
+        return "test" if self.test is not None else next(iter(self.held_out), None)
 
 
 class LoraSection(Section):

@@ -142,6 +142,27 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
     yield from _near(train, held_out)
 
 
+def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
+    """What two held-out parts share: one may choose the checkpoint that the other is to judge."""
+    between = f"{one.name} and {other.name}"
+    asked = {(row.query, row.documents[0]): row for row in one.rows}
+    same = [(asked[key], row) for row in other.rows if (key := (row.query, row.documents[0])) in asked]
+    if same:
+        yield Finding(
+            "error", "shared rows", between, len(same),
+            "rows that stand in both parts: a checkpoint chosen on one is then judged on what chose it",
+            tuple(f"{row.where} = {first.where}: {row.query!r}" for first, row in same[:SHOWN]),
+        )  # fmt: skip
+    alone = {row.documents[0] for row in other.rows} - {row.documents[0] for _, row in same}
+    shared = [key for key in other.positives if key in one.positives and key in alone]
+    if shared:
+        yield Finding(
+            "warning", "shared documents", between, len(shared),
+            "documents that answer other queries in the other part: the two figures depend on one another",
+            tuple(f"{other.positives[key][0].where} = {one.positives[key][0].where}" for key in shared[:SHOWN]),
+        )  # fmt: skip
+
+
 def _near(train: Part, held_out: Part) -> Iterator[Finding]:
     first, second = _pages(train), _pages(held_out)
     same = {key for key in held_out.positives if key in train.positives}

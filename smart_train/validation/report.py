@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smart_train.validation.findings import Finding, find_between, find_in_part
+from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
 from smart_train.validation.tokens import Counter, Tokens, count_tokens
@@ -72,9 +73,10 @@ def validate(
     plan_problems: Sequence[str] = (),
     unchecked: Sequence[str] = (),
 ) -> ValidationReport:
-    """Checks parts that were read, each by itself and those that ask against the one called "train".
+    """Checks parts that were read, each by itself and those that ask against one another.
 
     Args:
+        parts: the one called "train" is what the others are held out from.
         family: counts tokens; None leaves them out, which `unchecked` then says.
         skips: rows that cannot be used are left out of the run (data.on_error: skip).
         plan, plan_problems: what follows from a recipe, and why it cannot run.
@@ -92,10 +94,9 @@ def validate(
             if tokens.videos:
                 unchecked.append(f"{part.name}: tokens of {tokens.videos} videos, which depend on their frames")
         statistics[part.name] = _statistics(part, tokens)
-    train = next((part for part in parts if part.name == TRAIN), None)
-    for part in parts:
-        if train is not None and part is not train and part.asks:
-            findings += find_between(train, part)
+    asking = sorted((part for part in parts if part.asks), key=lambda part: part.name != TRAIN)
+    for one, other in combinations(asking, 2):
+        findings += find_between(one, other) if one.name == TRAIN else find_between_held_out(one, other)
     findings.sort(key=lambda finding: finding.severity != "error")
     return ValidationReport(source, findings, statistics, dict(plan or {}), unchecked)
 

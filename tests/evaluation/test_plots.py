@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from smart_train.evaluation import RetrievalEvaluator
-from smart_train.evaluation.plots import _metric_series, _series, plot_run
+from smart_train.evaluation import EvaluationSet, RetrievalEvaluator, plots
+from smart_train.evaluation.plots import SHOWN_OVER_STEPS, _metric_series, _series, plot_run
 
 RECORDS = [
     {"step": 10, "loss": 3.0, "loss_pooled": 2.0, "loss_late": 1.0, "learning_rate": 1e-4, "grad_norm": 0.5},
@@ -51,6 +52,26 @@ def test_only_what_was_logged_is_drawn(tmp_path, records, names):
 def test_a_repeated_step_counts_once_with_its_last_value():
     records = [{"step": 2, "loss": 5.0}, {"step": 1, "loss": 6.0}, {"step": 2, "loss": 4.0}, {"loss": 9.0}]
     assert _series(records, ["loss", "absent"]) == {"loss": ([1, 2], [6.0, 4.0])}
+
+
+def test_curves_of_other_rows_do_not_begin_with_the_result_before(tmp_path, results, evaluation_set, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(plots, "_metrics_figure", lambda *arguments: drawn.update(arguments=arguments) or Figure())
+    steering = EvaluationSet(
+        evaluation_set.queries[:5],
+        evaluation_set.query_ids[:5],
+        evaluation_set.documents,
+        evaluation_set.document_ids,
+        evaluation_set.qrels,
+        name="data.evaluation",
+    )
+    plot_run(RECORDS, tmp_path, before=results[0], after=results[1])
+    metrics, name, chance = drawn["arguments"]
+    assert metrics["ndcg@5"]["late"][0] == [0, 10, 20] and name == "" and chance == results[1].chance
+    plot_run(RECORDS, tmp_path, before=results[0], after=results[1], steering=steering)
+    metrics, name, chance = drawn["arguments"]
+    assert metrics["ndcg@5"]["late"][0] == [10, 20] and name == "data.evaluation"
+    assert set(SHOWN_OVER_STEPS) <= set(chance)
 
 
 def test_the_result_before_is_step_zero():

@@ -63,6 +63,29 @@ def test_parts_of_a_folder_are_held_against_each_other(
     assert json.loads(Path("data_report/report.json").read_text())["statistics"]["train"]["rows"] == 10
 
 
+def test_all_parts_of_a_recipe_are_held_against_each_other(
+    run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in (tiny_data / "held_out.jsonl").read_text().splitlines()]
+    rows = [rows[0], {**rows[1], "query": "asked otherwise"}, {"query": "seen", "positive": "train-0.png"}]
+    more = write_rows(tmp_path / "more.jsonl", [{"text": f"page {n}", "document_id": str(n)} for n in range(2)])
+    test = {"path": str(write_rows(tmp_path / "test.jsonl", rows)), "image_root": str(tiny_data), "corpus": str(more)}
+    values = recipe_values(tiny_data, tmp_path / "run", data={"evaluation": {"corpus": str(more)}, "test": test})
+    Path("recipe.yaml").write_text(yaml.safe_dump(values))
+    assert run("recipe.yaml") == 1
+    printed = capsys.readouterr().out
+    for words in (
+        "ERROR leaked documents in train and test, 1: ",
+        "ERROR shared rows in evaluation and test, 1: rows that stand in both parts",
+        "WARNING shared documents in evaluation and test, 1: ",
+    ):
+        assert words in printed
+    assert "documents in train and evaluation" not in printed
+    statistics = json.loads(Path("data_report/report.json").read_text())["statistics"]
+    # The pages that both search are read once.
+    assert list(statistics) == ["train", "evaluation", "test", "corpus"] and statistics["corpus"]["documents"] == 2
+
+
 def test_an_evaluation_set_whose_ids_disagree_fails(
     run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

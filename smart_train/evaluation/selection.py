@@ -1,0 +1,42 @@
+"""Which rows chose the weights that a report is about, and what that means for its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Weights chosen among those of several evaluations of one training run.
+
+    The best of several noisy figures is too high as an estimate, the more so the more there are and the fewer the
+    queries; on rows that had no part in the choice it is not.
+
+    Args:
+        rows: name of the evaluation set that chose, for example "data.evaluation".
+        metric: by which, for example "hybrid_ndcg@5".
+        evaluations: how many were compared; at least 2, or nothing was chosen.
+    """
+
+    rows: str
+    metric: str
+    evaluations: int
+
+    def note(self, measured_on: str) -> str:
+        """What a reader of figures measured on `measured_on` must know, in one sentence."""
+        chosen = f"The trained weights are the best by {self.metric} of {self.evaluations} evaluations on {self.rows}"
+        if measured_on == self.rows:
+            return f"{chosen}, the rows reported here: the figures after training lean upwards."
+        return f"{chosen}; the rows reported here, {measured_on}, had no part in that choice."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def selection_note(report: Mapping[str, Any]) -> str | None:
+    """The note of an `evaluation.json`, read; None where its weights were not chosen among several."""
+    values = report.get("selection")
+    return None if values is None else Selection(**values).note(report["measured_on"])
