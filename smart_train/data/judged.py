@@ -8,6 +8,7 @@ one per split. On the Hub, and in a copy of such a repository, the three are con
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         numbers.append(index if qrels.numbers is None else qrels.numbers[index])
     joined = AdaptedRows(rows, _WithQuery(queries.rows, query))
     kept = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
-    return Table(joined, kept, queries.folder, numbers, documents=_corpus(parts["corpus"]), source=names["qrels"])
+    documents = _corpus(parts["corpus"])
+    return Table(joined, kept, queries.folder, numbers, documents, source=names["qrels"], library=queries.library)
 
 
 class _WithQuery:
@@ -123,7 +125,7 @@ def _corpus(table: Table) -> Table:
     if "image" in table.columns or not {"title", "text"} <= {*table.columns}:
         return table
     names = [name for name in table.columns if name not in ("title", "text")]
-    return Table(AdaptedRows(table.rows, titled), [*names, "text"], table.folder, table.numbers)
+    return replace(table, rows=AdaptedRows(table.rows, titled), columns=[*names, "text"])
 
 
 def titled(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,12 @@ class References:
     Args:
         root: the folder that relative paths start from and may not leave.
         dpi: resolution of pages of PDF files.
+        library: rows come through the `datasets` library, which keeps what it downloads in caches of its own and names
+            it there by absolute paths.
     """
 
-    def __init__(self, root: Path, dpi: int) -> None:
-        self.root, self.dpi = os.path.abspath(root), dpi
+    def __init__(self, root: Path, dpi: int, *, library: bool = False) -> None:
+        self.root, self.dpi, self.library = os.path.abspath(root), dpi, library
         self._pages: dict[Path, list[Path]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -66,6 +68,14 @@ class References:
         if text.startswith(URL_SCHEMES):
             return text if is_video or names_video(text) else None
         return self._below_root(text, where) if is_video or _ends_in(text, VIDEO_EXTENSIONS) else None
+
+    def undecoded(self, path: str, where: str) -> Path:
+        """The file that a cell {"bytes": None, "path": ...} names.
+
+        Raises:
+            DataError: a path that leaves the root.
+        """
+        return Path(path) if self.library and os.path.isabs(path) else self._below_root(path, where)
 
     @staticmethod
     def page_id(value: Any) -> str | None:

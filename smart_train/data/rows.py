@@ -31,6 +31,7 @@ class RowReader:
         instruction: for queries of rows that have none.
         documents: id -> document; with it, text in a column of documents is an id.
         dpi: resolution of pages of PDF files.
+        library: the rows come through the `datasets` library; see `References`.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class RowReader:
         *,
         documents: Mapping[str, ModelInput] | None = None,
         dpi: int = DPI,
+        library: bool = False,
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
-        self.references = References(root, dpi)
+        self.references = References(root, dpi, library=library)
 
     def example(self, raw: RawRow, row: int) -> Example:
         """The Example of one row.
@@ -184,12 +186,13 @@ class RowReader:
         return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value
 
     def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path:
-        """What the `datasets` library gives for an image or a video that it was told not to decode."""
+        """What the `datasets` library gives for an image or a video that it was told not to decode, and what any file
+        of rows may hold too."""
         if value.get("bytes") is not None:
             return value["bytes"]
         if not value.get("path"):
             raise DataError(f"{where}: an image or video with neither bytes nor path")
-        return Path(value["path"])
+        return self.references.undecoded(value["path"], where)
 
     @staticmethod
     def _content_id(item: ModelInput, where: str) -> str:

@@ -109,7 +109,9 @@ def _rows(
     root = Path(config.image_root) if config.image_root is not None else table.folder
     if not root.is_dir():
         raise DataError(f"{config.path}: image_root {root} is no folder")
-    reader = RowReader(name, columns, root, config.instruction, documents=documents, dpi=config.dpi or DPI)
+    reader = RowReader(
+        name, columns, root, config.instruction, documents=documents, dpi=config.dpi or DPI, library=table.library
+    )
     return ExampleRows(table.rows, reader, table.numbers)
 
 

@@ -26,6 +26,7 @@ class Table:
         documents: rows of the documents that these rows name by id, where the format keeps them apart.
         source: what the rows' numbers count in, for messages; None: the path that was asked for.
         of_pages: the rows are the pages of a folder or PDF file, and hold no queries.
+        library: the rows come through the `datasets` library.
     """
 
     rows: Sequence[RawRow | DataError]
@@ -35,13 +36,14 @@ class Table:
     documents: Table | None = None
     source: str | None = None
     of_pages: bool = False
+    library: bool = False
 
     @classmethod
     def of_dataset(cls, dataset: Any, folder: Path, max_rows: int | None = None) -> Table:
         """The first `max_rows` rows of a `datasets.Dataset`."""
         if max_rows is not None:
             dataset = dataset.select(range(min(max_rows, len(dataset))))
-        return cls(dataset, list(dataset.column_names), folder)
+        return cls(dataset, list(dataset.column_names), folder, library=True)
 
     def head(self, max_rows: int | None) -> Table:
         """The first `max_rows` rows; None: all."""

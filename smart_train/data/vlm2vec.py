@@ -8,6 +8,7 @@ image goes, is taken out: here a model's prompt decides that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from smart_train.data.table import AdaptedRows, Table
@@ -28,7 +29,7 @@ def is_vlm2vec(table: Table) -> bool:
 
 def adapted(table: Table) -> Table:
     """The same rows under our names."""
-    return Table(AdaptedRows(table.rows, row), ["query", "positive", "negatives"], table.folder, table.numbers)
+    return replace(table, rows=AdaptedRows(table.rows, row), columns=["query", "positive", "negatives"])
 
 
 def row(raw: Mapping[str, Any]) -> dict[str, Any]:

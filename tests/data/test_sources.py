@@ -107,6 +107,17 @@ def colpali_like(pages: list[Path]) -> datasets.Dataset:
     )
 
 
+def test_a_parquet_file_may_name_images_beside_it(pages: list[Path], tmp_path: Path) -> None:
+    """What is not absolute starts where every other relative path starts, and not in the current folder."""
+    features = datasets.Features({"query": datasets.Value("string"), "image": datasets.Image()})
+    rows = {"query": ["first", "second"], "image": [{"bytes": None, "path": f"{n}.png"} for n in ("0", "../x")]}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(pages[0].parent / "rows.parquet")
+    found = load(pages[0].parent / "rows.parquet")
+    assert found[0].documents[0].images == (pages[0],)
+    with pytest.raises(DataError, match=r"row 1, column 'image': path \.\./x\.png leaves"):
+        found[1]
+
+
 @pytest.mark.parametrize("layout", ["saved", "saved_splits", "parquet_file", "parquet_folder"])
 def test_datasets_layouts(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
@@ -203,6 +214,11 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         ([{"query": "x", "positive": {"imgae": "y"}}], {}, "row 0, column 'positive': input key 'imgae': unknown"),
         ([{"query": "x", "positive": "../secret.png"}], {}, "leaves .*; set image_root to a folder"),
         ([{"query": "x", "positive": "/etc/secret.png"}], {}, "leaves .*; set image_root to a folder"),
+        *(
+            ([{"query": "x", "positive": positive}], {}, "leaves .*; set image_root to a folder")
+            for undecoded in ({"bytes": None, "path": "/etc/secret.png"}, {"bytes": None, "path": "../secret.png"})
+            for positive in (undecoded, {"image": undecoded}, {"video": undecoded})
+        ),
         ([{"query": "x", "positive": "y"}, "{oops"], {}, "row 1: not JSON .*at column 2"),
         ([{"query": "x", "positive": "y"}, "[1]"], {}, "row 1: a line must hold an object with columns, not list"),
         (

@@ -32,10 +32,11 @@ def test_paths_start_beside_the_rows(pages: list[Path], clips: Path, write_jsonl
         {"query": "frames", "positive": {"video": ["pages/0.png", "pages/1.png"]}},
         {"query": "an address", "positive": address},
         {"query": "undecoded", "positive": {"bytes": None, "path": str(clips)}},
+        {"query": "undecoded, relative", "positive": {"video": {"bytes": None, "path": "clips/a.mkv"}}},
     )
     rows = load_examples(SourceConfig(path))
     found = [row.documents[0] for row in rows]
-    assert [item.video for item in found] == [clips, clips, None, pages[:2], address, clips]
+    assert [item.video for item in found] == [clips, clips, None, pages[:2], address, clips, clips]
     assert all(item.images == () for item in found)
     assert rows[2].query.video == clips and found[2].text == "a text about clip.mkv, and more"
     assert rows[0].document_ids != rows[3].document_ids
