@@ -18,7 +18,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -237,7 +236,8 @@ def _named_errors(ref: Any) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except Image.DecompressionBombError as error:
+    # The second where somebody turned warnings into errors.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"image {describe_image(ref)}: too many pixels ({error})") from error
     except UnidentifiedImageError as error:
         raise DataError(f"image {describe_image(ref)}: not an image file that can be decoded") from error
@@ -249,17 +249,16 @@ def _named_errors(ref: Any) -> Iterator[None]:
 def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
     """The image of `ref`, header read and size checked. A path is opened by Pillow itself, which reads no more than it
     needs."""
-    with warnings.catch_warnings():
-        # The size is checked below, with an error that names the image; Pillow's warning names nothing.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        if isinstance(ref, Image.Image):
-            image = ref
-        elif isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:"))):
-            if not os.path.exists(ref):
-                raise DataError(f"image {describe_image(ref)}: no such file")
-            image = Image.open(ref)
-        else:
-            image = Image.open(io.BytesIO(read_encoded(ref)))
+    # Pillow's warning of large images is left standing: `warnings.catch_warnings` is not safe in threads, which check
+    # rows, and makes the interpreter forget which warnings it has shown already, so that others come back every step.
+    if isinstance(ref, Image.Image):
+        image = ref
+    elif isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:"))):
+        if not os.path.exists(ref):
+            raise DataError(f"image {describe_image(ref)}: no such file")
+        image = Image.open(ref)
+    else:
+        image = Image.open(io.BytesIO(read_encoded(ref)))
     pixels = image.width * image.height
     if pixels > max_pixels_limit:
         raise DataError(

@@ -29,7 +29,8 @@ class Video:
     """Some frames of a video, in order.
 
     Attributes:
-        frames: at least one RGB image, all of one size. seconds: when each of them is shown, rising.
+        frames: at least one RGB image, all of one size. seconds: when each of them is shown, rising, counted from the
+            video's first frame.
     """
 
     frames: tuple[Image.Image, ...]
@@ -126,17 +127,18 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
         with av.open(name) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
-            duration = _duration(container) or _last_second(container)
+            start = _start(container)
+            duration = _duration(container) or _last_second(container) - start
             count = max_frames if frames_per_second is None else round(duration * frames_per_second)
             count = min(max(count, 2), max_frames)
-            wanted = np.linspace(0.0, duration, count).tolist()
+            wanted = np.linspace(start, start + duration, count).tolist()
             container.seek(0)
             taken = list(_frames_at(container, wanted))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(f"video {name}: cannot be decoded ({error})") from error
     if not taken:
         raise DataError(f"video {name}: holds no frame")
-    return Video(tuple(image for image, _ in taken), tuple(second for _, second in taken))
+    return Video(tuple(image for image, _ in taken), tuple(second - start for _, second in taken))
 
 
 def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Image, float]]:
@@ -153,6 +155,12 @@ def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Imag
         shown = frame
     if shown is not None and position < len(wanted):
         yield shown.to_image(), float(shown.time)
+
+
+def _start(container: Any) -> float:
+    """The second at which the first frame is shown: 0 in most containers, half a second or more in MPEG streams."""
+    stream = container.streams.video[0]
+    return 0.0 if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
 
 
 def _duration(container: Any) -> float:

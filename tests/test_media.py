@@ -6,6 +6,7 @@ import base64
 import io
 import struct
 import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -92,6 +93,19 @@ def test_bad_references_are_named(tmp_path: Path) -> None:
     for ref, message in cases:
         with pytest.raises(DataError, match=message):
             media.load_image(ref)
+
+
+def test_reading_an_image_leaves_the_interpreter_s_warnings_alone(recwarn: pytest.WarningsRecorder) -> None:
+    """`warnings.catch_warnings` would make Python forget what it has shown: others' warnings would come at every step."""
+
+    def warn() -> None:
+        warnings.warn("once for this line", UserWarning, stacklevel=1)
+
+    warnings.simplefilter("default")
+    for _ in range(3):
+        warn()
+        media.load_image(Image.new("RGB", (4, 4)))
+    assert len(recwarn) == 1
 
 
 def test_huge_images_are_refused_before_they_are_decoded() -> None:

@@ -19,9 +19,13 @@ _DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
 
 def quiet_libraries() -> None:
     """Drops notices of optional kernels, deprecations between libraries, and bars where there is no terminal."""
+    from PIL import Image
+
     for name, start in _NOTICES.items():
         logging.getLogger(name).addFilter(lambda record, start=start: not record.getMessage().startswith(start))
     warnings.filterwarnings("ignore", category=FutureWarning, module=_DEPRECATING)
+    # Such images are refused, with an error that names them; this names nothing.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
     from transformers.utils.logging import set_tqdm_hook
 

@@ -331,6 +331,9 @@ class SmartModel(nn.Module):
             batch_size=batch_size,
             collate_fn=_Featurize(self.family, role),
             num_workers=num_workers,
+            # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
+            # middle of a run would change the dropout of all steps behind it.
+            generator=torch.Generator(),
         )
         show = len(loader) >= 10 if show_progress_bar is None else show_progress_bar
         training = self.training

@@ -115,6 +115,13 @@ def test_layer_choice_reads_that_hidden_state(layer):
     assert torch.equal(ours.pooled[0], F.normalize(output.last_hidden_state[0, -1], dim=-1))
 
 
+def test_encoding_draws_no_random_number_of_the_run_s(tiny):
+    """An evaluation in the middle of a run must not change the dropout of the steps behind it."""
+    before = torch.get_rng_state()
+    tiny.encode_query(["a", "b"])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_layer_out_of_range_is_refused():
     with pytest.raises(ModelError, match=r"scoring.layer 3 is out of range: the model has hidden states -3 .. 2"):
         make_model(scoring=ScoringConfig(layer=3))
