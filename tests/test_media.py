@@ -96,7 +96,7 @@ def test_bad_references_are_named(tmp_path: Path) -> None:
 
 
 def test_reading_an_image_leaves_the_interpreter_s_warnings_alone(recwarn: pytest.WarningsRecorder) -> None:
-    """`warnings.catch_warnings` would make Python forget what it has shown: others' warnings would come at every step."""
+    """`warnings.catch_warnings` would make Python forget what it has shown: others' would come back at every step."""
 
     def warn() -> None:
         warnings.warn("once for this line", UserWarning, stacklevel=1)

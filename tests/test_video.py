@@ -31,10 +31,8 @@ def clip(tmp_path):
 def test_a_clock_that_begins_late_changes_nothing(tmp_path):
     """MPEG streams begin at half a second or more: counted from 0, the first frames wanted would all be one, and the
     last ones never be reached."""
-    early, late = (
-        load_video(write_clip(tmp_path / f"{late}.mkv", shades(20), RATE, late=late), frames_per_second=4, max_frames=64)
-        for late in (0, 27)
-    )
+    clips = [write_clip(tmp_path / f"{late}.mkv", shades(20), RATE, late=late) for late in (0, 27)]
+    early, late = (load_video(clip, frames_per_second=4, max_frames=64) for clip in clips)
     assert shown(late) == shown(early) and shown(late)[-1] == 19
     assert late.seconds == pytest.approx(early.seconds) and late.seconds[0] == pytest.approx(0)
 
