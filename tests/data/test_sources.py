@@ -111,7 +111,7 @@ def test_a_parquet_file_may_name_images_beside_it(pages: list[Path], tmp_path: P
     """What is not absolute starts where every other relative path starts, and not in the current folder."""
     rows = [{"query": "x", "image": {"bytes": None, "path": f"{name}.png"}} for name in ("0", "../x")]
     datasets.Dataset.from_list(rows).to_parquet(pages[0].parent / "rows.parquet")
-    found = load(pages[0].parent / "rows.parquet")
+    found = load_examples(SourceConfig(pages[0].parent / "rows.parquet"))
     assert found[0].documents[0].images == (pages[0],)
     with pytest.raises(DataError, match=r"row 1, column 'image': path \.\./x\.png leaves"):
         found[1]
