@@ -79,11 +79,10 @@ def model_flops(made: TrainingModule, batch: dict[str, Any]) -> float:
     """Of one step, as the head of this file counts them."""
     model = made.model
     text = model.config.get_text_config()
-    vision = model.family.vision_modules
     weights = {"text": 0, "vision": 0}
     for name, part in model.backbone.named_modules():
         if isinstance(part, nn.Linear) and not any(key in name for key in ("lora_", "embed")):
-            side = "vision" if any(key in name.split(".") for key in vision) else "text"
+            side = "vision" if model.family.is_vision(name) else "text"
             # A 4-bit weight is packed two to a byte; the layer's own numbers are what is multiplied.
             weights[side] += part.in_features * part.out_features
     total = 0.0

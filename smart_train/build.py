@@ -82,7 +82,7 @@ def base_model(
             seed=drawn.seed,
             **common,
         )
-    return SmartModel.from_pretrained(
+    model = SmartModel.from_pretrained(
         name_or_path or section.name_or_path,
         dtype=_dtype(recipe),
         device=device,
@@ -90,6 +90,10 @@ def base_model(
         quantization=section.quantization,
         **common,
     )
+    if section.quantization is not None:
+        # Here and not where training starts: every evaluation of the run should compute alike.
+        quantization.prepare(model.backbone, model.family, section.quantization_upcast)
+    return model
 
 
 def _dtype(recipe: Recipe) -> str | None:
@@ -164,7 +168,7 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
         model.add_projection(projection)
     elif recipe.full is not None and recipe.full.freeze_vision:
         for name, parameter in model.backbone.named_parameters():
-            if any(part in name.split(".") for part in model.family.vision_modules):
+            if model.family.is_vision(name):
                 parameter.requires_grad_(False)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ModelError(f"{recipe.mode}: nothing in the model is left to train")

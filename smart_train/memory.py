@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from smart_train import build
 from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel
+from smart_train.models.quantization import is_upcast
 from smart_train.recipe import Recipe
 from smart_train.training.engines import SHARDED
 
@@ -86,27 +87,27 @@ def together(recipe: Recipe, loads: dict[str, Load]) -> dict[str, int]:
 
 
 def number_bytes(recipe: Recipe) -> int:
-    """Bytes of a number in the forward pass: 2 under autocast or with 16-bit weights."""
+    """Bytes of a number in the forward pass: 2 under autocast or with 16-bit weights, but for norms in float32 between
+    quantised layers, which give back what they are given."""
     training = recipe.training
+    if recipe.model.quantization is not None and recipe.model.quantization_upcast != "none":
+        return FP32
     half = bool(training.get("bf16") or training.get("fp16")) or recipe.model.dtype == "bfloat16"
     return 2 if half else FP32
 
 
 def _weights(recipe: Recipe, model: SmartModel) -> float:
     wide = 2 if recipe.model.dtype == "bfloat16" else FP32
-    small = QUANTIZED_BYTES.get(recipe.model.quantization or "")
-    quantised = set()
-    if small is not None:
-        vision = model.family.vision_modules
-        quantised = {
-            id(module.weight)
-            for name, module in model.backbone.named_modules()
-            if isinstance(module, nn.Linear)
-            and not module.weight.requires_grad
-            and not any(part in name.split(".") for part in vision)
-        }
+    special: dict[int, float] = {}  # by id: bytes of a number of those weights that quantisation changes
+    if recipe.model.quantization is not None:
+        family, small = model.family, QUANTIZED_BYTES[recipe.model.quantization]
+        for name, module in model.backbone.named_modules():
+            if is_upcast(name, module, family, recipe.model.quantization_upcast):
+                special |= {id(parameter): FP32 for parameter in module.parameters(recurse=False)}
+            if isinstance(module, nn.Linear) and not module.weight.requires_grad and not family.is_vision(name):
+                special[id(module.weight)] = small
     return sum(
-        parameter.numel() * (small if id(parameter) in quantised else FP32 if parameter.requires_grad else wide)
+        parameter.numel() * special.get(id(parameter), FP32 if parameter.requires_grad else wide)
         for parameter in model.parameters()
     )
 
@@ -151,7 +152,7 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> f
         follows = any(
             parameter.requires_grad
             for name, parameter in model.backbone.named_parameters()
-            if any(part in name.split(".") for part in model.family.vision_modules)
+            if model.family.is_vision(name)
         )
         depth = vision.depth if follows and not checkpointed else 1
         kept += depth * block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,28 @@ def test_quantised_weights_are_counted_small_and_the_rest_in_full(quantization: 
     )
     saved = whole - memory.estimate(small, model, {"document": load}, 1)["weights"]
     assert saved == pytest.approx(linear * (4 - {"4bit": 0.516, "8bit": 1.0}[quantization]), rel=1e-3)
+
+
+def test_what_a_quantised_base_keeps_in_float32_is_counted() -> None:
+    """Weights are those of the loaded base that the recipe makes; states between layers are as wide as the norms."""
+    pytest.importorskip("bitsandbytes")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        SmartModel.from_config(TINY, overrides=CONFIG).save_pretrained(folder)
+        for upcast in (None, "all", "none"):
+            model = {"name_or_path": folder, "from_config": None, "dtype": "bfloat16", "quantization": "4bit"}
+            chosen = recipe("lora", model={**model, "quantization_upcast": upcast})
+            _, _, load = model_and_load(recipe("lora"))
+            parts = memory.estimate(chosen, build.skeleton(chosen, Path(folder)), {"document": load}, 1)
+            base = build.base_model(chosen)
+            held = [parameter for parameter in base.parameters() if parameter.dtype != torch.uint8]
+            packed = sum(2 * parameter.numel() for parameter in base.parameters() if parameter.dtype == torch.uint8)
+            adapter = parts["gradients"]
+            expected = adapter + sum(p.nbytes for p in held) + packed * memory.QUANTIZED_BYTES["4bit"]
+            assert parts["weights"] == pytest.approx(expected, rel=1e-6), upcast
+            found[upcast] = parts
+    assert found["none"]["weights"] < found[None]["weights"] < 1.01 * found["none"]["weights"]
+    assert found[None]["activations"] == found["all"]["activations"] > 1.5 * found["none"]["activations"]
 
 
 def test_caching_and_checkpointing_keep_less() -> None:

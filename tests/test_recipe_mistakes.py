@@ -132,6 +132,7 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
             "model.quantization: '4bit'; cannot be combined with distributed.strategy zero3",
         ),
         ({"full": {}, "model": {"quantization": "4bit"}}, "model.quantization: '4bit'; needs lora or projection"),
+        ({"model": {"quantization_upcast": "all"}}, "model.quantization_upcast: 'all'; nothing is quantised"),
         ({"projection": {}, "objective": {"name": "pooled"}}, "would train nothing; use late or hybrid"),
         ({"projection": {}, "objective": {"name": "joint"}}, "would train nothing; use late or hybrid"),
         ({"projection": {"layers": [-1, 4, 4]}}, "projection.layers: [-1, 4, 4]; names a layer twice"),

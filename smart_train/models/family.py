@@ -6,7 +6,6 @@ do it. It never sees weights.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -249,11 +248,15 @@ class Family(ABC):
                     f"that reads {modality}, or remove it from the data"
                 )
 
+    def is_vision(self, name: str) -> bool:
+        """Whether the module or parameter `name` of the backbone belongs to the vision tower."""
+        return any(part in name.split(".") for part in self.vision_modules)
+
     def check_lora_targets(self, names: Sequence[str]) -> None:
         """Raises ModelError when an adapted module lies in the vision tower or none was adapted at all."""
         if not names:
             raise ModelError(f"LoRA pattern {self.lora_targets!r} of family {self.name} matches no module")
-        stray = [name for name in names if any(part in re.split(r"\.", name) for part in self.vision_modules)]
+        stray = [name for name in names if self.is_vision(name)]
         if stray:
             raise ModelError(
                 f"LoRA would change the frozen vision tower: {stray[0]} (and {len(stray) - 1} more); "

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from peft import prepare_model_for_kbit_training
 from torch import nn
 
 from smart_train.errors import ModelError
@@ -57,6 +58,38 @@ def loading_arguments(quantization: str | None, family: Family, config: Any, dev
         ),
         "device_map": {"": device},
     }
+
+
+def is_upcast(name: str, module: nn.Module, family: Family, upcast: str) -> bool:
+    """Whether `prepare` makes the 16-bit weights of `module`, called `name` in the backbone, float32."""
+    if upcast == "norms":
+        # RMS norms multiply whatever they are given; a LayerNorm wants its input in the precision of its weights.
+        return type(module).__name__.endswith("RMSNorm") and not family.is_vision(name)
+    return upcast == "all"
+
+
+def prepare(backbone: nn.Module, family: Family, upcast: str) -> None:
+    """PEFT's preparation of a quantised backbone for training, in place: all of it frozen, and what `upcast` says of
+    its 16-bit weights in float32. Activation checkpointing is the Trainer's to switch on.
+
+    Args:
+        upcast: "norms", the language model's norms, which decide in what precision the states between the quantised
+            layers are kept; "all", as PEFT does it by itself, embeddings and vision tower too; "none".
+    """
+    held = [
+        (module, key, weight)
+        for name, module in backbone.named_modules()
+        for key, weight in module._parameters.items()
+        if weight is not None and not is_upcast(name, module, family, upcast)
+    ]
+    # PEFT converts every weight that it finds, so those that are to stay as they are leave for the moment.
+    for module, key, _ in held:
+        module._parameters[key] = None
+    try:
+        prepare_model_for_kbit_training(backbone, use_gradient_checkpointing=False)
+    finally:
+        for module, key, weight in held:
+            module._parameters[key] = weight.requires_grad_(False)
 
 
 def keep_gradients(backbone: nn.Module) -> None:

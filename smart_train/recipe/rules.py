@@ -9,7 +9,7 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.evaluation.metrics import metric_names
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.sections import EvaluationSection, ObjectiveSection, SourceSection
+from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
@@ -43,6 +43,7 @@ def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
     evaluation = _evaluation(recipe)
     return recipe.model_copy(
         update={
+            "model": _model(recipe),
             "objective": _objective(recipe),
             "evaluation": evaluation,
             "export": recipe.export.model_copy(update={"dtype": recipe.export.dtype or _export_dtype(recipe)}),
@@ -68,6 +69,12 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
 
 def _export_dtype(recipe: Recipe) -> str:
     return "bfloat16" if recipe.model.dtype == "bfloat16" else "float32"
+
+
+def _model(recipe: Recipe) -> ModelSection:
+    given = recipe.model
+    upcast = given.quantization_upcast or ("norms" if given.quantization else None)
+    return given.model_copy(update={"quantization_upcast": upcast})
 
 
 def _objective(recipe: Recipe) -> ObjectiveSection:
@@ -136,6 +143,9 @@ def _model_problems(recipe: Recipe) -> list[str]:
                 "model.quantization", model.quantization, "needs lora or projection: full trains weights it froze"
             )
         )
+    if model.quantization_upcast and not model.quantization:
+        rule = "nothing is quantised; set model.quantization, or leave this out"
+        problems.append(bad_value("model.quantization_upcast", model.quantization_upcast, rule))
     strategy = recipe.distributed.strategy
     if model.quantization and strategy in ("zero3", "fsdp2"):
         rule = (

@@ -46,6 +46,7 @@ class ModelSection(Section):
     query_instruction: str | None = None
     document_instruction: str | None = None
     quantization: Literal["4bit", "8bit"] | None = None
+    quantization_upcast: Literal["norms", "all", "none"] | None = None
 
 
 class PrepareSection(Section):

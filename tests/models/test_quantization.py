@@ -17,6 +17,7 @@ from tests.models.conftest import make_model
 bitsandbytes = pytest.importorskip("bitsandbytes")
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0}
 KINDS = ["4bit", "8bit"]
+NORMS = ["input_layernorm", "post_attention_layernorm", "self_attn.q_norm", "self_attn.k_norm"]
 # Scores lie between -2 and 2. Measured on the tiny model: 4 bits move pooled cosines by 0.03, 8 bits by 0.007.
 NEAR = {"4bit": 0.1, "8bit": 0.02}
 
@@ -68,6 +69,27 @@ def test_four_bits_are_doubly_quantised_normal_floats_computed_in_float32_on_a_c
     layer = model.backbone.language_model.layers[0].mlp.up_proj
     assert layer.weight.quant_state.quant_type == "nf4" and layer.weight.quant_state.nested
     assert layer.compute_dtype == torch.float32 and layer.weight.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("upcast", ["norms", "all", "none"])
+def test_prepared_for_training_by_peft_with_what_is_upcast_chosen(upcast, base, mixed):
+    model = SmartModel.from_pretrained(base, quantization="4bit", dtype="bfloat16")
+    quantised = set(quantised_names(model))
+    quantization.prepare(model.backbone, model.family, upcast)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    wide = {name for name, parameter in model.backbone.named_parameters() if parameter.dtype == torch.float32}
+    plain = {name for name, _ in model.backbone.named_parameters() if name.removesuffix(".weight") not in quantised}
+    norms = {f"language_model.layers.{layer}.{name}.weight" for layer in range(2) for name in NORMS}
+    assert wide == {"norms": norms | {"language_model.norm.weight"}, "all": plain, "none": set()}[upcast]
+    model.backbone = add_lora(model.backbone, model.family, **LORA)
+    move(model)
+    states = []
+    model.backbone.get_submodule("base_model.model.language_model.layers.1").register_forward_hook(
+        lambda layer, given, output: states.append(output[0] if isinstance(output, tuple) else output)
+    )
+    gradients = step(model, mixed)
+    assert states[0].dtype == (torch.bfloat16 if upcast == "none" else torch.float32)
+    assert all(gradient.isfinite().all() and gradient.abs().max() > 0 for gradient in gradients.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
