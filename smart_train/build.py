@@ -39,11 +39,10 @@ from smart_train.types import Example
 _ALWAYS = {"remove_unused_columns": False, "restore_callback_states_from_checkpoint": True}
 
 
-def prompts(recipe: Recipe) -> PromptConfig | None:
-    """The recipe's prompts and limits, or None when it leaves all of them to the model folder."""
-    names = PromptConfig().to_dict()
-    given = PromptConfig(**{name: getattr(recipe.model, name) for name in names})
-    return None if given == PromptConfig() else given
+def prompts(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's own prompts and limits; the model folder, else its family, decides the others."""
+    named = {name: getattr(recipe.model, name) for name in PromptConfig().to_dict()}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def scoring(recipe: Recipe) -> dict[str, Any]:
@@ -138,7 +137,7 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     family = family_class(
         str(folder),
         scoring=family_class.scoring_of(scoring(recipe), saved.scoring),
-        prompts=prompts(recipe) or saved.prompts,
+        prompts=saved.prompts.replaced_by(prompts(recipe)),
     )
     objective(recipe, family.scoring)
     with torch.device("meta"):

@@ -25,9 +25,20 @@ def recipe(tiny_data: Path, tmp_path: Path) -> Any:
 
 
 def test_prompts_are_given_only_where_the_recipe_says_something(recipe: Any) -> None:
-    assert build.prompts(recipe()) is None
+    assert build.prompts(recipe()) == {}
     made = build.prompts(recipe(model={"query_instruction": "Find it.", "max_length": 300}))
-    assert made == PromptConfig(query_instruction="Find it.", max_length=300)
+    assert made == {"query_instruction": "Find it.", "max_length": 300}
+
+
+def test_prompts_left_out_are_those_that_the_folder_was_saved_with(recipe: Any, tmp_path: Path) -> None:
+    saved = recipe(model={"query_instruction": "query: ", "max_pixels": 8192})
+    build.base_model(saved).save_pretrained(tmp_path / "saved")
+    goes_on = recipe(model={"name_or_path": str(tmp_path / "saved"), "from_config": None, "max_pixels": 4096})
+    expected = PromptConfig(query_instruction="query: ", max_pixels=4096)
+    assert build.base_model(goes_on).family.prompts == expected
+    assert build.skeleton(goes_on, tmp_path / "saved").family.prompts == expected
+    with pytest.raises(ModelError, match="prompts: unknown key 'max_pixel', did you mean max_pixels"):
+        SmartModel.from_pretrained(tmp_path / "saved", prompts={"max_pixel": 1})
 
 
 def test_a_drawn_model_is_the_recipes(recipe: Any) -> None:

@@ -226,6 +226,22 @@ def test_evaluate_measures_the_rows_that_a_run_reports(run, finished: Path, rows
     assert "data.evaluation: 3 queries against 3 documents" in ended.out, ended.err
 
 
+def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run, pages, rows, tmp_path) -> None:
+    bare = tmp_path / "bare"
+    SmartModel.from_config(vision_folder(tmp_path / "q2", "qwen2_vl"), family="vlm2vec").save_pretrained(bare)
+    (bare / "smart_config.json").unlink()
+    look = ["search", bare, "--documents", pages, "--query", "red", "--json"]
+    assert "set model.family (--family on the command line)" in run(*look).err
+    default, other = (
+        json.loads(run(*look, "--family", "vlm2vec", *more).out)["hits"]
+        for more in ([], ["--query-instruction", "Seek"])
+    )
+    assert {hit["document_id"] for hit in default} == {"red.png", "green.png", "blue.png"} and default != other
+    assert run("encode", bare, "--documents", pages, "--index", tmp_path / "index", "--family", "vlm2vec").status == 0
+    told = run("evaluate", bare, "--data", rows, "--family", "vlm2vec", "--document-instruction", "A page.")
+    assert told.status == 0, told.err
+
+
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
     assert "name --data or --recipe" in run("evaluate", model).err
     assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err

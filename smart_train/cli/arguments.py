@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from smart_train.models import SmartModel
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe: the YAML file that defines the run.", metavar="RECIPE")]
 Overrides = Annotated[
@@ -17,3 +20,31 @@ ModelPath = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Items encoded at once.")]
 Documents = Annotated[Path, typer.Option(help="A folder of page images, all levels.")]
+# How a model's inputs are read, where its folder does not say so or is to be overruled; `open_model` takes them.
+FamilyName = Annotated[
+    str | None, typer.Option("--family", help="The model's family, where its files do not tell.", show_default=False)
+]
+QueryInstruction = Annotated[str | None, typer.Option(help="Instruction or prefix of queries.", show_default=False)]
+DocumentInstruction = Annotated[str | None, typer.Option(help="The same of documents.", show_default=False)]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run Python code that the model's repository brings. Read it first.")
+]
+
+
+def open_model(
+    model: str,
+    family: str | None,
+    query_instruction: str | None,
+    document_instruction: str | None,
+    trust_remote_code: bool,
+) -> SmartModel:
+    """The model that MODEL and the options above name. Raises ModelError."""
+    from smart_train.models import SmartModel
+
+    given = {"query_instruction": query_instruction, "document_instruction": document_instruction}
+    return SmartModel.from_pretrained(
+        model,
+        family=family,
+        prompts={name: value for name, value in given.items() if value is not None},
+        trust_remote_code=trust_remote_code,
+    )

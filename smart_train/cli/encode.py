@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from smart_train.cli.arguments import BatchSize, Documents, ModelPath
+from smart_train.cli.arguments import (
+    BatchSize,
+    DocumentInstruction,
+    Documents,
+    FamilyName,
+    ModelPath,
+    TrustRemoteCode,
+    open_model,
+)
 from smart_train.cli.output import plain_console
 
 
@@ -20,14 +28,17 @@ def encode(
         Literal["index", "plaid", "qdrant"],
         typer.Option("--format", help="Beside the index: INDEX/plaid for fast-plaid and PyLate, INDEX/qdrant."),
     ] = "index",
+    family: FamilyName = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Encode the page images under DOCUMENTS with MODEL; only new and changed ones when INDEX is there already."""
-    from smart_train.models import SmartModel
     from smart_train.retrieval import DocumentIndex, encode_folder
     from smart_train.retrieval.index import INDEX_FILE
 
     previous = DocumentIndex.load(index) if (index / INDEX_FILE).is_file() else None
-    made = encode_folder(SmartModel.from_pretrained(model), documents, previous=previous, batch_size=batch_size)
+    reader = open_model(model, family, None, document_instruction, trust_remote_code)
+    made = encode_folder(reader, documents, previous=previous, batch_size=batch_size)
     if made is not previous:
         made.save(index)
     if layout != "index":

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smart_train.cli.arguments import ModelPath, Overrides
+from smart_train.cli.arguments import (
+    DocumentInstruction,
+    FamilyName,
+    ModelPath,
+    Overrides,
+    QueryInstruction,
+    TrustRemoteCode,
+    open_model,
+)
 from smart_train.cli.output import plain_console
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
+    from smart_train.models import SmartModel
     from smart_train.recipe import Recipe
 
 
@@ -28,6 +39,10 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Which split of --data, where it has several.")] = None,
     corpus: Annotated[str | None, typer.Option(help="More documents, which answer no query of --data.")] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the metrics to this JSON file.")] = None,
+    family: FamilyName = None,
+    query_instruction: QueryInstruction = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Measure MODEL, or what a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
@@ -49,7 +64,8 @@ def evaluate(
         meant = load_recipe(recipe, overrides or ())
     if meant.data.reported is None:
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; name rows with --data")
-    _evaluate(trained, meant, data, output)
+    reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code)
+    _evaluate(reader, meant, data, output)
 
 
 def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None) -> Recipe:
@@ -63,18 +79,18 @@ def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None
     )
 
 
-def _evaluate(model: str, recipe: Recipe, named: str | None, output: Path | None) -> None:
-    """`named`: what to call the rows; None is their key in the recipe."""
+def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None) -> None:
+    """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
+    the recipe."""
     from smart_train import build
     from smart_train.evaluation import print_report
-    from smart_train.models import SmartModel
 
     rows = recipe.data.reported
     held_out, report = build.usable_rows(recipe, rows)
     plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
     evaluator = build.evaluator(recipe, rows, held_out)
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
-    result = evaluator(SmartModel.from_pretrained(model))
+    result = evaluator(reader())
     print_report(result)
     if output is not None:
         result.save(output)

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from smart_train.cli.arguments import BatchSize, Documents, ModelPath
+from smart_train.cli.arguments import (
+    BatchSize,
+    DocumentInstruction,
+    Documents,
+    FamilyName,
+    ModelPath,
+    QueryInstruction,
+    TrustRemoteCode,
+    open_model,
+)
 from smart_train.cli.output import plain_console
 
 
@@ -27,14 +36,19 @@ def search(
     ] = None,
     batch_size: BatchSize = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
+    family: FamilyName = None,
+    query_instruction: QueryInstruction = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Rank the page images under DOCUMENTS for each query, best first."""
     from rich.table import Table
 
     from smart_train.retrieval import search_folder
 
+    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code)
     found = search_folder(
-        model, documents, list(query), top_k, candidates, index, batch_size=batch_size, show_progress_bar=not as_json
+        reader, documents, list(query), top_k, candidates, index, batch_size=batch_size, show_progress_bar=not as_json
     )
     if as_json:
         for text, hits in zip(query, found, strict=True):

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, did_you_mean
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
@@ -44,6 +44,16 @@ class PromptConfig:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def replaced_by(self, given: PromptConfig | Mapping[str, Any] | None) -> PromptConfig:
+        """`given` in place of this one; of a mapping, its keys alone. Raises ModelError for a key that is unknown."""
+        if isinstance(given, PromptConfig):
+            return given
+        known = self.to_dict()
+        for key in given or {}:
+            if key not in known:
+                raise ModelError(f"prompts: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
+        return PromptConfig(**{**known, **(given or {})})
 
 
 def last_valid(attention_mask: Tensor) -> Tensor:

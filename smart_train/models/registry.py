@@ -59,7 +59,7 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
         names = ", ".join(family.name for family in chosen or serving)
         raise ModelError(
             f"{folder}: model_type {model_type!r} is served by {names}, and the folder's files do not show which of "
-            "them its model is, if any; set model.family"
+            "them its model is, if any; set model.family (--family on the command line)"
         )
     return chosen[0]
 

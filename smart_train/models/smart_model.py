@@ -95,7 +95,7 @@ class SmartModel(nn.Module):
         revision: str | None = None,
         trust_remote_code: bool = False,
         family: str | None = None,
-        prompts: PromptConfig | None = None,
+        prompts: PromptConfig | Mapping[str, Any] | None = None,
         attn_implementation: str | None = None,
         quantization: str | None = None,
         projection: str | Path | None = None,
@@ -110,7 +110,7 @@ class SmartModel(nn.Module):
             revision: a branch, tag or commit of a Hub repository.
             trust_remote_code: run Python code that a Hub repository brings. Only for repositories you have read.
             family: name of the backbone family; None finds it from the saved files.
-            prompts: replaces the saved prompts and pixel limits.
+            prompts: replaces the saved prompts and limits; a mapping replaces single keys.
             attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2").
             quantization: "4bit" or "8bit" holds the backbone's linear layers outside the vision tower in so many bits:
                 less memory, slower, and scores a little off. For LoRA or a projection on top; needs bitsandbytes.
@@ -146,7 +146,7 @@ class SmartModel(nn.Module):
         init_std: float | None = None,
         seed: int = 0,
         family: str | None = None,
-        prompts: PromptConfig | None = None,
+        prompts: PromptConfig | Mapping[str, Any] | None = None,
         attn_implementation: str | None = None,
         trust_remote_code: bool = False,
     ) -> SmartModel:

@@ -35,6 +35,8 @@ from smart_train.models.smart_model import SmartModel
 from smart_train.persistence import persist
 from smart_train.scoring import ScoringConfig
 
+_TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
+
 
 def locate(name_or_path: str, revision: str | None = None, *, weights: bool = True) -> Path:
     """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository, of its configuration
@@ -68,7 +70,7 @@ def load_model(
     revision: str | None,
     trust_remote_code: bool,
     family: str | None,
-    prompts: PromptConfig | None,
+    prompts: PromptConfig | Mapping[str, Any] | None,
     attn_implementation: str | None,
     quantization: str | None = None,
     projection: str | Path | None = None,
@@ -97,10 +99,11 @@ def load_model(
     if projection is None and (folder / heads.CONFIG_NAME).is_file():
         projection = folder
     stored = None if projection is None else read_projection(projection)
-    if prompts is None:
-        prompts = inherited.prompts if stored is None else stored.prompts(inherited.prompts, family_class)
+    told = inherited.prompts if stored is None else stored.prompts(inherited.prompts, family_class)
     reader = family_class(
-        str(base_folder), scoring=family_class.scoring_of(scoring, inherited.scoring), prompts=prompts
+        str(base_folder),
+        scoring=family_class.scoring_of(scoring, inherited.scoring),
+        prompts=told.replaced_by(prompts),
     )
     options = loading_arguments(quantization, reader, config, device)
     if attn_implementation:
@@ -127,7 +130,7 @@ def model_from_config(
     init_std: float | None,
     seed: int,
     family: str | None,
-    prompts: PromptConfig | None,
+    prompts: PromptConfig | Mapping[str, Any] | None,
     attn_implementation: str | None,
     trust_remote_code: bool,
 ) -> SmartModel:
@@ -144,7 +147,9 @@ def model_from_config(
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **kwargs)
     reader = family_class(
-        str(located), scoring=family_class.scoring_of(scoring, saved.scoring), prompts=prompts or saved.prompts
+        str(located),
+        scoring=family_class.scoring_of(scoring, saved.scoring),
+        prompts=saved.prompts.replaced_by(prompts),
     )
     reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()
@@ -167,9 +172,8 @@ def config_for(
     if own_class and family.runs_own_code and not trusted and "is_causal" not in stated:
         raise ModelError(
             f"{folder}: this model was made with a class of its own ({own_class} in config.json), and transformers' "
-            f"for model_type {config.model_type!r} may read texts otherwise: read that code, then set "
-            "trust_remote_code (model.trust_remote_code: true in a recipe). If transformers' class is the right one, "
-            "take auto_map out of config.json"
+            f"for model_type {config.model_type!r} may read texts otherwise: read that code, then {_TRUST}. If "
+            "transformers' class is the right one, take auto_map out of config.json"
         )
     return config, trusted
 
@@ -187,7 +191,7 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
         if own_code and not trust_remote_code:
             raise ModelError(
                 f"{folder}: this model needs Python code of its own ({own_code} in config.json), which is not run "
-                "unless you say so: read it, then set trust_remote_code (model.trust_remote_code: true in a recipe)"
+                f"unless you say so: read it, then {_TRUST}"
             ) from error
         raise ModelError(f"{folder}: config.json cannot be read ({str(error).splitlines()[0]})") from error
     _override(config, overrides or {}, "")
