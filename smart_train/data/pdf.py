@@ -24,7 +24,7 @@ from smart_train.media import MAX_PIXELS_LIMIT
 
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72
-_FORMAT = 1  # of a cache folder; raise it when the same file would give other pages
+_FORMAT = 2  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
 
 
@@ -167,16 +167,26 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
     try:
         pdf = pdfium.PdfDocument(content)
     except pdfium.PdfiumError as error:
-        why = "is protected by a password; save a copy without one" if "password" in str(error).lower() else str(error)
-        raise PdfError(f"{file}: cannot be read as PDF: {why}") from error
+        raise PdfError(f"{file}: {_why_unreadable(content, str(error))}") from error
     try:
         if len(pdf) == 0:
-            raise PdfError(f"{file}: has no pages")
+            raise PdfError(f"{file}: has no pages; remove it")
         yield pdf
     except pdfium.PdfiumError as error:
         raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
     finally:
         pdf.close()
+
+
+def _why_unreadable(content: bytes, error: str) -> str:
+    """What is wrong with a file that pdfium refuses, and what to do."""
+    if "password" in error.lower():
+        return "is protected by a password; save a copy without one"
+    if not content:
+        return "is empty; fetch it again"
+    if b"%PDF-" not in content[:1024]:  # where readers look for it
+        return f"is no PDF file, it begins with {content[:12]!r}; fetch it again, or give it its right extension"
+    return f"cannot be read as PDF ({error.rstrip('.')}): it is damaged or has no pages; fetch or export it again"
 
 
 def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
@@ -197,6 +207,7 @@ def _render_page(folder: Path, file: Path, pdf: Any, index: int, dpi: int, title
         )
     image = page.render(scale=scale).to_pil().convert("RGB")
     image.save(folder / _image_name(index + 1), compress_level=1)  # level 6 takes five times as long, for a fifth less
+    page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
     text = _clean(page.get_textpage().get_text_bounded())
     return text, pdf.get_page_label(index) or None, titles
 

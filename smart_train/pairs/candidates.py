@@ -1,5 +1,5 @@
-"""What a page could be asked for, taken from its own text: its title, headings, captions, index terms and telling
-sentences. Whether a page alone answers is decided over all pages, in `specific`."""
+"""What a page could be asked for, taken from its own text: its title, headings, captions, index terms, telling
+sentences and lines. Whether a page alone answers is decided over all pages, in `specific`."""
 
 from __future__ import annotations
 
@@ -10,27 +10,39 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.pairs.layout import Parts
-from smart_train.pairs.words import as_words, without_numbering, words_of
+from smart_train.pairs.words import as_words, tokens_of, without_numbering, words_of
 
-Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "written"]
 # In the order in which a page's queries are chosen; "written" ones come from a vision model.
-KINDS: tuple[Kind, ...] = ("title", "bookmark", "heading", "caption", "term", "sentence")
+Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "line", "written"]
 
 MIN_LETTERS, MAX_CHARACTERS = 5, 200
 SENTENCE_WORDS = (6, 30)
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[^\W_a-z])|(?<=[。！？])\s*")
+LINE_WORDS = (3, 16)
+_ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
+_LEANING = 0.6  # what a sentence is worth for each word in it that points elsewhere
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?؟۔])[\"')\]]*\s+(?=[\"'(\[]*[^\W_])|(?<=[。！？।])\s*")
+_SENTENCE_END = re.compile(r"[.!?。！？؟۔।][\"')\]]*$")
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|\b(?:cf|dr|e\.g|ed|eq|etc|fig|figs|i\.e|mr|mrs|ms|no|nos|pp|prof|sec|st|vol|vs))\.$", re.I
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
-# Not a lower-case letter, and not the number of a footnote.
-_BEGINS = re.compile(r"[\"'(\[]*[^\W\d_a-z]")
+# Not the number of a footnote.
+_BEGINS = re.compile(r"[\"'(\[]*[^\W\d_]")
 _BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
+_CODE = re.compile(r"[_=<>{}|\\*#]")
+_ITEM = re.compile(r"^[•‣▪●○◦·➢✓*–—-]\s*")
 # A sentence that opens so speaks of what stands before it. English alone: elsewhere such sentences are taken.
 _POINTING = frozenset(
-    ("also", "finally", "furthermore", "he", "hence", "however", "it", "moreover", "otherwise", "see", "she", "so")
-    + ("such", "that", "then", "therefore", "these", "they", "this", "those", "thus")
+    ("also", "another", "both", "everyone", "finally", "furthermore", "he", "hence", "here", "however", "it", "its")
+    + ("moreover", "neither", "otherwise", "see", "she", "so", "such", "that", "their", "then", "there", "therefore")
+    + ("these", "they", "this", "those", "thus")
+)
+# "First, it allows", "For example, one", "In addition, the": the same.
+_LINKING = re.compile(r"\w+,\s|(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b", re.I)
+_ELSEWHERE = frozenset(
+    ("above", "below", "following", "he", "her", "him", "his", "it", "its", "previous", "she", "them", "these", "they")
+    + ("this", "those")
 )
 
 
@@ -41,7 +53,7 @@ class Page:
     Attributes:
         document: the key of its document. number: from 0. words: all its text but running heads, `as_words`.
         parts: its headings, captions and running text.
-        candidates: (kind, query) pairs, best first within a kind, without sentences.
+        candidates: (kind, query) pairs, best first within a kind, without sentences and lines.
     """
 
     document: str
@@ -85,18 +97,29 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[st
     """The sentences of a page, best first: those whose words the page repeats and other pages lack.
 
     A word weighs tf / (tf + 1) * rarity(word), with tf its count on the page (the saturation of BM25, k = 1, without
-    its length term); a sentence has the mean over its words. A sentence that shares half of its words with a better one
-    is left out.
+    its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"). A
+    sentence that shares half of its words with a better one is left out.
 
     Args:
         rarity: the weight of a word, larger for words on fewer pages.
     """
+    yield from _best_first(page, split_sentences(page.parts.prose), rarity)
+
+
+def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
+    """The lines of a page that stand for themselves, in the order of `telling_sentences`: items of a slide, entries of
+    a form, rows of a table. What a page without sentences can be asked for."""
+    yield from _best_first(page, split_lines(page.parts.prose), rarity)
+
+
+def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]) -> Iterator[str]:
     counts = Counter(words_of(page.parts.prose))
     weights = {word: count / (count + 1) * rarity(word) for word, count in counts.items()}
     scored = []
-    for sentence in split_sentences(page.parts.prose):
-        words = words_of(sentence)
-        scored.append((sum(weights.get(word, 0.0) for word in words) / len(words), sentence, set(words)))
+    for text in texts:
+        words = words_of(text)
+        leaning = _LEANING ** sum(word in _ELSEWHERE for word in words)
+        scored.append((leaning * sum(weights.get(word, 0.0) for word in words) / len(words), text, set(words)))
     chosen: list[set[str]] = []
     for _, sentence, words in sorted(scored, key=lambda item: (-item[0], item[1])):
         if all(len(words & other) <= len(words) / 2 for other in chosen):
@@ -108,28 +131,51 @@ def split_sentences(prose: str) -> list[str]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
     page often belong to its neighbours: what begins in lower case or does not end is left out."""
     found = []
-    for sentence in _pieces(prose):
-        if not re.search(r"[.!?。！？][\"')\]]*$", sentence) or not _BEGINS.match(sentence):
+    for sentence in (piece for paragraph in prose.split("\n") for piece in _pieces(paragraph)):
+        begins = _BEGINS.match(sentence)
+        if begins is None or begins[0][-1].islower() or not _SENTENCE_END.search(sentence):
             continue
-        sentence = sentence.rstrip(".。 ")
-        words, tokens = words_of(sentence), sentence.split()
-        if not SENTENCE_WORDS[0] <= len(words) <= SENTENCE_WORDS[1] or words[0] in _POINTING:
+        sentence = sentence.rstrip(".。।۔ ")
+        words = words_of(sentence)
+        if not SENTENCE_WORDS[0] <= len(words) <= SENTENCE_WORDS[1]:
             continue
-        plain = sum(1 for token in tokens if token.strip(".,;:()'\"-").replace("-", "").isalpha())
+        if words[0] in _POINTING or _LINKING.match(sentence) or sentence.count(": ") > 1:
+            continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
-        if whole and plain >= _ALPHABETIC * len(tokens) and len(sentence) <= MAX_CHARACTERS:
+        if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_CHARACTERS:
             found.append(sentence)
     return found
 
 
-def _pieces(prose: str) -> list[str]:
-    """The text cut after full stops, but not after initials and abbreviations."""
+def split_lines(prose: str) -> list[str]:
+    """Lines that stand for themselves without being sentences, without an item's mark. What ends in a colon or a comma
+    goes on below."""
+    found = []
+    for line in prose.split("\n"):
+        line = _ITEM.sub("", line)
+        if line.endswith((":", ",")) or not LINE_WORDS[0] <= len(words_of(line)) <= LINE_WORDS[1]:
+            continue
+        whole = not line[0].islower() and _balanced(line) and not _CODE.search(line) and len(line) <= MAX_CHARACTERS
+        if whole and _alphabetic(line) >= _ALPHABETIC_LINE:
+            found.append(line.rstrip(".。।۔ ;"))
+    return found
+
+
+def _alphabetic(text: str) -> float:
+    """The share of tokens that are words."""
+    tokens = tokens_of(text)
+    return sum(token.strip(".,;:()'\"-").replace("-", "").isalpha() for token in tokens) / len(tokens)
+
+
+def _pieces(paragraph: str) -> list[str]:
+    """The text cut after full stops, but not after initials and abbreviations, nor before a lower-case letter."""
     pieces: list[str] = []
-    for piece in _BETWEEN_SENTENCES.split(prose):
-        if pieces and _ABBREVIATED.search(pieces[-1]):
-            pieces[-1] = f"{pieces[-1]} {piece.strip()}"
+    for piece in _BETWEEN_SENTENCES.split(paragraph):
+        piece = piece.strip()
+        if pieces and (_ABBREVIATED.search(pieces[-1]) or piece.lstrip("\"'([")[:1].islower()):
+            pieces[-1] = f"{pieces[-1]} {piece}"
         else:
-            pieces.append(piece.strip())
+            pieces.append(piece)
     return pieces
 
 

@@ -18,6 +18,7 @@ _SOURCES = {
     "caption": "the caption of a figure or table",
     "term": "an entry of the document's index with this page alone",
     "sentence": "a sentence whose words the page repeats and other pages lack",
+    "line": "a line that stands for itself, on a page without sentences: of a slide, a form, a table",
     "written": "written by a vision model that saw the page",
 }
 

@@ -14,7 +14,7 @@ from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.layout import Line, body_size, parts_of, read_lines, without_running_lines
 from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
-from smart_train.pairs.words import as_words
+from smart_train.pairs.words import as_words, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
 
@@ -28,7 +28,7 @@ class Document:
         digest: SHA-256 of the file. page_count: of all its pages. chapters: pages (from 0) of top-level bookmarks.
         pages: those with text to be found by. listings: tables of contents and indexes, which hold the words of every
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
-        has_text: whether there is a text layer at all.
+        has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Document:
     listings: list[int] = field(default_factory=list)
     silent: list[int] = field(default_factory=list)
     has_text: bool = False
+    backwards: bool = False
 
 
 def read_documents(
@@ -79,6 +80,11 @@ def read_documents(
                 f"{file}: no text layer on its {document.page_count} pages (a scan?); run it through OCR, for example "
                 "ocrmypdf, or let a vision model write the queries (--endpoint)"
             )
+        elif text_needed and document.backwards:
+            problems.append(
+                f"{file}: its right-to-left words stand in the text layer in reverse, as some programs write them; "
+                "export it with another program, or let a vision model write the queries (--endpoint)"
+            )
         else:
             known[document.digest] = key
             documents.append(document)
@@ -101,6 +107,7 @@ def read_document(file: Path, key: str) -> Document:
     document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
     document.has_text = any(lines)
+    document.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
     body = body_size(lines)
     _add_pages(document, without_running_lines(lines, body), body, [(number, title) for number, _, title in bookmarks])
     return document

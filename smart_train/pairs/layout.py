@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smart_train.pairs.words import clean, words_of
+from smart_train.pairs.words import clean, is_unspaced, words_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage, PdfTextPage
@@ -25,6 +25,10 @@ _CAPTION = re.compile(
     r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
 _CAPTION_UNSPACED = re.compile(r"^[図图圖表]\s*\d+(?:[.-]\d+)*\s*[.:：]?\s*(?=\S)")
+_NARROW = 0.15  # of its size: no print gives a character less room
+_INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
+_NEAR = 4  # lines above and below that show how far to the right lines go
+_MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
@@ -32,14 +36,18 @@ _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text and the size of its print in points."""
+    """A line of text, the size of its print and the places of its ends from the page's left edge, all in points. Both
+    ends are 0 where they are not known, or where the line does not run from left to right on the paper."""
 
     text: str
     size: float
+    left: float = 0.0
+    right: float = 0.0
 
 
 def read_lines(page: PdfPage) -> list[Line]:
     """The lines of a page's text layer, top to bottom as the file has them; empty for a scanned page."""
+    page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
     textpage = page.get_textpage()
     count = textpage.count_chars()
     lines, start = [], 0
@@ -47,10 +55,19 @@ def read_lines(page: PdfPage) -> list[Line]:
         text = clean(raw)
         # Three characters speak for the line: asking each one would take as long as drawing the page.
         places = {min(start + len(raw) * part // 4, count - 1) for part in (1, 2, 3)}
-        start += len(raw) + 2
         if text:
-            lines.append(Line(text, sorted(_size(textpage, place) for place in places)[len(places) // 2]))
+            size = sorted(_size(textpage, place) for place in places)[len(places) // 2]
+            first, last = start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip()) - 1
+            lines.append(Line(text, size, *_ends(textpage, min(first, count - 1), min(last, count - 1), size)))
+        start += len(raw) + 2
     return lines
+
+
+def _ends(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float]:
+    """Where the characters `first` and `last` of a line begin and end."""
+    left, right = textpage.get_charbox(first)[0], textpage.get_charbox(last)[2]
+    across = right - left >= _NARROW * size * (last - first)
+    return (round(left, 1), round(right, 1)) if across else (0.0, 0.0)
 
 
 def _size(textpage: PdfTextPage, index: int) -> float:
@@ -108,7 +125,8 @@ def body_size(pages: Iterable[Sequence[Line]]) -> float:
 
 @dataclass
 class Parts:
-    """What a page's lines are: headings (with their size), captions without their label, and running text."""
+    """What a page's lines are: headings (with their size), captions without their label, and running text, of which
+    each paragraph, item of a list or line that stands for itself is a line."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
@@ -121,7 +139,8 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
     Args:
         body: the document's `body_size`.
     """
-    parts, prose, place = Parts([], [], ""), [], 0
+    parts, place = Parts([], [], ""), 0
+    prose: list[Line] = []
     while place < len(lines):
         line = lines[place]
         if body and line.size >= HEADING_RATIO * body:
@@ -132,16 +151,45 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
             if len(words_of(text)) <= HEADING_WORDS:
                 parts.headings.append((line.size, text))
             else:
-                prose.extend(item.text for item in lines[place:stop])
+                prose.extend(lines[place:stop])
             place = stop
         elif match := _CAPTION.match(line.text) or _CAPTION_UNSPACED.match(line.text):
             caption, place = _read_caption(lines, place, match.end())
             parts.captions.append(caption)
         else:
-            prose.append(line.text)
+            prose.append(line)
             place += 1
-    parts.prose = " ".join(prose)
+    parts.prose = _paragraphs(prose)
     return parts
+
+
+def _paragraphs(lines: Sequence[Line]) -> str:
+    """The lines put together, with a line break where the page has one on purpose."""
+    text = lines[0].text if lines else ""
+    for place in range(1, len(lines)):
+        before, line = lines[place - 1], lines[place]
+        if _ends_on_purpose(lines, place - 1):
+            text += "\n"
+        elif not (is_unspaced(before.text[-1]) and is_unspaced(line.text[0])):
+            text += " "
+        text += line.text
+    return text
+
+
+def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
+    """Whether the line after the one at `place` begins something: with the mark of an item; or, with a capital or a
+    digit, though its first word would have fitted in where the line before ends, or far to the left or right of it."""
+    line, after = lines[place], lines[place + 1]
+    if _MARK.match(after.text):
+        return True
+    if after.text[0].islower() or line.text[-1] in ",-" or 0.0 in (line.right, after.right):
+        return False
+    if abs(after.left - line.left) > _INDENT * line.size:
+        return True
+    beside = (other for other in lines[max(0, place - _NEAR) : place + _NEAR + 1])
+    edge = max(other.right for other in beside if abs(other.left - line.left) <= _INDENT * line.size)
+    width = (after.right - after.left) / len(after.text)
+    return line.right + width * (1 + len(after.text.split()[0])) <= edge
 
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:

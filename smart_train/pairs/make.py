@@ -21,7 +21,7 @@ from smart_train.pairs.settings import HELD_OUT, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import repeated_pages, split_documents, split_pages
 
-FORMAT = 1  # raise it when the same files and settings would give other pairs
+FORMAT = 2  # raise it when the same files and settings would give other pairs
 MANIFEST, CORPUS, PAGES = "manifest.json", "corpus.jsonl", "pages"
 
 Chosen = dict[int, list[tuple[Kind, str]]]

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from smart_train.pairs.candidates import Kind, Page, is_telling, same_question, telling_sentences
+from smart_train.pairs.candidates import Kind, Page, is_telling, same_question, telling_lines, telling_sentences
 from smart_train.pairs.words import as_words, words_of
 
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
@@ -47,7 +47,8 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
     Headings and the like come first and leave room for a sentence, where the page has one, if `limit` is above 1: a
-    heading asks for a subject, a sentence for what is said about it.
+    heading asks for a subject, a sentence for what is said about it. A page without sentences (a slide, a form, a
+    table) is asked for by its lines.
     """
     index = PageWords(pages)
     chosen: dict[int, list[tuple[Kind, str]]] = {}
@@ -66,6 +67,11 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
                 elif name == "structure":
                     spare.append((kind, query))
         kept += spare[: limit - len(kept)]
+        if not any(kind == "sentence" for kind, _ in kept):
+            for line in telling_lines(page, index.rarity):
+                new = len(kept) < limit and not any(same_question(line, other) for _, other in kept)
+                if new and is_telling("line", line) and index.answers_alone(line, place):
+                    kept.append(("line", line))
         if kept:
             chosen[place] = kept
     return chosen

@@ -99,6 +99,7 @@ def test_where_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:
     (folder / "a-text.pdf").write_text("not a PDF")
     locked_pdf(folder / "c-locked.pdf")
+    (folder / "b-cut.pdf").write_bytes((folder / "b.pdf").read_bytes()[:300])
     huge = (folder / "b.pdf").read_bytes().replace(b"[0 0 612 792]", b"[0 0 99999 99999]")
     (folder / "d-huge.pdf").write_bytes(huge)
     found = list(read_pdfs(folder, dpi=36, cache_dir=cache))
@@ -111,7 +112,8 @@ def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cac
     for error, (name, why) in zip(
         errors,
         (
-            ("a-text.pdf", "cannot be read as PDF: "),
+            ("a-text.pdf", "is no PDF file, it begins with b'not a PDF'; fetch it again"),
+            ("b-cut.pdf", "cannot be read as PDF (Failed to load document"),
             ("c-locked.pdf", "is protected by a password; save a copy without one"),
             ("d-huge.pdf, page 1", "pixels; from 1 to 89478485 are accepted, so lower dpi"),
         ),

@@ -45,6 +45,22 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
     assert [kind for kind, _ in chosen] == ["bookmark", "caption", "term"], "no sentence: structure fills up"
 
 
+def test_pages_without_sentences_are_asked_for_by_their_lines() -> None:
+    slide = page(
+        "Asia: up by a fifth\nThe plant in Osaka\nStaff\nWhich sold more than the plant in Osaka",
+        heading="Results of spring",
+    )
+    slide.words += as_words("Results of spring")
+    other = page("The plant in Lyon. Sales of the plant in Lyon rose by a tenth.")
+    chosen = choose_queries([slide, other], 3)
+    assert chosen[0] == [
+        ("heading", "Results of spring"),
+        ("line", "Which sold more than the plant in Osaka"),
+        ("line", "Asia: up by a fifth"),
+    ]
+    assert [kind for kind, _ in chosen[1]] == ["sentence"]
+
+
 def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None:
     prose = (
         "Common words stand in this very sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."

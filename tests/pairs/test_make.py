@@ -142,9 +142,9 @@ def bad_files(folder: Path) -> None:
 def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_path: Path) -> None:
     bad_files(manuals)
     problems = (
-        "broken.pdf: cannot be read as PDF",
+        "broken.pdf: is no PDF file, it begins with b'no PDF'; fetch it again",
         "copy.pdf: the same file as alpha.pdf; keep one of them",
-        "locked.pdf: cannot be read as PDF: is protected by a password",
+        "locked.pdf: is protected by a password; save a copy without one",
         "scan.pdf: no text layer on its 2 pages (a scan?); run it through OCR",
         "huge.pdf, page 1: 99999 x 99999 points",
     )
@@ -191,7 +191,7 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     (tmp_path / "pdf" / "broken.pdf").write_text("")
     arguments = (tmp_path / "pdf", "--output", tmp_path / "made", "--dpi", 40)
     assert call(monkeypatch, "make-pairs", *arguments) == 2
-    assert "broken.pdf: cannot be read as PDF" in capsys.readouterr().err
+    assert "broken.pdf: is empty; fetch it again" in capsys.readouterr().err
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
     out = capsys.readouterr().out
     for expected in (

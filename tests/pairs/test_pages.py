@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from smart_train.pairs.candidates import is_telling, split_sentences
+from smart_train.data import read_pdf
+from smart_train.pairs.candidates import Page, is_telling, split_lines, split_sentences, telling_sentences
 from smart_train.pairs.documents import read_document
-from smart_train.pairs.layout import Line, body_size, parts_of, without_running_lines
+from smart_train.pairs.layout import Line, Parts, body_size, parts_of, without_running_lines
 from smart_train.pairs.structure import is_listing
-from smart_train.pairs.words import as_words, clean, without_numbering, words_of
+from smart_train.pairs.words import as_words, clean, reads_backwards, without_numbering, words_of
 from tests.pairs.conftest import write_manual
 from tests.pdf_files import make_pdf
 
@@ -96,6 +97,74 @@ def test_sentences_stand_for_themselves() -> None:
         "Dr. J. Doe wrote the first chapter of this book (see the preface)",
         "猫は夜に外を歩くことが多い",
     ]
+
+
+def test_sentences_that_lean_on_others_are_left_out_or_ranked_below() -> None:
+    prose = (
+        "Their valves open at two bars of pressure. First, it allows the pump to cool down. For example, a pump of "
+        "iron rusts within a year. In particular, seals must match the diameter. Both pumps stand empty in winter. "
+        "Address: Main Street 7 in Linz City: the old one is closed. The pump is mended by hand."
+    )
+    assert split_sentences(prose) == ["The pump is mended by hand"]
+    leaning = "Iron pumps rust where these touch salt water. Iron pumps break where hard ice presses on iron."
+    page = Page("a.pdf", 0, as_words(leaning), Parts([], [], leaning))
+    assert next(telling_sentences(page, lambda word: 1.0)) == "Iron pumps break where hard ice presses on iron"
+
+
+@pytest.mark.parametrize(
+    ("prose", "sentences"),
+    [
+        ("首次使用前请拆除四个运输螺栓，否则机器会剧烈振动。", ["首次使用前请拆除四个运输螺栓，否则机器会剧烈振动"]),
+        ("нельзя так. Насос включают т. е. запускают только после полного заполнения водой.",
+         ["Насос включают т. е. запускают только после полного заполнения водой"]),
+        ("هل قمت بإزالة براغي النقل الأربعة قبل التشغيل؟ لا تستخدم الجهاز بالقرب من الماء أو في الحمام.",
+         ["هل قمت بإزالة براغي النقل الأربعة قبل التشغيل؟", "لا تستخدم الجهاز بالقرب من الماء أو في الحمام"]),
+    ],
+)  # fmt: skip
+def test_sentences_in_other_scripts(prose: str, sentences: list[str]) -> None:
+    assert split_sentences(clean(prose)) == [clean(sentence) for sentence in sentences]
+
+
+def test_words_that_stand_in_reverse_are_told() -> None:
+    arabic = "صيانة المرشح كل شهر بالماء الدافئ إلى النصف"
+    assert not reads_backwards(arabic) and not reads_backwards("no such letters")
+    assert reads_backwards(" ".join(word[::-1] for word in arabic.split()))
+
+
+def test_lines_that_end_on_purpose_are_not_put_together() -> None:
+    """The right margin is at 300; a word of six letters takes 30."""
+    lines = [
+        Line("Carefully fill the tank with a mixture of oil and", 10, 40, 295),
+        Line("Water before winter. Empty it again.", 10, 40, 200),
+        Line("Invoice number: 17", 10, 40, 130),
+        Line("Customer: Hotel Adler", 10, 40, 145),
+        Line("which paid", 10, 40, 90),
+        Line("• Asia: up", 10, 40, 90),
+        Line("电源电压必须为二百二十伏并可靠", 10, 40, 298),
+        Line("接地", 10, 40, 60),
+        Line("Far to the right", 10, 400, 480),
+        *plain("Where nothing is known of its place", "Lines are put together"),
+    ]
+    assert parts_of(lines, 10).prose.split("\n") == [
+        "Carefully fill the tank with a mixture of oil and Water before winter. Empty it again.",
+        "Invoice number: 17",
+        "Customer: Hotel Adler which paid",
+        "• Asia: up 电源电压必须为二百二十伏并可靠接地",
+        "Far to the right Where nothing is known of its place Lines are put together",
+    ]
+    assert split_lines(
+        "• Asia: up by 22 %;\nwhich paid twice over\nN_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
+    ) == ["Asia: up by 22 %"]
+
+
+def test_a_page_that_is_shown_turned_is_read_in_order(tmp_path: Path) -> None:
+    make_pdf(tmp_path / "upright.pdf", [["The first line of it.", "The second line of it.", "And the third one."]], [])
+    content = (tmp_path / "upright.pdf").read_bytes()
+    (tmp_path / "turned.pdf").write_bytes(content.replace(b"/MediaBox", b"/Rotate 90/MediaBox"))
+    upright, turned = (read_document(tmp_path / f"{name}.pdf", "k").pages[0] for name in ("upright", "turned"))
+    assert turned.words == upright.words
+    pages = read_pdf(tmp_path / "turned.pdf", cache_dir=tmp_path / "cache")
+    assert pages[0].text.split("\n")[0] == "The first line of it."
 
 
 def test_what_is_long_enough_to_ask_for_something() -> None:
