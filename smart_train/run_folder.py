@@ -20,7 +20,7 @@ State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
-_KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
+_KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy", "versions")
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class RunFolder:
                 that cannot be read under this spread, or files that are no run.
         """
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
-        if (path / _DISCARDED).is_file() or (overwrite and _read(path) is not None):
+        if (path / _DISCARDED).is_file() or (overwrite and read_record(path) is not None):
             check_writable(path)
             _discard(path)
-        saved = _read(path)
+        saved = read_record(path)
         if saved is not None:
             _check_same(path, saved, identity)
         elif path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
@@ -112,7 +112,7 @@ def open_finished(path: Path) -> Recipe:
 
 def fingerprints(path: Path) -> dict[str, str]:
     """Digests of the recipe and of the rows of the run in `path`: what its model is made of."""
-    saved = _read(path) or {}
+    saved = read_record(path) or {}
     return {name: saved[key] for name, key in (("recipe", "fingerprint"), ("data", "data")) if key in saved}
 
 
@@ -126,7 +126,8 @@ def data_fingerprint(*parts: Sequence[Example]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict | None:
+def read_record(path: Path) -> dict | None:
+    """What `run.json` of the run in `path` says; None where there is none. Raises RunError when it is damaged."""
     file = path / RUN_FILE
     if not file.is_file():
         return None

@@ -299,6 +299,10 @@ def test_inspect_tells_how_far_a_run_got(run, finished: Path) -> None:
     measured = "data.test, 3 queries against 4 documents"
     for words in ("trained", "full, objective joint", measured, "late 0.250", "late 0.750", "checkpoint-7"):
         assert words in ended.out
+    for file, said in (("evaluation.json", "not valid JSON"), ("run.json", "not valid JSON")):
+        (finished / file).write_text("{")
+        ended = run("inspect", finished)
+        assert ended.status == 2 and f"{finished / file}: {said}" in ended.err
 
 
 def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Path) -> None:
@@ -325,6 +329,8 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     assert "not known" in run("inspect", gme).out and "set model.family" in run("inspect", gme).out
     (gme / "gme_inference.py").touch()
     assert "query_tokens text" in run("inspect", gme).out
+    (e5 / "model.safetensors").write_bytes(b"cut")
+    assert re.search(r"model.safetensors +damaged: ", run("inspect", e5).out)
     assert "neither a run nor a model folder" in run("inspect", tmp_path).err
     assert "no such folder" in run("inspect", tmp_path / "absent").err
 

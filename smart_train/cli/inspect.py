@@ -25,15 +25,18 @@ def inspect(
 
     if not path.is_dir():
         raise ModelError(f"{path}: no such folder")
-    print_pairs(_run_rows(path, RUN_FILE) if (path / RUN_FILE).is_file() else _model_rows(path))
+    print_pairs(_run_rows(path) if (path / RUN_FILE).is_file() else _model_rows(path))
 
 
-def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
+def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.evaluation import selection_note
+    from smart_train.evaluation.report import EVALUATION_FILE
+    from smart_train.export import CardFacts
     from smart_train.recipe import load_recipe
+    from smart_train.run_folder import RECIPE_FILE, read_record
     from smart_train.training.checkpoints import find_checkpoint
 
-    run, recipe = json.loads((path / run_file).read_text()), load_recipe(path / "recipe.yaml")
+    run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
     found = find_checkpoint(path)
     paths = ", ".join(section.path for section in recipe.data.training)
     rows = [
@@ -45,9 +48,8 @@ def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
         ("newest checkpoint", found.newest.name if found.newest else "none"),
         *(("broken checkpoint", f"{broken.name}: {reason}") for broken, reason in found.broken.items()),
     ]
-    measured = path / "evaluation.json"
-    if measured.is_file():
-        values = json.loads(measured.read_text())
+    values = CardFacts.read_evaluation(path / EVALUATION_FILE)
+    if values is not None:
         size = f"{values['queries']} queries against {values['documents']} documents"
         rows.append(("measured on", ", ".join([values["measured_on"], size] if values.get("measured_on") else [size])))
         for when in [when for when in ("before", "after") if when in values]:
@@ -59,9 +61,9 @@ def _run_rows(path: Path, run_file: str) -> list[tuple[str, str]]:
 
 
 def _model_rows(path: Path) -> list[tuple[str, str]]:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME
+    from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME, read_shape
     from smart_train.models.peft import ADAPTER_CONFIG
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 
@@ -80,7 +82,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     if config.base:
         rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
     if (path / CONFIG_NAME).is_file():
-        shape = json.loads((path / CONFIG_NAME).read_text())
+        shape = read_shape(path / CONFIG_NAME)
         rows.append(("projection", ", ".join(f"{name} {value}" for name, value in shape.items())))
     if scoring is not None:
         rows.append(("scoring", ", ".join(f"{name} {value}" for name, value in scoring.to_dict().items())))
@@ -89,8 +91,12 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     if family is not None and config.base is None:
         rows += _reading_rows(path, config, family)
     for file in weights:
-        with safe_open(file, framework="pt") as tensors:
-            slices = [tensors.get_slice(name) for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                slices = [tensors.get_slice(name) for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
+        except (OSError, SafetensorError) as error:
+            rows.append((file.name, f"damaged: {error}"))
+            continue
         dtypes = sorted({item.get_dtype() for item in slices})
         count = sum(_size(item.get_shape()) for item in slices)
         rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))

@@ -6,12 +6,12 @@ and the folders of all-MiniLM-L6-v2, bge-base-en-v1.5 and Qwen3-Embedding-0.6B.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ModelError
+from smart_train.models.reading import read_json, read_json_value
 
 MODULES = "modules.json"
 SETTINGS = "config_sentence_transformers.json"
@@ -79,8 +79,18 @@ class EmbedderFiles:
 
 def pooled_modules(folder: Path) -> list[dict[str, Any]]:
     """The entries of the modules.json in `folder` that make the pooled vector. What works on tokens alone is left out:
-    an export holds such modules for multi-vector readers, and they say nothing of another model's tokens."""
-    return [entry for entry in read_json(folder / MODULES) or [] if not _is_for_tokens(folder, entry)]
+    an export holds such modules for multi-vector readers, and they say nothing of another model's tokens.
+
+    Raises:
+        ModelError: no list of modules, or one that would lie outside `folder`, from where an export would copy it.
+    """
+    entries = read_json_value(folder / MODULES) or []
+    for entry in entries if isinstance(entries, list) else [None]:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("type", "path")):
+            raise ModelError(f"{folder / MODULES}: must hold a list of modules, each with its type and path")
+        if not (folder / entry["path"]).resolve().is_relative_to(folder.resolve()):
+            raise ModelError(f"{folder / MODULES}: the path {entry['path']!r} leaves the folder")
+    return [entry for entry in entries if not _is_for_tokens(folder, entry)]
 
 
 def module_folders(folder: Path) -> list[str]:
@@ -118,13 +128,3 @@ def _pooling(path: Path) -> str:
         raise ModelError(f"{path}: include_prompt false (pooling without the prompt's tokens) is not read here")
     name = known[chosen[0]]
     return "last" if name == "lasttoken" else name
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file, None where there is none. Raises ModelError when it is not JSON."""
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path}: not valid JSON ({error})") from error

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
+from smart_train.models.reading import read_json, read_weights
 
 CONFIG_NAME = "projection_config.json"
 WEIGHTS_NAME = "projection.safetensors"
@@ -126,11 +126,11 @@ class TokenProjection(nn.Module):
         Raises:
             ModelError: a file is missing or damaged, or the two do not fit together.
         """
-        shape = _read_shape(folder / CONFIG_NAME)
+        shape = read_shape(folder / CONFIG_NAME)
         projection = cls(**shape)
         try:
-            projection.load_state_dict(load_file(folder / WEIGHTS_NAME))
-        except (RuntimeError, OSError, SafetensorError) as error:
+            projection.load_state_dict(read_weights(folder / WEIGHTS_NAME))
+        except RuntimeError as error:
             reason = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise ModelError(f"{folder / WEIGHTS_NAME}: {' '.join(reason[:2])}") from error
         return projection
@@ -166,15 +166,14 @@ class TokenProjection(nn.Module):
             self.layer_query.copy_(torch.randn(self.hidden_size, generator=generator) * _QUERY_STD)
 
 
-def _read_shape(path: Path) -> dict[str, Any]:
-    try:
-        shape = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from error
+def read_shape(path: Path) -> dict[str, Any]:
+    """The arguments of the projection whose `projection_config.json` this is. Raises ModelError when it is none."""
+    shape = read_json(path)
+    if shape is None:
+        raise ModelError(f"{path}: no such file")
     keys = ("hidden_size", "dim", "hidden_dim", "layers")
-    if not isinstance(shape, dict) or sorted(shape) != sorted(keys):
-        found = ", ".join(shape) if isinstance(shape, dict) else repr(shape)
-        raise ModelError(f"{path}: must hold {', '.join(keys)}; holds {found}")
+    if sorted(shape) != sorted(keys):
+        raise ModelError(f"{path}: must hold {', '.join(keys)}; holds {', '.join(shape) or 'nothing'}")
     widths = [shape["hidden_size"], shape["dim"], *([] if shape["hidden_dim"] is None else [shape["hidden_dim"]])]
     layers = shape["layers"] if isinstance(shape["layers"], list) else [None]
     if not all(isinstance(value, int) for value in (*widths, *layers)):

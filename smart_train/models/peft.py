@@ -9,12 +9,12 @@ from pathlib import Path
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
 from smart_train.models.module_names import own_names
+from smart_train.models.reading import read_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -76,7 +76,7 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}; pickled weights (adapter_model.bin) are not "
             "read: save them as safetensors"
         )
-    state = load_file(weights)
+    state = read_weights(weights)
     names = own_names({_module(key) for key in state} - {None}, backbone, family)
     try:
         if names is not None and any(name != own for name, own in names.items()):
@@ -113,7 +113,7 @@ def _load_translated(
 
 def fill_adapter(model: PeftModel, folder: Path) -> None:
     """The adapter weights saved in `folder`, into the live adapter of `model`. Raises ModelError when they differ."""
-    state = load_file(folder / ADAPTER_WEIGHTS)
+    state = read_weights(folder / ADAPTER_WEIGHTS)
     _check_keys(model, set(state), folder)
     set_peft_model_state_dict(model, state)
 
@@ -131,11 +131,12 @@ def mix_adapters(model: PeftModel, weights: Mapping[Path, float]) -> None:
     for index, (folder, weight) in enumerate(weights.items()):
         name = "default" if index == 0 else f"adapter_{index}"
         if index > 0:
+            saved = set(read_weights(folder / ADAPTER_WEIGHTS))
             try:
                 model.load_adapter(str(folder), adapter_name=name)
             except (RuntimeError, ValueError) as error:
                 raise ModelError(f"{folder}: the adapter does not fit the others' base ({_reason(error)})") from error
-            _check_keys(model, set(load_file(folder / ADAPTER_WEIGHTS)), folder, name)
+            _check_keys(model, saved, folder, name)
         if getattr(model.peft_config[name], "use_dora", False) and (len(weights) > 1 or weight != 1.0):
             raise ModelError(f"{folder}: a DoRA adapter is not linear in its weight; merge it alone, with weight 1")
         for module in model.modules():

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, ScoreError
 from smart_train.models.family import SMART_CONFIG, PromptConfig
 from smart_train.models.peft import ADAPTER_CONFIG
+from smart_train.models.reading import read_json
 from smart_train.scoring import ScoringConfig
 
 FORMAT = 1
@@ -34,28 +35,32 @@ class SmartConfig:
 
     @classmethod
     def read(cls, folder: Path) -> SmartConfig:
-        """The file in `folder`; a folder without one is a plain backbone or a plain PEFT adapter."""
+        """The file in `folder`; a folder without one is a plain backbone or a plain PEFT adapter.
+
+        Raises:
+            ModelError: it was not written by this package, or by hand since.
+        """
         path = folder / SMART_CONFIG
-        if not path.is_file():
-            adapter = folder / ADAPTER_CONFIG
-            if not adapter.is_file():
-                return cls()
-            named = json.loads(adapter.read_text())
+        values = read_json(path)
+        if values is None:
+            named = read_json(folder / ADAPTER_CONFIG) or {}
             return cls(base=named.get("base_model_name_or_path"), base_revision=named.get("revision"))
-        try:
-            values = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise ModelError(f"{path}: not valid JSON ({error})") from error
         if values.get("format") != FORMAT:
             raise ModelError(f"{path}: format {values.get('format')!r}; this version reads format {FORMAT}")
-        return cls(
-            family=values["family"],
-            base=values["base"],
-            base_revision=values["base_revision"],
-            quantization=values.get("quantization"),
-            scoring=ScoringConfig.from_dict(values["scoring"]),
-            prompts=PromptConfig(**values["prompts"]),
-        )
+        try:
+            return cls(
+                family=values["family"],
+                base=values["base"],
+                base_revision=values["base_revision"],
+                quantization=values.get("quantization"),
+                scoring=ScoringConfig.from_dict(values["scoring"]),
+                prompts=PromptConfig(**values["prompts"]),
+            )
+        except (KeyError, TypeError, ScoreError) as error:
+            raise ModelError(
+                f"{path}: not as smart_train wrote it ({type(error).__name__}: {error}); put back the file that was "
+                "saved with the weights"
+            ) from error
 
     def write(self, folder: Path) -> None:
         assert self.scoring is not None

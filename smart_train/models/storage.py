@@ -16,18 +16,18 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean
 from smart_train.models import heads
-from smart_train.models.embedder_files import read_json
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
+from smart_train.models.reading import read_json, read_weights
 from smart_train.models.registry import find_family
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
@@ -211,7 +211,7 @@ def _load_backbone(
         backbone, report = AutoModel.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
     for kind in ("missing", "unexpected"):
         names = sorted(name for name in report[f"{kind}_keys"] if not is_unused(name, family, backbone))
@@ -270,7 +270,7 @@ def load_weights(model: SmartModel, folder: Path) -> None:
         names = {saved: name for name, saved in checkpoint_names(model.backbone, model.family).items()}
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("model*.safetensors")):
-            state.update(load_file(path))
+            state.update(read_weights(path))
         state = {name: value for name, value in state.items() if not is_unused(name, model.family, model.backbone)}
         report = model.backbone.load_state_dict(
             {names.get(name, name): value for name, value in state.items()}, strict=False

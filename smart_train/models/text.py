@@ -13,9 +13,10 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from smart_train.errors import ModelError
-from smart_train.models.embedder_files import EmbedderFiles, read_json
+from smart_train.models.embedder_files import EmbedderFiles
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import require_tokenizer, special_ids
+from smart_train.models.reading import read_json
 from smart_train.types import ModelInput
 
 

@@ -71,6 +71,36 @@ def test_adapter_round_trip_names_its_base(adapted, base, tmp_path, mixed):
     assert_same(adapted, loaded, mixed)
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("base/model.safetensors", None, None, "base: the weights cannot be loaded .*metadata"),
+        ("adapter/adapter_model.safetensors", None, None, "adapter_model.safetensors: cannot be read"),
+        ("adapter/smart_config.json", None, None, "smart_config.json: not valid JSON"),
+        ("adapter/smart_config.json", '"family"', '"kin"', "not as smart_train wrote it .KeyError: 'family'"),
+        ("adapter/smart_config.json", '"min_pixels"', '"least"', "not as smart_train wrote it .TypeError"),
+        ("adapter/smart_config.json", '"keep"', '"kept"', "not as smart_train wrote it .ScoreError: scoring.pooled_t"),
+        ("adapter/smart_config.json", '"format": 1', '"format": 9', "format 9; this version reads format 1"),
+    ],
+)
+def test_a_damaged_file_is_named(adapted, base, tmp_path, file, old, new, said):
+    """Half of the file is gone, or something in it was changed by hand."""
+    adapted.eval().save_pretrained(tmp_path / "adapter")
+    whole = (tmp_path / file).read_bytes()
+    changed = whole[: len(whole) // 2] if old is None else whole.replace(old.encode(), new.encode())
+    (tmp_path / file).write_bytes(changed)
+    with pytest.raises(ModelError, match=said):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
+def test_a_damaged_peft_configuration_is_named(adapted, tmp_path):
+    adapted.eval().save_pretrained(tmp_path / "adapter")
+    (tmp_path / "adapter" / "smart_config.json").unlink()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{")
+    with pytest.raises(ModelError, match="adapter_config.json: not valid JSON"):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
 def test_plain_peft_adapter_without_our_file_loads(adapted, tmp_path, mixed):
     adapted.eval().save_pretrained(tmp_path / "adapter")
     (tmp_path / "adapter" / "smart_config.json").unlink()

@@ -13,6 +13,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.models import PromptConfig, get_family
 from smart_train.models.peft import adapted_modules, add_lora
+from smart_train.models.saving import save_merged
 from smart_train.types import ModelInput
 from tests.models.text_folders import encoder_folder
 
@@ -171,6 +172,23 @@ def test_without_a_file_of_limits_the_tokenizer_decides_as_sentence_transformers
 def test_folder_that_asks_for_another_score_is_refused(make, files, message):
     with pytest.raises(ModelError, match=message):
         make(**files).encode_query("the cat")
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ([{"type": "any.Transformer", "path": ""}, {"type": "any.Pooling", "path": "../beside"}], "'../beside' leaves"),
+        ([{"type": "any.Transformer", "path": "/etc"}], "'/etc' leaves the folder"),
+        ([{"type": "any.Transformer"}], "must hold a list of modules, each with its type and path"),
+        ({"type": "any.Transformer", "path": ""}, "must hold a list of modules"),
+    ],
+)
+def test_modules_may_not_lie_outside_the_folder(make, tmp_path, modules, message):
+    """Somebody else's file may name any path, and an export copies the folders that it names."""
+    model = make(pooling=MEAN)
+    Path(model.family.folder, "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ModelError, match=message):
+        save_merged(model, tmp_path / "copy")
 
 
 def test_dot_products_of_normalised_vectors_are_cosines(make):
