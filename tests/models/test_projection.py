@@ -224,7 +224,7 @@ def edit(**changes):
         (edit(hidden_dim=8), r'projection.safetensors: .*Missing key\(s\) in state_dict: "hidden.weight"'),
         (lambda folder: (folder / "projection_config.json").write_text("{"), "projection_config.json: not valid JSON"),
         (lambda folder: (folder / "projection.safetensors").write_bytes(b"??"), "projection.safetensors: .*header"),
-        (lambda folder: (folder / "projection.safetensors").unlink(), "projection.safetensors: cannot be read .No such file"),
+        (lambda folder: (folder / "projection.safetensors").unlink(), "projection.safetensors: .*No such file"),
     ],
 )
 def test_a_damaged_folder_is_refused(tmp_path, damage, message):
