@@ -19,7 +19,7 @@ from smart_train.data import (
     load_own_documents,
 )
 from smart_train.data.lengths import TokenCounter
-from smart_train.errors import DataError
+from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.media import verify_image
 from smart_train.recipe import Recipe
@@ -72,11 +72,12 @@ def usable_rows(
     Raises:
         DataError: beginning with the section's name: a source, a column or a row cannot be used, or none is left. What
             is wrong with other sources is said too.
+        Unreachable: nothing is wrong but that sources lie on the Hub, which is out of reach.
     """
     sections = sources(recipe)[name]
     # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
     needed = negatives(recipe) if name == "train" else [0]
-    kept, reports, problems, cause = [], [], [], None
+    kept, reports, problems, causes = [], [], [], []
     for place, (section, count) in enumerate(zip(sections, needed, strict=True)):
         try:
             rows, report = check_examples(
@@ -89,12 +90,13 @@ def usable_rows(
             )
             kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
             reports.append(report)
-        except (DataError, ConnectionError) as error:
+        except DataError as error:
             where = f"data.{name}" if len(sections) == 1 else f"data.{name}.{place}"
             problems.append(f"{where}: {error}")
-            cause = error
+            causes.append(error)
     if problems:
-        raise DataError("\n".join(problems)) from cause
+        reached = any(not isinstance(error, Unreachable) for error in causes)
+        raise (DataError if reached else Unreachable)("\n".join(problems)) from causes[-1]
     if len(kept) == 1:
         return kept[0].examples, reports[0]
     return Mixture(kept), CheckReport(
@@ -151,7 +153,7 @@ def mining_rows(
     (section,) = recipe.data.training
     try:
         rows, report = check_examples(examples(section), on_error=recipe.data.on_error)
-    except (DataError, ConnectionError) as error:
+    except DataError as error:
         raise DataError(f"data.train: {error}") from error
     return rows, _more_documents(section, str(corpus) if corpus else None), report
 

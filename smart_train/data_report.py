@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smart_train import build
-from smart_train.errors import DataError
+from smart_train.errors import DataError, Unreachable
 from smart_train.plan import derive
 from smart_train.recipe import Recipe
 from smart_train.types import ModelInput
@@ -23,11 +23,14 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         )
         for name in build.sources(recipe)
     ]
-    broken = []
+    broken, unchecked = [], []
     seen: dict[str, ModelInput] = {}
     for part in [part for part in parts if part.name in recipe.data.held_out and part.rows]:
         try:
             corpus = _corpus(recipe, part)
+        except Unreachable as error:
+            unchecked.append(f"data.{part.name}.corpus: {error}")
+            continue
         except DataError as error:
             broken.append(Finding("error", "evaluation set", part.name, 1, str(error)))
             continue
@@ -45,7 +48,7 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         skips=recipe.data.on_error == "skip",
         plan=plan.quantities,
         plan_problems=plan.problems,
-        unchecked=plan.unchecked,
+        unchecked=[*unchecked, *plan.unchecked],
     )
     report.findings[:0] = broken
     return report, parts

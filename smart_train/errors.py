@@ -32,6 +32,10 @@ class MissingExtra(DataError):
     for it; the message says what to install."""
 
 
+class Unreachable(DataError):
+    """Data on the Hub, which cannot be reached now. It may be in order all the same."""
+
+
 class ModelError(SmartTrainError):
     """A model folder, adapter or input does not fit what was asked of it."""
 

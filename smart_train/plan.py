@@ -11,7 +11,7 @@ import torch
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from smart_train import build, memory
-from smart_train.errors import DataError, ModelError, SmartTrainError
+from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachable
 from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
@@ -87,17 +87,16 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
         try:
             kept[name], report = build.usable_rows(recipe, name)
         except DataError as error:
-            out_of_reach = isinstance(error.__cause__, ConnectionError)
-            (plan.unchecked if out_of_reach else plan.problems).append(str(error))
+            (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue
         plan.quantities[f"{name} rows"] = report.summary()
     for name in [name for name in recipe.data.held_out if name in kept]:
         try:
             found = build.evaluation_set(recipe, name, kept[name])
+        except Unreachable as error:
+            plan.unchecked.append(f"data.{name}.corpus: {error}")
         except DataError as error:
             plan.problems.append(f"data.{name}: {error}")
-        except ConnectionError as error:
-            plan.unchecked.append(f"data.{name}.corpus: {error}")
         else:
             label = "held out" if name == "evaluation" else "held out to report"
             plan.quantities[label] = f"{len(found.queries)} queries against {len(found.documents)} documents"

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from smart_train import ScoringConfig, build
-from smart_train.errors import DataError, ModelError, RecipeError
+from smart_train.errors import DataError, ModelError, RecipeError, Unreachable
 from smart_train.losses import Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel
 from smart_train.recipe.reader import merge
@@ -180,19 +180,22 @@ def test_a_teacher_is_asked_of_the_rows_where_the_objective_has_one(recipe: Any,
     assert build.usable_rows(taught, "evaluation")[1].problems == []
 
 
-def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any) -> None:
     made = recipe()
     rows, report = build.usable_rows(made, "evaluation")
     assert len(rows) == report.kept == HELD_OUT_ROWS
     assert list(build.sources(made)) == ["train", "evaluation"]
     assert list(build.sources(recipe(data={"evaluation": None}))) == ["train"]
 
-    def unreachable(config: Any) -> None:
-        raise ConnectionError("the Hub is out of reach")
-
-    monkeypatch.setattr("smart_train.build_rows.load_examples", unreachable)
-    with pytest.raises(DataError, match="^data.train: the Hub is out of reach$"):
-        build.usable_rows(made, "train")
+    gone = {"path": "owner/name", "split": "train"}  # the tests have no Hub
+    said = "data.train: owner/name: no such file or folder here, and the Hub is out of reach .*"
+    with pytest.raises(Unreachable, match=f"^{said}$"):
+        build.usable_rows(recipe(data={"train": gone}), "train")
+    # A mistake beside it is a mistake, wherever it stands.
+    for sources in ([{"path": "absent.jsonl"}, gone], [gone, {"path": "absent.jsonl"}]):
+        with pytest.raises(DataError, match="absent.jsonl: no such file") as caught:
+            build.usable_rows(recipe(data={"train": sources}), "train")
+        assert not isinstance(caught.value, Unreachable) and "out of reach" in str(caught.value)
 
 
 def test_a_corpus_adds_pages_that_answer_nothing(recipe: Any, tmp_path: Path) -> None:

@@ -170,6 +170,14 @@ def test_what_only_the_hub_knows_is_left_unchecked(tiny_data: Path, tmp_path: Pa
     assert reason.startswith("model.name_or_path: Qwen/Qwen3-VL-Embedding-2B: not a local folder")
     assert plan.rows()[-1] == ("not checked", reason)
     assert "optimiser steps" in plan.quantities and "parameters" not in plan.quantities
+    held_out = {"path": str(tiny_data), "split": "held_out", "corpus": "owner/pages"}
+    rows = {"train": {"path": "owner/rows", "split": "train"}, "evaluation": held_out}
+    plan = derive(tiny_recipe(tiny_data, tmp_path, data=rows))
+    assert plan.problems == []
+    assert [reason.split(": no such")[0] for reason in plan.unchecked] == [
+        "data.train: owner/rows",
+        "data.evaluation.corpus: owner/pages",
+    ]
 
 
 def test_rows_that_a_script_has_yet_to_make_are_left_unchecked(tiny_data: Path, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from datasets import (
     load_dataset,
     load_from_disk,
 )
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from smart_train.errors import DataError, did_you_mean
+from smart_train.errors import DataError, Unreachable, did_you_mean
 
 BUILDERS = {".parquet": "parquet", ".json": "json"}
 _POOL = 4  # rows fetched for each that a streamed sample keeps
@@ -51,7 +51,7 @@ def read_folder(path: Path, subset: str | None, split: str | None) -> Dataset:
 
 
 def read_hub(name: str, subset: str | None, split: str | None) -> Dataset:
-    """A data set on the Hub. Raises ConnectionError when the Hub is out of reach."""
+    """A data set on the Hub. Raises Unreachable when the Hub is out of reach."""
     _check_split(name, split)
     with _on_hub(name):
         return _undecoded(load_dataset(name, subset, split=split))
@@ -67,7 +67,7 @@ def stream_hub(
         sample_seed: gives `_POOL` times as many, read in pieces of `_TOGETHER` from places all over the data set: the
             row groups of Parquet files, else its files. A data set sorted by source then shows all its sources.
 
-    Raises: ConnectionError when the Hub is out of reach.
+    Raises: Unreachable when the Hub is out of reach.
     """
     _check_split(name, split)
     with _on_hub(name):
@@ -132,7 +132,8 @@ def _check_split(name: str, split: str | None) -> None:
 def _readable(source: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, FileNotFoundError, RuntimeError) as error:  # what `datasets` raises for files it cannot read
+    # what `datasets` raises for files it cannot read
+    except (ValueError, FileNotFoundError, RuntimeError, DatasetsError) as error:
         cause = error.__cause__ or error
         raise DataError(f"{source}: cannot be read as a data set ({cause})") from error
 
@@ -143,8 +144,10 @@ def _on_hub(name: str) -> Iterator[None]:
         yield
     except DatasetNotFoundError as error:
         raise DataError(f"{name}: no such file or folder, and no data set of that name on the Hub ({error})") from error
-    except ValueError as error:  # an unknown split or configuration
-        raise DataError(f"{name}: {error}") from error
+    except (ValueError, DatasetsError) as error:  # an unknown split or configuration; files that cannot be read
+        raise DataError(f"{name}: {error.__cause__ or error}") from error
+    except ConnectionError as error:
+        raise Unreachable(f"{name}: no such file or folder here, and the Hub is out of reach ({error})") from error
 
 
 def _likely_split(loaded: DatasetDict, source: str, split: str | None) -> Dataset:

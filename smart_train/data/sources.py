@@ -42,7 +42,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
 
     Raises:
         DataError: the source or a column does not exist, or there is no row.
-        ConnectionError: the Hub is out of reach.
+        Unreachable: the Hub is out of reach.
     """
     table = _read(config)
     _check_rows(config, table)

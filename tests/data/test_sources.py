@@ -237,6 +237,7 @@ def test_bad_sources(write_jsonl: Write, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     path = write_jsonl({"query": "a", "positive": "b"})
     (tmp_path / "rows.parquet").write_text("not parquet")
+    (tmp_path / "cut.json").write_text('[{"query": "a", "posi')
     (tmp_path / "rows.xlsx").write_text("")
     (tmp_path / "latin.jsonl").write_bytes(b'{"query": "caf\xe9"}\n')
     (tmp_path / "semicolons.csv").write_text("query;positive\na;b\n")
@@ -248,6 +249,8 @@ def test_bad_sources(write_jsonl: Write, tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / "none" / "train.jsonl", {}, "there is no folder"),
         (tmp_path / "rows.xlsx", {}, "rows are read from .jsonl"),
         (tmp_path / "rows.parquet", {}, "cannot be read as a data set"),
+        (tmp_path / "cut.json", {}, "cut.json: cannot be read as a data set"),
+        ("owner/name", {"split": "train"}, "owner/name: no such file or folder here, and the Hub is out of reach"),
         (tmp_path / "latin.jsonl", {}, "not UTF-8 .*; save it as UTF-8"),
         (tmp_path / "semicolons.csv", {}, r"first line is 'query;positive': columns of a .csv .* by ',', not by ';'"),
         ("owner/name", {}, "owner/name: no such file or folder here; as a data set on the Hub it needs a split"),
