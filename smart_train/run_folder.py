@@ -20,7 +20,7 @@ State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
-_KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy", "versions")
+_KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
         ("model", recipe.model.name_or_path),
         ("training", f"{recipe.mode}, objective {recipe.objective.name}, data {paths}"),
         ("fingerprint", run["fingerprint"]),
-        ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())),
         ("newest checkpoint", found.newest.name if found.newest else "none"),
         *(("broken checkpoint", f"{broken.name}: {reason}") for broken, reason in found.broken.items()),
     ]
