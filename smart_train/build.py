@@ -28,7 +28,7 @@ from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import config_for, locate
+from smart_train.models.storage import base_dtype, config_for, locate
 from smart_train.recipe import Recipe
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, engines
@@ -281,6 +281,24 @@ def run_folder(recipe: Recipe) -> Path:
 def export_folder(recipe: Recipe) -> Path:
     """Where the run's merged model goes."""
     return Path(recipe.export.output) if recipe.export.output else run_folder(recipe) / "export"
+
+
+def export_dtype(recipe: Recipe) -> str | None:
+    """What the run's merged weights are stored as; None leaves it to the base that the trained folder names.
+
+    Raises:
+        ExportError: all weights were trained, and those that they started from, of which the dtype is taken, are gone.
+    """
+    start = recipe.model
+    if recipe.export.dtype is not None or recipe.full is None or start.from_config is not None:
+        return recipe.export.dtype
+    try:
+        return base_dtype(start.name_or_path, start.revision)
+    except ModelError as error:
+        raise ExportError(
+            f"the weights are stored as those of {start.name_or_path} unless export.dtype (or --dtype) says otherwise, "
+            f"and they cannot be found; say it. {error}"
+        ) from error
 
 
 def check_publishable(recipe: Recipe) -> None:

@@ -242,9 +242,8 @@ def _finish(
         write_adapter_card(folder.final, facts)
     if recipe.export.enabled:
         output = build.export_folder(recipe)
-        report = export_model(
-            folder.final, output, dtype=recipe.export.dtype, examples=held_out, overwrite=True, facts=facts
-        )
+        dtype = build.export_dtype(recipe)
+        report = export_model(folder.final, output, dtype=dtype, examples=held_out, overwrite=True, facts=facts)
         console.print(f"Exported to {output}; {report}")
     folder.advance("exported")
     _report(recipe, folder, console)

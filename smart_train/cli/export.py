@@ -20,7 +20,7 @@ def export(
     ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the merged weights; what the run's recipe says if not given."),
+        typer.Option(help="Of the merged weights; the recipe's if not given, else the base checkpoint's."),
     ] = None,
     only: Annotated[
         Literal["merged", "adapter"],
@@ -35,7 +35,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
-    from smart_train.build import card_facts
+    from smart_train.build import card_facts, export_dtype
     from smart_train.export import export_adapter, export_model
     from smart_train.run_folder import RUN_FILE, fingerprints, open_finished
 
@@ -45,13 +45,15 @@ def export(
     if run is not None and (run / RUN_FILE).is_file():
         recipe = open_finished(run)
         trained, output = run / "final", output or run / ("export" if only == "merged" else "adapter")
-        dtype, facts = dtype or recipe.export.dtype, card_facts(recipe, run, fingerprints(run))
+        facts = card_facts(recipe, run, fingerprints(run))
+        if only == "merged":
+            dtype = dtype or export_dtype(recipe)
     if output is None:
         raise RunError(
             f"{run or 'a mixture'}: no run folder, so the place to write is not known; name it with --output"
         )
     if only == "merged":
-        report = export_model(trained, output, dtype=dtype or "float32", overwrite=overwrite, facts=facts)
+        report = export_model(trained, output, dtype=dtype, overwrite=overwrite, facts=facts)
         plain_console().print(f"Exported to {output}; {report}")
         return
     if isinstance(trained, dict):

@@ -16,6 +16,7 @@ from smart_train.export.finishing import add_provenance
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
+from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
@@ -69,7 +70,7 @@ def export_adapter(
             saved = SmartConfig(model.family.name, saved.base, saved.base_revision, None, model.scoring)
             saved.write(partial)
         Golden.make(model).save(partial, model)
-        del model
+        release(model)
         reports = measure_routes(partial)
         check_reports(partial, reports)
         if facts is not None or not (partial / CARD_NAME).is_file():

@@ -279,7 +279,11 @@ def _proof(name: str, report: ParityReport) -> str:
             f"It was trained on a {name.split()[0]} base and stands on full precision here, which moves scores by at "
             f"most {report.largest:.1e}."
         )
-    return f"Rounding to {name} moves them by at most {report.largest:.1e}."
+    return (
+        f"Rounding to {name} {report.effect}. Other libraries compute in {name} too unless told otherwise; what is "
+        "listed here they give with `dtype=torch.float32` (sentence-transformers: "
+        '`model_kwargs={"dtype": torch.float32}`).'
+    )
 
 
 def _routes(routes: Sequence[RouteReport]) -> str:

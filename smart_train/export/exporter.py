@@ -18,10 +18,11 @@ from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, m
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, filling, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
+from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel
 from smart_train.models.quantization import is_installed
-from smart_train.models.saving import save_merged
+from smart_train.models.saving import save_merged, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.types import Embeddings, Example
@@ -35,22 +36,28 @@ class ExportReport:
 
     Attributes:
         parity: scores of the merged weights against the trained model's, in float32.
+        dtype: of the weights that were written.
+        rounding: what was rounded to `dtype` against the trained model; None where `dtype` is float32.
         routes: the finished folder through each library, against its `golden.safetensors`.
     """
 
     parity: ParityReport
+    dtype: str
+    rounding: ParityReport | None
     routes: Sequence[RouteReport]
 
     def __str__(self) -> str:
-        routes = "".join(f"\n  {route}" for route in self.routes)
-        return f"largest score difference to the trained model {self.parity.largest:.1e}{routes}"
+        lines = [f"largest score difference to the trained model {self.parity.largest:.1e}"]
+        if self.rounding is not None:
+            lines.append(f"{self.dtype}: {self.rounding.effect}")
+        return "\n  ".join([*lines, *map(str, self.routes)])
 
 
 def export_model(
     trained: Trained,
     output: str | Path,
     *,
-    dtype: str = "float32",
+    dtype: str | None = None,
     examples: Sequence[Example] = (),
     overwrite: bool = False,
     facts: CardFacts | None = None,
@@ -61,12 +68,16 @@ def export_model(
     folder is written, loaded back and scored on a probe against the unmerged model. Only a folder that passes is cast
     to `dtype`, laid out for other libraries, read back through each that is installed, and moved to `output`. What
     rounding to `dtype` changes, and what full precision changes against the quantised model that was trained, is
-    measured and written down, not gated.
+    measured and written down, not gated: a rank changes only between documents that were nearer than the rounding.
+
+    One copy of the weights in float32 is in memory at a time: 4 bytes a weight, and a fifth more for what is beside it.
 
     Args:
         trained: a folder that `SmartModel.from_pretrained` reads (a run's `final`, a checkpoint, an adapter); or
             several LoRA adapters of one base, each with its weight in the sum that is merged.
-        dtype: of the exported weights.
+        dtype: of the exported weights: float32, bfloat16 or float16. None is that of the base checkpoint an adapter or
+            projection was trained on (in full precision, where it was trained on a quantised one); of a whole model,
+            that of its own folder.
         examples: held-out pairs to add to the probe.
         overwrite: replace an earlier export at `output`.
         facts: for the model card, which is plainer without them.
@@ -76,11 +87,12 @@ def export_model(
             a library reads the finished folder otherwise.
     """
     facts = facts or CardFacts()
-    if dtype not in DTYPES:
+    if dtype is not None and dtype not in DTYPES:
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
     model = load_trained(trained)
+    dtype = dtype or weights_dtype(Path(model.family.folder))
     _check_not_source(output, trained, model)
     scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
     probe = Probe.make(model.family.modalities, examples)
@@ -90,7 +102,7 @@ def export_model(
     _merge(model, trained)
     with filling(output) as partial:
         save_merged(model, partial)
-        del model  # the written one takes its place in memory
+        release(model.backbone)  # the written one takes its place in memory
         exported = SmartModel.from_pretrained(partial, dtype="float32", device="cpu")
         report = measure_parity(expected, probe.encode(exported), scoring)
         if report.largest > TOLERANCE:
@@ -100,17 +112,18 @@ def export_model(
             )
         reports = {"float32": report}
         if dtype != "float32":
-            exported, reports[dtype] = _cast(exported, partial, dtype, probe, expected)
-        reports |= _quantised(trained, probe, expected)
+            exported = _cast(exported, partial, dtype)
+            reports[dtype] = _measure_rounding(exported, dtype, probe, expected)
         add_provenance(partial, facts.fingerprints)
         routes = finish_folder(exported, partial)
+        reports |= _quantised(trained, probe, expected)
         copy_plots(partial, facts.plots)
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
         measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
         probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
         checked = {item.route: item.to_dict() for item in routes}
         write_record(partial, {**measured, "tolerance": TOLERANCE, "probe": probed, "routes": checked})
-    return ExportReport(report, routes)
+    return ExportReport(report, dtype, reports.get(dtype) if dtype != "float32" else None, routes)
 
 
 def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None:
@@ -129,17 +142,21 @@ def _merge(model: SmartModel, trained: Trained) -> None:
         raise ExportError(f"{trained}: the adapter cannot be merged ({error})") from error
 
 
-def _cast(
-    exported: SmartModel, folder: Path, dtype: str, probe: Probe, expected: tuple[Embeddings, Embeddings]
-) -> tuple[SmartModel, ParityReport]:
-    """Rewrites the float32 export in `folder` as `dtype`; returns it read back, and what the rounding changes."""
+def _cast(exported: SmartModel, folder: Path, dtype: str) -> SmartModel:
+    """Rewrites the float32 export in `folder` as `dtype`; returns it read back, in float32. `exported` is used up."""
     exported.backbone.to(getattr(torch, dtype))
     save_merged(exported, folder)
-    rounded = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
-    report = measure_parity(expected, probe.encode(rounded), exported.scoring)
+    release(exported.backbone)
+    return SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+
+
+def _measure_rounding(
+    rounded: SmartModel, dtype: str, probe: Probe, expected: tuple[Embeddings, Embeddings]
+) -> ParityReport:
+    report = measure_parity(expected, probe.encode(rounded), rounded.scoring)
     if not math.isfinite(report.largest):
         raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
-    return rounded, report
+    return report
 
 
 def _quantised(trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings]) -> dict[str, ParityReport]:

@@ -14,6 +14,7 @@ from smart_train.export.closing import TOKENIZER, close_texts
 from smart_train.export.embedder_layout import pooled_obstacle, remove_layout, token_obstacle, write_layout
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
+from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
 from smart_train.models.saving import WEIGHT_INDEX
@@ -31,7 +32,7 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     the folder otherwise than it should, gets no layout: its report says why.
 
     Args:
-        model: what `folder` holds, in float32 on the CPU.
+        model: what `folder` holds, in float32 on the CPU. Its backbone is used up: each library loads its own.
 
     Raises:
         ExportError: the folder does not give the same in smart_train or plain transformers.
@@ -39,6 +40,7 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     _index_weights(folder)
     _close_texts(model, folder)
     Golden.make(model).save(folder, model)
+    release(model.backbone)
     obstacles = {POOLED: pooled_obstacle(model)}
     obstacles[TOKENS] = obstacles[POOLED] or token_obstacle(model)
     _lay_out(model, folder, obstacles)

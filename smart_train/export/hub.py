@@ -77,7 +77,7 @@ def push_model(
         if adapter_only:
             export_adapter(trained, export)
         else:
-            export_model(trained, export, dtype=str(model.backbone.dtype).removeprefix("torch."))
+            export_model(trained, export)
         return push_folder(export, repo_id, private=private, revision=revision)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -58,37 +58,55 @@ class Probe:
 
 @dataclass(frozen=True)
 class ParityReport:
-    """Largest absolute differences of the scores of every probe query against every probe document."""
+    """Largest absolute differences of the scores of every probe query against every probe document.
+
+    Attributes:
+        queries: how many there are. same_best: for how many of them the same document has the best hybrid score.
+    """
 
     pooled: float
     late: float
     hybrid: float
+    queries: int
+    same_best: int
 
     @property
     def largest(self) -> float:
         return max(self.pooled, self.late, self.hybrid)
 
+    @property
+    def effect(self) -> str:
+        """What the difference does, in the words of a report."""
+        return (
+            f"moves scores by at most {self.largest:.1e}; the best document stays the same for {self.same_best} of "
+            f"{self.queries} probe queries"
+        )
+
     def __str__(self) -> str:
-        parts = ", ".join(f"{name} {value:.2e}" for name, value in asdict(self).items())
+        parts = ", ".join(f"{name} {value:.2e}" for name, value in self.to_dict().items())
         return f"largest difference {self.largest:.2e} ({parts})"
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The differences alone."""
+        return {"pooled": self.pooled, "late": self.late, "hybrid": self.hybrid}
 
 
 def measure_parity(
     expected: tuple[Embeddings, Embeddings], actual: tuple[Embeddings, Embeddings], scoring: ScoringConfig
 ) -> ParityReport:
     """Differences between two encodings (queries, documents) of one probe; infinite where `actual` holds NaN."""
+    count = len(expected[0])
     if not is_finite(actual):
-        return ParityReport(math.inf, math.inf, math.inf)
+        return ParityReport(math.inf, math.inf, math.inf, queries=count, same_best=0)
     ours, theirs = score_parts(*expected), score_parts(*actual)
     pairs = {
         "pooled": (ours.pooled, theirs.pooled),
         "late": (ours.late, theirs.late),
         "hybrid": (combine(ours, scoring), combine(theirs, scoring)),
     }
-    return ParityReport(**{name: float((left - right).abs().max()) for name, (left, right) in pairs.items()})
+    best, found = (side.argmax(dim=1) for side in pairs["hybrid"])
+    differences = {name: float((left - right).abs().max()) for name, (left, right) in pairs.items()}
+    return ParityReport(**differences, queries=count, same_best=int((best == found).sum()))
 
 
 def is_finite(encoding: tuple[Embeddings, Embeddings]) -> bool:

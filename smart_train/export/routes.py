@@ -63,6 +63,13 @@ class Route:
     obstacle: Callable[[Path], str | None] = lambda folder: None
 
 
+def release(module: nn.Module) -> None:
+    """Frees the weights of a model that has done its part. A reference alone would not: models hold cycles, and several
+    of them would be in memory until the collector comes by."""
+    for value in (*module.parameters(), *module.buffers()):
+        value.data = value.data.new_empty(0)
+
+
 def routes_of(folder: Path) -> tuple[Route, ...]:
     """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
 
@@ -94,6 +101,7 @@ def _smart_train(folder: Path, golden: Golden) -> Reading:
     model = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
     queries, documents = golden.probe.encode(model)
     hybrid = model.similarity(queries, documents)
+    release(model)
     return Reading((queries.pooled, documents.pooled), (queries.tokens, documents.tokens), hybrid=hybrid)
 
 
@@ -117,6 +125,7 @@ def _peft(folder: Path, golden: Golden) -> Reading:
 def _pooled_states(backbone: nn.Module, golden: Golden) -> Reading:
     backbone.eval()
     pooled = (_pool(backbone, golden.features["query"]), _pool(backbone, golden.features["document"]))
+    release(backbone)
     return Reading(pooled)
 
 
@@ -137,6 +146,7 @@ def _sentence_transformer(folder: Path, golden: Golden) -> Reading:
         encode = (model.encode_query, model.encode_document)
         sides = zip(encode, (golden.probe.queries, golden.probe.documents), strict=True)
         queries, documents = (torch.stack(_by_modality(function, items)) for function, items in sides)
+        release(model)
     return Reading((queries, documents))
 
 
@@ -152,6 +162,7 @@ def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
             asked = [place for place in asked if probe.documents[place].images]
         queries = _by_modality(model.encode_query, probe.queries)
         documents = _by_modality(model.encode_document, tuple(probe.documents[place] for place in asked))
+        release(model)
         return Reading(tokens=(queries, documents), late=model.similarity(queries, documents), documents=asked)
 
 

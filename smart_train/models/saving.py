@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from smart_train.models.vocabulary import grow_heads
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
 WEIGHT_INDEX = "model.safetensors.index.json"
+# Names of dtypes in safetensors headers, of those that a model can be written in here.
+_HEADER_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 # What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
 _OWN_FILES = (SMART_CONFIG, "config.json", WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
 
@@ -79,6 +83,21 @@ def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict
         part["dtype"] = dtype
         part.pop("_name_or_path", None)  # a path of this machine is nobody else's business
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
+
+
+def weights_dtype(folder: Path) -> str:
+    """What most numbers of the weights in `folder` are stored as, by the files' headers: "float32", "bfloat16" or
+    "float16"; "float32" where they are none of these or not in safetensors files.
+
+    Not what config.json says: older folders say nothing there, and a tool that cast the weights may have left it.
+    """
+    counts: Counter[str] = Counter()
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for name in list(file.keys()):
+                part = file.get_slice(name)
+                counts[part.get_dtype()] += math.prod(part.get_shape())
+    return _HEADER_DTYPES.get(counts.most_common(1)[0][0], "float32") if counts else "float32"
 
 
 def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[str, Tensor]:

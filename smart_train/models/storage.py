@@ -29,7 +29,7 @@ from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import read_json, read_weights
 from smart_train.models.registry import find_family
-from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused
+from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.persistence import persist
@@ -238,6 +238,14 @@ def locate_base(saved: SmartConfig, folder: Path) -> Path:
         return locate(saved.base, saved.base_revision)
     except ModelError as error:
         raise ModelError(f"{folder}: its base model cannot be found. {error}") from error
+
+
+def base_dtype(name_or_path: str, revision: str | None = None) -> str:
+    """What the weights of a model, or of the base that an adapter or projection names, are stored as; see
+    `weights_dtype`. Raises ModelError where they cannot be found."""
+    folder = locate(name_or_path, revision)
+    saved = SmartConfig.read(folder)
+    return weights_dtype(folder if saved.base is None else locate_base(saved, folder))
 
 
 def _inherit(saved: SmartConfig, base: SmartConfig) -> SmartConfig:

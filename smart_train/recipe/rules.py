@@ -46,7 +46,6 @@ def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
             "model": _model(recipe),
             "objective": _objective(recipe),
             "evaluation": evaluation,
-            "export": recipe.export.model_copy(update={"dtype": recipe.export.dtype or _export_dtype(recipe)}),
             "training": _training(recipe, evaluation, output_dir),
         }
     )
@@ -65,10 +64,6 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_scale_problems(filled),
         *_hub_problems(filled),
     ]
-
-
-def _export_dtype(recipe: Recipe) -> str:
-    return "bfloat16" if recipe.model.dtype == "bfloat16" else "float32"
 
 
 def _model(recipe: Recipe) -> ModelSection:

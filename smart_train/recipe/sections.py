@@ -213,8 +213,8 @@ class EvaluationSection(Section):
 
 
 class ExportSection(Section):
-    """The merged model at the end of a run. Null: `output` is RUN/export, `dtype` that of
-    `model.dtype` (auto: float32)."""
+    """The merged model at the end of a run. Null: `output` is RUN/export, `dtype` that of the checkpoint that
+    training started from."""
 
     enabled: bool = True
     output: str | None = Field(None, min_length=1)

@@ -65,6 +65,16 @@ def base(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def half_base(tmp_path_factory):
+    """A base as most are published: in bfloat16."""
+    folder = tmp_path_factory.mktemp("models") / "half"
+    model = make_model()
+    model.backbone.to(torch.bfloat16)
+    model.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def train(base, tmp_path):
     """`train(kind)` leaves a run's `final` folder of that kind, and returns it."""

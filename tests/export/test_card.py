@@ -69,7 +69,7 @@ def test_tables_show_before_and_after_chance_and_how_it_was_trained(train, tmp_p
     assert "| chance | 0.040 | 0.017 |" in card
     assert "| method | LoRA, r 128 |" in card
     assert re.search(r"Scores of the merged weights differ .* by at most \d\.\de-0\d \(float32\)", card)
-    assert re.search(r"Rounding to bfloat16 moves them by at most \d\.\de-0\d\.", card)
+    assert re.search(r"Rounding to bfloat16 moves scores by at most \d\.\de-0\d; the best .* of 5 probe", card)
 
 
 def test_card_without_facts_is_plain_and_valid(train, tmp_path):

@@ -14,7 +14,8 @@ from smart_train.errors import ExportError
 from smart_train.export import Probe, export_model
 from smart_train.export.folder import check_record
 from smart_train.models import PromptConfig
-from tests.export.conftest import KINDS, adapt
+from smart_train.models.saving import weights_dtype
+from tests.export.conftest import KINDS, adapt, project
 from tests.models.conftest import make_model
 
 pytestmark = pytest.mark.usefixtures("without_peers")
@@ -92,6 +93,52 @@ def test_what_the_cast_changes_is_measured_and_written_down(dtype, train, tmp_pa
     assert {value.dtype for value in weights.values()} == {getattr(torch, dtype)}
     config = json.loads((tmp_path / "export" / "config.json").read_text())
     assert {config["dtype"], config["text_config"]["dtype"], config["vision_config"]["dtype"]} == {dtype}
+
+
+@pytest.mark.parametrize("make", [adapt, project])
+def test_weights_are_stored_as_the_base_checkpoint_stores_them(make, half_base, tmp_path):
+    make(half_base).save_pretrained(tmp_path / "trained")
+    report = export_model(tmp_path / "trained", tmp_path / "export")
+    assert report.dtype == weights_dtype(tmp_path / "export") == "bfloat16"
+    assert f"bfloat16: {report.rounding.effect}" in str(report)
+    assert report.rounding.same_best <= report.rounding.queries == 5
+    # The merge itself was compared in float32, before anything was rounded.
+    assert report.parity.largest < 1e-5
+    assert (report.rounding.largest > 1e-5) == (make is adapt)  # a frozen base is rounded already
+    whole = export_model(tmp_path / "trained", tmp_path / "whole", dtype="float32")
+    assert (whole.dtype, whole.rounding) == ("float32", None)
+
+
+@pytest.mark.parametrize(
+    ("shards", "expected"),
+    [
+        ([{"a": torch.zeros(3)}, {"b": torch.zeros(4, dtype=torch.bfloat16)}], "bfloat16"),
+        ([{"a": torch.zeros(3, dtype=torch.float16), "index": torch.zeros(2, dtype=torch.int64)}], "float16"),
+        ([{"a": torch.zeros(3, dtype=torch.float64)}], "float32"),
+        ([], "float32"),
+    ],
+)
+def test_the_dtype_of_weights_is_that_of_most_numbers_in_every_shard(shards, expected, tmp_path):
+    for index, shard in enumerate(shards):
+        save_file(shard, tmp_path / f"model-{index}.safetensors")
+    save_file({"a": torch.zeros(99, dtype=torch.float16)}, tmp_path / "golden.safetensors")  # no weights
+    assert weights_dtype(tmp_path) == expected
+
+
+def test_one_copy_of_the_weights_is_in_memory_at_a_time(train, tmp_path, monkeypatch):
+    """Each model that the export loads finds the ones before it emptied."""
+    alive, most = [], []
+    load = SmartModel.from_pretrained.__func__
+
+    def spy(cls, *args, **kwargs):
+        most.append(sum(value.numel() for model in alive for value in model.backbone.parameters()))
+        alive.append(load(cls, *args, **kwargs))
+        return alive[-1]
+
+    trained = train("lora")
+    monkeypatch.setattr(SmartModel, "from_pretrained", classmethod(spy))
+    export_model(trained, tmp_path / "export", dtype="bfloat16")
+    assert len(most) == 4 and not any(most)  # as trained, merged, rounded, and once more by the check
 
 
 def test_weights_beyond_float16_are_refused(base, tmp_path):

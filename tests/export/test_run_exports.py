@@ -2,12 +2,15 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
 
 from smart_train import SmartModel, run
+from smart_train.models.saving import weights_dtype
+from tests.command import call
 
 pytestmark = pytest.mark.usefixtures("without_peers")
 
@@ -51,3 +54,19 @@ def test_random_weights_on_a_quantised_base_start_from_what_the_run_keeps(recipe
     run.train(recipe(TINY, "model.quantization=4bit", "model.from_config.init_std=0.05"))
     assert Path("runs/mine/base/model.safetensors").is_file()
     assert "| start | random weights |" in Path("runs/mine/export/README.md").read_text()
+
+
+def test_a_run_stores_weights_as_the_checkpoint_that_it_started_from(half_base, recipe, tmp_path, monkeypatch, capsys):
+    start = tmp_path / "start"
+    shutil.copytree(half_base, start)
+    run.train(recipe(start, "lora=null", "full.freeze_vision=true"))
+    assert weights_dtype(Path("runs/mine/final")) == "float32"  # as it was trained
+    assert weights_dtype(Path("runs/mine/export")) == "bfloat16"
+    assert {"float32", "bfloat16"} < set(read("runs/mine/export/parity.json"))
+    assert call(monkeypatch, "export", "runs/mine", "--output", "again") == 0
+    assert "bfloat16: moves scores by at most" in capsys.readouterr().out
+    assert weights_dtype(Path("again")) == "bfloat16"
+    start.rename(tmp_path / "gone")
+    assert call(monkeypatch, "export", "runs/mine", "--output", "third") == 2
+    assert "unless export.dtype (or --dtype) says otherwise, and they cannot be found" in capsys.readouterr().err
+    assert call(monkeypatch, "export", "runs/mine", "--output", "third", "--dtype", "float32") == 0
