@@ -84,7 +84,7 @@ def print_peak(run: Callable[[], object], device: str) -> None:
         used = torch.cuda.max_memory_allocated() - before
     else:
         ctypes.CDLL(None).malloc_trim(0)  # memory that was freed but kept would serve the run unseen
-        Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the high-water mark
         before = _status("VmRSS")
         run()
         used = _status("VmHWM") - before
@@ -149,7 +149,7 @@ def _wait(device: str) -> None:
 
 
 def _status(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"/proc/self/status has no {field}")
@@ -159,7 +159,7 @@ def _machine(options: argparse.Namespace) -> str:
     if options.device == "cuda":
         model = torch.cuda.get_device_name()
     else:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         model = next(line.split(":")[1].strip() for line in flags.splitlines() if line.startswith("model name"))
         units = [name for name in ("avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if name in flags]
         model += f" ({', '.join(units)}), {options.threads} thread{'s' if options.threads > 1 else ''}"

@@ -95,7 +95,7 @@ def _family(root: int) -> list[int]:
         found.append(process)
         for children in Path(f"/proc/{process}/task").glob("*/children"):
             try:
-                todo += [int(child) for child in children.read_text().split()]
+                todo += [int(child) for child in children.read_text(encoding="utf-8").split()]
             except OSError:  # the thread ended meanwhile
                 continue
     return found
@@ -104,7 +104,7 @@ def _family(root: int) -> list[int]:
 def _field(path: str, name: str) -> int:
     """Bytes that a line of a /proc file states, 0 when the process has ended meanwhile."""
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 def replace_section(path: Path, name: str, lines: Sequence[str]) -> None:
     """Puts `lines` between `<!-- begin NAME -->` and `<!-- end NAME -->` of `path`, at its end when it has none yet."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    text = path.read_text() if path.is_file() else ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     block = "\n".join([begin, *lines, end])
     if begin in text:
         head, rest = text.split(begin, 1)
@@ -18,4 +18,4 @@ def replace_section(path: Path, name: str, lines: Sequence[str]) -> None:
     else:
         text = f"{text.rstrip()}\n\n{block}\n".lstrip()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")

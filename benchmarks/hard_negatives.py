@@ -55,7 +55,7 @@ SECOND_STAGE = [
 def command(*arguments: str, log: Path) -> None:
     """One `smart-train` command on the quickstart, its output in `log`."""
     line = [sys.executable, "-m", "smart_train", arguments[0], "recipes/quickstart.yaml", *arguments[1:]]
-    with log.open("w") as file:
+    with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
             line, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=file, stderr=subprocess.STDOUT
         )
@@ -66,7 +66,7 @@ def command(*arguments: str, log: Path) -> None:
 def train(output: Path, *overrides: str) -> dict:
     """A run to its end; what `evaluation.json` holds of it after training."""
     command("train", f"training.output_dir={output}", "training.disable_tqdm=true", *overrides, log=log_of(output))
-    return json.loads((ROOT / output / "evaluation.json").read_text())["after"]
+    return json.loads((ROOT / output / "evaluation.json").read_text(encoding="utf-8"))["after"]
 
 
 def mine(

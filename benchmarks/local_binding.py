@@ -35,13 +35,13 @@ def run(objective: str, seed: int, folder: Path, overrides: list[str]) -> dict:
     command = [sys.executable, "-m", "smart_train", "train", "recipes/quickstart.yaml"]
     command += [f"objective.name={objective}", f"training.seed={seed}", f"model.from_config.seed={seed}"]
     command += [f"training.output_dir={output}", "export.enabled=false", "training.disable_tqdm=true", *overrides]
-    with (folder / f"{objective}-{seed}.log").open("w") as log:
+    with (folder / f"{objective}-{seed}.log").open("w", encoding="utf-8") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command[1:])} failed; see {folder / f'{objective}-{seed}.log'}")
     print(f"{objective}, seed {seed}: done", flush=True)
-    return json.loads((ROOT / output / "evaluation.json").read_text())
+    return json.loads((ROOT / output / "evaluation.json").read_text(encoding="utf-8"))
 
 
 def table(results: dict[tuple[str, int], dict], seeds: list[int]) -> list[str]:
@@ -52,7 +52,9 @@ def table(results: dict[tuple[str, int], dict], seeds: list[int]) -> list[str]:
         "|---|---|---|---|---|",
         f"| (chance) | {chance} | {chance} | {chance} | |",
     ]
-    codes = json.loads((PREPARED / "manifest.json").read_text())["splits"]["held_out"]["ndcg@5_of_codes_alone"]
+    codes = json.loads((PREPARED / "manifest.json").read_text(encoding="utf-8"))["splits"]["held_out"][
+        "ndcg@5_of_codes_alone"
+    ]
     lines.append(f"| (codes without what they stand beside) | {codes:.3f} | {codes:.3f} | {codes:.3f} | |")
     untrained = [results[OBJECTIVES[0], seed]["before"] for seed in seeds]
     lines.append(_row("nothing (untrained)", untrained, ""))

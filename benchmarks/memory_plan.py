@@ -81,7 +81,7 @@ def write_rows(folder: Path) -> None:
     for row in range(ROWS):
         Image.new("RGB", (PIXELS, PIXELS), (16 * row, 255 - 16 * row, 99)).save(folder / f"{row}.png")
         rows.append({"query": f"which page of the ten shows the number {row}", "positive": f"{row}.png"})
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def estimated(chosen: Recipe) -> dict[str, float]:

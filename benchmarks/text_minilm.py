@@ -85,7 +85,7 @@ def run(seed: int, folder: Path) -> dict:
     command += [f"training.output_dir={output}", "training.disable_tqdm=true"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    return json.loads((output / "evaluation.json").read_text())
+    return json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
 
 
 def trained(results: list[dict]) -> list[str]:

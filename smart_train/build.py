@@ -259,10 +259,13 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     if ("8bit" in optimiser or "paged" in optimiser) and not quantization.is_installed():
         raise RecipeError(f"training.optim: {optimiser!r}; needs bitsandbytes: pip install 'smart_train[quantization]'")
     try:
-        return engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
+        args = engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
     except (ValueError, ImportError) as error:
         # What only the machine decides, such as bf16 without hardware for it.
         raise RecipeError(f"training: {error}") from error
+    if args.device.type == "cpu" and "dataloader_pin_memory" not in recipe.training:
+        args.dataloader_pin_memory = False  # pinned memory is for copies to a GPU; torch warns where there is none
+    return args
 
 
 def told_processes(recipe: Recipe) -> int | None:

@@ -35,7 +35,7 @@ from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
-from smart_train.run_folder import RunFolder, Spread, data_fingerprint, fingerprints
+from smart_train.run_folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.engines import runs
@@ -68,6 +68,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
 
 def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
+    on_main(lambda: check_recipe(build.run_folder(recipe), recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     on_main(lambda: _check_model(recipe))
     parts, batches = _load_data(recipe, args, console)

@@ -7,19 +7,21 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe
+from smart_train.recipe.reader import read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
+from smart_train.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
+_SHOWN = 8
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
 
@@ -64,6 +66,7 @@ class RunFolder:
             RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
                 that cannot be read under this spread, or files that are no run.
         """
+        check_recipe(path, recipe, overwrite=overwrite)
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
         if (path / _DISCARDED).is_file() or (overwrite and read_record(path) is not None):
             check_writable(path)
@@ -71,8 +74,6 @@ class RunFolder:
         saved = read_record(path)
         if saved is not None:
             _check_same(path, saved, identity)
-        elif path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
-            raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
         folder = cls(path, saved["state"] if saved else "training", identity)
         if folder.state != "finished":
             check_writable(path)
@@ -84,8 +85,7 @@ class RunFolder:
     def advance(self, state: State) -> None:
         """Records how far the run got, in one step."""
         self.state = state
-        versions = {name: version(name) for name in ("smart_train", "torch", "transformers", "peft", "accelerate")}
-        record = {"state": state, **self.identity, "versions": versions}
+        record = {"state": state, **self.identity, "versions": versions()}
         _write(self.path / RUN_FILE, json.dumps(record, indent=2) + "\n")
 
     def write_whole(self, target: Path, write: Callable[[Path], object]) -> None:
@@ -97,6 +97,22 @@ class RunFolder:
         partial.mkdir(parents=True)
         write(partial)
         partial.rename(target)
+
+
+def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
+    """Raises RunError unless `path` is free for `recipe` or holds its run, whatever the rows. It needs none of them: a
+    changed recipe is refused before hours of decoding."""
+    if (path / _DISCARDED).is_file():
+        return
+    saved = _read(path)
+    if saved is None:
+        if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
+            raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
+    elif saved["fingerprint"] != recipe.fingerprint and not overwrite:
+        raise RunError(
+            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another "
+            f"folder or pass --overwrite to discard it{_differences(path / RECIPE_FILE, recipe)}"
+        )
 
 
 def open_finished(path: Path) -> Recipe:
@@ -132,7 +148,7 @@ def read_record(path: Path) -> dict | None:
     if not file.is_file():
         return None
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
         missing = [key for key in _KEYS if key not in values]
     except (json.JSONDecodeError, TypeError) as error:
         raise RunError(f"{file}: not valid JSON ({error}); remove the folder or choose another output") from error
@@ -143,7 +159,7 @@ def read_record(path: Path) -> dict | None:
 
 def _write(file: Path, text: str) -> None:
     temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
 
 
@@ -166,12 +182,14 @@ def _discard(path: Path) -> None:
     mark.unlink()
 
 
+def _differences(file: Path, recipe: Recipe) -> str:
+    """What the recipe in `file` says otherwise, a line each; empty where a kill left no such file."""
+    changes = recipe.changes(read_recipe(file)) if file.is_file() else []
+    more = [f"and {len(changes) - _SHOWN} more"] if len(changes) > _SHOWN else []
+    return "".join(f"\n  {line}" for line in [*changes[:_SHOWN], *more])
+
+
 def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
-    if saved["fingerprint"] != identity["fingerprint"]:
-        raise RunError(
-            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another "
-            "folder or pass --overwrite to discard it"
-        )
     if saved["data"] != identity["data"]:
         raise RunError(
             f"training.output_dir {path}: its run began on other data rows; choose another folder, or pass --overwrite "

@@ -228,3 +228,10 @@ def test_training_arguments_keep_the_rows_and_the_patience(recipe: Any, monkeypa
     monkeypatch.setattr(build.engines, "TrainingArguments", refuse)
     with pytest.raises(RecipeError, match="^training: this machine has no bf16$"):
         build.training_arguments(recipe())
+
+
+def test_no_memory_is_pinned_where_there_is_nothing_to_copy_to(recipe: Any) -> None:
+    found = build.training_arguments(recipe(training={"use_cpu": False}))
+    assert found.dataloader_pin_memory is (found.device.type != "cpu")
+    asked = recipe(training={"use_cpu": False, "dataloader_pin_memory": True})
+    assert build.training_arguments(asked).dataloader_pin_memory

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -391,3 +392,10 @@ def test_what_all_ranks_would_say_is_said_once(
         main()
     assert capsys.readouterr().err == told
     assert ended.value.code == (143 if isinstance(error, Interrupted) else 2)
+
+
+def test_version_names_what_runs(run) -> None:
+    ended = run("--version")
+    lines = dict(line.split() for line in ended.out.splitlines())
+    assert ended.status == 0 and lines["smart_train"] == version("smart_train") and lines["torch"] == version("torch")
+    assert {"python", "transformers", "peft", "accelerate"} <= lines.keys()

@@ -257,7 +257,10 @@ def test_a_folder_in_use_by_another_recipe(command: Any) -> None:
         ended = command(word, **other)
         assert ended.status == 2
         assert f"training.output_dir {ended.run}: holds the run of another recipe" in ended.err
+        assert "\n  training.learning_rate: 0.001 there, 0.002 here\n" in ended.err
         assert "pass --overwrite to discard it" in ended.err
+    # Said before any row is read: that may take hours.
+    assert "'gone.jsonl' here" in command(**other, data={"train": {"path": "gone.jsonl"}}).err
     first = logged(ended.run, "learning_rate")
     ended = command("train", "--overwrite", **other)
     assert ended.status == 0, ended.err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
+from typing import Annotated
 
 import typer
 
@@ -23,6 +25,7 @@ from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
 from smart_train.errors import Interrupted, RecipeError, SmartTrainError
+from smart_train.versions import versions
 
 USER_ERROR = 2
 
@@ -38,7 +41,7 @@ for _command in (
     validate_data,
     quietly(validate),
     quietly(train),
-    launch,
+    quietly(launch),
     quietly(evaluate),
     quietly(inspect),
     quietly(mine),
@@ -50,6 +53,27 @@ for _command in (
     quietly(convert_projection),
 ):
     app.command()(_command)
+
+
+def _print_versions(asked: bool) -> None:
+    if asked:
+        rows = {"python": platform.python_version(), **versions()}
+        print("\n".join(f"{name} {number}" for name, number in rows.items()))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_versions,
+            is_eager=True,
+            help="Print the versions of this package and of what it runs on.",
+        ),
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:

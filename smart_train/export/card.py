@@ -65,7 +65,7 @@ class CardFacts:
         if not path.is_file():
             return None
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise ExportError(f"{path}: not valid JSON ({error})") from error
 
@@ -166,7 +166,7 @@ def write_adapter_card(folder: Path, facts: CardFacts) -> None:
     """Puts `adapter_card` and the plots that it shows beside what it describes."""
     copy_plots(folder, facts.plots)
     temporary = folder / f"{CARD_NAME}.tmp"
-    temporary.write_text(adapter_card(folder, facts))
+    temporary.write_text(adapter_card(folder, facts), encoding="utf-8")
     temporary.replace(folder / CARD_NAME)
 
 

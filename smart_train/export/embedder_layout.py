@@ -111,7 +111,7 @@ def write_layout(model: SmartModel, folder: Path, *, tokens: bool) -> None:
 
 def remove_layout(folder: Path) -> None:
     """Takes every file of a layout out of `folder`, whoever wrote it."""
-    entries = json.loads((folder / MODULES).read_text()) if (folder / MODULES).is_file() else []
+    entries = json.loads((folder / MODULES).read_text(encoding="utf-8")) if (folder / MODULES).is_file() else []
     for entry in entries:
         part = (folder / entry["path"]).resolve()
         if part.parent == folder.resolve():  # somebody else's file may name any path
@@ -203,4 +203,4 @@ def _mask(words: Sequence[str], sides: Sequence[str]) -> _Module:
 
 
 def _write_json(path: Path, values: Any) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

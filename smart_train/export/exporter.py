@@ -118,7 +118,7 @@ def export_model(
         routes = finish_folder(exported, partial)
         reports |= _quantised(trained, probe, expected)
         copy_plots(partial, facts.plots)
-        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
+        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes), encoding="utf-8")
         measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
         probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
         checked = {item.route: item.to_dict() for item in routes}

@@ -58,8 +58,8 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
 def add_provenance(folder: Path, fingerprints: Mapping[str, str]) -> None:
     """Which recipe and which rows made the model, by their digests, in its `smart_config.json`."""
     path = folder / SMART_CONFIG
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps({**values, "fingerprints": dict(fingerprints)}, indent=2) + "\n")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "fingerprints": dict(fingerprints)}, indent=2) + "\n", encoding="utf-8")
 
 
 def _index_weights(folder: Path) -> None:
@@ -72,7 +72,7 @@ def _index_weights(folder: Path) -> None:
         names = list(file.keys())
         sizes = [file.get_tensor(name).nbytes for name in names]
     index = {"metadata": {"total_size": sum(sizes)}, "weight_map": dict.fromkeys(names, WEIGHTS)}
-    path.write_text(json.dumps(index, indent=2) + "\n")
+    path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def _close_texts(model: SmartModel, folder: Path) -> None:

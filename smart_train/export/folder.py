@@ -77,7 +77,7 @@ def _aside(output: Path) -> Path:
 def write_record(folder: Path, measured: dict[str, Any]) -> None:
     """`parity.json`: what was measured, and digests of the files that it was measured on."""
     record = {**measured, "sha256": _digests(folder)}
-    (folder / REPORT_NAME).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+    (folder / REPORT_NAME).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def check_record(folder: Path) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def check_record(folder: Path) -> dict[str, Any]:
             "with the model that was trained"
         )
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         expected = record["sha256"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ExportError(f"{path}: unreadable ({error}); export again") from error

@@ -91,7 +91,7 @@ def _push(api: HfApi, folder: Path, repo_id: str, private: bool, revision: str |
     info = api.model_info(repo_id, revision=revision)
     _check_ours(info, repo_id, private)
     names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-    card = (folder / CARD_NAME).read_text()
+    card = (folder / CARD_NAME).read_text(encoding="utf-8")
     operations = [
         *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
         CommitOperationAdd(CARD_NAME, named(card, repo_id).encode()),
@@ -154,7 +154,7 @@ def _stale(api: HfApi, info: ModelInfo, pushed: Mapping[str, Path]) -> list[str]
     earlier = set(_STALE)
     if REPORT_NAME in there:
         record = api.hf_hub_download(info.id, REPORT_NAME, revision=info.sha)
-        earlier |= set(json.loads(Path(record).read_text()).get("sha256", {}))
+        earlier |= set(json.loads(Path(record).read_text(encoding="utf-8")).get("sha256", {}))
     weights = {name for name in there if name.endswith(".safetensors")}
     return sorted((earlier & there | weights) - set(pushed) - {CARD_NAME})
 

@@ -216,7 +216,7 @@ def sentence_transformers_obstacle(folder: Path) -> str | None:
 
 def _token_obstacle(folder: Path) -> str | None:
     obstacle = sentence_transformers_obstacle(folder)
-    if obstacle is None and ".MultiVectorMask" not in (folder / MODULES).read_text():
+    if obstacle is None and ".MultiVectorMask" not in (folder / MODULES).read_text(encoding="utf-8"):
         return "the folder's layout holds the pooled vector alone"
     return obstacle
 

@@ -117,7 +117,7 @@ class TokenProjection(nn.Module):
         """Weights (safetensors) and shape (JSON) into `folder`."""
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         save_file(state, folder / WEIGHTS_NAME, metadata={"format": "pt"})
-        (folder / CONFIG_NAME).write_text(json.dumps(self.shape, indent=2) + "\n")
+        (folder / CONFIG_NAME).write_text(json.dumps(self.shape, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> TokenProjection:

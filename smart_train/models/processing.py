@@ -81,7 +81,7 @@ def load_processor(
             processor = image_text_class(processor_class)(
                 image_processor=AutoImageProcessor.from_pretrained(folder),
                 tokenizer=tokenizer,
-                chat_template=template.read_text() if template.is_file() else tokenizer.chat_template,
+                chat_template=template.read_text(encoding="utf-8") if template.is_file() else tokenizer.chat_template,
             )
     except (OSError, ValueError) as error:
         raise ModelError(

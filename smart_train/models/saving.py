@@ -82,7 +82,7 @@ def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict
     for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
         part["dtype"] = dtype
         part.pop("_name_or_path", None)  # a path of this machine is nobody else's business
-    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
+    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def weights_dtype(folder: Path) -> str:
@@ -155,12 +155,12 @@ def copy_companions(source: Path, target: Path, family: Family) -> None:
         for part in module_folders(source):
             shutil.copytree(source / part, target / part, dirs_exist_ok=True)
     if (source / MODULES).is_file():
-        (target / MODULES).write_text(json.dumps(pooled_modules(source), indent=2) + "\n")
+        (target / MODULES).write_text(json.dumps(pooled_modules(source), indent=2) + "\n", encoding="utf-8")
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (target / name).is_file():
-            values = json.loads((target / name).read_text())
+            values = json.loads((target / name).read_text(encoding="utf-8"))
             _set_pixels(values.get("image_processor", values), family)
-            (target / name).write_text(json.dumps(values, indent=2) + "\n")
+            (target / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _set_pixels(values: dict[str, Any], family: Family) -> None:

@@ -74,4 +74,4 @@ class SmartConfig:
             "prompts": self.prompts.to_dict(),
             "versions": {name: version(name) for name in ("smart_train", "transformers", "torch", "peft")},
         }
-        (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n")
+        (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

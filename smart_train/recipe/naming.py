@@ -8,7 +8,7 @@ from typing import Any
 
 from smart_train.errors import closest
 
-LONGEST_LIST = 12
+LONGEST_LIST = 16
 LONGEST_VALUE = 60
 
 

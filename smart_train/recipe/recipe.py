@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from smart_train.recipe.naming import shown
 from smart_train.recipe.reader import dump_yaml
 from smart_train.recipe.sections import (
     DataSection,
@@ -97,11 +99,47 @@ class Recipe(Section):
         Two recipes that differ in where the run is written, how it is logged, saved, exported, published, cached,
         checkpointed or spread over processes share a fingerprint, so that such a change does not forbid a resume.
         """
-        values = {name: value for name, value in self.to_dict().items() if name not in _NOT_THE_RUN}
-        values["data"] = {name: value for name, value in values["data"].items() if name != "cache_dir"}
-        values["training"] = {name: value for name, value in self.training.items() if _is_mathematics(name)}
-        values["evaluation"] = {name: value for name, value in values["evaluation"].items() if name != "batch_size"}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(_of_the_run(self.to_dict()), sort_keys=True).encode()).hexdigest()
+
+    def changes(self, saved: Mapping[str, Any]) -> list[str]:
+        """What in `saved`, the plain values of another recipe with its defaults, makes it another run: a line for every
+        key that the fingerprint covers, with the value there and the value here."""
+        there, here = _flat(_of_the_run(saved)), _flat(_of_the_run(self.to_dict()))
+        keys = [*here, *(key for key in there if key not in here)]
+        return [
+            f"{key}: {_value(there, key)} there, {_value(here, key)} here"
+            for key in keys
+            if there.get(key) != here.get(key)
+        ]
+
+
+def _of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a recipe's plain values those that define the run."""
+    kept = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
+    for section, defines in (
+        ("data", lambda name: name != "cache_dir"),
+        ("training", _is_mathematics),
+        ("evaluation", lambda name: name != "batch_size"),
+    ):
+        kept[section] = {name: value for name, value in (kept.get(section) or {}).items() if defines(name)}
+    return kept
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Dotted key -> value, mappings and lists of mappings opened."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            value = {str(place): item for place, item in enumerate(value)}
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{above}{name}.")
+        else:
+            flat[f"{above}{name}"] = value
+    return flat
+
+
+def _value(values: Mapping[str, Any], key: str) -> str:
+    return shown(values[key]) if key in values else "not set"
 
 
 def _is_mathematics(name: str) -> bool:

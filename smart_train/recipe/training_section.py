@@ -6,6 +6,7 @@ one mistake at a time. Its annotations are checked instead, field by field.
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import fields
@@ -47,12 +48,20 @@ _ONE_VALUE = {
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
 }
 
+
+def default_workers() -> int:
+    """Loader's workers where nothing is said: half of this process's cores, from 1 to 4. What is learned does not
+    depend on it; workers beyond the cores take them from the model, and torch warns of that in every epoch."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(4, cores // 2))
+
+
 COMMON_DEFAULTS: dict[str, Any] = {
     "per_device_train_batch_size": 64,
     "lr_scheduler_type": "cosine",
     "warmup_steps": 0.03,
     "dataloader_drop_last": True,
-    "dataloader_num_workers": 4,
+    "dataloader_num_workers": default_workers(),
     "logging_steps": 10,
     "save_strategy": "epoch",
     "save_total_limit": 2,

@@ -144,7 +144,9 @@ def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Em
     points = qdrant_points(document_ids, embeddings)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "collection.json").write_text(json.dumps(qdrant_collection(embeddings), indent=2) + "\n")
+    (folder / "collection.json").write_text(
+        json.dumps(qdrant_collection(embeddings), indent=2) + "\n", encoding="utf-8"
+    )
     with (folder / "points.jsonl").open("w", encoding="utf-8") as file:
         for point in points:
             file.write(json.dumps(point, ensure_ascii=False) + "\n")

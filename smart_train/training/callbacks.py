@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class JsonlLogger(TrainerCallback):
         done = state.global_step
         kept = [record for record in read_log(self.path) if record["step"] <= done] if done else []
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
         temporary.replace(self.path)
 
     def on_log(
@@ -63,20 +64,24 @@ class JsonlLogger(TrainerCallback):
         **_: Any,
     ) -> None:
         if state.is_world_process_zero and logs:
-            with saving(self.path, self.path.parent), self.path.open("a") as handle:
+            with saving(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
 
 class ConsoleLogger(TrainerCallback):
     """One line per log and one per evaluation, on the main rank, above a progress bar where there is a terminal.
 
-    `training.disable_tqdm` drops the bar and keeps the lines.
+    `training.disable_tqdm` drops the bar and keeps the lines. Where no bar tells how long it still takes, the lines do,
+    at the pace so far, evaluations and checkpoints included.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.bar: tqdm | None = None
+        self.clock = clock
+        self.began, self.first = 0.0, 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.began, self.first = self.clock(), state.global_step
         if state.is_world_process_zero and not args.disable_tqdm:
             # disable=None: a bar on a terminal only; in a file it is a thousand lines.
             self.bar = tqdm(
@@ -97,15 +102,30 @@ class ConsoleLogger(TrainerCallback):
     ) -> None:
         if not state.is_world_process_zero:
             return
-        line = training_line(logs or {}) or evaluation_line(logs or {}, args, state)
+        line = training_line(logs or {})
+        line = evaluation_line(logs or {}, args, state) if line is None else line + self._left(state)
         if line is not None:
             tqdm.write(f"step {state.global_step}/{state.max_steps}  {line}")
             sys.stdout.flush()  # a log that is piped into a file is read while the run lasts
+
+    def _left(self, state: TrainerState) -> str:
+        done, left = state.global_step - self.first, state.max_steps - state.global_step
+        if done <= 0 or left <= 0 or not (self.bar is None or self.bar.disable):
+            return ""
+        return f"  {duration((self.clock() - self.began) / done * left)} left"
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def duration(seconds: float) -> str:
+    """`1 h 05 min`, `12 min` or `40 s`."""
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min" if minutes >= 2 else f"{max(1, round(seconds))} s"
 
 
 def training_line(logs: Mapping[str, Any]) -> str | None:
@@ -151,7 +171,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     records = []
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         try:
             records.append(json.loads(line))

@@ -40,7 +40,7 @@ def write_manifest(checkpoint: Path) -> None:
             os.fsync(handle.fileno())
         sizes[str(path.relative_to(checkpoint))] = path.stat().st_size
     temporary = checkpoint / f"{MANIFEST}.tmp"
-    with temporary.open("w") as handle:
+    with temporary.open("w", encoding="utf-8") as handle:
         json.dump({"files": sizes}, handle, indent=2)
         handle.flush()
         os.fsync(handle.fileno())
@@ -53,7 +53,7 @@ def fault(checkpoint: Path) -> str | None:
     if not manifest.is_file():
         return "it was cut off while being written (no manifest)"
     try:
-        expected = dict(json.loads(manifest.read_text())["files"])
+        expected = dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         return f"its manifest is unreadable ({error})"
     for name, size in expected.items():
@@ -106,7 +106,7 @@ def check_writable(run: Path) -> None:
     probe = run / WRITE_PROBE
     try:
         run.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
+        probe.write_text("", encoding="utf-8")
         probe.unlink()
     except OSError as error:
         raise RunError(f"training.output_dir {run}: cannot be written ({error.strerror})") from error
@@ -122,7 +122,7 @@ def _unfit_to_resume(checkpoint: Path) -> str | None:
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
-    return json.loads((checkpoint / STATE_NAME).read_text())
+    return json.loads((checkpoint / STATE_NAME).read_text(encoding="utf-8"))
 
 
 def _files(checkpoint: Path) -> Iterator[Path]:

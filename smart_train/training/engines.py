@@ -72,7 +72,7 @@ def _launched_stage(environment: Mapping[str, str]) -> int:
         stage = int(environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", 2))
     else:
         try:
-            stage = json.loads(Path(file).read_text())["zero_optimization"]["stage"]
+            stage = json.loads(Path(file).read_text(encoding="utf-8"))["zero_optimization"]["stage"]
         except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise RunError(f"{file}: no zero_optimization.stage can be read from it ({error!r})") from error
     if stage not in ZERO_STAGES.values():
@@ -192,7 +192,7 @@ def nodes(environment: Mapping[str, str]) -> int:
 def configured_processes(file: Path) -> int:
     """`num_processes` of an accelerate configuration. Raises RunError when it cannot be read."""
     try:
-        return int(yaml.safe_load(file.read_text())["num_processes"])
+        return int(yaml.safe_load(file.read_text(encoding="utf-8"))["num_processes"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"distributed.accelerate_config {file}: no num_processes can be read from it ({error})"

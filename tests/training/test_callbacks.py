@@ -16,6 +16,7 @@ from smart_train.training.callbacks import (
     ConsoleLogger,
     FlushAtCheckpoints,
     JsonlLogger,
+    duration,
     evaluation_line,
     read_log,
     training_line,
@@ -79,7 +80,7 @@ class Terminal(io.StringIO):
 
 def say(args: TrainingArguments, *, main: bool = True, resumed_at: int = 0) -> None:
     """A short run, as its callbacks see it."""
-    logger, control = ConsoleLogger(), TrainerControl()
+    logger, control = ConsoleLogger(clock=lambda: 0.0), TrainerControl()
     logger.on_train_begin(args, state(resumed_at, main=main), control)
     for step in range(resumed_at + 1, resumed_at + 3):
         logger.on_step_end(args, state(step, main=main), control)
@@ -93,8 +94,8 @@ def test_without_a_terminal_there_are_lines_alone(args: TrainingArguments, capsy
     say(args, resumed_at=10)
     told = capsys.readouterr()
     assert told.out.splitlines() == [
-        f"step 11/20  {LINE}",
-        f"step 12/20  {LINE}",
+        f"step 11/20  {LINE}  1 s left",
+        f"step 12/20  {LINE}  1 s left",
         "step 12/20  held out nDCG@5  pooled 0.2500  late 0.5000  hybrid 0.7500  best so far",
     ]
     assert told.err == ""
@@ -179,3 +180,29 @@ def test_the_log_holds_one_object_a_line(args: TrainingArguments, tmp_path: Path
     logger.on_log(args, state(3), TrainerControl(), logs=LOGS)
     logger.on_log(args, state(3), TrainerControl(), logs={})
     assert [json.loads(line) for line in (tmp_path / LOG_NAME).read_text().splitlines()] == [{"step": 3, **LOGS}]
+
+
+def test_lines_say_how_long_it_still_takes(
+    args: TrainingArguments, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines() -> list[str]:
+        times = iter([100.0, 130.0, 500.0])
+        logger, control = ConsoleLogger(clock=lambda: next(times)), TrainerControl()
+        logger.on_train_begin(args, state(10), control)
+        for step in (11, 15, 20):  # the last has nothing left
+            logger.on_log(args, state(step), control, logs={"loss": 1.0})
+        return capsys.readouterr().out.splitlines()
+
+    assert lines() == [
+        "step 11/20  loss 1.0000  4 min left",
+        "step 15/20  loss 1.0000  7 min left",
+        "step 20/20  loss 1.0000",
+    ]
+    monkeypatch.setattr("sys.stderr", Terminal())  # the bar tells it there
+    assert lines() == [f"step {step}/20  loss 1.0000" for step in (11, 15, 20)]
+
+
+def test_durations_are_as_exact_as_they_matter() -> None:
+    assert [duration(seconds) for seconds in (0.2, 59.6, 119, 3599, 3900, 90000)] == [
+        "1 s", "60 s", "2 min", "1 h 00 min", "1 h 05 min", "25 h 00 min",
+    ]  # fmt: skip
