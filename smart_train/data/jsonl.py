@@ -24,7 +24,7 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, 
                 if max_rows is not None and len(rows) == max_rows:
                     break
                 if line.strip():
-                    rows.append(_parse(line, f"{path}, row {number}"))
+                    rows.append(_parse(line.rstrip("\r\n"), f"{path}, row {number}"))
                     numbers.append(number)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error

@@ -219,6 +219,11 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
             for positive in (undecoded, {"image": undecoded}, {"video": undecoded})
         ),
         ([{"query": "x", "positive": "y"}, "{oops"], {}, "row 1: not JSON .*at column 2"),
+        (
+            [{"query": "x", "positive": "y"}, '{"query": "x",', {"query": "z", "positive": "y"}],
+            {},
+            "row 1: not JSON .*at column 15",
+        ),
         ([{"query": "x", "positive": "y"}, "[1]"], {}, "row 1: a line must hold an object with columns, not list"),
         (
             [{"query": "x", "positive": "pages/absent.png"}],
