@@ -104,7 +104,7 @@ def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
     changed recipe is refused before hours of decoding."""
     if (path / _DISCARDED).is_file():
         return
-    saved = _read(path)
+    saved = read_record(path)
     if saved is None:
         if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
             raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
