@@ -1,8 +1,8 @@
 """Videos as a few frames with their times, from a list of frames or from a file.
 
 A list of frames needs nothing beyond Pillow. Files are decoded by PyAV (the `video` extra), the frames in between
-dropped as they pass: an hour of video costs no more memory than the frames that are kept. A file's frames come as they
-are stored; a flag that asks players to turn them is not obeyed.
+dropped as they pass: an hour of video costs no more memory than the frames that are kept. A file's frames come upright:
+turned as the file asks players to turn them, which phones' files do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from smart_train.media import URL_SCHEMES, describe_image, image_key, image_size
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
+# Quarter turns counter-clockwise, as Pillow too counts.
+_TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,18 @@ def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Imag
         while shown is not None and position < len(wanted) and wanted[position] < frame.time:
             position, taken = position + 1, True
         if taken:
-            yield shown.to_image(), float(shown.time)
+            yield _picture(shown), float(shown.time)
         if position == len(wanted):
             return
         shown = frame
     if shown is not None and position < len(wanted):
-        yield shown.to_image(), float(shown.time)
+        yield _picture(shown), float(shown.time)
+
+
+def _picture(frame: Any) -> Image.Image:
+    """RGB, upright. PyAV gives the turn in degrees counter-clockwise; players obey quarter turns."""
+    image, turn = frame.to_image(), _TURNS.get(round(frame.rotation / 90) % 4)
+    return image if turn is None else image.transpose(turn)
 
 
 def _start(container: Any) -> float:

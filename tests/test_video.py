@@ -1,5 +1,6 @@
 """Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
 
+import struct
 import subprocess
 import sys
 from functools import partial
@@ -133,3 +134,35 @@ def test_missing_decoder_names_the_extra(monkeypatch):
     monkeypatch.setattr(video, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs PyAV: pip install 'smart_train\[video\]', or give a list of frames"):
         load_video("clip.mp4", frames_per_second=1.0, max_frames=8)
+
+
+@pytest.mark.parametrize(
+    ("turn", "corner"),
+    [(0, (4, 4)), (-90, (43, 4)), (90, (4, 59)), (180, (59, 43))],
+    ids=["none", "right", "left", "over"],
+)
+def test_a_phones_video_is_seen_upright(tmp_path, turn, corner):
+    """Phones store what the sensor saw, and how players are to turn it: in a red corner, clockwise is the right."""
+    av = pytest.importorskip("av")
+    frame = Image.new("RGB", (64, 48), "white")
+    frame.paste("red", (0, 0, 8, 8))
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+    turn_track(path, turn)
+    for image in load_video(path, frames_per_second=None, max_frames=2).frames:
+        assert image.size == ((64, 48) if turn in (0, 180) else (48, 64))
+        assert np.asarray(image)[corner[1], corner[0]].astype(int) @ (1, -1, -1) > 100
+
+
+def turn_track(path, degrees):
+    """Writes a turn, counter-clockwise, into the track header of an MP4 file; PyAV writes one from version 18 on."""
+    cosine, sine = (round(wave(np.radians(degrees))) << 16 for wave in (np.cos, np.sin))
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"tkhd") + 44  # the box's name, version and flags, five times and ids, two gaps
+    content[begin : begin + 36] = struct.pack(">9i", cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)

@@ -113,7 +113,8 @@ class Family(ABC):
     """One backbone family. Subclasses fill in the class variables and three methods.
 
     Class variables:
-        name: the registry's key.           model_types: `config.model_type` values it can serve.
+        name: the registry's key.           model_types: `config.model_type` values it is found by.
+        any_backbone: whether it also reads models of other types, where it is named for them.
         lora_targets: regular expression of the linear layers that LoRA adapts: the language model's, never vision's.
         vision_modules: name prefixes of the vision tower inside the backbone; empty for text models.
         modalities: what an input may contain ("text", "image", "video").
@@ -131,6 +132,7 @@ class Family(ABC):
 
     name: ClassVar[str]
     model_types: ClassVar[tuple[str, ...]]
+    any_backbone: ClassVar[bool] = False
     lora_targets: ClassVar[str]
     vision_modules: ClassVar[tuple[str, ...]] = ()
     modalities: ClassVar[tuple[str, ...]] = ("text",)

@@ -28,8 +28,7 @@ _VISION_TOKENS = {
     "vision_start_token": "<|vision_start|>",
     "vision_end_token": "<|vision_end|>",
 }
-
-
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _VOCABULARIES = (
     "tokenizer.json",
     "vocab.txt",
@@ -72,6 +71,10 @@ def load_processor(
     if min_pixels > max_pixels:
         raise ModelError(f"model.min_pixels {min_pixels} is larger than model.max_pixels {max_pixels}")
     require_tokenizer(folder)
+    if not any(Path(folder, name).is_file() for name in _PROCESSORS):
+        raise ModelError(
+            f"{folder}: no {' or '.join(_PROCESSORS)}, which says how images become patches; put the model's own there"
+        )
     try:
         if is_torchvision_available():
             processor = AutoProcessor.from_pretrained(folder)
@@ -85,8 +88,8 @@ def load_processor(
             )
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); the folder needs "
-            "tokenizer.json, tokenizer_config.json and preprocessor_config.json or processor_config.json"
+            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); its files are tokenizer.json, "
+            f"tokenizer_config.json and {' or '.join(_PROCESSORS)}"
         ) from error
     if getattr(getattr(processor, "video_processor", None), "cap_pixels_per_frame", True) is None:
         processor.video_processor.cap_pixels_per_frame = False  # it resizes nothing here, and should not warn about it

@@ -6,8 +6,9 @@ projection; the last two name the base they belong to.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.persistence import persist
 from smart_train.scoring import ScoringConfig
+from smart_train.types import ModelInput
 
 _TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
 
@@ -105,6 +107,7 @@ def load_model(
         scoring=family_class.scoring_of(scoring, inherited.scoring),
         prompts=told.replaced_by(prompts),
     )
+    reader.featurize([ModelInput()], "query")  # what is wrong with its files is said before minutes of loading weights
     options = loading_arguments(quantization, reader, config, device)
     if attn_implementation:
         options["attn_implementation"] = attn_implementation
@@ -143,7 +146,7 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _library_errors(located, "no model can be made of its config.json"):
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **kwargs)
     reader = family_class(
@@ -161,10 +164,16 @@ def config_for(
     """The configuration in `folder` with `overrides` applied, and whether code of its own is run for `family`.
 
     Raises:
-        ModelError: as `read_config`; or the folder brings a model class of its own, which the user does not trust.
+        ModelError: as `read_config`; or the family cannot read such a model; or the folder brings a model class of its
+            own, which the user does not trust.
     """
     trusted = trust_remote_code and family.runs_own_code
     config = read_config(folder, overrides=overrides, trust_remote_code=trusted)
+    if not family.any_backbone and config.model_type not in family.model_types:
+        raise ModelError(
+            f"{folder}: its config.json says model_type {config.model_type!r}; family {family.name} reads "
+            f"{', '.join(family.model_types)} alone. Another family, or another base, is meant"
+        )
     stated = read_json(folder / "config.json") or {}
     own_class = stated.get("auto_map", {}).get("AutoModel")
     # transformers would take its class of that name without a word, whose states may not be those that the model was
@@ -204,15 +213,27 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
     return config
 
 
+@contextlib.contextmanager
+def _library_errors(folder: Path, fault: str) -> Iterator[None]:
+    """What transformers raises where it cannot make or fill a model, as a ModelError that says so of `folder`."""
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"{folder}: {fault} here ({str(error).splitlines()[0]}); install what it names, or, where that is a kind "
+            "of attention, choose another with attn_implementation"
+        ) from error
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: {fault} ({str(error).splitlines()[0]})") from error
+
+
 def _load_backbone(
     folder: Path, family: Family, dtype: Any, trust_remote_code: bool, options: dict[str, Any]
 ) -> nn.Module:
-    try:
+    with _library_errors(folder, "the weights cannot be loaded"):
         backbone, report = AutoModel.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder}: the weights cannot be loaded ({str(error).splitlines()[0]})") from error
     for kind in ("missing", "unexpected"):
         names = sorted(name for name in report[f"{kind}_keys"] if not is_unused(name, family, backbone))
         if names:

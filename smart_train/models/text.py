@@ -27,6 +27,7 @@ class TextFamily(Family):
     no token claims anything that another input owns.
     """
 
+    any_backbone = True
     default_pooling: ClassVar[str]
 
     @cached_property

@@ -295,9 +295,3 @@ def test_missing_tokenizer_is_named(base):
         (base / name).unlink()
     with pytest.raises(ModelError, match="no tokenizer; the folder needs tokenizer.json and"):
         SmartModel.from_pretrained(base).encode_document("x")
-
-
-def test_missing_processor_file_is_named(base):
-    (base / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelError, match="the processor cannot be loaded.*preprocessor_config.json"):
-        SmartModel.from_pretrained(base).encode_document("x")

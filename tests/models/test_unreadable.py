@@ -1,0 +1,73 @@
+"""Model folders that cannot be read, or by another family alone: what is said, and that it is said early."""
+
+import shutil
+
+import pytest
+
+from smart_train import SmartModel, build
+from smart_train.errors import ModelError
+from smart_train.models.peft import add_lora
+from tests.models.conftest import make_model
+from tests.models.text_folders import encoder_folder
+from tests.models.vision_folders import vision_folder
+from tests.runs import tiny_recipe
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A whole model in `m`."""
+    make_model().save_pretrained(tmp_path / "m")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("preprocessor_config.json", None, "/m: no preprocessor_config.json or processor_config.json"),
+        ("preprocessor_config.json", "{", "/m: the processor cannot be loaded .*; its files are tokenizer.json"),
+        ("tokenizer.json", "{", "/m: the processor cannot be loaded"),
+        ("tokenizer.json", None, "/m: no tokenizer; the folder needs tokenizer.json"),
+        ("chat_template.jinja", None, "/m: no chat template; the folder needs chat_template.jinja"),
+    ],
+)
+def test_files_that_inputs_are_read_with_are_looked_at_before_the_weights(saved, name, content, message):
+    if content is None:
+        (saved / "m" / name).unlink()
+    else:
+        (saved / "m" / name).write_text(content)
+    (saved / "m" / "model.safetensors").write_bytes(b"cut")  # would be found next
+    with pytest.raises(ModelError, match=message):
+        SmartModel.from_pretrained(saved / "m")
+
+
+def test_an_adapter_on_a_base_of_another_kind_is_refused_though_every_shape_fits(saved):
+    """Qwen2-VL-7B and Qwen2.5-VL-7B have language models of one shape; only their type tells them apart."""
+    base = SmartModel.from_config(vision_folder(saved / "q2", "qwen2_vl"), family="gme")
+    base.save_pretrained(saved / "gme")
+    other = SmartModel.from_config(vision_folder(saved / "q25", "qwen2_5_vl"), family="jina_v4")
+    other.save_pretrained(saved / "jina")
+    model = SmartModel.from_pretrained(saved / "gme")
+    model.backbone = add_lora(model.backbone, model.family, r=2, alpha=4, dropout=0.0)
+    model.save_pretrained(saved / "b")
+    shutil.rmtree(saved / "gme")
+    (saved / "jina").rename(saved / "gme")
+    with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl'; family gme reads qwen2_vl"):
+        SmartModel.from_pretrained(saved / "b")
+
+
+def test_a_family_named_for_a_model_that_it_cannot_read(tmp_path, tiny_data):
+    folder = encoder_folder(tmp_path / "bert")
+    with pytest.raises(ModelError, match="says model_type 'bert'; family gme reads qwen2_vl alone"):
+        SmartModel.from_config(folder, family="gme")
+    start = {"name_or_path": str(folder), "family": "gme", "from_config": None}
+    with pytest.raises(ModelError, match="says model_type 'bert'; family gme"):
+        build.skeleton(tiny_recipe(tiny_data, tmp_path / "run", model=start), folder)
+
+
+def test_attention_that_is_not_installed_is_named(saved):
+    from transformers.utils import is_flash_attn_2_available
+
+    if is_flash_attn_2_available():
+        pytest.skip("flash attention is installed")
+    with pytest.raises(ModelError, match="FlashAttention2.*install what it names, or.*choose another with attn_impl"):
+        SmartModel.from_pretrained(saved / "m", attn_implementation="flash_attention_2")
