@@ -9,8 +9,6 @@ Shape legend, used in every docstring of the package:
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
+from smart_train.writing import replace_whole
 
 EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file that `Embeddings.save` writes
 
@@ -235,17 +234,10 @@ class Embeddings:
         """Writes a safetensors file, under a temporary name first, so that `path` is never half a file."""
         from safetensors.torch import save_file
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         # Clones: safetensors refuses tensors that share storage, as views of one encoding do.
         tensors = {name: tensor.detach().clone().contiguous() for name, tensor in self.parts().items()}
-        try:
-            save_file(tensors, temporary, metadata={"format": EMBEDDINGS_FORMAT})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        metadata = {"format": EMBEDDINGS_FORMAT}
+        return replace_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Embeddings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from PIL import Image
 from smart_train.errors import DataError
 from smart_train.media import describe_image, image_key, load_image
 from smart_train.types import ModelInput
+from smart_train.writing import replace_whole
 
 
 class Fitter(Protocol):
@@ -76,11 +76,7 @@ class PageCache:
 
     def _write(self, path: Path, image: Image.Image) -> None:
         try:
-            path.parent.mkdir(exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                # Level 1: reading is as fast as after level 6, writing five times faster.
-                image.save(file, format="PNG", compress_level=1)
-            os.replace(temporary, path)
+            # Level 1: reading is as fast as after level 6, writing five times faster.
+            replace_whole(path, lambda temporary: image.save(temporary, format="PNG", compress_level=1))
         except OSError as error:
             raise DataError(f"data.cache_dir {self.folder}: {path.name} cannot be written ({error})") from error

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from smart_train.evaluation.metrics import chance
 from smart_train.evaluation.result import SCORES, EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.retrieval.storage import temporary_name
+from smart_train.writing import replace_whole
 
 Record = Mapping[str, Any]
 Series = tuple[list[float], list[float]]
@@ -200,11 +200,5 @@ def _series(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Series]
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    try:
-        FigureCanvasAgg(figure).print_figure(temporary, dpi=_DPI, format="png")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    canvas = FigureCanvasAgg(figure)
+    return replace_whole(path, lambda temporary: canvas.print_figure(temporary, dpi=_DPI, format="png"))

@@ -31,6 +31,7 @@ from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
+from smart_train.writing import write_text
 
 CARD_NAME = "README.md"
 PLOTS = "plots"
@@ -165,9 +166,7 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
 def write_adapter_card(folder: Path, facts: CardFacts) -> None:
     """Puts `adapter_card` and the plots that it shows beside what it describes."""
     copy_plots(folder, facts.plots)
-    temporary = folder / f"{CARD_NAME}.tmp"
-    temporary.write_text(adapter_card(folder, facts), encoding="utf-8")
-    temporary.replace(folder / CARD_NAME)
+    write_text(folder / CARD_NAME, adapter_card(folder, facts))
 
 
 def copy_plots(folder: Path, plots: Sequence[Path]) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import string
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from smart_train.media import load_image
 from smart_train.pairs.candidates import Kind
 from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
 from smart_train.pairs.words import as_words, words_of
+from smart_train.writing import write_text
 
 _ASKED = 3  # times that a page is asked for when its answers hold no list of queries
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
@@ -228,11 +227,8 @@ class VisionWriter:
         return json.loads(file.read_text(encoding="utf-8"))["queries"] if file.is_file() else None
 
     def _keep(self, key: str, queries: list[str]) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        temporary = self._cache / f".{key}.{uuid.uuid4().hex[:8]}"
         values = {"model": self.endpoint.model, "queries": queries}
-        temporary.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
-        os.replace(temporary, self._cache / f"{key}.json")
+        write_text(self._cache / f"{key}.json", json.dumps(values, ensure_ascii=False))
 
 
 class _NoQueries(EndpointError):

@@ -26,8 +26,8 @@ from safetensors.torch import load_file, save_file
 
 from smart_train.errors import DataError, ModelError, ScoreError
 from smart_train.media import as_model_input
-from smart_train.retrieval.storage import replace_whole, write_json
 from smart_train.types import Embeddings
+from smart_train.writing import replace_whole, write_json
 
 INDEX_FILE = "index.json"
 INDEX_FORMAT = 1

@@ -20,8 +20,8 @@ from smart_train.data.pdf import DPI
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image, image_key, read_encoded
-from smart_train.retrieval.storage import replace_whole
 from smart_train.types import Example, ModelInput
+from smart_train.writing import replace_whole
 
 ROWS_FILE = "train.jsonl"
 IMAGES_FOLDER = "images"

@@ -35,9 +35,9 @@ from smart_train.retrieval.index import document_settings, model_fingerprint
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
-from smart_train.retrieval.storage import write_json
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
+from smart_train.writing import write_json
 
 SCORES = ("hybrid", "late", "pooled")
 PICKS = ("top", "random")

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from smart_train.errors import DataError
 from smart_train.types import Embeddings
+from smart_train.writing import replace_whole, write_json, write_text
 
 # rows x dimensions of one stored multi-vector must stay below this.
 QDRANT_LIMIT = 1 << 20
@@ -39,11 +40,11 @@ def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Emb
     """
     _check_ids(document_ids, embeddings)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tokens = embeddings.quantize("float16").to("cpu").tokens
     width = len(str(len(tokens)))
-    save_file({f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}, folder / _PLAID_FILE)
-    (folder / _IDS_FILE).write_text(json.dumps(list(document_ids), ensure_ascii=False) + "\n", encoding="utf-8")
+    tensors = {f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}
+    replace_whole(folder / _PLAID_FILE, lambda temporary: save_file(tensors, temporary))
+    write_text(folder / _IDS_FILE, json.dumps(list(document_ids), ensure_ascii=False) + "\n")
     return folder
 
 
@@ -143,13 +144,14 @@ def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Em
     """
     points = qdrant_points(document_ids, embeddings)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "collection.json").write_text(
-        json.dumps(qdrant_collection(embeddings), indent=2) + "\n", encoding="utf-8"
-    )
-    with (folder / "points.jsonl").open("w", encoding="utf-8") as file:
-        for point in points:
-            file.write(json.dumps(point, ensure_ascii=False) + "\n")
+    write_json(folder / "collection.json", qdrant_collection(embeddings))
+
+    def lines(path: Path) -> None:
+        with path.open("w", encoding="utf-8") as file:
+            for point in points:
+                file.write(json.dumps(point, ensure_ascii=False) + "\n")
+
+    replace_whole(folder / "points.jsonl", lines)
     return folder
 
 

@@ -15,6 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.errors import RunError
 from smart_train.training.resources import saving
+from smart_train.writing import write_text
 
 LOG_NAME = "log.jsonl"
 SHOWN_METRIC = "ndcg@5"
@@ -51,9 +52,8 @@ class JsonlLogger(TrainerCallback):
             return
         done = state.global_step
         kept = [record for record in read_log(self.path) if record["step"] <= done] if done else []
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        temporary.replace(self.path)
+        with saving(self.path, self.path.parent):
+            write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
 
     def on_log(
         self,

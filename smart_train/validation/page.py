@@ -14,7 +14,8 @@ from jinja2 import Environment
 
 from smart_train.media import load_image
 from smart_train.validation.reading import Part
-from smart_train.validation.report import ValidationReport, write_whole
+from smart_train.validation.report import ValidationReport
+from smart_train.writing import write_text
 
 PAGE_FILE = "report.html"
 _SIDE, _QUALITY = 420, 70
@@ -34,7 +35,7 @@ def write_page(
         (finding, [(_thumbnail(one), _thumbnail(other)) for one, other in finding.pictures])
         for finding in report.findings
     ]
-    return write_whole(folder / PAGE_FILE, template.render(report=report, findings=findings, samples=drawn))
+    return write_text(folder / PAGE_FILE, template.render(report=report, findings=findings, samples=drawn))
 
 
 def _pairs(part: Part, count: int, seed: int) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -16,6 +15,7 @@ from smart_train.validation.findings import Finding, find_between, find_between_
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
 from smart_train.validation.tokens import Counter, Tokens, count_tokens
+from smart_train.writing import write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ class ValidationReport:
 
     def save(self, folder: Path) -> Path:
         """Writes `report.json` into `folder`, in one step."""
-        return write_whole(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        return write_text(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
 def validate(
@@ -160,12 +160,3 @@ def print_validation(report: ValidationReport, console: Console) -> None:
     errors = sum(finding.severity == "error" for finding in report.findings)
     verdict = "PASSED" if report.passed else "FAILED"
     console.print(f"\n{verdict}: {errors} kinds of errors, {len(report.findings) - errors} of warnings")
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Writes a file under a temporary name and moves it, so that `path` is never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-    return path
