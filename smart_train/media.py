@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,18 @@ def as_model_input(value: Any) -> ModelInput:
         if not isinstance(value.get(key), str | None):
             raise DataError(f"input key {key!r}: {value[key]!r} is {type(value[key]).__name__}; it must be text")
     return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
+
+
+def files_below(folder: Path, extensions: Collection[str]) -> list[Path]:
+    """Every file below `folder` with one of these (lower-case) extensions, sorted by its path inside. Hidden files and
+    folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep."""
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix.lower() in extensions}
+    shown = {
+        inside.as_posix(): path
+        for inside, path in found.items()
+        if not any(part.startswith(".") for part in inside.parts) and path.is_file()
+    }
+    return [shown[name] for name in sorted(shown)]
 
 
 def names_image(text: str) -> bool:

@@ -237,3 +237,13 @@ def test_an_image_that_comes_twice_is_decoded_once(tmp_path: Path, monkeypatch: 
     images = media.load_images([paths[0], paths[1], str(paths[0]), png((9, 0, 0)), paths[0]])
     assert decoded == [paths[0], paths[1], png((9, 0, 0))]
     assert [image.getpixel((0, 0))[0] for image in images] == [0, 1, 0, 9, 0]
+
+
+def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
+    """`._page.png` is what macOS puts beside a page, and no image; an editor's copies are second pages."""
+    for name in ("b.png", "a/c.PNG", "._b.png", ".ipynb_checkpoints/b.png", "a/.x/d.png", "notes.txt", "a.png/none"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert media.files_below(tmp_path, (".png",)) == [tmp_path / "a/c.PNG", tmp_path / "b.png"]
+    hidden = tmp_path / ".ipynb_checkpoints"
+    assert media.files_below(hidden, (".png",)) == [hidden / "b.png"], "the folder that was asked for may be hidden"

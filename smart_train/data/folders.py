@@ -12,7 +12,7 @@ from smart_train.data.files import read_file
 from smart_train.data.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.table import Table
 from smart_train.errors import DataError, listing
-from smart_train.media import IMAGE_EXTENSIONS
+from smart_train.media import IMAGE_EXTENSIONS, files_below
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 
@@ -29,7 +29,7 @@ def holds_pages(folder: Path) -> bool:
 
 def image_files(folder: Path) -> list[Path]:
     """Every image file below `folder`, sorted."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_EXTENSIONS and file.is_file())
+    return files_below(folder, IMAGE_EXTENSIONS)
 
 
 def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) -> Table:

@@ -20,7 +20,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
-from smart_train.media import MAX_PIXELS_LIMIT
+from smart_train.media import MAX_PIXELS_LIMIT, files_below
 
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72
@@ -56,7 +56,7 @@ class PdfPage:
 
 def pdf_files(folder: Path) -> list[Path]:
     """Every PDF file below `folder`, sorted."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".pdf" and file.is_file())
+    return files_below(folder, (".pdf",))
 
 
 def read_pdfs(

@@ -95,10 +95,6 @@ class RowCorpus:
         """The queries at `places`, read from their rows."""
         return [self.examples[self._query_rows[place]].query for place in places]
 
-    def document_key(self, place: int) -> int:
-        """The content key of the document at `place`."""
-        return self._keys[place]
-
     def fingerprint(self) -> dict[str, str]:
         """A hash of the documents and one of the queries: contents and their order."""
         return {

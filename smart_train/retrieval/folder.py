@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError, listing
-from smart_train.media import load_image
+from smart_train.media import IMAGE_EXTENSIONS, files_below, load_image
 from smart_train.retrieval.index import DocumentIndex, Source, document_settings, model_fingerprint
 from smart_train.scoring.compress import stored_as
 from smart_train.types import Embeddings, ModelInput
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 def find_images(folder: str | Path) -> list[Path]:
@@ -29,16 +27,10 @@ def find_images(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"documents {folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
+    found = files_below(folder, IMAGE_EXTENSIONS)
     if not found:
-        raise DataError(f"documents {folder}: no image in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+        raise DataError(f"documents {folder}: no image in it (looked for {', '.join(sorted(IMAGE_EXTENSIONS))})")
+    return found
 
 
 def encode_folder(

@@ -10,6 +10,7 @@ Source: vLLM's public documentation and protocol of `/pooling` (vllm/entrypoints
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import json
 import urllib.error
@@ -169,7 +170,11 @@ class VLLMClient:
     def name(self) -> str:
         """The server's name for its model."""
         if self._model is None:
-            self._model = self._call("/v1/models", None)["data"][0]["id"]
+            answer = self._call("/v1/models", None)
+            try:
+                self._model = str(answer["data"][0]["id"])
+            except (LookupError, TypeError) as error:
+                raise ModelError(f"{self.url}/v1/models: names no model; is it a vLLM server?") from error
         return self._model
 
     def _call(self, path: str, body: dict[str, Any] | None) -> Any:
@@ -181,8 +186,9 @@ class VLLMClient:
         except urllib.error.HTTPError as error:
             said = error.read(2000).decode(errors="replace")
             raise ModelError(f"{self.url}{path}: the server answered {error.code}: {said}") from error
-        except (urllib.error.URLError, TimeoutError, json.JSONDecodeError) as error:
-            reason = getattr(error, "reason", error)
+        # URLError, timeouts and dropped connections are OSErrors; one that is cut in an answer is an HTTPException.
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             raise ModelError(
                 f"{self.url}{path}: no answer ({reason}); is the server up (vllm serve DIR --runner pooling)?"
             ) from error

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -260,6 +261,31 @@ def test_a_server_that_is_not_there(exported):
     folder = exported(text_model, "cls")
     with pytest.raises(ModelError, match="no answer .*is the server up"):
         VLLMClient("http://127.0.0.1:9", folder).encode_query("the cat")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (b"", "no answer .*closed connection without response.*is the server up"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "no answer .*IncompleteRead.*is the server up"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "no answer .*is the server up"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", "/v1/models: names no model; is it a vLLM server"),
+    ],
+)
+def test_what_is_no_answer_is_said_in_a_line(exported, said, message):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(said)
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        with pytest.raises(ModelError, match=message):
+            VLLMClient(f"http://127.0.0.1:{server.getsockname()[1]}", exported(text_model, "cls")).encode_query("a")
+        speaker.join()
 
 
 def test_models_that_vllm_cannot_give(exported, tmp_path, pages):
