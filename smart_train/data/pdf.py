@@ -146,6 +146,7 @@ def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
     try:
         pages = _render(made, file, content, dpi)
         (made / _INDEX).write_text(json.dumps(pages), encoding="utf-8")
+        made.chmod(0o755)  # mkdtemp keeps other users out, and a cache may be theirs too
         try:
             made.rename(folder)
         except OSError:
