@@ -25,6 +25,7 @@ from smart_train.models.quantization import is_installed
 from smart_train.models.saving import save_merged, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
+from smart_train.scoring import ScoringConfig
 from smart_train.types import Embeddings, Example
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -97,19 +98,11 @@ def export_model(
     scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
-    if not is_finite(expected):
-        raise ExportError(f"{trained}: the trained model itself gives NaN or infinite embeddings")
-    _merge(model, trained)
+    _merge(model, trained, expected)
     with filling(output) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
-        exported = SmartModel.from_pretrained(partial, dtype="float32", device="cpu")
-        report = measure_parity(expected, probe.encode(exported), scoring)
-        if report.largest > TOLERANCE:
-            raise ExportError(
-                f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "
-                "Nothing was exported"
-            )
+        exported, report = _read_back(partial, trained, probe, expected, scoring)
         reports = {"float32": report}
         if dtype != "float32":
             exported = _cast(exported, partial, dtype)
@@ -118,11 +111,8 @@ def export_model(
         routes = finish_folder(exported, partial)
         reports |= _quantised(trained, probe, expected)
         copy_plots(partial, facts.plots)
-        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes), encoding="utf-8")
-        measured: dict[str, Any] = {name: item.to_dict() for name, item in reports.items()}
-        probed = {"queries": len(probe.queries), "documents": len(probe.documents)}
-        checked = {item.route: item.to_dict() for item in routes}
-        write_record(partial, {**measured, "tolerance": TOLERANCE, "probe": probed, "routes": checked})
+        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
+        write_record(partial, _measured(reports, probe, routes))
     return ExportReport(report, dtype, reports.get(dtype) if dtype != "float32" else None, routes)
 
 
@@ -133,13 +123,41 @@ def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None
         raise ExportError(f"{output}: {trained} is made of the weights in this folder; choose another output")
 
 
-def _merge(model: SmartModel, trained: Trained) -> None:
+def _merge(model: SmartModel, trained: Trained, expected: tuple[Embeddings, Embeddings]) -> None:
+    """`expected`: what the model gives before; an error where that is no number already."""
+    if not is_finite(expected):
+        raise ExportError(f"{trained}: the trained model itself gives NaN or infinite embeddings")
     if not isinstance(model.backbone, PeftModel):
         return
     try:
         model.backbone = model.backbone.merge_and_unload(safe_merge=True)
     except ValueError as error:  # PEFT's check for NaN and infinity in the merged weights
         raise ExportError(f"{trained}: the adapter cannot be merged ({error})") from error
+
+
+def _read_back(
+    folder: Path, trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings], scoring: ScoringConfig
+) -> tuple[SmartModel, ParityReport]:
+    """The merged float32 model in `folder`, and how far it scores from the trained one. Raises ExportError when that is
+    beyond the tolerance."""
+    exported = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+    report = measure_parity(expected, probe.encode(exported), scoring)
+    if report.largest > TOLERANCE:
+        raise ExportError(
+            f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "
+            "Nothing was exported"
+        )
+    return exported, report
+
+
+def _measured(reports: Mapping[str, ParityReport], probe: Probe, routes: Sequence[RouteReport]) -> dict[str, Any]:
+    """What was measured, for the folder's record."""
+    return {
+        **{name: item.to_dict() for name, item in reports.items()},
+        "tolerance": TOLERANCE,
+        "probe": {"queries": len(probe.queries), "documents": len(probe.documents)},
+        "routes": {item.route: item.to_dict() for item in routes},
+    }
 
 
 def _cast(exported: SmartModel, folder: Path, dtype: str) -> SmartModel:
