@@ -111,7 +111,7 @@ def export_model(
         routes = finish_folder(exported, partial)
         reports |= _quantised(trained, probe, expected)
         copy_plots(partial, facts.plots)
-        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes))
+        (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes), encoding="utf-8")
         write_record(partial, _measured(reports, probe, routes))
     return ExportReport(report, dtype, reports.get(dtype) if dtype != "float32" else None, routes)
 
