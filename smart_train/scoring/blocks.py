@@ -66,7 +66,7 @@ def groups(
     entry = 4 if values.dtype == torch.int8 else values.element_size()
     if widened and entry == 2:
         entry += 4
-    budget = max((block_bytes or BLOCK_BYTES[kind]) // entry, 1)  # similarities at a time
+    budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time
     most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
     most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
     first = 0

@@ -67,12 +67,18 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
         what: "query" or "document", for messages.
 
     Raises:
-        ScoreError: a shape, dtype, device or mask that does not fit, or offsets that do not add up.
+        ScoreError: something else than these, a shape, dtype, device or mask that does not fit, or offsets that do not
+            add up.
     """
     if isinstance(tokens, Tensor):
         found = _from_padded(tokens, mask, what)
     elif mask is not None:
         raise ScoreError(f"maxsim: {what}_mask goes with padded {what} states [items, T, d] only")
+    elif not isinstance(tokens, Sequence) or not all(isinstance(part, Tensor) for part in tokens):
+        raise ScoreError(
+            f"maxsim: {what} states are {_described(tokens)}; they must be a tensor [items, T, d], a list of tensors "
+            "[T_i, d], or a pair of tensors (values, offsets)"
+        )
     elif isinstance(tokens, tuple) and len(tokens) == 2 and tokens[1].ndim == 1:
         found = _from_packed(*tokens, what)
     elif len(tokens) == 0:
@@ -149,8 +155,9 @@ def _from_padded(tokens: Tensor, mask: Tensor | None, what: str) -> TokenSet:
     starts = tuple(range(0, items * width, width)) if width else (0,) * items
     if mask is None:
         return TokenSet(values, starts, (width,) * items)
-    if mask.dtype != torch.bool:
-        raise ScoreError(f"maxsim: {what}_mask is {mask.dtype}; it must be boolean, True at the tokens that count")
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        found = mask.dtype if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
+        raise ScoreError(f"maxsim: {what}_mask is {found}; it must be boolean, True at the tokens that count")
     if mask.shape != tokens.shape[:2]:
         raise ScoreError(
             f"maxsim: {what}_mask has shape {tuple(mask.shape)}; states {tuple(tokens.shape)} need "
@@ -209,6 +216,13 @@ def _name_bad_rows(side: TokenSet, what: str) -> None:
         ]
         more = f" and {len(items) - 5} more" if len(items) > 5 else ""
         raise ScoreError(f"maxsim: token states that are NaN or infinite: {', '.join(named)}{more}")
+
+
+def _described(tokens: object) -> str:
+    if not isinstance(tokens, Sequence) or isinstance(tokens, str):
+        return f"a {type(tokens).__name__}"
+    other = next(type(part).__name__ for part in tokens if not isinstance(part, Tensor))
+    return f"a {type(tokens).__name__} that holds a {other}"
 
 
 def _running_total(lengths: Sequence[int]) -> list[int]:

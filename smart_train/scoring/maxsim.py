@@ -66,10 +66,13 @@ def maxsim(
 
     Raises:
         ScoreError: shapes, widths, dtypes, devices, masks or offsets that do not fit; states that are NaN or infinite;
-            products that overflow; an unknown `reduction` or `backend`, or a backend that cannot be had.
+            products that overflow; an unknown `reduction` or `backend`, a backend that cannot be had; a `block_bytes`
+            below 1.
     """
     _check_choice("reduction", reduction, REDUCTIONS)
     _check_choice("backend", backend, BACKENDS)
+    if block_bytes is not None and (type(block_bytes) is not int or block_bytes < 1):
+        raise ScoreError(f"maxsim: block_bytes is {block_bytes!r}; it must be a whole number of at least 1, or None")
     left = token_set(queries, query_mask, "query")
     right = token_set(documents, document_mask, "document")
     if left is None or right is None:
@@ -84,7 +87,8 @@ def maxsim(
     left = left.packed()
     scored, kept = right.without_empty()
     score = maxsim_by_kernels if backend == "kernels" else _score
-    scores = score(left, scored, reduction=reduction, normalize=normalize, block_bytes=block_bytes)
+    with torch.autocast(left.values.device.type, enabled=False):
+        scores = score(left, scored, reduction=reduction, normalize=normalize, block_bytes=block_bytes)
     if not scores.isfinite().all():
         raise ScoreError(f"maxsim: finite states whose products overflow {left.values.dtype}")
     if len(kept) < len(right):
@@ -118,11 +122,10 @@ def _score(
         normalize=normalize,
         block_bytes=block_bytes,
     )
-    with torch.autocast(queries.values.device.type, enabled=False):
-        if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
-            return _WinnersOnly.apply(queries.values, documents.values, plan)
-        norms = _norms(queries.values, documents.values, plan)
-        return _forward(queries.values, documents.values, plan, *norms, winners=None, cosines=None)
+    if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
+        return _WinnersOnly.apply(queries.values, documents.values, plan)
+    norms = _norms(queries.values, documents.values, plan)
+    return _forward(queries.values, documents.values, plan, *norms, winners=None, cosines=None)
 
 
 class _WinnersOnly(torch.autograd.Function):

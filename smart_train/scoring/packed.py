@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import bag, groups, largest
+from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import check_finite, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
@@ -19,8 +19,9 @@ from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.types import Embeddings, ScoreParts
 
 STORAGE = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
-POOLED_COLUMNS = 65_536  # documents per block where only pooled vectors are compared
+LEAST_COLUMNS = 256  # documents per block where only pooled vectors are compared, however many queries there are
 PROGRESS_FROM = 1 << 43  # multiply-adds (a minute or so on a CPU) from which a run shows its progress unasked
+_MAGNITUDE, _LOW = 0x7FFFFFFF, 0xFFFFFFFF  # all bits but the sign's of 32, and the lower half of 64
 
 
 class TopK(NamedTuple):
@@ -121,18 +122,12 @@ class PackedDocuments:
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise ScoreError(f"top_k: k is {k!r}; it must be a whole number of at least 1")
-        best = TopK(
-            torch.empty(len(queries), 0, device=self.device),
-            torch.empty(len(queries), 0, dtype=torch.int64, device=self.device),
-        )
+        best = torch.empty(len(queries), 0, dtype=torch.int64, device=self.device)
         pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
         for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
-            scores = torch.cat([best.scores, combine(block, scoring)], dim=1)
-            places = torch.cat([best.indices, columns.expand(len(queries), -1)], dim=1)
-            # Kept ones come first and blocks rise, so a stable sort leaves the earlier of equals ahead.
-            scores, order = scores.sort(dim=1, descending=True, stable=True)
-            best = TopK(scores[:, :k], places.gather(1, order[:, :k]))
-        return best
+            keys = torch.cat([best, _keys(combine(block, scoring), columns)], dim=1)
+            best = keys.topk(min(k, keys.shape[1]), dim=1).values
+        return _scores_and_places(best)
 
     def _blocks(
         self, queries: Embeddings, pooled: bool, late: bool, show: bool | None
@@ -140,16 +135,20 @@ class PackedDocuments:
         """Columns int64 [g] and their scores [Q, g], until every document has come once."""
         queries = queries.to(self.device)
         vectors = queries.pooled.float()
-        work = len(queries.packed) * len(self._states) * self.token_width
+        work = len(queries) * self.pooled.numel() if pooled else 0
+        if late:
+            work += len(queries.packed) * len(self._states) * self.token_width
         show = work >= PROGRESS_FROM if show is None else show
         with tqdm(total=len(self), desc="Scoring documents", unit="doc", disable=not show) as bar:
-            for columns, block in self._late_blocks(queries) if late else self._plain_blocks():
+            for columns, block in self._late_blocks(queries) if late else self._plain_blocks(len(queries)):
                 near = pooled_scores(vectors, self.pooled[columns]) if pooled else None
                 yield columns, ScoreParts(near, block)
                 bar.update(len(columns))
 
-    def _plain_blocks(self) -> Iterator[tuple[Tensor, None]]:
-        for columns in torch.arange(len(self), device=self.device).split(POOLED_COLUMNS):
+    def _plain_blocks(self, queries: int) -> Iterator[tuple[Tensor, None]]:
+        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"] // 4
+        size = max(budget // max(queries, 1), LEAST_COLUMNS)
+        for columns in torch.arange(len(self), device=self.device).split(size):
             yield columns, None
 
     def _late_blocks(self, queries: Embeddings) -> Iterator[tuple[Tensor, Tensor]]:
@@ -185,3 +184,20 @@ class PackedDocuments:
         if self._rotation is None:
             return inner_products(states, self._states[start:stop])
         return integer_products(states, self._states[start:], stop - start)
+
+
+def _keys(scores: Tensor, columns: Tensor) -> Tensor:
+    """int64 [Q, g] that rank as fp32 scores [Q, g] do; of equal scores the smaller of columns [g] ranks higher.
+
+    `topk` promises no order among equals, and keys are never equal. A stable sort would do too, of everything.
+    """
+    bits = (scores + 0.0).view(torch.int32).long()  # the sum makes -0.0 the equal of 0.0
+    rising = torch.where(bits < 0, bits ^ _MAGNITUDE, bits)  # negative floats fall as their bits rise
+    return (rising << 32) + (_LOW - columns)
+
+
+def _scores_and_places(keys: Tensor) -> TopK:
+    """What `_keys` was made of."""
+    rising = keys >> 32
+    bits = torch.where(rising < 0, rising ^ _MAGNITUDE, rising)
+    return TopK(bits.int().view(torch.float32), _LOW - (keys & _LOW))

@@ -39,6 +39,10 @@ def with_value(value: float, item: int, token: int) -> torch.Tensor:
             (Q, D, None, torch.ones(3, 5, dtype=torch.bool, device="meta")),
             "document_mask is on meta, the states on cpu",
         ),
+        ((Q, D, [[True] * 3] * 2), "query_mask is a list; it must be boolean"),
+        ((Q.numpy(), D), r"query states are a ndarray; they must be a tensor \[items, T, d\], a list of tensors"),
+        ((Q, [D[0].numpy()]), "document states are a list that holds a ndarray; they must be"),
+        ((Q, (D[0], [0, 5])), r"document states are a tuple that holds a list; .* or a pair of tensors"),
         (([Q[0]], D, torch.ones(1, 3, dtype=torch.bool)), "query_mask goes with padded query states"),
         ((Q, (D[0], torch.tensor([0, 4]))), r"document offsets \[0, 4\] do not add up: .* number of rows, 5"),
         ((Q, (D[0], torch.tensor([1, 5]))), r"document offsets \[1, 5\] do not add up"),
@@ -65,16 +69,9 @@ def test_unknown_choices() -> None:
         maxsim(Q, D, reduction="max")
     with pytest.raises(ScoreError, match="backend is 'triton'; choose one of auto, torch, kernels"):
         maxsim(Q, D, backend="triton")
-
-
-def test_kernels_raise_where_they_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    for installed, message in (
-        (None, "is not installed"),
-        (object(), "the states are on cpu; the kernels run on CUDA"),
-    ):
-        monkeypatch.setattr("importlib.util.find_spec", lambda name, found=installed: found)
-        with pytest.raises(ScoreError, match=f"backend='kernels' cannot be had: .*{message}"):
-            maxsim(Q, D, backend="kernels")
+    for budget in (0, -1, "4MB", True, 1e6):
+        with pytest.raises(ScoreError, match=f"block_bytes is {budget!r}; it must be a whole number of at least 1"):
+            maxsim(Q, D, block_bytes=budget)
 
 
 def test_a_packed_pair_is_told_from_two_listed_items() -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from smart_train.scoring import maxsim
 from smart_train.scoring.reference import maxsim_reference
+from tests.scoring.live_bytes import LiveBytes
 
 MASKS = {
     "prefix": [[1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 0]],
@@ -141,36 +137,6 @@ def test_second_derivatives_are_refused() -> None:
     (grad,) = torch.autograd.grad(maxsim(q, torch.randn(1, 2, 4)).sum() ** 2, q, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors alive that were made under it, and their peak."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live = self.peak = 0
-        self.seen: set[int] = set()
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor) and leaf.numel():
-                storage = leaf.untyped_storage()
-                if storage.data_ptr() not in known and storage.data_ptr() not in self.seen:
-                    self._count(storage)
-        return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        size, place = storage.nbytes(), storage.data_ptr()
-        self.seen.add(place)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._forget, place, size)
-
-    def _forget(self, place: int, size: int) -> None:
-        self.seen.discard(place)
-        self.live -= size
 
 
 def test_live_bytes_counts() -> None:

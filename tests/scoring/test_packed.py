@@ -10,6 +10,7 @@ from smart_train.errors import ScoreError
 from smart_train.scoring import EMPTY_DOCUMENT_SCORE, PackedDocuments, ScoringConfig, packed, score_parts, smart_scores
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_rows
 from smart_train.types import Embeddings
+from tests.scoring.live_bytes import LiveBytes
 
 WIDTH = 96
 TOLERANCE = {"float32": 1e-6, "bfloat16": 4e-3, "int8": 2e-3}
@@ -43,8 +44,8 @@ def test_equals_score_parts(dtype: str, outliers: bool) -> None:
 def test_top_k_is_the_head_of_the_full_ranking(
     monkeypatch: pytest.MonkeyPatch, dtype: str, weights: tuple[float, float]
 ) -> None:
-    monkeypatch.setitem(packed.groups.__globals__["BLOCK_BYTES"], "cpu", 4096)
-    monkeypatch.setattr(packed, "POOLED_COLUMNS", 4)
+    monkeypatch.setitem(packed.BLOCK_BYTES, "cpu", 32)  # a document at a time, or four pooled vectors
+    monkeypatch.setattr(packed, "LEAST_COLUMNS", 4)
     queries, documents = embeddings(5, 9), embeddings(*([7, 3, 11] * 5))
     scoring = ScoringConfig(*weights)
     stored = PackedDocuments(documents, dtype=dtype)
@@ -61,6 +62,34 @@ def test_equal_scores_keep_the_documents_order() -> None:
     item = Embeddings(torch.ones(1, 4), [torch.ones(2, 8)])  # products without rounding: equal to the bit
     documents = Embeddings.concatenate([item] * 6)
     assert PackedDocuments(documents).top_k(item, 3, ScoringConfig()).indices.tolist() == [[0, 1, 2]]
+
+
+def test_top_k_ranks_ties_zeros_and_negative_scores_as_a_stable_sort_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "LEAST_COLUMNS", 7)
+    monkeypatch.setitem(packed.BLOCK_BYTES, "cpu", 4)
+    places = torch.arange(100).view(-1, 1)
+    documents = Embeddings(
+        torch.tensor([-2.0, -0.0, 0.0, 1.0, -1e-30, 3.0])[places * 7 % 6], torch.zeros(100, 1), torch.arange(101)
+    )
+    queries = Embeddings(torch.tensor([[1.0], [-1.0], [0.0]]), torch.zeros(3, 1), torch.arange(4))
+    pooled = ScoringConfig(1, 0)
+    expected = smart_scores(queries, documents, pooled).sort(dim=1, descending=True, stable=True)
+    for k in (1, 30, 100):
+        best = PackedDocuments(documents).top_k(queries, k, pooled)
+        assert torch.equal(best.indices, expected.indices[:, :k]) and torch.equal(best.scores, expected.values[:, :k])
+
+
+@pytest.mark.parametrize("weights", [(1, 0), (1, 1)])
+def test_top_k_never_holds_the_matrix(monkeypatch: pytest.MonkeyPatch, weights: tuple[float, float]) -> None:
+    monkeypatch.setattr(packed, "LEAST_COLUMNS", 16)
+    monkeypatch.setitem(packed.BLOCK_BYTES, "cpu", 1 << 14)
+    count = 2000
+    documents = Embeddings(torch.randn(count, 4), torch.randn(count, 4), torch.arange(count + 1))
+    queries = Embeddings(torch.randn(300, 4), torch.randn(300, 4), torch.arange(301))
+    stored = PackedDocuments(documents)
+    with LiveBytes() as counted:
+        stored.top_k(queries, 5, ScoringConfig(*weights))
+    assert counted.peak < len(queries) * count * 4 / 4
 
 
 def test_int8_takes_a_quarter_and_bfloat16_half_the_memory() -> None:
