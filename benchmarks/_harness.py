@@ -36,7 +36,7 @@ VERSIONS = ("torch", "sentence-transformers", "colpali-engine", "late-interactio
 
 def arguments(description: str) -> argparse.Namespace:
     """The command line of a benchmark; starts the process anew when its environment is not the fixed one."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: CPU time is measured)")
     parser.add_argument("--rounds", type=int, default=5, help="how often every variant runs (default 5)")

@@ -20,6 +20,7 @@ from benchmarks._harness import Report, arguments, importable, interleaved, peak
 from smart_train.scoring import maxsim
 
 TEMPERATURE = 0.05
+KERNELS = "late-interaction-kernels"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def losses(case: Case) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     if importable("colpali_engine"):
         found["colpali-engine"] = colpali_engine_loss()
     if importable("late_interaction_kernels") and case.device == "cuda" and case.width <= 256:
-        found["late-interaction-kernels"] = lambda q, d: winners_loss(q, d, backend="kernels")
+        found[KERNELS] = lambda q, d: winners_loss(q, d, backend="kernels")
     return found
 
 
@@ -187,6 +188,8 @@ def bounds(case: Case, found: dict[str, tuple[float, float]], peaks: dict[str, i
             rows.append(["... were our backward free", f"{found[theirs][1] / found[ours][0]:.2f}"])
         share = (peaks[ours] - case.gradients) / (peaks[theirs] - case.gradients)
         rows.append([f"memory beyond gradients / {theirs}", verdict(share, 0.3)])
+    if KERNELS in found:
+        rows.append([f"forward + backward / {KERNELS}", verdict(both / found[KERNELS][1], 1)])
     return rows
 
 

@@ -124,11 +124,11 @@ def measure(variant: str, folder: Path, options: argparse.Namespace) -> dict[str
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", choices=SCALES, default="2b")
     parser.add_argument("--pages", type=int, default=64, help="candidates per query (default 64)")
     parser.add_argument("--chunk", type=int, default=8, help="pages encoded at a time (default 8)")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=3, help="measured steps (default 3); one before is not counted")
     parser.add_argument("--peak-tflops", type=float, help="dense bf16 peak of the GPU; known for some")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     parser.add_argument("--one", nargs=2, metavar=("VARIANT", "FOLDER"), help=argparse.SUPPRESS)
@@ -169,8 +169,9 @@ def main() -> None:
     head = [
         "## A training step at real size",
         "",
-        f"`python -m benchmarks.real_size --pages {options.pages} --chunk {options.chunk} --write` on {name}, torch "
-        f"{torch.__version__}: {options.pages} candidates, {options.chunk} encoded at a time, checkpointed.",
+        f"`python -m benchmarks.real_size --scale {options.scale} --pages {options.pages} --chunk {options.chunk} "
+        f"--steps {options.steps} --write` on {name}, torch {torch.__version__}: {options.pages} candidates, "
+        f"{options.chunk} encoded at a time, checkpointed.",
         "",
     ]
     print("\n".join([*head, *lines]))

@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from smart_train.errors import ScoreError
 from smart_train.scoring import score_parts
+from smart_train.scoring.inputs import SCORED_DTYPES
 from smart_train.types import Embeddings, ScoreParts
 
 
@@ -189,11 +190,15 @@ def _agreed_counts(queries: Embeddings, documents: Embeddings) -> list[list[int]
     """Per rank: queries, query tokens, documents. Raises on every rank alike when the ranks do not fit together."""
     mine = [len(queries), len(queries.packed), len(documents)]
     pooled, states = queries.pooled, queries.packed
-    shape = [pooled.shape[1], states.shape[1], pooled.element_size(), states.element_size()]
-    gathered = _gather_numbers([*mine, *shape], queries.device)
+    kinds = [pooled.shape[1], states.shape[1], *(SCORED_DTYPES.index(side.dtype) for side in (pooled, states))]
+    gathered = _gather_numbers([*mine, *kinds], queries.device)
     if any(row[3:] != gathered[0][3:] for row in gathered):
-        listed = "; ".join(f"rank {i}: {row[3:]}" for i, row in enumerate(gathered))
-        raise ScoreError(f"[pooled width, token width, bytes per pooled value, per token value] differ: {listed}")
+        listed = "; ".join(
+            f"rank {i}: pooled vectors {row[3]} wide, {SCORED_DTYPES[row[5]]}, token states {row[4]} wide, "
+            f"{SCORED_DTYPES[row[6]]}"
+            for i, row in enumerate(gathered)
+        )
+        raise ScoreError(f"queries of different kinds cannot be scored together: {listed}")
     return [row[:3] for row in gathered]
 
 

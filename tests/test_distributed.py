@@ -90,7 +90,8 @@ def one_rank(rank: int, folder: Path) -> None:
         results[share, "keys"] = (keys, start)
     results["objects"] = distributed.gather_objects({"rank": rank})
     results["names"] = (distributed.rank(), distributed.world_size(), distributed.is_main())
-    results["mismatch"] = mismatch(rank)
+    results["widths"] = mismatch(torch.ones(2, 4 + rank))
+    results["dtypes"] = mismatch(torch.ones(2, 4, dtype=(torch.float16, torch.bfloat16)[rank]))
     queries, documents = eight_bit()
     own = slice(rank, None, 2)
     results["int8"] = tuple(distributed.score_parts_across_ranks(queries[own], documents[own]))
@@ -111,9 +112,8 @@ def eight_bit() -> tuple[Embeddings, Embeddings]:
     )
 
 
-def mismatch(rank: int) -> str:
-    """Ranks whose states differ in width must all fail, not hang."""
-    states = torch.ones(2, 4 + rank)
+def mismatch(states: Tensor) -> str:
+    """Ranks whose states differ in kind must all fail, not hang, nor read one kind's bytes as the other's."""
     item = Embeddings(states[:1], [states])
     with pytest.raises(ScoreError) as caught:
         distributed.score_parts_across_ranks(item, item)
@@ -163,9 +163,10 @@ def test_8_bit_tokens_travel_with_their_scales(two_ranks: list[dict]) -> None:
 
 
 @pytest.mark.dist
-def test_widths_that_differ_between_ranks_fail_on_every_rank(two_ranks: list[dict]) -> None:
-    for rank in range(2):
-        assert "rank 0: [4, 4, 4, 4]; rank 1: [5, 5, 4, 4]" in two_ranks[rank]["mismatch"]
+def test_states_that_differ_in_kind_between_ranks_fail_on_every_rank(two_ranks: list[dict]) -> None:
+    for found in two_ranks:
+        assert "token states 4 wide, torch.float32; rank 1: pooled vectors 5 wide, torch.float32" in found["widths"]
+        assert "4 wide, torch.float16; rank 1: pooled vectors 4 wide, torch.bfloat16" in found["dtypes"]
 
 
 def test_one_process_is_a_world_of_one() -> None:

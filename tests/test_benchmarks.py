@@ -1,0 +1,108 @@
+"""Benchmarks start, and what they compare computes the same thing. What they find is not tested: time never is."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from benchmarks import maxsim as loss_benchmark
+from benchmarks import scoring as scoring_benchmark
+from benchmarks import train_step
+from benchmarks._harness import Report
+from benchmarks.document import replace_section
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_is_the_head_of_the_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        module.main()
+    shown = capsys.readouterr().out
+    assert stopped.value.code == 0 and module.__doc__.strip() in shown
+    assert f"python -m benchmarks.{name}" in shown
+
+
+def test_the_losses_that_are_timed_are_one_loss() -> None:
+    case = loss_benchmark.Case(torch.float32, 32, queries=10, documents=40, query_tokens=5, document_tokens=9)
+    found = {}
+    for name, loss in loss_benchmark.losses(case).items():
+        queries, documents = case.inputs()
+        loss(queries, documents).backward()
+        found[name] = (queries.grad, documents.grad)
+    queries, documents = case.inputs()
+    loss_benchmark.dense_loss(queries, documents).backward()
+    for name, gradients in found.items():
+        normalises = "normalising" in name
+        for side, gradient, expected in zip(
+            (queries, documents), gradients, (queries.grad, documents.grad), strict=True
+        ):
+            if normalises:  # the states are unit vectors, so the gradient is what is orthogonal to them
+                expected = expected - (expected * side).sum(dim=2, keepdim=True) * side
+            torch.testing.assert_close(
+                gradient, expected, rtol=1e-4, atol=1e-6, msg=lambda text, at=name: f"{at}: {text}"
+            )
+
+
+def test_a_round_of_the_loss_benchmark_fills_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gc.collect", lambda: 0)  # slow in a process that holds every library
+    case = loss_benchmark.Case(torch.bfloat16, 16, queries=2, documents=3, query_tokens=4, document_tokens=8)
+    found = loss_benchmark.times(case, rounds=1, threads=1)
+    assert found.keys() == loss_benchmark.losses(case).keys() and all(min(pair) > 0 for pair in found.values())
+    found |= {"smart_train": (1.0, 2.0), "authors' adapter loss": (1.0, 9.5), loss_benchmark.KERNELS: (1.0, 1.0)}
+    for each, bound in ((case, 3), (loss_benchmark.Case(torch.bfloat16, 2048, device="cuda"), 1.35)):
+        rows = loss_benchmark.bounds(each, found, dict.fromkeys(found, 2 * each.gradients))
+        assert ["forward + backward / product", f"2.00 ({'met' if bound == 3 else 'MISSED'}: <= {bound})"] in rows
+        assert ["times faster than authors' adapter loss", "4.75 (met: >= 4.5)"] in rows
+        assert [f"forward + backward / {loss_benchmark.KERNELS}", "2.00 (MISSED: <= 1)"] in rows
+
+
+def test_the_scorers_that_are_timed_score_alike() -> None:
+    case = scoring_benchmark.Case((3, 70, 1, 40), "cpu")
+    queries, documents = case.inputs()
+    truth = scoring_benchmark.exact(queries, documents)
+    for name in scoring_benchmark.names():
+        found = scoring_benchmark.scorer(name, case)().double()
+        torch.testing.assert_close(found, truth, rtol=0, atol=5e-3, msg=lambda text, at=name: f"{at}: {text}")
+    for dtype in scoring_benchmark.DTYPES:
+        assert len(scoring_benchmark.bare_product(dtype, queries.packed, documents.packed)()) == len(queries.packed)
+
+
+def test_the_steps_that_are_timed_take_the_same_gradient() -> None:
+    case = train_step.Case(pages=3, pixels=64, chunk=2)
+    gradients = {}
+    for variant in train_step.VARIANTS:
+        module = case.module(variant, "cpu")
+        train_step.step(module, train_step.on_device(case.batch(module.model), "cpu"))
+        named = module.named_parameters()
+        gradients[variant] = torch.cat([weight.grad.flatten() for _, weight in named if weight.grad is not None])
+    for variant, gradient in gradients.items():
+        assert F.cosine_similarity(gradient, gradients["plain"], dim=0) > 0.9999, variant
+
+
+def test_a_report_replaces_its_own_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n\n<!-- begin made cpu -->\nold\n<!-- end made cpu -->\n\nAfter.\n", encoding="utf-8")
+    monkeypatch.setattr("benchmarks._harness.DOCUMENT", page)
+    report = Report("made", "A table", argparse.Namespace(device="cpu", threads=1, rounds=3, write=True))
+    report.table("numbers", ["what", "measured"], [["one", "1.00"]])
+    report.finish()
+    written = page.read_text(encoding="utf-8")
+    assert written.startswith("Before.\n\n<!-- begin made cpu -->\n## A table\n") and written.endswith(
+        "-->\n\nAfter.\n"
+    )
+    assert "`python -m benchmarks.made --threads 1 --rounds 3 --write`" in written
+    assert "| one | 1.00 |" in written and "old" not in written
+    replace_section(page, "made cpu", ["new"])
+    assert "| one | 1.00 |" not in page.read_text(encoding="utf-8")
