@@ -114,7 +114,7 @@ def merged_card(
     Args:
         model: as exported.
         measured: what -> difference to the trained model's scores: "float32", the exported dtype, "4bit training".
-        routes: the finished folder through each library; only those laid out for are shown.
+        routes: the finished folder through each library; one that was left out is not shown.
     """
     left_out = {report.route for report in routes if (report.skipped or "").startswith("left out")}
     code = transformers_snippet(model)
@@ -122,10 +122,10 @@ def merged_card(
     if code is not None:
         what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
         usage.append(_code(f"transformers and torchvision{what}", code))
-    if "SentenceTransformer" not in left_out:
-        whole = "MultiVectorEncoder" not in left_out
-        snippet = embedder_snippet(model.family.modalities, model.scoring if whole else None)
-        usage.append(_code(f"sentence-transformers 6{'' if whole else ', the pooled vector'}", snippet))
+    if not left_out:
+        needs = next((report.needs for report in routes if report.needs is not None), None)
+        snippet = embedder_snippet(model.family.modalities, model.scoring, trusting=needs is not None)
+        usage.append(_code("sentence-transformers 6" + (f" ({needs})" if needs is not None else ""), snippet))
     proof = [*(_proof(name, report) for name, report in measured.items()), _routes(routes)]
     sections = [
         _opening(lineage, model.scoring, model.projection.dim if model.projection is not None else None),
@@ -136,7 +136,7 @@ def merged_card(
         "## Export\n\n" + "\n".join(proof),
         _licence(lineage),
     ]
-    library = "transformers" if "SentenceTransformer" in left_out else "sentence-transformers"
+    library = "transformers" if left_out else "sentence-transformers"
     return _card(_data(lineage, facts, "image" in model.family.modalities, library, "finetune"), sections)
 
 

@@ -1,10 +1,12 @@
 """The files by which sentence-transformers reads an exported folder, as either of its two classes.
 
-`SentenceTransformer(DIR)` pools and normalises; `MultiVectorEncoder(DIR)` drops that half and keeps the token half: the
-projection (or an identity, without which it would put a random head there) and the token filter. Module and key names:
-sentence-transformers 6.2. The first three modules bear their old names, which other servers look for to find the
-pooling; those of the token half bear new ones, because such a server applies every Dense that it knows to the pooled
-vector (github.com/vllm-project/vllm, `_load_st_projector`).
+In the plain layout `SentenceTransformer(DIR)` pools and normalises; `MultiVectorEncoder(DIR)` drops that half and keeps
+the token half: the projection (or an identity, without which it would put a random head there) and the token filter.
+Module and key names: sentence-transformers 6.2. The first three modules bear their old names, which other servers look
+for to find the pooling; those of the token half bear new ones, because such a server applies every Dense that it knows
+to the pooled vector (github.com/vllm-project/vllm, `_load_st_projector`).
+
+What the plain layout cannot say, the other one leaves to `smart_train.serving.embedder`, which must be installed there.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ _OLD = "sentence_transformers.models."
 _DENSE = "sentence_transformers.base.modules.dense.Dense"
 _NORMALIZE = "sentence_transformers.base.modules.normalize.Normalize"
 _MASK = "sentence_transformers.multi_vector_encoder.modules.MultiVectorMask"
+# A string and no import: the module needs sentence-transformers, which an export does not.
+_OWN = "smart_train.serving.embedder."
 _POOLING = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
@@ -43,19 +47,13 @@ class _Module(NamedTuple):
     weights: dict[str, Tensor] | None = None
 
 
-def pooled_obstacle(model: SmartModel) -> str | None:
-    """Why no layout gives sentence-transformers this model's pooled vector; None where one does."""
-    family = model.family
+def plain_obstacle(model: SmartModel) -> str | None:
+    """Why the library's own modules do not give this model's pooled vector and kept tokens; None where they do."""
+    scoring, family = model.scoring, model.family
     if getattr(family, "plain_positions", False):
         return f"{family.name} numbers image tokens like words, and sentence-transformers by rows and columns"
     if family.embedder_prompt("query") is None:
         return f"sentence-transformers has no words for the prompt and pooled position of {family.name}"
-    return None
-
-
-def token_obstacle(model: SmartModel) -> str | None:
-    """Why no layout gives sentence-transformers this model's kept tokens; None where one does."""
-    scoring, family = model.scoring, model.family
     if model.needs_hidden_states:
         layers = ", ".join(map(str, model.token_layers))
         return f"tokens are made of hidden state {layers}, and MultiVectorEncoder reads the last one"
@@ -68,23 +66,20 @@ def token_obstacle(model: SmartModel) -> str | None:
     return None
 
 
-def write_layout(model: SmartModel, folder: Path, *, tokens: bool) -> None:
-    """Puts the layout beside the weights in `folder`, in place of any that is there.
+def needs_smart_train(folder: Path) -> bool:
+    """Whether the layout in `folder` names modules of smart_train."""
+    return (folder / MODULES).is_file() and f'"{_OWN}' in (folder / MODULES).read_text(encoding="utf-8")
+
+
+def write_layout(model: SmartModel, folder: Path, *, plain: bool) -> None:
+    """Puts a layout beside the weights in `folder`, in place of any that is there.
 
     Args:
-        model: as exported; `pooled_obstacle` must be None, and with `tokens` `token_obstacle` too.
-        tokens: with the half for MultiVectorEncoder. Without it that class would put a random head on the folder.
+        model: as exported.
+        plain: of the library's own modules, for which `plain_obstacle` must be None; else of smart_train's.
     """
     remove_layout(folder)
-    width = model.hidden_size
-    pooling = model.family.pooling if isinstance(model.family, TextFamily) else "last"
-    modules = [
-        _Module(f"{_OLD}Transformer", _transformer(model)),
-        _Module(f"{_OLD}Pooling", {"word_embedding_dimension": width, _POOLING[pooling]: True}),
-        _Module(f"{_OLD}Normalize", {}),
-    ]
-    if tokens:
-        modules += [*_head(model), *_masks(model)]
+    modules = _plain(model) if plain else _own(model)
     entries = []
     for index, module in enumerate(modules):
         path = f"{index}_{module.kind.rsplit('.', 1)[-1]}" if index else ""
@@ -102,7 +97,7 @@ def write_layout(model: SmartModel, folder: Path, *, tokens: bool) -> None:
         # The one type that both classes open; a folder typed MultiVectorEncoder is mean-pooled by the other.
         "model_type": "SentenceTransformer",
         "__version__": {"sentence_transformers": "6.0.0"},
-        "prompts": prompts,
+        "prompts": {role: prompt for role, prompt in prompts.items() if prompt is not None},
         "default_prompt_name": None,
         "similarity_fn_name": "meanmaxsim",  # SentenceTransformer passes over it, to the cosine
     }
@@ -118,6 +113,26 @@ def remove_layout(folder: Path) -> None:
             shutil.rmtree(part, ignore_errors=True)
     for name in (MODULES, SETTINGS, LIMITS):
         (folder / name).unlink(missing_ok=True)
+
+
+def _plain(model: SmartModel) -> list[_Module]:
+    pooling = model.family.pooling if isinstance(model.family, TextFamily) else "last"
+    return [
+        _Module(f"{_OLD}Transformer", _transformer(model)),
+        _Module(f"{_OLD}Pooling", {"word_embedding_dimension": model.hidden_size, _POOLING[pooling]: True}),
+        _Module(f"{_OLD}Normalize", {}),
+        *_head(model),
+        *_masks(model),
+    ]
+
+
+def _own(model: SmartModel) -> list[_Module]:
+    limits: dict[str, Any] = {"max_seq_length": model.family.max_length}
+    if isinstance(model.family, TextFamily):  # which finds its pooling in no module then
+        limits |= {"do_lower_case": model.family.files.lower_case, "pooling": model.family.pooling}
+    width = model.hidden_size if model.projection is None else model.projection.dim
+    tokens = _Module(f"{_OWN}Tokens", {"width": width, "module_input_name": _TOKENS})
+    return [_Module(f"{_OWN}Transformer", limits), tokens]
 
 
 def _transformer(model: SmartModel) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from safetensors import safe_open
 
 from smart_train.errors import ExportError
 from smart_train.export.closing import TOKENIZER, close_texts
-from smart_train.export.embedder_layout import pooled_obstacle, remove_layout, token_obstacle, write_layout
+from smart_train.export.embedder_layout import plain_obstacle, remove_layout, write_layout
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
-from smart_train.export.routes import release
+from smart_train.export.routes import LIBRARY, release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
 from smart_train.models.saving import WEIGHT_INDEX
@@ -22,14 +22,13 @@ from smart_train.models.smart_config import SMART_CONFIG
 from smart_train.models.text import TextFamily
 
 WEIGHTS = "model.safetensors"
-POOLED, TOKENS = "SentenceTransformer", "MultiVectorEncoder"
 
 
 def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     """Lays out `folder`, writes `golden.safetensors` and reads the folder back through every installed library.
 
-    A class of sentence-transformers that cannot be told how this model pools or which tokens it keeps, or that reads
-    the folder otherwise than it should, gets no layout: its report says why.
+    Where the modules of sentence-transformers cannot be told how this model pools or which tokens it keeps, or read the
+    folder otherwise than they should, its layout names modules of smart_train, and the reports say why.
 
     Args:
         model: what `folder` holds, in float32 on the CPU. Its backbone is used up: each library loads its own.
@@ -41,18 +40,19 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     _close_texts(model, folder)
     Golden.make(model).save(folder, model)
     release(model.backbone)
-    obstacles = {POOLED: pooled_obstacle(model)}
-    obstacles[TOKENS] = obstacles[POOLED] or token_obstacle(model)
-    _lay_out(model, folder, obstacles)
+    obstacle = plain_obstacle(model)
+    write_layout(model, folder, plain=obstacle is None)
     reports = measure_routes(folder)
-    misread = {report.route: report for report in reports if report.route in obstacles and not _is_within(report)}
-    if misread:
-        found = {name: f"it reads the folder otherwise ({report})" for name, report in misread.items()}
-        obstacles = {name: obstacle or found.get(name, found.get(POOLED)) for name, obstacle in obstacles.items()}
-        _lay_out(model, folder, obstacles)
+    misread = next((report for report in reports if _is_misread(report)), None)
+    if misread is not None and obstacle is None:
+        obstacle = f"it reads the plain layout otherwise ({misread})"
+        write_layout(model, folder, plain=False)
         reports = measure_routes(folder)
+    if any(map(_is_misread, reports)) and not isinstance(model.family, TextFamily):  # which reads its pooling there
+        remove_layout(folder)
+    reports = [_explained(report, obstacle) for report in reports]
     check_reports(folder, reports)
-    return [_explained(report, obstacles) for report in reports]
+    return reports
 
 
 def add_provenance(folder: Path, fingerprints: Mapping[str, str]) -> None:
@@ -88,17 +88,15 @@ def _close_texts(model: SmartModel, folder: Path) -> None:
     close_texts(folder, token, family.closing_id)
 
 
-def _lay_out(model: SmartModel, folder: Path, obstacles: Mapping[str, str | None]) -> None:
-    if obstacles[POOLED] is None:
-        write_layout(model, folder, tokens=obstacles[TOKENS] is None)
-    elif not isinstance(model.family, TextFamily):  # which reads its own pooling and prompts there
-        remove_layout(folder)
+def _is_misread(report: RouteReport) -> bool:
+    return report.route in LIBRARY and report.largest > TOLERANCE
 
 
-def _is_within(report: RouteReport) -> bool:
-    return report.largest <= TOLERANCE
-
-
-def _explained(report: RouteReport, obstacles: Mapping[str, str | None]) -> RouteReport:
-    reason = obstacles.get(report.route)
-    return report if reason is None else replace(report, differences={}, skipped=f"left out: {reason}")
+def _explained(report: RouteReport, obstacle: str | None) -> RouteReport:
+    """`report` with the reason why it needs smart_train. A version of the library that reads even smart_train's modules
+    otherwise is no fault of the weights: it is left out, and said to be."""
+    if _is_misread(report):
+        return replace(
+            report, differences={}, failure=None, skipped=f"left out: it reads the folder otherwise ({report})"
+        )
+    return report if obstacle is None or report.needs is None else replace(report, needs=f"{report.needs}: {obstacle}")

@@ -22,6 +22,7 @@ from transformers import AutoModel
 from transformers.utils import is_torchvision_available
 
 from smart_train.errors import ExportError
+from smart_train.export.embedder_layout import needs_smart_train
 from smart_train.export.golden import Golden
 from smart_train.models import SmartModel, get_family
 from smart_train.models.embedder_files import MODULES
@@ -33,6 +34,8 @@ from smart_train.models.smart_model import READOUT
 from smart_train.models.storage import locate_base
 from smart_train.serving import VLLMClient
 from smart_train.types import ModelInput
+
+LIBRARY = ("SentenceTransformer", "MultiVectorEncoder")  # the two classes of sentence-transformers
 
 
 class Reading(NamedTuple):
@@ -56,11 +59,13 @@ class Route:
         name: as its users know it.
         read: (folder, golden) -> Reading.
         obstacle: folder -> why it cannot be run here, None where it can.
+        needs: folder -> what else must be installed to read it so, None where nothing.
     """
 
     name: str
     read: Callable[[Path, Golden], Reading]
     obstacle: Callable[[Path], str | None] = lambda folder: None
+    needs: Callable[[Path], str | None] = lambda folder: None
 
 
 def release(module: nn.Module) -> None:
@@ -142,7 +147,7 @@ def _sentence_transformer(folder: Path, golden: Golden) -> Reading:
     from sentence_transformers import SentenceTransformer
 
     with _quiet():
-        model = SentenceTransformer(str(folder), **_LOADING)
+        model = SentenceTransformer(str(folder), trust_remote_code=needs_smart_train(folder), **_LOADING)
         encode = (model.encode_query, model.encode_document)
         sides = zip(encode, (golden.probe.queries, golden.probe.documents), strict=True)
         queries, documents = (torch.stack(_by_modality(function, items)) for function, items in sides)
@@ -154,10 +159,11 @@ def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
     from sentence_transformers import MultiVectorEncoder
 
     with _quiet():
-        model = MultiVectorEncoder(str(folder), **_LOADING)
+        own = needs_smart_train(folder)
+        model = MultiVectorEncoder(str(folder), trust_remote_code=own, **_LOADING)
         probe = golden.probe
         asked = list(range(len(probe.documents)))
-        if SmartConfig.read(folder).scoring.document_tokens == "visual":
+        if not own and SmartConfig.read(folder).scoring.document_tokens == "visual":
             # Of a text we keep the pooled token, and that library nothing at all: such a model is one of pages.
             asked = [place for place in asked if probe.documents[place].images]
         queries = _by_modality(model.encode_query, probe.queries)
@@ -209,22 +215,28 @@ def sentence_transformers_obstacle(folder: Path) -> str | None:
     if not (folder / MODULES).is_file():
         return "the folder has no layout for it"
     modalities = get_family(SmartConfig.read(folder).family).modalities
-    if "image" in modalities and not is_torchvision_available():
+    if "image" in modalities and not needs_smart_train(folder) and not is_torchvision_available():
         return "its image processors need torchvision, which is not installed"
     return None
 
 
 def _token_obstacle(folder: Path) -> str | None:
     obstacle = sentence_transformers_obstacle(folder)
-    if obstacle is None and ".MultiVectorMask" not in (folder / MODULES).read_text(encoding="utf-8"):
+    if obstacle is not None or needs_smart_train(folder):
+        return obstacle
+    if ".MultiVectorMask" not in (folder / MODULES).read_text(encoding="utf-8"):
         return "the folder's layout holds the pooled vector alone"
     return obstacle
+
+
+def _beside(folder: Path) -> str | None:
+    return "smart_train must be installed too" if needs_smart_train(folder) else None
 
 
 _MERGED = (
     Route("smart_train", _smart_train),
     Route("transformers", _transformers),
-    Route("SentenceTransformer", _sentence_transformer, sentence_transformers_obstacle),
-    Route("MultiVectorEncoder", _multi_vector_encoder, _token_obstacle),
+    Route(LIBRARY[0], _sentence_transformer, sentence_transformers_obstacle, _beside),
+    Route(LIBRARY[1], _multi_vector_encoder, _token_obstacle, _beside),
 )
 _ADAPTER = (Route("smart_train", _smart_train), Route("peft", _peft))

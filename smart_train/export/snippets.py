@@ -49,14 +49,12 @@ def encode(prompt, images=None):
 {score}"""
 
 _EMBEDDER = """\
-{imports}
-query, document = "{query}", {document}
-model = SentenceTransformer("{location}")
-{score} = model.similarity(model.encode_query([query]), model.encode_document([document]))
-{rest}"""
+{imports}from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
-_EMBEDDER_TOKENS = """\
-model = MultiVectorEncoder("{location}")
+query, document = "{query}", {document}
+model = SentenceTransformer("{location}"{trust})
+pooled = model.similarity(model.encode_query([query]), model.encode_document([document]))
+model = MultiVectorEncoder("{location}"{trust})
 late = model.similarity(model.encode_query([query]), model.encode_document([document]))
 score = {pooled_weight} * pooled + {late_weight} * late
 print(score)
@@ -86,26 +84,22 @@ def smart_train_snippet(modalities: Sequence[str]) -> str:
     return _SMART_TRAIN.format(location=LOCATION, query=_QUERY, document=document)
 
 
-def embedder_snippet(modalities: Sequence[str], scoring: ScoringConfig | None) -> str:
-    """Code that scores a query against a document with sentence-transformers alone.
+def embedder_snippet(modalities: Sequence[str], scoring: ScoringConfig, *, trusting: bool) -> str:
+    """Code that scores a query against a document with the two classes of sentence-transformers.
 
     Args:
-        scoring: the weights of the two scores; None shows the pooled one by itself.
+        scoring: the weights of the two scores.
+        trusting: the folder names modules of smart_train, which the library imports only when told to trust them.
     """
-    visual, whole = "image" in modalities, scoring is not None
-    classes = "MultiVectorEncoder, SentenceTransformer" if whole else "SentenceTransformer"
-    imports = [*(["from PIL import Image"] if visual else []), f"from sentence_transformers import {classes}", ""]
-    rest = "print(score)\n"
-    if scoring is not None:
-        weights = {"pooled_weight": scoring.pooled_weight, "late_weight": scoring.late_weight}
-        rest = _EMBEDDER_TOKENS.format(location=LOCATION, **weights)
+    visual = "image" in modalities
     return _EMBEDDER.format(
-        imports="\n".join(imports),
+        imports="from PIL import Image\n" if visual else "",
         location=LOCATION,
+        trust=", trust_remote_code=True" if trusting else "",
         query=_QUERY,
         document='Image.open("page.png").convert("RGB")' if visual else '"revenue rose in 2019"',
-        score="pooled" if whole else "score",
-        rest=rest,
+        pooled_weight=scoring.pooled_weight,
+        late_weight=scoring.late_weight,
     )
 
 

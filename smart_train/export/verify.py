@@ -25,12 +25,14 @@ class RouteReport:
             the route was not run.
         skipped: why it was not run, None where it was.
         failure: what the library said instead of giving an answer, None where it gave one.
+        needs: what else must be installed for it, and why; None where nothing.
     """
 
     route: str
     differences: dict[str, float]
     skipped: str | None = None
     failure: str | None = None
+    needs: str | None = None
 
     @property
     def largest(self) -> float:
@@ -42,7 +44,8 @@ class RouteReport:
         if self.failure is not None:
             return f"{self.route}: fails, {self.failure}"
         parts = ", ".join(f"{name} {value:.1e}" for name, value in self.differences.items())
-        return f"{self.route}: largest difference {self.largest:.1e} ({parts})"
+        needs = f"; {self.needs}" if self.needs is not None else ""
+        return f"{self.route}: largest difference {self.largest:.1e} ({parts}){needs}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which knows no infinity: null stands for it."""
@@ -89,15 +92,15 @@ def measure_routes(folder: Path, others: Sequence[Route] = ()) -> list[RouteRepo
 
 
 def _measure(route: Route, folder: Path, golden: Golden) -> RouteReport:
-    obstacle = route.obstacle(folder)
+    obstacle, needs = route.obstacle(folder), route.needs(folder)
     if obstacle is not None:
-        return RouteReport(route.name, {}, skipped=obstacle)
+        return RouteReport(route.name, {}, skipped=obstacle, needs=needs)
     try:
         reading = route.read(folder, golden)
     except Exception as error:  # whatever a library raises, that it cannot read the folder is the finding
         lines = str(error).strip().splitlines() or [""]
         return RouteReport(route.name, {}, failure=f"{type(error).__name__}: {lines[0]}")
-    return RouteReport(route.name, _differences(reading, golden))
+    return RouteReport(route.name, _differences(reading, golden), needs=needs)
 
 
 def _differences(reading: Reading, golden: Golden) -> dict[str, float]:

@@ -61,6 +61,7 @@ class EmbedderFiles:
         pooling = modules.get("Pooling")
         transformer = folder / modules.get("Transformer", "")
         limits = read_json(transformer / LIMITS) or {}
+        # `pooling` there: an export whose modules are smart_train's own, and say nothing of pooling.
         prompts = settings.get("prompts") or {}
         default = prompts.get(settings.get("default_prompt_name") or "")
         found = {
@@ -68,7 +69,7 @@ class EmbedderFiles:
             for side, names in _PROMPTS.items()
         }
         return cls(
-            pooling=None if pooling is None else _pooling(folder / pooling / "config.json"),
+            pooling=limits.get("pooling") if pooling is None else _pooling(folder / pooling / "config.json"),
             query_prompt=found["query"],
             document_prompt=found["document"],
             prompts=tuple(prompts.values()),

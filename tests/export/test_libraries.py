@@ -1,18 +1,20 @@
 """The exported folder in other libraries: the same pooled vectors, the same kept tokens, the same scores."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
-from smart_train.export.embedder_layout import pooled_obstacle
+from smart_train.export.embedder_layout import plain_obstacle
 from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.registry import FAMILIES
 from tests.export.conftest import adapt, disturb
@@ -128,7 +130,7 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
     assert {route.skipped for route in export_model(tmp_path / "third", tmp_path / "last").routes} == {None}
 
 
-# What is left out ---------------------------------------------------------------------------------------------
+# What needs smart_train there ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,61 +145,93 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
         ),
     ],
 )
-def test_tokens_that_the_other_class_cannot_find_are_left_out_with_the_reason(make, scoring, reason, tmp_path):
+def test_tokens_that_the_library_cannot_find_are_left_to_smart_train(make, scoring, reason, tmp_path):
     report, folder = export(make, tmp_path, scoring=scoring)
     routes = {route.route: route for route in report.routes}
-    assert reason in routes["MultiVectorEncoder"].skipped
+    for name in LIBRARIES[2:]:
+        assert routes[name].skipped is None and routes[name].largest < 1e-5
+        assert f"; smart_train must be installed too: {reason}" in str(routes[name])
+    assert {routes[name].needs for name in LIBRARIES[:2]} == {None}
     card = (folder / "README.md").read_text()
-    assert f"MultiVectorEncoder: not run, left out: {reason}" in card and "import MultiVectorEncoder" not in card
-    if make is encoder:
-        assert routes["SentenceTransformer"].largest < 1e-5 and "SentenceTransformer(" in card
-    kinds = [entry["type"] for entry in json.loads((folder / "modules.json").read_text())]
-    assert not any("Dense" in kind or "Mask" in kind for kind in kinds)
+    assert f"With sentence-transformers 6 (smart_train must be installed too: {reason}" in card
+    assert card.count(", trust_remote_code=True)") == 2
+    assert {item.needs for item in verify_folder(folder)} == {None, "smart_train must be installed too"}
 
 
-def test_a_projection_of_several_layers_is_left_out(tmp_path):
+def test_a_text_model_keeps_its_pooling_and_prompts_where_no_module_of_the_library_names_them(tmp_path):
+    _, folder = export(encoder, tmp_path, scoring=ScoringConfig(layer=1))
+    assert not list(folder.glob("*Pooling"))
+    model = SmartModel.from_pretrained(folder)
+    assert (model.family.pooling, model.family.max_length) == ("cls", 24)
+    model.family.scoring = ScoringConfig()
+    model.save_pretrained(tmp_path / "second")
+    report = export_model(tmp_path / "second", tmp_path / "again")
+    assert {route.needs for route in report.routes} == {None} and {route.skipped for route in report.routes} == {None}
+    assert json.loads((tmp_path / "again" / "1_Pooling" / "config.json").read_text())["pooling_mode_cls_token"]
+
+
+def test_a_projection_of_several_layers_is_left_to_smart_train(tmp_path):
     encoder(tmp_path / "base")
     model = SmartModel.from_pretrained(tmp_path / "base")
     model.freeze_backbone()
     model.add_projection(TokenProjection(model.hidden_size, 8, layers=[1, -1]))
     model.save_pretrained(tmp_path / "trained")
     report = export_model(tmp_path / "trained", tmp_path / "export")
-    assert "tokens are made of hidden state 1, -1" in report.routes[3].skipped
+    assert "tokens are made of hidden state 1, -1" in report.routes[3].needs
+    assert report.routes[3].differences["tokens"] < 1e-5
 
 
 SERVING = Path(__file__).parents[2] / "docs" / "serving.md"
-LAID_OUT = {"qwen3_vl_embedding", "text_encoder", "text_decoder"}
+PLAIN = {"qwen3_vl_embedding", "text_encoder", "text_decoder"}
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_every_family_is_laid_out_or_left_out_by_name(name):
-    """A new family is left out until it says how another library renders its prompt, and this test names it."""
+def test_every_family_is_plain_or_named_as_one_that_is_not(name):
+    """A new family needs smart_train until it says how another library renders its prompt, and this test names it."""
     family = FAMILIES[name]("no such folder", scoring=ScoringConfig(), prompts=PromptConfig())
-    obstacle = pooled_obstacle(SimpleNamespace(family=family))
-    assert (obstacle is None) == (name in LAID_OUT)
+    obstacle = plain_obstacle(SimpleNamespace(family=family, scoring=family.scoring, needs_hidden_states=False))
+    assert (obstacle is None) == (name in PLAIN)
     if obstacle is not None:
         assert name in obstacle and f"`{name}`" in SERVING.read_text()
 
 
-def test_a_family_with_positions_of_its_own_gets_no_layout(tmp_path):
+def test_a_family_with_positions_of_its_own_is_read_by_every_library(tmp_path, monkeypatch):
+    """And its card's code runs, on texts and pages."""
     source = vision_folder(tmp_path / "source", "qwen2_vl")
-    SmartModel.from_config(source, family="gme").save_pretrained(tmp_path / "trained")
+    SmartModel.from_config(source, family="gme", init_std=0.05).save_pretrained(tmp_path / "trained")
     report = export_model(tmp_path / "trained", tmp_path / "export")
-    skipped = {route.route: route.skipped for route in report.routes}
-    assert skipped["transformers"] is None
-    assert "gme numbers image tokens like words" in skipped["SentenceTransformer"]
-    assert not (tmp_path / "export" / "modules.json").exists()
-    assert "gme numbers image tokens like words" in (tmp_path / "export" / "README.md").read_text()
+    assert {route.skipped for route in report.routes} == {None}
+    assert max(route.largest for route in report.routes) < 1e-5
+    assert "gme numbers image tokens like words" in report.routes[2].needs
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (96, 96), "red").save("page.png")
+    ours, theirs = re.findall(
+        r"```python\n(.*?)```", (tmp_path / "export" / "README.md").read_text(encoding="utf-8"), flags=re.S
+    )
+    names = {}
+    for snippet in (ours, theirs):
+        exec(compile(snippet.replace("OWNER/NAME", "export"), "README.md", "exec"), names)
+    expected = SmartModel.from_pretrained("export").similarity(names["queries"], names["documents"])
+    torch.testing.assert_close(names["score"], expected, atol=1e-5, rtol=0)
 
 
-def test_a_class_that_misreads_the_folder_loses_its_layout(tmp_path, monkeypatch):
-    monkeypatch.setattr("smart_train.export.embedder_layout.token_obstacle", lambda model: None)
-    monkeypatch.setattr("smart_train.export.finishing.token_obstacle", lambda model: None)
+def test_a_layout_that_the_library_reads_otherwise_gives_way_to_smart_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr("smart_train.export.finishing.plain_obstacle", lambda model: None)
     report, folder = export(encoder, tmp_path, scoring=ScoringConfig(layer=1))
     routes = {route.route: route for route in report.routes}
-    assert "left out: it reads the folder otherwise" in routes["MultiVectorEncoder"].skipped
-    assert routes["SentenceTransformer"].largest < 1e-5
-    assert not list(folder.glob("*Dense"))
+    assert "it reads the plain layout otherwise (MultiVectorEncoder: largest" in routes["MultiVectorEncoder"].needs
+    assert routes["MultiVectorEncoder"].largest < 1e-5 and not list(folder.glob("*Dense"))
+
+
+def test_a_library_that_reads_nothing_is_left_out_and_named(tmp_path, monkeypatch):
+    """As a later version of it may."""
+    monkeypatch.setattr("smart_train.serving.embedder.Transformer.forward", lambda self, features, **kwargs: features)
+    report, folder = export(vision, tmp_path, scoring=ScoringConfig(layer=1))
+    routes = {route.route: route for route in report.routes}
+    assert "left out: it reads the folder otherwise (" in routes["SentenceTransformer"].skipped
+    assert not (folder / "modules.json").exists()
+    assert "import MultiVectorEncoder" not in (folder / "README.md").read_text()
+    assert "the folder has no layout for it" in str(verify_folder(folder)[2])
 
 
 def test_a_library_that_is_not_there_is_said_not_to_have_been_run(tmp_path, monkeypatch):
