@@ -193,7 +193,21 @@ def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Pa
 
 def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -> None:
     ended = run("search", model, "--documents", tmp_path / "absent", "--query", "x")
-    assert ended.status == 2 and "absent: no such folder" in ended.err and "Traceback" not in ended.err
+    assert ended.status == 2 and "--documents" in ended.err and "does not exist" in ended.err
+
+
+def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path) -> None:
+    reader = tmp_path / "reader"
+    SmartModel.from_config(encoder_folder(tmp_path / "bare"), init_std=0.5).save_pretrained(reader)
+    file, index = tmp_path / "faq.jsonl", tmp_path / "index"
+    texts = {"faq-1": "a red apple " * 20, "faq-2": "a  blue\nsky", "faq-3": "a grey cat"}
+    file.write_text("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in texts.items()))
+    ended = run("search", reader, "--documents", file, "--query", "blue sky", "--index", index)
+    assert ended.status == 0, ended.err
+    lines = ended.out.splitlines()
+    assert len(lines) == 5 and all(any(key in line for line in lines) for key in texts)
+    assert "a blue sky" in ended.out and max(len(line) for line in lines) < 140 and "%" not in ended.err
+    assert "3 documents" in run("encode", reader, "--documents", file, "--index", index).out
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,14 @@ ModelPath = Annotated[
     str, typer.Argument(help="A model: an export, an adapter, a checkpoint, a base model or a Hub id.", metavar="MODEL")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Items encoded at once.")]
-Documents = Annotated[Path, typer.Option(help="A folder of page images, all levels.")]
+Documents = Annotated[
+    Path,
+    typer.Option(
+        exists=True,
+        help="A folder of page images and PDF files, all levels, or a collection in a format of docs/data.md, such as "
+        "JSON lines with id and text.",
+    ),
+]
 # How a model's inputs are read, where its folder does not say so or is to be overruled; `open_model` takes them.
 FamilyName = Annotated[
     str | None, typer.Option("--family", help="The model's family, where its files do not tell.", show_default=False)

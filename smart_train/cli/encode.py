@@ -1,4 +1,4 @@
-"""`smart-train encode`: a folder of page images as an index on disk."""
+"""`smart-train encode`: documents as an index on disk."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def encode(
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Encode the page images under DOCUMENTS with MODEL; only new and changed ones when INDEX is there already."""
+    """Encode DOCUMENTS (page images, PDF files, texts) with MODEL; only new and changed ones when INDEX is there."""
     from smart_train.retrieval import DocumentIndex, encode_folder
     from smart_train.retrieval.index import INDEX_FILE
 

@@ -1,4 +1,4 @@
-"""`smart-train search`: rank the page images of a folder."""
+"""`smart-train search`: rank the documents of a folder or a file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from smart_train.cli.arguments import (
 )
 from smart_train.cli.output import plain_console
 
+_SHOWN_TEXT = 60  # characters of a text beside its id
+
 
 def search(
     model: ModelPath,
@@ -32,7 +34,7 @@ def search(
         typer.Option(min=1, help="Let the pooled score choose this many first; exact over all documents if not given."),
     ] = None,
     index: Annotated[
-        Path | None, typer.Option(help="Keep the encoded pages here; a later search encodes only what is new.")
+        Path | None, typer.Option(help="Keep the encoded documents here; a later search encodes only what is new.")
     ] = None,
     batch_size: BatchSize = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
@@ -41,21 +43,27 @@ def search(
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Rank the page images under DOCUMENTS for each query, best first."""
+    """Rank DOCUMENTS (page images, PDF files, texts) for each query, best first."""
     from rich.table import Table
 
-    from smart_train.retrieval import search_folder
+    from smart_train.retrieval import collection, search_folder
 
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code)
+    bar = False if as_json else None  # None: on a terminal
     found = search_folder(
-        reader, documents, list(query), top_k, candidates, index, batch_size=batch_size, show_progress_bar=not as_json
+        reader, documents, list(query), top_k, candidates, index, batch_size=batch_size, show_progress_bar=bar
     )
     if as_json:
         for text, hits in zip(query, found, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
         return
+    texts = {name: item.text for name, item in (collection(documents) or {}).items() if item.text}
     for text, hits in zip(query, found, strict=True):
         table = Table("rank", "hybrid", "pooled", "late", "document", title=text, title_justify="left", box=None)
+        if texts:
+            table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=_SHOWN_TEXT)
         for hit in hits:
-            table.add_row(str(hit.rank), f"{hit.hybrid:.4f}", f"{hit.pooled:.4f}", f"{hit.late:.4f}", hit.document_id)
+            scores = (f"{value:.4f}" for value in (hit.hybrid, hit.pooled, hit.late))
+            shown = [" ".join(texts.get(hit.document_id, "").split())] if texts else []
+            table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
         plain_console().print(table)

@@ -1,6 +1,6 @@
 """Encode a corpus once, keep it, search it, mine hard negatives from it."""
 
-from smart_train.retrieval.folder import encode_folder, find_images
+from smart_train.retrieval.folder import collection, encode_folder, find_images
 from smart_train.retrieval.index import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval.mining import MiningConfig, MiningSummary, mine_negatives
 from smart_train.retrieval.search import Hit, search, search_embeddings, search_folder
@@ -11,6 +11,7 @@ __all__ = [
     "MiningConfig",
     "MiningSummary",
     "Source",
+    "collection",
     "encode_folder",
     "find_images",
     "mine_negatives",

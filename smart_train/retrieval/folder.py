@@ -1,16 +1,21 @@
-"""Page images of a folder as a document index, encoding only what is new."""
+"""Documents as an index, encoding only what is new: page images of a folder, or any collection of documents that a
+recipe could name (PDF files, JSON lines of texts, Parquet)."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from smart_train.data import SourceConfig, load_documents
+from smart_train.data.files import EXTENSIONS
+from smart_train.data.keys import default_id
+from smart_train.data.pdf import pdf_files
 from smart_train.errors import DataError, listing
-from smart_train.media import IMAGE_EXTENSIONS, files_below, load_image
+from smart_train.media import IMAGE_EXTENSIONS, files_below, load_image, verify_image
 from smart_train.retrieval.index import DocumentIndex, Source, document_settings, model_fingerprint
 from smart_train.scoring.compress import stored_as
 from smart_train.types import Embeddings, ModelInput
@@ -41,18 +46,22 @@ def encode_folder(
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
 ) -> DocumentIndex:
-    """An index of all images under `folder`; a document's id is its path inside the folder, with forward slashes.
+    """An index of all documents of `folder`.
+
+    Of a folder of images, PDF files or both these are its images, named by their path inside it (forward slashes), and
+    its pages (`FILE.pdf#page=N`). Anything else is read as a collection: a file or folder of one of the formats of
+    docs/data.md, whose documents, texts among them, have the ids that it gives them.
 
     Args:
         model: a `SmartModel`.
-        previous: an earlier index of the folder. Pages whose content it holds are taken from it: a file of the same
-            size and modification time is not even read, any other is recognised by its content, wherever it has
-            moved. Returned itself when nothing has changed.
+        previous: an earlier index of the folder. Documents whose content it holds are taken from it: an image file of
+            the same size and modification time is not even read, anything else is recognised by its content, wherever
+            it has moved. Returned itself when nothing has changed.
         batch_size, show_progress_bar: as `encode_document`.
 
     Raises:
-        DataError: no images, or images that cannot be decoded: all of them are named before anything is encoded. Or a
-            `previous` that was not made from a folder.
+        DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
+            two documents with one id, or a `previous` that was not made from a folder or a file.
         ModelError: `previous` was made by another model or with other settings.
     """
     folder = Path(folder)
@@ -60,19 +69,25 @@ def encode_folder(
         previous.check(model)
         if not previous.sources:
             raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
-    paths = find_images(folder)
-    sources = _read_sources(folder, paths, previous)
+    documents = collection(folder)
+    if documents is None:
+        paths = find_images(folder)
+        sources = _read_sources(folder, paths, previous)
+        items = [ModelInput(images=(path,)) for path in paths]
+    else:
+        sources, items = _collected_sources(folder, documents), list(documents.values())
     if previous is not None and tuple(sources) == previous.sources:
         return previous
     known = {source.digest: i for i, source in enumerate(previous.sources)} if previous is not None else {}
-    fresh: dict[str, Path] = {}
-    for path, source in zip(paths, sources, strict=True):
+    fresh: dict[str, ModelInput] = {}
+    for item, source in zip(items, sources, strict=True):
         if source.digest not in known:
-            fresh.setdefault(source.digest, path)
+            fresh.setdefault(source.digest, item)
     held = [] if previous is None else [previous.embeddings]
     if fresh:
-        inputs = [ModelInput(images=(path,)) for path in fresh.values()]
-        encoded = model.encode_document(inputs, batch_size=batch_size, show_progress_bar=show_progress_bar)
+        encoded = model.encode_document(
+            list(fresh.values()), batch_size=batch_size, show_progress_bar=show_progress_bar
+        )
         if previous is not None:  # what is stored in 8 or 16 bits stays so
             encoded = stored_as(encoded, previous.embeddings.packed.dtype).to(previous.embeddings.device)
         held.append(encoded)
@@ -85,6 +100,44 @@ def encode_folder(
         document_settings(model),
         tuple(sources),
     )
+
+
+def collection(path: Path) -> dict[str, ModelInput] | None:
+    """Id -> document of a collection; None of a folder that holds images and no PDF file, which need not be read whole.
+
+    Raises:
+        DataError: nothing is there, or no collection; or two different documents have one id.
+    """
+    if not path.exists():
+        raise DataError(f"documents {path}: no such file or folder")
+    if path.is_dir() and not pdf_files(path):
+        if files_below(path, IMAGE_EXTENSIONS):
+            return None
+        if not files_below(path, EXTENSIONS):
+            raise DataError(
+                f"documents {path}: no image, PDF file or collection in it (looked for "
+                f"{', '.join(sorted({*IMAGE_EXTENSIONS, *EXTENSIONS, '.pdf'}))})"
+            )
+    found: dict[str, ModelInput] = {}
+    for name, item in load_documents(SourceConfig(path)):
+        if found.setdefault(name, item) != item:
+            raise DataError(f"documents {path}: {name!r} is the id of two different documents; give each its own")
+    return found
+
+
+def _collected_sources(path: Path, documents: Mapping[str, ModelInput]) -> list[Source]:
+    """A record of every document: it has no file of its own to be known by, its content alone."""
+
+    def read(pair: tuple[str, ModelInput]) -> Source | str:
+        name, item = pair
+        try:
+            for image in item.images:
+                verify_image(image)
+            return Source(name, 0, 0, default_id(item))
+        except DataError as error:
+            return f"{name}: {error}"
+
+    return _all_read(path, read, list(documents.items()))
 
 
 def _read_sources(folder: Path, paths: Sequence[Path], previous: DocumentIndex | None) -> list[Source]:
@@ -107,12 +160,17 @@ def _read_sources(folder: Path, paths: Sequence[Path], previous: DocumentIndex |
             return f"{name}: {error}"
         return Source(name, stat.st_size, stat.st_mtime_ns, digest)
 
+    return _all_read(folder, read, paths)
+
+
+def _all_read(path: Path, read: Callable[[Any], Source | str], items: Sequence[Any]) -> list[Source]:
+    """`read` of every item, in several threads; what it says instead of a record stops with all of that together."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(read, paths))
+        results = list(pool.map(read, items))
     problems = [result for result in results if isinstance(result, str)]
     if problems:
         raise DataError(
-            f"documents {folder}: {len(problems)} of {len(paths)} images cannot be used; mend or remove them:\n"
-            + listing(problems)
+            f"documents {path}: {len(problems)} of {len(items)} cannot be used; mend or remove them:\n"
+            f"{listing(problems)}"
         )
     return [result for result in results if isinstance(result, Source)]

@@ -85,12 +85,14 @@ def search_folder(
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
-    """Ranks the page images under `folder` for every query; a hit's document id is the page's path inside the folder.
+    """Ranks the documents of `folder` for every query: page images and PDF files, or a collection of the formats of
+    docs/data.md (see `encode_folder`). A page's id is its path inside the folder.
 
     Args:
         model: a `SmartModel`, or the path or Hub name of one.
         top_k, candidates: as `search`.
-        index_dir: where to keep the encoded pages. A later call encodes only new and changed files. None keeps nothing.
+        index_dir: where to keep the encoded documents. A later call encodes only new and changed ones. None keeps
+            nothing.
 
     Raises: as `search` and `encode_folder`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -11,6 +12,7 @@ import torch
 
 from smart_train.errors import DataError, ModelError
 from smart_train.retrieval import DocumentIndex, encode_folder, find_images
+from tests.pdf_files import make_pdf
 
 
 def test_images_of_all_levels_sorted_without_hidden_ones(pages, model):
@@ -71,7 +73,7 @@ def test_all_bad_images_are_named_before_anything_is_encoded(pages, model):
     (pages / "deep" / "cut.png").write_bytes((pages / "b.png").read_bytes()[:40])
     (pages / "text.jpg").write_text("no image")
     (pages / "empty.webp").touch()
-    with pytest.raises(DataError, match="3 of 7 images cannot be used") as caught:
+    with pytest.raises(DataError, match="3 of 7 cannot be used") as caught:
         encode_folder(model, pages)
     for name in ("deep/cut.png", "text.jpg", "empty.webp"):
         assert name in str(caught.value)
@@ -81,16 +83,18 @@ def test_all_bad_images_are_named_before_anything_is_encoded(pages, model):
 def test_many_bad_images_are_counted(tmp_path, model):
     for i in range(25):
         (tmp_path / f"{i}.png").write_text("no image")
-    with pytest.raises(DataError, match="25 of 25 images") as caught:
+    with pytest.raises(DataError, match="25 of 25 cannot be used") as caught:
         encode_folder(model, tmp_path)
     assert str(caught.value).endswith("\n  ... and 5 more")
     assert len(str(caught.value).splitlines()) == 22
 
 
 def test_folders_without_images(tmp_path, model):
-    with pytest.raises(DataError, match="no image in it.*webp"):
+    with pytest.raises(DataError, match="no image, PDF file or collection in it .*webp"):
         encode_folder(model, tmp_path)
-    with pytest.raises(DataError, match="absent: no such folder"):
+    with pytest.raises(DataError, match="no image in it.*webp"):
+        find_images(tmp_path)
+    with pytest.raises(DataError, match="absent: no such file or folder"):
         encode_folder(model, tmp_path / "absent")
     (tmp_path / "file.png").touch()
     with pytest.raises(DataError, match="not a folder"):
@@ -107,3 +111,43 @@ def test_an_index_without_files_is_refused(pages, model):
     index = DocumentIndex.build(model, ["x"], [pages / "b.png"])
     with pytest.raises(DataError, match="not made from files"):
         encode_folder(model, pages, previous=index)
+
+
+def test_a_collection_has_its_own_ids_and_is_not_encoded_twice(tmp_path, pages, paint, model):
+    file = pages / "documents.jsonl"
+
+    def write(**images: str) -> None:
+        file.write_text("".join(json.dumps({"id": key, "image": name}) + "\n" for key, name in images.items()))
+
+    write(one="b.png", two="a.webp")
+    index = encode_folder(model, file)
+    assert index.document_ids == ["one", "two"] and model.encoded == ["b.png", "a.webp"]
+    index.save(tmp_path / "index")
+    loaded, _ = DocumentIndex.load(tmp_path / "index"), model.encoded.clear()
+    assert encode_folder(model, file, previous=loaded) is loaded and model.encoded == []
+    paint(pages / "b.png", "blue")  # another content under the same name
+    write(two="a.webp", one="b.png", three="deep/d.bmp")
+    assert encode_folder(model, file, previous=loaded).document_ids == ["two", "one", "three"]
+    assert model.encoded == ["b.png", "d.bmp"]
+
+
+def test_bad_collections_are_named_before_anything_is_encoded(pages, model):
+    file = pages / "documents.jsonl"
+    file.write_text('{"id": "x", "image": "b.png"}\n{"id": "x", "image": "a.webp"}\n')
+    with pytest.raises(DataError, match=r"documents.jsonl: 'x' is the id of two different documents"):
+        encode_folder(model, file)
+    (pages / "cut.png").write_bytes((pages / "b.png").read_bytes()[:40])
+    file.write_text('{"id": "x", "image": "b.png"}\n{"id": "y", "image": "cut.png"}\n')
+    with pytest.raises(DataError, match=r"(?s)1 of 2 cannot be used; mend or remove them:.*\n  y: .*cut.png"):
+        encode_folder(model, file)
+    assert model.encoded == []
+
+
+def test_pages_of_pdf_files_are_documents_beside_images(tmp_path, pages, make_model, monkeypatch):
+    monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "cache"))
+    make_pdf(pages / "deep" / "manual.pdf", [["One"], ["Two"]], [])
+    folder = encode_folder(make_model(), pages / "deep")
+    assert folder.document_ids == ["d.bmp", "er/c.PNG", "manual.pdf#page=1", "manual.pdf#page=2"]
+    alone = encode_folder(make_model(), pages / "deep" / "manual.pdf")
+    assert alone.document_ids == ["manual.pdf#page=1", "manual.pdf#page=2"]
+    assert torch.equal(alone.embeddings.packed, folder.embeddings[[2, 3]].packed)
