@@ -244,7 +244,16 @@ def _finish(
     if recipe.export.enabled:
         output = build.export_folder(recipe)
         dtype = build.export_dtype(recipe)
-        report = export_model(folder.final, output, dtype=dtype, examples=held_out, overwrite=True, facts=facts)
+        trusted = recipe.model.trust_remote_code
+        report = export_model(
+            folder.final,
+            output,
+            dtype=dtype,
+            examples=held_out,
+            overwrite=True,
+            facts=facts,
+            trust_remote_code=trusted,
+        )
         console.print(f"Exported to {output}; {report}")
     folder.advance("exported")
     _report(recipe, folder, console)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from smart_train.cli.arguments import TrustRemoteCode
 from smart_train.cli.output import plain_console
 from smart_train.errors import ExportError, RunError
 
@@ -33,6 +34,7 @@ def export(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
     from smart_train.build import card_facts, export_dtype
@@ -46,19 +48,21 @@ def export(
         recipe = open_finished(run)
         trained, output = run / "final", output or run / ("export" if only == "merged" else "adapter")
         facts = card_facts(recipe, run, fingerprints(run))
+        trust_remote_code = trust_remote_code or recipe.model.trust_remote_code
         if only == "merged":
             dtype = dtype or export_dtype(recipe)
     if output is None:
         raise RunError(
             f"{run or 'a mixture'}: no run folder, so the place to write is not known; name it with --output"
         )
+    how = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
     if only == "merged":
-        report = export_model(trained, output, dtype=dtype, overwrite=overwrite, facts=facts)
+        report = export_model(trained, output, dtype=dtype, **how)
         plain_console().print(f"Exported to {output}; {report}")
         return
     if isinstance(trained, dict):
         raise ExportError("--only adapter: a mixture of adapters is exported merged")
-    reports = export_adapter(trained, output, overwrite=overwrite, facts=facts)
+    reports = export_adapter(trained, output, **how)
     plain_console().print("\n  ".join([f"Exported to {output}", *map(str, reports)]))
 
 

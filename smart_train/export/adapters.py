@@ -36,7 +36,12 @@ Trained = str | Path | Mapping[str | Path, float]
 
 
 def export_adapter(
-    trained: str | Path, output: str | Path, *, overwrite: bool = False, facts: CardFacts | None = None
+    trained: str | Path,
+    output: str | Path,
+    *,
+    overwrite: bool = False,
+    facts: CardFacts | None = None,
+    trust_remote_code: bool = False,
 ) -> list[RouteReport]:
     """The adapter or projection of `trained` alone at `output`: its weights, `smart_config.json`, what it gives on its
     full-precision base (`golden.safetensors`), and a card.
@@ -45,6 +50,7 @@ def export_adapter(
         trained: a run's `final`, a checkpoint, or an adapter's folder.
         overwrite: replace an earlier export at `output`.
         facts: for the card; None keeps the one that `trained` has, if any.
+        trust_remote_code: run Python code that the base brings.
 
     Returns:
         The finished folder through each library that reads it.
@@ -60,7 +66,7 @@ def export_adapter(
     check_output(output, overwrite=overwrite)
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: {trained} lies there; choose another output")
-    model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+    model = load_exactly(trained, trust_remote_code)
     with filling(output) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():
@@ -81,7 +87,14 @@ def export_adapter(
     return reports
 
 
-def load_trained(trained: Trained) -> SmartModel:
+def load_exactly(trained: str | Path, trust_remote_code: bool, quantization: str | None = None) -> SmartModel:
+    """A saved model in float32 on the CPU, as everything is compared that an export is made of."""
+    return SmartModel.from_pretrained(
+        trained, dtype="float32", device="cpu", trust_remote_code=trust_remote_code, quantization=quantization
+    )
+
+
+def load_trained(trained: Trained, *, trust_remote_code: bool = False) -> SmartModel:
     """What is to be exported, unmerged, in float32 on the CPU.
 
     Args:
@@ -91,7 +104,7 @@ def load_trained(trained: Trained) -> SmartModel:
         ExportError: what is to be mixed has not one base, or is not LoRA.
     """
     if not isinstance(trained, Mapping):
-        return SmartModel.from_pretrained(trained, dtype="float32", device="cpu")
+        return load_exactly(trained, trust_remote_code)
     if not trained or not all(math.isfinite(weight) for weight in trained.values()):
         raise ExportError(f"adapters {_named(trained)}: name at least one, each with a finite weight")
     folders = {locate(str(name)): weight for name, weight in trained.items()}
@@ -101,7 +114,7 @@ def load_trained(trained: Trained) -> SmartModel:
             f"adapters {_named(trained)}: must all have been trained on one base; found {sorted(bases, key=str)}"
         )
     first = next(iter(folders))
-    model = SmartModel.from_pretrained(first, dtype="float32", device="cpu")
+    model = load_exactly(first, trust_remote_code)
     if not isinstance(model.backbone, PeftModel):
         raise ExportError(f"{first}: is a token projection; only LoRA adapters can be mixed")
     mix_adapters(model.backbone, folders)

@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 
 from smart_train.errors import ExportError
-from smart_train.export.adapters import Trained, load_trained
+from smart_train.export.adapters import Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, filling, write_record
@@ -62,6 +62,7 @@ def export_model(
     examples: Sequence[Example] = (),
     overwrite: bool = False,
     facts: CardFacts | None = None,
+    trust_remote_code: bool = False,
 ) -> ExportReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
@@ -82,6 +83,7 @@ def export_model(
         examples: held-out pairs to add to the probe.
         overwrite: replace an earlier export at `output`.
         facts: for the model card, which is plainer without them.
+        trust_remote_code: run Python code that the base brings; it is copied into the export.
 
     Raises:
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, `dtype` cannot hold the weights, or
@@ -92,7 +94,7 @@ def export_model(
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
-    model = load_trained(trained)
+    model = load_trained(trained, trust_remote_code=trust_remote_code)
     dtype = dtype or weights_dtype(Path(model.family.folder))
     _check_not_source(output, trained, model)
     scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
@@ -102,14 +104,15 @@ def export_model(
     with filling(output) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
-        exported, report = _read_back(partial, trained, probe, expected, scoring)
+        exported = load_exactly(partial, trust_remote_code)
+        report = _parity_of(exported, trained, probe, expected, scoring)
         reports = {"float32": report}
         if dtype != "float32":
-            exported = _cast(exported, partial, dtype)
+            exported = _cast(exported, partial, dtype, trust_remote_code)
             reports[dtype] = _measure_rounding(exported, dtype, probe, expected)
         add_provenance(partial, facts.fingerprints)
         routes = finish_folder(exported, partial)
-        reports |= _quantised(trained, probe, expected)
+        reports |= _quantised(trained, probe, expected, trust_remote_code)
         copy_plots(partial, facts.plots)
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes), encoding="utf-8")
         write_record(partial, _measured(reports, probe, routes))
@@ -135,19 +138,22 @@ def _merge(model: SmartModel, trained: Trained, expected: tuple[Embeddings, Embe
         raise ExportError(f"{trained}: the adapter cannot be merged ({error})") from error
 
 
-def _read_back(
-    folder: Path, trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings], scoring: ScoringConfig
-) -> tuple[SmartModel, ParityReport]:
-    """The merged float32 model in `folder`, and how far it scores from the trained one. Raises ExportError when that is
-    beyond the tolerance."""
-    exported = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+def _parity_of(
+    exported: SmartModel,
+    trained: Trained,
+    probe: Probe,
+    expected: tuple[Embeddings, Embeddings],
+    scoring: ScoringConfig,
+) -> ParityReport:
+    """How far the merged model, read back, scores from the trained one. Raises ExportError when that is beyond the
+    tolerance."""
     report = measure_parity(expected, probe.encode(exported), scoring)
     if report.largest > TOLERANCE:
         raise ExportError(
             f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "
             "Nothing was exported"
         )
-    return exported, report
+    return report
 
 
 def _measured(reports: Mapping[str, ParityReport], probe: Probe, routes: Sequence[RouteReport]) -> dict[str, Any]:
@@ -160,12 +166,12 @@ def _measured(reports: Mapping[str, ParityReport], probe: Probe, routes: Sequenc
     }
 
 
-def _cast(exported: SmartModel, folder: Path, dtype: str) -> SmartModel:
+def _cast(exported: SmartModel, folder: Path, dtype: str, trust_remote_code: bool) -> SmartModel:
     """Rewrites the float32 export in `folder` as `dtype`; returns it read back, in float32. `exported` is used up."""
     exported.backbone.to(getattr(torch, dtype))
     save_merged(exported, folder)
     release(exported.backbone)
-    return SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+    return load_exactly(folder, trust_remote_code)
 
 
 def _measure_rounding(
@@ -177,7 +183,9 @@ def _measure_rounding(
     return report
 
 
-def _quantised(trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings]) -> dict[str, ParityReport]:
+def _quantised(
+    trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings], trust_remote_code: bool
+) -> dict[str, ParityReport]:
     """How far full precision scores from the quantised model that was trained. Nothing where it was not quantised, is a
     mixture that nobody trained, or cannot be loaded here because the library that quantises is missing."""
     if isinstance(trained, Mapping) or not is_installed():
@@ -185,5 +193,5 @@ def _quantised(trained: Trained, probe: Probe, expected: tuple[Embeddings, Embed
     quantization = SmartConfig.read(locate(str(trained))).quantization
     if quantization is None:
         return {}
-    model = SmartModel.from_pretrained(trained, dtype="float32", device="cpu", quantization=quantization)
+    model = load_exactly(trained, trust_remote_code, quantization)
     return {f"{quantization} training": measure_parity(expected, probe.encode(model), model.scoring)}

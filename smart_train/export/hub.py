@@ -26,6 +26,7 @@ from smart_train.export.folder import REPORT_NAME, check_record
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+from smart_train.models.storage import own_class
 from smart_train.persistence import persist
 
 # Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
@@ -74,10 +75,10 @@ def push_model(
     with tempfile.TemporaryDirectory() as scratch:
         trained, export = Path(scratch, "trained"), Path(scratch, "export")
         model.save_pretrained(trained)
-        if adapter_only:
-            export_adapter(trained, export)
-        else:
-            export_model(trained, export)
+        # Code that this model needs runs already: whoever loaded it trusted it.
+        trusted = own_class(Path(model.family.folder), type(model.family)) is not None
+        make = export_adapter if adapter_only else export_model
+        make(trained, export, trust_remote_code=trusted)
         return push_folder(export, repo_id, private=private, revision=revision)
 
 

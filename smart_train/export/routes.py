@@ -31,7 +31,7 @@ from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.saving import is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import READOUT
-from smart_train.models.storage import locate_base
+from smart_train.models.storage import locate_base, own_class
 from smart_train.serving import VLLMClient
 from smart_train.types import ModelInput
 
@@ -204,8 +204,17 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _code_obstacle(folder: Path) -> str | None:
+    """Why no library here reads a model that brings Python code: to check a folder is not to trust it."""
+    saved = SmartConfig.read(folder)
+    needed = own_class(folder if saved.base is None else locate_base(saved, folder), get_family(saved.family))
+    return None if needed is None else f"the model needs Python code of its own ({needed}), which is not run here"
+
+
 def sentence_transformers_obstacle(folder: Path) -> str | None:
     """Why sentence-transformers cannot read `folder` here; None where it can."""
+    if (obstacle := _code_obstacle(folder)) is not None:
+        return obstacle
     if find_spec("sentence_transformers") is None:
         return "sentence-transformers is not installed"
     import sentence_transformers
@@ -234,9 +243,9 @@ def _beside(folder: Path) -> str | None:
 
 
 _MERGED = (
-    Route("smart_train", _smart_train),
-    Route("transformers", _transformers),
+    Route("smart_train", _smart_train, _code_obstacle),
+    Route("transformers", _transformers, _code_obstacle),
     Route(LIBRARY[0], _sentence_transformer, sentence_transformers_obstacle, _beside),
     Route(LIBRARY[1], _multi_vector_encoder, _token_obstacle, _beside),
 )
-_ADAPTER = (Route("smart_train", _smart_train), Route("peft", _peft))
+_ADAPTER = (Route("smart_train", _smart_train, _code_obstacle), Route("peft", _peft, _code_obstacle))

@@ -174,17 +174,25 @@ def config_for(
             f"{folder}: its config.json says model_type {config.model_type!r}; family {family.name} reads "
             f"{', '.join(family.model_types)} alone. Another family, or another base, is meant"
         )
-    stated = read_json(folder / "config.json") or {}
-    own_class = stated.get("auto_map", {}).get("AutoModel")
-    # transformers would take its class of that name without a word, whose states may not be those that the model was
-    # trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
-    if own_class and family.runs_own_code and not trusted and "is_causal" not in stated:
+    needed = own_class(folder, family)
+    if needed and not trusted:
         raise ModelError(
-            f"{folder}: this model was made with a class of its own ({own_class} in config.json), and transformers' "
+            f"{folder}: this model was made with a class of its own ({needed} in config.json), and transformers' "
             f"for model_type {config.model_type!r} may read texts otherwise: read that code, then {_TRUST}. If "
             "transformers' class is the right one, take auto_map out of config.json"
         )
     return config, trusted
+
+
+def own_class(folder: Path, family: type[Family]) -> str | None:
+    """The class, in Python code of its own, that the model in `folder` must be run with; None where there is none.
+
+    transformers would take its class of that name without a word, whose states may not be those that the model was
+    trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
+    """
+    stated = read_json(folder / "config.json") or {}
+    found = stated.get("auto_map", {}).get("AutoModel")
+    return found if family.runs_own_code and "is_causal" not in stated else None
 
 
 def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_remote_code: bool = False) -> Any:

@@ -10,9 +10,10 @@ from transformers import BertModel, dynamic_module_utils
 
 from smart_train import SmartModel, build
 from smart_train.errors import ModelError
+from tests.command import call
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import vision_folder
-from tests.runs import tiny_recipe
+from tests.runs import tiny_recipe, write_rows
 
 CODE = """
 from transformers import BertConfig, BertModel
@@ -106,3 +107,28 @@ def test_a_vision_language_folder_wraps_a_class_of_transformers(tmp_path):
     settings |= {"architectures": ["GmeQwen2VL"], "auto_map": {"AutoModel": "modeling_gme_qwen2vl.GmeQwen2VL"}}
     (folder / "config.json").write_text(json.dumps(settings))
     assert type(SmartModel.from_config(folder, family="gme").backbone).__name__ == "Qwen2VLModel"
+
+
+def test_it_is_trained_and_exported_on_the_same_terms(house, tmp_path, monkeypatch, capsys):
+    """The whole road: code runs where the recipe says so, goes into the export, and no check of a folder runs it."""
+
+    def said(*arguments, status=0):
+        assert call(monkeypatch, *arguments) == status
+        return "".join(capsys.readouterr())
+
+    folder, _ = house
+    rows = [{"query": f"cat {number}", "positive": f"the cat sat on mat {number}"} for number in range(8)]
+    path, run = write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "run"
+    recipe = {
+        "model": {"name_or_path": str(folder), "family": "text_encoder", "trust_remote_code": True},
+        "data": {"train": {"path": str(path)}, "evaluation": {"path": str(path)}},
+        "lora": {"r": 2, "alpha": 4},
+        "training": {"output_dir": str(run), "use_cpu": True, "max_steps": 1, "per_device_train_batch_size": 4},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    said("train", tmp_path / "recipe.yaml")
+    assert (run / "export" / "house.py").read_text() == CODE
+    assert "needs Python code of its own (house.HouseModel), which is not run here" in said("verify", run / "export")
+    assert "--trust-remote-code on the command line" in said("evaluate", run / "export", "--data", path, status=2)
+    assert "hybrid" in said("evaluate", run / "export", "--data", path, "--trust-remote-code")
+    said("export", run, "--only", "adapter")
