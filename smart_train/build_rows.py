@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,12 +62,13 @@ def usable_rows(
     on_error: Literal["fail", "skip"] | None = None,
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
+    reads: Collection[str] | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others. Several
     sources give a `Mixture`.
 
     Args:
-        on_error: in the place of the recipe's. workers, decode: as `check_examples`.
+        on_error: in the place of the recipe's. workers, decode, reads: as `check_examples`.
 
     Raises:
         DataError: beginning with the section's name: a source, a column or a row cannot be used, or none is left. What
@@ -87,6 +88,7 @@ def usable_rows(
                 scores=count > 0 and recipe.objective.needs_teacher,
                 workers=workers,
                 decode=decode,
+                reads=reads,
             )
             kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
             reports.append(report)

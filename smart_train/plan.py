@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,9 +50,9 @@ def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
     """
     plan = Plan()
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
-    if training is None:
-        training = _data(recipe, plan)
     skeleton = _skeleton(recipe, plan)
+    if training is None:
+        training = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
     _batches(recipe, plan, training, skeleton.family if skeleton is not None else None)
     if skeleton is not None:
         plan.family = skeleton.family
@@ -74,8 +74,8 @@ def processes(recipe: Recipe) -> int:
     return per_machine * nodes(os.environ)
 
 
-def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
-    """The usable training rows, or None where they cannot be read here."""
+def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> list[Example] | None:
+    """The usable training rows, or None where they cannot be read here. `reads`: of the model, None if not known."""
     prepare = recipe.data.prepare
     if prepare is not None and not Path(prepare.output).exists():
         if not Path(prepare.script).is_file():
@@ -85,7 +85,7 @@ def _data(recipe: Recipe, plan: Plan) -> list[Example] | None:
     kept: dict[str, list[Example]] = {}
     for name in build.sources(recipe):
         try:
-            kept[name], report = build.usable_rows(recipe, name)
+            kept[name], report = build.usable_rows(recipe, name, reads=reads)
         except DataError as error:
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue

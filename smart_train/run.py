@@ -7,7 +7,7 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,8 +70,8 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     on_main(lambda: check_recipe(build.run_folder(recipe), recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
-    on_main(lambda: _check_model(recipe))
-    parts, batches = _load_data(recipe, args, console)
+    reads = on_main(lambda: _check_model(recipe))
+    parts, batches = _load_data(recipe, args, reads, console)
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
         lambda: RunFolder.open(
@@ -120,12 +120,13 @@ def on_main(function: Callable[[], T]) -> T:
 
 
 def _load_data(
-    recipe: Recipe, args: TrainingArguments, console: Console
+    recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console
 ) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
-    """The usable rows of every part of the data, and how those to train on meet; says what was left out."""
+    """The usable rows of every part of the data, for a model that `reads` this, and how those to train on meet; says
+    what was left out."""
     parts: dict[str, Sequence[Example]] = {}
     for name in build.sources(recipe):
-        parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name))
+        parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name, reads=reads))
         console.print(f"data.{name}: {report.summary()}")
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = Schedule.of(
@@ -269,9 +270,11 @@ def _selection(recipe: Recipe, folder: RunFolder) -> Selection | None:
     return Selection("data.evaluation", metric, len(steps)) if len(steps) > 1 else None
 
 
-def _check_model(recipe: Recipe) -> None:
-    """Raises SmartTrainError now rather than after the first evaluation, when what the recipe trains does not fit."""
-    build.skeleton(recipe, locate(recipe.model.name_or_path, recipe.model.revision, weights=False))
+def _check_model(recipe: Recipe) -> tuple[str, ...]:
+    """What the model reads ("text", "image", "video"). Raises SmartTrainError now rather than after the first
+    evaluation, when what the recipe trains does not fit."""
+    folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
+    return build.skeleton(recipe, folder).family.modalities
 
 
 def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:

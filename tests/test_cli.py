@@ -274,7 +274,7 @@ def finished(tmp_path: Path, model: Path) -> Path:
     folder.mkdir()
     source = tmp_path / "source.yaml"
     source.write_text(RECIPE)
-    recipe = load_recipe(source, ["full={}", f"training.output_dir={folder}"])
+    recipe = load_recipe(source, ["full={}", f"training.output_dir={folder}", "export.dtype=float32"])
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
     state = {"state": "trained", "fingerprint": recipe.fingerprint, "versions": {"torch": "2"}}
     state |= {"data": "0", "world_size": 1, "together": 4, "strategy": "none"}

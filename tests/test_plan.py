@@ -13,6 +13,7 @@ from smart_train import build
 from smart_train.plan import derive, processes
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
+from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, tiny_recipe
 
@@ -130,13 +131,26 @@ def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None
     )
     plan = derive(recipe)
     assert [problem.split(":")[0] for problem in plan.problems] == [
-        "data.evaluation",
         "model",
+        "data.evaluation",
         "training.per_device_train_batch_size",
     ]
-    assert "no such file" in plan.problems[0]
-    assert "scoring.layer 7 is out of range" in plan.problems[1]
+    assert "scoring.layer 7 is out of range" in plan.problems[0]
+    assert "no such file" in plan.problems[1]
     assert "4 x 1 process(es) = 4 is more than the 3 training rows" in plan.problems[2]
+
+
+def test_rows_of_a_kind_that_the_model_does_not_read_are_named(tiny_data: Path, tmp_path: Path) -> None:
+    """The last row alone: a sample of the rows would not show it, and a run would stop hours after it began."""
+    rows = tmp_path / "rows.jsonl"
+    lines = [{"query": "the cat", "positive": f"a dog sat on page {place}"} for place in range(40)]
+    lines.append({"query": "the cat", "positive": {"image": str(next(tiny_data.glob("*.png")))}})
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    start = {"name_or_path": str(encoder_folder(tmp_path / "bert")), "from_config": None}
+    data = {"train": {"path": str(rows), "image_root": str(tiny_data)}, "evaluation": None}
+    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", model=start, data=data))
+    problem = next(problem for problem in plan.problems if problem.startswith("data.train: 1 of 41 rows"))
+    assert "row 40: holds image (column 'positive'), and the model reads text" in problem
 
 
 def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -44,6 +44,7 @@ def check_examples(
     scores: bool = False,
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
+    reads: Collection[str] | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """Builds every row, decodes every image and video, and looks for queries and documents that say nothing.
 
@@ -54,6 +55,8 @@ def check_examples(
         scores: rows without a teacher's score of the positive and of each of these negatives have a problem.
         workers: threads (Pillow decodes outside Python's global lock); default: one per core, at most 16.
         decode: called with every image reference, raises DataError; files named by many rows are decoded once.
+        reads: what the model reads of "text", "image" and "video": rows that hold another of them have a problem. None
+            takes all of them.
 
     Returns:
         The usable rows (a view, still lazy, when `examples` is one) and the report.
@@ -62,7 +65,7 @@ def check_examples(
         DataError: lists all problems found, the first 20 in full; or no row is left.
         MissingExtra: a row holds a video file, and nothing that could read it is installed. Whatever `on_error` is.
     """
-    checker = _RowChecker(examples, decode, negatives_per_query, scores)
+    checker = _RowChecker(examples, decode, negatives_per_query, scores, reads)
     workers = workers or min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(workers) as pool:
         found = pool.map(checker, range(len(examples)))
@@ -89,9 +92,15 @@ class _RowChecker:
     """index -> what is wrong with that row, or None. Safe to call from many threads."""
 
     def __init__(
-        self, examples: Sequence[Example], decode: Callable[[Any], None], negatives: int, scores: bool
+        self,
+        examples: Sequence[Example],
+        decode: Callable[[Any], None],
+        negatives: int,
+        scores: bool,
+        reads: Collection[str] | None,
     ) -> None:
         self.examples, self.decode, self.negatives, self.scores = examples, decode, negatives, scores
+        self.reads = reads
         self.files: dict[Any, str | None] = {}
         self.lock = Lock()
 
@@ -123,6 +132,12 @@ class _RowChecker:
                 "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
             )
         for position, item in enumerate((example.query, *example.documents)):
+            for kind, present in (("image", bool(item.images)), ("video", item.video is not None)):
+                if present and self.reads is not None and kind not in self.reads:
+                    return (
+                        f"holds {kind}{self._column(position)}, and the model reads {', '.join(self.reads)}; choose a "
+                        f"model that reads {kind}, or remove the row"
+                    )
             checks = [(self.decode, image) for image in item.images]
             if item.video is not None:
                 checks.append((verify_video, item.video))

@@ -96,3 +96,18 @@ def test_missing_teachers_scores_are_found_before_training(pages: list[Path], wr
     first, second = str(caught.value).splitlines()[1:]
     assert "row 1: has no score of its positive; objective.distillation" in first
     assert "row 2: has no score of its negative 0" in second
+
+
+def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path], write_jsonl: Write) -> None:
+    row = {"query": "a", "positive": "a text"}
+    rows = load_examples(SourceConfig(write_jsonl(row, {**row, "positive": {"image": "pages/0.png"}}, row)))
+    assert check_examples(rows, reads=("text", "image"))[1].problems == []
+    with pytest.raises(DataError) as caught:
+        check_examples(rows, reads=("text",))
+    expected = (
+        "row 1: holds image (column 'positive'), and the model reads text; choose a model that reads image, or remove "
+        "the row"
+    )
+    assert str(caught.value).splitlines()[1].strip().endswith(expected)
+    kept, _ = check_examples(rows, "skip", reads=("text",))
+    assert [example.row for example in kept] == [0, 2]
