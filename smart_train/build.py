@@ -17,7 +17,7 @@ from smart_train.build_rows import sources as sources
 from smart_train.build_rows import usable_rows as usable_rows
 from smart_train.data import GroupedBatches, PageCache, PairCollator
 from smart_train.distributed import is_main
-from smart_train.errors import ExportError, ModelError, RecipeError
+from smart_train.errors import ExportError, ModelError, RecipeError, SmartTrainError
 from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
@@ -260,6 +260,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         raise RecipeError(f"training.optim: {optimiser!r}; needs bitsandbytes: pip install 'smart_train[quantization]'")
     try:
         args = engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
+    except SmartTrainError:
+        raise
     except (ValueError, ImportError) as error:
         # What only the machine decides, such as bf16 without hardware for it.
         raise RecipeError(f"training: {error}") from error

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil  # accelerate's own dependency
 import torch
 import torch.distributed as dist
 import yaml
@@ -160,9 +161,11 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
         os.environ.pop("ACCELERATE_USE_CPU", None)
         # DeepSpeed calls ninja, which came with it and lies beside this interpreter, by its bare name.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        if on_cpu:
+            _drop_stale_locks()  # before the processes join, so that none of this run compiles yet
     if on_cpu and int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         # On CPUs the Trainer forgets its own timeout, and a stuck rank would be waited for half an hour.
-        dist.init_process_group("gloo", timeout=timedelta(seconds=values.get("ddp_timeout", DEFAULT_TIMEOUT)))
+        _join(values.get("ddp_timeout", DEFAULT_TIMEOUT))
     args = TrainingArguments(**{**values, **engine})
     if runs(args) == "fsdp2" and args.distributed_state.distributed_type == DistributedType.MULTI_CPU:
         # accelerate knows FSDP only on accelerators, and on CPUs would silently train without it. What it calls
@@ -170,6 +173,34 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     forget_engine(args)
     return args
+
+
+def _drop_stale_locks() -> None:
+    """Removes what a process left that was killed while DeepSpeed's operator was built, or loaded: a lock file, for
+    which every later run would wait without a word and for ever. Whoever is still at work has it open."""
+    from torch.utils.cpp_extension import get_default_build_root  # brings setuptools, for which nobody else here waits
+
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
+    locks = set(root.glob("**/deepspeed_*/lock"))
+    for process in psutil.process_iter() if locks else ():
+        try:
+            locks -= {Path(file.path) for file in process.open_files()}
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue  # another user's, who builds elsewhere, or gone
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+
+
+def _join(timeout: float) -> None:
+    try:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
+    except RuntimeError as error:
+        raise RunError(
+            f"the processes of this run did not find each other ({str(error).splitlines()[0]}). They wait "
+            f"training.ddp_timeout ({timeout:g} seconds) at most. On several machines all must reach MASTER_ADDR, and "
+            "where a machine's own name leads to 127.0.0.1 or nowhere, each must be told its network interface: "
+            "GLOO_SOCKET_IFNAME=eth0 (`ip address` lists them)"
+        ) from error
 
 
 def forget_engine(args: TrainingArguments) -> None:
@@ -221,6 +252,22 @@ def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) ->
         found = "ddp" if isinstance(wrapped, nn.parallel.DistributedDataParallel) else "none"
     if found != expected:
         raise RunError(f"the run should be spread by {expected}, but its model was prepared for {found}")
+
+
+@contextmanager
+def naming_contradictions() -> Iterator[None]:
+    """Turns what transformers says of a DeepSpeed configuration that is not the recipe's into a RunError."""
+    try:
+        yield
+    except ValueError as error:
+        first, *values = str(error).splitlines()
+        if "DeepSpeed config values" not in first:
+            raise
+        pairs = "; ".join(line.removeprefix("- ") for line in values if line.startswith("- "))
+        raise RunError(
+            f"the launcher's DeepSpeed configuration (ds) contradicts the recipe's training section (hf): {pairs}. "
+            'Write "auto" for these there: the recipe decides'
+        ) from error
 
 
 def offloads(accelerator: Accelerator) -> bool:

@@ -42,6 +42,14 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
             f"the launcher started {launched} processes (WORLD_SIZE), but this one sees {args.world_size}: they would "
             "train apart. On a machine without GPUs set ACCELERATE_USE_CPU=true and launch with --multi_gpu"
         )
+    on_cpus = os.environ.get("ACCELERATE_USE_CPU", "false").lower() == "true"
+    if on_cpus and "WORLD_SIZE" not in os.environ and {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
+        # What `accelerate launch` makes of several processes on CPUs where no mpirun starts them.
+        raise RunError(
+            "`accelerate launch` was told to start several processes on CPUs (MULTI_CPU, or --cpu) and started one: "
+            "set distributed_type: MULTI_GPU and use_cpu: false in its configuration, and ACCELERATE_USE_CPU=true in "
+            "the environment. Where one process is meant, unset MASTER_ADDR"
+        )
     if num_processes is not None and args.world_size != num_processes:
         raise RunError(
             f"distributed.num_processes is {num_processes}, but {args.world_size} process(es) run: start with "

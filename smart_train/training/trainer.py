@@ -36,6 +36,7 @@ from smart_train.training.engines import (
     check_engine,
     drop_stale_gradients,
     forget_engine,
+    naming_contradictions,
     offloads,
     runs,
     whole,
@@ -284,9 +285,10 @@ class SmartTrainer(Trainer):
         """As the Trainer's, then a look at whether the engine asked for has the model. ZeRO's own state is loaded here:
         the Trainer would miss the frozen weights in it."""
         by_zero = self.strategy in ZERO_STAGES and resume_from_checkpoint is not None
-        prepared = super()._prepare_for_training(
-            max_steps, train_dataloader, None if by_zero else resume_from_checkpoint
-        )
+        with naming_contradictions():
+            prepared = super()._prepare_for_training(
+                max_steps, train_dataloader, None if by_zero else resume_from_checkpoint
+            )
         forget_engine(self.args)
         check_engine(self.accelerator, self.model_wrapped, self.strategy)
         if by_zero:

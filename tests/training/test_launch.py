@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 from accelerate.utils import DistributedType
+from torch.utils.file_baton import FileBaton
 
 from smart_train.errors import RunError
 from smart_train.training import engines
@@ -43,7 +46,8 @@ TWO = {"world_size": 2, "kind": DistributedType.MULTI_CPU}
 
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "ACCELERATE_MIXED_PRECISION"):
+    launchers = ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "ACCELERATE_MIXED_PRECISION", "WORLD_SIZE")
+    for name in launchers:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -97,6 +101,13 @@ def test_another_spread_is_refused(
         check_distribution(arguments(**found), strategy, processes)
 
 
+def test_several_processes_on_cpus_of_which_accelerate_starts_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RunError, match="told to start several processes on CPUs .* and started one: set"):
+        check_distribution(arguments(), "auto", None)
+
+
 def test_the_launchers_precision_must_be_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     check_distribution(arguments(bf16=True), "auto", None)
@@ -137,6 +148,18 @@ def test_engines_without_a_score_across_ranks_are_refused(environment: dict, mes
         launched_engine(environment)
 
 
+def test_a_deepspeed_configuration_that_contradicts_the_recipe() -> None:
+    said = (
+        "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
+        "- ds gradient_accumulation_steps=4 vs hf gradient_accumulation_steps=1\n- ds a=1 vs hf a=2\nThe easiest ..."
+    )
+    named = r"\(hf\): ds gradient_accumulation_steps=4 vs hf gradient_accumulation_steps=1; ds a=1 vs hf a=2\. Write"
+    with pytest.raises(RunError, match=named), engines.naming_contradictions():
+        raise ValueError(said)
+    with pytest.raises(ValueError, match="^other"), engines.naming_contradictions():
+        raise ValueError("other")
+
+
 def test_deepspeeds_own_configuration_says_the_stage(tmp_path: Path) -> None:
     file = tmp_path / "zero.json"
     file.write_text('{"zero_optimization": {"stage": 3}}')
@@ -163,6 +186,18 @@ def test_deepspeed_on_cpus_without_a_compiler() -> None:
     assert engine_arguments("zero3", on_cpu=False, environment={**ZERO_3, "CXX": "no-such-compiler"}) == {}
 
 
+def test_a_lock_that_a_killed_process_left_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    for name in ("left", "held"):
+        (tmp_path / "py" / f"deepspeed_{name}").mkdir(parents=True)
+    left, held = FileBaton(tmp_path / "py/deepspeed_left/lock"), FileBaton(tmp_path / "py/deepspeed_held/lock")
+    assert left.try_acquire() and held.try_acquire()
+    os.close(left.fd)  # as the end of its process does
+    engines._drop_stale_locks()
+    assert [path.parent.name for path in tmp_path.rglob("lock")] == ["deepspeed_held"]
+    held.release()
+
+
 def test_a_lost_process_is_named() -> None:
     named = r"has died, or has not answered for training\.ddp_timeout \(90 seconds\)"
     with pytest.raises(RunError, match=named), naming_lost_processes(90):
@@ -184,6 +219,16 @@ def test_the_timeout_holds_on_cpus_too(monkeypatch: pytest.MonkeyPatch, tmp_path
         with pytest.raises(Joined) as joined:
             engines.arguments("ddp", {"output_dir": str(tmp_path), "use_cpu": True, **given})
         assert joined.value.args == ("gloo", timedelta(seconds=seconds))
+
+
+def test_machines_that_do_not_reach_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(backend: str, timeout: timedelta) -> None:
+        raise dist.DistBackendError("Gloo connectFullMesh failed with timed out connecting\nmore")
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(engines.dist, "init_process_group", fail)
+    with pytest.raises(RunError, match=r"did not find each other \(Gloo .* connecting\)\. .* GLOO_SOCKET_IFNAME=eth0"):
+        engines.arguments("ddp", {"output_dir": str(tmp_path), "use_cpu": True})
 
 
 def test_an_accelerate_configuration_without_processes(tmp_path: Path) -> None:
