@@ -62,7 +62,7 @@ def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, Load], processe
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     parts = {
-        "weights": _weights(recipe, model),
+        "weights": weights(recipe, model),
         "gradients": float(sum(parameter.numel() for parameter in trained) * FP32),
         "optimiser": _optimiser(recipe, trained),
         "activations": _activations(recipe, model, loads),
@@ -76,6 +76,23 @@ def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, Load], processe
     for name in SHARDED.get(recipe.distributed.strategy, ()):
         parts[name] /= processes
     return parts
+
+
+def weights(recipe: Recipe, model: SmartModel) -> float:
+    """Bytes of all weights, as every process loads them: whole, also under an engine that shards them later."""
+    wide = 2 if recipe.model.dtype == "bfloat16" else FP32
+    special: dict[int, float] = {}  # by id: bytes of a number of those weights that quantisation changes
+    if recipe.model.quantization is not None:
+        family, small = model.family, QUANTIZED_BYTES[recipe.model.quantization]
+        for name, module in model.backbone.named_modules():
+            if is_upcast(name, module, family, recipe.model.quantization_upcast):
+                special |= {id(parameter): FP32 for parameter in module.parameters(recurse=False)}
+            if isinstance(module, nn.Linear) and not module.weight.requires_grad and not family.is_vision(name):
+                special[id(module.weight)] = small
+    return sum(
+        parameter.numel() * special.get(id(parameter), FP32 if parameter.requires_grad else wide)
+        for parameter in model.parameters()
+    )
 
 
 def together(recipe: Recipe, loads: dict[str, Load]) -> dict[str, int]:
@@ -94,22 +111,6 @@ def number_bytes(recipe: Recipe) -> int:
         return FP32
     half = bool(training.get("bf16") or training.get("fp16")) or recipe.model.dtype == "bfloat16"
     return 2 if half else FP32
-
-
-def _weights(recipe: Recipe, model: SmartModel) -> float:
-    wide = 2 if recipe.model.dtype == "bfloat16" else FP32
-    special: dict[int, float] = {}  # by id: bytes of a number of those weights that quantisation changes
-    if recipe.model.quantization is not None:
-        family, small = model.family, QUANTIZED_BYTES[recipe.model.quantization]
-        for name, module in model.backbone.named_modules():
-            if is_upcast(name, module, family, recipe.model.quantization_upcast):
-                special |= {id(parameter): FP32 for parameter in module.parameters(recurse=False)}
-            if isinstance(module, nn.Linear) and not module.weight.requires_grad and not family.is_vision(name):
-                special[id(module.weight)] = small
-    return sum(
-        parameter.numel() * special.get(id(parameter), FP32 if parameter.requires_grad else wide)
-        for parameter in model.parameters()
-    )
 
 
 def _optimiser(recipe: Recipe, trained: list[nn.Parameter]) -> float:

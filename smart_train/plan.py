@@ -185,9 +185,16 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
     plan.quantities["tokens per input"] = ", ".join(
         f"{side} {load.tokens:.0f} ({load.kept:.0f} kept)" for side, load in loads.items()
     )
-    parts = memory.estimate(recipe, model, loads, processes(recipe))
+    count = processes(recipe)
+    parts = memory.estimate(recipe, model, loads, count)
+    whole, step = memory.weights(recipe, model), sum(parts.values())
     detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
-    plan.quantities["memory per process"] = f"roughly {_size(sum(parts.values()))} ({detail})"
+    plan.quantities["memory per process"] = f"roughly {_size(step)} ({detail})" + (
+        f"; before it shards them, the weights whole: {_size(whole)}" if whole > step else ""
+    )
+    here = count // nodes(os.environ)
+    if here > 1 and (recipe.training.get("use_cpu") or not torch.cuda.is_available()):
+        plan.quantities["main memory"] = f"roughly {_size(here * max(whole, step))} for the {here} processes here"
 
 
 def _size(value: float) -> str:

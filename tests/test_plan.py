@@ -97,6 +97,15 @@ def test_tokens_are_counted_on_real_rows_and_memory_is_called_rough(tiny_data: P
         assert part in plan.quantities["memory per process"]
 
 
+def test_weights_that_are_sharded_are_whole_at_first(tiny_data: Path, tmp_path: Path) -> None:
+    changes = {"model": {"from_config": {"overrides": {"text_config": {"vocab_size": 300_000}}}}}
+    spread = {"strategy": "zero3", "num_processes": 100}
+    recipe = tiny_recipe(tiny_data, tmp_path, **merge(MODES["lora"], {**changes, "distributed": spread}))
+    plan = derive(recipe)
+    assert "; before it shards them, the weights whole: 37." in plan.quantities["memory per process"]
+    assert plan.quantities["main memory"] == "roughly 3.6 GiB for the 100 processes here"
+
+
 def test_more_of_everything_is_more_memory(tiny_data: Path, tmp_path: Path) -> None:
     def bytes_of(**changes: Any) -> float:
         text = derive(tiny_recipe(tiny_data, tmp_path, **changes)).quantities["memory per process"]

@@ -55,8 +55,7 @@ def loading_arguments(quantization: str | None, family: Family, config: Any, dev
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
             llm_int8_skip_modules=list(family.vision_modules),
-        ),
-        "device_map": {"": device},
+        )
     }
 
 

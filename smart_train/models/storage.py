@@ -108,7 +108,8 @@ def load_model(
         prompts=told.replaced_by(prompts),
     )
     reader.featurize([ModelInput()], "query")  # what is wrong with its files is said before minutes of loading weights
-    options = loading_arguments(quantization, reader, config, device)
+    # Straight to its device: converted on the way, the weights would lie in main memory once for every process.
+    options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
     if attn_implementation:
         options["attn_implementation"] = attn_implementation
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options)
