@@ -4,18 +4,17 @@ cached. Weights after steps of plain gradient descent are compared: engines hide
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 
 from smart_train.data import PairCollator
 from smart_train.training import GradientCaching, SmartTrainer, engines
 from smart_train.training.grad_cache import average_gradients
+from tests.ranks import free_port, start_ranks
 from tests.runs import skip_without_engine
 from tests.training.batches import TWO_PLAIN_STEPS, example, tiny, training_module
 
@@ -76,22 +75,57 @@ def trained(
     return weights, trainer.state.log_history[0]["candidates"]
 
 
+def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: bool = False) -> dict[str, Tensor]:
+    """The trained parameters after three steps of Adam, whose state is what an engine shards; `resume` takes the last
+    of them from the checkpoint that lies in `run`."""
+    torch.manual_seed(0)
+    module = training_module(tiny("lora"), "joint", learn_temperature=True)
+    changes = {
+        "output_dir": str(run),
+        "per_device_train_batch_size": ROWS_PER_STEP // ranks,
+        "max_steps": 3,
+        "optim": "adamw_torch",
+        "adam_epsilon": 1e-3,  # a gradient of nearly nothing would move a weight by rounding alone
+        "learning_rate": 0.01,
+        "save_strategy": "steps",
+        "save_steps": 2,
+    }
+    arguments = engines.arguments(strategy, {**TWO_PLAIN_STEPS, **changes})
+    rows = [example(index) for index in range(3 * ROWS_PER_STEP)]
+    trainer = SmartTrainer(module, arguments, examples=rows, collator=PairCollator(module.model.family))
+    trainer.train(str(run / "checkpoint-2") if resume else None)
+    assert trainer.state.global_step == 3
+    open_to_training = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    with trainer.whole():
+        return {name: p.detach().clone() for name, p in module.named_parameters() if name in open_to_training}
+
+
 def one_rank(rank: int, folder: Path, port: int, strategy: str) -> None:
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE="2",
-        MASTER_ADDR="127.0.0.1",
-        MASTER_PORT=str(port),
-        ACCELERATE_USE_CPU="true",
-    )
-    torch.set_num_threads(1)
-    partition_everything()
+    join(rank, 2, port)
     results = {case: trained(folder / "run", case, ranks=2, strategy=strategy) for case in CASES}
     results["one sided"] = one_sided(rank)
+    results["unbroken"] = three_steps(folder / "adam", 2, strategy)
+    results["resumed"] = three_steps(folder / "adam", 2, strategy, resume=True)
     torch.save(results, folder / f"rank{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
+
+
+def one_of_four(rank: int, folder: Path, port: int, strategy: str) -> None:
+    join(rank, 4, port)
+    results = {"resumed": three_steps(folder / "adam", 4, strategy, resume=True)}
+    torch.save(results, folder / f"rank{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def join(rank: int, ranks: int, port: int) -> None:
+    """What a launcher says to its processes."""
+    own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in own.items()})
+    os.environ.update(MASTER_ADDR="127.0.0.1", ACCELERATE_USE_CPU="true")
+    torch.set_num_threads(1)
+    partition_everything()
 
 
 def partition_everything() -> None:
@@ -119,34 +153,39 @@ def one_sided(rank: int) -> dict[str, Tensor | None]:
     return {"both": both.grad, "mine": mine.grad, "nobodys": nobodys.grad, "half": half.grad}
 
 
-def two_ranks(folder: Path, strategy: str) -> list[dict]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(one_rank, args=(folder, port, strategy), nprocs=2)
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
-
-
 @pytest.mark.dist
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "zero1", "zero2", "zero3", "fsdp2"])
 def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str) -> None:
     """One launch for all cases of an engine."""
     skip_without_engine(strategy)
-    found = two_ranks(tmp_path, strategy)
+    start_ranks(one_rank, tmp_path, free_port(), strategy)
+    found = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
+    # Where weights are sharded, the main rank alone gets them whole.
+    whole = found[:1] if strategy in ("zero3", "fsdp2") else found
     for case in CASES:
         expected, _ = trained(tmp_path, case, ranks=1, caching=False)
         assert any("log_scales" in name for name in expected)
-        # Where weights are sharded, the main rank alone gets them whole.
-        for rank in (0,) if strategy in ("zero3", "fsdp2") else (0, 1):
-            weights, candidates = found[rank][case]
+        for results in whole:
+            weights, candidates = results[case]
             assert case.startswith("taught") or candidates == ROWS_PER_STEP, case
-            assert weights.keys() == expected.keys()
-            for name, weight in expected.items():
-                torch.testing.assert_close(
-                    weights[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
-                )
+            assert_same_weights(weights, expected, case)
     gradients_are_averaged_wherever_a_rank_has_one([results["one sided"] for results in found])
+    alone = three_steps(tmp_path / "alone", 1)
+    for results in whole:
+        assert_same_weights(results["unbroken"], alone, "Adam")
+        assert_same_weights(results["resumed"], alone, "Adam, resumed")
+    if strategy in ("ddp", "fsdp2"):
+        start_ranks(one_of_four, tmp_path, free_port(), strategy, count=4)
+        assert_same_weights(torch.load(tmp_path / "rank0.pt")["resumed"], alone, "Adam, resumed by twice as many")
+
+
+def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(
+            found[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
+        )
 
 
 def gradients_are_averaged_wherever_a_rank_has_one(results: list[dict]) -> None:
