@@ -12,7 +12,6 @@ from transformers import AutoModel, TrainingArguments
 from smart_train import build_rows
 from smart_train.build_rows import evaluation_set, negatives
 from smart_train.build_rows import examples as examples
-from smart_train.build_rows import mining_rows as mining_rows
 from smart_train.build_rows import sources as sources
 from smart_train.build_rows import usable_rows as usable_rows
 from smart_train.data import GroupedBatches, PageCache, PairCollator

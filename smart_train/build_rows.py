@@ -138,37 +138,18 @@ def batches(
         raise DataError(f"data.train: {error}") from error
 
 
-def mining_rows(
-    recipe: Recipe, corpus: Path | None = None
-) -> tuple[Sequence[Example], list[tuple[str, ModelInput]], CheckReport]:
-    """The usable training rows, whatever negatives they have; (id, document) of what else may be chosen: the documents
-    that the source keeps apart from its rows, and those of `corpus`; the report.
-
-    Raises:
-        DataError: as `usable_rows`, `corpus` cannot be read, or there are several sources, which would be one corpus.
-    """
-    if len(recipe.data.training) > 1:
-        paths = [section.path for section in recipe.data.training]
-        raise DataError(
-            f"data.train: {', '.join(paths)}; mine one source at a time, as in 'data.train={{path: {paths[0]}}}'"
-        )
-    (section,) = recipe.data.training
-    try:
-        rows, report = check_examples(examples(section), on_error=recipe.data.on_error)
-    except DataError as error:
-        raise DataError(f"data.train: {error}") from error
-    return rows, _more_documents(section, str(corpus) if corpus else None), report
-
-
 def evaluation_set(recipe: Recipe, name: str, held_out: Sequence[Example]) -> EvaluationSet:
     """The queries of `held_out`, the rows of `data.{name}`, against their pages, all documents that the source keeps
     apart, and those of `data.{name}.corpus`."""
     section = recipe.data.held_out[name]
-    return EvaluationSet.from_examples(held_out, _more_documents(section, section.corpus), name=f"data.{name}")
+    return EvaluationSet.from_examples(held_out, more_documents(section, section.corpus), name=f"data.{name}")
 
 
-def _more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:
-    """Id and document of all that the source keeps apart from its rows, and of those of `corpus`."""
+def more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:
+    """Id and document of all that the source keeps apart from its rows, and of those of `corpus`.
+
+    Raises: DataError, where one of them cannot be read.
+    """
     found = load_own_documents(source(section))
     if corpus is not None:
         split = None if Path(corpus).is_file() else section.split

@@ -13,16 +13,20 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from smart_train import build
+from smart_train import SmartModel, build
 from smart_train.cli.launch import plan_launch
+from smart_train.data import SourceConfig, load_examples
+from smart_train.data.keys import default_id
 from smart_train.errors import DataError, RecipeError
+from smart_train.mining import mining_sources
 from smart_train.plan import derive
 from smart_train.recipe import load_recipe, parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run import train
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
-from tests.runs import TINY, logged, recipe_values
+from tests.command import call
+from tests.runs import OVERRIDES, TINY, logged, recipe_values
 
 ROOT = Path(__file__).parents[1]
 MINIMAL = {"model": {"name_or_path": "any"}}
@@ -153,13 +157,36 @@ def test_every_source_that_cannot_be_used_is_named(tiny_data: Path, tmp_path: Pa
     assert "data.train.1: 1 of 1 rows cannot be used" in message and "row 0: the query is empty" in message
 
 
-def test_mining_takes_one_source_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
+def test_each_source_is_mined_by_itself_and_the_recipe_that_is_written_trains(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    recipe = mixed(tiny_data, tmp_path, "mine")
+    model = tmp_path / "model"
+    SmartModel.from_config(TINY, init_std=0.05, overrides=OVERRIDES).save_pretrained(model)
+    mined = tmp_path / "mined"
+    options = ("--model", model, "--output", mined, "--negatives", 2, "--margin", 0, "--shard-size", 6)
+    assert call(monkeypatch, "mine", recipe, "training.max_steps=2", *options) == 0
+    for name, source, instruction in (("0-first", first, "first."), ("1-second", second, "second.")):
+        read = load_examples(SourceConfig(source, image_root=tiny_data))
+        own = {default_id(document) for example in read for document in example.documents}
+        rows = list(load_examples(SourceConfig(mined / name)))
+        contents = {default_id(document) for example in rows for document in example.documents[1:]}
+        assert contents <= own, "negatives come from the source's own pages"
+        assert {(len(row.documents), row.query.instruction) for row in rows} == {(3, instruction)}
+
+    written = load_recipe(mined / "recipe.yaml")
+    assert (written.model.name_or_path, written.model.from_config) == (str(model), None)
+    assert [section.negatives_per_query for section in written.data.training] == [2, 2]
+    assert written.training["output_dir"] == f"{tmp_path / 'mine'}-mined" and written.training["max_steps"] == 2
+    assert set(logged(train(written), "candidates").values()) == {12}, "4 positives and 8 negatives"
+
+
+def test_sources_that_cannot_be_mined_are_named(tiny_data: Path, tmp_path: Path) -> None:
     recipe = load_recipe(mixed(tiny_data, tmp_path, "mine"))
-    with pytest.raises(DataError, match="first.jsonl, .*second.jsonl; mine one source at a time, as in 'data.train="):
-        build.mining_rows(recipe)
-    one = load_recipe(tmp_path / "mine.yaml", [f"data.train={{path: {tiny_data}/train.jsonl}}"])
-    rows, extra, report = build.mining_rows(one)
-    assert len(rows) == report.kept == 24 and extra == []
+    (tmp_path / "first.jsonl").unlink()
+    with pytest.raises(DataError, match=r"data.train.0: .*first.jsonl: no such file"):
+        mining_sources(recipe, tmp_path)
 
 
 @pytest.mark.parametrize(

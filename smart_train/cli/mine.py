@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,11 @@ from smart_train.cli.arguments import BatchSize, Overrides, RecipePath
 from smart_train.cli.output import plain_console
 
 if TYPE_CHECKING:
-    from smart_train.retrieval import MiningSummary
+    from smart_train.recipe import Recipe
+    from smart_train.recipe.sections import TrainSourceSection
+    from smart_train.retrieval import MiningConfig, MiningSummary
+
+    Mined = dict[Path, tuple[TrainSourceSection, MiningSummary]]
 
 
 Output = Annotated[Path, typer.Option(help="The folder to write; a call that was cut off goes on there.")]
@@ -70,11 +75,14 @@ def mine(
     workers: Workers = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set."""
-    from smart_train import build
-    from smart_train.prepare import prepare_data
+    """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set.
+
+    Each of several sources is searched by itself. Several processes (accelerate launch -m smart_train mine ...) share
+    the work.
+    """
+    from smart_train.cli.processes import joined_processes
     from smart_train.recipe import load_recipe
-    from smart_train.retrieval import MiningConfig, mine_negatives
+    from smart_train.retrieval import MiningConfig
 
     config = MiningConfig(
         score=score,
@@ -88,43 +96,72 @@ def mine(
         candidates=candidates,
         when_short=when_short,
     )
-    console = plain_console()
     meant = load_recipe(recipe, overrides or ())
-    prepare_data(meant.data.prepare, console)
-    rows, extra, report = build.mining_rows(meant, corpus)
-    console.print(f"data.train: {report.summary()}")
-    summary = mine_negatives(
-        build.mining_model(meant, model),
-        rows,
-        output,
-        config,
-        extra=extra,
-        shard_size=shard_size,
-        store=store,
-        batch_size=batch_size,
-        num_workers=workers,
-        overwrite=overwrite,
+    options = {
+        "shard_size": shard_size,
+        "store": store,
+        "batch_size": batch_size,
+        "num_workers": workers,
+        "overwrite": overwrite,
+    }
+    with joined_processes():
+        mined = _mine(meant, model, output, corpus, config, options)
+        _finish(mined, recipe, meant, output, model, overrides or ())
+
+
+def _mine(
+    recipe: Recipe, model: str | None, output: Path, corpus: Path | None, config: MiningConfig, options: dict[str, Any]
+) -> Mined:
+    """Mines every source of `recipe`; on every process."""
+    from smart_train import build
+    from smart_train.mining import mining_sources
+    from smart_train.prepare import prepare_data
+    from smart_train.retrieval import mine_negatives
+    from smart_train.run import on_main
+
+    on_main(lambda: prepare_data(recipe.data.prepare, plain_console()))
+    sources = on_main(lambda: mining_sources(recipe, output, corpus))
+    _say(*(f"{source.name}: {source.report.summary()}" for source in sources))
+    loaded = build.mining_model(recipe, model)
+    mined = {}
+    for source in sources:
+        summary = mine_negatives(loaded, source.rows, source.folder, config, extra=source.extra, **options)
+        mined[source.folder] = (source.section, summary)
+        _say(*_described(summary, source.folder, config.negatives))
+    return mined
+
+
+def _finish(
+    mined: Mined, recipe: Path, meant: Recipe, output: Path, model: str | None, overrides: Sequence[str]
+) -> None:
+    from smart_train.mining import write_recipe
+    from smart_train.run import on_main
+
+    output_dir = str(meant.training["output_dir"])
+    written = on_main(
+        lambda: write_recipe(recipe, output, mined, model=model, output_dir=output_dir, overrides=overrides)
     )
-    _show(summary, output, negatives)
+    _say(f"Train with them: smart-train train {written}")
 
 
-def _show(summary: MiningSummary, output: Path, wanted: int) -> None:
-    from rich.table import Table
-
-    table = Table("negatives", "rows", box=None)
-    for count, rows in summary.negatives.items():
-        table.add_row(str(count), str(rows))
-    for rule, count in summary.discarded.items():
-        table.add_row(f"candidates {rule}", str(count))
-    console = plain_console()
-    console.print(
+def _described(summary: MiningSummary, folder: Path, wanted: int) -> Iterator[str]:
+    yield (
         f"{summary.rows} rows, {summary.queries} queries, {summary.documents} documents; the positive ranks first for "
         f"{summary.positive_first:.1%}"
     )
-    console.print(table)
+    for count, rows in summary.negatives.items():
+        yield f"  rows with {count} negatives: {rows}"
+    for rule, count in summary.discarded.items():
+        yield f"  candidates {rule}: {count}"
     negative = "none" if summary.negative_score is None else f"{summary.negative_score:.4f}"
-    console.print(f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}")
-    console.print(
-        f"{output}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives). "
-        f"Train with data.train.path={output} data.negatives_per_query={wanted}"
-    )
+    yield f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}"
+    yield f"{folder}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives)"
+
+
+def _say(*lines: str) -> None:
+    """Prints on the main process."""
+    from smart_train.distributed import is_main
+
+    if is_main():
+        for line in lines:
+            plain_console().print(line)

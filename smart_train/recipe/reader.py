@@ -70,14 +70,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             a malformed override.
     """
     values = _with_parents(path, [])
-    problems = []
-    for override in overrides:
-        try:
-            _apply(values, override)
-        except RecipeError as error:
-            problems.append(str(error))
-    if problems:
-        raise RecipeError("\n".join(problems))
+    _apply_all(values, overrides)
+    return values
+
+
+def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """The mapping that `key.sub=value` arguments describe by themselves. Raises RecipeError for malformed ones."""
+    values: dict[str, Any] = {}
+    _apply_all(values, overrides)
     return values
 
 
@@ -143,6 +143,17 @@ def _describe(error: yaml.YAMLError) -> str:
     if "'\\t'" in problem:
         problem = "a tab; indent with spaces"
     return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"
+
+
+def _apply_all(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    problems = []
+    for override in overrides:
+        try:
+            _apply(values, override)
+        except RecipeError as error:
+            problems.append(str(error))
+    if problems:
+        raise RecipeError("\n".join(problems))
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

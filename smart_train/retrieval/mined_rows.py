@@ -1,6 +1,7 @@
-"""Rows with mined negatives as a data set that training reads: `train.jsonl`, and the images it names beside it.
+"""Rows with mined negatives as a data set that training reads: `train.jsonl`, and the images and videos it names beside
+it.
 
-Images are hard links where the file system allows it, copies elsewhere: the folder can be moved, and the pages it came
+Files are hard links where the file system allows it, copies elsewhere: the folder can be moved, and the pages it came
 from may go.
 """
 
@@ -10,7 +11,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image, image_key, read_encoded
 from smart_train.types import Example, ModelInput
+from smart_train.video import video_key
 from smart_train.writing import replace_whole
 
 ROWS_FILE = "train.jsonl"
-IMAGES_FOLDER = "images"
+IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"
 
 
 class RowWriter:
@@ -32,17 +34,17 @@ class RowWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._named: dict[str, str] = {}  # path of an image -> its name here, so that a page of many rows is read once
+        self._named: dict[str, str] = {}  # path of a file -> its name here, so that a page of many rows is read once
         self._written_names: set[str] = set()
         self._references = References(folder, DPI)
 
     def write(self, rows: Iterable[tuple[Example, Sequence[ModelInput], Sequence[float]]]) -> Path:
         """(row, its mined negatives, scores of the positive and of each negative) -> `train.jsonl`, whole or not at
-        all; then images that no row names any more are deleted. Explicit negatives that a row had before are left out:
-        they were candidates like all others.
+        all; then images and videos that no row names any more are deleted. Explicit negatives that a row had before are
+        left out: they were candidates like all others.
 
         Raises:
-            DataError: an image can no longer be read, or an input holds a video.
+            DataError: an image or a video can no longer be read.
         """
 
         def lines(path: Path) -> None:
@@ -51,9 +53,10 @@ class RowWriter:
                     file.write(json.dumps(self._row(example, negatives, scores), ensure_ascii=False) + "\n")
 
         path = replace_whole(self.folder / ROWS_FILE, lines)
-        for image in (self.folder / IMAGES_FOLDER).glob("*"):
-            if image.name not in self._written_names:
-                image.unlink()
+        for kind in (IMAGES_FOLDER, VIDEOS_FOLDER):
+            for file in (self.folder / kind).glob("*"):
+                if f"{kind}/{file.name}" not in self._written_names:
+                    file.unlink()
         return path
 
     def _row(self, example: Example, negatives: Sequence[ModelInput], scores: Sequence[float]) -> dict[str, Any]:
@@ -72,44 +75,65 @@ class RowWriter:
 
     def _written(self, item: ModelInput) -> str | dict[str, Any]:
         """As short as it can be read back: a text, an image's name, or a mapping of parts."""
-        if item.video is not None:
-            raise DataError("mining: a row holds a video, which cannot be written back as a row")
         images = [self._image(image) for image in item.images]
-        if item.instruction is None and item.text is not None and not images and self._reads_as_text(item.text):
+        alone = item.instruction is None and item.video is None
+        if alone and item.text is not None and not images and self._reads_as_text(item.text):
             return item.text
-        if item.instruction is None and item.text is None and len(images) == 1:
+        if alone and item.text is None and len(images) == 1:
             return images[0]
-        parts = {"text": item.text, "images": images or None, "instruction": item.instruction}
+        video = None if item.video is None else self._video(item.video)
+        parts = {"text": item.text, "images": images or None, "video": video, "instruction": item.instruction}
         return {name: value for name, value in parts.items() if value is not None}
 
     def _reads_as_text(self, text: str) -> bool:
-        """Whether a row that holds `text` as a document means these words, and not an image of that name."""
+        """Whether a row that holds `text` as a document means these words, and not an image or video of that name."""
         try:
-            return self._references.locate(text, ROWS_FILE, is_image=False) is None
+            image = self._references.locate(text, ROWS_FILE, is_image=False)
+            return image is None and self._references.locate_video(text, ROWS_FILE, is_video=False) is None
         except DataError:
             return False
+
+    def _video(self, reference: Any) -> str | list[str]:
+        """The name of a video file here, or those of its frames."""
+        if isinstance(reference, (list, tuple)):
+            return [self._image(frame) for frame in reference]
+        if isinstance(reference, str) and reference.startswith(URL_SCHEMES):
+            return reference
+        path = Path(reference)
+        return self._linked(path, lambda: f"{VIDEOS_FOLDER}/{_hexadecimal(video_key(path))}{path.suffix.lower()}")
 
     def _image(self, reference: Any) -> str:
         if isinstance(reference, str) and reference.startswith(URL_SCHEMES):
             return reference
-        is_file = isinstance(reference, os.PathLike) or (isinstance(reference, str) and reference[:5] != "data:")
-        known = self._named.get(str(reference)) if is_file else None
-        if known is not None:
-            return known
-        encoded = b"" if is_file or isinstance(reference, Image.Image) else read_encoded(reference)
-        name = f"{IMAGES_FOLDER}/{image_key(reference) % 2**64:016x}{_suffix(reference, encoded)}"
-        self._written_names.add(Path(name).name)
-        path = self.folder / name
-        if not path.is_file():
-            if is_file:
-                replace_whole(path, lambda temporary: _link(Path(reference), temporary))
-            elif isinstance(reference, Image.Image):
-                replace_whole(path, lambda temporary: reference.save(temporary, format="PNG"))
-            else:
-                replace_whole(path, lambda temporary: temporary.write_bytes(encoded))
-        if is_file:
-            self._named[str(reference)] = name
+        if isinstance(reference, os.PathLike) or (isinstance(reference, str) and reference[:5] != "data:"):
+            path = Path(reference)
+            return self._linked(path, lambda: f"{_image_name(path)}{_suffix(path, b'')}")
+        encoded = b"" if isinstance(reference, Image.Image) else read_encoded(reference)
+        name = f"{_image_name(reference)}{_suffix(reference, encoded)}"
+        if isinstance(reference, Image.Image):
+            return self._placed(name, lambda temporary: reference.save(temporary, format="PNG"))
+        return self._placed(name, lambda temporary: temporary.write_bytes(encoded))
+
+    def _linked(self, path: Path, name: Callable[[], str]) -> str:
+        """The name here of a file, which is looked at once."""
+        known = self._named.get(str(path))
+        if known is None:
+            known = self._named[str(path)] = self._placed(name(), lambda temporary: _link(path, temporary))
+        return known
+
+    def _placed(self, name: str, write: Callable[[Path], Any]) -> str:
+        self._written_names.add(name)
+        if not (self.folder / name).is_file():
+            replace_whole(self.folder / name, write)
         return name
+
+
+def _image_name(reference: Any) -> str:
+    return f"{IMAGES_FOLDER}/{_hexadecimal(image_key(reference))}"
+
+
+def _hexadecimal(key: int) -> str:
+    return f"{key % 2**64:016x}"
 
 
 def _suffix(reference: Any, encoded: bytes) -> str:

@@ -28,6 +28,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from smart_train.distributed import barrier, gather_objects, is_main, rank, world_size
 from smart_train.errors import DataError
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
@@ -129,6 +132,12 @@ class MiningSummary:
     positive_score: float
     negative_score: float | None
 
+    @property
+    def negatives_in_every_row(self) -> int:
+        """How many negatives each row that was written has at least."""
+        every = self.rows_written == self.rows
+        return min(self.negatives) if every else max(self.negatives)
+
 
 def mine_negatives(
     model: Any,
@@ -144,7 +153,8 @@ def mine_negatives(
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
 ) -> MiningSummary:
-    """Writes `examples` with mined negatives into `folder`. Killed at any moment and called again, it goes on.
+    """Writes `examples` with mined negatives into `folder`. Killed at any moment and called again, it goes on. Where a
+    process group is running, all of its processes must call it: they share the work, and the first one writes.
 
     The corpus is every document of every row and `extra`, (id, document) pairs that answer no query. What was encoded
     serves later calls with another `config` too.
@@ -175,18 +185,39 @@ def mine_negatives(
     show = show_progress_bar
     queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
     documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
+    rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
+    return _write(examples, corpus, rankings, config, folder)
+
+
+def _search(
+    queries: EmbeddingShards,
+    documents: EmbeddingShards,
+    corpus: RowCorpus,
+    config: MiningConfig,
+    scoring: ScoringConfig,
+    work: Path,
+    device: Any,
+    show_progress_bar: bool | None,
+) -> list[Ranking]:
+    """The ranking of every query, on every process; each ranks its share."""
+    own = list(range(rank(), corpus.query_count, world_size()))
     most = max(map(len, corpus.positives))  # so many of a query's best documents may be known positives
-    search = CorpusSearch(
-        queries.load_all(),
-        documents,
-        corpus.positives,
-        config.scoring(model.scoring),
-        depth=config.last_rank + most,
-        candidates=None if config.candidates is None else config.candidates + most,
-        folder=work,
-        device=model.device,
-    )
-    return _write(examples, corpus, search.run(show_progress_bar=show), config, folder)
+    found: list[Ranking] = []
+    if own:
+        search = CorpusSearch(
+            queries.load_all()[torch.tensor(own)],
+            documents,
+            [corpus.positives[query] for query in own],
+            scoring,
+            depth=config.last_rank + most,
+            candidates=None if config.candidates is None else config.candidates + most,
+            file=work
+            / (f"search-{rank()}-of-{world_size()}.safetensors" if world_size() > 1 else "search.safetensors"),
+            device=device,
+        )
+        found = search.run(show_progress_bar=show_progress_bar)
+    shares = gather_objects(found)
+    return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)]
 
 
 @dataclass(frozen=True)
@@ -217,8 +248,8 @@ def select_negatives(
         if place not in positives
     ]
     passed, discarded = [], Counter(dict.fromkeys(RULES, 0))
-    for rank, (place, score) in enumerate(others[: config.last_rank], 1):
-        if rank < config.first_rank:
+    for standing, (place, score) in enumerate(others[: config.last_rank], 1):
+        if standing < config.first_rank:
             discarded["before the window"] += 1
         elif score > maximum:
             discarded["above the maximum"] += 1
@@ -259,8 +290,10 @@ def _write(
             chosen = selections[row]
             yield examples[row], corpus.documents(chosen.places), [own[row], *chosen.scores]
 
-    RowWriter(folder).write(rows())
-    write_json(folder / SUMMARY_FILE, {"config": asdict(config), **asdict(summary)})
+    if is_main():
+        RowWriter(folder).write(rows())
+        write_json(folder / SUMMARY_FILE, {"config": asdict(config), **asdict(summary)})
+    barrier()
     return summary
 
 
@@ -313,16 +346,16 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
         DataError: it was begun with something else, which is named, and `overwrite` is not given.
     """
     path = work / WORK_FILE
-    if path.is_file():
-        begun = json.loads(path.read_text(encoding="utf-8"))
-        differing = [name for name in identity if begun.get(name) != identity[name]]
-        if not differing:
-            return
-        if not overwrite:
-            raise DataError(
-                f"{work}: was encoded with other {', '.join(differing)}; choose another output folder, or discard it "
-                "with overwrite"
-            )
-    if work.exists():
-        shutil.rmtree(work)
-    write_json(path, identity)
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    differing = [name for name in identity if begun is not None and begun.get(name) != identity[name]]
+    barrier()  # all have looked before one writes
+    if differing and not overwrite:
+        raise DataError(
+            f"{work}: was encoded with other {', '.join(differing)}; choose another output folder, or discard it with "
+            "overwrite"
+        )
+    if is_main() and (differing or begun is None):
+        if work.exists():
+            shutil.rmtree(work)
+        write_json(path, identity)
+    barrier()

@@ -27,8 +27,6 @@ from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
 from smart_train.types import Embeddings
 from smart_train.writing import replace_whole
 
-PROGRESS_FILE = "search.safetensors"
-
 
 class Ranking(NamedTuple):
     """One query's documents: int64 places [k] and their fp32 scores [k], best first, equals by place; and the score of
@@ -59,7 +57,7 @@ class CorpusSearch:
         scoring: weights of the two scores.
         depth: documents kept per query.
         candidates: None is exact; otherwise how many documents of each query its pooled scores let through.
-        folder: where progress is kept.
+        file: where progress is kept.
         device: where scores are computed.
     """
 
@@ -72,13 +70,13 @@ class CorpusSearch:
         *,
         depth: int,
         candidates: int | None,
-        folder: Path,
+        file: Path,
         device: str | torch.device = "cpu",
     ) -> None:
         self.queries = queries.to(device)
         self.documents, self.positives, self.scoring = documents, positives, scoring
         self.depth, self.candidates, self.device = depth, candidates, device
-        self.path = folder / PROGRESS_FILE
+        self.path = file
         # Progress made with another answer to any of these is worth nothing here; a greater depth serves a smaller one.
         answers = [scoring.to_dict(), candidates, [sorted(places) for places in positives]]
         self.key = hashlib.blake2b(json.dumps(answers, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
+from smart_train.distributed import barrier, rank, world_size
 from smart_train.errors import DataError
 from smart_train.scoring.compress import FLOAT_DTYPES
 from smart_train.types import Embeddings
@@ -50,7 +51,8 @@ class EmbeddingShards:
         return self.folder / f"{self.name}-{shard:05d}.safetensors"
 
     def encode(self, encode: Callable[[Sequence[int]], Embeddings], *, show_progress_bar: bool | None = None) -> int:
-        """Writes every shard that is not there yet; returns how many items were encoded.
+        """Writes every shard that is not there yet; returns how many items this process encoded. Several processes
+        share the missing shards, and come back when all are there.
 
         Args:
             encode: the items at some places, encoded.
@@ -59,16 +61,18 @@ class EmbeddingShards:
             DataError: the disk cannot hold all shards, judged by the first one.
         """
         missing = [shard for shard in range(len(self)) if not self.path(shard).is_file()]
+        barrier()  # all have looked before one writes
+        own, others = missing[rank() :: world_size()], len(missing) - world_size()
         disable = None if show_progress_bar is None else not show_progress_bar
         encoded = 0
-        with tqdm(total=self.count, desc=f"Encoding {self.name}", leave=False, disable=disable) as bar:
-            bar.update(self.count - sum(len(self.places(shard)) for shard in missing))
-            for shard in missing:
+        with tqdm(total=len(own), desc=f"Encoding {self.name}", unit="shard", leave=False, disable=disable) as bar:
+            for shard in own:
                 self._stored(encode(self.places(shard))).save(self.path(shard))
                 encoded += len(self.places(shard))
-                bar.update(len(self.places(shard)))
-                if shard == missing[0]:
-                    self._check_space(missing[1:])
+                bar.update()
+                if shard == own[0]:
+                    self._check_space(shard, others)
+        barrier()
         return encoded
 
     def load(self, shard: int, device: str | torch.device = "cpu") -> Embeddings:
@@ -98,15 +102,14 @@ class EmbeddingShards:
         none = embeddings.packed[:0].float()
         return Embeddings(embeddings.pooled, none, torch.zeros_like(embeddings.offsets))
 
-    def _check_space(self, missing: Sequence[int]) -> None:
-        if not missing:
-            return
-        written = next(path for path in map(self.path, range(len(self))) if path.is_file()).stat().st_size
+    def _check_space(self, written_shard: int, missing: int) -> None:
+        """Raises DataError where `missing` more shards like the one that was written do not fit on the disk."""
+        written = self.path(written_shard).stat().st_size
         free = shutil.disk_usage(self.folder).free
-        needed = written * len(missing)
+        needed = written * max(0, missing)
         if needed > free:
             raise DataError(
-                f"{self.folder}: the encoded {self.name} need another {needed / 2**30:.1f} GiB ({len(missing)} shards "
+                f"{self.folder}: the encoded {self.name} need another {needed / 2**30:.1f} GiB ({missing} shards "
                 f"of {written / 2**20:.0f} MiB), {free / 2**30:.1f} GiB are free; store tokens as int8, mine with the "
                 "pooled score, which keeps no tokens, or write to another disk"
             )

@@ -264,6 +264,33 @@ def test_parts_of_an_input_come_back(tmp_path: Path) -> None:
     assert Path(third.documents[0].images[0]).read_bytes() == encoded
 
 
+def test_videos_are_candidates_and_come_back(tmp_path: Path) -> None:
+    frames = []
+    for number in range(2):
+        frames.append(tmp_path / f"{number}.png")
+        Image.new("RGB", (8, 8), (90 * number, 0, 0)).save(frames[-1])
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"a film")
+    videos = (clip, [str(frame) for frame in frames], "https://host/film")
+    rows = [
+        Example(ModelInput(f"q{i}"), (ModelInput(video=video),), f"q{i}", (f"d{i}",), "made", i)
+        for i, video in enumerate(videos)
+    ]
+
+    class Watching(HashModel):
+        def _embed(self, inputs: list[ModelInput]) -> Embeddings:
+            return super()._embed([ModelInput(item.text or str(item.video)) for item in inputs])
+
+    mine_negatives(Watching(), rows, tmp_path / "mined", MiningConfig(negatives=2, last_rank=2, margin=None))
+    first, second, third = (row.documents[0].video for row in load_examples(SourceConfig(tmp_path / "mined")))
+    assert Path(first).read_bytes() == b"a film" and Path(first).suffix == ".mp4"
+    assert [Path(frame).read_bytes() for frame in second] == [frame.read_bytes() for frame in frames]
+    assert third == "https://host/film"
+    kept = MiningConfig(negatives=1, last_rank=1, margin=None)
+    mine_negatives(Watching(), [rows[1], rows[2]], tmp_path / "mined", kept, overwrite=True)
+    assert not list((tmp_path / "mined" / "videos").iterdir())
+
+
 RANKING = Ranking(torch.arange(8), torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]), {2: 0.7})
 
 

@@ -1,0 +1,29 @@
+"""The processes that a launcher started, for commands that share work without training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+_PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
+
+
+@contextmanager
+def joined_processes() -> Iterator[None]:
+    """Joins the other processes of `accelerate launch` or torchrun, each with a GPU of its own where there are any;
+    does nothing in a single process. What travels is small and on the CPU, so gloo serves on every machine."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield
+        return
+    import torch
+    from torch import distributed as dist
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,100 @@
+"""Negatives for every source of a recipe's training rows, each against its own corpus; a recipe that trains on them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smart_train import build_rows
+from smart_train.data import CheckReport, check_examples
+from smart_train.errors import DataError
+from smart_train.recipe import Recipe
+from smart_train.recipe.reader import dump_yaml, merge, read_overrides
+from smart_train.recipe.sections import TrainSourceSection
+from smart_train.retrieval import MiningSummary
+from smart_train.types import Example, ModelInput
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class MiningSource:
+    """One source of training rows, read.
+
+    Attributes:
+        name: its key in the recipe, `data.train` or `data.train.N`. folder: where what is mined for it goes.
+        rows: the usable ones. extra: (id, document) of what else may be chosen. report: on the other rows.
+    """
+
+    name: str
+    folder: Path
+    section: TrainSourceSection
+    rows: Sequence[Example]
+    extra: list[tuple[str, ModelInput]]
+    report: CheckReport
+
+
+def mining_sources(recipe: Recipe, output: Path, corpus: Path | None = None) -> list[MiningSource]:
+    """Every source of `data.train`: its usable rows, whatever negatives they have, and as further candidates the
+    documents that it keeps apart from its rows and those of `corpus`. One source goes into `output` itself, each of
+    several into a folder there.
+
+    Raises:
+        DataError: a source or `corpus` cannot be read, or rows cannot be used; what is wrong with any source is said.
+    """
+    sections, found, problems, cause = recipe.data.training, [], [], None
+    for place, section in enumerate(sections):
+        name, folder = "data.train", output
+        if len(sections) > 1:
+            name, folder = f"data.train.{place}", output / f"{place}-{_word(section)}"
+        try:
+            rows, report = check_examples(build_rows.examples(section), on_error=recipe.data.on_error)
+            extra = build_rows.more_documents(section, str(corpus) if corpus else None)
+            found.append(MiningSource(name, folder, section, rows, extra, report))
+        except DataError as error:
+            problems.append(f"{name}: {error}")
+            cause = error
+    if problems:
+        raise DataError("\n".join(problems)) from cause
+    return found
+
+
+def write_recipe(
+    recipe: Path,
+    output: Path,
+    mined: Mapping[Path, tuple[TrainSourceSection, MiningSummary]],
+    *,
+    model: str | None,
+    output_dir: str,
+    overrides: Sequence[str] = (),
+) -> Path:
+    """Writes `output/recipe.yaml`, which extends `recipe`: it trains on what was mined, from the model that mined, into
+    a run folder of its own.
+
+    Args:
+        mined: folder -> the source it was mined for, and what was found.
+        model: what searched; None: the recipe's base, where training then starts again.
+        output_dir: that of the recipe; the new one is called OUTPUT_DIR-mined.
+        overrides: of the recipe, kept but for its training rows.
+    """
+    rows = []
+    for folder, (section, summary) in mined.items():
+        used = {"path": str(folder), "negatives_per_query": summary.negatives_in_every_row}
+        rows.append(used if section.weight is None else {**used, "weight": section.weight})
+    kept = read_overrides([override for override in overrides if not override.startswith("data.train")])
+    values: dict[str, Any] = {"extends": os.path.relpath(recipe.resolve(), output.resolve())}
+    values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
+    if model is not None:
+        values = merge(values, {"model": {"name_or_path": model, "from_config": None}})
+    path = output / RECIPE_FILE
+    path.write_text(dump_yaml(values), encoding="utf-8")
+    return path
+
+
+def _word(section: TrainSourceSection) -> str:
+    """A source's path in letters that every file system takes."""
+    return re.sub(r"[^\w-]+", "-", Path(section.path).stem).strip("-") or "source"
