@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from smart_train.pairs.words import words_of
 
-UNDECIDED = "Latin script, undecided"
+UNDECIDED = "undecided in Latin script"
 # Words that are frequent in one language and are none, or rare, in the others here.
 _COMMON = {
     "English": "the of and to in is for with on what how does are which from by when can be use a",

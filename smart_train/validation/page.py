@@ -13,13 +13,15 @@ from typing import Any
 from jinja2 import Environment
 
 from smart_train.media import load_image
+from smart_train.types import ModelInput
 from smart_train.validation.reading import Part
 from smart_train.validation.report import ValidationReport
+from smart_train.video import describe_video
 from smart_train.writing import write_text
 
 PAGE_FILE = "report.html"
-_SIDE, _QUALITY = 420, 70
-_TEXT = 400  # characters of a document that is text
+_SIDE, _QUALITY = 1000, 60  # pixels of an image: print can be read when it is enlarged
+_TEXT = 400  # characters shown of a text
 
 
 def write_page(
@@ -32,7 +34,14 @@ def write_page(
     )
     drawn = {part.name: _pairs(part, samples, seed) for part in parts if part.asks and part.rows}
     findings = [
-        (finding, [(_thumbnail(one), _thumbnail(other)) for one, other in finding.pictures])
+        # the first examples say where the pictures are from
+        (
+            finding,
+            [
+                (_small(one), _small(other), where)
+                for (one, other), where in zip(finding.pictures, finding.examples, strict=False)
+            ],
+        )  # fmt: skip
         for finding in report.findings
     ]
     return write_text(folder / PAGE_FILE, template.render(report=report, findings=findings, samples=drawn))
@@ -46,17 +55,25 @@ def _pairs(part: Part, count: int, seed: int) -> list[dict[str, Any]]:
         document = example.documents[0]
         pairs.append(
             {
-                "query": example.query.text or "(an image)",
+                "query": _words(example.query),
+                "query_images": [_small(image) for image in example.query.images],
                 "where": row.where,
-                "images": [_thumbnail(image) for image in document.images],
-                "text": (document.text or "")[:_TEXT],
+                "images": [_small(image) for image in document.images],
+                "text": _words(document),
             }
         )
     return pairs
 
 
-def _thumbnail(reference: Any) -> str:
-    """A small copy of an image as a data URI."""
+def _words(item: ModelInput) -> str:
+    """What an input says beside its images."""
+    text = (item.text or "")[:_TEXT] + ("..." if len(item.text or "") > _TEXT else "")
+    video = "" if item.video is None else f"(a video: {describe_video(item.video)})"
+    return " ".join(filter(None, [text, video]))
+
+
+def _small(reference: Any) -> str:
+    """A copy of an image in a moderate size, as a data URI."""
     image = load_image(reference)
     image.thumbnail((_SIDE, _SIDE))
     encoded = io.BytesIO()

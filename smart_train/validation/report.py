@@ -134,12 +134,14 @@ def print_validation(report: ValidationReport, console: Console) -> None:
     from rich.table import Table
 
     for part, values in report.statistics.items():
-        table = Table("", "least", "median", "95 %", "most", "mean", title=part, title_justify="left", box=None)
+        table = Table(
+            "", "count", "least", "median", "95 %", "most", "mean", title=part, title_justify="left", box=None
+        )
         for name, value in values.items():
             if isinstance(value, dict) and "median" in value:
-                table.add_row(name, *(f"{value[column]:,g}" for column in (*_QUANTILES, "mean")))
+                table.add_row(name, "", *(f"{value[column]:,g}" for column in (*_QUANTILES, "mean")))
             elif not isinstance(value, dict):
-                table.add_row(name, "", f"{value:,}")
+                table.add_row(name, f"{value:,}")
         console.print(table)
         for name, value in values.items():
             if isinstance(value, dict) and "median" not in value:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from tests.command import call
 from tests.runs import recipe_values, write_rows
@@ -46,10 +47,27 @@ def test_the_page_shows_pairs_and_trusts_no_text(run, tiny_data: Path, tmp_path:
     assert run("mine.jsonl", "--samples", 5) == 0
     html = Path("data_report/report.html").read_text()
     assert html.count("data:image/jpeg;base64,") == 5 and html.count("<figcaption>") == 5
+    assert html.count("<img") == html.count('alt="document of mine.jsonl, row') == 5, "every image says what it is"
     assert "<script>" not in html and "&lt;script&gt;" in html
     first = html
     assert run("mine.jsonl", "--samples", 5) == 0
     assert Path("data_report/report.html").read_text() == first, "the same pairs again"
+
+
+def test_the_page_shows_queries_with_images_and_says_which_pages_are_alike(
+    run, tiny_data: Path, tmp_path: Path
+) -> None:
+    page = Image.effect_noise((200, 200), 90).convert("RGB")
+    page.save("one.png")
+    page.resize((300, 300)).save("other.png")
+    for name, page in (("train", "one.png"), ("held_out", "other.png")):
+        row = {"query": {"text": "like <this>", "image": "one.png"}, "positive": page, "query_id": name}
+        Path(f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    run(".")
+    html = Path("data_report/report.html").read_text()
+    assert 'alt="image of the query, train.jsonl, row 0"' in html and "like &lt;this&gt;" in html
+    twins = html[html.index('class="twins"') : html.index("<h2>Numbers")]
+    assert twins.count("<img") == 2 and "held_out.jsonl, row 0 ~ train.jsonl, row 0 (" in twins
 
 
 def test_parts_of_a_folder_are_held_against_each_other(
