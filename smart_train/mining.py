@@ -17,6 +17,7 @@ from smart_train.recipe.reader import dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection
 from smart_train.retrieval import MiningSummary
 from smart_train.types import Example, ModelInput
+from smart_train.writing import write_text
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -90,9 +91,7 @@ def write_recipe(
     values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
     if model is not None:
         values = merge(values, {"model": {"name_or_path": model, "from_config": None}})
-    path = output / RECIPE_FILE
-    path.write_text(dump_yaml(values), encoding="utf-8")
-    return path
+    return write_text(output / RECIPE_FILE, dump_yaml(values))
 
 
 def _word(section: TrainSourceSection) -> str:
