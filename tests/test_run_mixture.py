@@ -236,7 +236,7 @@ def test_a_token_budget_and_a_cache_change_no_row(tiny_data: Path, tmp_path: Pat
     run = train(recipe)
     assert set(logged(run, "candidates").values()) == {6.0}
     assert list((tmp_path / "cache").rglob("*.png")), "pages were kept at their final size"
-    changes = ["data.max_tokens_per_batch=1", "data.negatives_per_query=0", f"training.output_dir={tmp_path / 'single'}"]
+    changes = ["data.max_tokens_per_batch=1", "data.negatives_per_query=0", f"training.output_dir={tmp_path}/single"]
     single = load_recipe(tmp_path / "budget.yaml", changes)
     with pytest.raises(RecipeError, match="smallest batch of an epoch holds one document.*max_tokens_per_batch"):
         train(single)
