@@ -35,7 +35,8 @@ class Rotation:
 
     def __call__(self, states: Tensor) -> Tensor:
         states = F.pad(states.float(), (0, self.padded - states.shape[1]))[:, self.order] * self.signs
-        return (states.view(-1, len(self.hadamard)) @ self.hadamard).view(-1, self.padded)
+        with torch.autocast(states.device.type, enabled=False):
+            return (states.view(-1, len(self.hadamard)) @ self.hadamard).view(-1, self.padded)
 
 
 def quantized_rows(states: Tensor) -> tuple[Tensor, Tensor]:

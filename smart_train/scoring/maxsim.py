@@ -48,6 +48,8 @@ def maxsim(
 ) -> Tensor:
     """Late score of every query against every document. Differentiable once, deterministic, indifferent to autocast.
 
+    `torch.compile` leaves it out: a compiled caller breaks its graph here, and with `fullgraph=True` cannot call it.
+
     Args:
         queries: padded [Q, Tq, d], or a list of [T_i, d], or packed: a tuple (values [sum T, d], offsets [Q + 1]).
         documents: the same choice, on its own; widths, dtype (fp32, fp64, fp16 or bf16) and device as the queries.

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
-from smart_train.scoring.inputs import check_finite, token_set
+from smart_train.scoring.inputs import TokenSet, check_finite, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
 from smart_train.scoring.product import inner_products
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
@@ -32,7 +32,7 @@ class TopK(NamedTuple):
 
 
 class PackedDocuments:
-    """Documents ready to be scored again and again, without gradients.
+    """Documents ready to be scored again and again, without gradients; indifferent to autocast.
 
     Args:
         documents: N items; int8 or 16-bit sets are unpacked and stored as `dtype`.
@@ -46,6 +46,7 @@ class PackedDocuments:
     Documents without tokens score `EMPTY_DOCUMENT_SCORE`, as in `maxsim`.
     """
 
+    @torch.no_grad()
     def __init__(
         self, documents: Embeddings, *, dtype: str = "float32", device: str | torch.device | None = None
     ) -> None:
@@ -53,18 +54,18 @@ class PackedDocuments:
             raise ScoreError(f"PackedDocuments: dtype is {dtype!r}; choose one of {', '.join(STORAGE)}")
         documents = documents.to(device or documents.device)
         self.dtype = dtype
-        self.pooled = documents.pooled.float()
+        self.pooled = documents.pooled.detach().float()
         self.token_width = documents.packed.shape[1]
-        packed = token_set((documents.quantize("float32").packed, documents.offsets), None, "document")
-        check_finite(packed, "document")
-        tokens, self._places = packed.without_empty()
+        tokens = _token_set(documents, "document")
+        check_finite(tokens, "document")
+        tokens, self._places = tokens.without_empty()
         self._starts, self._lengths = tokens.starts, tokens.lengths
         self._rotation = self._scales = None
         if dtype == "int8":
             self._rotation = Rotation(self.token_width, documents.device)
             self._states, self._scales = quantized_documents(tokens.values, self._starts, self._lengths, self._rotation)
         else:
-            self._states = tokens.values.to(STORAGE[dtype])
+            self._states = tokens.values.detach().to(STORAGE[dtype])
 
     def __len__(self) -> int:
         return len(self.pooled)
@@ -152,7 +153,7 @@ class PackedDocuments:
             yield columns, None
 
     def _late_blocks(self, queries: Embeddings) -> Iterator[tuple[Tensor, Tensor]]:
-        tokens = token_set((queries.quantize("float32").packed, queries.offsets), None, "query")
+        tokens = _token_set(queries, "query")
         if tokens.values.shape[1] != self.token_width:
             raise ScoreError(
                 f"PackedDocuments: queries are {tokens.values.shape[1]} wide, documents {self.token_width}; widths "
@@ -182,8 +183,18 @@ class PackedDocuments:
 
     def _products(self, states: Tensor, start: int, stop: int) -> Tensor:
         if self._rotation is None:
-            return inner_products(states, self._states[start:stop])
+            with torch.autocast(self.device.type, enabled=False):
+                return inner_products(states, self._states[start:stop])
         return integer_products(states, self._states[start:], stop - start)
+
+
+def _token_set(embeddings: Embeddings, what: str) -> TokenSet:
+    """Token states in the dtype they have, without a copy; 8-bit ones, which mean nothing without scales, in fp32."""
+    if embeddings.scales is not None:
+        embeddings = embeddings.quantize("float32")
+    found = token_set((embeddings.packed, embeddings.offsets), None, what)
+    assert found is not None  # a pair always has a width
+    return found
 
 
 def _keys(scores: Tensor, columns: Tensor) -> Tensor:

@@ -232,6 +232,12 @@ class SmartTrainer(Trainer):
                 f"gradient_caching under {self.strategy} cannot take an optimiser offloaded to main memory: DeepSpeed "
                 "keeps only the gradients of the last chunk's weights there; set offload_optimizer_device: none"
             )
+        if self.args.torch_compile:
+            raise RunError(
+                "gradient_caching cannot take training.torch_compile: a chunk is encoded once without a graph and once "
+                "with one, which compile to two programs, and those need not draw the same dropout; leave one of the "
+                "two out"
+            )
         optimiser = str(getattr(self.args.optim, "value", self.args.optim))
         if "layerwise" in optimiser or "lomo" in optimiser:
             raise RunError(

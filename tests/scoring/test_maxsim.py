@@ -160,10 +160,18 @@ def test_autocast_does_not_reach_the_score() -> None:
     assert torch.equal(grad, cast_grad)
 
 
-def test_a_compiled_caller_gets_the_same_scores() -> None:
-    queries, documents = torch.randn(2, 3, WIDTH), torch.randn(4, 5, WIDTH)
-    compiled = torch.compile(lambda q, d: maxsim(q * 2, d) + 1, backend="eager")
-    torch.testing.assert_close(compiled(queries, documents), maxsim(queries * 2, documents) + 1)
+def test_a_compiled_caller_gets_the_same_scores_and_gradients() -> None:
+    def loss(q: Tensor, d: Tensor) -> Tensor:
+        return (maxsim(q * 2, d, normalize=True) + 1).logsumexp(dim=1).sum()
+
+    found = []
+    for call in (torch.compile(loss, backend="aot_eager"), loss):
+        torch.manual_seed(1)
+        states = [torch.randn(2, 3, WIDTH, requires_grad=True), torch.randn(4, 5, WIDTH, requires_grad=True)]
+        value = call(*states)
+        found.append((value, *torch.autograd.grad(value, states)))
+    for compiled, plain in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, plain)
 
 
 @pytest.mark.cuda

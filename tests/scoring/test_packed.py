@@ -125,6 +125,32 @@ def test_compressed_sets_can_be_packed() -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-2)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_autocast_does_not_reach_packed_documents(dtype: str) -> None:
+    queries, documents = embeddings(5, 9), embeddings(40, 1, 0, 25)
+    expected = PackedDocuments(documents, dtype=dtype).score_parts(queries)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = PackedDocuments(documents, dtype=dtype).score_parts(queries)
+    assert torch.equal(found.late, expected.late) and torch.equal(found.pooled, expected.pooled)
+
+
+def test_packing_makes_no_wide_copy_of_16_bit_documents() -> None:
+    documents = embeddings(*[20] * 100).to(torch.bfloat16)
+    for dtype, most in (("bfloat16", 0.1), ("int8", 1.1)):
+        with LiveBytes() as counted:
+            stored = PackedDocuments(documents, dtype=dtype)
+        assert counted.peak < most * documents.packed.nbytes, (dtype, stored.nbytes)
+
+
+def test_packed_documents_keep_no_graph() -> None:
+    documents = embeddings(7, 9)
+    documents.pooled.requires_grad_()
+    documents.packed.requires_grad_()
+    for dtype in TOLERANCE:
+        stored = PackedDocuments(documents, dtype=dtype)
+        assert not stored.pooled.requires_grad and not stored.score_parts(documents).late.requires_grad
+
+
 def test_nothing_packed_and_nothing_asked() -> None:
     queries, documents = embeddings(3), embeddings(4, 2)
     assert PackedDocuments(documents[:0]).score_parts(queries).late.shape == (1, 0)

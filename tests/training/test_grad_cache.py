@@ -313,6 +313,16 @@ def test_an_optimiser_that_steps_within_the_backward_is_refused(tmp_path: Path) 
         made._check_caching()
 
 
+def test_a_compiled_model_is_refused_rather_than_left_uncompiled(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="gradient_caching cannot take training.torch_compile: .* leave one of the two"):
+        trainer(
+            tmp_path,
+            training_module(tiny("projection"), "late", caching=UNEVEN),
+            torch_compile=True,
+            torch_compile_backend="eager",
+        )
+
+
 @pytest.mark.cuda
 def test_cuda_replays_its_own_random_numbers() -> None:
     model = tiny("lora", dropout=0.2).cuda()
