@@ -100,7 +100,8 @@ def image_key(ref: Any) -> int:
     fetched). So the same picture as a file and as a PIL image has two keys.
     """
     if isinstance(ref, Image.Image):
-        return stable_hash(f"{ref.mode} {ref.size}".encode() + ref.tobytes())
+        turn = ref.getexif().get(_ORIENTATION, 1)  # the same pixels, turned otherwise, are another picture
+        return stable_hash(f"{ref.mode} {ref.size}{'' if turn == 1 else f' {turn}'}".encode() + ref.tobytes())
     if isinstance(ref, str) and ref.startswith(URL_SCHEMES):
         return stable_hash(ref.encode())
     return stable_hash(read_encoded(ref))

@@ -247,3 +247,10 @@ def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
     assert media.files_below(tmp_path, (".png",)) == [tmp_path / "a/c.PNG", tmp_path / "b.png"]
     hidden = tmp_path / ".ipynb_checkpoints"
     assert media.files_below(hidden, (".png",)) == [hidden / "b.png"], "the folder that was asked for may be hidden"
+
+
+def test_the_same_pixels_to_be_turned_otherwise_are_another_picture() -> None:
+    image, turned = Image.new("RGB", (8, 4), "red"), Image.new("RGB", (8, 4), "red")
+    turned.getexif()[0x0112] = 6
+    assert media.load_image(turned).size == (4, 8)
+    assert media.image_key(turned) != media.image_key(image) == media.image_key(Image.new("RGB", (8, 4), "red"))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from smart_train.cli.arguments import TrustRemoteCode
+from smart_train.cli.arguments import FamilyName, TrustRemoteCode
 from smart_train.cli.output import plain_console
 from smart_train.errors import ExportError, RunError
 
@@ -34,6 +34,7 @@ def export(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    family: FamilyName = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
@@ -57,9 +58,11 @@ def export(
         )
     how = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
     if only == "merged":
-        report = export_model(trained, output, dtype=dtype, **how)
+        report = export_model(trained, output, dtype=dtype, family=family, **how)
         plain_console().print(f"Exported to {output}; {report}")
         return
+    if family is not None:
+        raise ExportError("--family: an adapter alone is exported as it says of itself; export it merged")
     if isinstance(trained, dict):
         raise ExportError("--only adapter: a mixture of adapters is exported merged")
     reports = export_adapter(trained, output, **how)

@@ -87,14 +87,21 @@ def export_adapter(
     return reports
 
 
-def load_exactly(trained: str | Path, trust_remote_code: bool, quantization: str | None = None) -> SmartModel:
+def load_exactly(
+    trained: str | Path, trust_remote_code: bool, quantization: str | None = None, family: str | None = None
+) -> SmartModel:
     """A saved model in float32 on the CPU, as everything is compared that an export is made of."""
     return SmartModel.from_pretrained(
-        trained, dtype="float32", device="cpu", trust_remote_code=trust_remote_code, quantization=quantization
+        trained,
+        dtype="float32",
+        device="cpu",
+        trust_remote_code=trust_remote_code,
+        quantization=quantization,
+        family=family,
     )
 
 
-def load_trained(trained: Trained, *, trust_remote_code: bool = False) -> SmartModel:
+def load_trained(trained: Trained, *, trust_remote_code: bool = False, family: str | None = None) -> SmartModel:
     """What is to be exported, unmerged, in float32 on the CPU.
 
     Args:
@@ -104,7 +111,7 @@ def load_trained(trained: Trained, *, trust_remote_code: bool = False) -> SmartM
         ExportError: what is to be mixed has not one base, or is not LoRA.
     """
     if not isinstance(trained, Mapping):
-        return load_exactly(trained, trust_remote_code)
+        return load_exactly(trained, trust_remote_code, family=family)
     if not trained or not all(math.isfinite(weight) for weight in trained.values()):
         raise ExportError(f"adapters {_named(trained)}: name at least one, each with a finite weight")
     folders = {locate(str(name)): weight for name, weight in trained.items()}
@@ -114,7 +121,7 @@ def load_trained(trained: Trained, *, trust_remote_code: bool = False) -> SmartM
             f"adapters {_named(trained)}: must all have been trained on one base; found {sorted(bases, key=str)}"
         )
     first = next(iter(folders))
-    model = load_exactly(first, trust_remote_code)
+    model = load_exactly(first, trust_remote_code, family=family)
     if not isinstance(model.backbone, PeftModel):
         raise ExportError(f"{first}: is a token projection; only LoRA adapters can be mixed")
     mix_adapters(model.backbone, folders)

@@ -63,6 +63,7 @@ def export_model(
     overwrite: bool = False,
     facts: CardFacts | None = None,
     trust_remote_code: bool = False,
+    family: str | None = None,
 ) -> ExportReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
@@ -84,6 +85,7 @@ def export_model(
         overwrite: replace an earlier export at `output`.
         facts: for the model card, which is plainer without them.
         trust_remote_code: run Python code that the base brings; it is copied into the export.
+        family: of a published model or adapter whose files do not say it.
 
     Raises:
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, `dtype` cannot hold the weights, or
@@ -94,7 +96,7 @@ def export_model(
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
-    model = load_trained(trained, trust_remote_code=trust_remote_code)
+    model = load_trained(trained, trust_remote_code=trust_remote_code, family=family)
     dtype = dtype or weights_dtype(Path(model.family.folder))
     _check_not_source(output, trained, model)
     scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)

@@ -110,9 +110,7 @@ def load_model(
     reader.featurize([ModelInput()], "query")  # what is wrong with its files is said before minutes of loading weights
     # Straight to its device: converted on the way, the weights would lie in main memory once for every process.
     options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
-    if attn_implementation:
-        options["attn_implementation"] = attn_implementation
-    backbone = _load_backbone(base_folder, reader, dtype, trusted, options)
+    backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))
     if (folder / ADAPTER_CONFIG).is_file():
         backbone = load_adapter(backbone, reader, folder, trainable=trainable)
     base = name_or_path if owns_weights else saved.base
@@ -146,10 +144,10 @@ def model_from_config(
     for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
-    kwargs = {"attn_implementation": attn_implementation} if attn_implementation else {}
+    attention = _attention(attn_implementation)
     with torch.random.fork_rng(devices=[]), _library_errors(located, "no model can be made of its config.json"):
         torch.manual_seed(seed)
-        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **kwargs)
+        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
     reader = family_class(
         str(located),
         scoring=family_class.scoring_of(scoring, saved.scoring),
@@ -220,6 +218,11 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
             f"{folder}: vision_config.out_hidden_size {width} must equal text_config.hidden_size {text.hidden_size}"
         )
     return config
+
+
+def _attention(implementation: str | None) -> dict[str, str]:
+    """What tells transformers which attention to use; nothing where it is to choose."""
+    return {"attn_implementation": implementation} if implementation else {}
 
 
 @contextlib.contextmanager
