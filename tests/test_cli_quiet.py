@@ -15,7 +15,8 @@ from smart_train.cli.quiet import quiet_libraries
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("bitsandbytes.backends.cpu.ops", "DeepSpeed")]
+    names = ("bitsandbytes.backends.cpu.ops", "DeepSpeed", "transformers.modeling_utils")
+    loggers = [logging.getLogger(name) for name in names]
     filters = [list(logger.filters) for logger in loggers]
     hook = transformers_logging.set_tqdm_hook(None)
     with warnings.catch_warnings():
@@ -32,6 +33,7 @@ def quiet() -> Iterator[None]:
     [
         ("bitsandbytes.backends.cpu.ops", "Failed to load CPU gemm_4bit_forward from kernels-community: no kernels"),
         ("DeepSpeed", "Setting accelerator to CPU. If you have GPU or other accelerator, we were unable to detect it."),
+        ("transformers.modeling_utils", "\x1b[1mBertModel LOAD REPORT\x1b[0m from: base\nlm_head.weight | UNEXPECTED"),
     ],
 )
 def test_notices_are_dropped_and_other_lines_are_not(
