@@ -191,6 +191,33 @@ def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Pa
     assert kept.out == fresh.out
 
 
+def test_search_takes_queries_from_a_file(run, model: Path, pages: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.txt"
+    asked.write_text("\ufeffa [b]page[/b]\n\n  zwei Wörter \n", encoding="utf-8")
+    ended = run("search", model, "--documents", pages, "--query", "one", "--queries", asked, "--json")
+    assert [json.loads(line)["query"] for line in ended.out.splitlines()] == ["one", "a [b]page[/b]", "zwei Wörter"]
+    ended = run("search", model, "--documents", pages, "--queries", asked, "--top-k", 1)
+    assert "a [b]page[/b]\n" in ended.out and "zwei Wörter\n" in ended.out
+    asked.write_text("\n")
+    assert "holds no query" in run("search", model, "--documents", pages, "--queries", asked).err
+    assert "cannot be read as UTF-8 text" in run("search", model, "--documents", pages, "--queries", tmp_path).err
+
+
+def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for arguments, message in (
+        (("--query", " "), "query 1 of 1 is empty"),
+        ((), "there is no query"),
+        (("--query", "x", "--top-k", 3, "--candidates", 2), "candidates=2 are fewer than the top_k=3 hits"),
+        (("--query", "x", "--index", tmp_path / "file"), "file: cannot be written (File exists)"),
+        (("--query", "x", "--index", pages), "holds no index but other files, such as"),
+    ):
+        ended = run("search", tmp_path / "no model", "--documents", pages, *arguments)
+        assert ended.status == 2 and message in ended.err, ended.err
+    ended = run("encode", tmp_path / "no model", "--documents", tmp_path, "--index", tmp_path / "index")
+    assert "no image, PDF file or collection in it" in ended.err
+
+
 def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -> None:
     ended = run("search", model, "--documents", tmp_path / "absent", "--query", "x")
     assert ended.status == 2 and "--documents" in ended.err and "does not exist" in ended.err
@@ -223,6 +250,19 @@ def test_evaluate_measures_a_model_on_given_rows(run, model: Path, rows: Path, t
     assert ended.status == 0, ended.err
     assert f"{rows}: 3 queries against 3 documents" in ended.out and "hybrid" in ended.out
     assert EvaluationResult.load(tmp_path / "out.json").metrics["hybrid"]["recall@10"] == 1.0
+
+
+def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path, rows: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "out.json"
+    changes = ("scoring.late_weight=0", "scoring.pooled_weight=2", "evaluation.batch_size=2", "data.on_error=skip")
+    (rows.parent / "more.jsonl").write_text(rows.read_text() + '{"query": "gone", "image": "gone.png"}\n')
+    ended = run("evaluate", model, *changes, "--data", rows.parent / "more.jsonl", "--output", saved)
+    assert ended.status == 0, ended.err
+    assert "3 of 4 rows" in ended.out
+    result = EvaluationResult.load(saved)
+    assert (result.scoring["late_weight"], result.scoring["pooled_weight"]) == (0, 2)
+    assert result.per_query["hybrid"] == result.per_query["pooled"]
+    assert "scoring.late_wait" in run("evaluate", model, "scoring.late_wait=0", "--data", rows).err
 
 
 def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None:
@@ -260,7 +300,8 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
     assert "name --data or --recipe" in run("evaluate", model).err
     assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
-    assert "use one of the two" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert "lora.r=1: changes nothing that is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
     assert (
         "has neither data.test nor data.evaluation"
         in run("evaluate", model, "data.evaluation=null", "--recipe", recipe).err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,8 +45,9 @@ def open_model(
     query_instruction: str | None,
     document_instruction: str | None,
     trust_remote_code: bool,
+    scoring: Mapping[str, Any] | None = None,
 ) -> SmartModel:
-    """The model that MODEL and the options above name. Raises ModelError."""
+    """The model that MODEL and the options above name; `scoring` overrules keys of its own. Raises ModelError."""
     from smart_train.models import SmartModel
 
     given = {"query_instruction": query_instruction, "document_instruction": document_instruction}
@@ -54,4 +56,5 @@ def open_model(
         family=family,
         prompts={name: value for name, value in given.items() if value is not None},
         trust_remote_code=trust_remote_code,
+        scoring=scoring,
     )

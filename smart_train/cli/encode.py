@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from smart_train.cli.arguments import (
     open_model,
 )
 from smart_train.cli.output import plain_console
+
+if TYPE_CHECKING:
+    from smart_train.retrieval import DocumentIndex
 
 
 def encode(
@@ -32,15 +35,17 @@ def encode(
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Encode DOCUMENTS (page images, PDF files, texts) with MODEL; only new and changed ones when INDEX is there."""
-    from smart_train.retrieval import DocumentIndex, encode_folder
-    from smart_train.retrieval.index import INDEX_FILE
+    """Encode DOCUMENTS (page images, PDF files, texts) with MODEL; only new and changed ones when INDEX is there.
 
-    previous = DocumentIndex.load(index) if (index / INDEX_FILE).is_file() else None
+    A call that was killed goes on where it stopped.
+    """
+    from smart_train.retrieval import is_collection, update_index
+    from smart_train.retrieval.index import check_index_folder
+
+    is_collection(documents)  # both raise before the model is loaded
+    check_index_folder(index)
     reader = open_model(model, family, None, document_instruction, trust_remote_code)
-    made = encode_folder(reader, documents, previous=previous, batch_size=batch_size)
-    if made is not previous:
-        made.save(index)
+    made, previous = update_index(reader, documents, index, batch_size=batch_size)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 
@@ -48,6 +53,16 @@ def encode(
         plain_console().print(f"{write(index / layout, made.document_ids, made.embeddings)}: for {layout}")
     tokens = made.embeddings.packed
     plain_console().print(
-        f"{index}: {len(made)} documents, {len(tokens):,} token states of width {tokens.shape[1]}, "
-        f"{tokens.numel() * tokens.element_size() / 2**20:.1f} MiB"
+        f"{index}: {len(made)} documents{_changes(made, previous)}, {len(tokens):,} token states of width "
+        f"{tokens.shape[1]}, {tokens.numel() * tokens.element_size() / 2**20:.1f} MiB"
     )
+
+
+def _changes(made: DocumentIndex, previous: DocumentIndex | None) -> str:
+    """What became of the documents of an earlier index; nothing where there was none."""
+    if previous is None:
+        return ""
+    known = {source.digest for source in previous.sources}
+    new = sum(source.digest not in known for source in made.sources)
+    gone = len(set(previous.document_ids) - set(made.document_ids))
+    return f" ({new} with new content, {gone} no longer there)"

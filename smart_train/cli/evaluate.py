@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from smart_train.cli.arguments import (
     DocumentInstruction,
     FamilyName,
     ModelPath,
-    Overrides,
     QueryInstruction,
     TrustRemoteCode,
     open_model,
@@ -28,7 +27,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: ModelPath,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Changes to the recipe, or to what --data means: data.*, evaluation.batch_size=8, "
+            "scoring.late_weight=0.5.",
+            metavar="[KEY=VALUE]...",
+        ),
+    ] = None,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -38,7 +44,9 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split of --data, where it has several.")] = None,
     corpus: Annotated[str | None, typer.Option(help="More documents, which answer no query of --data.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Also write the metrics to this JSON file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write the metrics, in all and per query, to this JSON file.")
+    ] = None,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
@@ -48,35 +56,50 @@ def evaluate(
     from smart_train.recipe import load_recipe
     from smart_train.run_folder import RECIPE_FILE, RUN_FILE, open_finished
 
+    overrides, scoring = _split(overrides or [])
+    if output is not None and output.is_dir():
+        raise RunError(f"--output {output}: is a folder; name a file in it")
     trained = model
     if (Path(model) / RUN_FILE).is_file():
         open_finished(Path(model))
         trained, recipe = str(Path(model) / "final"), recipe or Path(model) / RECIPE_FILE
     if data is not None:
-        if overrides:
-            raise RunError(f"{overrides[0]}: changes a recipe, but --data names the rows; use one of the two")
-        meant = _recipe_of_rows(trained, data, split, corpus)
+        meant = _recipe_of_rows(trained, data, split, corpus, overrides)
     elif split is not None or corpus is not None:
         raise RunError("--split and --corpus belong to --data; on a recipe, set data.evaluation.split=...")
     elif recipe is None:
         raise RunError(f"{model}: no run folder, so the rows to evaluate on are not known; name --data or --recipe")
     else:
-        meant = load_recipe(recipe, overrides or ())
+        meant = load_recipe(recipe, overrides)
     if meant.data.reported is None:
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; name rows with --data")
-    reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code)
+    reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code, scoring)
     _evaluate(reader, meant, data, output)
 
 
-def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None) -> Recipe:
-    """A recipe that says nothing but which rows are held out."""
+def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The overrides of which rows are measured, and the scoring keys that others give. Raises RunError for one that
+    would change nothing."""
+    from smart_train.recipe.reader import read_overrides
+
+    for text in overrides:
+        if not text.startswith(("data.", "evaluation.batch_size=", "scoring.")):
+            raise RunError(
+                f"{text}: changes nothing that is measured; evaluate takes data.*, evaluation.batch_size and scoring.*"
+            )
+    # Not through a recipe, whose objective may need a weight that is to be left out here.
+    scoring = read_overrides([text for text in overrides if text.startswith("scoring.")])
+    return [text for text in overrides if not text.startswith("scoring.")], scoring.get("scoring", {})
+
+
+def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None, overrides: list[str]) -> Recipe:
+    """A recipe that says nothing but which rows are held out, and what `overrides` say."""
     from smart_train.recipe import parse_recipe
+    from smart_train.recipe.reader import merge, read_overrides
 
     rows = {"path": data, "split": split}
-    return parse_recipe(
-        {"model": {"name_or_path": model}, "data": {"train": rows, "evaluation": {**rows, "corpus": corpus}}},
-        source="--data",
-    )
+    values = {"model": {"name_or_path": model}, "data": {"train": rows, "evaluation": {**rows, "corpus": corpus}}}
+    return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
 
 
 def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from smart_train.cli.arguments import (
     open_model,
 )
 from smart_train.cli.output import plain_console
+from smart_train.errors import DataError
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
 
@@ -27,7 +29,10 @@ _SHOWN_TEXT = 60  # characters of a text beside its id
 def search(
     model: ModelPath,
     documents: Documents,
-    query: Annotated[list[str], typer.Option(help="What to look for; give it again for more queries.")],
+    query: Annotated[list[str] | None, typer.Option(help="What to look for; give it again for more queries.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(help="A text file with a query in each line, UTF-8; - is standard input.")
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Hits per query.")] = 10,
     candidates: Annotated[
         int | None,
@@ -46,24 +51,39 @@ def search(
     """Rank DOCUMENTS (page images, PDF files, texts) for each query, best first."""
     from rich.table import Table
 
-    from smart_train.retrieval import collection, search_folder
+    from smart_train.retrieval import check_request, collection, search_folder
 
+    asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
+    request = (documents, asked, top_k, candidates, index)
+    check_request(*request)  # before the model is loaded
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code)
     bar = False if as_json else None  # None: on a terminal
-    found = search_folder(
-        reader, documents, list(query), top_k, candidates, index, batch_size=batch_size, show_progress_bar=bar
-    )
+    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar)
     if as_json:
-        for text, hits in zip(query, found, strict=True):
+        for text, hits in zip(asked, found, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
         return
+    console = plain_console()
     texts = {name: item.text for name, item in (collection(documents) or {}).items() if item.text}
-    for text, hits in zip(query, found, strict=True):
-        table = Table("rank", "hybrid", "pooled", "late", "document", title=text, title_justify="left", box=None)
+    for text, hits in zip(asked, found, strict=True):
+        console.print(text)  # not as the table's title, which is broken at the table's width
+        table = Table("rank", "hybrid", "pooled", "late", "document", box=None)
         if texts:
             table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=_SHOWN_TEXT)
         for hit in hits:
             scores = (f"{value:.4f}" for value in (hit.hybrid, hit.pooled, hit.late))
             shown = [" ".join(texts.get(hit.document_id, "").split())] if texts else []
             table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
-        plain_console().print(table)
+        console.print(table)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file that are not blank, or of standard input."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"--queries {path}: cannot be read as UTF-8 text ({error})") from error
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found:
+        raise DataError(f"--queries {path}: holds no query")
+    return found

@@ -1,9 +1,9 @@
 """Encode a corpus once, keep it, search it, mine hard negatives from it."""
 
-from smart_train.retrieval.folder import collection, encode_folder, find_images
+from smart_train.retrieval.folder import collection, encode_folder, find_images, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval.mining import MiningConfig, MiningSummary, mine_negatives
-from smart_train.retrieval.search import Hit, search, search_embeddings, search_folder
+from smart_train.retrieval.search import Hit, check_request, search, search_embeddings, search_folder
 
 __all__ = [
     "DocumentIndex",
@@ -11,12 +11,15 @@ __all__ = [
     "MiningConfig",
     "MiningSummary",
     "Source",
+    "check_request",
     "collection",
     "encode_folder",
     "find_images",
+    "is_collection",
     "mine_negatives",
     "model_fingerprint",
     "search",
     "search_embeddings",
     "search_folder",
+    "update_index",
 ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from tqdm.auto import tqdm
 
 from smart_train.data import SourceConfig, load_documents
 from smart_train.data.files import EXTENSIONS
@@ -16,9 +19,19 @@ from smart_train.data.keys import default_id
 from smart_train.data.pdf import pdf_files
 from smart_train.errors import DataError, listing
 from smart_train.media import IMAGE_EXTENSIONS, files_below, load_image, verify_image
-from smart_train.retrieval.index import DocumentIndex, Source, document_settings, model_fingerprint
+from smart_train.retrieval.index import (
+    INDEX_FILE,
+    UNFINISHED,
+    DocumentIndex,
+    Source,
+    check_index_folder,
+    document_settings,
+    model_fingerprint,
+)
 from smart_train.scoring.compress import stored_as
 from smart_train.types import Embeddings, ModelInput
+
+_PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
 
 def find_images(folder: str | Path) -> list[Path]:
@@ -43,6 +56,7 @@ def encode_folder(
     folder: str | Path,
     *,
     previous: DocumentIndex | None = None,
+    unfinished: str | Path | None = None,
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
 ) -> DocumentIndex:
@@ -57,12 +71,14 @@ def encode_folder(
         previous: an earlier index of the folder. Documents whose content it holds are taken from it: an image file of
             the same size and modification time is not even read, anything else is recognised by its content, wherever
             it has moved. Returned itself when nothing has changed.
-        batch_size, show_progress_bar: as `encode_document`.
+        unfinished: a folder to keep documents in as they are encoded, some hundred at a time: a call that was killed is
+            taken up where it was. Whoever saves the index removes it.
+        batch_size: as `encode_document`. show_progress_bar: None shows it on a terminal.
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
             two documents with one id, or a `previous` that was not made from a folder or a file.
-        ModelError: `previous` was made by another model or with other settings.
+        ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
     folder = Path(folder)
     if previous is not None:
@@ -78,28 +94,94 @@ def encode_folder(
         sources, items = _collected_sources(folder, documents), list(documents.values())
     if previous is not None and tuple(sources) == previous.sources:
         return previous
-    known = {source.digest: i for i, source in enumerate(previous.sources)} if previous is not None else {}
-    fresh: dict[str, ModelInput] = {}
+    parts = [] if previous is None else [previous]
+    parts += _parts(Path(unfinished), model) if unfinished is not None else []
+    known = {source.digest for part in parts for source in part.sources}
+    fresh: dict[str, tuple[ModelInput, Source]] = {}
     for item, source in zip(items, sources, strict=True):
         if source.digest not in known:
-            fresh.setdefault(source.digest, item)
-    held = [] if previous is None else [previous.embeddings]
-    if fresh:
-        encoded = model.encode_document(
-            list(fresh.values()), batch_size=batch_size, show_progress_bar=show_progress_bar
-        )
-        if previous is not None:  # what is stored in 8 or 16 bits stays so
-            encoded = stored_as(encoded, previous.embeddings.packed.dtype).to(previous.embeddings.device)
-        held.append(encoded)
-    first = 0 if previous is None else len(previous)
-    places = known | {digest: first + place for place, digest in enumerate(fresh)}
+            fresh.setdefault(source.digest, (item, source))
+    parts += _encode(model, list(fresh.values()), unfinished, batch_size, show_progress_bar)
+    held = [part.embeddings for part in parts]
+    if previous is not None:  # what is stored in 8 or 16 bits stays so
+        stored = previous.embeddings
+        held = [stored, *(stored_as(part, stored.packed.dtype).to(stored.device) for part in held[1:])]
+    places = {digest: i for i, digest in enumerate(source.digest for part in parts for source in part.sources)}
     return DocumentIndex(
         [source.path for source in sources],
         Embeddings.concatenate(held)[[places[source.digest] for source in sources]],
-        model_fingerprint(model),
-        document_settings(model),
+        parts[0].model,
+        parts[0].settings,
         tuple(sources),
     )
+
+
+def update_index(
+    model: Any,
+    folder: str | Path,
+    index_folder: str | Path,
+    *,
+    batch_size: int = 32,
+    show_progress_bar: bool | None = None,
+) -> tuple[DocumentIndex, DocumentIndex | None]:
+    """The index of the documents of `folder` that is kept in `index_folder`, made or brought up to date there, and the
+    one that was there before. A call that is killed leaves the old index whole and is taken up by the next.
+
+    Args: as `encode_folder`.
+
+    Raises:
+        DataError: as `encode_folder`, or `index_folder` cannot be written, holds something else or a damaged index.
+        ModelError: as `encode_folder`.
+    """
+    index_folder = Path(index_folder)
+    check_index_folder(index_folder)
+    previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
+    unfinished = index_folder / UNFINISHED
+    index = encode_folder(
+        model,
+        folder,
+        previous=previous,
+        unfinished=unfinished,
+        batch_size=batch_size,
+        show_progress_bar=show_progress_bar,
+    )
+    if index is not previous:
+        index.save(index_folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return index, previous
+
+
+def _parts(unfinished: Path, model: Any) -> list[DocumentIndex]:
+    """What a call that was killed has encoded. A part without its index.json is half of one, and made again."""
+    parts = [DocumentIndex.load(path.parent) for path in sorted(unfinished.glob(f"*/{INDEX_FILE}"))]
+    for part in parts:
+        part.check(model)
+    return parts
+
+
+def _encode(
+    model: Any,
+    documents: Sequence[tuple[ModelInput, Source]],
+    unfinished: str | Path | None,
+    batch_size: int,
+    show_progress_bar: bool | None,
+) -> list[DocumentIndex]:
+    """`documents` as small indexes whose ids are the digests, each kept in `unfinished` as soon as it is made."""
+    fingerprint, settings = model_fingerprint(model), document_settings(model)
+    size = -(-_PART_DOCUMENTS // batch_size) * batch_size
+    parts: list[DocumentIndex] = []
+    disable = None if show_progress_bar is None else not show_progress_bar
+    with tqdm(total=len(documents), desc="Encoding documents", leave=False, disable=disable) as bar:
+        for start in range(0, len(documents), size):
+            some = documents[start : start + size]
+            items, sources = [item for item, _ in some], tuple(source for _, source in some)
+            encoded = model.encode_document(items, batch_size=batch_size, show_progress_bar=False)
+            parts.append(DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources))
+            if unfinished is not None:
+                # Named by content: the next call may find other documents to do, and must not write over these.
+                parts[-1].save(Path(unfinished) / sources[0].digest)
+            bar.update(len(some))
+    return parts
 
 
 def collection(path: Path) -> dict[str, ModelInput] | None:
@@ -108,21 +190,32 @@ def collection(path: Path) -> dict[str, ModelInput] | None:
     Raises:
         DataError: nothing is there, or no collection; or two different documents have one id.
     """
-    if not path.exists():
-        raise DataError(f"documents {path}: no such file or folder")
-    if path.is_dir() and not pdf_files(path):
-        if files_below(path, IMAGE_EXTENSIONS):
-            return None
-        if not files_below(path, EXTENSIONS):
-            raise DataError(
-                f"documents {path}: no image, PDF file or collection in it (looked for "
-                f"{', '.join(sorted({*IMAGE_EXTENSIONS, *EXTENSIONS, '.pdf'}))})"
-            )
+    if not is_collection(path):
+        return None
     found: dict[str, ModelInput] = {}
     for name, item in load_documents(SourceConfig(path)):
         if found.setdefault(name, item) != item:
             raise DataError(f"documents {path}: {name!r} is the id of two different documents; give each its own")
     return found
+
+
+def is_collection(path: Path) -> bool:
+    """Whether `path` is read as a collection, or is a folder that holds images and no PDF file; reads no document.
+
+    Raises:
+        DataError: nothing is there, or neither of both.
+    """
+    if not path.exists():
+        raise DataError(f"documents {path}: no such file or folder")
+    if path.is_dir() and not pdf_files(path):
+        if files_below(path, IMAGE_EXTENSIONS):
+            return False
+        if not files_below(path, EXTENSIONS):
+            raise DataError(
+                f"documents {path}: no image, PDF file or collection in it (looked for "
+                f"{', '.join(sorted({*IMAGE_EXTENSIONS, *EXTENSIONS, '.pdf'}))})"
+            )
+    return True
 
 
 def _collected_sources(path: Path, documents: Mapping[str, ModelInput]) -> list[Source]:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ INDEX_FORMAT = 1
 # What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
 DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token")
 _SAMPLED_VALUES = 64
+# Where pages are kept while an index is not yet whole (`retrieval.folder`).
+UNFINISHED = "unfinished"
+# What a kill before the first index.json can leave; a hidden file is no reason to refuse a folder either.
+_OWN_FILES = (".", "embeddings-", UNFINISHED)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class DocumentIndex:
         model: fingerprint of the model that encoded them (`model_fingerprint`).
         settings: its document-side scoring settings (`document_settings`).
         sources: the files behind the documents, in the order of the ids; empty when they did not come from files.
+        folder: where it was read from, for messages.
 
     Raises:
         DataError: numbers of ids, embeddings and sources that differ, or an id that comes twice.
@@ -66,6 +72,7 @@ class DocumentIndex:
     model: str
     settings: dict[str, Any]
     sources: tuple[Source, ...] = ()
+    folder: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         count = len(self.document_ids)
@@ -104,14 +111,15 @@ class DocumentIndex:
     def check(self, model: Any) -> None:
         """Raises ModelError unless `model` would have encoded these documents the same way."""
         settings = document_settings(model)
+        name = f"document index{'' if self.folder is None else f' {self.folder}'}"
         if settings != self.settings:
             raise ModelError(
-                f"document index: made with {_listed(self.settings)}, but the model's scoring has {_listed(settings)}; "
+                f"{name}: made with {_listed(self.settings)}, but the model's scoring has {_listed(settings)}; "
                 "encode the documents again, into another index folder"
             )
         if model_fingerprint(model) != self.model:
             raise ModelError(
-                "document index: made by another model (weights, prompt or pixel limits differ); its scores would mean "
+                f"{name}: made by another model (weights, prompt or pixel limits differ); its scores would mean "
                 "nothing. Encode the documents again, into another index folder"
             )
 
@@ -120,8 +128,17 @@ class DocumentIndex:
         return replace(self, embeddings=self.embeddings.to(device))
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the index, replacing the one that `folder` holds; returns the folder."""
-        folder = Path(folder)
+        """Writes the index, replacing the one that `folder` holds; returns the folder.
+
+        Raises:
+            DataError: the files cannot be written.
+        """
+        try:
+            return self._write(Path(folder))
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"document index {folder}: cannot be written ({error})") from error
+
+    def _write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
         contiguous = {name: tensor.contiguous() for name, tensor in self.embeddings.to("cpu").parts().items()}
@@ -155,8 +172,32 @@ class DocumentIndex:
             embeddings = Embeddings.from_parts(load_file(folder / values["embeddings"]))
         except (OSError, SafetensorError, ScoreError) as error:
             raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
-        sources = tuple(Source(**source) for source in values["sources"])
-        return cls(values["document_ids"], embeddings, values["model"], values["settings"], sources)
+        try:
+            sources = tuple(Source(**source) for source in values["sources"])
+        except TypeError as error:
+            raise DataError(
+                f"document index {folder}: the sources in its {INDEX_FILE} are damaged ({error})"
+            ) from error
+        return cls(values["document_ids"], embeddings, values["model"], values["settings"], sources, folder)
+
+
+def check_index_folder(folder: str | Path) -> None:
+    """Raises DataError unless `folder` is an index, or empty, or absent and can be made: an index must not end up among
+    files of something else, nor hours of encoding in a folder that takes no files."""
+    folder = Path(folder)
+    if (folder / INDEX_FILE).is_file():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith(_OWN_FILES))
+    except OSError as error:
+        raise DataError(f"document index {folder}: cannot be written ({error.strerror})") from error
+    if strange:
+        raise DataError(
+            f"document index {folder}: holds no index but other files, such as {strange[0]}; name an empty folder"
+        )
 
 
 def document_settings(model: Any) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from torch import Tensor
 from smart_train.errors import DataError, ScoreError
 from smart_train.media import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take
-from smart_train.retrieval.folder import encode_folder
-from smart_train.retrieval.index import INDEX_FILE, DocumentIndex
+from smart_train.retrieval.folder import encode_folder, is_collection, update_index
+from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
-from smart_train.types import Embeddings
+from smart_train.types import Embeddings, ModelInput
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,8 @@ def search(
     """
     index.check(model)
     scoring = _with_other_weights(model.scoring, scoring)
-    items = list(queries) if isinstance(queries, (list, tuple)) else [queries]
-    if not items:
-        raise DataError("search: there is no query; at least one is needed")
-    encoded = model.encode_query(
-        [as_model_input(item) for item in items], batch_size=batch_size, show_progress_bar=show_progress_bar
-    )
+    _check_numbers(top_k, candidates)
+    encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
     return search_embeddings(encoded, index.embeddings, index.document_ids, scoring, top_k=top_k, candidates=candidates)
 
 
@@ -94,27 +90,35 @@ def search_folder(
         index_dir: where to keep the encoded documents. A later call encodes only new and changed ones. None keeps
             nothing.
 
-    Raises: as `search` and `encode_folder`.
+    Raises: as `search` and `update_index`; whatever does not need the model is found before it is loaded.
     """
+    check_request(folder, queries, top_k, candidates, index_dir)
     if isinstance(model, (str, Path)):
         # Here and not above: evaluation and training import this package and bring a model of their own.
         from smart_train.models import SmartModel
 
         model = SmartModel.from_pretrained(model)
-    keep = Path(index_dir) if index_dir is not None else None
-    previous = DocumentIndex.load(keep) if keep is not None and (keep / INDEX_FILE).exists() else None
-    index = encode_folder(model, folder, previous=previous, batch_size=batch_size, show_progress_bar=show_progress_bar)
-    if keep is not None and index is not previous:
-        index.save(keep)
-    return search(
-        model,
-        queries,
-        index,
-        top_k=top_k,
-        candidates=candidates,
-        batch_size=batch_size,
-        show_progress_bar=show_progress_bar,
-    )
+    options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
+    if index_dir is None:
+        index = encode_folder(model, folder, **options)
+    else:
+        index, _ = update_index(model, folder, index_dir, **options)
+    return search(model, queries, index, top_k=top_k, candidates=candidates, **options)
+
+
+def check_request(
+    folder: str | Path,
+    queries: Any | Sequence[Any],
+    top_k: int = 10,
+    candidates: int | None = None,
+    index_dir: str | Path | None = None,
+) -> None:
+    """Raises DataError for what `search_folder` would refuse of its arguments, without a model."""
+    _check_numbers(top_k, candidates)
+    _inputs(queries)
+    is_collection(Path(folder))
+    if index_dir is not None:
+        check_index_folder(index_dir)
 
 
 @torch.no_grad()
@@ -132,17 +136,34 @@ def search_embeddings(
     Raises:
         DataError: `top_k` or `candidates` out of range, or ids that do not match the documents.
     """
-    if top_k < 1 or (candidates is not None and candidates < top_k):
-        raise DataError(
-            f"search: top_k={top_k} must be at least 1 and candidates={candidates} at least top_k (or None for an "
-            "exact search)"
-        )
+    _check_numbers(top_k, candidates)
     if len(document_ids) != len(documents):
         raise DataError(f"search: {len(documents)} documents but {len(document_ids)} document ids")
     queries = queries.to(documents.device)
     if candidates is None or candidates >= len(documents):
         return _exact(queries, documents, document_ids, scoring, top_k)
     return _two_stage(queries, documents, document_ids, scoring, top_k, candidates)
+
+
+def _check_numbers(top_k: int, candidates: int | None) -> None:
+    if top_k < 1:
+        raise DataError(f"search: top_k={top_k} must be at least 1")
+    if candidates is not None and candidates < top_k:
+        raise DataError(
+            f"search: candidates={candidates} are fewer than the top_k={top_k} hits asked for; raise them, or leave "
+            "them out for an exact search"
+        )
+
+
+def _inputs(queries: Any | Sequence[Any]) -> list[ModelInput]:
+    """`queries` as a list. Raises DataError when there is none, or one asks for nothing."""
+    items = [as_model_input(item) for item in (queries if isinstance(queries, (list, tuple)) else [queries])]
+    if not items:
+        raise DataError("search: there is no query; at least one is needed")
+    for place, item in enumerate(items, 1):
+        if not (item.text or "").strip() and not item.images and item.video is None:
+            raise DataError(f"search: query {place} of {len(items)} is empty")
+    return items
 
 
 # A hit before it has a place: sorts by falling hybrid score, then by id.

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from smart_train.errors import DataError, ModelError
-from smart_train.retrieval import DocumentIndex, encode_folder, find_images
+from smart_train.retrieval import DocumentIndex, encode_folder, find_images, folder, update_index
 from tests.pdf_files import make_pdf
 
 
@@ -151,3 +151,45 @@ def test_pages_of_pdf_files_are_documents_beside_images(tmp_path, pages, make_mo
     alone = encode_folder(make_model(), pages / "deep" / "manual.pdf")
     assert alone.document_ids == ["manual.pdf#page=1", "manual.pdf#page=2"]
     assert torch.equal(alone.embeddings.packed, folder.embeddings[[2, 3]].packed)
+
+
+def test_a_killed_call_is_taken_up_where_it_was(tmp_path, pages, paint, model, monkeypatch):
+    monkeypatch.setattr(folder, "_PART_DOCUMENTS", 2)
+    encode, plain = type(model).encode_document, encode_folder(model, pages)
+
+    def killed(self, inputs, **options):
+        if len(self.encoded) == 2:
+            raise KeyboardInterrupt
+        return encode(self, inputs, **options)
+
+    model.encoded.clear()
+    index = tmp_path / "index"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(model), "encode_document", killed)
+        update_index(model, pages, index, batch_size=1)
+    assert model.encoded == ["a.webp", "b.png"] and not (index / "index.json").exists()
+    (half := index / "unfinished" / "half").mkdir()
+    (half / "embeddings-0.safetensors").write_text("cut off")
+    paint(pages / "new.png", "grey")
+    made, before = update_index(model, pages, index, batch_size=1)
+    assert model.encoded == ["a.webp", "b.png", "d.bmp", "c.PNG", "new.png"] and before is None
+    assert sorted(path.name for path in index.iterdir())[1:] == ["index.json"], "what was unfinished is gone"
+    for name, part in made.embeddings[[0, 1, 2, 3]].parts().items():
+        assert torch.equal(part, plain.embeddings.parts()[name]), name
+    again, before = update_index(model, pages, index)
+    assert again is before and again.document_ids == made.document_ids
+
+
+def test_pages_that_another_model_left_unfinished_are_refused(tmp_path, pages, make_model):
+    encode_folder(make_model(), pages, unfinished=tmp_path / "index" / "unfinished")
+    with pytest.raises(ModelError, match="unfinished/.* made by another model"):
+        update_index(make_model(seed=1), pages, tmp_path / "index")
+
+
+def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
+    with pytest.raises(DataError, match="pages: holds no index but other files, such as a.webp"):
+        update_index(model, pages, pages)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file: cannot be written"):
+        update_index(model, pages, tmp_path / "file")
+    assert model.encoded == []

@@ -119,7 +119,7 @@ def test_fewer_documents_than_asked_for(queries, documents):
     ("options", "message"),
     [
         ({"top_k": 0}, "top_k=0 must be at least 1"),
-        ({"top_k": 5, "candidates": 4}, "candidates=4 at least top_k"),
+        ({"top_k": 5, "candidates": 4}, "candidates=4 are fewer than the top_k=5 hits"),
         ({"document_ids": ["a"]}, "31 documents but 1 document ids"),
     ],
 )
