@@ -113,9 +113,11 @@ def examples(pages):
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    """`recipe(model, *overrides)`: a step of LoRA on four pages, large enough to be seen in scores. Without warm-up, whose
-    first step moves nothing: an adapter that was lost on the way would score like the trained one, and equal files are
-    not sent to a Hub twice."""
+    """`recipe(model, *overrides)`: a step of LoRA on four pages, large enough to be seen in scores.
+
+    Without warm-up, whose first step moves nothing: an adapter that was lost on the way would score like the trained
+    one, and equal files are not sent to a Hub twice.
+    """
     monkeypatch.chdir(tmp_path)
     rows = []
     for colour in ("red", "green", "blue", "black"):
