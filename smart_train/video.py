@@ -22,6 +22,7 @@ from smart_train.media import URL_SCHEMES, describe_image, image_key, image_size
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
+ANSWER_SECONDS = 20.0  # that a server may take for the beginning of a video, and for every further piece
 # Quarter turns counter-clockwise, as Pillow too counts.
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
@@ -123,10 +124,12 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
         )
     import av
 
-    if not name.startswith(URL_SCHEMES) and not os.path.isfile(name):
+    remote = name.startswith(URL_SCHEMES)
+    if not remote and not os.path.isfile(name):
         raise DataError(f"video {name}: no such file")
     try:
-        with av.open(name) as container:
+        # Without a limit a server that says nothing would hold a loader's worker, and the run, for ever.
+        with av.open(name, timeout=ANSWER_SECONDS if remote else None) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
             start = _start(container)
@@ -136,6 +139,10 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
             wanted = np.linspace(start, start + duration, count).tolist()
             container.seek(0)
             taken = list(_frames_at(container, wanted))
+    except DataError:
+        raise
+    except av.error.ExitError as error:
+        raise DataError(f"video {name}: no answer within {ANSWER_SECONDS:g} seconds") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(f"video {name}: cannot be decoded ({error})") from error
     if not taken:

@@ -1,5 +1,6 @@
 """Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
 
+import socket
 import struct
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def test_a_clock_that_begins_late_changes_nothing(tmp_path):
     early, late = (load_video(clip, frames_per_second=4, max_frames=64) for clip in clips)
     assert shown(late) == shown(early) and shown(late)[-1] == 19
     assert late.seconds == pytest.approx(early.seconds) and late.seconds[0] == pytest.approx(0)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.setattr(video, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
+        with pytest.raises(DataError, match=r"a\.mp4: no answer within 0\.2 seconds"):
+            load_video(address, frames_per_second=1.0, max_frames=4)
 
 
 def shown(loaded):
