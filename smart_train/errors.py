@@ -68,6 +68,11 @@ def listing(problems: Sequence[str], shown: int = 20) -> str:
     return "\n".join([*(f"  {problem}" for problem in problems[:shown]), *more])
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library's error says that is not blank; its class where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def closest(name: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:
     """The known name spelt most like `name`, as a list of one; of none where no name is that much alike (0 to 1)."""
     return difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from smart_train.data import columns
-from smart_train.errors import DataError, ScoreError, SmartTrainError, closest, did_you_mean
+from smart_train.errors import DataError, ScoreError, SmartTrainError, closest, did_you_mean, first_line
 from smart_train.media import as_model_input
 from smart_train.scoring import ScoringConfig
 
@@ -33,3 +33,8 @@ def test_it_is_said_alike(act: Callable[[], object], kind: type[SmartTrainError]
     with pytest.raises(kind) as caught:
         act()
     assert message in str(caught.value)
+
+
+def test_one_line_of_another_librarys_error() -> None:
+    assert first_line(OSError("\n  no such file \nand much more")) == "no such file"
+    assert first_line(RuntimeError()) == first_line(RuntimeError(" \n")) == "RuntimeError"

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from smart_train.errors import ExportError
+from smart_train.errors import ExportError, first_line
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import Reading, Route, routes_of
@@ -98,8 +98,7 @@ def _measure(route: Route, folder: Path, golden: Golden) -> RouteReport:
     try:
         reading = route.read(folder, golden)
     except Exception as error:  # whatever a library raises, that it cannot read the folder is the finding
-        lines = str(error).strip().splitlines() or [""]
-        return RouteReport(route.name, {}, failure=f"{type(error).__name__}: {lines[0]}")
+        return RouteReport(route.name, {}, failure=f"{type(error).__name__}: {first_line(error)}")
     return RouteReport(route.name, _differences(reading, golden), needs=needs)
 
 

@@ -11,7 +11,7 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, first_line
 from smart_train.models.family import Family
 from smart_train.models.module_names import own_names
 from smart_train.models.reading import read_weights
@@ -50,7 +50,7 @@ def add_lora(
     try:
         model = get_peft_model(backbone, config)
     except ValueError as error:
-        raise ModelError(f"lora.target_modules {targets!r}: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"lora.target_modules {targets!r}: {first_line(error)}") from error
     family.check_lora_targets(adapted_modules(model))
     return model
 
@@ -160,4 +160,4 @@ def _check_keys(model: PeftModel, saved: set[str], folder: Path, name: str = "de
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 else lines[0]
+    return lines[1] if len(lines) > 1 else first_line(error)

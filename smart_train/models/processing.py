@@ -19,7 +19,7 @@ from transformers.image_utils import SizeDict
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, first_line
 
 # What Qwen's processors keep about the vocabulary: attribute -> token.
 _VISION_TOKENS = {
@@ -88,7 +88,7 @@ def load_processor(
             )
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{folder}: the processor cannot be loaded ({str(error).splitlines()[0]}); its files are tokenizer.json, "
+            f"{folder}: the processor cannot be loaded ({first_line(error)}); its files are tokenizer.json, "
             f"tokenizer_config.json and {' or '.join(_PROCESSORS)}"
         ) from error
     if getattr(getattr(processor, "video_processor", None), "cap_pixels_per_frame", True) is None:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from smart_train.errors import ModelError, did_you_mean
+from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
@@ -59,7 +59,7 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
     except RepositoryNotFoundError as error:
         raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(f"{name_or_path}: not a local folder, and the Hub gave nothing ({reason})") from error
 
 
@@ -209,7 +209,7 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
                 f"{folder}: this model needs Python code of its own ({own_code} in config.json), which is not run "
                 f"unless you say so: read it, then {_TRUST}"
             ) from error
-        raise ModelError(f"{folder}: config.json cannot be read ({str(error).splitlines()[0]})") from error
+        raise ModelError(f"{folder}: config.json cannot be read ({first_line(error)})") from error
     _override(config, overrides or {}, "")
     text, vision = config.get_text_config(), getattr(config, "vision_config", None)
     width = getattr(vision, "out_hidden_size", None)
@@ -232,11 +232,11 @@ def _library_errors(folder: Path, fault: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ModelError(
-            f"{folder}: {fault} here ({str(error).splitlines()[0]}); install what it names, or, where that is a kind "
+            f"{folder}: {fault} here ({first_line(error)}); install what it names, or, where that is a kind "
             "of attention, choose another with attn_implementation"
         ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder}: {fault} ({str(error).splitlines()[0]})") from error
+        raise ModelError(f"{folder}: {fault} ({first_line(error)})") from error
 
 
 def _load_backbone(

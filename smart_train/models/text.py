@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, first_line
 from smart_train.models.embedder_files import EmbedderFiles
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import require_tokenizer, special_ids
@@ -40,7 +40,7 @@ class TextFamily(Family):
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.folder)
         except (OSError, ValueError) as error:
-            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from error
+            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
         tokenizer.padding_side = "right"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token  # what it is does not matter: padding is masked everywhere

@@ -11,7 +11,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import TrainingArguments
 
-from smart_train.errors import RunError
+from smart_train.errors import RunError, first_line
 from smart_train.evaluation import RetrievalEvaluator
 from smart_train.training.module import TrainingModule
 
@@ -35,9 +35,8 @@ def memory_advice(doing: str, knobs: Callable[[], list[str]]) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        first_line = str(error).strip().split("\n")[0]
         lines = "".join(f"\n  - {knob}" for knob in knobs())
-        raise RunError(f"{doing}: out of memory ({first_line}). Any of these needs less:{lines}") from error
+        raise RunError(f"{doing}: out of memory ({first_line(error)}). Any of these needs less:{lines}") from error
 
 
 def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]:
