@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import re
@@ -41,19 +42,19 @@ def rows_of(folder: Path, split: str) -> list[dict]:
 
 
 def read_page(builder: ModuleType, file: Path) -> dict[str, str]:
-    """Mark -> code, by comparing every cell with every mark and code: a reader that shares no state with the writer."""
-    pixels = np.asarray(Image.open(file))
-    found = {}
-    for top in range(0, 160, 32):
-        for left in range(0, 160, 32):
-            cell = pixels[top : top + 32, left : left + 32]
-            if (cell == 255).all():
-                continue
-            for mark in builder.MARKS:
-                for code in builder.GLYPHS:
-                    if np.array_equal(cell, builder.draw_page({mark: code}, [0], 160)[:32, :32]):
-                        found[mark] = code
-    return found
+    """Mark -> code, every cell looked up among all marks and codes: a reader that shares no state with the writer."""
+    pixels, known = np.asarray(Image.open(file)), drawn_cells(builder)
+    cells = [pixels[top : top + 32, left : left + 32] for top in range(0, 160, 32) for left in range(0, 160, 32)]
+    return dict(known[cell.tobytes()] for cell in cells if cell.tobytes() in known)
+
+
+@functools.cache
+def drawn_cells(builder: ModuleType) -> dict[bytes, tuple[str, str]]:
+    """The pixels of a cell -> its mark and code."""
+    pairs = [(mark, code) for mark in builder.MARKS for code in builder.GLYPHS]
+    cells = {builder.draw_page({mark: code}, [0], 160)[:32, :32].tobytes(): (mark, code) for mark, code in pairs}
+    assert len(cells) == len(pairs), "no two look alike"
+    return cells
 
 
 def named(query: str) -> dict[str, str]:

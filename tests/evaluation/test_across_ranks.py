@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -30,9 +29,9 @@ class EightBitModel(DrawnModel):
 MODELS = (DrawnModel, EightBitModel)
 
 
-def work(rank: int, port: int, folder: str) -> None:
+def work(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         model = kind()
         RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank}.json")
@@ -43,10 +42,7 @@ def work(rank: int, port: int, folder: str) -> None:
 
 @pytest.mark.dist
 def test_every_rank_returns_the_result_of_a_single_process(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.start_processes(work, args=(port, str(tmp_path)), nprocs=WORLD, start_method="spawn")
+    mp.start_processes(work, args=(str(tmp_path),), nprocs=WORLD, start_method="spawn")
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         alone = RetrievalEvaluator(drawn_set(*sizes))(kind())
         for rank in range(WORLD):
