@@ -16,6 +16,7 @@ from smart_train.data import (
     groups_of,
     load_documents,
     load_examples,
+    load_held_out,
     load_own_documents,
 )
 from smart_train.data.lengths import TokenCounter
@@ -23,7 +24,7 @@ from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.media import verify_image
 from smart_train.recipe import Recipe
-from smart_train.recipe.sections import SourceSection
+from smart_train.recipe.sections import EvaluationSourceSection, SourceSection
 from smart_train.types import Example, ModelInput
 
 _NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
@@ -42,8 +43,8 @@ def sources(recipe: Recipe) -> dict[str, list[SourceSection]]:
 
 
 def examples(section: SourceSection) -> Sequence[Example]:
-    """The rows of one source, images not yet decoded."""
-    return load_examples(source(section))
+    """The rows of one source, images not yet decoded. Of held-out ones those that ask something."""
+    return (load_held_out if isinstance(section, EvaluationSourceSection) else load_examples)(source(section))
 
 
 def negatives(recipe: Recipe) -> list[int]:

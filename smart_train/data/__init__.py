@@ -8,7 +8,7 @@ from smart_train.data.mixture import Mixture, MixturePart, groups_of
 from smart_train.data.page_cache import PageCache
 from smart_train.data.pdf import PdfPage, read_pdf, read_pdfs
 from smart_train.data.rows import ExampleRows
-from smart_train.data.sources import load_documents, load_examples, load_own_documents
+from smart_train.data.sources import load_documents, load_examples, load_held_out, load_own_documents
 
 __all__ = [
     "CheckReport",
@@ -25,6 +25,7 @@ __all__ = [
     "groups_of",
     "load_documents",
     "load_examples",
+    "load_held_out",
     "load_own_documents",
     "read_pdf",
     "read_pdfs",

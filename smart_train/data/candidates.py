@@ -15,6 +15,16 @@ from smart_train.data.files import read_file
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
 
+# Our column -> theirs, for messages.
+_OF_QUERIES = {
+    "query": "query_txt, query_img_path",
+    "query_id": "qid",
+    "positive": "pos_cand_list",
+    "negatives": "neg_cand_list",
+    "task": "task_id",
+}
+_OF_POOL = {"document_id": "did", "positive": "txt, img_path"}
+
 
 def pool_in(folder: Path) -> Path | None:
     """The file of candidates in `folder`, if there is exactly one."""
@@ -42,9 +52,14 @@ def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int |
     if "did" not in documents.columns:
         raise DataError(f"{pool}: candidates need the column did; columns: {', '.join(documents.columns)}")
     documents = Table(
-        AdaptedRows(documents.rows, candidate), ["document_id", "positive"], folder, documents.numbers, source=str(pool)
+        AdaptedRows(documents.rows, candidate),
+        ["document_id", "positive"],
+        folder,
+        documents.numbers,
+        source=str(pool),
+        called=_OF_POOL,
     )
-    return Table(rows[:max_rows], columns, folder, numbers[:max_rows], documents, source=str(file))
+    return Table(rows[:max_rows], columns, folder, numbers[:max_rows], documents, source=str(file), called=_OF_QUERIES)
 
 
 def candidate(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,16 +22,17 @@ from smart_train.video import verify_video
 @dataclass
 class CheckReport:
     """What the check of one source found: `kept` of `total` rows are usable; `problems` names the others, one line each
-    with source, row and rule."""
+    with source, row and rule. `pages`: further rows that ask nothing and are documents to be found."""
 
     total: int
     kept: int
     problems: list[str] = field(default_factory=list)
+    pages: int = 0
 
     def summary(self) -> str:
         """One line for clean data; otherwise the count and the first problems, one per line."""
         if not self.problems:
-            return f"{self.total} rows"
+            return f"{self.total} rows" + (f", and {self.pages} pages without a query" if self.pages else "")
         skipped = self.total - self.kept
         return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(self.problems)}"
 
@@ -80,7 +81,8 @@ def check_examples(
         )
     if not kept:
         raise DataError(f"no rows are left of {len(examples)}:\n{listing(listed)}" if listed else "there are no rows")
-    report = CheckReport(total=len(examples), kept=len(kept), problems=listed)
+    pages = len(examples.pages) if isinstance(examples, ExampleRows) else 0
+    report = CheckReport(total=len(examples), kept=len(kept), problems=listed, pages=pages)
     if not listed:
         return examples, report
     if isinstance(examples, ExampleRows):
@@ -157,7 +159,7 @@ class _RowChecker:
         if len(columns.negatives) == 1:
             names += [columns.negatives[0]] * max(0, position - 1)
         name = names[position] if position < len(names) else None
-        return "" if name is None else f" (column {name!r})"
+        return "" if name is None else f" (column {self.examples.reader.called(name)!r})"
 
     def _decoded(self, decode: Callable[[Any], None], reference: Any) -> str | None:
         if not isinstance(reference, (str, os.PathLike)):

@@ -73,8 +73,18 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         numbers.append(index if qrels.numbers is None else qrels.numbers[index])
     joined = AdaptedRows(rows, _WithQuery(queries.rows, query))
     kept = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
-    documents = _corpus(parts["corpus"])
-    return Table(joined, kept, queries.folder, numbers, documents, source=names["qrels"], library=queries.library)
+    documents = replace(_corpus(parts["corpus"]), source=names["corpus"])
+    called = {"query": query, "query_id": judged_query, "positive": judged_document, "grade": grade or "score"}
+    return Table(
+        joined,
+        kept,
+        queries.folder,
+        numbers,
+        documents,
+        source=names["qrels"],
+        called=called,
+        library=queries.library,
+    )
 
 
 class _WithQuery:

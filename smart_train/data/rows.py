@@ -32,6 +32,7 @@ class RowReader:
         documents: id -> document; with it, text in a column of documents is an id.
         dpi: resolution of pages of PDF files.
         library: the rows come through the `datasets` library; see `References`.
+        names: column -> what messages call it, where that is not its name.
     """
 
     def __init__(
@@ -44,10 +45,16 @@ class RowReader:
         documents: Mapping[str, ModelInput] | None = None,
         dpi: int = DPI,
         library: bool = False,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
         self.references = References(root, dpi, library=library)
+        self.names = names or {}
+
+    def called(self, column: str | None) -> str | None:
+        """What the user knows a column as."""
+        return self.names.get(column, column) if column is not None else None
 
     def example(self, raw: RawRow, row: int) -> Example:
         """The Example of one row.
@@ -84,31 +91,32 @@ class RowReader:
         column = self.columns.query
         assert column is not None, "find_columns requires a query column for examples"
         if column not in raw:
-            raise DataError(f"{where}: has no column {column!r}")
+            raise DataError(f"{where}: has no column {self.called(column)!r}")
         instruction = self._instruction(raw, where) or self.instruction
         value = raw[column]
         if value is None or isinstance(value, str):
             return ModelInput(text=value or "", instruction=instruction)
         if not isinstance(value, Mapping):
             raise DataError(
-                f"{where}, column {column!r}: {value!r} is {type(value).__name__}; a query must be text, or a mapping "
-                "of text, image, video"
+                f"{where}, column {self.called(column)!r}: {value!r} is {type(value).__name__}; a query must be text, "
+                "or a mapping of text, image, video"
             )
-        item = self._read(value, f"{where}, column {column!r}", column)
+        item = self._read(value, f"{where}, column {self.called(column)!r}", column)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
 
     def _instruction(self, raw: RawRow, where: str) -> str | None:
         value = raw.get(self.columns.instruction) if self.columns.instruction else None
         if not isinstance(value, str | None):
-            kind = type(value).__name__
-            raise DataError(f"{where}, column {self.columns.instruction!r}: {value!r} is {kind}; it must be text")
+            inside = f"{where}, column {self.called(self.columns.instruction)!r}"
+            raise DataError(f"{inside}: {value!r} is {type(value).__name__}; it must be text")
         return value
 
     def _positive(self, raw: RawRow, where: str) -> tuple[str, ModelInput]:
         column = self.columns.positive
         if raw.get(column) is None:
             state = "null" if column in raw else "missing"
-            raise DataError(f"{where}: column {column!r} is {state}; name a document there, or remove the row")
+            inside = f"{where}: column {self.called(column)!r}"
+            raise DataError(f"{inside} is {state}; name a document there, or remove the row")
         return self._pair(raw[column], column, where, raw.get(self.columns.document_id or ""))
 
     def _negatives(self, raw: RawRow, column: str, where: str) -> list[tuple[str, ModelInput]]:
@@ -122,7 +130,7 @@ class RowReader:
     def _pair(self, value: Any, column: str, where: str, given: Any) -> tuple[str, ModelInput]:
         """Id and document. The id is the one that the row gives, else the name the row calls the document by (in a
         collection, or as a page of a PDF file), else one made of the content, for which an image has to be read."""
-        inside = f"{where}, column {column!r}"
+        inside = f"{where}, column {self.called(column)!r}"
         if self.documents is not None and isinstance(value, (str, int)):
             identity: str | None = str(value)
             try:
@@ -140,13 +148,15 @@ class RowReader:
         if value is None:
             return 1
         if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
-            raise DataError(f"{where}, column {self.columns.grade!r}: {value!r}; a grade is a whole number from 1 up")
+            inside = f"{where}, column {self.called(self.columns.grade)!r}"
+            raise DataError(f"{inside}: {value!r}; a grade is a whole number from 1 up")
         return int(value)
 
     def _task(self, raw: RawRow, where: str) -> str | None:
         value = raw.get(self.columns.task) if self.columns.task else None
         if value is not None and not isinstance(value, (str, int)):
-            raise DataError(f"{where}, column {self.columns.task!r}: {value!r} is no name of a task; write text")
+            inside = f"{where}, column {self.called(self.columns.task)!r}"
+            raise DataError(f"{inside}: {value!r} is no name of a task; write text")
         return None if value is None else str(value)
 
     def _read(self, value: Any, where: str, column: str) -> ModelInput:
@@ -220,6 +230,7 @@ class ExampleRows(Sequence[Example]):
         reader: makes Examples of them.
         numbers: the rows' numbers in the source, when they are not 0, 1, 2, ...
         chosen: positions in `raw` that make up this view, in order; default: all.
+        pages: positions in `raw` of rows that ask nothing, and are documents to be found by the others.
     """
 
     def __init__(
@@ -228,8 +239,9 @@ class ExampleRows(Sequence[Example]):
         reader: RowReader,
         numbers: Sequence[int] | None = None,
         chosen: Sequence[int] | None = None,
+        pages: Sequence[int] = (),
     ) -> None:
-        self.raw, self.reader, self.numbers = raw, reader, numbers
+        self.raw, self.reader, self.numbers, self.pages = raw, reader, numbers, pages
         self.chosen = range(len(raw)) if chosen is None else chosen
 
     @property
@@ -251,7 +263,20 @@ class ExampleRows(Sequence[Example]):
 
     def select(self, indices: Sequence[int]) -> ExampleRows:
         """A view of the rows at `indices`, in that order."""
-        return ExampleRows(self.raw, self.reader, self.numbers, [self.chosen[index] for index in indices])
+        return ExampleRows(self.raw, self.reader, self.numbers, [self.chosen[index] for index in indices], self.pages)
+
+    def without_pages(self) -> ExampleRows:
+        """The rows but for those whose query is null, which become its `pages`."""
+        column = self.reader.columns.query
+        raw = self.raw.select_columns(column) if hasattr(self.raw, "select_columns") else self.raw
+        rows = {position: raw[position] for position in self.chosen}
+        pages = [at for at, row in rows.items() if isinstance(row, Mapping) and row.get(column, "") is None]
+        asking = sorted(rows.keys() - {*pages})
+        return ExampleRows(self.raw, self.reader, self.numbers, asking, pages) if pages else self
+
+    def page_documents(self) -> list[tuple[str, ModelInput]]:
+        """Id and document of each of `pages`."""
+        return [self.reader.document(self._raw(position), self._number(position)) for position in self.pages]
 
     def document(self, index: int) -> tuple[str, ModelInput]:
         """Id and document of one row, whose query, if any, is not looked at."""

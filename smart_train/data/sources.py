@@ -55,6 +55,23 @@ def load_examples(config: SourceConfig) -> ExampleRows:
     return _sample(config, _rows(config, table, columns, _documents(config, table)))
 
 
+def load_held_out(config: SourceConfig) -> ExampleRows:
+    """The rows of a source that ask something. A row whose query is null is no mistake here, but a page to be found:
+    sets with more pages than queries, some of ViDoRe's among them, are published so. `load_own_documents` gives these.
+
+    Raises: as `load_examples`; or no row has a query.
+    """
+    rows = load_examples(config)
+    # A layout with names of its own, or with documents apart, has no use for such rows: there they are mistakes.
+    if rows.reader.names or rows.reader.documents is not None:
+        return rows
+    asking = rows.without_pages()
+    if not len(asking):
+        column = rows.reader.columns.query
+        raise DataError(f"{rows.source}: none of its {len(rows)} rows has a query (column {column!r})")
+    return asking
+
+
 def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
     """Id and document of every row of a source that needs no queries, of every image and PDF page below a folder (the
     id is then its path within it), or of the documents that a source keeps apart. For corpora: pages that are searched.
@@ -67,13 +84,17 @@ def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
 
 
 def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
-    """Id and document of everything that the rows of a source may name by id; empty where they hold their documents
-    themselves.
+    """Id and document of everything that the rows of a source may name by id; where they hold their documents
+    themselves, those of the rows that ask nothing.
 
     Raises: as `load_examples`.
     """
-    apart = _documents(config, _read(config))
-    return [] if apart is None else apart.rows.documents()
+    table = _read(config)
+    apart = _documents(config, table)
+    if apart is not None:
+        return apart.rows.documents()
+    columns = find_columns(_name(config, table), table.columns, config.columns, query_required=False)
+    return [] if columns.query is None else load_held_out(config).page_documents()
 
 
 def _document_rows(config: SourceConfig, table: Table) -> ExampleRows:
@@ -110,7 +131,14 @@ def _rows(
     if not root.is_dir():
         raise DataError(f"{config.path}: image_root {root} is no folder")
     reader = RowReader(
-        name, columns, root, config.instruction, documents=documents, dpi=config.dpi or DPI, library=table.library
+        name,
+        columns,
+        root,
+        config.instruction,
+        documents=documents,
+        dpi=config.dpi or DPI,
+        library=table.library,
+        names=table.called,
     )
     return ExampleRows(table.rows, reader, table.numbers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Table:
         numbers: the rows' numbers in the source, when they are not 0, 1, 2, ...
         documents: rows of the documents that these rows name by id, where the format keeps them apart.
         source: what the rows' numbers count in, for messages; None: the path that was asked for.
+        called: our column -> what the source calls it, for messages, where a layout's own names were changed to ours.
         of_pages: the rows are the pages of a folder or PDF file, and hold no queries.
         library: the rows come through the `datasets` library.
     """
@@ -36,6 +37,7 @@ class Table:
     documents: Table | None = None
     source: str | None = None
     of_pages: bool = False
+    called: Mapping[str, str] = field(default_factory=dict)
     library: bool = False
 
     @classmethod
@@ -88,11 +90,12 @@ class DocumentTable(Mapping[str, ModelInput]):
         column = rows.reader.columns.document_id
         if column is None:
             raise DataError(f"{rows.source}: documents that rows name by id need an id column: document_id, _id or id")
+        called = rows.reader.called(column)
         for place, (identity, where) in enumerate(rows.values(column)):
             if identity is None or identity == "":
-                raise DataError(f"{where}, column {column!r}: empty; every document needs its id")
+                raise DataError(f"{where}, column {called!r}: empty; every document needs its id")
             if str(identity) in self.places:
-                raise DataError(f"{where}, column {column!r}: the id {str(identity)!r} stands for another row already")
+                raise DataError(f"{where}, column {called!r}: the id {str(identity)!r} stands for another row already")
             self.places[str(identity)] = place
 
     def __getitem__(self, identity: str) -> ModelInput:

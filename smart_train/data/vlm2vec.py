@@ -29,7 +29,12 @@ def is_vlm2vec(table: Table) -> bool:
 
 def adapted(table: Table) -> Table:
     """The same rows under our names."""
-    return replace(table, rows=AdaptedRows(table.rows, row), columns=["query", "positive", "negatives"])
+    found = {
+        ours: ", ".join(name for names in sides for name in names if name in table.columns)
+        for ours, sides in _SIDES.items()
+    }
+    called = {"query": found["query"], "positive": found["positive"], "negatives": found["negative"]}
+    return replace(table, rows=AdaptedRows(table.rows, row), columns=["query", "positive", "negatives"], called=called)
 
 
 def row(raw: Mapping[str, Any]) -> dict[str, Any]:

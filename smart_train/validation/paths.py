@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smart_train.data import SourceConfig, load_examples
+from smart_train.data import ExampleRows, SourceConfig, load_examples, load_held_out
 from smart_train.validation.reading import Part, read_rows
 from smart_train.validation.report import TRAIN
 
@@ -28,9 +28,13 @@ def read_path(
     names = [name for name in _SPLITS if Path(path, f"{name}.jsonl").is_file()]
     if split is None and against is None and len(names) > 1:
         return [
-            read_rows(name, load_examples(SourceConfig(Path(path, f"{name}.jsonl"))), workers=workers) for name in names
+            read_rows(name, _load(name, SourceConfig(Path(path, f"{name}.jsonl"))), workers=workers) for name in names
         ]
     parts = [read_rows(TRAIN, load_examples(SourceConfig(path, split=split)), workers=workers)]
     if against is not None:
-        parts.append(read_rows("held_out", load_examples(SourceConfig(against)), workers=workers))
+        parts.append(read_rows("held_out", load_held_out(SourceConfig(against)), workers=workers))
     return parts
+
+
+def _load(name: str, config: SourceConfig) -> ExampleRows:
+    return (load_examples if name == TRAIN else load_held_out)(config)

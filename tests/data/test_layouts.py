@@ -9,9 +9,18 @@ from typing import Any
 import datasets
 import pytest
 
-from smart_train.data import SourceConfig, load_documents, load_examples, load_own_documents
+from smart_train import build_rows
+from smart_train.data import (
+    SourceConfig,
+    check_examples,
+    load_documents,
+    load_examples,
+    load_held_out,
+    load_own_documents,
+)
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
+from smart_train.recipe import parse_recipe
 from smart_train.types import Example, ModelInput
 from tests.pdf_files import make_pdf
 
@@ -113,7 +122,7 @@ def test_the_row_of_a_judgement_is_its_own(tmp_path: Path) -> None:
         (
             "qrels",
             [{"query-id": "q1", "corpus-id": "d9"}],
-            "qrels, row 0, column 'positive': no document 'd9' among",
+            "qrels, row 0, column 'corpus-id': no document 'd9' among the 4 of .*corpus",
         ),
         ("qrels", [{"query-id": "q1", "corpus-id": "d0", "score": 0.5}], "row 0, column 'score': 0.5 is no grade"),
         ("qrels", [{"query-id": "q1", "corpus-id": ""}], "row 0, column 'corpus-id': empty"),
@@ -176,11 +185,11 @@ def test_candidate_pools(pages: list[Path], tmp_path: Path) -> None:
     [
         ("query.jsonl", {"qid": "1", "query_txt": "x", "pos_cand_list": []}, "query.jsonl, row 0, column "
          "'pos_cand_list': .*; must be a list of at least one candidate"),
-        ("query.jsonl", {"qid": "1", "query_txt": "x", "pos_cand_list": ["9:99"]}, "row 0, column 'positive': no "
+        ("query.jsonl", {"qid": "1", "query_txt": "x", "pos_cand_list": ["9:99"]}, "row 0, column 'pos_cand_list': no "
          "document '9:99' among the 3 of .*cand_pool.jsonl"),
         ("query.jsonl", "{", "query.jsonl, row 0: not JSON"),
         ("cand_pool.jsonl", {"id": "9:10", "txt": "x"}, "cand_pool.jsonl: candidates need the column did; columns: id"),
-        ("cand_pool.jsonl", {"did": "9:10", "txt": ""}, "cand_pool.jsonl, row 0: column 'positive' is null"),
+        ("cand_pool.jsonl", {"did": "9:10", "txt": ""}, "cand_pool.jsonl, row 0: column 'txt, img_path' is null"),
     ],
 )  # fmt: skip
 def test_bad_candidate_pools(pages: list[Path], tmp_path: Path, file: str, row: Any, message: str) -> None:
@@ -212,7 +221,7 @@ def test_vlm2vec_columns(pages: list[Path], tmp_path: Path) -> None:
     assert row.query == ModelInput(text="find")
     assert row.documents == tuple(ModelInput(images=(page,)) for page in pages[2:])
     lines(tmp_path / "bad.jsonl", {**train, "pos_text": "<|image_1|>"})
-    with pytest.raises(DataError, match="row 0: column 'positive' is null"):
+    with pytest.raises(DataError, match="row 0: column 'pos_text, pos_image_path' is null"):
         load(tmp_path, split="bad")
 
 
@@ -279,3 +288,40 @@ def test_the_hub(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert content["bytes"] or content["path"] == str(pages[1]), "images of a stream stay encoded too"
     with pytest.raises(DataError, match="owner/name: Unknown split .tset."):
         load("owner/name", **{**options, "split": "tset"})
+
+
+def test_held_out_rows_without_a_query_are_pages_to_be_found(pages: list[Path], tmp_path: Path) -> None:
+    queries = ["q0", "q1", None, None]
+    rows = [{"query": q, "image": f"pages/{i}.png", "image_filename": str(i)} for i, q in enumerate(queries)]
+    lines(tmp_path / "rows.jsonl", *rows)
+    recipe = parse_recipe(
+        {
+            "model": {"name_or_path": "any"},
+            "data": {"train": {"path": "x"}, "evaluation": {"path": str(tmp_path / "rows.jsonl")}},
+        }
+    )
+    held_out, report = build_rows.usable_rows(recipe, "evaluation")
+    assert report.summary() == "2 rows, and 2 pages without a query"
+    assert [row.query.text for row in held_out] == ["q0", "q1"] and [row.row for row in held_out] == [0, 1]
+    judged = build_rows.evaluation_set(recipe, "evaluation", held_out)
+    assert (len(judged.queries), judged.document_ids) == (2, ["0", "1", "2", "3"])
+    with pytest.raises(DataError, match="row 2: the query is empty"):
+        check_examples(load_examples(SourceConfig(tmp_path / "rows.jsonl")))
+    lines(tmp_path / "none.jsonl", *rows[2:])
+    with pytest.raises(DataError, match="none of its 2 rows has a query .column 'query'."):
+        load_held_out(SourceConfig(tmp_path / "none.jsonl"))
+
+
+def test_messages_name_the_columns_of_the_layout(pages: list[Path], tmp_path: Path) -> None:
+    lines(tmp_path / "pool" / "query.jsonl", {"qid": "1", "query_txt": "", "pos_cand_list": ["c"]})
+    lines(tmp_path / "pool" / "cand_pool.jsonl", {"did": "c", "txt": "words"})
+    lines(tmp_path / "vlm.jsonl", {"qry": "q", "qry_image_path": "", "pos_text": "", "pos_image_path": ""})
+    beir(tmp_path / "beir")
+    (tmp_path / "beir" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tnone\t1\n")
+    for path, options, message in (
+        (tmp_path / "pool", {}, "the query is empty .column 'query_txt, query_img_path'."),
+        (tmp_path / "vlm.jsonl", {}, "column 'pos_text, pos_image_path' is null"),
+        (tmp_path / "beir", {"split": "test"}, "column 'corpus-id': no document 'none' among the 4 of .*corpus"),
+    ):
+        with pytest.raises(DataError, match=message):
+            check_examples(load_examples(SourceConfig(path, **options)))
