@@ -144,7 +144,7 @@ def print_validation(report: ValidationReport, console: Console) -> None:
                 table.add_row(name, f"{value:,}")
         console.print(table)
         for name, value in values.items():
-            if isinstance(value, dict) and "median" not in value:
+            if isinstance(value, dict) and value and "median" not in value:
                 console.print(f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in value.items()))
         console.print()
     for label, value in report.plan.items():
