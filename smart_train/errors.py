@@ -57,9 +57,15 @@ class EndpointError(SmartTrainError):
 
 
 class Interrupted(RunError):
-    """A run was asked to stop from outside and did, with everything saved: the same command goes on from there."""
+    """A run was asked to stop from outside and did, with everything saved: the same command goes on from there.
 
-    status = 143  # what a shell reports of a process that SIGTERM ended
+    Attributes:
+        status: what a shell reports of a process that the signal ended: 143 for SIGTERM, 130 for SIGINT.
+    """
+
+    def __init__(self, message: str, *, status: int = 143) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def listing(problems: Sequence[str], shown: int = 20) -> str:

@@ -78,7 +78,7 @@ def _options(
 
 def main() -> None:
     """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2, a run
-    that SIGTERM stopped with 143."""
+    that SIGTERM stopped with 143, by Ctrl-C with 130."""
     try:
         app(prog_name="smart-train")
     except SmartTrainError as error:

@@ -1,7 +1,9 @@
-"""SIGTERM, as schedulers send it before they take a machine away: finish the step, save, leave."""
+"""SIGTERM, as schedulers send it before they take a machine away, and SIGINT, which is Ctrl-C: finish the step, save,
+leave."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -11,27 +13,38 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.distributed import any_rank
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_PATIENCE = b"\nsmart-train: finishing the step and saving it; Ctrl-C again stops at once, without saving\n"
+
 
 class StopOnTerminate(TrainerCallback):
-    """After a SIGTERM to any rank, every rank ends training at the same step, with a checkpoint of it.
+    """After a SIGTERM or a Ctrl-C to any rank, every rank ends training at the same step, with a checkpoint of it.
 
     Ranks hear the signal at different moments, so they ask each other after every step; a rank that stopped alone would
     leave the others waiting for it. An evaluation that is due at that step still runs, because a resumed run will not
-    come by again. Further SIGTERMs change nothing: a scheduler and the launcher below it may both send one.
+    come by again. Further signals change nothing: a scheduler and the launcher below it may both send one. But a second
+    Ctrl-C to a run of one process is its user's, who will not wait.
 
     Attributes:
         stopped: the step that training ended at because of the signal, or None.
+        signal: which one this rank heard; SIGTERM where another rank heard it.
     """
 
     def __init__(self) -> None:
         self.stopped: int | None = None
+        self.signal = signal.SIGTERM
         self._heard = False
-        self._previous: Any = None
+        self._alone = self._speaks = True
+        self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._alone, self._speaks = args.world_size == 1, state.is_world_process_zero
         # Python allows handlers in the main thread only; a run inside another thread keeps that program's own.
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGTERM, self._hear)
+            for number in SIGNALS:
+                # A shell lets its background jobs ignore Ctrl-C, which is meant for another then.
+                if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._hear)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -54,16 +67,20 @@ class StopOnTerminate(TrainerCallback):
 
     def restore(self) -> None:
         """Gives the signal back to whoever had it; safe to call twice."""
-        if self._previous is not None:
-            signal.signal(signal.SIGTERM, self._previous)
-            self._previous = None
+        while self._previous:
+            signal.signal(*self._previous.popitem())
 
     def _hear(self, number: int, frame: Any) -> None:
-        self._heard = True
+        if number == signal.SIGINT and self._alone:
+            if self._heard:
+                raise KeyboardInterrupt
+            if self._speaks:
+                os.write(2, _PATIENCE)  # print may be what the signal interrupted, and cannot be entered twice
+        self._heard, self.signal = True, signal.Signals(number)
 
 
 class OutliveTerminate:
-    """A loader's worker that a SIGTERM to the whole job does not take from under the step that is to be finished.
+    """A loader's worker that a signal to the whole job does not take from under the step that is to be finished.
 
     The worker still ends with its loader or its parent: torch's own watch in the worker sees to that.
 
@@ -75,6 +92,7 @@ class OutliveTerminate:
         self.then = then
 
     def __call__(self, worker: int) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if self.then is not None:
             self.then(worker)

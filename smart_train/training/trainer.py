@@ -116,7 +116,7 @@ class SmartTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader:
         """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more.
 
-        Its workers outlive a SIGTERM to the whole job, for the step under way.
+        Its workers outlive a SIGTERM or Ctrl-C to the whole job, for the step under way.
         """
         if self.batches is None:
             loader = super().get_train_dataloader()
@@ -331,7 +331,7 @@ class SmartTrainer(Trainer):
         the best is kept): the Trainer would take one step more from it.
 
         Raises:
-            Interrupted: SIGTERM came; the step under way was finished and saved.
+            Interrupted: SIGTERM or Ctrl-C came; the step under way was finished and saved.
         """
         if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
             try:
@@ -340,9 +340,11 @@ class SmartTrainer(Trainer):
                 self._termination.restore()
             stopped = self._termination.stopped
             if stopped is not None and stopped < self.state.max_steps:
+                heard = self._termination.signal
                 raise Interrupted(
-                    f"stopped by SIGTERM after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
-                    f"{self.args.output_dir} is whole, and the same command goes on from it"
+                    f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
+                    f"{self.args.output_dir} is whole, and the same command goes on from it",
+                    status=128 + heard,
                 )
             return output
         self.state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, STATE_NAME)))

@@ -17,6 +17,7 @@ from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
 from smart_train.training import SmartTrainer, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.interruption import SIGNALS
 from smart_train.training.resources import training_knobs
 from tests.training.batches import example, tiny, training_module
 
@@ -119,19 +120,48 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path
     assert found.newest is None and [path.name for path in found.broken] == ["checkpoint-1"]
 
 
-def test_a_signal_ends_training_with_the_step_saved(tmp_path: Path) -> None:
+class Kill(TrainerCallback):
+    def __init__(self, number: signal.Signals, times: int = 1) -> None:
+        self.number, self.times = number, times
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        for _time in range(self.times):
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_training_with_the_step_saved(
+    tmp_path: Path, number: signal.Signals, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     made = trainer(tmp_path, save_strategy="no")
-    before = signal.getsignal(signal.SIGTERM)
-
-    class Terminate(TrainerCallback):
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    made.add_callback(Terminate())
-    with pytest.raises(Interrupted, match=r"stopped by SIGTERM after step 1 of 2; checkpoint-1 in .* is whole"):
+    before = [signal.getsignal(each) for each in SIGNALS]
+    made.add_callback(Kill(number))
+    told = rf"stopped by {number.name} after step 1 of 2; checkpoint-1 in .* is whole"
+    with pytest.raises(Interrupted, match=told) as stopped:
         made.train()
+    assert stopped.value.status == status
     assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+    assert ("Ctrl-C again stops at once" in capfd.readouterr().err) is (number == signal.SIGINT)
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
+    made = trainer(tmp_path, save_strategy="no")
+    before = signal.getsignal(signal.SIGINT)
+    made.add_callback(Kill(signal.SIGINT, times=2))
+    with pytest.raises(KeyboardInterrupt):
+        made.train()
+    assert signal.getsignal(signal.SIGINT) is before and find_checkpoint(tmp_path).newest is None
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what a shell does for its background jobs
+    try:
+        made = trainer(tmp_path, save_strategy="no")
+        made.add_callback(Kill(signal.SIGINT))
+        assert made.train().global_step == 2 and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
