@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import struct
 import threading
 import warnings
@@ -254,3 +255,10 @@ def test_the_same_pixels_to_be_turned_otherwise_are_another_picture() -> None:
     turned.getexif()[0x0112] = 6
     assert media.load_image(turned).size == (4, 8)
     assert media.image_key(turned) != media.image_key(image) == media.image_key(Image.new("RGB", (8, 4), "red"))
+
+
+def test_a_file_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcber.png")).touch()  # Latin-1, as old archives unpack to
+    (tmp_path / "über.png").touch()
+    with pytest.raises(DataError, match=r"the file name '\\udcfcber.png' is not UTF-8 text; rename it"):
+        media.files_below(tmp_path, (".png",))
