@@ -142,6 +142,10 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
 
 def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     """The model to train, on the meta device: shapes and names without a byte of weight."""
+    prepare, start = recipe.data.prepare, Path(recipe.model.name_or_path)
+    if prepare is not None and not start.exists() and Path(prepare.output) in start.parents:
+        plan.unchecked.append(f"model: {start} is made by {prepare.script} when the run starts")
+        return None
     try:
         folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
     except ModelError as error:

@@ -223,7 +223,7 @@ def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -
     assert ended.status == 2 and "--documents" in ended.err and "does not exist" in ended.err
 
 
-def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path) -> None:
+def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = tmp_path / "reader"
     SmartModel.from_config(encoder_folder(tmp_path / "bare"), init_std=0.5).save_pretrained(reader)
     file, index = tmp_path / "faq.jsonl", tmp_path / "index"
@@ -234,6 +234,10 @@ def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path) -> None:
     lines = ended.out.splitlines()
     assert len(lines) == 5 and all(any(key in line for line in lines) for key in texts)
     assert "a blue sky" in ended.out and max(len(line) for line in lines) < 140 and "%" not in ended.err
+    monkeypatch.setattr("rich.console.Console.width", 60)  # numbers and ids stay whole, a text takes what is left
+    narrow = run("search", reader, "--documents", file, "--query", "blue sky", "--index", index).out.splitlines()
+    assert [line.split()[:5] for line in narrow] == [line.split()[:5] for line in lines]
+    assert max(len(line) for line in narrow) <= 60 and "a red apple [...]" in "\n".join(narrow)
     assert "3 documents" in run("encode", reader, "--documents", file, "--index", index).out
 
 

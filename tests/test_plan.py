@@ -211,6 +211,12 @@ def test_rows_that_a_script_has_yet_to_make_are_left_unchecked(tiny_data: Path, 
     assert plan.problems == []
     assert plan.unchecked == [f"data rows: {tmp_path / 'made'} is made by {script} when the run starts"]
     assert "optimiser steps" not in plan.quantities and "parameters" in plan.quantities
+    recipe = tiny_recipe(tmp_path / "made", tmp_path / "run", data={"prepare": prepare})
+    model = ModelSection(name_or_path=str(tmp_path / "made" / "model"))  # as recipes/text_minilm.yaml has it
+    plan = derive(recipe.model_copy(update={"model": model}))
+    assert (
+        plan.problems == [] and f"model: {model.name_or_path} is made by {script} when the run starts" in plan.unchecked
+    )
 
 
 def test_processes_without_a_number(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

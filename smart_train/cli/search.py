@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from smart_train.cli.output import plain_console
 from smart_train.errors import DataError
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
+_SCORES_WIDTH = 38  # of a line's other columns, blanks included
 
 
 def search(
@@ -68,11 +70,13 @@ def search(
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
         table = Table("rank", "hybrid", "pooled", "late", "document", box=None)
+        # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead.
+        room = console.width - _SCORES_WIDTH - max((len(hit.document_id) for hit in hits), default=0)
         if texts:
-            table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=_SHOWN_TEXT)
+            table.add_column("text")
         for hit in hits:
             scores = (f"{value:.4f}" for value in (hit.hybrid, hit.pooled, hit.late))
-            shown = [" ".join(texts.get(hit.document_id, "").split())] if texts else []
+            shown = [shorten(texts.get(hit.document_id, ""), min(max(room, 12), _SHOWN_TEXT))] if texts else []
             table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
         console.print(table)
 

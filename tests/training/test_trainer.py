@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,15 @@ class Kill(TrainerCallback):
             os.kill(os.getpid(), self.number)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT as programs on a terminal have it; below a shell's background job it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_training_with_the_step_saved(
     tmp_path: Path, number: signal.Signals, status: int, capfd: pytest.CaptureFixture[str]
@@ -145,6 +155,7 @@ def test_a_signal_ends_training_with_the_step_saved(
     assert ("Ctrl-C again stops at once" in capfd.readouterr().err) is (number == signal.SIGINT)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
     made = trainer(tmp_path, save_strategy="no")
     before = signal.getsignal(signal.SIGINT)
