@@ -24,6 +24,7 @@ from torch import Tensor
 from smart_train.models import SmartModel, TokenProjection
 from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS
 from smart_train.models.family import Role
+from smart_train.models.reading import read_json_value
 from smart_train.models.text import TextFamily
 
 _OLD = "sentence_transformers.models."
@@ -67,8 +68,10 @@ def plain_obstacle(model: SmartModel) -> str | None:
 
 
 def needs_smart_train(folder: Path) -> bool:
-    """Whether the layout in `folder` names modules of smart_train."""
-    return (folder / MODULES).is_file() and f'"{_OWN}' in (folder / MODULES).read_text(encoding="utf-8")
+    """Whether the layout in `folder` names modules of smart_train, and nothing else: that alone may be trusted in a
+    folder of somebody else's."""
+    kinds = {entry["type"] for entry in read_json_value(folder / MODULES) or []}
+    return bool(kinds) and kinds <= {f"{_OWN}Transformer", f"{_OWN}Tokens"}
 
 
 def write_layout(model: SmartModel, folder: Path, *, plain: bool) -> None:

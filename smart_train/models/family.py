@@ -238,8 +238,8 @@ class Family(ABC):
 
     def embedder_prompt(self, role: Role) -> str | None:
         """What sentence-transformers must put before a text (or, where there is a chat template, into the system turn)
-        to render an input of `role` as `render` does; None where nothing does. Such a family's export is not laid out
-        for that library."""
+        to render an input of `role` as `render` does; None where nothing does. Such a family's export is read there
+        through smart_train, which must be installed."""
         return None
 
     def conversation(self, item: ModelInput, role: Role) -> list[dict[str, Any]] | None:

@@ -1,5 +1,7 @@
 """Exports that sentence-transformers reads through modules of smart_train: every family, every scoring setting."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from PIL import Image
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
+from smart_train.export import Golden
 from smart_train.export.embedder_layout import needs_smart_train, write_layout
+from smart_train.export.verify import measure_routes
 from smart_train.models import FAMILIES, TokenProjection
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -121,3 +125,17 @@ def test_what_cannot_be_set_is_refused_by_name(encoder, tmp_path):
             load("SentenceTransformer", tmp_path, **options)
     half = load("SentenceTransformer", tmp_path, model_kwargs={"dtype": torch.bfloat16})
     assert half.dtype == torch.bfloat16
+
+
+def test_no_other_class_is_trusted_along_with_ours(encoder, tmp_path):
+    """As in somebody else's folder that looks like an export, which `verify` is called on."""
+    folder = tmp_path / "export"
+    Golden.make(encoder).save(folder, encoder)
+    entries = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    entries.append({"idx": 2, "name": "2", "path": "", "type": "stranger.Module"})
+    (folder / "modules.json").write_text(json.dumps(entries), encoding="utf-8")
+    (folder / "stranger.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()", encoding="utf-8")
+    single, several = measure_routes(folder)[2:]
+    assert "which is not part of Sentence Transformers" in single.failure
+    assert several.skipped is not None
+    assert not (tmp_path / "ran").exists()
