@@ -18,7 +18,14 @@ from smart_train.evaluation.metrics import chance, check_ks, depth_for, score_ra
 from smart_train.evaluation.ranking import RankingBuilder
 from smart_train.evaluation.result import SCORES, EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.retrieval.blocks import DOCUMENT_BLOCK_BYTES, QUERY_BLOCK, document_blocks, query_blocks, take
+from smart_train.retrieval.blocks import (
+    DOCUMENT_BLOCK_BYTES,
+    QUERY_BLOCK,
+    document_blocks,
+    query_blocks,
+    take,
+    with_progress,
+)
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.types import Embeddings, ModelInput
 
@@ -30,7 +37,7 @@ class RetrievalEvaluator:
         evaluation_set: queries, corpus and judgements.
         ks: cut-offs of nDCG and recall.
         batch_size: items the model encodes at once.
-        show_progress_bar: handed to the model's encode methods.
+        show_progress_bar: handed to the model's encode methods; None shows one of the scoring, too, when it takes long.
         query_block: queries scored at once.
         document_block_bytes: bytes of document tokens scored (and, on an accelerator, held) at once.
     """
@@ -122,7 +129,11 @@ class RetrievalEvaluator:
         data = self.evaluation_set
         depth = depth_for(self.ks)
         builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth) for score in SCORES}
-        for column, some_documents in document_blocks(documents, self.document_block_bytes):
+        blocks = document_blocks(documents, self.document_block_bytes)
+        work = len(queries.packed) * documents.packed.numel()
+        for column, some_documents in with_progress(
+            blocks, len(documents), unit="doc", work=work, show=self.show_progress_bar
+        ):
             some_documents = some_documents.to(device)
             for row, some_queries in query_blocks(queries, self.query_block):
                 with torch.no_grad():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from tqdm.auto import tqdm
+
+from smart_train.distributed import is_main
+from smart_train.scoring.packed import PROGRESS_FROM
 from smart_train.types import Embeddings
 
 QUERY_BLOCK = 256
@@ -36,3 +40,19 @@ def document_blocks(embeddings: Embeddings, max_bytes: int = DOCUMENT_BLOCK_BYTE
         if full or (offsets[item + 1] - offsets[start]) * token_bytes > max_bytes:
             yield start, take(embeddings, start, item)
             start = item
+
+
+def with_progress(
+    blocks: Iterable[tuple[int, Embeddings]], total: int, *, unit: str, work: int, show: bool | None
+) -> Iterator[tuple[int, Embeddings]]:
+    """`blocks`, with a bar on the main rank that counts the items of those that were gone through.
+
+    Args:
+        total: items of all blocks. unit: what they are.
+        show: None shows the bar when `work`, the multiply-adds of scoring them all, will take long.
+    """
+    show = work >= PROGRESS_FROM if show is None else show
+    with tqdm(total=total, desc="Scoring", unit=unit, leave=False, disable=not (show and is_main())) as bar:
+        for start, block in blocks:
+            yield start, block
+            bar.update(len(block))

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
 from smart_train.media import as_model_input
-from smart_train.retrieval.blocks import document_blocks, query_blocks, take
+from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
 from smart_train.retrieval.folder import encode_folder, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
@@ -67,7 +67,15 @@ def search(
     scoring = _with_other_weights(model.scoring, scoring)
     _check_numbers(top_k, candidates)
     encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
-    return search_embeddings(encoded, index.embeddings, index.document_ids, scoring, top_k=top_k, candidates=candidates)
+    return search_embeddings(
+        encoded,
+        index.embeddings,
+        index.document_ids,
+        scoring,
+        top_k=top_k,
+        candidates=candidates,
+        show_progress_bar=show_progress_bar,
+    )
 
 
 def search_folder(
@@ -130,8 +138,12 @@ def search_embeddings(
     *,
     top_k: int = 10,
     candidates: int | None = None,
+    show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
     """`search` for embeddings that exist already. Runs where `documents` are.
+
+    Args:
+        show_progress_bar: None shows one when scoring will take long.
 
     Raises:
         DataError: `top_k` or `candidates` out of range, or ids that do not match the documents.
@@ -141,8 +153,8 @@ def search_embeddings(
         raise DataError(f"search: {len(documents)} documents but {len(document_ids)} document ids")
     queries = queries.to(documents.device)
     if candidates is None or candidates >= len(documents):
-        return _exact(queries, documents, document_ids, scoring, top_k)
-    return _two_stage(queries, documents, document_ids, scoring, top_k, candidates)
+        return _exact(queries, documents, document_ids, scoring, top_k, show_progress_bar)
+    return _two_stage(queries, documents, document_ids, scoring, top_k, candidates, show_progress_bar)
 
 
 def _check_numbers(top_k: int, candidates: int | None) -> None:
@@ -171,10 +183,18 @@ _Found = tuple[float, str, float, float]
 
 
 def _exact(
-    queries: Embeddings, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
+    queries: Embeddings,
+    documents: Embeddings,
+    ids: Sequence[str],
+    scoring: ScoringConfig,
+    top_k: int,
+    show: bool | None,
 ) -> list[list[Hit]]:
     found: list[list[_Found]] = [[] for _ in range(len(queries))]
-    for column, some_documents in document_blocks(documents):
+    work = len(queries.packed) * documents.packed.numel()
+    for column, some_documents in with_progress(
+        document_blocks(documents), len(documents), unit="doc", work=work, show=show
+    ):
         some_ids = ids[column : column + len(some_documents)]
         for row, some_queries in query_blocks(queries):
             for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
@@ -189,9 +209,11 @@ def _two_stage(
     scoring: ScoringConfig,
     top_k: int,
     candidates: int,
+    show: bool | None,
 ) -> list[list[Hit]]:
     hits: list[list[Hit]] = []
-    for _, some_queries in query_blocks(queries):
+    work = len(queries.packed) * documents.packed.numel() * candidates // len(documents)
+    for _, some_queries in with_progress(query_blocks(queries), len(queries), unit="query", work=work, show=show):
         pooled = score_parts(some_queries, documents, late=False).pooled
         for i, row in enumerate(pooled.cpu()):
             chosen = _best(row, ids, candidates)

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.int8 import quantized_rows
 from smart_train.types import Embeddings
 
 FLOAT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-LEVELS = 127  # int8 without -128, so that a state and its negative are stored alike
 PROGRESS_FROM = 200  # items, from which clustering takes long enough to want a progress bar
 
 
@@ -61,12 +61,10 @@ def quantize(embeddings: Embeddings, dtype: str) -> Embeddings:
         states = states.float().mul_(embeddings.scales.unsqueeze(1))
     if dtype != "int8":
         return Embeddings(embeddings.pooled, states.to(FLOAT_DTYPES[dtype]), embeddings.offsets)
-    largest = states.abs().amax(dim=1).float() if states.numel() else states.new_zeros(len(states)).float()
-    if not largest.isfinite().all():
-        bad = (~largest.isfinite()).nonzero().flatten().tolist()
+    integers, scales = quantized_rows(states.float())
+    if not scales.isfinite().all():
+        bad = (~scales.isfinite()).nonzero().flatten().tolist()
         raise ScoreError(f"quantize: token rows {bad[:5]} are NaN or infinite and have no integer form")
-    scales = (largest / LEVELS).clamp_(min=torch.finfo(torch.float32).tiny)
-    integers = (states.float() / scales.unsqueeze(1)).round_().to(torch.int8)
     return Embeddings(embeddings.pooled, integers, embeddings.offsets, scales=scales)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LEVELS = 127
+LEVELS = 127  # without -128, so that a state and its negative are stored alike
 SEED = 2026
 UNIT = 64  # widths are padded with zeros to a multiple of this, so that any width can be mixed and multiplied
 MIXED = 256  # dimensions that one Hadamard block mixes; more would cost more and flatten little further
@@ -40,8 +40,8 @@ class Rotation:
 
 
 def quantized_rows(states: Tensor) -> tuple[Tensor, Tensor]:
-    """fp32 [M, w] -> int8 [M, w] and fp32 scales [M]: a scale per row."""
-    scales = _scale(states.abs().amax(dim=1)) if len(states) else states.new_zeros(0)
+    """fp32 [M, w] -> int8 [M, w] and fp32 scales [M]: a scale per row, not finite where the row is not."""
+    scales = _scale(states.abs().amax(dim=1) if states.numel() else states.new_zeros(len(states)))
     return _rounded(states, scales), scales
 
 

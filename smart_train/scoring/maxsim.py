@@ -78,13 +78,7 @@ def maxsim(
     left = token_set(queries, query_mask, "query")
     right = token_set(documents, document_mask, "document")
     if left is None or right is None:
-        known = left or right
-        return torch.zeros(
-            len(left or ()),
-            len(right or ()),
-            dtype=accumulation_dtype(known.values.dtype) if known else torch.float32,
-            device=known.values.device if known else None,
-        )
+        return _no_scores(left, right)
     check_pair(left, right)
     left = left.packed()
     scored, kept = right.without_empty()
@@ -97,6 +91,17 @@ def maxsim(
         full = scores.new_full((len(left), len(right)), EMPTY_DOCUMENT_SCORE)
         scores = full.index_copy(1, torch.tensor(kept, dtype=torch.int64, device=scores.device), scores)
     return scores
+
+
+def _no_scores(queries: TokenSet | None, documents: TokenSet | None) -> Tensor:
+    """[Q, 0], [0, N] or [0, 0], of the kind that the side with items asks for."""
+    known = queries or documents
+    return torch.zeros(
+        len(queries or ()),
+        len(documents or ()),
+        dtype=accumulation_dtype(known.values.dtype) if known else torch.float32,
+        device=known.values.device if known else None,
+    )
 
 
 @dataclass(frozen=True)

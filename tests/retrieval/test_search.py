@@ -60,6 +60,17 @@ def test_blocks_equal_the_whole(queries, documents, monkeypatch):
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # blocks of another shape round differently
 
 
+@pytest.mark.parametrize("candidates", [None, 8])
+def test_scoring_shows_its_progress_when_it_takes_long(queries, documents, candidates, monkeypatch, capsys):
+    def shown(**wish):
+        search_embeddings(queries, documents, IDS, ScoringConfig(), top_k=2, candidates=candidates, **wish)
+        return "Scoring" in capsys.readouterr().err
+
+    assert not shown() and shown(show_progress_bar=True)
+    monkeypatch.setattr(blocks, "PROGRESS_FROM", 1000)
+    assert shown() and not shown(show_progress_bar=False)
+
+
 @pytest.mark.parametrize("candidates", [31, 1000])
 def test_two_stages_with_all_candidates_equal_exact(queries, documents, candidates):
     exact = search_embeddings(queries, documents, IDS, ScoringConfig(), top_k=7)
