@@ -40,17 +40,18 @@ class PushCheckpoints(TrainerCallback):
             return
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         # A copy: rotation may delete the checkpoint while it is being sent. Optimiser and random states stay here.
-        copy = Path(tempfile.mkdtemp(prefix="smart_train-push-"))
+        # Python removes it when it ends, whatever the thread is doing then.
+        copy = tempfile.TemporaryDirectory(prefix="smart_train-push-", ignore_cleanup_errors=True)
         for path in checkpoint.iterdir():
             if path.is_file() and path.suffix in (".json", ".safetensors"):
-                shutil.copy2(path, copy)
+                shutil.copy2(path, copy.name)
         self.thread = threading.Thread(target=self._push, args=(copy, state.global_step), name=THREAD_NAME, daemon=True)
         self.thread.start()
 
-    def _push(self, folder: Path, step: int) -> None:
+    def _push(self, copy: tempfile.TemporaryDirectory[str], step: int) -> None:
         try:
             push_folder(
-                folder,
+                copy.name,
                 self.repo_id,
                 private=self.private,
                 revision=BRANCH,
@@ -61,4 +62,4 @@ class PushCheckpoints(TrainerCallback):
         else:
             self.say(f"step {step}: checkpoint pushed to {self.repo_id}, branch {BRANCH}")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            copy.cleanup()
