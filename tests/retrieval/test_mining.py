@@ -205,6 +205,23 @@ def test_other_rules_need_no_second_encoding_or_search(rows: list[Example], tmp_
     assert (tmp_path / "a" / "train.jsonl").read_bytes() == (tmp_path / "b" / "train.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [MiningConfig(score="late", negatives=3, **ANY), MiningConfig(negatives=3, candidates=10, **ANY)],
+    ids=["score", "candidates"],
+)
+def test_another_score_is_searched_anew_and_encoded_once(
+    rows: list[Example], tmp_path: Path, other: MiningConfig
+) -> None:
+    """What was encoded serves every score that needs tokens; how far the search of one came says nothing of another."""
+    mine_negatives(HashModel(), rows, tmp_path / "a", MiningConfig(negatives=3, **ANY))
+    again = HashModel()
+    mine_negatives(again, rows, tmp_path / "a", other)
+    mine_negatives(HashModel(), rows, tmp_path / "b", other)
+    assert not again.encoded
+    assert (tmp_path / "a" / "train.jsonl").read_bytes() == (tmp_path / "b" / "train.jsonl").read_bytes()
+
+
 def test_work_of_another_model_or_corpus_is_not_used(rows: list[Example], tmp_path: Path) -> None:
     config = MiningConfig(negatives=2, **ANY)
     mine_negatives(HashModel(), rows, tmp_path, config)
