@@ -115,6 +115,16 @@ def test_layer_choice_reads_that_hidden_state(layer):
     assert torch.equal(ours.pooled[0], F.normalize(output.last_hidden_state[0, -1], dim=-1))
 
 
+def test_a_half_precision_model_gives_fp32_unit_vectors(pages):
+    """bf16 states normalised in bf16 have lengths off by up to a 256th, and so have all their scores."""
+    model = make_model()
+    model.backbone.to(torch.bfloat16)
+    found = model.encode_document([ModelInput("a page of text"), ModelInput(images=(pages[0],))])
+    for vectors in (found.pooled, found.packed):
+        assert vectors.dtype == torch.float32
+        torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-6, rtol=0)
+
+
 def test_encoding_draws_no_random_number_of_the_run_s(tiny):
     """An evaluation in the middle of a run must not change the dropout of the steps behind it."""
     before = torch.get_rng_state()
