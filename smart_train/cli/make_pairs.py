@@ -23,6 +23,9 @@ def make_pairs(
     output: Annotated[Path, typer.Option(help="The data set to make: a folder that is not there yet.")],
     queries_per_page: Annotated[int, typer.Option(help="At most so many queries for a page.")] = 3,
     held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, whole documents at a time.")] = 0.2,
+    test: Annotated[
+        float, typer.Option(help="Share for a third part, likewise: to report by, where the second chooses.")
+    ] = 0.0,
     dpi: Annotated[int, typer.Option(help="Resolution of the pages.")] = 144,
     seed: Annotated[int, typer.Option(help="Decides which documents are held out.")] = 0,
     licence: Annotated[str | None, typer.Option(help="The documents' licence, for the card.")] = None,
@@ -52,7 +55,7 @@ def make_pairs(
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
 
-    settings = PairSettings(dpi, queries_per_page, held_out, seed, licence, on_error)
+    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error)
     writer = None
     if endpoint is not None and model is not None:
         key = os.environ.get(api_key_env)

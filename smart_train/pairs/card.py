@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from smart_train.pairs.settings import HELD_OUT, TRAIN, PairReport, PairSettings
+from smart_train.pairs.settings import TEST, PairReport, PairSettings
 
 CARD = "README.md"
 _SOURCES = {
@@ -33,7 +33,7 @@ def write_card(folder: Path, report: PairReport, settings: PairSettings, method:
         configs=[
             {
                 "config_name": "default",
-                "data_files": [{"split": name, "path": f"{name}.jsonl"} for name in (TRAIN, HELD_OUT)],
+                "data_files": [{"split": name, "path": f"{name}.jsonl"} for name in report.counts],
             }
         ],
     )
@@ -53,7 +53,8 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
         f"# Queries and pages of {len(report.documents)} PDF documents",
         "Made by `smart-train make-pairs`. `train.jsonl` and `held_out.jsonl` have the columns `query`, `positive` "
         "(the page that answers it, a path relative to the file), `query_id`, `document_id` (file and page, from 1) "
-        "and `kind`; `corpus.jsonl` lists all held-out pages that a search may find.",
+        "and `kind`; `corpus.jsonl` lists all held-out pages that a search may find."
+        + (" `test.jsonl` and `test_corpus.jsonl` are likewise." if TEST in report.counts else ""),
         _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
         "## How it was made",
         _method(method, settings),
@@ -99,8 +100,8 @@ def _split(report: PairReport, settings: PairSettings) -> str:
             "other documents."
         )
     return (
-        f"Split by document (seed {settings.seed}): no document is in both parts. Training pages more than half of "
-        "whose text stands on held-out pages were left out."
+        f"Split by document (seed {settings.seed}): no document is in two parts. Training pages more than half of "
+        "whose text stands on held-out pages were left out, as were held-out pages for those of a test part."
     )
 
 

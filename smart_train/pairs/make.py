@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +17,13 @@ from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
-from smart_train.pairs.settings import HELD_OUT, TRAIN, PairReport, PairSettings
+from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
-from smart_train.pairs.split import repeated_pages, split_documents, split_pages
+from smart_train.pairs.split import split_documents, split_pages, without_repeated
 
 FORMAT = 2  # raise it when the same files and settings would give other pairs
-MANIFEST, CORPUS, PAGES = "manifest.json", "corpus.jsonl", "pages"
+MANIFEST, PAGES = "manifest.json", "pages"
+CORPORA = {HELD_OUT: "corpus.jsonl", TEST: "test_corpus.jsonl"}
 
 Chosen = dict[int, list[tuple[Kind, str]]]
 
@@ -58,7 +59,8 @@ def make_pairs(
     show_progress_bar: bool | None = None,
 ) -> PairReport:
     """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
-    held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`.
+    held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`; with `settings.test` also
+    `test.jsonl` and `test_corpus.jsonl`.
 
     It appears whole or not at all. Pages that were drawn, and queries that were written, are kept in caches: started
     again after a kill, the work goes on where it was.
@@ -82,7 +84,7 @@ def make_pairs(
     if made is not None:
         return made
     parts = _split(documents, settings, images_alone=writer is not None)
-    pages = [page for name in (TRAIN, HELD_OUT) for page in parts.pages[name]]
+    pages = [page for part in parts.pages.values() for page in part]
     if writer is None:
         chosen = choose_queries(pages, settings.queries_per_page)
     else:
@@ -170,7 +172,7 @@ def _split(documents: Sequence[Document], settings: PairSettings, *, images_alon
     listings = sum(len(document.listings) for document in documents)
     silent = 0 if images_alone else sum(len(document.silent) for document in documents)
     parts = _Parts({TRAIN: [], HELD_OUT: []}, {"table of contents or index": listings, "hardly any text": silent})
-    if len(asked) == 1:
+    if len(asked) == 1 and not settings.test:
         parts.one_document = True
         pages = found[asked[0].key]
         first, second = split_pages([page.number for page in pages], asked[0].chapters, settings.held_out)
@@ -179,16 +181,27 @@ def _split(documents: Sequence[Document], settings: PairSettings, *, images_alon
                 parts.pages[TRAIN if page.number in first else HELD_OUT].append(page)
         parts.left_out["at the seam"] = len(pages) - len(first) - len(second)
     else:
-        sizes = {document.key: len(found[document.key]) for document in asked}
-        held_out = split_documents(
-            sizes, {document.key: document.digest for document in asked}, settings.held_out, settings.seed
-        )
-        for document in asked:
-            parts.pages[HELD_OUT if document.key in held_out else TRAIN].extend(found[document.key])
-    repeated = repeated_pages(parts.pages[TRAIN], parts.pages[HELD_OUT])
-    parts.pages[TRAIN] = [page for place, page in enumerate(parts.pages[TRAIN]) if place not in repeated]
-    parts.left_out["says what held-out pages say"] = len(repeated)
+        for name, keys in _parts_of_documents(asked, found, settings).items():
+            parts.pages[name] = [page for document in asked if document.key in keys for page in found[document.key]]
+    parts.pages, repeated = without_repeated(parts.pages)
+    parts.left_out["says what held-out pages say"] = repeated
     return parts
+
+
+def _parts_of_documents(
+    asked: Sequence[Document], found: Mapping[str, Sequence[Page]], settings: PairSettings
+) -> dict[str, set[str]]:
+    """part -> keys of its documents. Asking for a test part moves none into or out of those held out, unless there are
+    too few."""
+    sizes = {document.key: len(found[document.key]) for document in asked}
+    digests = {document.key: document.digest for document in asked}
+    pages, leave = sum(sizes.values()), 2 if settings.test else 1
+    held_out = split_documents(sizes, digests, settings.held_out, settings.seed, leave=leave)
+    rest = {key: size for key, size in sizes.items() if key not in held_out}
+    if not settings.test:
+        return {TRAIN: set(rest), HELD_OUT: held_out}
+    test = split_documents(rest, digests, settings.test * pages / sum(rest.values()), settings.seed)
+    return {TRAIN: rest.keys() - test, HELD_OUT: held_out, TEST: test}
 
 
 def _candidates(document: Document, images_alone: bool) -> list[Page]:
@@ -268,8 +281,8 @@ def _write_rows(folder: Path, parts: _Parts, chosen: Chosen, drawn: dict[str, li
                 rows.append({"query": query, **row, "query_id": f"{source.id}&query={number}", "kind": kind})
         start += len(pages)
         _write_jsonl(folder / f"{name}.jsonl", rows)
-        if name == HELD_OUT:
-            _write_jsonl(folder / CORPUS, corpus)
+        if name in CORPORA:
+            _write_jsonl(folder / CORPORA[name], corpus)
 
 
 def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from smart_train.data.pdf import DPI
 from smart_train.errors import DataError
 
-TRAIN, HELD_OUT = "train", "held_out"
+TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
 
 
@@ -21,6 +21,7 @@ class PairSettings:
         dpi: resolution of the pages that are drawn. Finer print needs more; the model's max_pixels bounds what it sees.
         queries_per_page: at most so many.
         held_out: about this share of the pages is held out, whole documents at a time.
+        test: likewise for a third part, which a recipe reports and chooses nothing by; 0: no such part.
         seed: decides which documents.
         licence: under which the documents may be used, for the card; None: not known.
         on_error: what a file that cannot be used does: "fail" stops, with all of them listed; "skip" leaves it out.
@@ -32,6 +33,7 @@ class PairSettings:
     dpi: int = DPI
     queries_per_page: int = 3
     held_out: float = 0.2
+    test: float = 0.0
     seed: int = 0
     licence: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
@@ -43,6 +45,10 @@ class PairSettings:
             raise DataError(f"queries_per_page is {self.queries_per_page}; it must be 1 to {MAX_QUERIES}")
         if not 0 < self.held_out <= 0.5:
             raise DataError(f"held_out is {self.held_out:g}; it must be above 0 and at most 0.5")
+        if not 0 <= self.test <= 0.5 - self.held_out:
+            raise DataError(
+                f"test is {self.test:g}; it must be at least 0, and with held_out ({self.held_out:g}) at most 0.5"
+            )
 
 
 @dataclass

@@ -13,7 +13,9 @@ REPEATED_SHARE = 0.5
 _SEAM = 0.1  # how far from the wanted place, as a share of the pages, a chapter may begin and still be the seam
 
 
-def split_documents(sizes: Mapping[str, int], digests: Mapping[str, str], share: float, seed: int) -> set[str]:
+def split_documents(
+    sizes: Mapping[str, int], digests: Mapping[str, str], share: float, seed: int, *, leave: int = 1
+) -> set[str]:
     """The keys of the documents to hold out: about `share` of all pages, at least one document, never all.
 
     The order in which they are considered is a hash of seed and content: it does not depend on file names, and a new
@@ -21,18 +23,22 @@ def split_documents(sizes: Mapping[str, int], digests: Mapping[str, str], share:
 
     Args:
         sizes: key -> number of pages. digests: key -> digest of the file.
+        leave: at least so many documents are not held out.
 
     Raises:
-        DataError: fewer than two documents.
+        DataError: no document would be left to hold out.
     """
-    if len(sizes) < 2:
-        raise DataError(f"{len(sizes)} documents cannot be split by document; at least 2 are needed")
+    if len(sizes) <= leave:
+        parts = leave + 1
+        raise DataError(
+            f"{len(sizes)} documents cannot be split by document into {parts} parts; at least {parts} are needed"
+        )
     order = sorted(sizes, key=lambda key: hashlib.sha256(f"{seed} {digests[key]}".encode()).digest())
     target = share * sum(sizes.values())
     held_out: set[str] = set()
     taken = 0
     for key in order:
-        if len(held_out) < len(order) - 1 and abs(taken + sizes[key] - target) < abs(taken - target):
+        if len(held_out) < len(order) - leave and abs(taken + sizes[key] - target) < abs(taken - target):
             held_out.add(key)
             taken += sizes[key]
     return held_out or {min(order, key=lambda key: (sizes[key], order.index(key)))}
@@ -58,6 +64,18 @@ def split_pages(numbers: Sequence[int], chapters: Sequence[int], share: float) -
     near = [start for start in starts if 2 <= start < len(numbers) and abs(start - wanted) <= _SEAM * len(numbers)]
     seam = min(near, key=lambda start: (abs(start - wanted), start), default=wanted)
     return list(numbers[: seam - 1]), list(numbers[seam:])
+
+
+def without_repeated(parts: Mapping[str, Sequence[Page]]) -> tuple[dict[str, list[Page]], int]:
+    """Each part without the pages that say what those of a later part say (`repeated_pages`), and how many these were:
+    what is measured last loses nothing."""
+    kept: dict[str, list[Page]] = {}
+    later: list[Page] = []
+    for name, pages in reversed(list(parts.items())):
+        repeated = repeated_pages(pages, later)
+        kept[name] = [page for place, page in enumerate(pages) if place not in repeated]
+        later.extend(pages)
+    return {name: kept[name] for name in parts}, len(later) - sum(map(len, kept.values()))
 
 
 def repeated_pages(training: Sequence[Page], held_out: Sequence[Page]) -> set[int]:

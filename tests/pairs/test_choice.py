@@ -10,7 +10,7 @@ from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, telling_sentences
 from smart_train.pairs.layout import Parts
 from smart_train.pairs.specific import PageWords, choose_queries
-from smart_train.pairs.split import repeated_pages, split_documents, split_pages
+from smart_train.pairs.split import repeated_pages, split_documents, split_pages, without_repeated
 from smart_train.pairs.words import as_words
 
 
@@ -78,7 +78,7 @@ def test_documents_are_split_by_content_not_by_name() -> None:
     renamed = split_documents({f"x/{key}": 10 for key in sizes}, {f"x/{k}": v for k, v in digests.items()}, 0.2, 0)
     assert renamed == {f"x/{key}" for key in held_out}
     assert any(split_documents(sizes, digests, 0.2, seed) != held_out for seed in (1, 2, 3))
-    with pytest.raises(DataError, match="1 documents cannot be split by document; at least 2"):
+    with pytest.raises(DataError, match="1 documents cannot be split by document into 2 parts; at least 2"):
         split_documents({"a": 1}, {"a": ""}, 0.2, 0)
 
 
@@ -107,3 +107,12 @@ def test_pages_that_repeat_held_out_text_are_found() -> None:
     training.append(Page.without_text("scan.pdf", 0))
     held_out = [page(f"{licence} in a manual"), Page.without_text("scan.pdf", 1)]
     assert repeated_pages(training, held_out) == {0, 1}
+
+
+def test_a_page_that_is_said_again_stays_in_the_last_part_alone() -> None:
+    again = "the licence grants nothing at all to anyone who reads this page"
+    own = {name: page(" ".join(f"{name}{number}" for number in range(8))) for name in ("train", "chosen", "test")}
+    parts = {name: [page(again, number), text] for number, (name, text) in enumerate(own.items())}
+    kept, dropped = without_repeated(parts)
+    assert list(kept) == ["train", "chosen", "test"] and dropped == 2
+    assert kept == {"train": [own["train"]], "chosen": [own["chosen"]], "test": parts["test"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,44 @@ def test_one_document_is_split_by_pages_and_said_so(tmp_path: Path) -> None:
     assert "There is a single document" in (tmp_path / "made" / "README.md").read_text()
     assert {row["document_id"] for row in rows(tmp_path / "made" / "train.jsonl")} == {"only.pdf#page=2"}
     assert {row["document_id"] for row in rows(tmp_path / "made" / "held_out.jsonl")} == {"only.pdf#page=4"}
+
+
+def test_a_third_part_to_report_by(manuals: Path, tmp_path: Path) -> None:
+    two, three = tmp_path / "two", tmp_path / "three"
+    make_pairs(manuals, two, SETTINGS)
+    report = make_pairs(manuals, three, replace(SETTINGS, test=0.2))
+    assert {name: part["documents"] for name, part in report.counts.items()} == {"train": 1, "held_out": 1, "test": 1}
+    for name in ("held_out", "corpus"):
+        assert (three / f"{name}.jsonl").read_bytes() == (two / f"{name}.jsonl").read_bytes(), (
+            "taken of the training part"
+        )
+    asked = {row["document_id"] for row in rows(three / "test.jsonl")}
+    assert asked == {row["document_id"] for row in rows(three / "test_corpus.jsonl")}
+    assert not asked & {row["document_id"] for name in ("train", "held_out") for row in rows(three / f"{name}.jsonl")}
+    card = (three / "README.md").read_text()
+    assert yaml.safe_load(card.split("---")[1])["configs"][0]["data_files"][2] == {
+        "split": "test",
+        "path": "test.jsonl",
+    }
+    assert "`test.jsonl` and `test_corpus.jsonl`" in card and "test.jsonl" not in (two / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"test": 0.4}, r"test is 0.4; it must be at least 0, and with held_out \(0.2\) at most 0.5"),
+        ({"test": -0.1}, "test is -0.1; it must be at least 0"),
+    ],
+)
+def test_shares_that_leave_too_little_to_train_on(settings: dict[str, float], rule: str) -> None:
+    with pytest.raises(DataError, match=rule):
+        PairSettings(**settings)
+
+
+def test_two_documents_make_no_three_parts(manuals: Path, tmp_path: Path) -> None:
+    (manuals / "alpha.pdf").unlink()
+    with pytest.raises(DataError, match="2 documents cannot be split by document into 3 parts; at least 3 are needed"):
+        make_pairs(manuals, tmp_path / "made", replace(SETTINGS, test=0.2))
 
 
 def test_the_card(manuals: Path, tmp_path: Path) -> None:
