@@ -95,7 +95,11 @@ class RunFolder:
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        write(partial)
+        try:
+            write(partial)
+        except Exception:
+            shutil.rmtree(partial, ignore_errors=True)  # a disk that is full should not go on holding half a model
+            raise
         partial.rename(target)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -373,3 +374,16 @@ def test_ddp_and_fsdp2_go_on_with_other_numbers_of_processes(tmp_path: Path) -> 
         RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(4, 8, strategy), overwrite=False)
         again = RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(1, 8, fewer), overwrite=False)
         assert again.state == "training"
+
+
+def test_a_disk_that_fills_is_not_left_with_half_a_model(tmp_path: Path) -> None:
+    recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
+    folder = RunFolder.open(tmp_path / "run", recipe, "rows", Spread(1, 8, "none"), overwrite=False)
+
+    def fill(partial: Path) -> None:
+        (partial / "model.safetensors").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        folder.write_whole(folder.final, fill)
+    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.yaml", "run.json"]

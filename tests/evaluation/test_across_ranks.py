@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.types import Embeddings, ModelInput
 from tests.evaluation.conftest import DrawnModel, drawn_set
+from tests.ranks import start_ranks
 
 WORLD = 2
 # (queries, documents): even shares, uneven shares, fewer queries than ranks, a rank without documents.
@@ -42,7 +42,7 @@ def work(rank: int, folder: str) -> None:
 
 @pytest.mark.dist
 def test_every_rank_returns_the_result_of_a_single_process(tmp_path):
-    mp.start_processes(work, args=(str(tmp_path),), nprocs=WORLD, start_method="spawn")
+    start_ranks(work, str(tmp_path), count=WORLD)
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         alone = RetrievalEvaluator(drawn_set(*sizes))(kind())
         for rank in range(WORLD):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from smart_train.errors import DataError
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.types import Example
+from tests.ranks import start_ranks
 from tests.retrieval.test_mining import HashModel, read, row
 
 WORLD = 2
@@ -30,9 +29,9 @@ def made_rows(count: int = 23) -> list[Example]:
     return rows
 
 
-def work(rank: int, port: int, folder: str) -> None:
+def work(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
     encoded = []
     for number, config in enumerate(CONFIGS):
         model = HashModel()
@@ -47,10 +46,7 @@ def work(rank: int, port: int, folder: str) -> None:
 
 @pytest.mark.dist
 def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.start_processes(work, args=(port, str(tmp_path)), nprocs=WORLD, start_method="spawn")
+    start_ranks(work, str(tmp_path), count=WORLD)
     documents = 2 * 23 - 1
     shares = [json.loads((tmp_path / f"encoded{rank}.json").read_text()) for rank in range(WORLD)]
     assert [sum(share) for share in zip(*shares, strict=True)] == [documents] * 2 and min(map(min, shares)) > 0
