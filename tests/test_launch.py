@@ -19,7 +19,10 @@ SCRIPTS = [ROOT / "launch.sh", ROOT / ".ci" / "run", ROOT / "recipes" / "acceler
 
 
 def plan(processes: int, gpus: int, cores: int = 8, environment: dict | None = None, **sections: dict) -> LaunchPlan:
-    recipe = parse_recipe({"model": {"name_or_path": "b"}, "data": {"train": {"path": "r"}}, **sections})
+    # Not the default, which follows the cores of the machine that runs the test.
+    training = {"dataloader_num_workers": 4, **sections.pop("training", {})}
+    values = {"model": {"name_or_path": "b"}, "data": {"train": {"path": "r"}}, "training": training, **sections}
+    recipe = parse_recipe(values)
     return plan_launch(
         recipe, ["r.yaml", "a=b c"], processes=processes, gpus=gpus, cores=cores, environment=environment or {}
     )
@@ -32,7 +35,7 @@ def flag(made: LaunchPlan, name: str) -> str:
 def test_one_process_on_a_cpu_gets_the_cores_that_its_workers_leave() -> None:
     made = plan(1, 0)
     assert made.command == [sys.executable, "-m", "smart_train", "train", "r.yaml", "a=b c"]
-    assert made.environment == {"OMP_NUM_THREADS": "4"}  # 8 cores, 4 workers by default
+    assert made.environment == {"OMP_NUM_THREADS": "4"}  # 8 cores, 4 workers
 
 
 def test_the_users_thread_count_is_left_alone() -> None:

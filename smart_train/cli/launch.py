@@ -57,6 +57,7 @@ def launch(
     import torch
 
     from smart_train.plan import processes
+    from smart_train.recipe.training_section import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     plan = plan_launch(
@@ -64,7 +65,7 @@ def launch(
         arguments,
         processes=processes(loaded),
         gpus=torch.cuda.device_count(),
-        cores=os.cpu_count() or 1,
+        cores=usable_cores(),
         environment=os.environ,
     )
     print(plan, flush=True)

@@ -49,11 +49,15 @@ _ONE_VALUE = {
 }
 
 
+def usable_cores() -> int:
+    """The cores that this process may use: of a container's share or a scheduler's mask, not of the whole machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers() -> int:
-    """Loader's workers where nothing is said: half of this process's cores, from 1 to 4. What is learned does not
-    depend on it; workers beyond the cores take them from the model, and torch warns of that in every epoch."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(4, cores // 2))
+    """Loader's workers where nothing is said: half of the usable cores, from 1 to 4. What is learned does not depend on
+    it; workers beyond the cores take them from the model, and torch warns of that in every epoch."""
+    return max(1, min(4, usable_cores() // 2))
 
 
 COMMON_DEFAULTS: dict[str, Any] = {
