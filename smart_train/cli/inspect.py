@@ -63,6 +63,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
 def _model_rows(path: Path) -> list[tuple[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    from smart_train.models.embedder_files import check_root
     from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME, read_shape
     from smart_train.models.peft import ADAPTER_CONFIG
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
@@ -70,6 +71,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     weights = sorted(path.glob("*.safetensors"))
     known = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")
     if not weights and not any((path / name).is_file() for name in known):
+        check_root(path)
         raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(known)})")
     kind = "backbone"
     if (path / ADAPTER_CONFIG).is_file():

@@ -83,19 +83,20 @@ def mine(
     from smart_train.cli.processes import joined_processes
     from smart_train.recipe import load_recipe
     from smart_train.retrieval import MiningConfig
+    from smart_train.run import on_main
 
-    config = MiningConfig(
-        score=score,
-        negatives=negatives,
-        first_rank=first_rank,
-        last_rank=last_rank,
-        margin=margin or None,
-        max_score=max_score,
-        pick=pick,
-        seed=seed,
-        candidates=candidates,
-        when_short=when_short,
-    )
+    wanted = {
+        "score": score,
+        "negatives": negatives,
+        "first_rank": first_rank,
+        "last_rank": last_rank,
+        "margin": margin or None,
+        "max_score": max_score,
+        "pick": pick,
+        "seed": seed,
+        "candidates": candidates,
+        "when_short": when_short,
+    }
     meant = load_recipe(recipe, overrides or ())
     options = {
         "shard_size": shard_size,
@@ -105,6 +106,7 @@ def mine(
         "overwrite": overwrite,
     }
     with joined_processes():
+        config = on_main(lambda: MiningConfig(**wanted))
         mined = _mine(meant, model, output, corpus, config, options)
         _finish(mined, recipe, meant, output, model, overrides or ())
 

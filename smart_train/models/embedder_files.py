@@ -94,6 +94,19 @@ def pooled_modules(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in entries if not _is_for_tokens(folder, entry)]
 
 
+def check_root(folder: Path) -> None:
+    """Raises ModelError where the weights lie in a folder of their own below `folder`, as early versions of
+    sentence-transformers saved them."""
+    if (folder / "config.json").is_file():
+        return
+    for entry in pooled_modules(folder):
+        if (folder / entry["path"] / "config.json").is_file() and entry["type"].endswith(".Transformer"):
+            raise ModelError(
+                f"{folder}: its weights lie in {entry['path']}, as early sentence-transformers saved them. Save it "
+                f"anew with SentenceTransformer({str(folder)!r}).save_pretrained('NEW'), and name NEW"
+            )
+
+
 def module_folders(folder: Path) -> list[str]:
     """The folders of `pooled_modules` that exist: `1_Pooling`, as a rule."""
     return [entry["path"] for entry in pooled_modules(folder) if entry["path"] and (folder / entry["path"]).is_dir()]

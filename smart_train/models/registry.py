@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from smart_train.errors import ModelError
+from smart_train.models.embedder_files import check_root
 from smart_train.models.family import Family
 from smart_train.models.gme import GME
 from smart_train.models.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
@@ -67,6 +68,7 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
 def find_family(name: str | None, folder: Path) -> type[Family]:
     """The family called `name`, else the one that the configuration and files of `folder` show; no code of its own is
     run to find out."""
+    check_root(folder)
     if name:
         return get_family(name)
     model_type = (read_json(folder / "config.json") or {}).get("model_type")

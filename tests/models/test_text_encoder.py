@@ -191,6 +191,18 @@ def test_modules_may_not_lie_outside_the_folder(make, tmp_path, modules, message
         save_merged(model, tmp_path / "copy")
 
 
+@pytest.mark.parametrize("family", [None, "text_encoder"])
+def test_an_early_layout_with_weights_in_a_folder_of_their_own_is_named(tmp_path, family):
+    folder = encoder_folder(tmp_path / "old", pooling=MEAN)
+    (folder / "0_Transformer").mkdir()
+    (folder / "config.json").rename(folder / "0_Transformer" / "config.json")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ModelError, match=r"weights lie in 0_Transformer.*save_pretrained\('NEW'\), and name NEW"):
+        SmartModel.from_pretrained(str(folder), family=family)
+
+
 def test_dot_products_of_normalised_vectors_are_cosines(make):
     make(
         pooling=MEAN, modules=("Transformer", "Pooling", "Normalize"), settings={"similarity_fn_name": "dot"}
