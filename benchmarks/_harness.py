@@ -27,11 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.document import replace_section
+from smart_train import processor
+from smart_train.scoring import arithmetic
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Without huge pages the first touch of fresh memory costs more than much of what is measured here.
 FIXED = {"THP_MEM_ALLOC_ENABLE": "1", "TOKENIZERS_PARALLELISM": "false"}
 VERSIONS = ("torch", "sentence-transformers", "colpali-engine", "late-interaction-kernels")
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # of what the libraries may use of a processor
+NARROW = {"bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.int8}
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -100,18 +104,32 @@ def peak(case: str, variant: str, device: str, threads: int) -> int:
     return json.loads(done.stdout.splitlines()[-1])["peak"]
 
 
+def device_kind(device: str) -> str:
+    """Machines whose figures can be compared: "cuda", or "cpu" with the narrow dtypes that the processor multiplies."""
+    if device == "cuda":
+        return device
+    native = [name for name, dtype in NARROW.items() if not arithmetic(dtype, device).widened]
+    return f"cpu with {', '.join(native)}" if native else "cpu without narrow products"
+
+
 class Report:
-    """Tables shown on the console and, with --write, put into docs/benchmarks.md under the machine they came from."""
+    """Tables shown on the console and, with --write, put into docs/benchmarks.md under the machine they came from.
+
+    Each kind of device has a section of its own, because a ratio of one says nothing about another.
+    """
 
     def __init__(self, name: str, title: str, options: argparse.Namespace) -> None:
         self.name, self.options = name, options
         flags = " --device cuda" if options.device == "cuda" else f" --threads {options.threads}"
         self.lines = [
-            f"## {title}",
+            f"## {title} ({device_kind(options.device)})",
             "",
             f"`python -m benchmarks.{name}{flags} --rounds {options.rounds} --write` on {_machine(options)}.",
             "",
+            *(f"- {name}: {_arithmetic(dtype, options.device)}" for name, dtype in NARROW.items()),
+            "",
         ]
+        Console().print("\n".join(self.lines[2:]), highlight=False)
 
     def text(self, *lines: str) -> None:
         Console().print("\n".join(lines), highlight=False)
@@ -130,7 +148,7 @@ class Report:
 
     def finish(self) -> None:
         if self.options.write:
-            replace_section(DOCUMENT, f"{self.name} {self.options.device}", self.lines)
+            replace_section(DOCUMENT, f"{self.name} {device_kind(self.options.device)}", self.lines)
 
 
 def verdict(value: float, bound: float, *, at_least: bool = False) -> str:
@@ -155,14 +173,19 @@ def _status(field: str) -> int:
     raise RuntimeError(f"/proc/self/status has no {field}")
 
 
+def _arithmetic(dtype: torch.dtype, device: str) -> str:
+    made = arithmetic(dtype, device)
+    return f"{made.choice} ({made.reason})"
+
+
 def _machine(options: argparse.Namespace) -> str:
     if options.device == "cuda":
         model = torch.cuda.get_device_name()
     else:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        model = next(line.split(":")[1].strip() for line in flags.splitlines() if line.startswith("model name"))
-        units = [name for name in ("avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if name in flags]
-        model += f" ({', '.join(units)}), {options.threads} thread{'s' if options.threads > 1 else ''}"
+        units = sorted(name for name in processor.flags() if name.startswith(("avx", "amx", "fma", "f16c")))
+        limits = [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ]
+        threads = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
+        model = ", ".join([f"{processor.model_name()} ({', '.join(units)})", *limits, threads])
     installed = []
     for package in VERSIONS:
         try:

@@ -4,7 +4,8 @@
     python -m benchmarks.scoring --write    # the same, into docs/benchmarks.md
 
 Sixteen queries against one set of documents of equal length and one of very unequal lengths, d 2048. Speed is a
-multiple of the authors' evaluator; errors are against fp64.
+multiple of the authors' evaluator; errors are against fp64. Then narrow storage against fp32 at many sizes, from one
+query to many and from narrow states to wide.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import Report, arguments, importable, interleaved, peak, print_peak, ratio, verdict
-from smart_train.scoring import PackedDocuments
+from smart_train.scoring import PackedDocuments, arithmetic
 from smart_train.scoring.int8 import integer_products
 from smart_train.types import Embeddings
 
 WIDTH = 2048
 QUERIES, QUERY_TOKENS = 16, 32
-SPEED = {"float32": (1.5, 2.5), "bfloat16": (6.0, 9.0), "int8": (12.0, 18.0)}  # bounds: uniform, ragged
+# Bounds, uniform and ragged, where the device multiplies the dtype; where it does not, those of float32 over `SLOWER`.
+SPEED = {"float32": (1.5, 2.5), "bfloat16": (6.0, 9.0), "int8": (12.0, 18.0)}
+SLOWER = 1.3  # most that narrow storage may cost over fp32, on any device
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
@@ -30,16 +33,18 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.in
 class Case:
     lengths: tuple[int, ...]
     device: str
+    width: int = WIDTH
+    queries: int = QUERIES
 
     def inputs(self) -> tuple[Embeddings, Embeddings]:
         """Unit states of queries and documents, as real ones are: all lean one way, a few dimensions stand out."""
         torch.manual_seed(0)
-        lean = torch.randn(WIDTH, device=self.device)
+        lean = torch.randn(self.width, device=self.device)
         lean[:4] *= 20
-        return self._states([QUERY_TOKENS] * QUERIES, lean), self._states(self.lengths, lean)
+        return self._states([QUERY_TOKENS] * self.queries, lean), self._states(self.lengths, lean)
 
     def _states(self, lengths: Sequence[int], lean: Tensor) -> Embeddings:
-        values = torch.randn(sum(lengths), WIDTH, device=self.device).add_(lean, alpha=0.5)
+        values = torch.randn(sum(lengths), self.width, device=self.device).add_(lean, alpha=0.5)
         values /= values.norm(dim=1, keepdim=True)
         offsets = torch.tensor([0, *lengths], device=self.device).cumsum(0)
         return Embeddings(torch.ones(len(lengths), 1, device=self.device), values, offsets)
@@ -53,6 +58,16 @@ def cases(device: str) -> dict[str, Case]:
         "uniform": Case((700,) * (64 * many), device),
         "ragged": Case(tuple(ragged), device),
     }
+
+
+def sizes(device: str) -> list[Case]:
+    """From one query to 64, states from narrow to wide, pages and one long document."""
+    many = 8 if device == "cuda" else 1
+    pages = {128: (1000,) * 20, 320: (700,) * 20, 2048: (1300,) * 8, 4096: (1300,) * 4}
+    made = [
+        Case(lengths * many, device, width, queries) for queries in (1, QUERIES) for width, lengths in pages.items()
+    ]
+    return [*made, Case((700,) * 8 * many, device, WIDTH, 64), Case((20000,), device)]
 
 
 def authors_evaluator(queries: Embeddings, documents: Embeddings) -> Tensor:
@@ -87,8 +102,10 @@ def exact(queries: Embeddings, documents: Embeddings) -> Tensor:
 
 
 def bare_product(dtype: str, queries: Tensor, documents: Tensor) -> Callable[[], Tensor]:
-    """All similarities of packed states and nothing else."""
+    """All similarities of packed states and nothing else, in the arithmetic that the device has for them."""
     left, right = queries, documents
+    if arithmetic(DTYPES[dtype], queries.device).widened:
+        dtype = "float32"
     if dtype == "int8":
         left, right = ((side * 127).round().to(torch.int8) for side in (left, right))
         rows = len(right) // 8 * 8
@@ -142,8 +159,9 @@ def compare(name: str, case: Case, report: Report) -> dict[str, float]:
         + [[each, f"{faster[each]:.2f}", "", ""] for each in products],
     )
     rows = []
-    for dtype, bound in SPEED.items():
+    for dtype in SPEED:
         form = f"packed {dtype}"
+        bound = speed_bounds(dtype, case.device)
         share = ratio(seconds, f"product {dtype}", form)
         rows += [
             [f"{form}: times the authors' speed", verdict(faster[form], bound[name == "ragged"], at_least=True)],
@@ -152,6 +170,23 @@ def compare(name: str, case: Case, report: Report) -> dict[str, float]:
         ]
     report.table(f"{name}: bounds", ["bound", "measured"], rows)
     return {dtype: min(seconds[f"packed {dtype}"]) / sum(case.lengths) for dtype in DTYPES}
+
+
+def speed_bounds(dtype: str, device: str) -> tuple[float, float]:
+    """Least multiples of the authors' speed, for equal lengths and for unequal ones."""
+    if arithmetic(DTYPES[dtype], device).widened:
+        uniform, ragged = SPEED["float32"]
+        return uniform / SLOWER, ragged / SLOWER
+    return SPEED[dtype]
+
+
+def narrow_over_fp32(case: Case, rounds: int, threads: int) -> dict[str, float]:
+    """Per narrow dtype, the time of a scan over that of the same documents stored in fp32."""
+    queries, documents = case.inputs()
+    stored = {dtype: PackedDocuments(documents, dtype=dtype) for dtype in DTYPES}
+    scans = {dtype: lambda of=of: of.score_parts(queries, pooled=False) for dtype, of in stored.items()}
+    seconds = interleaved(scans, rounds, case.device, threads)
+    return {dtype: ratio(seconds, dtype, "float32") for dtype in DTYPES if dtype != "float32"}
 
 
 def main() -> None:
@@ -168,6 +203,13 @@ def main() -> None:
         ["documents stored as", "measured"],
         [[dtype, verdict(cost["ragged"][dtype] / cost["uniform"][dtype], 1.1)] for dtype in DTYPES],
     )
+    narrow = [dtype for dtype in DTYPES if dtype != "float32"]
+    rows = []
+    for case in sizes(options.device):
+        found = narrow_over_fp32(case, options.rounds, options.threads)
+        size = f"{case.queries} x {QUERY_TOKENS} against {len(case.lengths)} x {case.lengths[0]}, d {case.width}"
+        rows.append([size, *(verdict(found[dtype], SLOWER) for dtype in narrow)])
+    report.table("Time over fp32 storage", ["tokens of queries and documents", *narrow], rows)
     report.finish()
 
 

@@ -16,9 +16,11 @@ from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.training.engines import nodes
+from smart_train.training.precision import bfloat16_over_float32
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
+SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
 _SAMPLE = 16  # rows whose real token counts stand for the data set's
 
 
@@ -54,6 +56,7 @@ def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
     if training is None:
         training = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
     _batches(recipe, plan, training, skeleton.family if skeleton is not None else None)
+    _precision(recipe, plan)
     if skeleton is not None:
         plan.family = skeleton.family
         _parameters(recipe, plan, skeleton)
@@ -162,6 +165,30 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     return model
 
 
+def _precision(recipe: Recipe, plan: Plan) -> None:
+    """Says so where bfloat16 makes a run on the CPU slower; many processors have no products of it."""
+    asked = [
+        name
+        for name, wanted in (
+            ("training.bf16", recipe.training.get("bf16")),
+            ("model.dtype", recipe.model.dtype == "bfloat16"),
+        )
+        if wanted
+    ]
+    if not asked or not _on_cpu(recipe):
+        return
+    factor = bfloat16_over_float32()
+    if factor > SLOWER:
+        plan.quantities["precision"] = (
+            f"{' and '.join(asked)}: bfloat16 is slower than fp32 on this processor (a layer's step takes "
+            f"{factor:.1f} times as long, measured now); fp32 costs more memory and less time"
+        )
+
+
+def _on_cpu(recipe: Recipe) -> bool:
+    return bool(recipe.training.get("use_cpu")) or not torch.cuda.is_available()
+
+
 def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
     total = sum(parameter.numel() for parameter in model.parameters())
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -197,7 +224,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]
         f"; before it shards them, the weights whole: {_size(whole)}" if whole > step else ""
     )
     here = count // nodes(os.environ)
-    if here > 1 and (recipe.training.get("use_cpu") or not torch.cuda.is_available()):
+    if here > 1 and _on_cpu(recipe):
         plan.quantities["main memory"] = f"roughly {_size(here * max(whole, step))} for the {here} processes here"
 
 

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from benchmarks import maxsim as loss_benchmark
 from benchmarks import scoring as scoring_benchmark
 from benchmarks import train_step
-from benchmarks._harness import Report
+from benchmarks._harness import Report, device_kind
 from benchmarks.document import replace_section
+from smart_train.scoring import arithmetic, forced_arithmetic
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
@@ -59,12 +60,15 @@ def test_a_round_of_the_loss_benchmark_fills_its_bounds(monkeypatch: pytest.Monk
     monkeypatch.setattr("gc.collect", lambda: 0)  # slow in a process that holds every library
     case = loss_benchmark.Case(torch.bfloat16, 16, queries=2, documents=3, query_tokens=4, document_tokens=8)
     found = loss_benchmark.times(case, rounds=1, threads=1)
-    assert found.keys() == loss_benchmark.losses(case).keys() and all(min(pair) > 0 for pair in found.values())
+    assert found.keys() == {*loss_benchmark.losses(case), loss_benchmark.SAME_IN_FP32}
+    assert all(min(pair) > 0 for pair in found.values())
+    found |= {loss_benchmark.SAME_IN_FP32: (0.5, 1.0)}
     found |= {"smart_train": (1.0, 2.0), "authors' adapter loss": (1.0, 9.5), loss_benchmark.KERNELS: (1.0, 1.0)}
     for each, bound in ((case, 3), (loss_benchmark.Case(torch.bfloat16, 2048, device="cuda"), 1.35)):
         rows = loss_benchmark.bounds(each, found, dict.fromkeys(found, 2 * each.gradients))
         assert ["forward + backward / product", f"2.00 ({'met' if bound == 3 else 'MISSED'}: <= {bound})"] in rows
         assert ["times faster than authors' adapter loss", "4.75 (met: >= 4.5)"] in rows
+        assert ["forward + backward / the same in fp32", "2.00 (MISSED: <= 1.6)"] in rows
         assert [f"forward + backward / {loss_benchmark.KERNELS}", "2.00 (MISSED: <= 1)"] in rows
 
 
@@ -77,6 +81,21 @@ def test_the_scorers_that_are_timed_score_alike() -> None:
         torch.testing.assert_close(found, truth, rtol=0, atol=5e-3, msg=lambda text, at=name: f"{at}: {text}")
     for dtype in scoring_benchmark.DTYPES:
         assert len(scoring_benchmark.bare_product(dtype, queries.packed, documents.packed)()) == len(queries.packed)
+
+
+def test_bounds_are_those_of_the_arithmetic() -> None:
+    with forced_arithmetic("native"):
+        assert device_kind("cpu") == "cpu with bf16, fp16, int8"
+        assert scoring_benchmark.speed_bounds("int8", "cpu") == (12, 18)
+    with forced_arithmetic("widened"):
+        assert device_kind("cpu") == "cpu without narrow products"
+        assert scoring_benchmark.speed_bounds("int8", "cpu") == (1.5 / 1.3, 2.5 / 1.3)
+        assert scoring_benchmark.speed_bounds("float32", "cpu") == (1.5, 2.5)
+
+
+def test_narrow_storage_is_timed_against_fp32() -> None:
+    case = scoring_benchmark.Case((30, 20), "cpu", width=64, queries=2)
+    assert min(scoring_benchmark.narrow_over_fp32(case, rounds=1, threads=1).values()) > 0
 
 
 def test_the_steps_that_are_timed_take_the_same_gradient() -> None:
@@ -93,16 +112,19 @@ def test_the_steps_that_are_timed_take_the_same_gradient() -> None:
 
 def test_a_report_replaces_its_own_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
-    page.write_text("Before.\n\n<!-- begin made cpu -->\nold\n<!-- end made cpu -->\n\nAfter.\n", encoding="utf-8")
+    kind = device_kind("cpu")
+    page.write_text(
+        f"Before.\n\n<!-- begin made {kind} -->\nold\n<!-- end made {kind} -->\n\nAfter.\n", encoding="utf-8"
+    )
     monkeypatch.setattr("benchmarks._harness.DOCUMENT", page)
     report = Report("made", "A table", argparse.Namespace(device="cpu", threads=1, rounds=3, write=True))
     report.table("numbers", ["what", "measured"], [["one", "1.00"]])
     report.finish()
     written = page.read_text(encoding="utf-8")
-    assert written.startswith("Before.\n\n<!-- begin made cpu -->\n## A table\n") and written.endswith(
-        "-->\n\nAfter.\n"
-    )
+    assert written.startswith(f"Before.\n\n<!-- begin made {kind} -->\n## A table ({kind})\n")
+    assert written.endswith("-->\n\nAfter.\n")
     assert "`python -m benchmarks.made --threads 1 --rounds 3 --write`" in written
     assert "| one | 1.00 |" in written and "old" not in written
-    replace_section(page, "made cpu", ["new"])
+    assert f"- bf16: {arithmetic(torch.bfloat16).choice} (" in written
+    replace_section(page, f"made {kind}", ["new"])
     assert "| one | 1.00 |" not in page.read_text(encoding="utf-8")

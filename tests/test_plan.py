@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from smart_train import build
 from smart_train.plan import derive, processes
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
+from smart_train.training import precision
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, tiny_recipe
@@ -232,3 +234,47 @@ def test_processes_without_a_number(tiny_data: Path, tmp_path: Path, monkeypatch
     assert meant(accelerate_config=str(mine)) == 6 and meant(accelerate_config=str(mine), num_processes=2) == 2
     monkeypatch.setenv("NNODES", "3")
     assert meant() == 12 and meant(use_cpu=True) == 3 and meant(num_processes=6) == 6 and meant(strategy="none") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"training": {"bf16": True}}, "training.bf16"),
+        ({"model": {"dtype": "bfloat16"}}, "model.dtype"),
+        ({"model": {"dtype": "bfloat16"}, "training": {"bf16": True}}, "training.bf16 and model.dtype"),
+    ],
+)
+def test_bfloat16_on_a_processor_that_is_slow_at_it_is_said_with_the_factor(
+    changes: dict[str, Any], said: str, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path, **changes)
+    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", lambda: 8.34)
+    told = derive(recipe).quantities["precision"]
+    assert told.startswith(f"{said}: bfloat16 is slower than fp32 on this processor (a layer's step takes 8.3 times")
+    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", lambda: 0.4)
+    assert "precision" not in derive(recipe).quantities
+
+
+def test_nothing_is_timed_for_a_run_in_fp32(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> float:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", fail)
+    assert "precision" not in derive(tiny_recipe(tiny_data, tmp_path)).quantities
+
+
+def test_the_factor_is_that_of_a_layer_in_both_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def step(states: torch.Tensor, *_: torch.Tensor) -> Any:
+        def run() -> None:
+            seen.append(states.dtype)
+            clock[0] += 3.0 if states.dtype == torch.bfloat16 else 2.0
+
+        return run
+
+    clock = [0.0]
+    monkeypatch.setattr(precision, "_step", step)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
+    assert precision.bfloat16_over_float32() == 1.5
+    assert seen.count(torch.bfloat16) == seen.count(torch.float32) == precision.ROUNDS + 1

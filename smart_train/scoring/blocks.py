@@ -12,13 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from smart_train.scoring.arithmetic import arithmetic
 from smart_train.scoring.inputs import accumulation_dtype
+from smart_train.scoring.product import product_dtype
 from smart_train.scoring.ties import settle
 
 # One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
 BLOCK_BYTES = {"cpu": 4 << 20, "other": 256 << 20}
 # Multiply-adds that cost as much as one more call: padding between two documents is multiplied along below that.
 CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
+# A document that is widened is copied again for every part of the queries, so a part must be worth a copy.
+LEAST_QUERY_ROWS = 256
 NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
 
 
@@ -51,23 +55,25 @@ def groups(
     query_tokens: int,
     block_bytes: int | None = None,
     *,
-    widened: bool = False,
+    scaled: bool = False,
 ) -> Iterator[Group]:
     """Documents in order, as many at a time as the byte budget and the padding between them allow.
 
     Args:
-        values: [R, d]. starts, lengths: the documents' spans, rising, none empty. query_tokens: M.
+        values: [R, d], as they are stored.
+        starts, lengths: the documents' spans, rising, none empty.
+        query_tokens: M.
         block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
-        widened: similarities of 16-bit states are copied to fp32 before they are used.
+        scaled: similarities of 16 bits are copied to fp32 before they are used.
     """
     kind = "cpu" if values.device.type == "cpu" else "other"
     query_tokens = max(query_tokens, 1)
-    # int8 states make int32 similarities; every other dtype makes its own or a wider one.
-    entry = 4 if values.dtype == torch.int8 else values.element_size()
-    if widened and entry == 2:
+    entry = product_dtype(values).itemsize
+    if scaled and entry == 2:
         entry += 4
     budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time
     most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
+    least = LEAST_QUERY_ROWS if block_bytes is None and arithmetic(values.dtype, values.device).widened else 1
     most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
     first = 0
     while first < len(starts):
@@ -80,7 +86,7 @@ def groups(
             last += 1
         start, stop = starts[first], starts[last - 1] + lengths[last - 1]
         spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
-        yield Group(first, start, stop, spans, max(budget // (stop - start), 1))
+        yield Group(first, start, stop, spans, max(budget // (stop - start), least))
         first = last
 
 

@@ -26,7 +26,7 @@ from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import bag, groups, inverse_norms, largest, largest_and_where
 from smart_train.scoring.inputs import Tokens, TokenSet, accumulation_dtype, check_pair, token_set
 from smart_train.scoring.kernels import maxsim_by_kernels
-from smart_train.scoring.product import inner_products
+from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 
 BACKENDS = ("auto", "torch", "kernels")
@@ -189,9 +189,10 @@ def _forward(
     scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.starts), dtype=wide)
     if query_inverse is not None:
         queries = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)
+    queries = multiplicand(queries)
     rows = torch.arange(len(queries), device=queries.device)
-    widened = inverse is not None
-    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes, widened=widened):
+    scaled = inverse is not None
+    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes, scaled=scaled):
         columns = group.columns
         best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
         block = documents[group.start : group.stop]

@@ -14,7 +14,7 @@ from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import TokenSet, check_finite, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
-from smart_train.scoring.product import inner_products
+from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.types import Embeddings, ScoreParts
 
@@ -36,8 +36,9 @@ class PackedDocuments:
 
     Args:
         documents: N items; int8 or 16-bit sets are unpacked and stored as `dtype`.
-        dtype: what token states are kept and multiplied in: "float32" (exact), "bfloat16" (half the memory; late scores
-            off by a few 1e-4) or "int8" (a quarter; no further off at usual widths). Scores are fp32 in every case.
+        dtype: what token states are kept in: "float32" (exact), "bfloat16" (half the memory; late scores off by a few
+            1e-4) or "int8" (a quarter; no further off at usual widths). They are multiplied in it where the device can,
+            and else a block at a time in fp32 (`arithmetic` says which). Scores are fp32 in every case.
         device: where they live; None is where the documents are.
 
     Raises:
@@ -163,7 +164,7 @@ class PackedDocuments:
         states, scales = tokens.values, None
         if self._rotation is not None:
             states, scales = quantized_rows(self._rotation(states))
-        states = states.to(self._states.dtype)
+        states = multiplicand(states.to(self._states.dtype))
         lengths = queries.offsets.diff().clamp(min=1).unsqueeze(1)
         rows = torch.arange(len(states), device=self.device)
         places = torch.tensor(self._places, dtype=torch.int64, device=self.device)
@@ -182,10 +183,10 @@ class PackedDocuments:
             yield columns, torch.full((len(queries), len(columns)), EMPTY_DOCUMENT_SCORE, device=self.device)
 
     def _products(self, states: Tensor, start: int, stop: int) -> Tensor:
-        if self._rotation is None:
-            with torch.autocast(self.device.type, enabled=False):
-                return inner_products(states, self._states[start:stop])
-        return integer_products(states, self._states[start:], stop - start)
+        if states.dtype == torch.int8:
+            return integer_products(states, self._states[start:], stop - start)
+        with torch.autocast(self.device.type, enabled=False):
+            return inner_products(states, self._states[start:stop])
 
 
 def _token_set(embeddings: Embeddings, what: str) -> TokenSet:

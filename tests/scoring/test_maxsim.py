@@ -140,6 +140,7 @@ def test_wide_products_take_the_same_values() -> None:
     torch.testing.assert_close(maxsim(queries, documents), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 @pytest.mark.parametrize(("dtype", "within"), [(torch.bfloat16, 1e-3), (torch.float16, 2e-4), (torch.float64, 1e-12)])
 def test_other_dtypes_add_up_wide(dtype: torch.dtype, within: float) -> None:
     queries = [F.normalize(torch.randn(24, 256), dim=1).to(dtype) for _ in range(4)]

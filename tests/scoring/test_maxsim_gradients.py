@@ -101,6 +101,7 @@ def test_the_same_input_gives_the_same_bits() -> None:
         assert all(torch.equal(a, b) for a, b in zip(first, run(), strict=True))
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 @pytest.mark.parametrize("normalize", [False, True])
 def test_bfloat16_points_where_float64_points(normalize: bool) -> None:
     queries = F.normalize(torch.randn(6, 24, 256), dim=2).bfloat16()
@@ -117,6 +118,7 @@ def test_bfloat16_points_where_float64_points(normalize: bool) -> None:
         assert F.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.999
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 def test_rounded_ties_go_to_the_better_token_and_collapsed_states_cost_no_more() -> None:
     query = torch.zeros(1, 1, 64, dtype=torch.bfloat16)
     query[..., :2] = 1

@@ -26,6 +26,7 @@ def embeddings(*lengths: int, outliers: bool = False) -> Embeddings:
     return Embeddings(F.normalize(torch.randn(len(lengths), 16), dim=1), tokens)
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("outliers", [False, True])
 def test_equals_score_parts(dtype: str, outliers: bool) -> None:
@@ -39,6 +40,7 @@ def test_equals_score_parts(dtype: str, outliers: bool) -> None:
     assert (found.late[:, 2] == EMPTY_DOCUMENT_SCORE).all()
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("weights", [(1, 1), (0, 1), (1, 0)])
 def test_top_k_is_the_head_of_the_full_ranking(
@@ -117,6 +119,7 @@ def test_integer_products_are_exact_for_any_number_of_rows() -> None:
         assert torch.equal(found, (left.int() @ right[:rows].int().T))
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 def test_compressed_sets_can_be_packed() -> None:
     queries, documents = embeddings(5, 9), embeddings(7, 30)
     expected = score_parts(queries, documents).late
@@ -125,6 +128,7 @@ def test_compressed_sets_can_be_packed() -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-2)
 
 
+@pytest.mark.usefixtures("either_arithmetic")
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_autocast_does_not_reach_packed_documents(dtype: str) -> None:
     queries, documents = embeddings(5, 9), embeddings(40, 1, 0, 25)

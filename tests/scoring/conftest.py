@@ -1,0 +1,16 @@
+"""What the tests of the score share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from smart_train.scoring.arithmetic import CHOICES, forced_arithmetic
+
+
+@pytest.fixture(params=CHOICES)
+def either_arithmetic(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs twice: narrow states multiplied as they are stored, and widened, whatever this processor has."""
+    with forced_arithmetic(request.param):
+        yield request.param
