@@ -154,7 +154,7 @@ class Report:
 def verdict(value: float, bound: float, *, at_least: bool = False) -> str:
     """The value and whether it keeps the bound, as a table cell."""
     kept = value >= bound if at_least else value <= bound
-    return f"{value:.2f} ({'met' if kept else 'MISSED'}: {'>=' if at_least else '<='} {bound:g})"
+    return f"{value:.2f} ({'met' if kept else 'MISSED'}: {'>=' if at_least else '<='} {bound:.3g})"
 
 
 def importable(package: str) -> bool:
