@@ -5,6 +5,8 @@ set -euo pipefail
 readonly MIN_PYTHON=3.10
 # What this release is tested with. A machine with a GPU takes the newest torch instead, which knows newer GPUs.
 readonly CPU_TORCH=torch==2.13.0
+# `dev` and what it brings, by name, so that a recipe finds its extras installed.
+readonly TEST_EXTRAS=dev,deepspeed,pdf,quantization,sentence-transformers,video
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly root
@@ -18,7 +20,8 @@ usage: ./launch.sh RECIPE [key=value ...] [--overwrite]   train, evaluate and ex
        ./launch.sh test                                   lint, import direction and all tests
        ./launch.sh test PYTEST_ARGUMENTS                  the tests that pytest selects
 
-The first use creates a virtual environment and installs the package into it; a later use takes it as it is.
+The first use creates a virtual environment and installs the package into it, with the extras that the recipe needs; a
+later use adds the extras that are missing (`smart-train extras RECIPE` prints them).
 
   PYTHON            the interpreter to create the environment with (default: the first fit one on PATH)
   SMART_TRAIN_VENV  where the environment lives (default: .venv beside this script)
@@ -75,51 +78,69 @@ sees_gpu() { command -v nvidia-smi >/dev/null && [[ -n $(nvidia-smi -L 2>/dev/nu
 
 pip_install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
 
-# install EXTRAS: the package and its dependencies, unless that was done for this very pyproject.toml. `pdf` is always
-# among them, because a recipe that ships renders its pages.
+# install EXTRAS: the package and its dependencies, with the extras (a,b,c; none when empty), unless that was done for
+# this very pyproject.toml. A part that is installed is stamped by itself, so a recipe never installs another's again.
 install() {
-    local extras=$1 stamp wanted
-    create_venv
-    stamp=$venv/.smart_train.$extras
+    local extras=$1 wanted part missing=()
     wanted="$root $(cksum <"$root/pyproject.toml")"
-    if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
-    say "installing into $venv (once; some minutes)"
-    if sees_gpu; then pip_install torch; else pip_install "$CPU_TORCH"; fi
-    pip_install --editable "${root}[$extras]"
-    printf '%s\n' "$wanted" | tee "$stamp" >"$venv/.smart_train.pdf"
-}
-
-# Whether the arguments of a run, or the recipe among them, ask for a ZeRO strategy.
-needs_deepspeed() {
-    local word
-    for word in "$@"; do
-        if [[ $word == distributed.strategy=zero* ]]; then return; fi
-        if [[ -f $word ]] && grep -Eq '^[^#]*strategy: *zero' "$word"; then return; fi
+    for part in base ${extras//,/ }; do
+        if [[ ! -e $venv/.smart_train.$part || $(<"$venv/.smart_train.$part") != "$wanted" ]]; then missing+=("$part"); fi
     done
-    return 1
+    if ((!${#missing[@]})); then return; fi
+    say "installing into $venv (once; some minutes)"
+    if [[ ${missing[0]} == base ]]; then
+        if sees_gpu; then pip_install torch; else pip_install "$CPU_TORCH"; fi
+    fi
+    pip_install --editable "$root${extras:+[$extras]}"
+    for part in "${missing[@]}"; do printf '%s\n' "$wanted" >"$venv/.smart_train.$part"; done
 }
 
-# Tests run with torchvision, which most users have, and once more without it. It is kept out of the environment itself,
-# because a CPU build is not to be had everywhere and the CUDA build does not import beside a CPU torch by itself.
+# The extras that the recipe among the arguments needs. Reading it takes two small packages, so a mistake in it is
+# reported within seconds on a bare machine, not after an installation.
+needed_extras() {
+    local word words=()
+    for word in "$@"; do
+        if [[ $word != -* ]]; then words+=("$word"); fi
+    done
+    if ! "$python" -c 'import typer, yaml' 2>/dev/null; then pip_install typer pyyaml >&2 || return; fi
+    PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} "$python" -m smart_train extras ${words[@]+"${words[@]}"}
+}
+
+run_recipe() {
+    local extras path
+    create_venv
+    extras=$(needed_extras "$@") || exit
+    install "$extras"
+    if [[ ,$extras, == *,video,* ]]; then
+        path=$(torchvision_path)
+        export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH}
+    fi
+    exec "$python" -m smart_train launch "$@"
+}
+
+# Tests run with torchvision, which most users have, and once more without it; recipes with videos need it. It is kept
+# out of the environment itself, because not every package index has a CPU build, and the CUDA build does not import
+# beside a CPU torch by itself.
 torchvision_path() {
     local folder=$venv/torchvision version
     # torch 2.X.Y goes with torchvision 0.(X + 15).Y.
     version=$("$python" -c 'import torch; _, x, y = torch.__version__.split("+")[0].split("."); print(f"0.{int(x) + 15}.{y}")')
     if [[ ! -e $folder/.$version ]]; then
         rm -rf "$folder"
-        pip_install --no-deps --target "$folder" "torchvision==$version"
+        pip_install --no-deps --target "$folder" "torchvision==$version" >&2 || return
         touch "$folder/.$version"
     fi
     if ! PYTHONPATH=$folder "$python" -c 'import torchvision' 2>/dev/null; then
         folder+=:$root/tests/support/torchvision_cpu
-        PYTHONPATH=$folder "$python" -c 'import torchvision'
+        PYTHONPATH=$folder "$python" -c 'import torchvision' || return
     fi
     printf '%s\n' "$folder"
 }
 
 run_tests() {
     local with_torchvision
-    install pdf,dev
+    create_venv
+    install "$TEST_EXTRAS"
     cd "$root"
     export PATH=$venv/bin:$PATH
     with_torchvision=$(torchvision_path)
@@ -146,7 +167,6 @@ test)
     run_tests "$@"
     ;;
 *)
-    if needs_deepspeed "$@"; then install deepspeed,pdf; else install pdf; fi
-    exec "$python" -m smart_train launch "$@"
+    run_recipe "$@"
     ;;
 esac

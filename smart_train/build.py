@@ -29,6 +29,7 @@ from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import base_dtype, config_for, locate
 from smart_train.recipe import Recipe
+from smart_train.recipe.extras import needs_bitsandbytes
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, engines
 from smart_train.types import Example
@@ -255,7 +256,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     device and joins the process group."""
     optimiser = str(recipe.training.get("optim", ""))
     # The Trainer asks only when it makes the optimiser, after the evaluation before training.
-    if ("8bit" in optimiser or "paged" in optimiser) and not quantization.is_installed():
+    if needs_bitsandbytes(optimiser) and not quantization.is_installed():
         raise RecipeError(f"training.optim: {optimiser!r}; needs bitsandbytes: pip install 'smart_train[quantization]'")
     try:
         args = engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})

@@ -6,7 +6,11 @@ Every message names the thing, its value and the rule it breaks, so that the tra
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+_LONGEST_VALUE = 60
 
 
 class SmartTrainError(ValueError):
@@ -72,6 +76,12 @@ def listing(problems: Sequence[str], shown: int = 20) -> str:
     """The first `shown` problems, one an indented line, and how many more there are."""
     more = [f"  ... and {len(problems) - shown} more"] if len(problems) > shown else []
     return "\n".join([*(f"  {problem}" for problem in problems[:shown]), *more])
+
+
+def shown(value: Any) -> str:
+    """A value as the user wrote it, shortened."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)  # true, not True
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def first_line(error: BaseException) -> str:

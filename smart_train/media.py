@@ -25,13 +25,12 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smart_train.errors import DataError, did_you_mean
+from smart_train.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.types import ModelInput
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
 MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
-IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 _ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
 _SIDEWAYS = (5, 6, 7, 8)
 URL_SCHEMES = ("http://", "https://")

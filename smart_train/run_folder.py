@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from smart_train.errors import RunError
-from smart_train.recipe import Recipe
+from smart_train.errors import RunError, listing
+from smart_train.recipe import Recipe, run_changes
 from smart_train.recipe.reader import read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
@@ -21,7 +21,6 @@ State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
-_SHOWN = 8
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
 
@@ -113,10 +112,7 @@ def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
         if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
             raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
     elif saved["fingerprint"] != recipe.fingerprint and not overwrite:
-        raise RunError(
-            f"training.output_dir {path}: holds the run of another recipe ({path / RECIPE_FILE}); choose another "
-            f"folder or pass --overwrite to discard it{_differences(path / RECIPE_FILE, recipe)}"
-        )
+        _check_changes(path, recipe)
 
 
 def open_finished(path: Path) -> Recipe:
@@ -186,11 +182,20 @@ def _discard(path: Path) -> None:
     mark.unlink()
 
 
-def _differences(file: Path, recipe: Recipe) -> str:
-    """What the recipe in `file` says otherwise, a line each; empty where a kill left no such file."""
-    changes = recipe.changes(read_recipe(file)) if file.is_file() else []
-    more = [f"and {len(changes) - _SHOWN} more"] if len(changes) > _SHOWN else []
-    return "".join(f"\n  {line}" for line in [*changes[:_SHOWN], *more])
+def _check_changes(path: Path, recipe: Recipe) -> None:
+    """Raises RunError unless the recipe in `path` is the same run in the words of another version."""
+    file = path / RECIPE_FILE
+    if not file.is_file():
+        raise RunError(
+            f"training.output_dir {path}: holds the run of another recipe, whose file {file} is missing; choose "
+            "another folder or pass --overwrite to discard it"
+        )
+    changes = run_changes(read_recipe(file), recipe)
+    if changes:
+        raise RunError(
+            f"training.output_dir {path}: holds the run of another recipe ({file}); choose another folder or pass "
+            "--overwrite to discard it\n" + listing(changes, shown=len(changes))
+        )
 
 
 def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,11 @@ import pytest
 from smart_train.cli.launch import LaunchPlan, plan_launch
 from smart_train.errors import RecipeError, RunError
 from smart_train.recipe import parse_recipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = [ROOT / "launch.sh", ROOT / ".ci" / "run", ROOT / "recipes" / "accelerate" / "slurm.sh"]
@@ -158,9 +164,12 @@ def test_scripts_pass_shellcheck() -> None:
 
 @pytest.fixture
 def machine(tmp_path: Path):
-    """launch.sh on a machine whose Python is a stub that writes its arguments down and installs nothing."""
-    log, binaries, venv = tmp_path / "log", tmp_path / "bin", tmp_path / "venv"
+    """launch.sh on a machine whose Python is a stub that writes its arguments down and installs nothing. What a recipe
+    needs is asked of the real package."""
+    log, binaries, venv, work = (tmp_path / name for name in ("log", "bin", "venv", "work"))
     binaries.mkdir()
+    work.mkdir()
+    (work / "recipe.yaml").write_text(BARE)
 
     def program(path: Path, text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,10 +182,15 @@ def machine(tmp_path: Path):
     makes_venv = (
         "if [[ $1 == -m && $2 == venv ]]; then\n"
         '    mkdir -p "$4/bin"; touch "$4/pyvenv.cfg"; cp "$0" "$4/bin/python"\n'
-        "fi"
+        "fi\n"
     )
-    program(binaries / "python3", f"{stub}{makes_venv}")
-    for tool in ("bash", "env", "dirname", "grep", "mkdir", "touch", "cp", "cat", "cksum", "tee"):
+    reads_recipes = (
+        f"if [[ $* == *' typer pyyaml' ]]; then touch {venv}/reader; fi\n"
+        f"if [[ $2 == 'import typer, yaml' ]]; then [[ -e {venv}/reader ]]; exit; fi\n"
+        f'if [[ $1 == -m && $3 == extras ]]; then exec {sys.executable} "$@"; fi\n'
+    )
+    program(binaries / "python3", f"{stub}{reads_recipes}{makes_venv}")
+    for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum", "rm"):
         (binaries / tool).symlink_to(shutil.which(tool))
 
     def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
@@ -184,16 +198,18 @@ def machine(tmp_path: Path):
         done = subprocess.run(
             [ROOT / "launch.sh", *arguments],
             env={"PATH": str(binaries), "SMART_TRAIN_VENV": str(venv), **environment},
+            cwd=work,
             capture_output=True,
             text=True,
             check=False,
         )
         return done, [line for line in log.read_text().splitlines() if not line.startswith(("-c ", "--version"))]
 
-    call.program, call.binaries, call.venv = program, binaries, venv
+    call.program, call.binaries, call.venv, call.work = program, binaries, venv, work
     return call
 
 
+BARE = "model: {name_or_path: m}\ndata: {train: {path: rows.jsonl}}\n"
 PIP = "-m pip install --quiet --disable-pip-version-check"
 
 
@@ -202,31 +218,80 @@ def test_the_first_launch_installs_and_the_next_does_not(machine) -> None:
     assert done.returncode == 0, done.stderr
     assert log == [
         f"-m venv --clear {machine.venv}",
+        f"{PIP} typer pyyaml",
+        "-m smart_train extras recipe.yaml lora.r=4",
         f"{PIP} torch==2.13.0",
-        f"{PIP} --editable {ROOT}[pdf]",
+        f"{PIP} --editable {ROOT}",
         "-m smart_train launch recipe.yaml lora.r=4",
     ]
     assert "creating" in done.stderr and "installing" in done.stderr
-    done, log = machine("--dry-run", "recipe.yaml")
-    assert log == ["-m pip --version", "-m smart_train launch --dry-run recipe.yaml"]
+    done, log = machine("--dry-run", "recipe.yaml", "--overwrite")
+    assert log == [
+        "-m pip --version",
+        "-m smart_train extras recipe.yaml",
+        "-m smart_train launch --dry-run recipe.yaml --overwrite",
+    ]
     assert done.stderr == ""
 
 
-def test_a_zero_strategy_brings_deepspeed(machine, tmp_path: Path) -> None:
-    _, log = machine("recipe.yaml", "distributed.strategy=zero2")
-    assert f"{PIP} --editable {ROOT}[deepspeed,pdf]" in log
-    recipe = tmp_path / "zero.yaml"
-    recipe.write_text("distributed: {strategy: zero3, num_processes: 2}\n")
-    _, log = machine(str(recipe))
-    assert log == ["-m pip --version", f"-m smart_train launch {recipe}"]
+def test_what_the_recipe_needs_is_installed_once(machine) -> None:
+    (machine.work / "parent.yaml").write_text(BARE + "distributed: {strategy: zero2}\n")
+    (machine.work / "child.yaml").write_text("extends: parent.yaml\nmodel: {quantization: 4bit}\n")
     _, log = machine("recipe.yaml")
-    assert log == ["-m pip --version", "-m smart_train launch recipe.yaml"]
+    assert f"{PIP} --editable {ROOT}" in log
+    _, log = machine("child.yaml")
+    assert log == [
+        "-m pip --version",
+        "-m smart_train extras child.yaml",
+        f"{PIP} --editable {ROOT}[deepspeed,quantization]",  # torch is there already
+        "-m smart_train launch child.yaml",
+    ]
+    for arguments in (["child.yaml"], ["recipe.yaml", "distributed.strategy=zero3"], ["recipe.yaml"]):
+        _, log = machine(*arguments)
+        assert not [line for line in log if line.startswith(PIP)]
+
+
+def test_videos_come_with_torchvision(machine) -> None:
+    (machine.work / "rows.jsonl").write_text('{"query": "q", "positive": "clip.mp4"}\n')
+    done, log = machine("recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert f"{PIP} --editable {ROOT}[video]" in log
+    assert f"{PIP} --no-deps --target {machine.venv}/torchvision torchvision==" in log
+    assert log[-1] == "-m smart_train launch recipe.yaml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recpie.yaml"], "smart-train: recpie.yaml: no such recipe file\n"),
+        (["--dry-run", "broken.yaml"], "smart-train: broken.yaml, line 2, column 1: "),
+        (["recipe.yaml", "lora.r"], "smart-train: override 'lora.r': must read key.sub=value"),
+        (["--dry-run"], "Missing argument 'RECIPE'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_read_stops_before_anything_is_installed(
+    machine, arguments: list[str], message: str
+) -> None:
+    (machine.work / "broken.yaml").write_text("model: [\n")
+    done, log = machine(*arguments)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+    assert log[:2] == [f"-m venv --clear {machine.venv}", f"{PIP} typer pyyaml"]
+    assert log[2:] == [log[2]] and log[2].startswith("-m smart_train extras")
 
 
 def test_an_environment_for_tests_also_serves_runs(machine) -> None:
     machine("test")
-    _, log = machine("recipe.yaml")
-    assert log == ["-m pip --version", "-m smart_train launch recipe.yaml"]
+    quantized = ["recipe.yaml", "model.quantization=8bit"]
+    _, log = machine(*quantized)
+    installed = [line for line in log if line.startswith(PIP) and not line.endswith("typer pyyaml")]
+    assert not installed and log[-1] == "-m smart_train launch recipe.yaml model.quantization=8bit"
+
+
+def test_the_tests_install_what_dev_names() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    own = next(need for need in extras["dev"] if need.startswith("smart_train["))
+    named = re.search(r"^readonly TEST_EXTRAS=(\S+)$", (ROOT / "launch.sh").read_text(), flags=re.M)[1]
+    assert named.split(",") == ["dev", *own.removeprefix("smart_train[").rstrip("]").split(",")]
 
 
 def test_a_machine_with_a_gpu_gets_plain_torch(machine) -> None:
@@ -243,7 +308,15 @@ def test_an_interrupted_installation_is_done_again(machine) -> None:
     assert done.returncode != 0
     machine.program(machine.venv / "bin" / "python", text)
     _, log = machine("recipe.yaml")
-    assert f"{PIP} --editable {ROOT}[pdf]" in log and log[-1] == "-m smart_train launch recipe.yaml"
+    assert f"{PIP} --editable {ROOT}" in log and log[-1] == "-m smart_train launch recipe.yaml"
+
+
+def test_an_index_without_the_reader_stops_with_pips_message(machine) -> None:
+    text = machine.binaries.joinpath("python3").read_text()
+    machine.program(machine.binaries / "python3", f"[[ $* != *pyyaml ]] || {{ echo no index >&2; exit 1; }}\n{text}")
+    done, log = machine("recipe.yaml")
+    assert done.returncode == 1 and done.stderr.endswith("no index\n")
+    assert not [line for line in log if line.startswith("-m smart_train")]
 
 
 def test_no_python_that_is_new_enough(machine) -> None:

@@ -246,27 +246,6 @@ def test_a_recipe_does_not_change_once_read() -> None:
     assert isinstance(recipe, Recipe) and not isinstance(recipe, RecipeError)
 
 
-def test_changes_are_those_of_the_fingerprint_with_both_values() -> None:
-    recipe = parse_recipe({**HELD_OUT, "training": {"learning_rate": 3e-4, "output_dir": "a"}, "lora": {"r": 8}})
-    assert recipe.changes(recipe.to_dict()) == []
-    elsewhere = parse_recipe(
-        {
-            **HELD_OUT,
-            "training": {"learning_rate": 3e-4, "logging_steps": 1},
-            "lora": {"r": 8},
-            "export": {"output": "b"},
-        }
-    )
-    assert recipe.changes(elsewhere.to_dict()) == []
-    parts = [{"path": "rows.jsonl", "split": "test"}, {"path": "more.jsonl"}]
-    other = parse_recipe({**HELD_OUT, "full": {}, "data": {**HELD_OUT["data"], "train": parts}})
-    lines = recipe.changes(other.to_dict())
-    assert "lora.r: not set there, 8 here" in lines and "full.freeze_vision: true there, not set here" in lines
-    assert "training.learning_rate: 1e-05 there, 0.0003 here" in lines
-    assert "data.train.0.split: 'test' there, not set here" in lines
-    assert recipe.changes({"training": None, "model": "x"})  # a file that somebody edited is still compared
-
-
 def test_workers_of_the_loader_leave_the_model_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, workers in ((1, 1), (2, 1), (4, 2), (6, 3), (64, 4)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)

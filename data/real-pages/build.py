@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["smart_train[pdf]"]
+# ///
 """Build the real-pages data set: pages of real manuals, rendered here, with queries taken from their own structure.
 
 Run:     python data/real-pages/build.py --output data/real-pages/built

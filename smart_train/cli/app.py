@@ -13,6 +13,7 @@ from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
 from smart_train.cli.export import export
+from smart_train.cli.extras import extras
 from smart_train.cli.inspect import inspect
 from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
@@ -40,6 +41,7 @@ for _command in (
     make_pairs,
     validate_data,
     quietly(validate),
+    extras,
     quietly(train),
     quietly(launch),
     quietly(evaluate),

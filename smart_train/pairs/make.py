@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from smart_train.data.pdf import PdfError, PdfPage, read_pdf
+from smart_train.differences import changes, flat, lines, sections
 from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
@@ -154,11 +155,11 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
         raise DataError(f"{output}: exists and holds no pairs made by smart_train; name another output")
     theirs = {**values["parameters"], "format": values.get("format")}
     ours = {**parameters, "format": FORMAT}
-    if theirs != ours:
-        differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    differing = changes(flat(theirs), flat(ours), asdict(PairSettings()))
+    if differing:
         raise DataError(
-            f"{output}: holds pairs made with other {', '.join(differing)} ({manifest}); remove it or name another "
-            "output"
+            f"{output}: holds pairs made with other {', '.join(sorted(sections(differing)))} ({manifest}); remove it "
+            f"or name another output\n{listing(lines(differing))}"
         )
     return PairReport(output=output, **{**values["report"], "again": True})
 

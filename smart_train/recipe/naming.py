@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
-from smart_train.errors import closest
+from smart_train.errors import closest, shown
 
 LONGEST_LIST = 16
-LONGEST_VALUE = 60
 
 
 def unknown_key(dotted: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
@@ -50,12 +48,6 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     known = sorted(known)
     containing = [other for other in known if len(name) > 1 and name in other]
     return closest(name, known, likeness=0.75) or containing[:3] or closest(name, known)
-
-
-def shown(value: Any) -> str:
-    """A value as the user wrote it, shortened."""
-    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)  # true, not True
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 
 def _either(names: list[str]) -> str:

@@ -24,6 +24,8 @@ from smart_train.scoring import ScoringConfig
 
 Loc = tuple[str | int, ...]
 
+_OUTPUT_DIR = "runs/recipe"  # of a recipe that is not a file
+
 _WHAT_IS_MISSING = {
     "model": "name the model to start from, as model: {name_or_path: FOLDER_OR_HUB_ID}",
     "model.name_or_path": "name a folder or Hub id",
@@ -46,14 +48,12 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(read_recipe(path, overrides), source=str(path), output_dir=f"runs/{path.stem}")
 
 
-def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_dir: str = "runs/recipe") -> Recipe:
+def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_dir: str = _OUTPUT_DIR) -> Recipe:
     """As `load_recipe`, from a mapping. `source` heads the message; `output_dir` is the default run folder."""
     raw = copy.deepcopy(dict(values))
     problems = mode_problems(raw) + caching_problems(raw)
-    scoring, scoring_problems = _check_scoring(raw.pop("scoring", None))
-    training, training_problems = _check_training(raw.pop("training", None))
-    recipe, section_problems = _check_sections({**raw, "scoring": scoring, "training": training})
-    problems += section_problems + scoring_problems + training_problems
+    recipe, mistakes = _check_keys(raw)  # takes mistakes out of `raw`
+    problems += mistakes
     if recipe is not None and not mode_problems(raw):
         filled = fill_defaults(recipe, output_dir)
         problems += cross_problems(recipe, filled)
@@ -61,6 +61,21 @@ def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_di
         count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
         raise RecipeError("\n".join([f"{source}: {count}", *(f"  {line}" for line in problems)]))
     return filled
+
+
+def completed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of a recipe of any version as this version reads them: keys that it lacks at their defaults,
+    keys and values that this version does not know left out. {} where nothing usable is left."""
+    recipe, _ = _check_keys(copy.deepcopy(dict(values)))
+    return {} if recipe is None else fill_defaults(recipe, _OUTPUT_DIR).to_dict()
+
+
+def _check_keys(values: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
+    """As `_check_sections`, with the two sections whose keys are listed elsewhere."""
+    scoring, scoring_problems = _check_scoring(values.get("scoring"))
+    training, training_problems = _check_training(values.get("training"))
+    recipe, problems = _check_sections({**values, "scoring": scoring, "training": training})
+    return recipe, problems + scoring_problems + training_problems
 
 
 def _check_scoring(section: Any) -> tuple[dict[str, Any], list[str]]:

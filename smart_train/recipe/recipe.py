@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from smart_train.recipe.naming import shown
+from smart_train.recipe.identity import of_the_run
 from smart_train.recipe.reader import dump_yaml
 from smart_train.recipe.sections import (
     DataSection,
@@ -26,34 +25,6 @@ from smart_train.recipe.sections import (
 
 Mode = Literal["lora", "projection", "full"]
 MODES: tuple[Mode, ...] = ("lora", "projection", "full")
-
-# Nothing in these changes the loss, its gradients or the choice of the best checkpoint.
-_NOT_THE_RUN = ("export", "hub", "distributed", "gradient_caching")
-_NOT_THE_MATHEMATICS = {
-    # What all processes take together is; a run's folder keeps that.
-    "per_device_train_batch_size",
-    "output_dir",
-    "run_name",
-    "project",
-    "disable_tqdm",
-    "skip_memory_metrics",
-    "restore_callback_states_from_checkpoint",
-    "per_device_eval_batch_size",
-}
-_NOT_THE_MATHEMATICS_PREFIXES = (
-    "logging_",
-    "log_",
-    "report_",
-    "save_",
-    "hub_",
-    "push_",
-    "dataloader_",
-    "trackio_",
-    "ddp_",
-    "activation_checkpointing",
-    "gradient_checkpointing",
-)
-_DATALOADER_MATHEMATICS = "dataloader_drop_last"
 
 
 class Recipe(Section):
@@ -99,50 +70,4 @@ class Recipe(Section):
         Two recipes that differ in where the run is written, how it is logged, saved, exported, published, cached,
         checkpointed or spread over processes share a fingerprint, so that such a change does not forbid a resume.
         """
-        return hashlib.sha256(json.dumps(_of_the_run(self.to_dict()), sort_keys=True).encode()).hexdigest()
-
-    def changes(self, saved: Mapping[str, Any]) -> list[str]:
-        """What in `saved`, the plain values of another recipe with its defaults, makes it another run: a line for every
-        key that the fingerprint covers, with the value there and the value here."""
-        there, here = _flat(_of_the_run(saved)), _flat(_of_the_run(self.to_dict()))
-        keys = [*here, *(key for key in there if key not in here)]
-        return [
-            f"{key}: {_value(there, key)} there, {_value(here, key)} here"
-            for key in keys
-            if there.get(key) != here.get(key)
-        ]
-
-
-def _of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a recipe's plain values those that define the run."""
-    kept = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
-    for section, defines in (
-        ("data", lambda name: name != "cache_dir"),
-        ("training", _is_mathematics),
-        ("evaluation", lambda name: name != "batch_size"),
-    ):
-        kept[section] = {name: value for name, value in (kept.get(section) or {}).items() if defines(name)}
-    return kept
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Dotted key -> value, mappings and lists of mappings opened."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            value = {str(place): item for place, item in enumerate(value)}
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{above}{name}.")
-        else:
-            flat[f"{above}{name}"] = value
-    return flat
-
-
-def _value(values: Mapping[str, Any], key: str) -> str:
-    return shown(values[key]) if key in values else "not set"
-
-
-def _is_mathematics(name: str) -> bool:
-    if name == _DATALOADER_MATHEMATICS:
-        return True
-    return name not in _NOT_THE_MATHEMATICS and not name.startswith(_NOT_THE_MATHEMATICS_PREFIXES)
+        return hashlib.sha256(json.dumps(of_the_run(self.to_dict()), sort_keys=True).encode()).hexdigest()

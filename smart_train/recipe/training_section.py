@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from enum import Enum
 from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from smart_train.errors import shown
 from smart_train.processor import usable_cores
-from smart_train.recipe.naming import bad_value, one_of, shown, unknown_key
+from smart_train.recipe.naming import bad_value, one_of, unknown_key
 
 _POSITIVE = "must be greater than 0"
 _NOT_NEGATIVE = "must be at least 0"
@@ -120,6 +121,18 @@ def training_conflicts(values: Mapping[str, Any]) -> list[str]:
         if every % each:
             problems.append(f"training.save_steps: {every!r}; must be a multiple of eval_steps ({each!r})")
     return problems
+
+
+def argument_defaults() -> dict[str, Any]:
+    """What each argument is, as a plain value, in a run whose recipe does not name it."""
+    from transformers.training_args import TrainingArguments  # seconds to import
+
+    values = {}
+    for item in fields(TrainingArguments):
+        if item.init:
+            value = item.default if item.default_factory is MISSING else item.default_factory()
+            values[item.name] = value.value if isinstance(value, Enum) else value
+    return values | {name: only for name, (only, _) in _ONE_VALUE.items()}
 
 
 @cache

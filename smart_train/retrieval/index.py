@@ -25,8 +25,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from smart_train.errors import DataError, ModelError, ScoreError
+from smart_train.differences import changes, for_digest, lines
+from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.media import as_model_input
+from smart_train.scoring import ScoringConfig
 from smart_train.types import Embeddings
 from smart_train.writing import replace_whole, write_json
 
@@ -34,6 +36,8 @@ INDEX_FILE = "index.json"
 INDEX_FORMAT = 1
 # What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
 DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token")
+# Those of version 0.1.0, which are in the digests of all its indexes.
+_FIRST_PROMPT_SETTINGS = ("query_instruction", "document_instruction", "min_pixels", "max_pixels", "max_length")
 _SAMPLED_VALUES = 64
 # Where pages are kept while an index is not yet whole (`retrieval.folder`).
 UNFINISHED = "unfinished"
@@ -110,12 +114,12 @@ class DocumentIndex:
 
     def check(self, model: Any) -> None:
         """Raises ModelError unless `model` would have encoded these documents the same way."""
-        settings = document_settings(model)
         name = f"document index{'' if self.folder is None else f' {self.folder}'}"
-        if settings != self.settings:
+        differing = changes(self.settings, document_settings(model), ScoringConfig().to_dict())
+        if differing:
             raise ModelError(
-                f"{name}: made with {_listed(self.settings)}, but the model's scoring has {_listed(settings)}; "
-                "encode the documents again, into another index folder"
+                f"{name}: made with other scoring settings than the model has; encode the documents again, into "
+                f"another index folder\n{listing(lines(differing))}"
             )
         if model_fingerprint(model) != self.model:
             raise ModelError(
@@ -206,6 +210,13 @@ def document_settings(model: Any) -> dict[str, Any]:
     return {name: values[name] for name in DOCUMENT_SETTINGS}
 
 
+def prompt_settings(model: Any) -> dict[str, Any]:
+    """What of the prompts and limits of `model` belongs into a digest. A setting that a later version adds changes the
+    digest only where it is used, so that indexes made before fit their model still."""
+    prompts = model.family.prompts
+    return for_digest(prompts.to_dict(), type(prompts)().to_dict(), _FIRST_PROMPT_SETTINGS)
+
+
 def model_fingerprint(model: Any) -> str:
     """A hash of what turns a document into embeddings: family, prompt and pixel limits, and the weights.
 
@@ -213,7 +224,7 @@ def model_fingerprint(model: Any) -> str:
     reading a 2B model whole would cost seconds at every search. An adapter and its merged export have different
     tensors and so different fingerprints.
     """
-    prompts = model.family.prompts.to_dict()
+    prompts = prompt_settings(model)
     prompts.pop("query_instruction")
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([model.family.name, prompts], sort_keys=True).encode())
@@ -240,7 +251,3 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     if missing:
         raise DataError(f"document index {folder}: {INDEX_FILE} lacks {', '.join(missing)}")
     return values
-
-
-def _listed(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value!r}" for name, value in settings.items())

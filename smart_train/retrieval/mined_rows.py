@@ -20,7 +20,8 @@ from PIL import Image
 from smart_train.data.pdf import DPI
 from smart_train.data.references import References
 from smart_train.errors import DataError
-from smart_train.media import IMAGE_EXTENSIONS, URL_SCHEMES, describe_image, image_key, read_encoded
+from smart_train.extensions import IMAGE_EXTENSIONS
+from smart_train.media import URL_SCHEMES, describe_image, image_key, read_encoded
 from smart_train.types import Example, ModelInput
 from smart_train.video import video_key
 from smart_train.writing import replace_whole

@@ -30,11 +30,12 @@ from typing import Any
 
 import torch
 
+from smart_train.differences import changes, flat, lines, sections
 from smart_train.distributed import barrier, gather_objects, is_main, rank, world_size
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
-from smart_train.retrieval.index import document_settings, model_fingerprint
+from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
@@ -328,7 +329,7 @@ def _summary(
 
 def _identity(model: Any, corpus: RowCorpus, shard_size: int, store: str | None) -> dict[str, Any]:
     """What encoded shards depend on, by the name a user knows it under."""
-    prompts = json.dumps(model.family.prompts.to_dict(), sort_keys=True)
+    prompts = json.dumps(prompt_settings(model), sort_keys=True)
     return {
         "model": model_fingerprint(model),
         "prompts": hashlib.blake2b(prompts.encode(), digest_size=16).hexdigest(),
@@ -347,12 +348,13 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
     """
     path = work / WORK_FILE
     begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    differing = [name for name in identity if begun is not None and begun.get(name) != identity[name]]
+    defaults = flat({"scoring": ScoringConfig().to_dict()})
+    differing = {} if begun is None else changes(flat(begun), flat(identity), defaults)
     barrier()  # all have looked before one writes
     if differing and not overwrite:
         raise DataError(
-            f"{work}: was encoded with other {', '.join(differing)}; choose another output folder, or discard it with "
-            "overwrite"
+            f"{work}: was encoded with other {', '.join(sections(differing))}; choose another output folder, or "
+            f"discard it with overwrite\n{listing(lines(differing))}"
         )
     if is_main() and (differing or begun is None):
         if work.exists():

@@ -21,11 +21,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from smart_train.differences import for_digest
 from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
 from smart_train.types import Embeddings
 from smart_train.writing import replace_whole
+
+# Those of version 0.1.0, which are in the keys of all its searches.
+_FIRST_SCORING_SETTINGS = ("pooled_weight", "late_weight", "layer", "query_tokens", "document_tokens", "pooled_token")
 
 
 class Ranking(NamedTuple):
@@ -78,7 +82,8 @@ class CorpusSearch:
         self.depth, self.candidates, self.device = depth, candidates, device
         self.path = file
         # Progress made with another answer to any of these is worth nothing here; a greater depth serves a smaller one.
-        answers = [scoring.to_dict(), candidates, [sorted(places) for places in positives]]
+        scored = for_digest(scoring.to_dict(), ScoringConfig().to_dict(), _FIRST_SCORING_SETTINGS)
+        answers = [scored, candidates, [sorted(places) for places in positives]]
         self.key = hashlib.blake2b(json.dumps(answers, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     @torch.no_grad()

@@ -86,6 +86,8 @@ def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) 
     assert again.again and not first.again and again.counts == first.counts and contents(output) == before
     with pytest.raises(DataError, match="holds pairs made with other dpi, seed .*remove it or name another output"):
         make_pairs(manuals, output, PairSettings(dpi=50, queries_per_page=4, seed=1))
+    with pytest.raises(DataError, match=r"\n  seed: 0 there, 1 here$"):
+        make_pairs(manuals, output, replace(SETTINGS, seed=1))
     write_manual(manuals / "new.pdf", "delta")
     with pytest.raises(DataError, match="holds pairs made with other documents"):
         make_pairs(manuals, output, SETTINGS)
@@ -93,6 +95,21 @@ def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) 
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="other: exists and holds no pairs made by smart_train"):
         make_pairs(manuals, tmp_path / "other", SETTINGS)
+
+
+def test_pairs_of_another_version_are_known_where_no_setting_differs(manuals: Path, tmp_path: Path) -> None:
+    output = tmp_path / "made"
+    make_pairs(manuals, output, SETTINGS)
+    manifest = output / "manifest.json"
+    values = json.loads(manifest.read_text())
+    older = {name: value for name, value in values["parameters"].items() if name != "test"}
+    manifest.write_text(json.dumps({**values, "parameters": older}))
+    assert make_pairs(manuals, output, SETTINGS).again
+    with pytest.raises(DataError, match=r"made with other test .*\n  test: 0.0 by default there, 0.2 here$"):
+        make_pairs(manuals, output, replace(SETTINGS, test=0.2))
+    manifest.write_text(json.dumps({**values, "parameters": {**older, "crop": True}}))
+    with pytest.raises(DataError, match=r"\n  crop: true there, unknown to this version$"):
+        make_pairs(manuals, output, SETTINGS)
 
 
 def test_a_kill_leaves_nothing_under_the_output_name_and_pages_are_not_drawn_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -97,10 +97,36 @@ def test_fits_only_the_model_that_made_it(index, make_model):
     ):
         with pytest.raises(ModelError, match="made by another model"):
             index.check(other)
-    with pytest.raises(ModelError, match="made with layer -1.*scoring has layer 2"):
+    with pytest.raises(ModelError, match=r"other scoring settings.*\n  layer: -1 there, 2 here$"):
         index.check(make_model(scoring=ScoringConfig(layer=2)))
-    with pytest.raises(ModelError, match="document_tokens 'visual'"):
+    with pytest.raises(ModelError, match="document_tokens: 'content' there, 'visual' here"):
         index.check(make_model(scoring=ScoringConfig(document_tokens="visual")))
+
+
+def test_a_setting_that_an_older_index_lacks_counts_as_its_default(index, make_model):
+    older = replace(index, settings={name: index.settings[name] for name in ("layer", "document_tokens")})
+    older.check(make_model())
+    with pytest.raises(ModelError, match=r"\n  pooled_token: 'keep' by default there, 'drop' here$"):
+        older.check(make_model(scoring=ScoringConfig(pooled_token="drop")))
+    newer = replace(index, settings={**index.settings, "stride": 2})
+    with pytest.raises(ModelError, match=r"\n  stride: 2 there, unknown to this version$"):
+        newer.check(make_model())
+
+
+@dataclass(frozen=True)
+class LaterPrompts(PromptConfig):
+    """Those of a package that has another setting."""
+
+    document_mark: str | None = None
+
+
+def test_a_prompt_setting_of_a_later_version_changes_the_fingerprint_only_where_it_is_used(model, make_model):
+    # As version 0.1.0 made it, of these weights: indexes on users' disks hold such digests.
+    model.weight.data = torch.arange(9.0).reshape(3, 3)
+    assert model_fingerprint(model) == "3183db93e014d7f0e1123fb6646b166b"
+    later = {mark: make_model(prompts=LaterPrompts(document_mark=mark)) for mark in (None, "|")}
+    assert model_fingerprint(later[None]) == model_fingerprint(make_model())
+    assert model_fingerprint(later["|"]) != model_fingerprint(make_model())
 
 
 def test_fingerprint_sees_training_and_not_the_dtype(model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from smart_train.errors import DataError
 from smart_train.models.family import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.mining import select_negatives
-from smart_train.retrieval.mining_search import Ranking
+from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, Example, ModelInput
 
@@ -233,6 +234,44 @@ def test_work_of_another_model_or_corpus_is_not_used(rows: list[Example], tmp_pa
     mine_negatives(other, rows, tmp_path, config, overwrite=True, batch_size=5, num_workers=1)
     assert sum(other.encoded) == 24
     assert (other.options["batch_size"], other.options["num_workers"]) == (5, 1)
+
+
+def test_work_of_another_version_goes_on_where_no_setting_differs(rows: list[Example], tmp_path: Path) -> None:
+    config = MiningConfig(negatives=2, **ANY)
+    mine_negatives(HashModel(), rows, tmp_path, config)
+    path = next(tmp_path.rglob("work.json"))
+    begun = json.loads(path.read_text())
+    older = {name: value for name, value in begun["scoring"].items() if name != "pooled_token"}
+    path.write_text(json.dumps({**begun, "scoring": older}))
+    again = HashModel()
+    mine_negatives(again, rows, tmp_path, config)
+    assert not again.encoded
+    again.scoring = ScoringConfig(pooled_token="drop")
+    with pytest.raises(
+        DataError, match="with other scoring; .*\n  scoring.pooled_token: 'keep' by default there, 'drop'"
+    ):
+        mine_negatives(again, rows, tmp_path, config)
+    path.write_text(json.dumps({**begun, "dtype": "int4"}))
+    with pytest.raises(DataError, match="with other dtype; .*\n  dtype: 'int4' there, unknown to this version"):
+        mine_negatives(HashModel(), rows, tmp_path, config)
+
+
+def test_a_search_is_known_by_the_settings_that_are_used(rows: list[Example], tmp_path: Path) -> None:
+    """A later version's setting, at its default, must not throw away how far a search has come."""
+
+    @dataclass(frozen=True)
+    class LaterScoring(ScoringConfig):
+        stride: int = 1
+
+    def key(scoring: ScoringConfig) -> str:
+        embedded = HashModel()._embed([ModelInput("query")])
+        options = {"depth": 1, "candidates": None, "file": tmp_path / "search.safetensors"}
+        return CorpusSearch(embedded, [], [{0}], scoring, **options).key
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smart_train.retrieval.mining_search.ScoringConfig", LaterScoring)
+        assert key(LaterScoring()) == key(ScoringConfig())
+        assert key(LaterScoring(stride=2)) != key(LaterScoring())
 
 
 def test_pages_are_linked_and_forgotten_when_no_row_names_them(tmp_path: Path) -> None:

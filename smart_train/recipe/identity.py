@@ -1,0 +1,54 @@
+"""Which keys of a recipe define its run, so that a change of the others does not forbid a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Nothing in these changes the loss, its gradients or the choice of the best checkpoint.
+_NOT_THE_RUN = ("export", "hub", "distributed", "gradient_caching")
+_NOT_THE_MATHEMATICS = {
+    # What all processes take together is; a run's folder keeps that.
+    "per_device_train_batch_size",
+    "output_dir",
+    "run_name",
+    "project",
+    "disable_tqdm",
+    "skip_memory_metrics",
+    "restore_callback_states_from_checkpoint",
+    "per_device_eval_batch_size",
+}
+_NOT_THE_MATHEMATICS_PREFIXES = (
+    "logging_",
+    "log_",
+    "report_",
+    "save_",
+    "hub_",
+    "push_",
+    "dataloader_",
+    "trackio_",
+    "ddp_",
+    "activation_checkpointing",
+    "gradient_checkpointing",
+)
+_DATALOADER_MATHEMATICS = "dataloader_drop_last"
+
+
+def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a recipe's plain values those that define the run."""
+    kept = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
+    for section, defines in (
+        ("data", lambda name: name != "cache_dir"),
+        ("training", _is_mathematics),
+        ("evaluation", lambda name: name != "batch_size"),
+    ):
+        given = kept.get(section)
+        if isinstance(given, Mapping):
+            kept[section] = {name: value for name, value in given.items() if defines(name)}
+    return kept
+
+
+def _is_mathematics(name: str) -> bool:
+    if name == _DATALOADER_MATHEMATICS:
+        return True
+    return name not in _NOT_THE_MATHEMATICS and not name.startswith(_NOT_THE_MATHEMATICS_PREFIXES)
