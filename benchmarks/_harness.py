@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.document import replace_section
-from smart_train import processor
 from smart_train.scoring import arithmetic
+from smart_train.utils import processor
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Without huge pages the first touch of fresh memory costs more than much of what is measured here.

@@ -17,7 +17,7 @@ from smart_train.recipe.reader import dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection
 from smart_train.retrieval import MiningSummary
 from smart_train.types import Example, ModelInput
-from smart_train.writing import write_text
+from smart_train.utils.atomic import write_text
 
 RECIPE_FILE = "recipe.yaml"
 

@@ -15,7 +15,7 @@ from smart_train.recipe import Recipe, run_changes
 from smart_train.recipe.reader import read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
-from smart_train.versions import versions
+from smart_train.utils.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
-from smart_train.writing import replace_whole
+from smart_train.utils.atomic import replace_whole
 
 EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file that `Embeddings.save` writes
 

@@ -26,7 +26,7 @@ from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
 from smart_train.errors import Interrupted, RecipeError, SmartTrainError
-from smart_train.versions import versions
+from smart_train.utils.versions import versions
 
 USER_ERROR = 2
 

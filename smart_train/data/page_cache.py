@@ -17,7 +17,7 @@ from PIL import Image
 from smart_train.errors import DataError
 from smart_train.media import describe_image, image_key, load_image
 from smart_train.types import ModelInput
-from smart_train.writing import replace_whole
+from smart_train.utils.atomic import replace_whole
 
 
 class Fitter(Protocol):

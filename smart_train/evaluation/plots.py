@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from smart_train.evaluation.metrics import chance
 from smart_train.evaluation.result import SCORES, EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.writing import replace_whole
+from smart_train.utils.atomic import replace_whole
 
 Record = Mapping[str, Any]
 Series = tuple[list[float], list[float]]

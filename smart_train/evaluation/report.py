@@ -13,7 +13,7 @@ from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection
-from smart_train.writing import write_json
+from smart_train.utils.atomic import write_json
 
 EVALUATION_FILE = "evaluation.json"
 PER_QUERY_FILE = "per_query.json"

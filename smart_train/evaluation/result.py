@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
-from smart_train.writing import write_json
+from smart_train.utils.atomic import write_json
 
 SCORES = ("pooled", "late", "hybrid")
 

@@ -31,7 +31,7 @@ from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
-from smart_train.writing import write_text
+from smart_train.utils.atomic import write_text
 
 CARD_NAME = "README.md"
 PLOTS = "plots"

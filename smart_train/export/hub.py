@@ -27,7 +27,7 @@ from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.storage import own_class
-from smart_train.persistence import persist
+from smart_train.utils.retries import persist
 
 # Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
 _STALE = (*ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)

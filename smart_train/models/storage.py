@@ -33,9 +33,9 @@ from smart_train.models.registry import find_family
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
-from smart_train.persistence import persist
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
+from smart_train.utils.retries import persist
 
 _TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
 

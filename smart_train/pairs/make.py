@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from smart_train.data.pdf import PdfError, PdfPage, read_pdf
-from smart_train.differences import changes, flat, lines, sections
 from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
@@ -21,6 +20,7 @@ from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated
+from smart_train.utils.differences import changes, flat, lines, sections
 
 FORMAT = 2  # raise it when the same files and settings would give other pairs
 MANIFEST, PAGES = "manifest.json", "pages"

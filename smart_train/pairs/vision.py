@@ -24,7 +24,7 @@ from smart_train.media import load_image
 from smart_train.pairs.candidates import Kind
 from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
 from smart_train.pairs.words import as_words, words_of
-from smart_train.writing import write_text
+from smart_train.utils.atomic import write_text
 
 _ASKED = 3  # times that a page is asked for when its answers hold no list of queries
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing

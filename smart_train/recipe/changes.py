@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from smart_train.differences import changes, flat, lines
 from smart_train.recipe.identity import of_the_run
 from smart_train.recipe.parse import completed
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.training_section import argument_defaults
+from smart_train.utils.differences import changes, flat, lines
 
 
 def run_changes(saved: Mapping[str, Any], recipe: Recipe) -> list[str]:

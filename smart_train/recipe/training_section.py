@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from smart_train.errors import shown
-from smart_train.processor import usable_cores
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
+from smart_train.utils.processor import usable_cores
 
 _POSITIVE = "must be greater than 0"
 _NOT_NEGATIVE = "must be at least 0"

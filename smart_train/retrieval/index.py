@@ -25,12 +25,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from smart_train.differences import changes, for_digest, lines
 from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.media import as_model_input
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Embeddings
-from smart_train.writing import replace_whole, write_json
+from smart_train.utils.atomic import replace_whole, write_json
+from smart_train.utils.differences import changes, for_digest, lines
 
 INDEX_FILE = "index.json"
 INDEX_FORMAT = 1

@@ -23,8 +23,8 @@ from smart_train.errors import DataError
 from smart_train.extensions import IMAGE_EXTENSIONS
 from smart_train.media import URL_SCHEMES, describe_image, image_key, read_encoded
 from smart_train.types import Example, ModelInput
+from smart_train.utils.atomic import replace_whole
 from smart_train.video import video_key
-from smart_train.writing import replace_whole
 
 ROWS_FILE = "train.jsonl"
 IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"

@@ -30,7 +30,6 @@ from typing import Any
 
 import torch
 
-from smart_train.differences import changes, flat, lines, sections
 from smart_train.distributed import barrier, gather_objects, is_main, rank, world_size
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
@@ -41,7 +40,8 @@ from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
-from smart_train.writing import write_json
+from smart_train.utils.atomic import write_json
+from smart_train.utils.differences import changes, flat, lines, sections
 
 SCORES = ("hybrid", "late", "pooled")
 PICKS = ("top", "random")

@@ -21,12 +21,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from smart_train.differences import for_digest
 from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
 from smart_train.types import Embeddings
-from smart_train.writing import replace_whole
+from smart_train.utils.atomic import replace_whole
+from smart_train.utils.differences import for_digest
 
 # Those of version 0.1.0, which are in the keys of all its searches.
 _FIRST_SCORING_SETTINGS = ("pooled_weight", "late_weight", "layer", "query_tokens", "document_tokens", "pooled_token")

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import torch
 
-from smart_train import processor
 from smart_train.errors import ScoreError
+from smart_train.utils import processor
 
 NATIVE, WIDENED = "native", "widened"
 CHOICES = (NATIVE, WIDENED)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from smart_train.errors import DataError
 from smart_train.types import Embeddings
-from smart_train.writing import replace_whole, write_json, write_text
+from smart_train.utils.atomic import replace_whole, write_json, write_text
 
 # rows x dimensions of one stored multi-vector must stay below this.
 QDRANT_LIMIT = 1 << 20

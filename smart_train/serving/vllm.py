@@ -31,9 +31,9 @@ from smart_train.models.family import Features, Role
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
-from smart_train.persistence import NoRedirect
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.types import Embeddings, ModelInput
+from smart_train.utils.retries import NoRedirect
 
 _UNIT = 1e-3  # how near to 1 every norm must be for states to count as normalised
 

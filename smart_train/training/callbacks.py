@@ -15,7 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.errors import RunError
 from smart_train.training.resources import saving
-from smart_train.writing import write_text
+from smart_train.utils.atomic import write_text
 
 LOG_NAME = "log.jsonl"
 SHOWN_METRIC = "ndcg@5"

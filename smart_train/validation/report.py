@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smart_train.utils.atomic import write_text
 from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
 from smart_train.validation.tokens import Counter, Tokens, count_tokens
-from smart_train.writing import write_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from smart_train import processor
+from smart_train.utils import processor
 
 X86 = """processor\t: 0
 model name\t: Some Maker 9000: 64-Core

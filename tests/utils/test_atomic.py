@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from smart_train.writing import replace_whole, write_json, write_text
+from smart_train.utils.atomic import replace_whole, write_json, write_text
 
 
 def test_what_is_written_replaces_what_was_there(tmp_path: Path) -> None:
