@@ -22,7 +22,7 @@ from smart_train.data import (
 from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
-from smart_train.media import verify_image
+from smart_train.inputs.images import verify_image
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import EvaluationSourceSection, SourceSection
 from smart_train.types import Example, ModelInput

@@ -28,7 +28,7 @@ class ModelInput:
     """One query or one document, before any model has seen it.
 
     `images` holds paths, URLs, encoded bytes or PIL images; `video` a path, a URL or a list of frames.
-    Decoding waits until `media.load_image` and `video.load_video`, which the data loader's workers call.
+    Decoding waits until `inputs.images.load_image` and `inputs.video.load_video`, which the data loader's workers call.
     """
 
     text: str | None = None

@@ -8,7 +8,7 @@ import pytest
 
 from smart_train.data import columns
 from smart_train.errors import DataError, ScoreError, SmartTrainError, closest, did_you_mean, first_line
-from smart_train.media import as_model_input
+from smart_train.inputs.model_input import as_model_input
 from smart_train.scoring import ScoringConfig
 
 

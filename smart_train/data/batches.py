@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Sampler
 
 from smart_train.errors import DataError
-from smart_train.media import stable_hash
+from smart_train.utils.hashing import stable_hash
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from smart_train.data.references import UNREADABLE
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, listing
-from smart_train.media import verify_image
+from smart_train.inputs.images import verify_image
+from smart_train.inputs.video import verify_video
 from smart_train.types import Example, ModelInput
-from smart_train.video import verify_video
 
 
 @dataclass

@@ -12,8 +12,8 @@ from smart_train.data.files import read_file
 from smart_train.data.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.table import Table
 from smart_train.errors import DataError, listing
-from smart_train.extensions import IMAGE_EXTENSIONS
-from smart_train.media import files_below
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.files import files_below
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 

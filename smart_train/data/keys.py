@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from smart_train.media import image_key, stable_hash
+from smart_train.inputs.images import image_key
+from smart_train.inputs.video import video_key
 from smart_train.types import ModelInput
-from smart_train.video import video_key
+from smart_train.utils.hashing import stable_hash
 
 
 def content_key(item: ModelInput) -> int:

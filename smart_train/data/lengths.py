@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from tqdm.auto import tqdm
 
-from smart_train.media import image_size
+from smart_train.inputs.images import image_size
 from smart_train.types import Example, ModelInput
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from smart_train.errors import DataError
-from smart_train.media import describe_image, image_key, load_image
+from smart_train.inputs.images import describe_image, image_key, load_image
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import replace_whole
 

@@ -20,7 +20,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
-from smart_train.media import MAX_PIXELS_LIMIT, files_below
+from smart_train.inputs.files import files_below
+from smart_train.inputs.images import MAX_PIXELS_LIMIT
 
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72

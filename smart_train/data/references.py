@@ -9,8 +9,9 @@ from typing import Any
 
 from smart_train.data.pdf import read_pdf
 from smart_train.errors import DataError
-from smart_train.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
-from smart_train.media import URL_SCHEMES, describe_image, names_video
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+from smart_train.inputs.fetching import URL_SCHEMES, names_video
+from smart_train.inputs.images import describe_image
 
 # Pages and pictures that nothing here can read as an image; their names are no text to be searched either.
 _NO_IMAGE = re.compile(r"[^\n]{1,250}\.(pdf|svg|eps|ps|heic|heif|avif|jp2|psd|djvu|docx?|pptx?|xlsx?)", re.IGNORECASE)

@@ -15,7 +15,7 @@ from smart_train.data.pdf import DPI
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
-from smart_train.media import as_model_input
+from smart_train.inputs.model_input import as_model_input
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]

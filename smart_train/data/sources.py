@@ -31,7 +31,7 @@ from smart_train.data.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, did_you_mean, listing
-from smart_train.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")

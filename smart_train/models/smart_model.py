@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from smart_train.distributed import any_rank
 from smart_train.errors import ModelError
-from smart_train.media import as_model_input
+from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows, holds

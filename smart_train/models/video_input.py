@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
-from smart_train.video import Video
+from smart_train.inputs.video import Video
 
 # Bounds of Qwen3-VL-Embedding's published script: 10 x 768 tokens' worth of pixels a video, 768 a pair of frames.
 VIDEO_TOKENS = 10 * 768

@@ -19,13 +19,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
-from smart_train.media import load_images
+from smart_train.inputs.images import load_images
+from smart_train.inputs.video import load_video
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
 from smart_train.types import ModelInput
-from smart_train.video import load_video
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from smart_train.data.pdf import page_cache
 from smart_train.errors import DataError, EndpointError
-from smart_train.media import load_image
+from smart_train.inputs.images import load_image
 from smart_train.pairs.candidates import Kind
 from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
 from smart_train.pairs.words import as_words, words_of

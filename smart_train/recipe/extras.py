@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from smart_train.extensions import VIDEO_EXTENSIONS
+from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.recipe.reader import read_recipe
 
 _DEEPSPEED = ("zero1", "zero2", "zero3")

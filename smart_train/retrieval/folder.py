@@ -18,8 +18,9 @@ from smart_train.data.files import EXTENSIONS
 from smart_train.data.keys import default_id
 from smart_train.data.pdf import pdf_files
 from smart_train.errors import DataError, listing
-from smart_train.extensions import IMAGE_EXTENSIONS
-from smart_train.media import files_below, load_image, verify_image
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.files import files_below
+from smart_train.inputs.images import load_image, verify_image
 from smart_train.retrieval.index import (
     INDEX_FILE,
     UNFINISHED,

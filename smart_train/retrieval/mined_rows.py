@@ -20,11 +20,12 @@ from PIL import Image
 from smart_train.data.pdf import DPI
 from smart_train.data.references import References
 from smart_train.errors import DataError
-from smart_train.extensions import IMAGE_EXTENSIONS
-from smart_train.media import URL_SCHEMES, describe_image, image_key, read_encoded
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.fetching import URL_SCHEMES
+from smart_train.inputs.images import describe_image, image_key, read_encoded
+from smart_train.inputs.video import video_key
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import replace_whole
-from smart_train.video import video_key
 
 ROWS_FILE = "train.jsonl"
 IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"

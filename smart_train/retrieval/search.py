@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
-from smart_train.media import as_model_input
+from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
 from smart_train.retrieval.folder import encode_folder, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, check_index_folder

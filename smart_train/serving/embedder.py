@@ -21,7 +21,7 @@ from sentence_transformers.util import load_dir_path
 from torch import nn
 
 from smart_train.errors import ModelError
-from smart_train.media import as_model_input
+from smart_train.inputs.model_input import as_model_input
 from smart_train.models import SmartModel
 from smart_train.models.family import Features, Role
 from smart_train.types import ModelInput

@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
-from smart_train.media import as_model_input, load_image
+from smart_train.inputs.images import load_image
+from smart_train.inputs.model_input import as_model_input
 from smart_train.models import TokenProjection, get_family
 from smart_train.models.family import Features, Role
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG

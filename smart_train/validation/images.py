@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-from smart_train.media import image_key, load_image
+from smart_train.inputs.images import image_key, load_image
 
 # 255 low frequencies of a 64 x 64 picture. The usual 64 bits do not tell pages of one manual apart; these do, see
 # docs/decisions/near-duplicate-pages.md.

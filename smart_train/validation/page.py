@@ -12,12 +12,12 @@ from typing import Any
 
 from jinja2 import Environment
 
-from smart_train.media import load_image
+from smart_train.inputs.images import load_image
+from smart_train.inputs.video import describe_video
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import write_text
 from smart_train.validation.reading import Part
 from smart_train.validation.report import ValidationReport
-from smart_train.video import describe_video
 
 PAGE_FILE = "report.html"
 _SIDE, _QUALITY = 1000, 60  # pixels of an image: print can be read when it is enlarged

@@ -11,7 +11,7 @@ from typing import Any
 from smart_train.data import CheckReport, check_examples
 from smart_train.data.keys import content_key
 from smart_train.errors import DataError
-from smart_train.media import image_key
+from smart_train.inputs.images import image_key
 from smart_train.types import Example, ModelInput
 from smart_train.validation.images import ImageFacts, look_at
 

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError, ModelError
-from smart_train.media import image_key
+from smart_train.inputs.images import image_key
 from smart_train.types import ModelInput
 from smart_train.validation.findings import SHOWN, Finding
 from smart_train.validation.reading import Part

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smart_train import video
 from smart_train.data import SourceConfig, check_examples, load_examples
 from smart_train.errors import DataError, MissingExtra
+from smart_train.inputs import video
 from tests.videos import write_clip
 
 Write = Callable[..., Path]

@@ -7,11 +7,11 @@ from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
+from smart_train.inputs.video import Video
 from smart_train.models import PromptConfig, processing
 from smart_train.models.slicing import VIDEO_COUNTS, select_rows
 from smart_train.models.video_input import prepare_video
 from smart_train.types import ModelInput
-from smart_train.video import Video
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 from tests.videos import write_clip

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from smart_train.media import load_image
+from smart_train.inputs.images import load_image
 from smart_train.models.family import PromptConfig
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Embeddings, ModelInput

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smart_train import video
 from smart_train.data.keys import content_key
 from smart_train.errors import DataError
+from smart_train.inputs import video
+from smart_train.inputs.video import load_video, verify_video, video_key
 from smart_train.types import ModelInput
-from smart_train.video import load_video, verify_video, video_key
 from tests.videos import write_clip
 
 RATE = 10

@@ -1,5 +1,4 @@
-"""Images from wherever they are (file, URL, bytes, data URI, PIL) to upright 8-bit RGB, and what a user may hand in as
-one query or one document.
+"""Images from wherever they are (file, URL, bytes, data URI, PIL) to upright 8-bit RGB.
 
 Nothing here is lazy or cached: the data loader's workers call `load_image` once per image and step.
 """
@@ -9,33 +8,23 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import hashlib
-import http.client
 import io
-import mmap
 import os
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from smart_train.errors import DataError, did_you_mean
-from smart_train.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
-from smart_train.types import ModelInput
+from smart_train.errors import DataError
+from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
+from smart_train.utils.hashing import stable_hash
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
 MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
 _ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
 _SIDEWAYS = (5, 6, 7, 8)
-URL_SCHEMES = ("http://", "https://")
-URL_BYTES_LIMIT = 100 * 2**20
-INPUT_KEYS = ("text", "image", "images", "video", "instruction")
 
 
 def load_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> Image.Image:
@@ -106,94 +95,13 @@ def image_key(ref: Any) -> int:
     return stable_hash(read_encoded(ref))
 
 
-def stable_hash(content: bytes | mmap.mmap) -> int:
-    """The first 64 bits of BLAKE2b as a signed integer: the same on every machine and rank, unlike `hash()`."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
-
-
-def as_model_input(value: Any) -> ModelInput:
-    """What a user hands in as one query or document, as a `ModelInput`.
-
-    Args:
-        value: ModelInput; str (text, unless all of it is the address of an image or video: a URL with the ending of
-            one, a `data:` URI of an image, or the name of an existing file of such a kind); Path (a video by its
-            ending, else an image), bytes or PIL image (an image); or a mapping with any of `text`, `image` or `images`,
-            `video`, `instruction`.
-
-    Raises:
-        DataError: another type, an unknown key, or nothing to encode.
-    """
-    if isinstance(value, ModelInput):
-        return value
-    if isinstance(value, Path) and value.suffix.lower() in VIDEO_EXTENSIONS:
-        return ModelInput(video=value)
-    if isinstance(value, str):
-        if names_video(value):
-            return ModelInput(video=value)
-        return ModelInput(images=(value,)) if names_image(value) else ModelInput(text=value)
-    if isinstance(value, (Path, bytes, Image.Image)):
-        return ModelInput(images=(value,))
-    if not isinstance(value, Mapping):
-        raise DataError(
-            f"input of type {type(value).__name__}: expected str, Path, bytes, PIL image, mapping or ModelInput"
-        )
-    for key in value:
-        if key not in INPUT_KEYS:
-            hint = did_you_mean(str(key), INPUT_KEYS)
-            raise DataError(f"input key {key!r}: unknown{hint}; known: {', '.join(INPUT_KEYS)}")
-    images = [*_as_list(value.get("image")), *_as_list(value.get("images"))]
-    if value.get("text") is None and not images and value.get("video") is None:
-        raise DataError(f"input with keys {sorted(value)}: has neither text nor image nor video")
-    for key in ("text", "instruction"):
-        if not isinstance(value.get(key), str | None):
-            raise DataError(f"input key {key!r}: {value[key]!r} is {type(value[key]).__name__}; it must be text")
-    return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
-
-
-def files_below(folder: Path, extensions: Collection[str]) -> list[Path]:
-    """Every file below `folder` with one of these (lower-case) extensions, sorted by its path inside. Hidden files and
-    folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep.
-
-    Raises:
-        DataError: a file's path inside is no text (bytes of another encoding), so that it could not be written down.
-    """
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix.lower() in extensions}
-    shown = {
-        inside.as_posix(): path
-        for inside, path in found.items()
-        if not any(part.startswith(".") for part in inside.parts) and path.is_file()
-    }
-    for name in shown:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python writes bytes that it cannot decode
-            raise DataError(f"{folder}: the file name {name!a} is not UTF-8 text; rename it, or set LC_ALL=C.UTF-8")
-    return [shown[name] for name in sorted(shown)]
-
-
-def names_image(text: str) -> bool:
-    """Whether the whole of `text` is the address of an image rather than something to read."""
-    return text.startswith("data:image/") or _names(text, IMAGE_EXTENSIONS)
-
-
-def names_video(text: str) -> bool:
-    """Whether the whole of `text` is the address of a video file."""
-    return _names(text, VIDEO_EXTENSIONS)
-
-
-def _names(text: str, extensions: tuple[str, ...]) -> bool:
-    if text.startswith(URL_SCHEMES):
-        path = urllib.parse.urlsplit(text).path
-        return not any(character.isspace() for character in text) and path.lower().endswith(extensions)
-    return text.lower().endswith(extensions) and os.path.isfile(text)
-
-
 def describe_image(ref: Any) -> str:
     """A short name of an image reference for messages."""
     if isinstance(ref, Image.Image):
         return f"<PIL image {ref.width} x {ref.height}, mode {ref.mode}>"
     if isinstance(ref, bytes):
         return f"<{len(ref)} bytes>"
-    text = str(ref)
-    return text if len(text) <= 300 and not text.startswith("data:") else text[:60] + "..."
+    return describe_address(str(ref))
 
 
 def read_encoded(ref: Any) -> bytes:
@@ -218,34 +126,6 @@ def read_encoded(ref: Any) -> bytes:
         raise DataError(f"image {describe_image(ref)}: no such file") from error
     except (OSError, ValueError) as error:
         raise DataError(f"image {describe_image(ref)}: cannot be read ({error})") from error
-
-
-def fetch(url: str, *, timeout: float = 20.0, attempts: int = 3, wait: float = 0.5) -> bytes:
-    """The bytes behind an http(s) URL. Timeouts, refused connections, 429 and 5xx are tried again, waiting twice as
-    long each time; other answers are final.
-
-    Raises:
-        DataError: with the URL, the number of attempts and the last reason.
-    """
-    tried = 0
-    while True:
-        tried += 1
-        try:
-            request = urllib.request.Request(url, headers={"User-Agent": "smart-train"})
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                content = response.read(URL_BYTES_LIMIT + 1)
-            break
-        # URLError, HTTPError and timeouts are OSErrors; a malformed address is a ValueError or an HTTPException.
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            status = error.code if isinstance(error, urllib.error.HTTPError) else None
-            final = isinstance(error, ValueError) or (status is not None and status != 429 and status < 500)
-            if final or tried >= attempts:
-                times = f"{tried} attempt{'s' if tried > 1 else ''}"
-                raise DataError(f"image {describe_image(url)}: not fetched after {times} ({error})") from error
-        time.sleep(wait * 2 ** (tried - 1))
-    if len(content) > URL_BYTES_LIMIT:
-        raise DataError(f"image {describe_image(url)}: more than {URL_BYTES_LIMIT} bytes")
-    return content
 
 
 @contextlib.contextmanager
@@ -305,9 +185,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]

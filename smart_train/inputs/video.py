@@ -18,7 +18,9 @@ import numpy as np
 from PIL import Image
 
 from smart_train.errors import DataError, MissingExtra
-from smart_train.media import URL_SCHEMES, describe_image, image_key, image_size, load_image, stable_hash, verify_image
+from smart_train.inputs.fetching import URL_SCHEMES
+from smart_train.inputs.images import describe_image, image_key, image_size, load_image, verify_image
+from smart_train.utils.hashing import stable_hash
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0

@@ -1,10 +1,9 @@
-"""media: every way to name an image gives the same upright RGB, and every broken one an error that names it."""
+"""Images: every way to name an image gives the same upright RGB, and every broken one an error that names it."""
 
 from __future__ import annotations
 
 import base64
 import io
-import os
 import struct
 import threading
 import warnings
@@ -16,9 +15,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smart_train import media
 from smart_train.errors import DataError
-from smart_train.types import ModelInput
+from smart_train.inputs import fetching, images
+from smart_train.utils.hashing import stable_hash
 
 
 def png(color: tuple[int, ...] = (10, 20, 30), size: tuple[int, int] = (6, 4), mode: str = "RGB") -> bytes:
@@ -48,7 +47,7 @@ class Pictures(BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(media.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
     Pictures.calls = {}
     httpd = HTTPServer(("127.0.0.1", 0), Pictures)
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
@@ -64,7 +63,7 @@ def test_every_kind_of_reference_gives_the_same_image(tmp_path: Path, server: st
     path.write_bytes(png())
     uri = "data:image/png;base64," + base64.b64encode(png()).decode()
     for ref in (path, str(path), png(), uri, Image.open(path), f"{server}/ok.png", f"{server}/flaky.png"):
-        image = media.load_image(ref)
+        image = images.load_image(ref)
         assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (6, 4), (10, 20, 30))
     assert Pictures.calls["/flaky.png"] == 3
 
@@ -72,7 +71,7 @@ def test_every_kind_of_reference_gives_the_same_image(tmp_path: Path, server: st
 @pytest.mark.parametrize(("path", "calls"), [("/missing.png", 1), ("/down.png", 3)])
 def test_url_failures_are_retried_only_when_that_can_help(server: str, path: str, calls: int) -> None:
     with pytest.raises(DataError, match=f"{path}: not fetched after {calls} attempt"):
-        media.load_image(server + path)
+        images.load_image(server + path)
     assert Pictures.calls[path] == calls
 
 
@@ -93,7 +92,7 @@ def test_bad_references_are_named(tmp_path: Path) -> None:
     ]
     for ref, message in cases:
         with pytest.raises(DataError, match=message):
-            media.load_image(ref)
+            images.load_image(ref)
 
 
 def test_reading_an_image_leaves_the_interpreter_s_warnings_alone(recwarn: pytest.WarningsRecorder) -> None:
@@ -105,7 +104,7 @@ def test_reading_an_image_leaves_the_interpreter_s_warnings_alone(recwarn: pytes
     warnings.simplefilter("default")
     for _ in range(3):
         warn()
-        media.load_image(Image.new("RGB", (4, 4)))
+        images.load_image(Image.new("RGB", (4, 4)))
     assert len(recwarn) == 1
 
 
@@ -119,20 +118,20 @@ def test_huge_images_are_refused_before_they_are_decoded() -> None:
         return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
     with pytest.raises(DataError, match="10000 x 10000 = 100000000 pixels; at most 89478485"):
-        media.load_image(bomb(10_000))
+        images.load_image(bomb(10_000))
     with pytest.raises(DataError, match="too many pixels"):
-        media.load_image(bomb(60_000))
+        images.load_image(bomb(60_000))
     with pytest.raises(DataError, match="at most 20 are accepted"):
-        media.load_image(png(), max_pixels_limit=20)
+        images.load_image(png(), max_pixels_limit=20)
 
 
 def test_transparency_is_flattened_on_white() -> None:
-    assert media.load_image(png((200, 0, 0, 0), mode="RGBA")).getpixel((0, 0)) == (255, 255, 255)
+    assert images.load_image(png((200, 0, 0, 0), mode="RGBA")).getpixel((0, 0)) == (255, 255, 255)
     palette = Image.new("P", (2, 1), 1)
     palette.putpalette([255, 0, 0, 0, 0, 255])
     palette.putpixel((0, 0), 0)
     palette.info["transparency"] = 0
-    image = media.load_image(palette)
+    image = images.load_image(palette)
     assert [image.getpixel((x, 0)) for x in range(2)] == [(255, 255, 255), (0, 0, 255)]
 
 
@@ -142,7 +141,7 @@ def test_sixteen_bit_grey_keeps_its_range() -> None:
     image.putpixel((1, 0), 65535)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    loaded = media.load_image(buffer.getvalue())
+    loaded = images.load_image(buffer.getvalue())
     assert abs(loaded.getpixel((0, 0))[0] - 127) <= 1
     assert loaded.getpixel((1, 0)) == (255, 255, 255)
 
@@ -153,60 +152,20 @@ def test_exif_orientation_is_applied() -> None:
     exif[0x0112] = 6  # the camera was held a quarter turn away
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", exif=exif)
-    assert media.load_image(buffer.getvalue()).size == (4, 8)
+    assert images.load_image(buffer.getvalue()).size == (4, 8)
 
 
 def test_image_key_is_stable_signed_and_by_content(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png())
-    key = media.image_key(path)
-    assert key == media.image_key(png()) == media.image_key(str(path))
-    assert key != media.image_key(png((0, 0, 0)))
+    key = images.image_key(path)
+    assert key == images.image_key(png()) == images.image_key(str(path))
+    assert key != images.image_key(png((0, 0, 0)))
     assert -(2**63) <= key < 2**63
-    assert media.stable_hash(b"abc") == 0xD8BB14D833D59559 - 2**64  # `printf abc | b2sum -l 64`
+    assert stable_hash(b"abc") == 0xD8BB14D833D59559 - 2**64  # `printf abc | b2sum -l 64`
     pixels = Image.new("RGB", (2, 2), "red")
-    assert media.image_key(pixels) == media.image_key(pixels.copy()) != media.image_key(Image.new("RGB", (2, 2)))
-    assert media.image_key("https://example.org/a.png") != media.image_key("https://example.org/b.png")
-
-
-def test_as_model_input_tells_videos_by_their_ending(tmp_path: Path) -> None:
-    clip = tmp_path / "Clip.MP4"
-    assert media.as_model_input(clip) == ModelInput(video=clip)
-    assert media.as_model_input(str(clip)) == ModelInput(text=str(clip))  # no such file, so words
-    clip.touch()
-    assert media.as_model_input(str(clip)) == ModelInput(video=str(clip))
-    address = "https://example.org/clip.webm?start=3"
-    assert media.as_model_input(address) == ModelInput(video=address)
-    assert media.as_model_input(f"see {address}") == ModelInput(text=f"see {address}")
-
-
-def test_as_model_input_tells_text_from_images(tmp_path: Path) -> None:
-    page = tmp_path / "page.png"
-    page.write_bytes(png())
-    picture = Image.new("RGB", (2, 2))
-    assert media.as_model_input("what is a page.png") == ModelInput(text="what is a page.png")
-    assert media.as_model_input("absent.png") == ModelInput(text="absent.png")
-    assert media.as_model_input("https://example.org/about") == ModelInput(text="https://example.org/about")
-    for value in (str(page), page, png(), picture, "https://example.org/a.PNG?x=1", "data:image/png;base64,AA=="):
-        assert media.as_model_input(value) == ModelInput(images=(value,))
-    full = {"text": "t", "image": page, "instruction": "i"}
-    assert media.as_model_input(full) == ModelInput("t", (page,), None, "i")
-    assert media.as_model_input({"images": [page, picture]}).images == (page, picture)
-    same = ModelInput(text="x")
-    assert media.as_model_input(same) is same
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ({"txt": "a"}, "'txt': unknown, did you mean text"),
-        ({"instruction": "a"}, "neither text nor image nor video"),
-        (3, "type int: expected str"),
-    ],
-)
-def test_as_model_input_refuses_what_it_cannot_read(value: object, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        media.as_model_input(value)
+    assert images.image_key(pixels) == images.image_key(pixels.copy()) != images.image_key(Image.new("RGB", (2, 2)))
+    assert images.image_key("https://example.org/a.png") != images.image_key("https://example.org/b.png")
 
 
 def test_sizes_are_those_of_the_upright_image(tmp_path: Path) -> None:
@@ -214,15 +173,15 @@ def test_sizes_are_those_of_the_upright_image(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (30, 10)).save(path, exif=exif)
-    assert media.image_size(path) == media.load_image(path).size == (10, 30)
-    assert media.image_size(png(size=(6, 4))) == media.image_size(Image.new("RGB", (6, 4))) == (6, 4)
+    assert images.image_size(path) == images.load_image(path).size == (10, 30)
+    assert images.image_size(png(size=(6, 4))) == images.image_size(Image.new("RGB", (6, 4))) == (6, 4)
     with pytest.raises(DataError, match="absent.png: no such file"):
-        media.image_size("absent.png")
+        images.image_size("absent.png")
 
 
 def test_a_strip_that_no_vision_tower_reads_is_refused() -> None:
     strip = Image.new("RGB", (804, 4))
-    for read in (media.load_image, media.verify_image, media.image_size):
+    for read in (images.load_image, images.verify_image, images.image_size):
         with pytest.raises(DataError, match="804 x 4 pixels; the longer side may be at most 200 times the shorter"):
             read(strip)
         read(Image.new("RGB", (800, 4)))
@@ -233,32 +192,15 @@ def test_an_image_that_comes_twice_is_decoded_once(tmp_path: Path, monkeypatch: 
     for number, path in enumerate(paths):
         path.write_bytes(png((number, 0, 0)))
     decoded = []
-    original = media.load_image
-    monkeypatch.setattr(media, "load_image", lambda ref: decoded.append(ref) or original(ref))
-    images = media.load_images([paths[0], paths[1], str(paths[0]), png((9, 0, 0)), paths[0]])
+    original = images.load_image
+    monkeypatch.setattr(images, "load_image", lambda ref: decoded.append(ref) or original(ref))
+    loaded = images.load_images([paths[0], paths[1], str(paths[0]), png((9, 0, 0)), paths[0]])
     assert decoded == [paths[0], paths[1], png((9, 0, 0))]
-    assert [image.getpixel((0, 0))[0] for image in images] == [0, 1, 0, 9, 0]
-
-
-def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
-    """`._page.png` is what macOS puts beside a page, and no image; an editor's copies are second pages."""
-    for name in ("b.png", "a/c.PNG", "._b.png", ".ipynb_checkpoints/b.png", "a/.x/d.png", "notes.txt", "a.png/none"):
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).touch()
-    assert media.files_below(tmp_path, (".png",)) == [tmp_path / "a/c.PNG", tmp_path / "b.png"]
-    hidden = tmp_path / ".ipynb_checkpoints"
-    assert media.files_below(hidden, (".png",)) == [hidden / "b.png"], "the folder that was asked for may be hidden"
+    assert [image.getpixel((0, 0))[0] for image in loaded] == [0, 1, 0, 9, 0]
 
 
 def test_the_same_pixels_to_be_turned_otherwise_are_another_picture() -> None:
     image, turned = Image.new("RGB", (8, 4), "red"), Image.new("RGB", (8, 4), "red")
     turned.getexif()[0x0112] = 6
-    assert media.load_image(turned).size == (4, 8)
-    assert media.image_key(turned) != media.image_key(image) == media.image_key(Image.new("RGB", (8, 4), "red"))
-
-
-def test_a_file_name_that_is_no_text_is_named(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcber.png")).touch()  # Latin-1, as old archives unpack to
-    (tmp_path / "über.png").touch()
-    with pytest.raises(DataError, match=r"the file name '\\udcfcber.png' is not UTF-8 text; rename it"):
-        media.files_below(tmp_path, (".png",))
+    assert images.load_image(turned).size == (4, 8)
+    assert images.image_key(turned) != images.image_key(image) == images.image_key(Image.new("RGB", (8, 4), "red"))

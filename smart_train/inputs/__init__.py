@@ -1,0 +1,1 @@
+"""What a query or a document is made of: images, videos, addresses, files below a folder, one model input."""

@@ -1,0 +1,28 @@
+"""Files below a folder: which count as pages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from smart_train.errors import DataError
+from smart_train.inputs.files import files_below
+
+
+def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
+    """`._page.png` is what macOS puts beside a page, and no image; an editor's copies are second pages."""
+    for name in ("b.png", "a/c.PNG", "._b.png", ".ipynb_checkpoints/b.png", "a/.x/d.png", "notes.txt", "a.png/none"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert files_below(tmp_path, (".png",)) == [tmp_path / "a/c.PNG", tmp_path / "b.png"]
+    hidden = tmp_path / ".ipynb_checkpoints"
+    assert files_below(hidden, (".png",)) == [hidden / "b.png"], "the folder that was asked for may be hidden"
+
+
+def test_a_file_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcber.png")).touch()  # Latin-1, as old archives unpack to
+    (tmp_path / "über.png").touch()
+    with pytest.raises(DataError, match=r"the file name '\\udcfcber.png' is not UTF-8 text; rename it"):
+        files_below(tmp_path, (".png",))
