@@ -18,11 +18,10 @@ import torch
 from PIL import Image
 
 from benchmarks._harness import Report, arguments, peak, print_peak
-from smart_train import build, memory
-from smart_train.plan import derive
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import merge
-from smart_train.run import train
+from smart_train.run import build, memory, train
+from smart_train.run.plan import derive
 
 FOLDER = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
 ROWS, BATCH, PIXELS, STEPS = 16, 8, 448, 2

@@ -12,17 +12,20 @@ rank's loss by `loss_weight`. Do not multiply by the world size, and do not deta
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from smart_train.errors import ScoreError
+from smart_train.errors import ScoreError, SmartTrainError
 from smart_train.scoring import score_parts
 from smart_train.scoring.inputs import SCORED_DTYPES
 from smart_train.types import Embeddings, ScoreParts
+
+T = TypeVar("T")
 
 
 def is_distributed() -> bool:
@@ -58,6 +61,24 @@ def gather_objects(obj: Any) -> list[Any]:
     gathered: list[Any] = [None] * world_size()
     dist.all_gather_object(gathered, obj)
     return gathered
+
+
+def on_main(function: Callable[[], T]) -> T:
+    """`function` run by the main rank alone, its result (or its user error) on every rank.
+
+    Without the error's copy the other ranks would wait for a main rank that has left.
+    """
+    outcome: tuple[Any, SmartTrainError | None] = (None, None)
+    if is_main():
+        try:
+            outcome = (function(), None)
+        except SmartTrainError as error:
+            outcome = (None, error)
+    value, error = gather_objects(outcome)[0]
+    if error is not None:
+        error.from_main = not is_main()
+        raise error
+    return value
 
 
 def any_rank(flag: bool, device: torch.device) -> bool:

@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from smart_train import ScoringConfig, build
+from smart_train import ScoringConfig
 from smart_train.errors import DataError, ModelError, RecipeError, Unreachable
 from smart_train.losses import Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
+from smart_train.run import build
 from tests.models.vision_folders import vision_folder
 from tests.runs import HELD_OUT_ROWS, MODES, OVERRIDES, TINY, WIDTH, tiny_recipe
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smart_train import build
-from smart_train.plan import derive
 from smart_train.recipe import Recipe, parse_recipe
+from smart_train.run import build
+from smart_train.run.plan import derive
 from smart_train.training import GradientCaching
 from tests.models.conftest import TINY
 

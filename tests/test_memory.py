@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from smart_train import SmartModel, build, memory
+from smart_train import SmartModel
 from smart_train.recipe import Recipe
+from smart_train.run import build, memory
 from smart_train.types import ModelInput
 from tests.runs import MODES, TINY, tiny_recipe
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from smart_train import build
-from smart_train.plan import derive, processes
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
+from smart_train.run import build
+from smart_train.run.plan import derive, processes
 from smart_train.training import precision
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -248,10 +248,10 @@ def test_bfloat16_on_a_processor_that_is_slow_at_it_is_said_with_the_factor(
     changes: dict[str, Any], said: str, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tiny_recipe(tiny_data, tmp_path, **changes)
-    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", lambda: 8.34)
+    monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", lambda: 8.34)
     told = derive(recipe).quantities["precision"]
     assert told.startswith(f"{said}: bfloat16 is slower than fp32 on this processor (a layer's step takes 8.3 times")
-    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", lambda: 0.4)
+    monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", lambda: 0.4)
     assert "precision" not in derive(recipe).quantities
 
 
@@ -259,7 +259,7 @@ def test_nothing_is_timed_for_a_run_in_fp32(tiny_data: Path, tmp_path: Path, mon
     def fail() -> float:
         raise AssertionError("timed")
 
-    monkeypatch.setattr("smart_train.plan.bfloat16_over_float32", fail)
+    monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", fail)
     assert "precision" not in derive(tiny_recipe(tiny_data, tmp_path)).quantities
 
 

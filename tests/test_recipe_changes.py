@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import smart_train.recipe.rules
-import smart_train.run
+import smart_train.run.stages
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe, run_changes
 from smart_train.recipe.reader import merge, read_recipe
 from smart_train.recipe.sections import FullSection, LoraSection
 from smart_train.run import train
-from smart_train.run_folder import RECIPE_FILE, RUN_FILE, RunFolder, Spread, check_recipe, read_record
+from smart_train.run.folder import RECIPE_FILE, RUN_FILE, RunFolder, Spread, check_recipe, read_record
 from tests.runs import logged, tiny_recipe
 from tests.test_run_resume import at_step, killed
 
@@ -189,7 +189,7 @@ def test_an_added_section_counts_as_absent(new_key: Callable[..., None]) -> None
 def test_training_goes_on_after_a_key_was_added(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_key: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
     sections = {"export": {"enabled": False}, "evaluation": {"before": False, "after": False}}
     with killed(*at_step(3)):
         train(tiny_recipe(tiny_data, tmp_path / "run", **sections))

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import smart_train.run
-from smart_train import SmartModel, build
+import smart_train.run.stages
+from smart_train import SmartModel
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.plan import derive
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.run import train
+from smart_train.run import build, train
+from smart_train.run.plan import derive
 from smart_train.training.callbacks import LOG_NAME, read_log
 from tests.runs import HELD_OUT_ROWS, MODES, SCORES, logged, metrics, tiny_recipe
 
@@ -38,7 +38,7 @@ def finished(request: pytest.FixtureRequest, tiny_data: Path, tmp_path_factory: 
 @pytest.fixture
 def short(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Trains the tiny recipe, changed, without evaluation, checkpoints, plots and export; returns the run folder."""
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
 
     def run(name: str = "run", **sections: Any) -> Path:
         training = {"save_strategy": "no", "eval_strategy": "no", **sections.pop("training", {})}

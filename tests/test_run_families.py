@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-import smart_train.run
+import smart_train.run.stages
 from smart_train import SmartModel
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import train
@@ -24,7 +24,7 @@ FAMILIES = {"gme": ("qwen2_vl", "text", None), "lamra_qwen3_vl": ("qwen3_vl", "c
 @pytest.fixture(params=FAMILIES)
 def finished(request: Any, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
     """A LoRA run of two steps from random weights, without a spare row in the vocabulary; the family and its folder."""
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
     folder = vision_folder(tmp_path / "base", FAMILIES[request.param][0])
     path = folder / "config.json"
     values = json.loads(path.read_text())

@@ -13,16 +13,16 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from smart_train import SmartModel, build
+from smart_train import SmartModel
 from smart_train.cli.launch import plan_launch
 from smart_train.data import SourceConfig, load_examples
 from smart_train.data.keys import default_id
 from smart_train.errors import DataError, RecipeError
-from smart_train.mining import mining_sources
-from smart_train.plan import derive
 from smart_train.recipe import load_recipe, parse_recipe
 from smart_train.recipe.reader import merge
-from smart_train.run import train
+from smart_train.run import build, train
+from smart_train.run.mining import mining_sources
+from smart_train.run.plan import derive
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
 from tests.command import call

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-import smart_train.run
+import smart_train.run.stages
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.errors import RunError
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
-from smart_train.run_folder import RunFolder, Spread
+from smart_train.run.folder import RunFolder, Spread
 from tests.runs import MODES, OVERRIDES, TINY, TRAIN_ROWS, WIDTH, logged, recipe_values, write_rows
 
 QUICK = {
@@ -49,7 +49,7 @@ def command(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
     """Calls `smart-train WORD RECIPE` on the tiny recipe with `sections` merged over it."""
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
 
     def call(word: str = "train", *flags: str, **sections: Any) -> Ended:
         values = recipe_values(data, tmp_path / "run", **QUICK)

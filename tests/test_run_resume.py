@@ -16,12 +16,12 @@ from safetensors.torch import load_file
 from transformers import TrainerState
 
 import smart_train.export.exporter
-import smart_train.run
+import smart_train.run.stages
 import smart_train.training.trainer
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe
 from smart_train.run import train
-from smart_train.run_folder import RunFolder
+from smart_train.run.folder import RunFolder
 from smart_train.training import SmartTrainer, TrainingModule
 from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, read_log
 from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe
@@ -85,9 +85,12 @@ def named(part: str) -> Callable[..., bool]:
 
 # In the order in which a run comes by.
 MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-    "the folder is made, not marked": ((smart_train.run_folder, "_write", named("run.json")), {}),
-    "the folder is marked, the recipe not written": ((smart_train.run_folder, "_write", named("recipe.yaml")), {}),
-    "the base is half written": ((smart_train.run.build.SmartModel, "save_pretrained", named("base")), {"after": True}),
+    "the folder is made, not marked": ((smart_train.run.folder, "_write", named("run.json")), {}),
+    "the folder is marked, the recipe not written": ((smart_train.run.folder, "_write", named("recipe.yaml")), {}),
+    "the base is half written": (
+        (smart_train.run.stages.build.SmartModel, "save_pretrained", named("base")),
+        {"after": True},
+    ),
     "the base is written": ((RunFolder, "write_whole", named("base")), {"after": True}),
     "the first evaluation is done, not kept": ((EvaluationResult, "save", named("before")), {}),
     "the first evaluation is kept": ((EvaluationResult, "save", named("before")), {"after": True}),
@@ -100,8 +103,8 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "the trained model is written, not noted": ((RunFolder, "advance", state_is("trained")), {}),
     "the last evaluation is under way": ((RetrievalEvaluator, "_result"), {}),
     "the last evaluation is kept": ((EvaluationResult, "save", named("after")), {"after": True}),
-    "the report is written": ((smart_train.run, "save_report"), {"after": True}),
-    "the plots are drawn": ((smart_train.run, "plot_run"), {"after": True}),
+    "the report is written": ((smart_train.run.stages, "save_report"), {"after": True}),
+    "the plots are drawn": ((smart_train.run.stages, "plot_run"), {"after": True}),
     "the export is half written": ((smart_train.export.exporter, "write_record"), {}),
     "the export is written, not noted": ((RunFolder, "advance", state_is("exported")), {}),
     "the run is done, not noted": ((RunFolder, "advance", state_is("finished")), {}),
@@ -115,7 +118,7 @@ FIRST_OF_THE_LAST = list(MOMENTS).index("the last evaluation is under way")
 def no_plots() -> Iterator[None]:
     """Drawing takes longer than all the rest of so small a run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+        patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
         yield
 
 

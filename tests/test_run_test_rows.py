@@ -14,13 +14,13 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-import smart_train.run
-from smart_train import SmartModel, build
+import smart_train.run.stages
+from smart_train import SmartModel
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, Selection
 from smart_train.recipe import Recipe
-from smart_train.run import train
-from smart_train.run_folder import RunFolder
+from smart_train.run import build, train
+from smart_train.run.folder import RunFolder
 from smart_train.training.callbacks import LOG_NAME, read_log
 from tests.runs import HELD_OUT_ROWS, MODES, logged, metrics, tiny_recipe, write_rows
 
@@ -68,7 +68,7 @@ def finished(tiny_data: Path, parts: dict[str, dict[str, str]], tmp_path_factory
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
         patch.setattr(RetrievalEvaluator, "__call__", script)
-        patch.setattr(smart_train.run, "plot_run", lambda *_, **drawn: plotted.update(drawn))
+        patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **drawn: plotted.update(drawn))
         train(recipe)
     return Finished(recipe, output, printed.getvalue(), measured, plotted)
 
@@ -122,7 +122,7 @@ def test_without_test_rows_the_report_says_that_it_leans(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plotted: dict[str, Any] = {}
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **drawn: plotted.update(drawn))
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **drawn: plotted.update(drawn))
     run = train(
         tiny_recipe(tiny_data, tmp_path / "run", **NO_EXPORT, evaluation={"before": False}, training={"max_steps": 4})
     )
@@ -151,13 +151,13 @@ def test_what_counts_as_a_choice(
     )
     recipe = tiny_recipe(tiny_data, tmp_path, training=training, evaluation=evaluation)
     expected = None if chosen is None else Selection("data.evaluation", "hybrid_ndcg@5", chosen)
-    assert smart_train.run._selection(recipe, RunFolder(tmp_path, "finished", {})) == expected
+    assert smart_train.run.stages._selection(recipe, RunFolder(tmp_path, "finished", {})) == expected
 
 
 def test_test_rows_alone_are_measured_and_steer_nothing(
     tiny_data: Path, tmp_path: Path, parts: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smart_train.run, "plot_run", lambda *_, **__: None)
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
     recipe = tiny_recipe(
         tiny_data,
         tmp_path / "run",

@@ -54,7 +54,7 @@ def evaluate(
 ) -> None:
     """Measure MODEL, or what a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
-    from smart_train.run_folder import RECIPE_FILE, RUN_FILE, open_finished
+    from smart_train.run.folder import RECIPE_FILE, RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
     if output is not None and output.is_dir():
@@ -105,8 +105,8 @@ def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None
 def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None) -> None:
     """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
     the recipe."""
-    from smart_train import build
     from smart_train.evaluation import print_report
+    from smart_train.run import build
 
     rows = recipe.data.reported
     held_out, report = build.usable_rows(recipe, rows)

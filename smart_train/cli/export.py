@@ -38,9 +38,9 @@ def export(
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
-    from smart_train.build import card_facts, export_dtype
     from smart_train.export import export_adapter, export_model
-    from smart_train.run_folder import RUN_FILE, fingerprints, open_finished
+    from smart_train.run.build import card_facts, export_dtype
+    from smart_train.run.folder import RUN_FILE, fingerprints, open_finished
 
     if (run is None) == (not adapter):
         raise ExportError("name either RUN or one --adapter DIR=WEIGHT for each adapter to mix")

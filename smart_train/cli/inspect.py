@@ -21,7 +21,7 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
 ) -> None:
     """Say how far a run got and what it measured, or what a model folder holds and how it scores."""
-    from smart_train.run_folder import RUN_FILE
+    from smart_train.run.folder import RUN_FILE
 
     if not path.is_dir():
         raise ModelError(f"{path}: no such folder")
@@ -33,7 +33,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.evaluation.report import EVALUATION_FILE
     from smart_train.export import CardFacts
     from smart_train.recipe import load_recipe
-    from smart_train.run_folder import RECIPE_FILE, read_record
+    from smart_train.run.folder import RECIPE_FILE, read_record
     from smart_train.training.checkpoints import find_checkpoint
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)

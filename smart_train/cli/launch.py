@@ -56,7 +56,7 @@ def launch(
     loaded = load_recipe(recipe, overrides or ())
     import torch
 
-    from smart_train.plan import processes
+    from smart_train.run.plan import processes
     from smart_train.utils.processor import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]

@@ -81,9 +81,9 @@ def mine(
     the work.
     """
     from smart_train.cli.processes import joined_processes
+    from smart_train.distributed import on_main
     from smart_train.recipe import load_recipe
     from smart_train.retrieval import MiningConfig
-    from smart_train.run import on_main
 
     wanted = {
         "score": score,
@@ -115,11 +115,11 @@ def _mine(
     recipe: Recipe, model: str | None, output: Path, corpus: Path | None, config: MiningConfig, options: dict[str, Any]
 ) -> Mined:
     """Mines every source of `recipe`; on every process."""
-    from smart_train import build
-    from smart_train.mining import mining_sources
-    from smart_train.prepare import prepare_data
+    from smart_train.distributed import on_main
     from smart_train.retrieval import mine_negatives
-    from smart_train.run import on_main
+    from smart_train.run import build
+    from smart_train.run.mining import mining_sources
+    from smart_train.run.prepare import prepare_data
 
     on_main(lambda: prepare_data(recipe.data.prepare, plain_console()))
     sources = on_main(lambda: mining_sources(recipe, output, corpus))
@@ -136,8 +136,8 @@ def _mine(
 def _finish(
     mined: Mined, recipe: Path, meant: Recipe, output: Path, model: str | None, overrides: Sequence[str]
 ) -> None:
-    from smart_train.mining import write_recipe
-    from smart_train.run import on_main
+    from smart_train.distributed import on_main
+    from smart_train.run.mining import write_recipe
 
     output_dir = str(meant.training["output_dir"])
     written = on_main(

@@ -26,7 +26,7 @@ def push(
 ) -> None:
     """Publish DIR, if it was verified and the repository holds nothing that is somebody else's."""
     from smart_train.export import push_folder
-    from smart_train.run_folder import RUN_FILE, open_finished
+    from smart_train.run.folder import RUN_FILE, open_finished
 
     if (folder / RUN_FILE).is_file():
         recipe = open_finished(folder)

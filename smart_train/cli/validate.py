@@ -25,7 +25,7 @@ def show_derived(recipe: Recipe, *, source: str) -> None:
         RecipeError: listing every problem that the derivation found.
     """
     from smart_train.errors import RecipeError
-    from smart_train.plan import derive
+    from smart_train.run.plan import derive
 
     derived = derive(recipe)
     print_pairs(derived.rows())

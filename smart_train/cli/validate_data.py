@@ -35,9 +35,9 @@ def validate_data(
         if split is not None or against is not None:
             raise DataError("--split and --against belong to a PATH; a recipe names its own parts")
         quiet_libraries()  # before the first of them is imported
-        from smart_train.data_report import validate_recipe
-        from smart_train.prepare import prepare_data
         from smart_train.recipe import load_recipe
+        from smart_train.run.data_check import validate_recipe
+        from smart_train.run.prepare import prepare_data
 
         recipe = load_recipe(Path(source), overrides or ())
         prepare_data(recipe.data.prepare, plain_console())

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from smart_train.build_rows import source
 from smart_train.data import check_examples, load_examples
 from smart_train.recipe import parse_recipe
+from smart_train.run.build_rows import source
 from tests.pdf_files import make_pdf
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()

@@ -9,7 +9,6 @@ from typing import Any
 import datasets
 import pytest
 
-from smart_train import build_rows
 from smart_train.data import (
     SourceConfig,
     check_examples,
@@ -21,6 +20,7 @@ from smart_train.data import (
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.recipe import parse_recipe
+from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from tests.pdf_files import make_pdf
 

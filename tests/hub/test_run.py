@@ -8,9 +8,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from smart_train import SmartModel, run
-from smart_train.checkpoint_push import THREAD_NAME
 from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
+from smart_train.run.checkpoint_push import THREAD_NAME
 from tests.command import call
 from tests.models.conftest import TINY
 

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertModel, dynamic_module_utils
 
-from smart_train import SmartModel, build
+from smart_train import SmartModel
 from smart_train.errors import ModelError
+from smart_train.run import build
 from tests.command import call
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import vision_folder

@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
-from smart_train import SmartModel, build
+from smart_train import SmartModel
 from smart_train.errors import ModelError
 from smart_train.models.peft import add_lora
+from smart_train.run import build
 from tests.models.conftest import make_model
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder

@@ -18,11 +18,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from smart_train import build
 from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel
 from smart_train.models.quantization import is_upcast
 from smart_train.recipe import Recipe
+from smart_train.run import build
 from smart_train.training.engines import SHARDED
 
 FP32 = 4

@@ -1,4 +1,4 @@
-"""From a recipe's `data` section to rows and batches; `smart_train.build` hands these on."""
+"""From a recipe's `data` section to rows and batches; `smart_train.run.build` hands these on."""
 
 from __future__ import annotations
 

@@ -9,11 +9,6 @@ from typing import Any
 import torch
 from transformers import AutoModel, TrainingArguments
 
-from smart_train import build_rows
-from smart_train.build_rows import evaluation_set, negatives
-from smart_train.build_rows import examples as examples
-from smart_train.build_rows import sources as sources
-from smart_train.build_rows import usable_rows as usable_rows
 from smart_train.data import GroupedBatches, PageCache, PairCollator
 from smart_train.distributed import is_main
 from smart_train.errors import ExportError, ModelError, RecipeError, SmartTrainError
@@ -30,6 +25,11 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import base_dtype, config_for, locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
+from smart_train.run import build_rows
+from smart_train.run.build_rows import evaluation_set, negatives
+from smart_train.run.build_rows import examples as examples
+from smart_train.run.build_rows import sources as sources
+from smart_train.run.build_rows import usable_rows as usable_rows
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, engines
 from smart_train.types import Example

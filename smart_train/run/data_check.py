@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from smart_train import build
 from smart_train.errors import DataError, Unreachable
-from smart_train.plan import derive
 from smart_train.recipe import Recipe
+from smart_train.run import build
+from smart_train.run.plan import derive
 from smart_train.types import ModelInput
 from smart_train.validation import Finding, Part, ValidationReport, read_corpus, read_part, validate
 

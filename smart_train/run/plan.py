@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
 
-from smart_train import build, memory
 from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachable
 from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
+from smart_train.run import build, memory
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
 from smart_train.training.schedule import Schedule

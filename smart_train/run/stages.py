@@ -7,20 +7,17 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
 from transformers import TrainingArguments, set_seed
 
-from smart_train import build
-from smart_train.checkpoint_push import PushCheckpoints
 from smart_train.data import GroupedBatches
-from smart_train.distributed import gather_objects, is_main
-from smart_train.errors import ExportError, RecipeError, SmartTrainError
+from smart_train.distributed import is_main, on_main
+from smart_train.errors import ExportError, RecipeError
 from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
@@ -33,9 +30,11 @@ from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.models import SmartModel
 from smart_train.models.storage import locate
-from smart_train.prepare import prepare_data
 from smart_train.recipe import Recipe
-from smart_train.run_folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
+from smart_train.run import build
+from smart_train.run.checkpoint_push import PushCheckpoints
+from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
+from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.engines import runs
@@ -43,8 +42,6 @@ from smart_train.training.launch import check_distribution, naming_lost_processe
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
-
-T = TypeVar("T")
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -99,24 +96,6 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None
     on_main(lambda: _finish(recipe, folder, before, after, held_out, curves, console))
     return folder.path
-
-
-def on_main(function: Callable[[], T]) -> T:
-    """`function` run by the main rank alone, its result (or its user error) on every rank.
-
-    Without the error's copy the other ranks would wait for a main rank that has left.
-    """
-    outcome: tuple[Any, SmartTrainError | None] = (None, None)
-    if is_main():
-        try:
-            outcome = (function(), None)
-        except SmartTrainError as error:
-            outcome = (None, error)
-    value, error = gather_objects(outcome)[0]
-    if error is not None:
-        error.from_main = not is_main()
-        raise error
-    return value
 
 
 def _load_data(
