@@ -29,7 +29,8 @@ from smart_train.losses import ContrastiveObjective
 from smart_train.models import TokenProjection
 from smart_train.models.smart_model import READOUT
 from smart_train.scoring import score_parts
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 STEPS, BATCH, RATE, TEMPERATURE = 64, 32, 1e-3, 0.03
 # Name -> arguments of the projection beside its width.

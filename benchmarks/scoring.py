@@ -18,8 +18,8 @@ from torch import Tensor
 
 from benchmarks._harness import Report, arguments, importable, interleaved, peak, print_peak, ratio, verdict
 from smart_train.scoring import PackedDocuments, arithmetic
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.int8 import integer_products
-from smart_train.types import Embeddings
 
 WIDTH = 2048
 QUERIES, QUERY_TOKENS = 16, 32

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
     from smart_train.scoring import ScoringConfig, maxsim, smart_scores
-    from smart_train.types import Embeddings
+    from smart_train.scoring.embeddings import Embeddings
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Embeddings": "smart_train.types",
+    "Embeddings": "smart_train.scoring.embeddings",
     "ScoringConfig": "smart_train.scoring",
     "SmartModel": "smart_train.models",
     "maxsim": "smart_train.scoring",

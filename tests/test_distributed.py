@@ -14,7 +14,8 @@ from torch import Tensor
 from smart_train import distributed
 from smart_train.errors import ScoreError
 from smart_train.scoring import score_parts
-from smart_train.types import Embeddings
+from smart_train.scoring.across_ranks import score_parts_across_ranks
+from smart_train.scoring.embeddings import Embeddings
 
 WIDTH = 12
 # (queries, documents) per rank: equal, unequal, and a rank that has nothing to ask.
@@ -77,7 +78,7 @@ def one_rank(rank: int, folder: Path) -> None:
         local = [item for item, owner in zip(documents, document_ranks, strict=True) if owner == rank]
         for terms in TERMS:
             weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
-            parts = distributed.score_parts_across_ranks(
+            parts = score_parts_across_ranks(
                 encode(weight, [queries[i] for i in mine]), encode(weight, local), **wanted(terms)
             )
             parts = [part for part in parts if part is not None]
@@ -94,7 +95,7 @@ def one_rank(rank: int, folder: Path) -> None:
     results["dtypes"] = mismatch(torch.ones(2, 4, dtype=(torch.float16, torch.bfloat16)[rank]))
     queries, documents = eight_bit()
     own = slice(rank, None, 2)
-    results["int8"] = tuple(distributed.score_parts_across_ranks(queries[own], documents[own]))
+    results["int8"] = tuple(score_parts_across_ranks(queries[own], documents[own]))
     torch.save(results, folder / f"rank{rank}.pt")
     distributed.barrier()
     dist.destroy_process_group()
@@ -116,7 +117,7 @@ def mismatch(states: Tensor) -> str:
     """Ranks whose states differ in kind must all fail, not hang, nor read one kind's bytes as the other's."""
     item = Embeddings(states[:1], [states])
     with pytest.raises(ScoreError) as caught:
-        distributed.score_parts_across_ranks(item, item)
+        score_parts_across_ranks(item, item)
     return str(caught.value)
 
 
@@ -177,4 +178,4 @@ def test_one_process_is_a_world_of_one() -> None:
     assert distributed.loss_weight(0) == 1.0
     distributed.barrier()
     item = Embeddings(torch.ones(1, 2), [torch.ones(3, 2)])
-    assert distributed.score_parts_across_ranks(item, item, pooled=False).pooled is None
+    assert score_parts_across_ranks(item, item, pooled=False).pooled is None

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from smart_train.errors import DataError, ScoreError
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 
 
 def embeddings(*lengths: int, width: int = 8) -> Embeddings:

@@ -27,7 +27,8 @@ from smart_train.retrieval.blocks import (
     with_progress,
 )
 from smart_train.scoring import ScoringConfig, combine, score_parts
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 
 class RetrievalEvaluator:

@@ -26,7 +26,8 @@ from smart_train.models.saving import save_merged, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings, Example
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import Example
 
 DTYPES = ("float32", "bfloat16", "float16")
 

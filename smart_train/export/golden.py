@@ -21,7 +21,8 @@ from smart_train.export.parity import Probe
 from smart_train.models import SmartModel
 from smart_train.models.family import Features, Role
 from smart_train.scoring import combine, score_parts
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 GOLDEN_NAME = "golden.safetensors"
 _FORMAT = "smart_train.golden.1"

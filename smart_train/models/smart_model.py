@@ -25,7 +25,8 @@ from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows, holds
 from smart_train.scoring import ScoringConfig, smart_scores
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
 READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from tqdm.auto import tqdm
 
 from smart_train.distributed import is_main
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.packed import PROGRESS_FROM
-from smart_train.types import Embeddings
 
 QUERY_BLOCK = 256
 DOCUMENT_BLOCK_BYTES = 256 * 2**20

@@ -30,8 +30,8 @@ from smart_train.retrieval.index import (
     document_settings,
     model_fingerprint,
 )
-from smart_train.scoring.compress import stored_as
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -107,7 +107,7 @@ def encode_folder(
     held = [part.embeddings for part in parts]
     if previous is not None:  # what is stored in 8 or 16 bits stays so
         stored = previous.embeddings
-        held = [stored, *(stored_as(part, stored.packed.dtype).to(stored.device) for part in held[1:])]
+        held = [stored, *(part.stored_as(stored.packed.dtype).to(stored.device) for part in held[1:])]
     places = {digest: i for i, digest in enumerate(source.digest for part in parts for source in part.sources)}
     return DocumentIndex(
         [source.path for source in sources],

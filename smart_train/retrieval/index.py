@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.inputs.model_input import as_model_input
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import replace_whole, write_json
 from smart_train.utils.differences import changes, for_digest, lines
 

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import replace_whole
 from smart_train.utils.differences import for_digest
 

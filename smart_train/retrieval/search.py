@@ -25,7 +25,8 @@ from smart_train.retrieval.blocks import document_blocks, query_blocks, take, wi
 from smart_train.retrieval.folder import encode_folder, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 
 @dataclass(frozen=True)

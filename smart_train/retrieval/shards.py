@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from smart_train.distributed import barrier, rank, world_size
 from smart_train.errors import DataError
 from smart_train.scoring.compress import FLOAT_DTYPES
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 
 STORES = (*FLOAT_DTYPES, "int8")
 

@@ -31,7 +31,7 @@ _NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
 
 
 def source(section: SourceSection, **changes: Any) -> SourceConfig:
-    """A recipe's source section as the data room's configuration."""
+    """A recipe's source section as the configuration of `smart_train.data`."""
     values = {name: value for name, value in section.model_dump().items() if name not in _NOT_THE_SOURCE}
     return SourceConfig(**{**values, **changes})
 

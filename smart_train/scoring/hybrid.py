@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError, did_you_mean
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.maxsim import maxsim
-from smart_train.types import Embeddings, ScoreParts
+from smart_train.types import ScoreParts
 
 TOKEN_FILTERS = ("content", "text", "visual", "all")
 POOLED_TOKEN_CHOICES = ("keep", "drop")

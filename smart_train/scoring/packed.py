@@ -11,12 +11,13 @@ from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import TokenSet, check_finite, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
-from smart_train.types import Embeddings, ScoreParts
+from smart_train.types import ScoreParts
 
 STORAGE = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 LEAST_COLUMNS = 256  # documents per block where only pooled vectors are compared, however many queries there are

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from smart_train.errors import DataError
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import replace_whole, write_json, write_text
 
 # rows x dimensions of one stored multi-vector must stay below this.

@@ -33,7 +33,8 @@ from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
 from smart_train.scoring import ScoringConfig, smart_scores
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 from smart_train.utils.retries import NoRedirect
 
 _UNIT = 1e-3  # how near to 1 every norm must be for states to count as normalised

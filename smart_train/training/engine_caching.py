@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.grad_cache import ChunkedEncoder
 from smart_train.training.module import TrainingModule
-from smart_train.types import Embeddings, LossOutput
+from smart_train.types import LossOutput
 
 SIDES = ("query", "document")
 Backward = Callable[[Tensor, bool], None]  # a scalar, and whether nothing follows it in this micro-batch

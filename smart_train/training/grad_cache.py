@@ -25,7 +25,7 @@ from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.slicing import select_rows
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 
 _BUCKET_BYTES = 32 * 2**20
 

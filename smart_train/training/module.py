@@ -17,9 +17,10 @@ from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.saving import save_model
 from smart_train.models.storage import load_weights
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
 from smart_train.training.step import Batch, contrastive_loss
-from smart_train.types import Embeddings, LossOutput
+from smart_train.types import LossOutput
 
 OBJECTIVE_NAME = "objective.safetensors"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from smart_train.distributed import gather_keys, loss_weight, score_parts_across_ranks
+from smart_train.distributed import gather_keys, loss_weight
 from smart_train.losses import (
     ContrastiveObjective,
     Teacher,
@@ -15,7 +15,9 @@ from smart_train.losses import (
     false_negatives,
     others_negatives,
 )
-from smart_train.types import Embeddings, LossOutput
+from smart_train.scoring.across_ranks import score_parts_across_ranks
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import LossOutput
 
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
 

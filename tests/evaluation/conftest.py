@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 
 from smart_train.evaluation import EvaluationSet
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 
 class DrawnModel:

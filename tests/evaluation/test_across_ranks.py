@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 from tests.evaluation.conftest import DrawnModel, drawn_set
 from tests.ranks import start_ranks
 

@@ -12,7 +12,8 @@ from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEva
 from smart_train.evaluation.metrics import score_rankings
 from smart_train.evaluation.ranking import rank_documents
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 
 def naive(model, data: EvaluationSet) -> dict[str, torch.Tensor]:

@@ -15,7 +15,8 @@ from torch.nn.functional import normalize
 from smart_train.inputs.images import load_image
 from smart_train.models.family import PromptConfig
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 COLOURS = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250), "grey": (128, 128, 128)}
 

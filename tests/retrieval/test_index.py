@@ -15,7 +15,7 @@ from smart_train.retrieval import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval import index as index_module
 from smart_train.retrieval.search import search_embeddings
 from smart_train.scoring import ScoringConfig
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.mining import select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.scoring import ScoringConfig, smart_scores
-from smart_train.types import Embeddings, Example, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import Example, ModelInput
 
 
 class HashModel(torch.nn.Module):

@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 from smart_train.errors import DataError, ModelError, ScoreError
 from smart_train.retrieval import DocumentIndex, blocks, encode_folder, search, search_embeddings, search_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 WEIGHTS = [ScoringConfig(), ScoringConfig(pooled_weight=0.0), ScoringConfig(pooled_weight=0.3, late_weight=2.0)]
 

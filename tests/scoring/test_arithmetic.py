@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from smart_train.errors import ScoreError
 from smart_train.scoring import PackedDocuments, arithmetic, blocks, forced_arithmetic, maxsim, product
 from smart_train.scoring.arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils import processor
 from tests.scoring.live_bytes import LiveBytes
 

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 import smart_train
 from smart_train.errors import ScoreError
 from smart_train.scoring import ScoringConfig, combine, score_parts, smart_scores
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.reference import maxsim_reference
-from smart_train.types import Embeddings, ScoreParts
+from smart_train.types import ScoreParts
 
 
 def embeddings(*lengths: int, dtype: torch.dtype = torch.float32) -> Embeddings:

@@ -16,10 +16,11 @@ from smart_train.data import PairCollator
 from smart_train.errors import ModelError, RunError
 from smart_train.losses import OBJECTIVES
 from smart_train.models.slicing import IMAGE_COUNTS, select_rows
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.training import GradientCaching, SmartTrainer, TrainingModule
 from smart_train.training.grad_cache import HostFeatures
 from smart_train.training.step import contrastive_loss
-from smart_train.types import Embeddings, LossOutput
+from smart_train.types import LossOutput
 from tests.training.batches import TWO_PLAIN_STEPS, batch, document, example, tiny, training_module
 
 UNEVEN = GradientCaching(mini_batch_size=3)  # 7 rows: 3, 3 and 1
