@@ -70,7 +70,7 @@ def test_an_adapter_merges_there(device: str) -> None:
     torch.testing.assert_close(model.encode_document(DOCUMENTS).packed, expected.packed, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize(("kind", "cosine"), [("4bit", 0.9), ("8bit", 0.98)])
+@pytest.mark.parametrize(("kind", "cosine"), [("4bit", 0.8), ("8bit", 0.98)])
 def test_weights_of_few_bits(device: str, kind: str, cosine: float, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes", reason="needs the extra quantization")
     tiny("full").save_pretrained(tmp_path / "model")
