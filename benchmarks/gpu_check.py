@@ -162,6 +162,8 @@ class Check:
             "HF_HUB_OFFLINE": "1",
             "HF_DATASETS_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            # Of a CPU's stages, each would otherwise take all cores for products too small to share.
+            **({"OMP_NUM_THREADS": "1"} if self.scale == "tiny" else {}),
         }
         made, log = self.folder / "probe.json", self.folder / "probe.log"
         command = [sys.executable, "-m", "benchmarks.gpu_probe", str(made)]
@@ -185,7 +187,7 @@ class Check:
         print(f"{stage.name}: {stage.title} ...", flush=True)
         made, log = self.folder / f"{stage.name}.json", self.folder / f"{stage.name}.log"
         start = time.monotonic()
-        command = [sys.executable, "-m", *stage.arguments, *stage.output(made)]
+        command = [sys.executable, *stage.arguments, "--json", str(made)]
         wrong = run_command(command, log, self.environment, min(stage.limit, self.left))
         found = read_json(made)
         if wrong is not None:
@@ -196,7 +198,9 @@ class Check:
             wrong = "; ".join(found["failed"])
         self.note(stage, PASSED if wrong is None else FAILED, wrong or "", time.monotonic() - start, found)
 
-    def note(self, stage: Stage, state: str, why: str, seconds: float = 0.0, found: Mapping[str, Any] | None = None) -> None:
+    def note(
+        self, stage: Stage, state: str, why: str, seconds: float = 0.0, found: Mapping[str, Any] | None = None
+    ) -> None:
         """Takes down how a stage went, with what it found."""
         entry = {"state": state, "why": why, "seconds": round(seconds, 1), "title": stage.title}
         entry["found"] = dict(found or {})
@@ -298,7 +302,9 @@ def main() -> None:
         signal.signal(number, _stop)
     command = " ".join(["scripts/gpu_check.sh", *sys.argv[1:]])
     check = Check(given.out.resolve(), given.scale, 60 * given.minutes, command)
-    stages = [stage for stage in (REAL if given.scale == "real" else TINY) if not given.only or stage.name in given.only]
+    stages = [
+        stage for stage in (REAL if given.scale == "real" else TINY) if not given.only or stage.name in given.only
+    ]
     try:
         with tempfile.TemporaryDirectory() as name:
             check.prepare(Path(name) / "site", given.wheels)

@@ -3,9 +3,9 @@
     python -m benchmarks.gpu_scores                  # CUDA, 40 GB; about 90 seconds
     python -m benchmarks.gpu_scores --scale tiny     # the same road on any CPU; its figures mean nothing
 
-Times are multiples of a bare product of the same states, peak bytes are those above the inputs. The losses are those of
-`benchmarks.maxsim`, the scorers those of `benchmarks.scoring`; there one size is measured with more rounds. Here all run
-in one process, which the allocator's own peak allows on CUDA; on a CPU no peak is measured.
+Times are multiples of a bare product of the same states, peak bytes are those above the inputs. The losses are those
+of `benchmarks.maxsim`, the scorers those of `benchmarks.scoring`. All run in one process, because CUDA's allocator
+tells one peak from the next; on a CPU no peak is measured.
 """
 
 from __future__ import annotations

@@ -325,8 +325,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", choices=SCALES, default="2b")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="may be repeated; default all but QLoRA")
-    parser.add_argument("--pages", type=int, help="candidates per query (default 64; tiny 4)")
-    parser.add_argument("--chunk", type=int, help="pages encoded at a time by caching (default 8; tiny 2)")
+    parser.add_argument("--pages", type=int, help="candidates per query (default 64; tiny 2)")
+    parser.add_argument("--chunk", type=int, help="pages encoded at a time by caching (default 8; tiny 1)")
     parser.add_argument("--steps", type=int, help="measured steps (default 3; tiny 2); one before is not counted")
     parser.add_argument("--workers", type=int, help="of the loader (default 8, or one less than the cores; tiny 0)")
     parser.add_argument("--peak-tflops", type=float, help="dense bf16 peak of the GPU; known for some")
@@ -341,7 +341,7 @@ def parse() -> argparse.Namespace:
         )
     tiny = options.scale == "tiny"
     cores = len(os.sched_getaffinity(0))
-    usual = {"pages": 4 if tiny else 64, "chunk": 2 if tiny else 8, "steps": 2 if tiny else 3}
+    usual = {"pages": 2 if tiny else 64, "chunk": 1 if tiny else 8, "steps": 2 if tiny else 3}
     usual["workers"] = 0 if tiny else min(8, max(cores - 1, 1))
     for name, value in usual.items():
         if getattr(options, name) is None:
