@@ -132,7 +132,10 @@ def step(values: dict[str, Any]) -> list[str]:
         for name, found in variants.items()
     ]
     title = f"A step of {values['scale'].upper()}: {options['pages']} pages, {options['chunk']} encoded at a time where"
-    title += f" gradients are cached, {options['workers']} loader workers; shares of the step's time"
+    title += f" gradients are cached, {options['workers']} loader workers"
+    if "loader pages a second" in values:
+        title += f" that make {values['loader pages a second']:.0f} pages a second"
+    title += "; shares of the step's time"
     return [f"**{title}**", "", *table(columns, rows)]
 
 

@@ -205,10 +205,25 @@ def rows(folder: Path, count: int) -> list[Example]:
     ]
 
 
-def batches(model: SmartModel, folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    examples = rows(folder, options.pages * (options.steps + 1))
+def batches(model: SmartModel, folder: Path, count: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    examples = rows(folder, options.pages * count)
     collator = PairCollator(model.family)
     return iter(DataLoader(examples, batch_size=options.pages, num_workers=options.workers, collate_fn=collator))
+
+
+def supply(model: SmartModel, folder: Path, result: Result, options: argparse.Namespace) -> dict[str, Any]:
+    """A batch, and how many pages a second the loader makes while nothing else runs: every worker one batch."""
+    count = max(options.workers, 1)
+    rows(folder, options.pages * count)  # drawn before the clock starts
+    start = time.perf_counter()
+    try:
+        first, *_ = batches(model, folder, count, options)
+    except RuntimeError as error:  # batches travel through shared memory, of which a container may have little
+        result.skip("loader workers", str(error).splitlines()[0])
+        options.workers = 0
+        return next(batches(model, folder, 1, options))
+    result["loader pages a second"] = options.pages * count / (time.perf_counter() - start)
+    return first
 
 
 def one_step(made: TrainingModule, batch: dict[str, Any], optimiser: torch.optim.Optimizer, clock: Clock) -> None:
@@ -221,14 +236,15 @@ def one_step(made: TrainingModule, batch: dict[str, Any], optimiser: torch.optim
         optimiser.zero_grad()
 
 
-def measure(made: TrainingModule, folder: Path, variant: Variant, options: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    made: TrainingModule, first: dict[str, Any], folder: Path, variant: Variant, options: argparse.Namespace
+) -> dict[str, Any]:
     """Seconds of a step (median), where they go, peak bytes and model flops, after one step that is not counted; then
     how long a step waits for its batch."""
     device = options.device
     optimiser = torch.optim.AdamW([part for part in made.parameters() if part.requires_grad], lr=1e-4)
     clock = Clock(device)
     watched = clock.watch(made.model, ("visual", "language_model"))
-    first = next(batches(made.model, folder, options))
     plan = planned(made, first, variant, options)
     if device == "cuda" and plan > torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved():
         raise torch.OutOfMemoryError(f"the plan is {plan / 1e9:.0f} GB, more than the GPU has")
@@ -253,10 +269,10 @@ def measure(made: TrainingModule, folder: Path, variant: Variant, options: argpa
         "pages": options.pages,
     }
     waited = busy = 0.0
-    supply = batches(made.model, folder, options)
+    loader = batches(made.model, folder, options.steps, options)
     for number in range(options.steps):
         start = time.perf_counter()
-        batch = next(supply)
+        batch = next(loader)
         arrived = time.perf_counter()
         one_step(made, batch if variant.cached else on_device(batch, device), optimiser, clock)
         clock.wait()
@@ -273,10 +289,11 @@ def run(options: argparse.Namespace) -> Result:
     name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     ceiling = options.peak_tflops or next((value for key, value in PEAKS.items() if key in name), None)
     result["scale"], result["device"] = options.scale, name
-    result["options"] = {key: getattr(options, key) for key in ("pages", "chunk", "steps", "workers")}
     model = build(options.scale, options.device)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
+        first = supply(model, Path(folder), result, options)
+        result["options"] = {key: getattr(options, key) for key in ("pages", "chunk", "steps", "workers")}
         for variant in options.variant:
             chosen = VARIANTS[variant]
             with result.part(variant):
@@ -284,7 +301,7 @@ def run(options: argparse.Namespace) -> Result:
                     model = quantized(model, options.device, chosen.quantization)
                 made = module(model, chosen, options.chunk, options.device)
                 try:
-                    found[variant] = measure(made, Path(folder), chosen, options)
+                    found[variant] = measure(made, first, Path(folder), chosen, options)
                 finally:
                     undo(model, chosen)
                     del made
