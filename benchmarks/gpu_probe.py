@@ -59,7 +59,7 @@ def device() -> dict[str, Any]:
         # A product, because a driver may show a device that cannot compute.
         torch.ones(8, 8, device="cuda").mm(torch.ones(8, 8, device="cuda")).sum().item()
     except (RuntimeError, AssertionError) as error:
-        return {"device": None, "no device": str(error).splitlines()[0]}
+        return {"device": None, "no device": str(error).splitlines()[0].split(". ")[0]}
     properties = torch.cuda.get_device_properties(0)
     return {
         "device": {

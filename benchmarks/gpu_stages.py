@@ -105,6 +105,6 @@ _SMALL = {
     "engines": ("-m", "benchmarks.gpu_engines", "--scale", "tiny"),
 }
 TINY = tuple(
-    Stage(stage.name, stage.title, _SMALL[stage.name], limit=90, least=1, gigabytes=0, packages=stage.packages)
+    Stage(stage.name, stage.title, _SMALL[stage.name], limit=300, least=1, gigabytes=0, packages=stage.packages)
     for stage in REAL
 )
