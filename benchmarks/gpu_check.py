@@ -313,7 +313,8 @@ def main() -> None:
     except Stopped as stopped:
         for stage in stages:
             if stage.name not in check.result["stages"]:
-                check.note(stage, SKIPPED, f"this command was ended by {stopped}")
+                found = read_json(check.folder / f"{stage.name}.json")  # what the one under way had so far
+                check.note(stage, SKIPPED, f"this command was ended by {stopped}", found=found)
     check.write()
     print(f"\n{check.summary()}\n{check.out / 'gpu_check.json'}")
     sys.exit(any(entry["state"] == FAILED for entry in check.result["stages"].values()))

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -146,15 +147,16 @@ def test_a_broken_wheel_costs_no_other(tmp_path: Path) -> None:
 def test_an_end_from_outside_keeps_what_was_done(tmp_path: Path) -> None:
     code = (
         "from benchmarks import gpu_check as g; from tests.test_gpu_check import fake, writing; "
-        "g.TINY = g.REAL = (fake('first', writing({'a': 1})), fake('second', 'import time; time.sleep(600)')"
-        ", fake('third', writing({}))); g.Check.prepare = lambda *_: None; g.main()"
+        "half = writing({'half': 1}) + '; import time; time.sleep(600)'; "
+        "g.TINY = g.REAL = (fake('first', writing({'a': 1})), fake('second', half), fake('third', writing({}))); "
+        "g.Check.prepare = lambda *_: None; g.main()"
     )
     out = tmp_path / "out"
     command = [sys.executable, "-c", code, "--scale", "tiny", "--out", str(out)]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in running.stdout:
-        if line.startswith("second"):
-            break
+    deadline = time.monotonic() + 60
+    while not gpu_check.read_json(out / "stages" / "second.json") and time.monotonic() < deadline:
+        time.sleep(0.05)
     running.send_signal(signal.SIGTERM)
     rest = running.communicate(timeout=60)[0]
     found = json.loads((out / "gpu_check.json").read_text())["stages"]
@@ -163,6 +165,7 @@ def test_an_end_from_outside_keeps_what_was_done(tmp_path: Path) -> None:
         "second": "skipped",
         "third": "skipped",
     }
+    assert found["first"]["found"] == {"a": 1} and found["second"]["found"] == {"half": 1}
     assert "this command was ended by SIGTERM" in rest and running.returncode == 0
 
 
