@@ -103,14 +103,8 @@ def _environment(process: int) -> list[bytes]:
 
 
 def install_wheels(folder: Path, target: Path) -> list[str]:
-    """Unpacks the wheels in `folder` into `target`, and makes the checkout itself known there under its version, as an
-    installation would. Returns a line for each wheel that pip refuses."""
+    """Unpacks the wheels in `folder` into `target`. Returns a line for each wheel that pip refuses."""
     target.mkdir(parents=True, exist_ok=True)
-    text = (ROOT / "smart_train" / "__init__.py").read_text(encoding="utf-8")
-    version = text.split('__version__ = "')[1].split('"')[0]
-    known = target / f"smart_train-{version}.dist-info"
-    known.mkdir(exist_ok=True)
-    (known / "METADATA").write_text(f"Metadata-Version: 2.1\nName: smart_train\nVersion: {version}\n", encoding="utf-8")
     wheels = sorted(folder.glob("*.whl"))
     if not wheels or _pip_install(wheels, target) is None:
         return []

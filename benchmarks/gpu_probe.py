@@ -24,7 +24,7 @@ PACKAGES = {
     "datasets": "datasets",
     "pydantic": "pydantic",
     "pytrec-eval-terrier": "pytrec_eval",
-    "smart_train": "smart_train.run",
+    "smart_train": "smart_train.run.stages",
     "sentence-transformers": "sentence_transformers",
     "late-interaction-kernels": "late_interaction_kernels",
     "pypdfium2": "pypdfium2",

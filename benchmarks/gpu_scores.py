@@ -27,7 +27,7 @@ from benchmarks import scoring as scorers
 from benchmarks._harness import interleaved, ratio
 from benchmarks.gpu_result import Result
 from smart_train.scoring import PackedDocuments
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 
 OURS, DENSE = "smart_train", "dense"
 PEERS = (OURS, "smart_train, normalising", "authors' adapter loss", "authors' LoRA loss (normalising)", losses.KERNELS)

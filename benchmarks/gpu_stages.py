@@ -29,51 +29,12 @@ class Stage:
 
 
 REAL = (
-    Stage(
-        "tests",
-        "tests on the GPU",
-        (
-            "-m",
-            "benchmarks.gpu_tests",
-        ),
-        150,
-        30,
-        packages=(*RUNS, "pytest"),
-    ),
-    Stage(
-        "quickstart",
-        "the quickstart on CPU and on CUDA",
-        (
-            "-m",
-            "benchmarks.gpu_quickstart",
-        ),
-        90,
-        40,
-    ),
-    Stage(
-        "scores",
-        "late interaction and scoring",
-        (
-            "-m",
-            "benchmarks.gpu_scores",
-        ),
-        110,
-        25,
-        40,
-    ),
+    Stage("tests", "tests on the GPU", ("-m", "benchmarks.gpu_tests"), 150, 30, packages=(*RUNS, "pytest")),
+    Stage("quickstart", "the quickstart on CPU and on CUDA", ("-m", "benchmarks.gpu_quickstart"), 90, 40),
+    Stage("scores", "late interaction and scoring", ("-m", "benchmarks.gpu_scores"), 110, 25, 40),
     Stage("step_2b", "a training step of 2B", ("-m", "benchmarks.real_size", "--scale", "2b"), 130, 45, 24),
     Stage("step_8b", "a training step of 8B", ("-m", "benchmarks.real_size", "--scale", "8b"), 120, 60, 60),
-    Stage(
-        "memory_plan",
-        "memory, planned and measured",
-        (
-            "-m",
-            "benchmarks.gpu_plan",
-        ),
-        70,
-        30,
-        8,
-    ),
+    Stage("memory_plan", "memory, planned and measured", ("-m", "benchmarks.gpu_plan"), 70, 30, 8),
     Stage(
         "qlora",
         "a training step of 2B in 4 bits",
@@ -83,16 +44,7 @@ REAL = (
         24,
         (*RUNS, "bitsandbytes"),
     ),
-    Stage(
-        "engines",
-        "ZeRO-2 and FSDP2 on one device",
-        (
-            "-m",
-            "benchmarks.gpu_engines",
-        ),
-        120,
-        40,
-    ),
+    Stage("engines", "ZeRO-2 and FSDP2 on one device", ("-m", "benchmarks.gpu_engines"), 120, 40),
 )
 _SMALL = {
     "tests": ("-m", "benchmarks.gpu_tests", "--fast"),

@@ -39,12 +39,13 @@ from benchmarks.document import replace_section
 from benchmarks.gpu_result import Result
 from benchmarks.loader import draw
 from benchmarks.train_step import on_device
-from smart_train import ScoringConfig, SmartModel, memory
+from smart_train import ScoringConfig, SmartModel
 from smart_train.data import PairCollator
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import TokenProjection
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
+from smart_train.run import memory
 from smart_train.training import GradientCaching, TrainingModule
 from smart_train.types import Example, ModelInput
 

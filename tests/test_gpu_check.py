@@ -141,7 +141,6 @@ def test_a_broken_wheel_costs_no_other(tmp_path: Path) -> None:
     (problem,) = install_wheels(tmp_path, tmp_path / "site")
     assert problem.startswith("broken-1.0-py3-none-any.whl: pip does not install it (")
     assert (tmp_path / "site" / "sound_one.py").is_file()
-    assert list((tmp_path / "site").glob("smart_train-*.dist-info/METADATA")), "the checkout has no version"
 
 
 def test_an_end_from_outside_keeps_what_was_done(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+import smart_train
 from smart_train.errors import ExportError, ModelError
 from smart_train.evaluation import selection_note
 from smart_train.export.parity import ParityReport
@@ -223,7 +223,7 @@ def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str
     origin = f"[{lineage.base_model}](https://huggingface.co/{lineage.base_model})" if lineage.base_model else "a model"
     tokens = f", each {width} wide" if width is not None else ""
     return (
-        f"A retriever trained from {origin} with smart_train {version('smart_train')}. One pass of the backbone gives "
+        f"A retriever trained from {origin} with smart_train {smart_train.__version__}. One pass of the backbone gives "
         f"a pooled vector and a vector for every kept token{tokens}; the score of a query and a document adds both "
         f"({_PAPER}):\n\n"
         f"    score = {scoring.pooled_weight:g} * cosine of the pooled vectors\n"

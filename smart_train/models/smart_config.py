@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from smart_train.errors import ModelError, ScoreError
@@ -12,6 +11,7 @@ from smart_train.models.family import SMART_CONFIG, PromptConfig
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.reading import read_json
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.versions import versions
 
 FORMAT = 1
 
@@ -72,6 +72,6 @@ class SmartConfig:
             "quantization": self.quantization,
             "scoring": self.scoring.to_dict(),
             "prompts": self.prompts.to_dict(),
-            "versions": {name: version(name) for name in ("smart_train", "transformers", "torch", "peft")},
+            "versions": versions(("smart_train", "transformers", "torch", "peft")),
         }
         (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from smart_train import SmartModel
 from smart_train.models import TokenProjection
-from smart_train.types import Embeddings, ModelInput
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 from tests.training.batches import document, tiny
 
 DOCUMENTS: list[ModelInput] = [document(index) for index in range(7)]

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 from smart_train import distributed
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from tests.ranks import start_ranks
 from tests.test_distributed import WIDTH, encode, inputs, mean_loss, single_process
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smart_train.scoring import EMPTY_DOCUMENT_SCORE, PackedDocuments, ScoringConfig, maxsim, smart_scores
+from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.reference import maxsim_reference
-from smart_train.types import Embeddings
 
 # Width of a state -> query tokens that no two of which lie near each other in it.
 WIDTHS = {24: 6, 320: 9, 2048: 9}

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from smart_train.scoring import PackedDocuments, ScoringConfig, maxsim
-from smart_train.types import Embeddings
+from smart_train.scoring.embeddings import Embeddings
 from tests.cuda.test_training import placed
 from tests.cuda.waits import waits
 from tests.training.batches import batch, tiny, training_module
