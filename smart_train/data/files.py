@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smart_train.data.columns import ColumnMap, list_columns
-from smart_train.data.delimited import DELIMITERS, read_delimited
-from smart_train.data.jsonl import read_jsonl
+from smart_train.data.formats.delimited import DELIMITERS, read_delimited
+from smart_train.data.formats.jsonl import read_jsonl
 from smart_train.data.table import Table
 from smart_train.errors import DataError
 
@@ -38,6 +38,6 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
 def read_arrow(paths: Sequence[Path], max_rows: int | None = None) -> Table:
     """Parquet or JSON files of one data set, through the `datasets` library."""
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
-    from smart_train.data import huggingface
+    from smart_train.data.formats import huggingface
 
     return Table.of_dataset(huggingface.read_files(paths), paths[0].parent, max_rows)

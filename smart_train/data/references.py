@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from smart_train.data.pdf import read_pdf
+from smart_train.data.formats.pdf import read_pdf
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES, names_video

@@ -10,8 +10,8 @@ from typing import Any, overload
 from PIL import Image
 
 from smart_train.data.columns import Columns
+from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
-from smart_train.data.pdf import DPI
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError

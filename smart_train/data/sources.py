@@ -23,11 +23,12 @@ from typing import Any
 
 import torch
 
-from smart_train.data import candidates, folders, judged, vlm2vec
+from smart_train.data import candidates
 from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import EXTENSIONS, read_file
-from smart_train.data.pdf import DPI
+from smart_train.data.formats import folders, judged, vlm2vec
+from smart_train.data.formats.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, did_you_mean, listing
@@ -194,7 +195,7 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
     if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
         return folders.read_pages(path, config.dpi, config.first_rows)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
-    from smart_train.data import huggingface
+    from smart_train.data.formats import huggingface
 
     if _is_saved(path):
         return Table.of_dataset(huggingface.read_saved(path, config.split), path, config.first_rows)
@@ -206,7 +207,7 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
 
 
 def _read_hub(config: SourceConfig) -> Table:
-    from smart_train.data import huggingface
+    from smart_train.data.formats import huggingface
 
     name, here = str(config.path), Path.cwd()
     if config.streaming:

@@ -17,9 +17,9 @@ from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import LIBRARY, release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
+from smart_train.models.families.text import TextFamily
 from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG
-from smart_train.models.text import TextFamily
 
 WEIGHTS = "model.safetensors"
 

@@ -1,8 +1,8 @@
 """Backbones as multi-vector retrievers: one forward, a pooled vector and the kept token states."""
 
+from smart_train.models.families.registry import FAMILIES, detect_family, find_family, get_family
 from smart_train.models.family import Family, PromptConfig, token_filter
 from smart_train.models.heads import TokenProjection
-from smart_train.models.registry import FAMILIES, detect_family, find_family, get_family
 from smart_train.models.smart_model import SmartModel
 
 __all__ = [

@@ -23,13 +23,13 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
+from smart_train.models.families.registry import find_family
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import read_json, read_weights
-from smart_train.models.registry import find_family
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel

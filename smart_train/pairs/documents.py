@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from smart_train.data.pdf import PdfError, open_pdf, pdf_files
+from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.layout import Line, body_size, parts_of, read_lines, without_running_lines

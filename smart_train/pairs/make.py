@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tqdm.auto import tqdm
 
-from smart_train.data.pdf import PdfError, PdfPage, read_pdf
+from smart_train.data.formats.pdf import PdfError, PdfPage, read_pdf
 from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
@@ -68,7 +68,7 @@ def make_pairs(
 
     Args:
         writer: asks a vision model for the queries; None takes them from the pages' own text.
-        cache_dir: of drawn pages; see `smart_train.data.pdf.page_cache`.
+        cache_dir: of drawn pages; see `smart_train.data.formats.pdf.page_cache`.
         show_progress_bar: None shows bars on a terminal only.
 
     Returns:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from smart_train.data.pdf import DPI
+from smart_train.data.formats.pdf import DPI
 from smart_train.errors import DataError
 
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from smart_train.data.pdf import page_cache
+from smart_train.data.formats.pdf import page_cache
 from smart_train.errors import DataError, EndpointError
 from smart_train.inputs.images import load_image
 from smart_train.pairs.candidates import Kind

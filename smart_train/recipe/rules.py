@@ -127,7 +127,7 @@ def _training(recipe: Recipe, evaluation: EvaluationSection, output_dir: str) ->
 
 
 def _model_problems(recipe: Recipe) -> list[str]:
-    from smart_train.models.registry import FAMILIES
+    from smart_train.models.families.registry import FAMILIES
 
     model, problems = recipe.model, []
     if model.family is not None and model.family not in FAMILIES:

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 from smart_train.data import SourceConfig, load_documents
 from smart_train.data.files import EXTENSIONS
+from smart_train.data.formats.pdf import pdf_files
 from smart_train.data.keys import default_id
-from smart_train.data.pdf import pdf_files
 from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.files import files_below

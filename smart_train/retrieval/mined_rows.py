@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from smart_train.data.pdf import DPI
+from smart_train.data.formats.pdf import DPI
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS

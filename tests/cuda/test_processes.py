@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from smart_train import distributed
+from smart_train.scoring.across_ranks import score_parts_across_ranks
 from smart_train.scoring.embeddings import Embeddings
 from tests.ranks import start_ranks
 from tests.test_distributed import WIDTH, encode, inputs, mean_loss, single_process
@@ -29,7 +30,7 @@ def one_rank(rank: int, folder: Path, device: str) -> None:
     sides: list[Embeddings] = [
         encode(weight, [items[i].to(device) for i in chosen]) for items, chosen in ((queries, mine), (documents, local))
     ]
-    parts = list(distributed.score_parts_across_ranks(*sides))
+    parts = list(score_parts_across_ranks(*sides))
     positive = torch.tensor(mine, device=device) % len(documents)
     (mean_loss(parts, positive) * distributed.loss_weight(len(mine))).backward()
     gradient = weight.grad.cpu()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from smart_train.data import PdfPage, read_pdf, read_pdfs
-from smart_train.data.pdf import page_cache
+from smart_train.data.formats.pdf import page_cache
 from smart_train.errors import DataError
 from tests.pdf_files import locked_pdf, make_pdf
 

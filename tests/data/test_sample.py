@@ -60,7 +60,9 @@ def test_a_streamed_sample_reads_all_over_the_data_set(tmp_path: Path, monkeypat
         half = table.slice(file * ROWS // 2, ROWS // 2)
         parquet.write_table(half, hub / f"train-0000{file}-of-00002.parquet", row_group_size=ROWS // 8)
     original = datasets.load_dataset
-    monkeypatch.setattr("smart_train.data.huggingface.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k))
+    monkeypatch.setattr(
+        "smart_train.data.formats.huggingface.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k)
+    )
     options = {"split": "train", "streaming": True, "max_samples": 40}
     assert drawn("owner/name", **options) == list(range(40))
     sample = drawn("owner/name", **options, sample_seed=0)

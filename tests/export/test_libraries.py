@@ -16,7 +16,7 @@ from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
 from smart_train.export.embedder_layout import plain_obstacle
 from smart_train.models import PromptConfig, TokenProjection
-from smart_train.models.registry import FAMILIES
+from smart_train.models.families.registry import FAMILIES
 from tests.export.conftest import adapt, disturb
 from tests.models.conftest import make_model
 from tests.models.text_folders import decoder_folder, encoder_folder

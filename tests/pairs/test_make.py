@@ -120,7 +120,7 @@ def test_a_kill_leaves_nothing_under_the_output_name_and_pages_are_not_drawn_aga
         with pytest.raises(KeyboardInterrupt):
             make_pairs(manuals, tmp_path / "made", SETTINGS)
     assert not (tmp_path / "made").exists()
-    monkeypatch.setattr("smart_train.data.pdf._render", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr("smart_train.data.formats.pdf._render", lambda *_: pytest.fail("drawn again"))
     make_pairs(manuals, tmp_path / "made", SETTINGS)
 
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor, Qwen3VLProcessor
 
+from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import SMART_CONFIG, Features, Role
 from smart_train.models.reading import read_json
-from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.vocabulary import add_token, grow_embeddings
 from smart_train.types import ModelInput
 

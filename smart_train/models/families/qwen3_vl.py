@@ -12,8 +12,8 @@ from typing import Any
 
 from transformers import Qwen3VLProcessor
 
+from smart_train.models.families.vision_language import VisionLanguageFamily
 from smart_train.models.family import Role
-from smart_train.models.vision_language import VisionLanguageFamily
 from smart_train.types import ModelInput
 
 EMPTY_INPUT = "NULL"  # what the model was trained to see in place of an input with no text and no image

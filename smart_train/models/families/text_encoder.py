@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from smart_train.models.families.text import TextFamily
 from smart_train.models.family import Role
-from smart_train.models.text import TextFamily
 from smart_train.types import ModelInput
 
 _USUAL_POSITIONS = 512  # of every such class, where config.json leaves them out

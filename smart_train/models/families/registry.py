@@ -6,15 +6,15 @@ from pathlib import Path
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
+from smart_train.models.families.gme import GME
+from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
+from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25
+from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
+from smart_train.models.families.text_decoder import TextDecoder
+from smart_train.models.families.text_encoder import TextEncoder
+from smart_train.models.families.vlm2vec import VLM2Vec
 from smart_train.models.family import Family
-from smart_train.models.gme import GME
-from smart_train.models.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
-from smart_train.models.lamra import LamRA, LamRAQwen3, LamRAQwen25
-from smart_train.models.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.reading import read_json
-from smart_train.models.text_decoder import TextDecoder
-from smart_train.models.text_encoder import TextEncoder
-from smart_train.models.vlm2vec import VLM2Vec
 
 _ALL = (
     Qwen3VLEmbedding,

@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import read_file
-from smart_train.data.pdf import DPI, PdfPage, pdf_files, read_pdfs
+from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.table import Table
 from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS

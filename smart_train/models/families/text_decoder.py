@@ -16,8 +16,8 @@ from functools import cached_property
 from torch import nn
 
 from smart_train.errors import ModelError
+from smart_train.models.families.text import TextFamily
 from smart_train.models.family import Features, Role
-from smart_train.models.text import TextFamily
 from smart_train.types import ModelInput
 
 TASK = "Given a web search query, retrieve relevant passages that answer the query"

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor
 
 from smart_train.errors import ModelError
+from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.models.family import Features, Role
 from smart_train.models.module_names import own_names
 from smart_train.models.reading import read_json
-from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.types import ModelInput
 
 ADAPTERS = "adapters"

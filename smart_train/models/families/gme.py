@@ -14,8 +14,8 @@ from pathlib import Path
 
 from transformers import Qwen2VLProcessor
 
+from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.models.family import Role
-from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from transformers import Qwen2VLProcessor
 
+from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import Role
-from smart_train.models.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.types import ModelInput
 
 IMAGE_PAD, VIDEO_PAD = "<|image_pad|>", "<|video_pad|>"

@@ -1,0 +1,1 @@
+"""One file per backbone family, and the registry that finds a model's family."""
