@@ -57,7 +57,7 @@ def launch(
     import torch
 
     from smart_train.plan import processes
-    from smart_train.recipe.training_section import usable_cores
+    from smart_train.processor import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     plan = plan_launch(

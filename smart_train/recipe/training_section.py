@@ -6,7 +6,6 @@ one mistake at a time. Its annotations are checked instead, field by field.
 
 from __future__ import annotations
 
-import os
 import typing
 from collections.abc import Mapping
 from dataclasses import fields
@@ -16,6 +15,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from smart_train.processor import usable_cores
 from smart_train.recipe.naming import bad_value, one_of, shown, unknown_key
 
 _POSITIVE = "must be greater than 0"
@@ -47,11 +47,6 @@ _ONE_VALUE = {
     "enable_jit_checkpoint": (False, "a run saves by itself when SIGTERM comes, on all ranks at the same step"),
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
 }
-
-
-def usable_cores() -> int:
-    """The cores that this process may use: of a container's share or a scheduler's mask, not of the whole machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers() -> int:
