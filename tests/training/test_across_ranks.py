@@ -124,7 +124,6 @@ def join(rank: int, ranks: int, port: int) -> None:
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in own.items()})
     os.environ.update(MASTER_ADDR="127.0.0.1", ACCELERATE_USE_CPU="true")
-    torch.set_num_threads(1)
     partition_everything()
 
 
