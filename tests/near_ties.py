@@ -1,8 +1,8 @@
 """Ranking metrics of two runs that round differently: two processes and one, or two processors.
 
 A ranking jumps where two scores are nearly equal, and among some hundred pairs of scores a few always are: there the
-last bit decides. So a metric is compared with the range that it has when every relevant document may score a little more
-or less.
+last bit decides. So a metric is compared with the range that it has when every relevant document may score a little
+more or less.
 """
 
 from __future__ import annotations
