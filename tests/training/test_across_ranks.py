@@ -188,10 +188,11 @@ def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str, alone: di
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:
+    """To ten times what the order of additions was measured to change, 5e-7 with the instructions that change most."""
     assert found.keys() == expected.keys()
     for name, weight in expected.items():
         torch.testing.assert_close(
-            found[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
+            found[name], weight, rtol=0, atol=5e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
         )
 
 
