@@ -85,11 +85,19 @@ def main() -> int:
             continue
         reason = setting.unfit(processor.flags())
         rows += run(setting, command) if reason is None else [[setting.title, "", "", "", "", f"skipped: {reason}"]]
-    print(f"`{' '.join(['pytest', *arguments])}`\n")
+    print(machine(options.here), f"`{' '.join(['pytest', *arguments])}`", sep="\n\n", end="\n\n")
     print("| setting | passed | failed | skipped | minutes | failures |\n|---|---|---|---|---|---|")
     for cells in rows:
         print(f"| {' | '.join(cells)} |")
     return int(any(cells[-1] and not cells[-1].startswith("skipped") for cells in rows))
+
+
+def machine(here: bool) -> str:
+    """What the table was made on, as a Markdown list; the runs have made the environment that says it."""
+    environment = Path(os.environ.get("SMART_TRAIN_VENV", ROOT / ".venv"))
+    python = sys.executable if here else str(environment / "bin" / "python")
+    done = subprocess.run([python, "-m", "tests.machine"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return "\n".join(f"- {line}" for line in done.stdout.splitlines())
 
 
 def run(setting: Setting, command: list[str]) -> list[list[str]]:

@@ -117,7 +117,8 @@ def test_killed_and_started_again_it_is_the_run_of_one_process(
     alone, evaluations = of_one_process(way)
     assert_one_run(run, alone, evaluations)
     if way == "lora":
-        assert_same_weights(run / "export", alone / "export")
+        # Merged: what differs in one factor of a product is multiplied by the other.
+        assert_same_weights(run / "export", alone / "export", within=5e-6)
 
 
 def assert_one_run(run: Path, alone: Path, evaluations: list[Ranges]) -> None:
@@ -135,11 +136,11 @@ def assert_one_run(run: Path, alone: Path, evaluations: list[Ranges]) -> None:
     assert_same_weights(run / "final", alone / "final")
 
 
-def assert_same_weights(found: Path, expected: Path) -> None:
+def assert_same_weights(found: Path, expected: Path, within: float = 1e-6) -> None:
     files = sorted(path.name for path in expected.glob("*.safetensors"))
     assert files and files == sorted(path.name for path in found.glob("*.safetensors"))
     for name in files:
         own, other = load_file(found / name), load_file(expected / name)
         assert own.keys() == other.keys()
         for key, value in other.items():
-            torch.testing.assert_close(own[key], value, rtol=0, atol=1e-6, msg=lambda text, at=key: f"{at}: {text}")
+            torch.testing.assert_close(own[key], value, rtol=0, atol=within, msg=lambda text, at=key: f"{at}: {text}")
