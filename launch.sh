@@ -144,6 +144,7 @@ run_tests() {
     cd "$root"
     export PATH=$venv/bin:$PATH
     with_torchvision=$(torchvision_path)
+    python -m tests.machine
     if (($#)); then
         PYTHONPATH=$with_torchvision python -m pytest "$@"
         return
@@ -154,7 +155,7 @@ run_tests() {
     say "tests that touch the image processor, without torchvision"
     python -m pytest --numprocesses logical -m "not slow and not dist" tests/models tests/export tests/test_cli.py
     say "all tests, with torchvision"
-    PYTHONPATH=$with_torchvision python -m pytest --numprocesses logical
+    PYTHONPATH=$with_torchvision python -m pytest --numprocesses logical --durations=20
 }
 
 case ${1:-} in

@@ -1,4 +1,7 @@
-"""Hermetic by default: CPU, offline, seeded, one torch thread per process; tests that need a GPU skip themselves."""
+"""Hermetic by default: CPU, offline, seeded; tests that need a GPU skip themselves.
+
+A process has one torch thread, because the machine's cores belong to the xdist workers, unless OMP_NUM_THREADS is set:
+then that many, here and in the processes that a test starts."""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(1)  # the machine's cores belong to the xdist workers
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch may have been imported before the line above
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,6 +100,24 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 
+# Gradient descent whose steps do not amplify rounding, to compare runs that add up in different orders, as processes
+# and processors do. Adam divides a gradient by its own size, so a gradient that is nothing but rounding moves its
+# weight as far as any other does; and at the usual temperature of 0.05 a difference of scores is 20 times as large in
+# the loss. Here 12 steps of two processes and of one differ by up to 1e-6 in a loss, two of its last bits, and by 6e-8
+# in a weight (docs/decisions/tests-on-every-processor.md). Momentum makes a lost optimiser state visible, and gradients
+# are clipped in some steps and not in others.
+GENTLE: dict[str, dict[str, Any]] = {
+    "training": {"optim": "sgd", "optim_args": "momentum=0.9", "learning_rate": 0.04, "max_grad_norm": 0.3},
+    "objective": {"temperature": 0.5, "learn_temperature": True},
+}
+GENTLE_LORA: dict[str, dict[str, Any]] = {
+    "full": None,
+    "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
+    "objective": GENTLE["objective"],
+    "training": {**GENTLE["training"], "learning_rate": 0.2, "max_grad_norm": 0.1},
+}
+
+
 def logged(run: Path, key: str = "loss") -> dict[int, Any]:
     """step -> value of `key`, from log.jsonl."""
     return {record["step"]: record[key] for record in read_log(run / LOG_NAME) if key in record}

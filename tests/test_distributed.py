@@ -70,7 +70,6 @@ def wanted(terms: str) -> dict[str, bool]:
 
 def one_rank(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    torch.set_num_threads(1)
     results = {}
     for share in SHARES:
         queries, documents, query_ranks, document_ranks = inputs(share)

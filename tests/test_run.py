@@ -19,6 +19,7 @@ from smart_train.recipe import Recipe, load_recipe
 from smart_train.run import build, train
 from smart_train.run.plan import derive
 from smart_train.training.callbacks import LOG_NAME, read_log
+from tests.near_ties import assert_within, metric_ranges
 from tests.runs import HELD_OUT_ROWS, MODES, SCORES, logged, metrics, tiny_recipe
 
 METRICS = ["ndcg@1", "ndcg@5", "ndcg@10", "recall@1", "recall@5", "recall@10", "mrr@10"]
@@ -115,9 +116,9 @@ def test_the_trained_model_loads_and_scores_as_reported(finished: Recipe, tiny_d
     run = build.run_folder(finished)
     evaluator = build.evaluator(finished, "evaluation", build.usable_rows(finished, "evaluation")[0])
     for folder in ("final", "export"):
-        result = evaluator(SmartModel.from_pretrained(run / folder, device="cpu"))
-        for score in SCORES:
-            assert result.metrics[score] == pytest.approx(metrics(run)[score], abs=1e-6), folder
+        with metric_ranges() as ranges:  # what is merged rounds differently
+            evaluator(SmartModel.from_pretrained(run / folder, device="cpu"))
+        assert_within(metrics(run), ranges[0])
 
 
 def test_the_temperature_is_learned_and_kept(finished: Recipe) -> None:

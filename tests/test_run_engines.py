@@ -1,12 +1,18 @@
 """Runs under engines that shard, started as `smart-train launch` starts them: one process is killed, the others come
-down with it, the same command goes on, and the run is that of one process."""
+down with it, the same command goes on, and the run is that of one process.
+
+Two processes add up in another order than one, which changes a loss by up to 1e-6, a weight by 6e-8 and the norm of a
+gradient by 2e-6 of it, measured. Five to twenty times that is allowed here; the faults that were tried change a loss by
+4e-5 and more (docs/decisions/tests-on-every-processor.md)."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +24,42 @@ from safetensors.torch import load_file
 
 from smart_train.cli.launch import plan_launch
 from smart_train.recipe import load_recipe
+from smart_train.recipe.reader import merge
 from smart_train.run import train
 from smart_train.training.checkpoints import MANIFEST
-from tests.runs import SCORES, logged, metrics, recipe_values, skip_without_engine
+from tests.near_ties import Ranges, assert_each_within, assert_within, best_of, metric_ranges
+from tests.runs import GENTLE, GENTLE_LORA, logged, metrics, recipe_values, skip_without_engine
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 400  # seconds; a machine that does nothing else needs thirty
 STEPS, EVERY = 12, 4
 WAYS: dict[str, dict[str, Any]] = {
-    "zero2": {"full": None, "lora": {"r": 4, "alpha": 8, "dropout": 0.0}},
-    "zero3": {},
-    "fsdp2": {},
+    "full": {**GENTLE, "export": {"enabled": False}},
+    "lora": GENTLE_LORA,  # exports what it trained
 }
+STRATEGIES = {"zero2": "lora", "zero3": "full", "fsdp2": "full"}
+Alone = Callable[[str], tuple[Path, list[Ranges]]]
 
 
 def recipe_file(data: Path, folder: Path, batch: int, **sections: Any) -> Path:
     path = folder / f"batch-{batch}.yaml"
-    training = {
-        "per_device_train_batch_size": batch,
-        "learning_rate": 3e-3,
-        "max_steps": STEPS,
-        "eval_steps": EVERY,
-        "save_steps": EVERY,
-    }
-    values = recipe_values(
-        data, folder / f"run-{batch}", training=training, objective={"learn_temperature": True}, **sections
-    )
+    steps = {"per_device_train_batch_size": batch, "max_steps": STEPS, "eval_steps": EVERY, "save_steps": EVERY}
+    values = recipe_values(data, folder / f"run-{batch}", **merge(sections, {"training": steps}))
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+@pytest.fixture(scope="module")
+def of_one_process(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """way -> the run that this process trains alone, once for all tests, and the ranges of its evaluations."""
+
+    @functools.cache
+    def trained(way: str) -> tuple[Path, list[Ranges]]:
+        recipe = recipe_file(tiny_data, tmp_path_factory.mktemp(way), 8, **WAYS[way])
+        with metric_ranges() as evaluations:
+            return train(load_recipe(recipe)), evaluations
+
+    return trained
 
 
 def start(recipe: Path, output: Path) -> subprocess.Popen:
@@ -69,32 +83,28 @@ def kill_a_rank(launcher: subprocess.Popen, when: Path) -> None:
 
 @pytest.mark.dist
 @pytest.mark.slow
-def test_what_two_processes_began_one_ends(tiny_data: Path, tmp_path: Path) -> None:
+def test_what_two_processes_began_one_ends(of_one_process: Alone, tiny_data: Path, tmp_path: Path) -> None:
     spread = {"strategy": "ddp", "num_processes": 2}
-    recipe, output = (
-        recipe_file(tiny_data, tmp_path, 4, export={"enabled": False}, distributed=spread),
-        tmp_path / "out",
-    )
+    recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS["full"], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
     launcher = start(recipe, output)
     kill_a_rank(launcher, run / f"checkpoint-{EVERY}" / MANIFEST)
     assert launcher.wait(timeout=PATIENCE) == 1, output.read_text()
     spread_anew = ["distributed={strategy: none}", "training.per_device_train_batch_size=8"]
     assert train(load_recipe(recipe, spread_anew)) == run
-    alone = train(load_recipe(recipe_file(tiny_data, tmp_path, 8, export={"enabled": False})))
-    for key in ("loss", "candidates", "learning_rate"):
-        assert logged(run, key) == pytest.approx(logged(alone, key), abs=1e-5), key
-    assert_same_weights(run / "final", alone / "final")
+    assert_one_run(run, *of_one_process("full"))
 
 
 @pytest.mark.dist
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", WAYS)
-def test_killed_and_started_again_it_is_the_run_of_one_process(strategy: str, tiny_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_killed_and_started_again_it_is_the_run_of_one_process(
+    strategy: str, of_one_process: Alone, tiny_data: Path, tmp_path: Path
+) -> None:
     skip_without_engine(strategy)
-    way = {**WAYS[strategy], "export": {"enabled": strategy == "zero2"}}
+    way = STRATEGIES[strategy]
     spread = {"strategy": strategy, "num_processes": 2}
-    recipe, output = recipe_file(tiny_data, tmp_path, 4, **way, distributed=spread), tmp_path / "output"
+    recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS[way], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
     launcher = start(recipe, output)
     kill_a_rank(launcher, run / f"checkpoint-{EVERY}" / MANIFEST)
@@ -104,25 +114,33 @@ def test_killed_and_started_again_it_is_the_run_of_one_process(strategy: str, ti
     again = start(recipe, output)
     assert again.wait(timeout=PATIENCE) == 0, output.read_text()
     assert "Resuming from" in output.read_text()
-    alone = train(load_recipe(recipe_file(tiny_data, tmp_path, 8, **way)))
+    alone, evaluations = of_one_process(way)
+    assert_one_run(run, alone, evaluations)
+    if way == "lora":
+        # Merged: what differs in one factor of a product is multiplied by the other.
+        assert_same_weights(run / "export", alone / "export", within=5e-6)
+
+
+def assert_one_run(run: Path, alone: Path, evaluations: list[Ranges]) -> None:
+    """Log, evaluations and weights of `run` are those of `alone`."""
     assert list(logged(run)) == list(range(1, STEPS + 1))
-    for key in ("loss", "loss_late", "loss_pooled", "temperature_late", "eval_hybrid_ndcg@5"):
-        assert logged(run, key) == pytest.approx(logged(alone, key), abs=1e-5), key
-    assert logged(run, "grad_norm") == pytest.approx(logged(alone, "grad_norm"), rel=1e-3)
+    for key in ("loss", "loss_late", "loss_pooled", "learning_rate", "temperature_late"):
+        assert logged(run, key) == pytest.approx(logged(alone, key), abs=5e-6), key
+    assert logged(run, "grad_norm") == pytest.approx(logged(alone, "grad_norm"), rel=5e-5)
     assert set(logged(run, "candidates").values()) == {8.0}
-    for when in ("before", "after"):
-        for score in SCORES:
-            assert metrics(run, when)[score] == pytest.approx(metrics(alone, when)[score], abs=1e-5)
+    before, *during, after = evaluations
+    assert_within(metrics(run, "before"), before)
+    assert_within(metrics(run, "after"), after)
+    assert_each_within(logged(run, "eval_hybrid_ndcg@5"), during)
+    assert (best_of(during, "hybrid", "ndcg@5") + 1) * EVERY < STEPS, "the best is not the last, so it was read back"
     assert_same_weights(run / "final", alone / "final")
-    if strategy == "zero2":
-        assert_same_weights(run / "export", alone / "export")
 
 
-def assert_same_weights(found: Path, expected: Path) -> None:
+def assert_same_weights(found: Path, expected: Path, within: float = 1e-6) -> None:
     files = sorted(path.name for path in expected.glob("*.safetensors"))
     assert files and files == sorted(path.name for path in found.glob("*.safetensors"))
     for name in files:
         own, other = load_file(found / name), load_file(expected / name)
         assert own.keys() == other.keys()
         for key, value in other.items():
-            torch.testing.assert_close(own[key], value, rtol=0, atol=1e-4, msg=lambda text, at=key: f"{at}: {text}")
+            torch.testing.assert_close(own[key], value, rtol=0, atol=within, msg=lambda text, at=key: f"{at}: {text}")

@@ -26,7 +26,7 @@ from smart_train.run.plan import derive
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
 from tests.command import call
-from tests.runs import OVERRIDES, TINY, logged, recipe_values
+from tests.runs import GENTLE, OVERRIDES, TINY, logged, recipe_values
 
 ROOT = Path(__file__).parents[1]
 MINIMAL = {"model": {"name_or_path": "any"}}
@@ -53,7 +53,7 @@ def mixed(data: Path, folder: Path, name: str, batch: int = 4, **sections: Any) 
             "save_steps": 2,
         },
     }
-    values = recipe_values(data, folder / name, **{**changes, **sections})
+    values = recipe_values(data, folder / name, **merge(merge(changes, GENTLE), sections))
     values["data"]["train"] = sources
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(values))

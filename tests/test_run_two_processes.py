@@ -15,17 +15,15 @@ from safetensors.torch import load_file
 
 from smart_train.cli.launch import plan_launch
 from smart_train.recipe import load_recipe
+from smart_train.recipe.reader import merge
 from smart_train.run import train
-from tests.runs import SCORES, logged, metrics, recipe_values
+from tests.near_ties import assert_each_within, assert_within, best_of, metric_ranges
+from tests.runs import GENTLE_LORA, logged, metrics, recipe_values
 
 ROOT = Path(__file__).parents[1]
 # Without dropout: two processes draw other masks than one does.
-SECTIONS = {
-    "full": None,
-    "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
-    "objective": {"learn_temperature": True},
-    "export": {"enabled": False},
-}
+# At the usual rate two checkpoints are equally good, and a last bit would choose the best.
+SECTIONS = merge(GENTLE_LORA, {"training": {"learning_rate": 0.3}, "export": {"enabled": False}})
 # What every process does: two runs that are refused, one that is cut off after its fifth step, and its second start.
 DRIVER = """
 import json, sys
@@ -66,8 +64,8 @@ train(load_recipe(recipe))
 
 def recipe_file(data: Path, folder: Path, batch: int, **sections: Any) -> Path:
     path = folder / f"batch-{batch}.yaml"
-    training = {"per_device_train_batch_size": batch, "learning_rate": 3e-3}
-    values = recipe_values(data, folder / f"run-{batch}", **SECTIONS, training=training, **sections)
+    size = {"training": {"per_device_train_batch_size": batch}}
+    values = recipe_values(data, folder / f"run-{batch}", **merge(SECTIONS, size), **sections)
     path.write_text(yaml.safe_dump(values))
     return path
 
@@ -94,19 +92,23 @@ def _python_path() -> list[str]:
 @pytest.mark.slow
 def test_two_processes_are_one_run(together: tuple[Path, str], tiny_data: Path, tmp_path: Path) -> None:
     folder, printed = together
-    alone = train(load_recipe(recipe_file(tiny_data, tmp_path, 8)))
+    with metric_ranges() as evaluations:
+        alone = train(load_recipe(recipe_file(tiny_data, tmp_path, 8)))
     run = folder / "run-4"
     assert list(logged(run)) == [1, 2, 3, 4, 5, 6]
-    for key in ("loss", "loss_late", "loss_pooled", "temperature_late", "eval_hybrid_ndcg@5"):
-        assert logged(run, key) == pytest.approx(logged(alone, key), abs=1e-5), key
-    assert logged(run, "grad_norm") == pytest.approx(logged(alone, "grad_norm"), rel=1e-4)
+    # By how much rounding lets them differ, and why so little: `tests.runs.GENTLE`.
+    for key in ("loss", "loss_late", "loss_pooled", "temperature_late"):
+        assert logged(run, key) == pytest.approx(logged(alone, key), abs=5e-6), key
+    assert logged(run, "grad_norm") == pytest.approx(logged(alone, "grad_norm"), rel=5e-5)
     assert set(logged(run, "candidates").values()) == {8.0}, "half of them lie on the other process"
-    for when in ("before", "after"):
-        for score in SCORES:
-            assert metrics(run, when)[score] == pytest.approx(metrics(alone, when)[score], abs=1e-5)
+    before, *during, after = evaluations
+    assert_within(metrics(run, "before"), before)
+    assert_within(metrics(run, "after"), after)
+    assert_each_within(logged(run, "eval_hybrid_ndcg@5"), during)
+    best_of(during, "hybrid", "ndcg@5")
     expected = load_file(alone / "final" / "adapter_model.safetensors")
     for name, value in load_file(run / "final" / "adapter_model.safetensors").items():
-        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-5)
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-6)
     # Only the main process prints; what was said before the run was cut off is not said again.
     assert printed.count("Evaluating before training") == 1 and printed.count("step 3/6  loss") == 1
     assert "Resuming from " in printed and printed.count("step 5/6  loss") == 1

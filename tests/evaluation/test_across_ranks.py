@@ -31,7 +31,6 @@ MODELS = (DrawnModel, EightBitModel)
 
 
 def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         model = kind()

@@ -24,7 +24,7 @@ def search_elsewhere(hub, name, tmp_path):
         "HF_TOKEN": READER,
         "HF_HUB_DISABLE_XET": "1",
         "HF_HOME": str(tmp_path / "home"),
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PATH": "",
     }

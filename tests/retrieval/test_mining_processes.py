@@ -30,7 +30,6 @@ def made_rows(count: int = 23) -> list[Example]:
 
 
 def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
     encoded = []
     for number, config in enumerate(CONFIGS):

@@ -100,6 +100,14 @@ def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: bool =
         return {name: p.detach().clone() for name, p in module.named_parameters() if name in open_to_training}
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Tensor]]:
+    """What one process trains, by case: all engines are compared with it."""
+    folder = tmp_path_factory.mktemp("alone")
+    weights = {case: trained(folder, case, ranks=1, caching=False)[0] for case in CASES}
+    return {**weights, "Adam": three_steps(folder, 1)}
+
+
 def one_rank(rank: int, folder: Path, port: int, strategy: str) -> None:
     join(rank, 2, port)
     results = {case: trained(folder / "run", case, ranks=2, strategy=strategy) for case in CASES}
@@ -124,7 +132,6 @@ def join(rank: int, ranks: int, port: int) -> None:
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in own.items()})
     os.environ.update(MASTER_ADDR="127.0.0.1", ACCELERATE_USE_CPU="true")
-    torch.set_num_threads(1)
     partition_everything()
 
 
@@ -156,7 +163,7 @@ def one_sided(rank: int) -> dict[str, Tensor | None]:
 @pytest.mark.dist
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "zero1", "zero2", "zero3", "fsdp2"])
-def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str) -> None:
+def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str, alone: dict[str, dict[str, Tensor]]) -> None:
     """One launch for all cases of an engine."""
     skip_without_engine(strategy)
     start_ranks(one_rank, tmp_path, free_port(), strategy)
@@ -164,27 +171,28 @@ def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str) -> None:
     # Where weights are sharded, the main rank alone gets them whole.
     whole = found[:1] if strategy in ("zero3", "fsdp2") else found
     for case in CASES:
-        expected, _ = trained(tmp_path, case, ranks=1, caching=False)
-        assert any("log_scales" in name for name in expected)
+        assert any("log_scales" in name for name in alone[case])
         for results in whole:
             weights, candidates = results[case]
             assert case.startswith("taught") or candidates == ROWS_PER_STEP, case
-            assert_same_weights(weights, expected, case)
+            assert_same_weights(weights, alone[case], case)
     gradients_are_averaged_wherever_a_rank_has_one([results["one sided"] for results in found])
-    alone = three_steps(tmp_path / "alone", 1)
     for results in whole:
-        assert_same_weights(results["unbroken"], alone, "Adam")
-        assert_same_weights(results["resumed"], alone, "Adam, resumed")
+        assert_same_weights(results["unbroken"], alone["Adam"], "Adam")
+        assert_same_weights(results["resumed"], alone["Adam"], "Adam, resumed")
     if strategy in ("ddp", "fsdp2"):
         start_ranks(one_of_four, tmp_path, free_port(), strategy, count=4)
-        assert_same_weights(torch.load(tmp_path / "rank0.pt")["resumed"], alone, "Adam, resumed by twice as many")
+        assert_same_weights(
+            torch.load(tmp_path / "rank0.pt")["resumed"], alone["Adam"], "Adam, resumed by twice as many"
+        )
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:
+    """To ten times what the order of additions was measured to change, 5e-7 with the instructions that change most."""
     assert found.keys() == expected.keys()
     for name, weight in expected.items():
         torch.testing.assert_close(
-            found[name], weight, rtol=0, atol=1e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
+            found[name], weight, rtol=0, atol=5e-6, msg=lambda text, at=f"{case}, {name}": f"{at}: {text}"
         )
 
 

