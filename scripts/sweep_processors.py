@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from smart_train import processor  # noqa: E402 - needs nothing that is to be installed
+from smart_train.utils import processor  # noqa: E402 - needs nothing that is to be installed
 
 AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")  # torch's avx512 kernels need them all
 

@@ -7,9 +7,8 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from smart_train.versions import versions
-
-from smart_train import processor
+from smart_train.utils import processor
+from smart_train.utils.versions import versions
 
 # Beginnings of the names of those instructions that matrix products and sums are made of, on x86 and on ARM.
 TELLING = ("avx", "fma", "f16c", "amx", "asimd", "bf16", "i8mm", "sve")

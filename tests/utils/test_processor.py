@@ -1,15 +1,20 @@
-"""What Linux says about a processor, read: x86 and ARM have other names for it, other systems do not say it."""
+"""What Linux says about a processor, read: x86 and ARM have other names for it, other systems do not say it. And what
+the tests do with it: their description of the machine, their threads."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from smart_train.utils import processor
+from tests.machine import description
 
+ROOT = Path(__file__).parents[1]
 X86 = """processor\t: 0
 model name\t: Some Maker 9000: 64-Core
 flags\t\t: fpu sse2 avx avx2 avx512f avx512_vnni
@@ -53,3 +58,40 @@ def test_cores_are_those_of_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert processor.usable_cores() == 1
+
+
+def test_the_description_names_what_changes_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "flags", lambda: frozenset({"fpu", "avx2", "amx_bf16", "avx512_vnni"}))
+    monkeypatch.setattr(processor, "model_name", lambda: "Some Maker 9000")
+    monkeypatch.setattr(processor, "usable_cores", lambda: 6)
+    name, instructions, cores, overrides, versions = description(
+        {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "2", "HOME": "/"}
+    )
+    assert (name, instructions) == ("processor: Some Maker 9000", "instructions: amx_bf16 avx2 avx512_vnni")
+    assert cores == "cores: 6 usable; 2 thread(s) a test process"
+    assert overrides == "overrides: ATEN_CPU_CAPABILITY=avx2, OMP_NUM_THREADS=2"
+    for package in ("Python", "torch", "transformers", "peft", "accelerate", "deepspeed"):
+        assert f"{package} " in versions
+    monkeypatch.setattr(processor, "flags", frozenset)
+    assert description({})[1:4] == [
+        "instructions: not known on this system",
+        "cores: 6 usable; 1 thread(s) a test process",
+        "overrides: none",
+    ]
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, "1"), ("2", "2")])
+def test_threads_of_the_tests_are_settable(asked: str | None, threads: str) -> None:
+    """Here and in a process that a test starts."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    if asked is not None:
+        environment["OMP_NUM_THREADS"] = asked
+    child = "import torch; print(torch.get_num_threads())"
+    code = (
+        "import tests.conftest, torch, subprocess, sys; print(torch.get_num_threads(), flush=True);"
+        f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [threads, threads]
