@@ -14,7 +14,7 @@ import pytest
 from smart_train.utils import processor
 from tests.machine import description
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 X86 = """processor\t: 0
 model name\t: Some Maker 9000: 64-Core
 flags\t\t: fpu sse2 avx avx2 avx512f avx512_vnni
