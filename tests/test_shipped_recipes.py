@@ -122,7 +122,7 @@ def test_wheel_and_sdist_carry_the_files_that_the_package_reads(tmp_path: Path) 
     assert not [name for name in names if name.endswith(".pyc") or name.startswith(("tests/", "recipes/"))]
     with tarfile.open(sdist) as packed:
         inside = {name.partition("/")[2] for name in packed.getnames()}
-    assert {f"recipes/{path.name}" for path in RECIPES} | {"pyproject.toml", "launch.sh", "CHANGELOG.md"} <= inside
+    assert {f"recipes/{path.name}" for path in RECIPES} | {"pyproject.toml", "launch.sh", "CONTRIBUTING.md"} <= inside
     # What was unpacked finds its own recipes, not those of this checkout.
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     listed = subprocess.run(
