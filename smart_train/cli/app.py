@@ -20,6 +20,7 @@ from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
 from smart_train.cli.push import push
 from smart_train.cli.quiet import quietly
+from smart_train.cli.recipes import recipes
 from smart_train.cli.search import search
 from smart_train.cli.train import train
 from smart_train.cli.validate import validate
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for _command in (
     # In the order in which a newcomer needs them; --help lists them so.
+    recipes,
     make_pairs,
     validate_data,
     quietly(validate),

@@ -5,7 +5,7 @@ from smart_train.export.card import CardFacts, write_adapter_card
 from smart_train.export.exporter import ExportReport, export_model
 from smart_train.export.folder import check_output
 from smart_train.export.golden import GOLDEN_NAME, Golden
-from smart_train.export.hub import check_destination, push_folder, push_model
+from smart_train.export.hub import PushPlan, check_destination, plan_push, push_folder, push_model
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
 from smart_train.export.projection import convert_projection
 from smart_train.export.verify import RouteReport, verify_folder
@@ -18,6 +18,7 @@ __all__ = [
     "Golden",
     "ParityReport",
     "Probe",
+    "PushPlan",
     "RouteReport",
     "check_destination",
     "check_output",
@@ -25,6 +26,7 @@ __all__ = [
     "export_adapter",
     "export_model",
     "measure_parity",
+    "plan_push",
     "push_folder",
     "push_model",
     "verify_folder",

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, get_token
@@ -17,12 +18,14 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import validate_repo_id
 
 from smart_train.errors import ExportError
 from smart_train.export.adapters import ADAPTER_FILES, export_adapter
-from smart_train.export.card import CARD_NAME, is_hub_id, named
+from smart_train.export.card import CARD_NAME, PLOTS, is_hub_id, named
 from smart_train.export.exporter import export_model
 from smart_train.export.folder import REPORT_NAME, check_record
+from smart_train.export.golden import GOLDEN_NAME
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
@@ -31,6 +34,48 @@ from smart_train.utils.retries import persist
 
 # Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
 _STALE = (*ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """What a push would publish, told without the network.
+
+    Attributes:
+        sizes: name in the repository -> bytes, sorted by name; None for a file that the push makes on its way, from an
+            adapter that was not exported.
+        card: the model card with the repository's name in it; None where the push writes it.
+    """
+
+    sizes: dict[str, int | None]
+    card: str | None
+
+
+def plan_push(folder: str | Path, repo_id: str) -> PushPlan:
+    """What `push_folder` would publish of `folder` in `repo_id`. Needs no token, reads no weights, asks no server.
+
+    Not checked, because that needs the Hub or the model: the token, what the repository holds, and whether the folder
+    still gives what it was exported with (`verify_folder`).
+
+    Raises:
+        ExportError: the folder would be refused, or `repo_id` is not a repository name.
+    """
+    folder = Path(folder)
+    with _explained(repo_id):
+        validate_repo_id(repo_id)
+    if _unexported_adapter(folder):
+        paths = [folder / name for name in ADAPTER_FILES] + sorted((folder / PLOTS).glob("*.png"))
+        made: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
+    else:
+        _check_export(folder)
+        paths, made = _files(folder), {}
+    sizes = made | {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths if path.is_file()}
+    card = None
+    if sizes[CARD_NAME] is None:
+        sizes[SMART_CONFIG] = None  # the push adds where the model comes from when it writes the card
+    else:
+        card = named((folder / CARD_NAME).read_text(encoding="utf-8"), repo_id)
+        sizes[CARD_NAME] = len(card.encode())
+    return PushPlan(dict(sorted(sizes.items())), card)
 
 
 def push_folder(
@@ -122,6 +167,22 @@ def _verified(folder: Path) -> Iterator[Path]:
     Raises:
         ExportError: it is neither, or an adapter whose base others cannot find.
     """
+    if _unexported_adapter(folder):
+        with tempfile.TemporaryDirectory() as scratch:
+            export_adapter(folder, Path(scratch, "adapter"))
+            yield Path(scratch, "adapter")
+        return
+    _check_export(folder)
+    verify_folder(folder)
+    yield folder
+
+
+def _unexported_adapter(folder: Path) -> bool:
+    """Whether `folder` holds an adapter or projection that has no record of its verification yet.
+
+    Raises:
+        ExportError: there is no such folder, or an adapter's base cannot be found by others.
+    """
     if not folder.is_dir():
         raise ExportError(f"{folder}: no such folder")
     is_adapter = not (folder / "config.json").is_file() and any((folder / name).is_file() for name in ADAPTER_FILES)
@@ -131,16 +192,14 @@ def _verified(folder: Path) -> Iterator[Path]:
             f"{folder}: trained on {base}, which nobody else has; push the merged export instead, or train on a base "
             "that is on the Hub"
         )
-    if is_adapter and not (folder / REPORT_NAME).is_file():
-        with tempfile.TemporaryDirectory() as scratch:
-            export_adapter(folder, Path(scratch, "adapter"))
-            yield Path(scratch, "adapter")
-        return
+    return is_adapter and not (folder / REPORT_NAME).is_file()
+
+
+def _check_export(folder: Path) -> None:
+    """Raises ExportError unless `folder` is as its export was verified, with its card."""
     check_record(folder)
     if not (folder / CARD_NAME).is_file():
         raise ExportError(f"{folder}: the model card ({CARD_NAME}) is missing; export again")
-    verify_folder(folder)
-    yield folder
 
 
 def _files(folder: Path) -> list[Path]:

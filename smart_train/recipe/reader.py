@@ -74,6 +74,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return values
 
 
+def recipe_files(path: Path) -> list[Path]:
+    """The files that the recipe in `path` is made of: itself, the one that it extends, and so on, as absolute paths.
+    Raises RecipeError as `read_recipe`."""
+    files: list[Path] = []
+    _with_parents(path, files)
+    return files
+
+
 def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """The mapping that `key.sub=value` arguments describe by themselves. Raises RecipeError for malformed ones."""
     values: dict[str, Any] = {}
@@ -96,17 +104,20 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
+    """The values of `path` laid on those of its parents. `children` are the files read before, each extending the next;
+    those read here are added."""
     resolved = path.resolve()
     if resolved in children:
         circle = " -> ".join(item.name for item in [*children[children.index(resolved) :], resolved])
         raise RecipeError(f"{path}: extends goes in a circle: {circle}")
     values = _read_file(path, extended_by=children[-1] if children else None)
+    children.append(resolved)
     if "extends" not in values:
         return values
     parent = values.pop("extends")
     if not isinstance(parent, str) or not parent:
         raise RecipeError(f"{path}: extends: {parent!r}; must be the path of one recipe, relative to this file")
-    return merge(_with_parents(path.parent / parent, [*children, resolved]), values)
+    return merge(_with_parents(path.parent / parent, children), values)
 
 
 def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
