@@ -104,7 +104,7 @@ def find_columns(
                     f"columns: {_listed(available)}"
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
-    found = {
+    found: dict[str, Any] = {
         ours: given.get(ours) or next((name for name in known if name in available), None)
         for ours, known in names.items()
     }

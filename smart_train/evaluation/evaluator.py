@@ -140,7 +140,7 @@ class RetrievalEvaluator:
                 with torch.no_grad():
                     parts = score_parts(some_queries.to(device), some_documents)
                     hybrid = combine(parts, scoring)
-                for score, block in (("pooled", parts.pooled), ("late", parts.late), ("hybrid", hybrid)):
+                for score, block in (("pooled", parts.of("pooled")), ("late", parts.of("late")), ("hybrid", hybrid)):
                     builders[score].add(block, row, first_document + column)
         return builders
 

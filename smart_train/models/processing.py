@@ -60,7 +60,7 @@ def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMix
 
 
 def load_processor(
-    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int, max_pixels: int
+    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int | None, max_pixels: int | None
 ) -> ProcessorMixin:
     """The processor saved in `folder`, padding right, with the given bounds on an image's area. It reads videos too
     where torchvision is installed.

@@ -7,7 +7,7 @@ by following the graph back from what forward returns: tensors in plain containe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ class TrainingModule(nn.Module):
     def _no_split_modules(self) -> list[str]:
         """Classes that FSDP2 shards as one: the backbone's layers, and the whole model, which is also called alone, to
         encode. transformers' own name for it, read by accelerate."""
-        return sorted({*self.model.backbone._no_split_modules, SmartModel.__name__})
+        return sorted({*cast(Any, self.model.backbone)._no_split_modules, SmartModel.__name__})
 
     def activation_checkpointing_enable(
         self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
@@ -73,7 +73,7 @@ class TrainingModule(nn.Module):
         """Recompute the backbone's activations in the backward pass. Non-reentrant: a frozen embedding layer gives the
         reentrant form no input that requires a gradient, and it would train nothing."""
         chosen = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
-        self.model.backbone.activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **kwargs)
+        cast(Any, self.model.backbone).activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **kwargs)
 
     def save(self, folder: Path) -> None:
         """Everything that training changes, in the folder layout of `SmartModel.save_pretrained`."""
