@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from smart_train.losses.contrastive import MIN_TEMPERATURE
 
-
 T = TypeVar("T")
 
 

@@ -54,7 +54,7 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
 
 
 def _usable(
-    recipe: Recipe, name: str, workers: int | None, decode: Callable[[Any], object]
+    recipe: Recipe, name: str, workers: int | None, decode: Callable[[Any], None]
 ) -> tuple[Sequence[Example], CheckReport]:
     return build.usable_rows(recipe, name, on_error="skip", workers=workers, decode=decode)
 

@@ -49,12 +49,16 @@ class TrainingModule(nn.Module):
         if encode:
             found = self.model(batch)
             return found.pooled, found.packed, found.offsets
-        return contrastive_loss(self.objective, self._encode(batch["query"]), self._encode(batch["document"]), batch)
+        sides: Batch = batch
+        return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 
     def _encode(self, side: Features | HostFeatures | Embeddings) -> Embeddings:
         if isinstance(side, Embeddings):
             return side
-        return self.model(side) if self.caching is None else encode_cached(self.model, side, self.caching)
+        if self.caching is not None:
+            return encode_cached(self.model, side, self.caching)
+        assert not isinstance(side, HostFeatures), "features stay in main memory for caching alone"
+        return self.model(side)
 
     @property
     def config(self) -> Any:
