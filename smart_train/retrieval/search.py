@@ -22,6 +22,7 @@ from torch import Tensor
 from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
+from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.retrieval.folder import encode_folder, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
@@ -41,7 +42,7 @@ class Hit:
 
 
 def search(
-    model: Any,
+    model: IndexEncoder,
     queries: Any | Sequence[Any],
     index: DocumentIndex,
     *,
@@ -80,7 +81,7 @@ def search(
 
 
 def search_folder(
-    model: Any,
+    model: IndexEncoder | str | Path,
     folder: str | Path,
     queries: Any | Sequence[Any],
     top_k: int = 10,

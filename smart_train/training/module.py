@@ -12,7 +12,7 @@ from typing import Any, cast
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from smart_train.losses import ContrastiveObjective
+from smart_train.losses import Objective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.saving import save_model
@@ -32,9 +32,7 @@ class TrainingModule(nn.Module):
         caching: encode each side in chunks and replay them in the backward pass; None keeps the whole batch's graph.
     """
 
-    def __init__(
-        self, model: SmartModel, objective: ContrastiveObjective, *, caching: GradientCaching | None = None
-    ) -> None:
+    def __init__(self, model: SmartModel, objective: Objective, *, caching: GradientCaching | None = None) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
