@@ -17,7 +17,7 @@ usage() {
     cat <<'TEXT'
 usage: ./launch.sh RECIPE [key=value ...] [--overwrite]   train, evaluate and export
        ./launch.sh --dry-run RECIPE [key=value ...]       show the command and the derived quantities
-       ./launch.sh test                                   lint, import direction and all tests
+       ./launch.sh test                                   lint, import direction, types and all tests
        ./launch.sh test PYTEST_ARGUMENTS                  the tests that pytest selects
 
 The first use creates a virtual environment and installs the package into it, with the extras that the recipe needs; a
@@ -152,6 +152,7 @@ run_tests() {
     ruff check .
     ruff format --check .
     lint-imports
+    mypy
     say "tests that touch the image processor, without torchvision"
     python -m pytest --numprocesses logical -m "not slow and not dist" tests/models tests/export tests/test_cli.py
     say "all tests, with torchvision"

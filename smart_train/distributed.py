@@ -66,10 +66,10 @@ def on_main(function: Callable[[], T]) -> T:
             outcome = (function(), None)
         except SmartTrainError as error:
             outcome = (None, error)
-    value, error = gather_objects(outcome)[0]
-    if error is not None:
-        error.from_main = not is_main()
-        raise error
+    value, failure = gather_objects(outcome)[0]
+    if failure is not None:
+        failure.from_main = not is_main()
+        raise failure
     return value
 
 

@@ -61,6 +61,12 @@ class ScoreParts(NamedTuple):
     pooled: Tensor | None
     late: Tensor | None
 
+    def of(self, term: str) -> Tensor:
+        """The matrix of `term`, "pooled" or "late", which must have been asked for."""
+        matrix = self.pooled if term == "pooled" else self.late
+        assert matrix is not None, f"the {term} scores were not asked for"
+        return matrix
+
 
 class LossOutput(NamedTuple):
     """A loss as named scalar parts (already weighted); the total is their sum, so logs always add up.

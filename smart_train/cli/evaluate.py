@@ -106,9 +106,10 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
     """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
     the recipe."""
     from smart_train.evaluation import print_report
+    from smart_train.recipe.sections import filled
     from smart_train.run import build
 
-    rows = recipe.data.reported
+    rows = filled(recipe.data.reported)
     held_out, report = build.usable_rows(recipe, rows)
     plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
     evaluator = build.evaluator(recipe, rows, held_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -38,25 +38,26 @@ def export(
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
-    from smart_train.export import export_adapter, export_model
+    from smart_train.export import CardFacts, export_adapter, export_model
     from smart_train.run.build import card_facts, export_dtype
     from smart_train.run.folder import RUN_FILE, fingerprints, open_finished
 
     if (run is None) == (not adapter):
         raise ExportError("name either RUN or one --adapter DIR=WEIGHT for each adapter to mix")
-    trained, facts = (run, None) if run is not None else (_weights(adapter or []), None)
+    trained: Path | dict[str | Path, float] = run if run is not None else _weights(adapter or [])
+    facts: CardFacts | None = None
     if run is not None and (run / RUN_FILE).is_file():
         recipe = open_finished(run)
         trained, output = run / "final", output or run / ("export" if only == "merged" else "adapter")
         facts = card_facts(recipe, run, fingerprints(run))
         trust_remote_code = trust_remote_code or recipe.model.trust_remote_code
         if only == "merged":
-            dtype = dtype or export_dtype(recipe)
+            dtype = dtype or cast(Any, export_dtype(recipe))
     if output is None:
         raise RunError(
             f"{run or 'a mixture'}: no run folder, so the place to write is not known; name it with --output"
         )
-    how = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
+    how: dict[str, Any] = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
     if only == "merged":
         report = export_model(trained, output, dtype=dtype, family=family, **how)
         plain_console().print(f"Exported to {output}; {report}")

@@ -37,6 +37,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.training.checkpoints import find_checkpoint
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
+    assert run is not None, "only called for a folder that has a record"
     found = find_checkpoint(path)
     paths = ", ".join(section.path for section in recipe.data.training)
     rows = [

@@ -85,7 +85,7 @@ def mine(
     from smart_train.recipe import load_recipe
     from smart_train.retrieval import MiningConfig
 
-    wanted = {
+    wanted: dict[str, Any] = {
         "score": score,
         "negatives": negatives,
         "first_rank": first_rank,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 # logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
@@ -19,13 +19,17 @@ _NOTICES = {
 _DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
 
 
+def _lacks(part: str, record: logging.LogRecord) -> bool:
+    return part not in record.getMessage()
+
+
 def quiet_libraries() -> None:
     """Drops notices of optional kernels and unused heads, deprecations between libraries, and bars where there is no
     terminal."""
     from PIL import Image
 
     for name, part in _NOTICES.items():
-        logging.getLogger(name).addFilter(lambda record, part=part: part not in record.getMessage())
+        logging.getLogger(name).addFilter(partial(_lacks, part))
     warnings.filterwarnings("ignore", category=FutureWarning, module=_DEPRECATING)
     # Such images are refused, with an error that names them; this names nothing.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

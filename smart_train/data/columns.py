@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from smart_train.errors import DataError, did_you_mean
 
@@ -104,7 +105,7 @@ def find_columns(
                     f"columns: {_listed(available)}"
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
-    found = {
+    found: dict[str, Any] = {
         ours: given.get(ours) or next((name for name in known if name in available), None)
         for ours, known in names.items()
     }

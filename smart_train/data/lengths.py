@@ -16,7 +16,8 @@ from smart_train.types import Example, ModelInput
 class TokenCounter(Protocol):
     """What this needs of a model family."""
 
-    max_length: int
+    @property
+    def max_length(self) -> int: ...
 
     def token_count(
         self, item: ModelInput, role: Literal["query", "document"], image_sizes: Sequence[tuple[int, int]]

@@ -57,8 +57,8 @@ class PageCache:
         return replace(item, images=tuple(self._file(image) for image in item.images))
 
     def _file(self, reference: Any) -> Path:
-        name = hashlib.blake2b(f"{self._identity(reference)} {self.fitter.image_settings}".encode(), digest_size=16)
-        name = name.hexdigest()
+        digest = hashlib.blake2b(f"{self._identity(reference)} {self.fitter.image_settings}".encode(), digest_size=16)
+        name = digest.hexdigest()
         path = self.folder / name[:2] / f"{name[2:]}.png"
         if not path.is_file():
             self._write(path, self.fitter.fit_image(load_image(reference)))

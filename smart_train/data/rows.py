@@ -268,6 +268,7 @@ class ExampleRows(Sequence[Example]):
     def without_pages(self) -> ExampleRows:
         """The rows but for those whose query is null, which become its `pages`."""
         column = self.reader.columns.query
+        assert column is not None, "only a source of documents alone has no query column"
         raw = self.raw.select_columns(column) if hasattr(self.raw, "select_columns") else self.raw
         rows = {position: raw[position] for position in self.chosen}
         pages = [at for at, row in rows.items() if isinstance(row, Mapping) and row.get(column, "") is None]

@@ -8,7 +8,6 @@ same result, the one that a single process returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
@@ -26,6 +25,7 @@ from smart_train.retrieval.blocks import (
     take,
     with_progress,
 )
+from smart_train.retrieval.encoder import Encoder
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -65,7 +65,7 @@ class RetrievalEvaluator:
         self.query_block = query_block
         self.document_block_bytes = document_block_bytes
 
-    def __call__(self, model: Any) -> EvaluationResult:
+    def __call__(self, model: Encoder) -> EvaluationResult:
         """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`.
 
         Under several ranks every rank must call this; all get the same result.
@@ -140,7 +140,7 @@ class RetrievalEvaluator:
                 with torch.no_grad():
                     parts = score_parts(some_queries.to(device), some_documents)
                     hybrid = combine(parts, scoring)
-                for score, block in (("pooled", parts.pooled), ("late", parts.late), ("hybrid", hybrid)):
+                for score, block in (("pooled", parts.of("pooled")), ("late", parts.of("late")), ("hybrid", hybrid)):
                     builders[score].add(block, row, first_document + column)
         return builders
 

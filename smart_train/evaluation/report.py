@@ -88,7 +88,7 @@ def report_table(
     if last is None:
         raise DataError("evaluation report: neither a result before nor one after training was given")
     both = before is not None and after is not None
-    if both and comparison is None:
+    if before is not None and after is not None and comparison is None:
         comparison = compare(before, after)
     table = Table(
         caption=_caption(comparison) if comparison is not None and both else None,
@@ -132,6 +132,7 @@ def print_report(
     """
     console, last = console or Console(), after or before
     table = report_table(before, after, comparison)
+    assert last is not None, "report_table refuses two results that are both None"
     # Beside the table, which is narrower than a path may be; and a path is no markup.
     console.print(last.title, markup=False, highlight=False, soft_wrap=True)
     console.print(table)

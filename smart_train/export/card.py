@@ -203,6 +203,7 @@ def _data(lineage: Lineage, facts: CardFacts, visual: bool, library: str, relati
 
 def _eval_results(evaluation: Mapping[str, Any] | None) -> list[EvalResult]:
     """What was measured after training, each score and metric, as the Hub's model-index wants it."""
+    evaluation = evaluation or {}
     return [
         EvalResult(
             task_type="information-retrieval",
@@ -214,7 +215,7 @@ def _eval_results(evaluation: Mapping[str, Any] | None) -> list[EvalResult]:
             metric_name=f"{metric} ({score})",
             metric_value=round(value, 4),
         )
-        for score, metrics in ((evaluation or {}).get("after") or {}).items()
+        for score, metrics in (evaluation.get("after") or {}).items()
         for metric, value in metrics.items()
     ]
 

@@ -15,7 +15,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors.torch import save_file
@@ -201,7 +201,7 @@ def _dense(weight: Tensor, bias: Tensor | None = None, *, activation: str = "lin
 def _masks(model: SmartModel) -> list[_Module]:
     """One mask for the special tokens, one for visual ones where a side drops them; and one that keeps nothing else of
     a document, where its filter is visual."""
-    family, scoring = model.family, model.scoring
+    family, scoring = cast(Any, model.family), model.scoring  # what it has depends on whether it reads images
     filters: Mapping[Role, str] = {"query": scoring.query_tokens, "document": scoring.document_tokens}
     visual = set() if isinstance(family, TextFamily) else set(family.visual_ids.tolist())
     special = set(family.special_ids.tolist()) - visual

@@ -54,7 +54,7 @@ class Golden:
         features = {role: model.family.featurize(list(probe.side(role)), role) for role in _ROLES}
         embeddings = {role: model(features[role]) for role in _ROLES}
         parts = score_parts(embeddings["query"], embeddings["document"])
-        scores = {"pooled": parts.pooled, "late": parts.late, "hybrid": combine(parts, model.scoring)}
+        scores = {"pooled": parts.of("pooled"), "late": parts.of("late"), "hybrid": combine(parts, model.scoring)}
         return cls(probe, features, embeddings, scores)
 
     def save(self, folder: Path, model: SmartModel) -> None:

@@ -138,7 +138,7 @@ def _push(api: HfApi, folder: Path, repo_id: str, private: bool, revision: str |
     _check_ours(info, repo_id, private)
     names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
     card = (folder / CARD_NAME).read_text(encoding="utf-8")
-    operations = [
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
         *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
         CommitOperationAdd(CARD_NAME, named(card, repo_id).encode()),
         *(CommitOperationDelete(name) for name in _stale(api, info, names)),

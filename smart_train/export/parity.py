@@ -101,8 +101,8 @@ def measure_parity(
         return ParityReport(math.inf, math.inf, math.inf, queries=count, same_best=0)
     ours, theirs = score_parts(*expected), score_parts(*actual)
     pairs = {
-        "pooled": (ours.pooled, theirs.pooled),
-        "late": (ours.late, theirs.late),
+        "pooled": (ours.of("pooled"), theirs.of("pooled")),
+        "late": (ours.of("late"), theirs.of("late")),
         "hybrid": (combine(ours, scoring), combine(theirs, scoring)),
     }
     best, found = (side.argmax(dim=1) for side in pairs["hybrid"])

@@ -163,7 +163,8 @@ def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
         model = MultiVectorEncoder(str(folder), trust_remote_code=own, **_LOADING)
         probe = golden.probe
         asked = list(range(len(probe.documents)))
-        if not own and SmartConfig.read(folder).scoring.document_tokens == "visual":
+        scoring = SmartConfig.read(folder).scoring
+        if not own and scoring is not None and scoring.document_tokens == "visual":
             # Of a text we keep the pooled token, and that library nothing at all: such a model is one of pages.
             asked = [place for place in asked if probe.documents[place].images]
         queries = _by_modality(model.encode_query, probe.queries)

@@ -130,8 +130,8 @@ def transformers_snippet(model: SmartModel) -> str | None:
 
 def shows_tokens(model: SmartModel) -> bool:
     """Whether the transformers snippet gives the whole score, not its pooled term alone."""
-    weights = {"pooled_weight": model.scoring.pooled_weight, "late_weight": model.scoring.late_weight}
-    return model.projection is None and model.scoring == ScoringConfig(**weights)
+    paper = ScoringConfig(pooled_weight=model.scoring.pooled_weight, late_weight=model.scoring.late_weight)
+    return model.projection is None and model.scoring == paper
 
 
 def peft_snippet(base: str) -> str:

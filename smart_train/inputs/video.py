@@ -154,7 +154,8 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
 
 def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Image, float]]:
     """The frame shown at each of the `wanted` seconds, once where several fall on one, and the second it begins."""
-    shown, position = None, 0
+    shown: Any = None
+    position = 0
     for frame in container.decode(video=0):
         taken = False
         while shown is not None and position < len(wanted) and wanted[position] < frame.time:

@@ -10,12 +10,14 @@ from smart_train.losses.candidates import (
 )
 from smart_train.losses.contrastive import OBJECTIVES, ContrastiveObjective, info_nce
 from smart_train.losses.distillation import DISTILLED, Distillation, Teacher, check_teacher
+from smart_train.losses.objective import Objective
 
 __all__ = [
     "DISTILLED",
     "OBJECTIVES",
     "ContrastiveObjective",
     "Distillation",
+    "Objective",
     "PositiveAware",
     "Teacher",
     "check_candidates",

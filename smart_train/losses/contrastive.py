@@ -111,6 +111,7 @@ class ContrastiveObjective(nn.Module):
         parts, metrics = {}, {}
         for term, weight in self.weights.items():
             matrix = matrices[term]
+            assert matrix is not None, "needs says so"
             scale = _bounded(self.log_scales[term]).exp()
             kept_out = excluded
             if self.positive_aware is not None:
@@ -122,8 +123,9 @@ class ContrastiveObjective(nn.Module):
             if self.log_scales[term].requires_grad:
                 metrics[f"temperature_{term}"] = 1 / scale.detach().squeeze()
         if self.distillation is not None:
-            assert teacher is not None, "needs_teacher says so"
-            parts["distillation"] = self.distillation(matrices[self.distillation.score], teacher, excluded)
+            student = matrices[self.distillation.score]
+            assert teacher is not None and student is not None, "needs_teacher and needs say so"
+            parts["distillation"] = self.distillation(student, teacher, excluded)
         return LossOutput(parts, metrics)
 
     def _matrices(self, scores: ScoreParts) -> dict[str, Tensor | None]:
@@ -133,10 +135,12 @@ class ContrastiveObjective(nn.Module):
         return matrices
 
     def _likely_answers(self, matrix: Tensor, positive: Tensor, teacher: Teacher | None) -> Tensor:
-        if self.positive_aware.by == "student":
-            return self.positive_aware.by_student(matrix, positive)
+        aware = self.positive_aware
+        assert aware is not None, "forward asks only where it is given"
+        if aware.by == "student":
+            return aware.by_student(matrix, positive)
         assert teacher is not None, "needs_teacher says so"
-        return self.positive_aware.by_teacher(teacher.columns, teacher.scores, matrix.shape[1])
+        return aware.by_teacher(teacher.columns, teacher.scores, matrix.shape[1])
 
 
 def _bounded(log_scale: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ base class does. The names decide, all of them together: a renaming counts only 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from torch import nn
 
@@ -28,7 +29,7 @@ def own_names(names: Iterable[str], backbone: nn.Module, family: Family) -> dict
     for layout in layouts(backbone, family):
         found = {name: renamed(name, layout) for name in names}
         if modules.issuperset(found.values()):
-            return found
+            return cast(dict[str, str], found)  # None is not the name of a module
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
@@ -77,7 +78,7 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             "read: save them as safetensors"
         )
     state = read_weights(weights)
-    names = own_names({_module(key) for key in state} - {None}, backbone, family)
+    names = own_names({module for key in state if (module := _module(key)) is not None}, backbone, family)
     try:
         if names is not None and any(name != own for name, own in names.items()):
             return _load_translated(backbone, folder, state, names, trainable)
@@ -97,6 +98,11 @@ def _module(key: str) -> str | None:
     return found and found.group(1)
 
 
+def _translated(key: str, names: dict[str, str]) -> str:
+    module = _module(key)  # None: a tensor of no LoRA, which `_check_keys` judges under the name it has
+    return key if module is None else key.replace(module, names[module], 1)
+
+
 def _load_translated(
     backbone: nn.Module, folder: Path, state: dict[str, Tensor], names: dict[str, str], trainable: bool
 ) -> PeftModel:
@@ -105,7 +111,7 @@ def _load_translated(
     # By full name: a pattern may have been written for the other class, and short names may match more here.
     config.target_modules, config.inference_mode = sorted(set(names.values())), not trainable
     model = get_peft_model(backbone, config)
-    own = {key.replace(_module(key), names[_module(key)], 1): value for key, value in state.items()}
+    own = {_translated(key, names): value for key, value in state.items()}
     _check_keys(model, set(own), folder)
     set_peft_model_state_dict(model, own)
     return model
@@ -142,7 +148,7 @@ def mix_adapters(model: PeftModel, weights: Mapping[Path, float]) -> None:
         for module in model.modules():
             if isinstance(module, LoraLayer):
                 module.set_scale(name, weight)
-    model.base_model.set_adapter(list(model.peft_config))
+    cast(Any, model.base_model).set_adapter(list(model.peft_config))
 
 
 def _check_keys(model: PeftModel, saved: set[str], folder: Path, name: str = "default") -> None:

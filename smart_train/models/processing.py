@@ -60,15 +60,15 @@ def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMix
 
 
 def load_processor(
-    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int, max_pixels: int
+    folder: str, processor_class: type[ProcessorMixin], *, min_pixels: int | None, max_pixels: int | None
 ) -> ProcessorMixin:
-    """The processor saved in `folder`, padding right, with the given bounds on an image's area. It reads videos too
-    where torchvision is installed.
+    """The processor saved in `folder`, padding right, with the given bounds on an image's area (None: those of its
+    files). It reads videos too where torchvision is installed.
 
     Raises:
         ModelError: a file of the processor is missing.
     """
-    if min_pixels > max_pixels:
+    if min_pixels is not None and max_pixels is not None and min_pixels > max_pixels:
         raise ModelError(f"model.min_pixels {min_pixels} is larger than model.max_pixels {max_pixels}")
     require_tokenizer(folder)
     if not any(Path(folder, name).is_file() for name in _PROCESSORS):
@@ -94,7 +94,11 @@ def load_processor(
     if getattr(getattr(processor, "video_processor", None), "cap_pixels_per_frame", True) is None:
         processor.video_processor.cap_pixels_per_frame = False  # it resizes nothing here, and should not warn about it
     processor.tokenizer.padding_side = "right"
-    processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+    size = processor.image_processor.size
+    processor.image_processor.size = {
+        "shortest_edge": size["shortest_edge"] if min_pixels is None else min_pixels,
+        "longest_edge": size["longest_edge"] if max_pixels is None else max_pixels,
+    }
     return processor
 
 

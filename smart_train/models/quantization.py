@@ -6,8 +6,9 @@ saved as on any other base, and exported onto the full-precision weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import prepare_model_for_kbit_training
@@ -97,6 +98,6 @@ def keep_gradients(backbone: nn.Module) -> None:
     On a CPU with AVX512-BF16, the first forward in eval mode repacks a layer's weights for inference, and later
     gradients through it vanish: an evaluation before training would leave nothing to train.
     """
-    for module in backbone.modules():
+    for module in cast(Iterable[Any], backbone.modules()):
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

@@ -7,7 +7,7 @@ import math
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from huggingface_hub import save_torch_state_dict
 from peft import PeftModel
@@ -76,8 +76,9 @@ def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict
     names = checkpoint_names(backbone, family)
     state = {names[name]: value for name, value in backbone.state_dict().items()}
     save_torch_state_dict({**state, **extra}, folder, max_shard_size="5GB")
-    config = backbone.config.to_dict()
-    config["architectures"] = backbone.config.architectures or [type(backbone).__name__]
+    settings = cast(Any, backbone.config)
+    config = settings.to_dict()
+    config["architectures"] = settings.architectures or [type(backbone).__name__]
     dtype = str(next(backbone.parameters()).dtype).removeprefix("torch.")
     for part in (config, *(value for value in config.values() if isinstance(value, dict) and "dtype" in value)):
         part["dtype"] = dtype
@@ -112,10 +113,10 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
             names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
             names = [name for name in names if not _within(name, family.dropped_weights, backbone)]
             tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
-    return grow_heads(tensors, backbone.get_input_embeddings().num_embeddings)
+    return grow_heads(tensors, cast(Any, backbone).get_input_embeddings().num_embeddings)
 
 
-def is_unused(name: str, family: Family, backbone: nn.Module) -> bool:
+def is_unused(name: str, family: Family | type[Family], backbone: nn.Module) -> bool:
     """Whether checkpoint weight `name`, with or without the backbone's prefix, is one that the family does not use."""
     return _within(name, (*family.unused_weights, *family.dropped_weights), backbone)
 
@@ -128,7 +129,7 @@ def checkpoint_names(backbone: nn.Module, family: Family) -> dict[str, str]:
     """Name of each weight in the backbone -> its name in a checkpoint of the class that config.json names."""
     plain = type(backbone).__name__
     names = {name: name for name in backbone.state_dict()}
-    if (backbone.config.architectures or [plain])[0] == plain:
+    if (cast(Any, backbone.config).architectures or [plain])[0] == plain:
         return names
     # Older classes write their parts under other names than transformers has for them today.
     layout = family.checkpoint_layout or (("", f"{backbone.base_model_prefix}."),)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from smart_train.distributed import any_rank
@@ -327,8 +327,8 @@ class SmartModel(nn.Module):
             range(len(items)),
             key=lambda i: (items[i].video is None, -len(items[i].images), -len(items[i].text or ""), i),
         )
-        loader = DataLoader(
-            [items[i] for i in order],
+        loader: DataLoader[Any] = DataLoader(
+            cast("Dataset[ModelInput]", [items[i] for i in order]),
             batch_size=batch_size,
             collate_fn=_Featurize(self.family, role),
             num_workers=num_workers,

@@ -261,6 +261,7 @@ def _load_backbone(
 
 def locate_base(saved: SmartConfig, folder: Path) -> Path:
     """Where the base that `saved`, read in `folder`, names lies here. Raises ModelError where it cannot be found."""
+    assert saved.base is not None, "a folder that holds its weights names no base"
     base = Path(saved.base)
     # A run folder that moved as a whole keeps its base beside it. Only a base on the Hub has a revision, and a folder
     # that happens to bear its name is not it.

@@ -8,7 +8,7 @@ others. A drawn row was rejected: an adapter's base is read again on every load,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,12 +39,13 @@ def add_token(tokenizer: Any, token: str, folder: Path, *, saved: bool) -> int:
 
 def grow_embeddings(backbone: nn.Module, rows: int) -> None:
     """Gives `backbone` at least `rows` embeddings, in place; its configuration follows."""
-    before = backbone.get_input_embeddings().num_embeddings
+    model = cast(Any, backbone)
+    before = model.get_input_embeddings().num_embeddings
     if before >= rows:
         return
-    trained = backbone.get_input_embeddings().weight.requires_grad
-    backbone.resize_token_embeddings(rows, mean_resizing=False)
-    weight = backbone.get_input_embeddings().weight
+    trained = model.get_input_embeddings().weight.requires_grad
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    weight = model.get_input_embeddings().weight
     with torch.no_grad():
         weight[before:] = _mean_row(weight[:before])
     weight.requires_grad_(trained)

@@ -121,9 +121,9 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
         leaning = _LEANING ** sum(word in _ELSEWHERE for word in words)
         scored.append((leaning * sum(weights.get(word, 0.0) for word in words) / len(words), text, set(words)))
     chosen: list[set[str]] = []
-    for _, sentence, words in sorted(scored, key=lambda item: (-item[0], item[1])):
-        if all(len(words & other) <= len(words) / 2 for other in chosen):
-            chosen.append(words)
+    for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
+        if all(len(used & other) <= len(used) / 2 for other in chosen):
+            chosen.append(used)
             yield sentence
 
 

@@ -131,6 +131,6 @@ def _add_pages(document: Document, lines: list[list[Line]], body: float, bookmar
     for number, term in read_index(index, words):
         terms[number].append(term)
     for number, text in words.items():
-        page = Page(document.key, number, text, parts_of(lines[number], body))
-        structural(page, titles[number], terms[number])
-        document.pages.append(page)
+        told = Page(document.key, number, text, parts_of(lines[number], body))
+        structural(told, titles[number], terms[number])
+        document.pages.append(told)

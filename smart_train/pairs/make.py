@@ -235,7 +235,7 @@ def _report(
                 "each page must say something that no other page says"
             )
     places = {(page.document, name) for name, pages in parts.pages.items() for page in pages}
-    rows = [
+    rows: list[dict[str, str | int]] = [
         {
             "document": document.key,
             "sha256": document.digest,

@@ -54,7 +54,7 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
     chosen: dict[int, list[tuple[Kind, str]]] = {}
     for place, page in enumerate(pages):
         kept: list[tuple[Kind, str]] = []
-        sentences = [("sentence", text) for text in telling_sentences(page, index.rarity)]
+        sentences: list[tuple[Kind, str]] = [("sentence", text) for text in telling_sentences(page, index.rarity)]
         structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text)]
         room = {"structure": max(1, limit - 1), "sentence": limit}
         spare: list[tuple[Kind, str]] = []

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tqdm.auto import tqdm
 
@@ -264,7 +264,7 @@ def _usable(queries: Sequence[str]) -> list[str]:
 def _visual_tokens(image: Path) -> int:
     """Roughly what a page costs a model; 0 for a blank page."""
     page = load_image(image)
-    darkest, lightest = page.convert("L").getextrema()
+    darkest, lightest = cast(tuple[int, int], page.convert("L").getextrema())  # of its one channel
     return 0 if lightest - darkest < _BLANK else math.ceil(page.width / _PATCH) * math.ceil(page.height / _PATCH)
 
 

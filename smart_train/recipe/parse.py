@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from smart_train.errors import RecipeError, ScoreError
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
@@ -138,7 +139,7 @@ def _with_a_mode(values: dict[str, Any]) -> dict[str, Any]:
 
 def _grouped(error: ValidationError, values: dict[str, Any]) -> dict[Loc, str]:
     """One line per place. pydantic reports a value that fits no member of a union once per member."""
-    by_place: dict[Loc, list[dict[str, Any]]] = {}
+    by_place: dict[Loc, list[ErrorDetails]] = {}
     for item in error.errors(include_url=False):
         loc = tuple(part for part in item["loc"] if part not in (ONE, SEVERAL))
         place = loc if item["type"] == "missing" else _existing(loc, values)
@@ -157,7 +158,7 @@ def _existing(loc: Loc, values: Any) -> Loc:
     return loc
 
 
-def _line(loc: Loc, items: list[dict[str, Any]]) -> str:
+def _line(loc: Loc, items: list[ErrorDetails]) -> str:
     dotted = ".".join(str(part) for part in loc)
     kind, value = items[0]["type"], items[0]["input"]
     if kind == "missing":
@@ -168,7 +169,7 @@ def _line(loc: Loc, items: list[dict[str, Any]]) -> str:
     return bad_value(dotted, value, " or ".join([first, *(rule.removeprefix("must be ") for rule in others)]))
 
 
-def _rule(loc: Loc, item: dict[str, Any]) -> str:
+def _rule(loc: Loc, item: ErrorDetails) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "literal_error":
         field = _section(Recipe, loc[:-1]).model_fields[str(loc[-1])]

@@ -5,11 +5,19 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from smart_train.losses.contrastive import MIN_TEMPERATURE
+
+T = TypeVar("T")
+
+
+def filled(value: T | None) -> T:
+    """`value` of a resolved recipe: a default that `rules.fill_defaults` filled, or a key that its rules require."""
+    assert value is not None, "the rules of the recipe see to it"
+    return value
 
 
 class Section(BaseModel):

@@ -1,5 +1,6 @@
 """Encode a corpus once, keep it, search it, mine hard negatives from it."""
 
+from smart_train.retrieval.encoder import Encoder
 from smart_train.retrieval.folder import collection, encode_folder, find_images, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval.mining import MiningConfig, MiningSummary, mine_negatives
@@ -7,6 +8,7 @@ from smart_train.retrieval.search import Hit, check_request, search, search_embe
 
 __all__ = [
     "DocumentIndex",
+    "Encoder",
     "Hit",
     "MiningConfig",
     "MiningSummary",

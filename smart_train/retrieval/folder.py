@@ -21,6 +21,7 @@ from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import load_image, verify_image
+from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.retrieval.index import (
     INDEX_FILE,
     UNFINISHED,
@@ -54,7 +55,7 @@ def find_images(folder: str | Path) -> list[Path]:
 
 
 def encode_folder(
-    model: Any,
+    model: IndexEncoder,
     folder: str | Path,
     *,
     previous: DocumentIndex | None = None,
@@ -119,7 +120,7 @@ def encode_folder(
 
 
 def update_index(
-    model: Any,
+    model: IndexEncoder,
     folder: str | Path,
     index_folder: str | Path,
     *,
@@ -153,7 +154,7 @@ def update_index(
     return index, previous
 
 
-def _parts(unfinished: Path, model: Any) -> list[DocumentIndex]:
+def _parts(unfinished: Path, model: IndexEncoder) -> list[DocumentIndex]:
     """What a call that was killed has encoded. A part without its index.json is half of one, and made again."""
     parts = [DocumentIndex.load(path.parent) for path in sorted(unfinished.glob(f"*/{INDEX_FILE}"))]
     for part in parts:
@@ -162,7 +163,7 @@ def _parts(unfinished: Path, model: Any) -> list[DocumentIndex]:
 
 
 def _encode(
-    model: Any,
+    model: IndexEncoder,
     documents: Sequence[tuple[ModelInput, Source]],
     unfinished: str | Path | None,
     batch_size: int,

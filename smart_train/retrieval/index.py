@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 
 from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.inputs.model_input import as_model_input
+from smart_train.retrieval.encoder import Encoder, IndexEncoder
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import replace_whole, write_json
@@ -94,7 +95,7 @@ class DocumentIndex:
     @classmethod
     def build(
         cls,
-        model: Any,
+        model: IndexEncoder,
         document_ids: Sequence[str],
         documents: Sequence[Any],
         *,
@@ -112,7 +113,7 @@ class DocumentIndex:
         )
         return cls(list(document_ids), embeddings, model_fingerprint(model), document_settings(model))
 
-    def check(self, model: Any) -> None:
+    def check(self, model: IndexEncoder) -> None:
         """Raises ModelError unless `model` would have encoded these documents the same way."""
         name = f"document index{'' if self.folder is None else f' {self.folder}'}"
         differing = changes(self.settings, document_settings(model), ScoringConfig().to_dict())
@@ -204,20 +205,20 @@ def check_index_folder(folder: str | Path) -> None:
         )
 
 
-def document_settings(model: Any) -> dict[str, Any]:
+def document_settings(model: Encoder) -> dict[str, Any]:
     """The scoring settings of `model` that decide which token states a document keeps."""
     values = model.scoring.to_dict()
     return {name: values[name] for name in DOCUMENT_SETTINGS}
 
 
-def prompt_settings(model: Any) -> dict[str, Any]:
+def prompt_settings(model: IndexEncoder) -> dict[str, Any]:
     """What of the prompts and limits of `model` belongs into a digest. A setting that a later version adds changes the
     digest only where it is used, so that indexes made before fit their model still."""
     prompts = model.family.prompts
     return for_digest(prompts.to_dict(), type(prompts)().to_dict(), _FIRST_PROMPT_SETTINGS)
 
 
-def model_fingerprint(model: Any) -> str:
+def model_fingerprint(model: IndexEncoder) -> str:
     """A hash of what turns a document into embeddings: family, prompt and pixel limits, and the weights.
 
     Of every weight tensor the name, the shape and 64 values spread over it count: training moves all of them, and

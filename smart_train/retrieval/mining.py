@@ -34,6 +34,7 @@ from smart_train.distributed import barrier, gather_objects, is_main, rank, worl
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
+from smart_train.retrieval.encoder import WorkerEncoder
 from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
@@ -141,7 +142,7 @@ class MiningSummary:
 
 
 def mine_negatives(
-    model: Any,
+    model: WorkerEncoder,
     examples: Sequence[Example],
     folder: str | Path,
     config: MiningConfig | None = None,
@@ -182,7 +183,7 @@ def mine_negatives(
     _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
     shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
     queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
-    options = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+    options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
     show = show_progress_bar
     queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
     documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
@@ -327,7 +328,7 @@ def _summary(
     )
 
 
-def _identity(model: Any, corpus: RowCorpus, shard_size: int, store: str | None) -> dict[str, Any]:
+def _identity(model: WorkerEncoder, corpus: RowCorpus, shard_size: int, store: str | None) -> dict[str, Any]:
     """What encoded shards depend on, by the name a user knows it under."""
     prompts = json.dumps(prompt_settings(model), sort_keys=True)
     return {

@@ -22,6 +22,7 @@ from torch import Tensor
 from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
+from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.retrieval.folder import encode_folder, is_collection, update_index
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
@@ -41,7 +42,7 @@ class Hit:
 
 
 def search(
-    model: Any,
+    model: IndexEncoder,
     queries: Any | Sequence[Any],
     index: DocumentIndex,
     *,
@@ -80,7 +81,7 @@ def search(
 
 
 def search_folder(
-    model: Any,
+    model: IndexEncoder | str | Path,
     folder: str | Path,
     queries: Any | Sequence[Any],
     top_k: int = 10,
@@ -107,7 +108,7 @@ def search_folder(
         from smart_train.models import SmartModel
 
         model = SmartModel.from_pretrained(model)
-    options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
+    options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     if index_dir is None:
         index = encode_folder(model, folder, **options)
     else:
@@ -215,7 +216,7 @@ def _two_stage(
     hits: list[list[Hit]] = []
     work = len(queries.packed) * documents.packed.numel() * candidates // len(documents)
     for _, some_queries in with_progress(query_blocks(queries), len(queries), unit="query", work=work, show=show):
-        pooled = score_parts(some_queries, documents, late=False).pooled
+        pooled = score_parts(some_queries, documents, late=False).of("pooled")
         for i, row in enumerate(pooled.cpu()):
             chosen = _best(row, ids, candidates)
             kept = documents[chosen]
@@ -230,7 +231,7 @@ def _score(
     """Per query the best `top_k` of `documents`, sorted."""
     parts = score_parts(queries, documents)
     hybrid = combine(parts, scoring).cpu()
-    pooled, late = parts.pooled.cpu(), parts.late.cpu()
+    pooled, late = parts.of("pooled").cpu(), parts.of("late").cpu()
     return [
         [(-float(hybrid[i, j]), ids[j], float(pooled[i, j]), float(late[i, j])) for j in _best(hybrid[i], ids, top_k)]
         for i in range(len(queries))

@@ -25,6 +25,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import base_dtype, config_for, locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
+from smart_train.recipe.sections import filled
 from smart_train.run import build_rows
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
@@ -91,7 +92,7 @@ def base_model(
     )
     if section.quantization is not None:
         # Here and not where training starts: every evaluation of the run should compute alike.
-        quantization.prepare(model.backbone, model.family, section.quantization_upcast)
+        quantization.prepare(model.backbone, model.family, filled(section.quantization_upcast))
     return model
 
 
@@ -179,12 +180,12 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
     section = recipe.objective
     masked, distilled = section.positive_aware, section.distillation
     return ContrastiveObjective(
-        section.name,
+        filled(section.name),
         scoring=scoring,
         temperatures={
-            "pooled": section.pooled_temperature or section.temperature,
-            "late": section.late_temperature or section.temperature,
-            "hybrid": section.temperature,
+            "pooled": section.pooled_temperature or filled(section.temperature),
+            "late": section.late_temperature or filled(section.temperature),
+            "hybrid": filled(section.temperature),
         },
         pooled_weight=section.pooled_weight or 1.0,
         late_weight=section.late_weight or 1.0,
@@ -353,4 +354,4 @@ def _trained(recipe: Recipe) -> str:
         middle = f" over {section.hidden_dim}" if section.hidden_dim else ""
         layers = f" of layers {section.layers}" if section.layers else ""
         return f"a token projection to width {section.dim}{middle}{layers} on a frozen backbone"
-    return "all weights" + (" but the vision tower's" if recipe.full.freeze_vision else "")
+    return "all weights" + (" but the vision tower's" if filled(recipe.full).freeze_vision else "")

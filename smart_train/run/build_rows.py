@@ -38,7 +38,7 @@ def source(section: SourceSection, **changes: Any) -> SourceConfig:
 
 def sources(recipe: Recipe) -> dict[str, list[SourceSection]]:
     """The sections of `data` that hold rows, by name: "train", and "evaluation" and "test" where they are given."""
-    held_out = {name: [section] for name, section in recipe.data.held_out.items()}
+    held_out: dict[str, list[SourceSection]] = {name: [section] for name, section in recipe.data.held_out.items()}
     return {"train": [*recipe.data.training], **held_out}
 
 

@@ -6,12 +6,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.export import push_folder
+from smart_train.training.checkpoints import output_folder
 
 THREAD_NAME = "push of a checkpoint"
 BRANCH = "checkpoints"  # what is on the main branch is the run's verified result, never a state on the way
@@ -38,7 +38,7 @@ class PushCheckpoints(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if not state.is_world_process_zero or (self.thread is not None and self.thread.is_alive()):
             return
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        checkpoint = output_folder(args) / f"checkpoint-{state.global_step}"
         # A copy: rotation may delete the checkpoint while it is being sent. Optimiser and random states stay here.
         # Python removes it when it ends, whatever the thread is doing then.
         copy = tempfile.TemporaryDirectory(prefix="smart_train-push-", ignore_cleanup_errors=True)

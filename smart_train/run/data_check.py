@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from smart_train.data.checks import CheckReport
 from smart_train.errors import DataError, Unreachable
 from smart_train.recipe import Recipe
 from smart_train.run import build
 from smart_train.run.plan import derive
-from smart_train.types import ModelInput
+from smart_train.types import Example, ModelInput
 from smart_train.validation import Finding, Part, ValidationReport, read_corpus, read_part, validate
 
 
@@ -16,13 +21,7 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
     Args:
         source: the recipe's name in the report. workers: threads that decode; None: one per core, at most 16.
     """
-    parts = [
-        read_part(
-            name,
-            lambda decode, name=name: build.usable_rows(recipe, name, on_error="skip", workers=workers, decode=decode),
-        )
-        for name in build.sources(recipe)
-    ]
+    parts = [read_part(name, partial(_usable, recipe, name, workers)) for name in build.sources(recipe)]
     broken, unchecked = [], []
     seen: dict[str, ModelInput] = {}
     for part in [part for part in parts if part.name in recipe.data.held_out and part.rows]:
@@ -52,6 +51,12 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
     )
     report.findings[:0] = broken
     return report, parts
+
+
+def _usable(
+    recipe: Recipe, name: str, workers: int | None, decode: Callable[[Any], None]
+) -> tuple[Sequence[Example], CheckReport]:
+    return build.usable_rows(recipe, name, on_error="skip", workers=workers, decode=decode)
 
 
 def _corpus(recipe: Recipe, held_out: Part) -> dict[str, ModelInput]:

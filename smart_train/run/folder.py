@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe, run_changes
@@ -49,7 +49,7 @@ class RunFolder:
 
     path: Path
     state: State
-    identity: dict[str, object]
+    identity: dict[str, Any]
 
     base = property(lambda self: self.path / "base")
     final = property(lambda self: self.path / "final")
@@ -198,7 +198,7 @@ def _check_changes(path: Path, recipe: Recipe) -> None:
         )
 
 
-def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
+def _check_same(path: Path, saved: dict, identity: dict[str, Any]) -> None:
     if saved["data"] != identity["data"]:
         raise RunError(
             f"training.output_dir {path}: its run began on other data rows; choose another folder, or pass --overwrite "
@@ -207,7 +207,7 @@ def _check_same(path: Path, saved: dict, identity: dict[str, object]) -> None:
     _check_spread(path, saved, identity)
 
 
-def _check_spread(path: Path, saved: dict, identity: dict[str, object]) -> None:
+def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
     began = f"training.output_dir {path}: its run began with {saved['world_size']} process(es)"
     batches = [kept["together"] // kept["world_size"] for kept in (saved, identity)]
     # What is left to do after training does not care how many do it, but another batch size is another recipe.

@@ -22,6 +22,7 @@ from smart_train.losses.contrastive import OBJECTIVES
 from smart_train.models import SmartModel
 from smart_train.models.quantization import is_upcast
 from smart_train.recipe import Recipe
+from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.training.engines import SHARDED
 
@@ -69,7 +70,7 @@ def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, Load], processe
         "token states": 0.0,
         "pixels": _pixels(recipe, model, loads),
     }
-    if "late" in OBJECTIVES[recipe.objective.name]:
+    if "late" in OBJECTIVES[filled(recipe.objective.name)]:
         width = model.projection.dim if model.projection is not None else model.config.get_text_config().hidden_size
         # Each state and its gradient, fp32.
         parts["token states"] = 2 * FP32 * width * sum(load.kept * load.inputs for load in loads.values())
@@ -85,7 +86,7 @@ def weights(recipe: Recipe, model: SmartModel) -> float:
     if recipe.model.quantization is not None:
         family, small = model.family, QUANTIZED_BYTES[recipe.model.quantization]
         for name, module in model.backbone.named_modules():
-            if is_upcast(name, module, family, recipe.model.quantization_upcast):
+            if is_upcast(name, module, family, filled(recipe.model.quantization_upcast)):
                 special |= {id(parameter): FP32 for parameter in module.parameters(recurse=False)}
             if isinstance(module, nn.Linear) and not module.weight.requires_grad and not family.is_vision(name):
                 special[id(module.weight)] = small

@@ -77,7 +77,7 @@ def processes(recipe: Recipe) -> int:
     return per_machine * nodes(os.environ)
 
 
-def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> list[Example] | None:
+def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> Sequence[Example] | None:
     """The usable training rows, or None where they cannot be read here. `reads`: of the model, None if not known."""
     prepare = recipe.data.prepare
     if prepare is not None and not Path(prepare.output).exists():
@@ -85,7 +85,7 @@ def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> list[Exa
             plan.problems.append(f"data.prepare.script: {prepare.script}: no such file")
         plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
         return None
-    kept: dict[str, list[Example]] = {}
+    kept: dict[str, Sequence[Example]] = {}
     for name in build.sources(recipe):
         try:
             kept[name], report = build.usable_rows(recipe, name, reads=reads)
@@ -195,7 +195,7 @@ def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
     plan.quantities["parameters"] = f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
 
 
-def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: list[Example]) -> None:
+def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Example]) -> None:
     """Tokens of the sample's inputs, and the estimate that follows from them."""
     try:
         features = {

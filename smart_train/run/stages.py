@@ -31,6 +31,7 @@ from smart_train.export import check_destination, check_output, export_model, pu
 from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
+from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
 from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
@@ -84,7 +85,7 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
         on_main(lambda: _publish(recipe, folder, console))
         return folder.path
     evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
-    reporting, steering = evaluators.get(recipe.data.reported), evaluators.get("evaluation")
+    reporting, steering = evaluators.get(recipe.data.reported or ""), evaluators.get("evaluation")
     model = _base_model(recipe, folder, args.device)
     before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
@@ -92,7 +93,7 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
-    held_out = parts.get(recipe.data.reported, [])
+    held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None
     on_main(lambda: _finish(recipe, folder, before, after, held_out, curves, console))
     return folder.path
@@ -105,7 +106,7 @@ def _load_data(
     what was left out."""
     parts: dict[str, Sequence[Example]] = {}
     for name in build.sources(recipe):
-        parts[name], report = on_main(lambda name=name: build.usable_rows(recipe, name, reads=reads))
+        parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads))
         console.print(f"data.{name}: {report.summary()}")
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = Schedule.of(
@@ -171,7 +172,7 @@ def _train(
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
     )
     if recipe.hub.checkpoints:
-        trainer.add_callback(PushCheckpoints(recipe.hub.repo_id, private=recipe.hub.private, say=console.print))
+        trainer.add_callback(PushCheckpoints(filled(recipe.hub.repo_id), private=recipe.hub.private, say=console.print))
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model

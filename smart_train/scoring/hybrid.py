@@ -156,8 +156,7 @@ def pooled_scores(queries: Tensor, documents: Tensor) -> Tensor:
 
 
 def _late(queries: Embeddings, documents: Embeddings) -> Tensor:
-    left, right = (side if side.scales is None else side.quantize("float32") for side in (queries, documents))
-    left, right = left.packed, right.packed
+    left, right = ((side if side.scales is None else side.quantize("float32")).packed for side in (queries, documents))
     if left.dtype != right.dtype:
         wide = torch.promote_types(left.dtype, right.dtype)
         left, right = left.to(wide), right.to(wide)

@@ -231,7 +231,7 @@ def _query_gradient(
     """Each query state's gradient: the sum of the rows that won for it, weighted [M, N]."""
     if not winners.numel():
         return torch.zeros_like(queries)
-    if inverse is None:
+    if inverse is None or query_inverse is None or cosines is None:  # all three or none
         return bag(documents, winners, weights)
     # The gradient of <q / |q|, d^> is what is orthogonal to q in d^, over |q|.
     toward = bag(documents, winners, weights * inverse[winners]).to(weights.dtype)
@@ -257,7 +257,7 @@ def _document_gradient(
     offsets = torch.searchsorted(hits, edges, out_int32=True)  # row r is hit by hits[offsets[r] : offsets[r + 1]]
     tokens = torch.div(order, winners.shape[1], rounding_mode="floor").int()
     weights = weights.flatten()[order]
-    if inverse is None:
+    if inverse is None or query_inverse is None or cosines is None:  # all three or none
         # A bag for every row, most of them empty: one write, where zeros and a scatter would be two.
         return bag(queries, tokens, weights, offsets)
     unit = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)

@@ -174,7 +174,7 @@ class PackedDocuments:
             for top in range(0, len(states), group.query_rows):
                 part = slice(top, top + group.query_rows)
                 largest(self._products(states[part], group.start, group.stop), group.spans, best[part])
-            if scales is not None:
+            if scales is not None and self._scales is not None:
                 best *= scales.unsqueeze(1) * self._scales[group.columns]
             yield places[group.columns], bag(best, rows, offsets=queries.offsets) / lengths
         if len(self._places) < len(self):

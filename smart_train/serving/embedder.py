@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Transformer as LibraryTransformer
@@ -47,7 +47,7 @@ class Transformer(LibraryTransformer):
         self._query_expansion, self._unpad_inputs, self.can_flatten_inputs = None, False, False
 
     @classmethod
-    def load(
+    def load(  # type: ignore[override]  # the library names every argument, and so must whoever calls this
         cls,
         model_name_or_path: str,
         *,
@@ -92,7 +92,9 @@ class Transformer(LibraryTransformer):
             raise ModelError(f"{model_name_or_path}: not a folder, and the Hub gave nothing")
         return cls(SmartModel.from_pretrained(folder, dtype=dtype, device="cpu", attn_implementation=attention))
 
-    def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any) -> Features:
+    def preprocess(  # type: ignore[override]  # the library's processing_kwargs have no place here
+        self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any
+    ) -> Features:
         """Inputs -> features of one forward, on the CPU.
 
         Args:
@@ -117,24 +119,24 @@ class Transformer(LibraryTransformer):
         return {**features, "sentence_embedding": made.pooled, _TOKENS: tokens, "attention_mask": kept.long()}
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> Any:  # type: ignore[override]  # read-only: the backbone belongs to `smart`
         """The backbone."""
         return self.smart.backbone
 
     @property
     def processor(self) -> Any:
         """The processor, or the tokenizer where there is no other."""
-        family = self.smart.family
+        family = cast(Any, self.smart.family)  # which of the two it has depends on what it reads
         return family.tokenizer if family.modalities == ("text",) else family.processor
 
     @property
-    def modalities(self) -> list[str]:
+    def modalities(self) -> list[Any]:
         """What an input may hold. "message" stands for several of them in one input or one batch; chat turns are no
         input here, because the family writes its prompts itself."""
         own = list(self.smart.family.modalities)
         return own if own == ["text"] else [*own, "message"]
 
-    @property
+    @property  # type: ignore[misc]  # read-only: the recipe or the folder decides it
     def max_seq_length(self) -> int:
         """Longest prompt in tokens."""
         return self.smart.family.max_length
@@ -168,7 +170,7 @@ class Tokens(Dense):
         self._shown: int | None = None
 
     @classmethod
-    def load(cls, model_name_or_path: str, **kwargs: Any) -> Tokens:
+    def load(cls, model_name_or_path: str, **kwargs: Any) -> Tokens:  # type: ignore[override]  # as Transformer.load
         """As `Module.load` of the library: there are no weights."""
         where = ("subfolder", "token", "cache_folder", "revision", "local_files_only")
         return cls(**cls.load_config(model_name_or_path, **{name: kwargs[name] for name in where if name in kwargs}))
@@ -177,11 +179,11 @@ class Tokens(Dense):
         """The last module that has a width says that of the whole model: here of a multi-vector one alone."""
         self._shown = self.width if isinstance(model, MultiVectorEncoder) else None
 
-    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """`features` as they are."""
         return features
 
-    def get_embedding_dimension(self) -> int | None:
+    def get_embedding_dimension(self) -> int | None:  # type: ignore[override]  # the library skips a None
         """Width of a token in a MultiVectorEncoder; None in a SentenceTransformer, whose vector is another."""
         return self._shown
 

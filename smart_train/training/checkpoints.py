@@ -12,9 +12,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smart_train.errors import RunError
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 MANIFEST = "manifest.json"
 STATE_NAME = "trainer_state.json"  # the Trainer's own
@@ -112,13 +115,18 @@ def check_writable(run: Path) -> None:
         raise RunError(f"training.output_dir {run}: cannot be written ({error.strerror})") from error
 
 
+def output_folder(args: TrainingArguments) -> Path:
+    """Where the run of `args` is written."""
+    return Path(cast(str, args.output_dir))  # transformers fills a None when the arguments are made
+
+
 def _unfit_to_resume(checkpoint: Path) -> str | None:
     """Why a whole checkpoint does not lead to where an unbroken run ends."""
     if not any(checkpoint.glob("rng_state*.pth")):
         return "it holds weights alone (training.save_only_model)"
     best = best_of(checkpoint)
     reason = fault(best) if best is not None and best != checkpoint else None
-    return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if reason else None
+    return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if best and reason else None
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def cached_backward(
     wrapped: nn.Module,
     module: TrainingModule,
     batch: Mapping[str, Any],
-    loss_of: Callable[[Mapping[str, Any]], LossOutput],
+    loss_of: Callable[[dict[str, Any]], LossOutput],
     backward: Backward,
     *,
     precision: Callable[[], AbstractContextManager],
@@ -46,6 +46,7 @@ def cached_backward(
     Returns: the loss times `share`, detached.
     """
     leaves = {}
+    assert module.caching is not None, "called for a cached step alone"
     with precision():  # encoders remember it
         encoders = {
             side: ChunkedEncoder(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil  # accelerate's own dependency
 import torch
@@ -245,7 +245,7 @@ def runs(args: TrainingArguments) -> str:
 def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) -> None:
     """Raises RunError unless the prepared model `wrapped` really is in the hands of the engine `expected`."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        found = f"zero{wrapped.zero_optimization_stage()}"
+        found = f"zero{cast(Any, wrapped).zero_optimization_stage()}"
     elif isinstance(wrapped, FSDPModule):
         found = "fsdp2"
     else:
@@ -312,7 +312,7 @@ def whole(module: nn.Module, *, frozen: bool, write_back: bool = False) -> Itera
     finally:
         for part, own in hooks:
             part._load_state_dict_post_hooks = own
-        changed = [part._parameters[name] for part, name, _ in swapped]
+        changed = [cast(nn.Parameter, part._parameters[name]) for part, name, _ in swapped]
         for part, name, shard in swapped:
             part._parameters[name] = shard
     if write_back:
@@ -328,7 +328,7 @@ def _is_held(parameter: nn.Parameter) -> bool:
 
 def _gathered(shard: nn.Parameter) -> Tensor:
     if isinstance(shard, DTensor):
-        return shard.detach().full_tensor().cpu()
+        return cast(DTensor, shard.detach()).full_tensor().cpu()
     if not hasattr(shard, "ds_id"):
         return shard.detach().cpu().clone()
     import deepspeed

@@ -103,7 +103,8 @@ def encode_cached(model: SmartModel, features: Features | HostFeatures, caching:
     if not torch.is_grad_enabled():
         return Embeddings(*encoder.encode(), encoder.offsets)
     anchor = torch.zeros((), requires_grad=True)  # autograd calls the backward of a function only for an input's sake
-    return Embeddings(*_Replay.apply(anchor, encoder), encoder.offsets)
+    pooled, packed = _Replay.apply(anchor, encoder)
+    return Embeddings(pooled, packed, encoder.offsets)
 
 
 class _Replay(torch.autograd.Function):
@@ -154,18 +155,20 @@ class ChunkedEncoder:
 
     def encode(self) -> tuple[Tensor, Tensor]:
         """Pooled vectors and packed tokens of all rows, in the order of the rows."""
-        pooled = packed = None
+        pooled: Tensor | None = None
+        packed: Tensor | None = None
         with torch.no_grad():
             for chunk in self.chunks:
                 self.random.append(self._random_state())
                 part = self._forward(chunk)
-                if pooled is None:
+                if pooled is None or packed is None:
                     pooled = part.pooled.new_empty(len(self.offsets) - 1, part.pooled.shape[1])
                     packed = part.packed.new_empty(int(self.offsets[-1]), part.packed.shape[1])
                 pooled[chunk] = part.pooled
                 packed[self._positions(chunk)] = part.packed
             for _ in range(self.company):
                 self._forward([0])
+        assert pooled is not None and packed is not None, "a side has rows"
         return pooled, packed
 
     def replay(
@@ -198,8 +201,8 @@ class ChunkedEncoder:
                 if gradient is not None and value.requires_grad
             ]
             if pairs:
-                values, gradients = zip(*pairs, strict=True)
-                backward(list(values), list(gradients), number == len(self.chunks))
+                embeddings, gradients = zip(*pairs, strict=True)
+                backward(list(embeddings), list(gradients), number == len(self.chunks))
 
     def _forward(self, chunk: list[int]) -> Embeddings:
         features = select_rows(self.features, chunk)

@@ -7,12 +7,12 @@ by following the graph back from what forward returns: tensors in plain containe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from smart_train.losses import ContrastiveObjective
+from smart_train.losses import Objective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.saving import save_model
@@ -32,9 +32,7 @@ class TrainingModule(nn.Module):
         caching: encode each side in chunks and replay them in the backward pass; None keeps the whole batch's graph.
     """
 
-    def __init__(
-        self, model: SmartModel, objective: ContrastiveObjective, *, caching: GradientCaching | None = None
-    ) -> None:
+    def __init__(self, model: SmartModel, objective: Objective, *, caching: GradientCaching | None = None) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
@@ -49,12 +47,16 @@ class TrainingModule(nn.Module):
         if encode:
             found = self.model(batch)
             return found.pooled, found.packed, found.offsets
-        return contrastive_loss(self.objective, self._encode(batch["query"]), self._encode(batch["document"]), batch)
+        sides: Batch = batch
+        return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 
     def _encode(self, side: Features | HostFeatures | Embeddings) -> Embeddings:
         if isinstance(side, Embeddings):
             return side
-        return self.model(side) if self.caching is None else encode_cached(self.model, side, self.caching)
+        if self.caching is not None:
+            return encode_cached(self.model, side, self.caching)
+        assert not isinstance(side, HostFeatures), "features stay in main memory for caching alone"
+        return self.model(side)
 
     @property
     def config(self) -> Any:
@@ -65,7 +67,7 @@ class TrainingModule(nn.Module):
     def _no_split_modules(self) -> list[str]:
         """Classes that FSDP2 shards as one: the backbone's layers, and the whole model, which is also called alone, to
         encode. transformers' own name for it, read by accelerate."""
-        return sorted({*self.model.backbone._no_split_modules, SmartModel.__name__})
+        return sorted({*cast(Any, self.model.backbone)._no_split_modules, SmartModel.__name__})
 
     def activation_checkpointing_enable(
         self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
@@ -73,7 +75,7 @@ class TrainingModule(nn.Module):
         """Recompute the backbone's activations in the backward pass. Non-reentrant: a frozen embedding layer gives the
         reentrant form no input that requires a gradient, and it would train nothing."""
         chosen = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
-        self.model.backbone.activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **kwargs)
+        cast(Any, self.model.backbone).activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **kwargs)
 
     def save(self, folder: Path) -> None:
         """Everything that training changes, in the folder layout of `SmartModel.save_pretrained`."""

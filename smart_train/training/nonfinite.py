@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.distributed import rank
 from smart_train.errors import RunError
+from smart_train.training.checkpoints import output_folder
 
 FOLDER_NAME = "bad_batch"
 REMEMBERED = 1000  # micro-batches
@@ -51,7 +52,7 @@ class NonFiniteGuard(TrainerCallback):
         for name, value in (logs or {}).items():
             watched = name == "loss" or name.startswith("loss_") or (name == "grad_norm" and not args.fp16)
             if watched and not math.isfinite(value):
-                raise self.stop(Path(args.output_dir), state.global_step, f"{name} is {value}")
+                raise self.stop(output_folder(args), state.global_step, f"{name} is {value}")
         if "loss" in (logs or {}):
             self._seen.clear()
 

@@ -8,7 +8,7 @@ import torch
 
 from smart_train.distributed import gather_keys, loss_weight
 from smart_train.losses import (
-    ContrastiveObjective,
+    Objective,
     Teacher,
     check_positives,
     check_teacher,
@@ -22,9 +22,7 @@ from smart_train.types import LossOutput
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
 
 
-def contrastive_loss(
-    objective: ContrastiveObjective, queries: Embeddings, documents: Embeddings, batch: Batch
-) -> LossOutput:
+def contrastive_loss(objective: Objective, queries: Embeddings, documents: Embeddings, batch: Batch) -> LossOutput:
     """Loss of this rank's queries against the documents of every rank.
 
     The parts are weighted so that the mean over ranks, which DistributedDataParallel takes of the gradients, is the

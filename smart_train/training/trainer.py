@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import save_fsdp_optimizer
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCHEDULER_NAME
 from transformers.trainer_callback import TrainerState
@@ -28,7 +28,7 @@ from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
-from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, write_manifest
+from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, output_folder, write_manifest
 from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
     SHARDED,
@@ -53,7 +53,7 @@ class _EpochLoader(DataLoader):
     """Hands the epoch's number, which the Trainer tells its loader, on to the batches."""
 
     def set_epoch(self, epoch: int) -> None:
-        self.batch_sampler.set_epoch(epoch)
+        cast(GroupedBatches, self.batch_sampler).set_epoch(epoch)
 
 
 class SmartTrainer(Trainer):
@@ -85,7 +85,7 @@ class SmartTrainer(Trainer):
         module.model.in_step = self.strategy in SHARDED
         self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
         # In this order: whether to save decides whether to log.
-        callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(Path(args.output_dir))]
+        callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(output_folder(args))]
         callbacks.append(self._guard)
         if early_stopping_patience is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience))
@@ -109,6 +109,8 @@ class SmartTrainer(Trainer):
         self._counted = 0
         self._accumulating = False
 
+    deepspeed: Any  # the Trainer puts DeepSpeed's engine here
+
     @property
     def module(self) -> TrainingModule:
         return self.accelerator.unwrap_model(self.model)
@@ -126,7 +128,7 @@ class SmartTrainer(Trainer):
         args = self.args
         seed = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
         return _EpochLoader(
-            self.train_dataset,
+            cast("Dataset[Example]", self.train_dataset),
             batch_sampler=self.batches,
             collate_fn=self.data_collator,
             num_workers=args.dataloader_num_workers,
@@ -137,10 +139,14 @@ class SmartTrainer(Trainer):
         )
 
     def compute_loss(
-        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, LossOutput]:
         """Encode both sides, score across ranks, apply the objective."""
-        step, run = self.state.global_step + 1, Path(self.args.output_dir)
+        step, run = self.state.global_step + 1, output_folder(self.args)
         # A replayed chunk would reach DDP's gradient reduction many times a step: see `training_step`.
         past_the_wrapper = self.module.caching is not None and self.strategy not in SHARDED
         try:
@@ -181,7 +187,7 @@ class SmartTrainer(Trainer):
             model,
             self.module,
             self._prepare_inputs(inputs),
-            lambda batch: self.compute_loss(model, batch, return_outputs=True)[1],
+            lambda batch: cast(LossOutput, self.compute_loss(model, batch, return_outputs=True)[1]),
             self._backward,
             precision=self.compute_loss_context_manager,
             share=1 / self.current_gradient_accumulation_steps,
@@ -269,7 +275,7 @@ class SmartTrainer(Trainer):
         """What training changes, in the folder layout of `SmartModel.save_pretrained`. Every rank must call it."""
         with self.whole():
             if self.args.should_save:
-                self.module.save(Path(output_dir or self.args.output_dir))
+                self.module.save(Path(output_dir or output_folder(self.args)))
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         """As the Trainer's, less weights that do not change, which it only leaves out of a bare PeftModel."""
@@ -283,7 +289,7 @@ class SmartTrainer(Trainer):
             super()._save_optimizer_and_scheduler(output_dir)
             return
         if self.args.should_save:
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir, SCHEDULER_NAME))
+            torch.save(cast(Any, self.lr_scheduler).state_dict(), Path(output_dir, SCHEDULER_NAME))
 
     def _prepare_for_training(
         self, max_steps: int, train_dataloader: DataLoader, resume_from_checkpoint: str | None
@@ -308,7 +314,7 @@ class SmartTrainer(Trainer):
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
         the newer one is whole."""
         limit, self.args.save_total_limit = self.args.save_total_limit, None
-        run = Path(self.args.output_dir)
+        run = output_folder(self.args)
         try:
             with saving(run / f"checkpoint-{self.state.global_step}", run):
                 super()._save_checkpoint(model, trial)
@@ -319,14 +325,16 @@ class SmartTrainer(Trainer):
             with saving(run / f"checkpoint-{self.state.global_step}", run):
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
-                output_dir=self.args.output_dir,
+                output_dir=str(self.args.output_dir),
                 save_total_limit=limit,
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=False,
             )
         barrier()
 
-    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> TrainOutput:
+    def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
+        self, resume_from_checkpoint: str | None = None, **kwargs: Any
+    ) -> TrainOutput:
         """As the Trainer's, but a checkpoint written after the last step is only loaded (the best one's weights, where
         the best is kept): the Trainer would take one step more from it.
 
@@ -357,4 +365,6 @@ class SmartTrainer(Trainer):
             self.module.load(Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        best = self.state.best_model_checkpoint
+        assert best is not None, "the Trainer asks only where there is one"
+        self._load_from_checkpoint(best)

@@ -50,7 +50,7 @@ def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
     """What one part shows by itself. `skips`: rows that cannot be used are left out of the run, not its end."""
     if part.problems:
         done = "they are left out (data.on_error: skip)" if skips and part.rows else "mend or remove them"
-        severity = "warning" if skips and part.rows else "error"
+        severity: Literal["error", "warning"] = "warning" if skips and part.rows else "error"
         yield _finding(severity, "unusable rows", part, part.problems, f"rows that cannot be used; {done}")
     yield from _images(part)
     if part.asks:

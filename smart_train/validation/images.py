@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -56,7 +56,7 @@ def look_at(reference: Any) -> ImageFacts:
     """
     image = load_image(reference)
     grey = image.convert("L")
-    darkest, lightest = grey.getextrema()
+    darkest, lightest = cast(tuple[int, int], grey.getextrema())  # of its one channel
     print_ = None if lightest - darkest < _BLANK else fingerprint(grey)
     return ImageFacts(image.width, image.height, image_key(reference), print_)
 

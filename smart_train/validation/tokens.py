@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 from tqdm.auto import tqdm
@@ -34,6 +35,10 @@ class Tokens:
     findings: list[Finding] = field(default_factory=list)
 
 
+def _query(part: Part, place: int) -> ModelInput:
+    return part.examples[place].query
+
+
 def count_tokens(part: Part, family: Counter) -> Tokens:
     """Counts all queries and documents of `part`, from texts and image sizes; with a bar on a terminal."""
     tokens = Tokens()
@@ -42,10 +47,10 @@ def count_tokens(part: Part, family: Counter) -> Tokens:
     too_large: list[str] = []
     queries = {row.query: row for row in part.rows}.values() if part.asks else ()
     work: list[tuple[Literal["query", "document"], str, Callable[[], ModelInput]]] = [
-        ("query", row.where, lambda row=row: part.examples[row.place].query) for row in queries
+        ("query", row.where, partial(_query, part, row.place)) for row in queries
     ]
     where = {key: rows[0].where for key, rows in part.positives.items()}
-    work += [("document", where.get(key, "a negative"), lambda key=key: part.document(key)) for key in part.documents]
+    work += [("document", where.get(key, "a negative"), partial(part.document, key)) for key in part.documents]
     for role, place, get in tqdm(work, desc=f"counting tokens, {part.name}", leave=False, disable=None):
         item = get()
         if item.video is not None:

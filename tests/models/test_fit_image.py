@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,17 @@ def test_features_of_cached_pages_are_those_of_the_pages(tmp_path: Path, name: s
         for key, value in expected.items():
             assert torch.equal(found[key], value), key
     assert len(list((tmp_path / "cache").rglob("*.png"))) == 3
+
+
+def test_bounds_that_neither_family_nor_run_names_are_those_of_the_processor_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved = json.loads((TINY / "preprocessor_config.json").read_text())["size"]
+    monkeypatch.setattr(get_family("qwen3_vl_embedding"), "default_min_pixels", None)
+    monkeypatch.setattr(get_family("qwen3_vl_embedding"), "default_max_pixels", None)
+    assert dict(family("qwen3_vl_embedding", TINY).processor.image_processor.size) == saved
+    smaller = family("qwen3_vl_embedding", TINY, max_pixels=saved["longest_edge"] // 2)
+    assert dict(smaller.processor.image_processor.size) == {**saved, "longest_edge": saved["longest_edge"] // 2}
 
 
 def test_a_page_is_resized_once_and_again_when_it_or_the_bounds_change(

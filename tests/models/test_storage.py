@@ -172,6 +172,15 @@ def test_adapter_whose_keys_match_nothing_is_refused_not_ignored(adapted, tmp_pa
         SmartModel.from_pretrained(tmp_path / "adapter")
 
 
+def test_adapter_that_holds_more_than_lora_is_refused_under_translated_names_too(adapted, tmp_path):
+    renamed_adapter(adapted, tmp_path / "adapter", "model.language_model.")
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    extra = {"base_model.model.lm_head.weight": torch.zeros(2, 2)}
+    save_file({**load_file(weights), **extra}, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="Qwen3VLModel has no place for 'base_model.model.lm_head.weight'"):
+        SmartModel.from_pretrained(tmp_path / "adapter")
+
+
 def test_adapter_trained_as_another_family_is_refused(adapted, tmp_path):
     adapted.save_pretrained(tmp_path / "adapter")
     message = "was trained as family 'qwen3_vl_embedding'.*model.family 'lamra_qwen3_vl' would give it prompts"

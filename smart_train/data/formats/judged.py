@@ -59,6 +59,7 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
     for index in range(len(qrels.rows)):
         row = qrels.rows[index]
         where = f"{names['qrels']}, row {index if qrels.numbers is None else qrels.numbers[index]}"
+        judged: DataError | tuple[str, str, int] | dict[str, Any]
         judged = row if isinstance(row, DataError) else _judgement(row, judged_query, judged_document, grade, where)
         if isinstance(judged, tuple):
             asked, document, value = judged

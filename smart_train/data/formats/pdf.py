@@ -132,7 +132,7 @@ def read_pdf(
 def page_cache() -> Path:
     """Where rendered pages are kept: $SMART_TRAIN_CACHE, else $XDG_CACHE_HOME/smart_train, else ~/.cache/smart_train;
     in its folder `pdf-pages`. It may be deleted at any time while nothing runs."""
-    base = os.environ.get("SMART_TRAIN_CACHE")
+    base: str | Path | None = os.environ.get("SMART_TRAIN_CACHE")
     if base is None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smart_train"
     return Path(base) / "pdf-pages"

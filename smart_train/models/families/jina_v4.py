@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from safetensors import safe_open
@@ -133,7 +133,7 @@ def _add(backbone: nn.Module, family: JinaV4, weights: Path, task: str, scale: f
         first = next(iter(matrices))
         raise ModelError(f"{weights}: made for another backbone: {type(backbone).__name__} has no {first!r}")
     for module, pair in matrices.items():
-        weight = backbone.get_submodule(names[module]).weight
+        weight = cast(Tensor, backbone.get_submodule(names[module]).weight)
         if set(pair) != {"A", "B"} or (len(pair["B"]), pair["A"].shape[1]) != tuple(weight.shape):
             raise ModelError(f"{weights}: the matrices for {module!r} do not fit a weight of {tuple(weight.shape)}")
         # In fp32: bf16 would round each of the products before the sum.

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor, Qwen3VLProcessor
+from transformers.processing_utils import ProcessorMixin
 
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import SMART_CONFIG, Features, Role
@@ -38,9 +39,9 @@ class LamRA(VisionLanguageFamily):
 
     name = "lamra"
     model_types = ("qwen2_vl",)
-    processor_class = Qwen2VLProcessor
+    processor_class: ClassVar[type[ProcessorMixin]] = Qwen2VLProcessor
     plain_positions = True
-    checkpoint_layout = QWEN2_VL_LAYOUT
+    checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = QWEN2_VL_LAYOUT
     default_query_instruction = "Find a document image that matches the given query."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
     frames_per_second, max_frames = None, 12

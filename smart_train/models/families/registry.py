@@ -32,9 +32,9 @@ _ALL = (
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 
-def get_family(name: str) -> type[Family]:
+def get_family(name: str | None) -> type[Family]:
     """The family class called `name`; ModelError lists the known ones."""
-    if name not in FAMILIES:
+    if name is None or name not in FAMILIES:
         raise ModelError(f"model.family {name!r} is unknown; known families: {', '.join(sorted(FAMILIES))}")
     return FAMILIES[name]
 

@@ -11,7 +11,9 @@ none of them "query"). GTE-Qwen2 attends both ways (its card; `is_causal` in its
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Any, cast
 
 from torch import nn
 
@@ -68,11 +70,11 @@ class TextDecoder(TextFamily):
         # transformers' masks follow the configuration; flash attention, which is given none, asks every layer.
         if getattr(backbone.config, "is_causal", True):
             return
-        for module in backbone.modules():
+        for module in cast(Iterable[Any], backbone.modules()):
             if hasattr(module, "is_causal"):
                 module.is_causal = False
 
-    def tokenize(self, texts: list[str]) -> Features:
+    def tokenize(self, texts: Sequence[str]) -> Features:
         if self.closing_id is None:
             return super().tokenize(texts)
         ids = self.tokenizer(texts, truncation=True, max_length=self.max_length - 1)["input_ids"]

@@ -9,6 +9,8 @@ modelling files of transformers 5.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from torch import nn
 
 from smart_train.models.families.text import TextFamily
@@ -79,4 +81,4 @@ class TextEncoder(TextFamily):
     def fit_backbone(self, backbone: nn.Module) -> None:
         # Left in, its weights would take part in full fine-tuning without a gradient, which DDP refuses.
         if getattr(backbone, "pooler", None) is not None:
-            backbone.pooler = None
+            cast(Any, backbone).pooler = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 import transformers
@@ -85,7 +85,7 @@ class VisionLanguageFamily(Family):
 
     def fit_backbone(self, backbone: nn.Module) -> None:
         """Where the folder names a class of its own code around the backbone, what is saved names transformers'."""
-        config = backbone.config
+        config = cast(Any, backbone.config)
         if config.architectures and not hasattr(transformers, config.architectures[0]):
             config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
         config.__dict__.pop("auto_map", None)
