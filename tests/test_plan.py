@@ -179,7 +179,7 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     lines = [json.dumps({**row, "document_id": "the same"}) + "\n" for row in rows]
     (data / "held_out.jsonl").write_text("".join(lines))
     (problem,) = derive(tiny_recipe(data, tmp_path)).problems
-    assert problem == "data.evaluation: evaluation set: document id 'the same' stands for two different contents"
+    assert problem == "data.evaluation: evaluation set: document id 'the same' is used for two different contents"
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "some/where/else", "/nowhere"])

@@ -320,7 +320,7 @@ def test_a_place_for_the_export_that_holds_something_else(command: Any, tmp_path
     (tmp_path / "taken" / "thesis.txt").write_text("mine")
     refused(
         command("train", "--overwrite", export={"enabled": True, "output": str(tmp_path / "taken")}),
-        f"{tmp_path / 'taken'}: holds files that are no export of smart_train",
+        f"{tmp_path / 'taken'}: holds files that are not an export of smart_train",
     )
     assert (tmp_path / "taken" / "thesis.txt").read_text() == "mine"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def inspect(
     path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
 ) -> None:
-    """Say how far a run got and what it measured, or what a model folder holds and how it scores."""
+    """Show how far a run got and what it measured, or what a model folder holds and how it scores."""
     from smart_train.run.folder import RUN_FILE
 
     if not path.is_dir():

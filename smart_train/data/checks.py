@@ -130,14 +130,15 @@ class _RowChecker:
         if self.scores and None in used:
             place = used.index(None)
             return (
-                f"has no score of its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
-                "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
+                f"has no score for its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
+                "positive_aware.by: teacher need a teacher's scores (smart-train mine writes them)"
             )
         for position, item in enumerate((example.query, *example.documents)):
             for kind, present in (("image", bool(item.images)), ("video", item.video is not None)):
                 if present and self.reads is not None and kind not in self.reads:
                     return (
-                        f"holds {kind}{self._column(position)}, and the model reads {', '.join(self.reads)}; choose a "
+                        f"holds {kind}{self._column(position)}, but the model reads only {', '.join(self.reads)}; "
+                        "choose a "
                         f"model that reads {kind}, or remove the row"
                     )
             checks = [(self.decode, image) for image in item.images]

@@ -156,7 +156,7 @@ class RowReader:
         value = raw.get(self.columns.task) if self.columns.task else None
         if value is not None and not isinstance(value, (str, int)):
             inside = f"{where}, column {self.called(self.columns.task)!r}"
-            raise DataError(f"{inside}: {value!r} is no name of a task; write text")
+            raise DataError(f"{inside}: {value!r} is not the name of a task; a name is text")
         return None if value is None else str(value)
 
     def _read(self, value: Any, where: str, column: str) -> ModelInput:
@@ -217,7 +217,7 @@ def _expected(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "write a row for each answer, or {images: [...]} for one document of several images"
     if isinstance(value, int):
-        return "for ids, say in which file or folder the documents are: documents: PATH"
+        return "if these are ids, name the file or folder with the documents: documents: PATH"
     return "expected an image path, URL, bytes, text, or a mapping of these"
 
 

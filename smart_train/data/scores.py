@@ -55,5 +55,5 @@ def _number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(f"{where}: {value!r} is no score; a score is a finite number")
+        raise DataError(f"{where}: {value!r} is not a score; a score is a finite number")
     return number

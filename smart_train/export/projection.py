@@ -47,7 +47,7 @@ def _belonging(stored: StoredProjection, source: str | Path, base: str, revision
     folder = locate(base, revision, weights=False)
     saved = SmartConfig.read(folder)
     if saved.base is not None:
-        raise ExportError(f"{base}: is an adapter or projection of {saved.base}; name a model with weights of its own")
+        raise ExportError(f"{base}: is an adapter or projection of {saved.base}; name a whole model")
     config = read_config(folder)
     family = find_family(saved.family, folder)
     scoring = family.scoring_of(None, saved.scoring)

@@ -73,7 +73,8 @@ def load_processor(
     require_tokenizer(folder)
     if not any(Path(folder, name).is_file() for name in _PROCESSORS):
         raise ModelError(
-            f"{folder}: no {' or '.join(_PROCESSORS)}, which says how images become patches; put the model's own there"
+            f"{folder}: no {' or '.join(_PROCESSORS)}, which says how images become patches; copy the model's own "
+            "file there"
         )
     try:
         if is_torchvision_available():

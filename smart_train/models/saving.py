@@ -35,7 +35,8 @@ def save_model(model: SmartModel, folder: Path) -> None:
     if model.owns_backbone:
         if model.quantization is not None:
             raise ModelError(
-                f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"
+                f"{folder}: a {model.quantization} model cannot be saved; its full-precision weights are in "
+                f"{model.base}"
             )
         save_merged(model, folder)
         return

@@ -168,7 +168,7 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
     ("rows", "options", "message"),
     [
         ([], {}, "holds no rows"),
-        (["not json"], {}, r"(?s)none of its 1 rows can be read:.*row 0: not JSON .*a line must hold one whole object"),
+        (["not json"], {}, r"(?s)none of its 1 rows can be read:.*row 0: not JSON .*each line must hold one complete"),
         ([{"positive": "x"}], {}, r"no column for 'query'.*columns: positive.*columns: \{query: NAME\}"),
         ([{"query": "x"}], {}, "no column for 'positive' .looked for positive, image, document"),
         (
@@ -182,7 +182,7 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
             "columns.qurey: unknown, did you mean query",
         ),
         ([{"query": "x", "positive": "y"}], {"columns": {"query": ["query"]}}, "must be the name of one column"),
-        ([{"query": "x", "positive": "y"}], {"image_root": "absent"}, "image_root absent is no folder"),
+        ([{"query": "x", "positive": "y"}], {"image_root": "absent"}, "image_root absent is not a folder"),
         ([{"query": 3, "positive": "y"}], {}, "row 0, column 'query': 3 is int; a query must be text"),
         ([{"query": "x", "positive": None}], {}, "row 0: column 'positive' is null"),
         ([{"query": "x", "positive": "y"}, {"query": "z"}], {}, "row 1: column 'positive' is missing"),

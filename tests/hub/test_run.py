@@ -119,7 +119,7 @@ def test_what_could_never_be_pushed_is_refused_before_training(hub, base, recipe
         )
     Path("taken").mkdir()
     Path("taken/file").touch()
-    with pytest.raises(ExportError, match="taken: holds files that are no export of smart_train"):
+    with pytest.raises(ExportError, match="taken: holds files that are not an export of smart_train"):
         run.train(recipe(base, "export.output=taken"))
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(ExportError, match="no token for the Hub"):

@@ -207,7 +207,7 @@ def weights(**changes: Any) -> dict[str, Any]:
         ({"token_projection_module": ...}, "needs 'token_projection_module' with tensors; holds adapter_type"),
         ({"use_last_n_layers": 2}, r"2 layer\(s\) without layer_weight_vectors"),
         (weights(layer_weight_vectors=torch.ones(1, H)), r"1 layer\(s\) with layer_weight_vectors"),
-        ({"use_last_n_layers": 0}, "use_last_n_layers 0 must be a whole number from 1 on"),
+        ({"use_last_n_layers": 0}, "use_last_n_layers 0 must be a whole number of at least 1"),
         ({"selected_layers": "last"}, "selected_layers 'last' must be a list of whole numbers"),
         ({"selected_layers": []}, r"projection.layers \[\] must name at least one layer"),
         ({"hidden_size": 64}, "says hidden_size 64, but its weights have 96"),
@@ -224,12 +224,12 @@ def test_a_file_that_is_no_projection_says_what_is_wrong(changes: dict[str, Any]
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no file that torch.save wrote, or cut short"),
-        (b"some text", "no file that torch.save wrote, or cut short"),
-        (pickle.dumps({"a": 1}), "no file that torch.save wrote, or cut short"),
+        (b"", "not a file that torch.save wrote, or an incomplete one"),
+        (b"some text", "not a file that torch.save wrote, or an incomplete one"),
+        (pickle.dumps({"a": 1}), "not a file that torch.save wrote, or an incomplete one"),
         ("zip", "cannot be read as a file of torch.save"),
         ("list", "needs 'token_projection_module' with tensors; holds list"),
-        ("half", "no file that torch.save wrote, or cut short"),
+        ("half", "not a file that torch.save wrote, or an incomplete one"),
     ],
 )
 def test_another_kind_of_file_is_named(content: Any, message: str, tmp_path: Path) -> None:

@@ -215,5 +215,5 @@ def test_weights_that_are_quantised_already_are_refused(base, tmp_path):
     AutoModel.from_pretrained(base, quantization_config=config).save_pretrained(tmp_path / "small")
     for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "chat_template.jinja"):
         (tmp_path / "small" / name).write_bytes((base / name).read_bytes())
-    with pytest.raises(ModelError, match="its weights are quantised already; name full-precision weights"):
+    with pytest.raises(ModelError, match="its weights are already quantised; name full-precision weights"):
         SmartModel.from_pretrained(tmp_path / "small")

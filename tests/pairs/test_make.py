@@ -254,9 +254,9 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
         "left out: ",
         "train.jsonl: 3 queries for 1 of 1 pages, 1 documents",
         "queries: 2 bookmark",
-        "pages not asked for: 2 table of contents or index, 1 at the seam",
+        "pages without a query: 2 table of contents or index, 1 at the seam",
         "WARNING: there is one document only",
     ):
         assert expected in out
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
-    assert "made already, with these files and settings" in capsys.readouterr().out
+    assert "made already with these files and settings" in capsys.readouterr().out

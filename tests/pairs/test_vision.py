@@ -207,7 +207,7 @@ def test_the_command_estimates_first_and_takes_the_key_from_its_variable(
         for expected in (
             "at the prices given",
             "queries: 10 written",
-            "tokens used, as the endpoint counts: 500 in, 35",
+            "tokens used, as counted by the endpoint: 500 in, 35",
         ):
             assert expected in out
         assert "sk-secret" not in out

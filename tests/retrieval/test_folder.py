@@ -138,7 +138,7 @@ def test_bad_collections_are_named_before_anything_is_encoded(pages, model):
         encode_folder(model, file)
     (pages / "cut.png").write_bytes((pages / "b.png").read_bytes()[:40])
     file.write_text('{"id": "x", "image": "b.png"}\n{"id": "y", "image": "cut.png"}\n')
-    with pytest.raises(DataError, match=r"(?s)1 of 2 cannot be used; mend or remove them:.*\n  y: .*cut.png"):
+    with pytest.raises(DataError, match=r"(?s)1 of 2 cannot be used; fix or remove them:.*\n  y: .*cut.png"):
         encode_folder(model, file)
     assert model.encoded == []
 

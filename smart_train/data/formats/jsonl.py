@@ -37,7 +37,9 @@ def _parse(line: str, where: str) -> dict[str, Any] | DataError:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        return DataError(f"{where}: not JSON ({error.msg} at column {error.colno}); a line must hold one whole object")
+        return DataError(
+            f"{where}: not JSON ({error.msg} at column {error.colno}); each line must hold one complete object"
+        )
     if not isinstance(value, dict):
         return DataError(f"{where}: a line must hold an object with columns, not {type(value).__name__}")
     return value
