@@ -210,7 +210,7 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
         ((), "there is no query"),
         (("--query", "x", "--top-k", 3, "--candidates", 2), "candidates=2 are fewer than the top_k=3 hits"),
         (("--query", "x", "--index", tmp_path / "file"), "file: cannot be written (File exists)"),
-        (("--query", "x", "--index", pages), "holds no index but other files, such as"),
+        (("--query", "x", "--index", pages), "does not hold an index, but other files, such as"),
     ):
         ended = run("search", tmp_path / "no model", "--documents", pages, *arguments)
         assert ended.status == 2 and message in ended.err, ended.err

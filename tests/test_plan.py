@@ -104,7 +104,7 @@ def test_weights_that_are_sharded_are_whole_at_first(tiny_data: Path, tmp_path: 
     spread = {"strategy": "zero3", "num_processes": 100}
     recipe = tiny_recipe(tiny_data, tmp_path, **merge(MODES["lora"], {**changes, "distributed": spread}))
     plan = derive(recipe)
-    assert "; before it shards them, the weights whole: 37." in plan.quantities["memory per process"]
+    assert "; for the whole weights, before they are sharded: 37." in plan.quantities["memory per process"]
     assert plan.quantities["main memory"] == "roughly 3.6 GiB for the 100 processes here"
 
 

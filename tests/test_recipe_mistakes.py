@@ -98,8 +98,8 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
             "gradient_caching.mini_batch_tokens: 2.5; must be a whole number",
         ),
         ({"gradient_caching": True}, "gradient_caching: true; must be a section (keys and values)"),
-        ({"gradient_caching": {}}, "gradient_caching: bounds nothing; give mini_batch_size or mini_batch_tokens"),
-        ({"gradient_caching": {"mini_batch_size": None}}, "gradient_caching: bounds nothing; give mini_batch_size"),
+        ({"gradient_caching": {}}, "gradient_caching: sets no bound; give mini_batch_size or mini_batch_tokens"),
+        ({"gradient_caching": {"mini_batch_size": None}}, "gradient_caching: sets no bound; give mini_batch_size"),
     ],
 )
 def test_a_mistake_is_named_with_its_rule(extra: dict, line: str) -> None:
@@ -157,14 +157,14 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ),
         (
             {"data": {"train": {"path": "a"}, "test": {"path": "b"}}, "evaluation": {"during": True}},
-            "evaluation.during: true; needs rows to choose by: set data.evaluation",
+            "evaluation.during: true; needs rows to choose a checkpoint by: set data.evaluation",
         ),
         (
             {"data": {"train": {"path": "a"}, "evaluation": {"path": "b"}, "test": {"path": "b", "max_samples": 9}}},
             "data.test.path: 'b'; names the rows of data.evaluation, which choose the checkpoint; name others",
         ),
         ({"hub": {"repo_id": "me/it", "what": "adapter"}, "full": {}}, "makes no adapter; use merged"),
-        ({"hub": {"checkpoints": True}}, "needs hub.repo_id, where to publish"),
+        ({"hub": {"checkpoints": True}}, "needs hub.repo_id, the repository to publish to"),
         ({"hub": {"repo_id": "me/it", "checkpoints": True}, "full": {}}, "published once, after their check"),
         ({"hub": {"repo_id": "me/it"}, "export": {"enabled": False}}, "needs export.enabled: true"),
     ],
@@ -251,7 +251,7 @@ def test_parsing_leaves_the_mapping_as_it_was() -> None:
         ("model: !!python/object:os.system {}\n", "could not determine a constructor"),
         ("extends: [a, b]\n", r": extends: \['a', 'b'\]; must be the path of one recipe"),
         ("extends: absent.yaml\n", r"absent\.yaml: no such recipe file \(extended by .*recipe\.yaml\)"),
-        ("extends: recipe.yaml\n", "extends goes in a circle: recipe.yaml -> recipe.yaml"),
+        ("extends: recipe.yaml\n", "extends forms a cycle: recipe.yaml -> recipe.yaml"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:

@@ -128,7 +128,7 @@ def test_without_test_rows_the_report_says_that_it_leans(
     )
     assert (
         "of 2 evaluations on data.evaluation, the rows reported here. The figures after "
-        "training are therefore biased upwards. Rows named as data.test take no part." in capsys.readouterr().out
+        "training are therefore biased upwards. Set data.test to other rows." in capsys.readouterr().out
     )
     assert plotted["steering"] is None and plotted["after"].measured_on == "data.evaluation"
     assert json.loads((run / "evaluation.json").read_text())["queries"] == HELD_OUT_ROWS

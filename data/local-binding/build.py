@@ -261,8 +261,8 @@ def main(arguments: list[str] | None = None) -> None:
         "train_pages": "train pages",
         "held_out_pages": "held-out pages",
         "queries_per_page": "queries of each page, naming different bindings",
-        "negatives": "explicit negatives of each train row: its marks and codes, bound otherwise",
-        "seed": "another seed, other pages",
+        "negatives": "explicit negatives of each train row: its marks and codes, paired differently",
+        "seed": "seed; another one gives other pages",
         "size": f"side of a page in pixels, a multiple of {BASE}",
     }.items():
         option = f"--{name.replace('_', '-')}"

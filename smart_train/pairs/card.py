@@ -63,7 +63,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     ]
     if report.left_out:
         sections += [
-            "Pages that are drawn but not asked for:",
+            "Pages that are drawn but have no query:",
             _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
         ]
     if report.problems:

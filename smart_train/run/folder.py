@@ -215,7 +215,7 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, object]) -> None:
         raise RunError(
             f"{began} and {saved['together']} rows at a time, now there are {identity['world_size']} and "
             f"{identity['together']}, which changes the batch and its negatives; launch it as before, set "
-            f"training.per_device_train_batch_size so that all processes together take {saved['together']}, or "
+            f"training.per_device_train_batch_size so that all processes together take {saved['together']}, or pass "
             "--overwrite"
         )
     if saved["state"] != "training":
@@ -223,11 +223,11 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, object]) -> None:
     kinds = [kept["strategy"].replace("none", "ddp") for kept in (saved, identity)]
     if kinds[0] != kinds[1]:
         raise RunError(
-            f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state lies there in "
-            "the form of that engine; launch it as before or --overwrite"
+            f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state is saved in "
+            "the format of that engine; launch it as before or pass --overwrite"
         )
     if saved["world_size"] != identity["world_size"] and kinds[0].startswith("zero"):
         raise RunError(
-            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot share out the optimiser's state anew; "
-            "launch it as before or --overwrite"
+            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot redistribute the optimiser's state; "
+            "launch it as before or pass --overwrite"
         )

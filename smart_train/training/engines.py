@@ -93,7 +93,7 @@ def engine_arguments(strategy: str, *, on_cpu: bool, environment: Mapping[str, s
     launched = launched_engine(environment)
     if launched is not None and strategy not in ("auto", launched):
         raise RunError(
-            f"distributed.strategy is {strategy}, but the launcher's configuration asks for {launched}: drop one of "
+            f"distributed.strategy is {strategy}, but the launcher's configuration asks for {launched}: remove one of "
             "them (strategy auto takes the launcher's)"
         )
     chosen = launched or strategy
@@ -198,7 +198,8 @@ def _join(timeout: float) -> None:
         raise RunError(
             f"the processes of this run did not find each other ({str(error).splitlines()[0]}). They wait "
             f"training.ddp_timeout ({timeout:g} seconds) at most. On several machines all must reach MASTER_ADDR, and "
-            "where a machine's own name leads to 127.0.0.1 or nowhere, each must be told its network interface: "
+            "if a machine's own name resolves to 127.0.0.1 or not at all, each needs the name of its network "
+            "interface: "
             "GLOO_SOCKET_IFNAME=eth0 (`ip address` lists them)"
         ) from error
 
@@ -251,7 +252,7 @@ def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) ->
     else:
         found = "ddp" if isinstance(wrapped, nn.parallel.DistributedDataParallel) else "none"
     if found != expected:
-        raise RunError(f"the run should be spread by {expected}, but its model was prepared for {found}")
+        raise RunError(f"the run should use {expected}, but its model was prepared for {found}")
 
 
 @contextmanager

@@ -70,6 +70,6 @@ class NonFiniteGuard(TrainerCallback):
         path.write_text(json.dumps({"step": step, "what": what, "batches": batches}, indent=2) + "\n", encoding="utf-8")
         return RunError(
             f"step {step}: {what}. The rows of the batch are in {path}. Lower training.learning_rate or raise the "
-            f"objective's temperature (at the first step: start from finite weights); the last whole checkpoint in "
+            f"objective's temperature (at the first step: start from finite weights); the last complete checkpoint in "
             f"{run} is untouched"
         )

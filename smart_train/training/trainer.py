@@ -235,8 +235,8 @@ class SmartTrainer(Trainer):
         if self.args.torch_compile:
             raise RunError(
                 "gradient_caching cannot take training.torch_compile: a chunk is encoded once without a graph and once "
-                "with one, which compile to two programs, and those need not draw the same dropout; leave one of the "
-                "two out"
+                "with one, which compile to two programs, and those need not draw the same dropout; remove one of the "
+                "two"
             )
         optimiser = str(getattr(self.args.optim, "value", self.args.optim))
         if "layerwise" in optimiser or "lomo" in optimiser:
@@ -343,7 +343,7 @@ class SmartTrainer(Trainer):
                 heard = self._termination.signal
                 raise Interrupted(
                     f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
-                    f"{self.args.output_dir} is whole, and the same command goes on from it",
+                    f"{self.args.output_dir} is complete, and the same command continues from it",
                     status=128 + heard,
                 )
             return output

@@ -129,7 +129,7 @@ def test_an_interrupt_does_not_wait_for_what_is_still_to_be_asked(
 
 
 def test_an_estimate_that_is_declined_asks_nothing(scans: Path, server: ChatServer, tmp_path: Path) -> None:
-    with pytest.raises(EndpointError, match="nothing was asked: the estimate was declined"):
+    with pytest.raises(EndpointError, match="no request was sent: the estimate was declined"):
         make_pairs(scans, tmp_path / "made", SETTINGS, writer=writer(server, agreed=False))
     assert not server.requests and not (tmp_path / "made").exists()
 

@@ -187,7 +187,7 @@ def test_pages_that_another_model_left_unfinished_are_refused(tmp_path, pages, m
 
 
 def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
-    with pytest.raises(DataError, match="pages: holds no index but other files, such as a.webp"):
+    with pytest.raises(DataError, match="pages: does not hold an index, but other files, such as a.webp"):
         update_index(model, pages, pages)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: cannot be written"):

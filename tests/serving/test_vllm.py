@@ -292,7 +292,7 @@ def test_models_that_vllm_cannot_give(exported, tmp_path, pages):
     with pytest.raises(ModelError, match="not an export that a server can hold"):
         VLLMClient("http://127.0.0.1:9", encoder_folder(tmp_path / "plain"))
     folder = exported(text_model, "cls", scoring=ScoringConfig(layer=1))
-    with pytest.raises(ModelError, match=r"tokens are made of hidden state \[1\]; vLLM gives those of the last"):
+    with pytest.raises(ModelError, match=r"tokens are made of hidden state \[1\]; vLLM returns only the last one"):
         VLLMClient("http://127.0.0.1:9", folder)
     SmartModel.from_config(vision_folder(tmp_path / "qwen2", "qwen2_vl"), family="gme").save_pretrained(
         tmp_path / "gme"
