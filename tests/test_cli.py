@@ -302,7 +302,7 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
 
 
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
-    assert "name --data or --recipe" in run("evaluate", model).err
+    assert "pass --data or --recipe" in run("evaluate", model).err
     assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
     assert "lora.r=1: changes nothing that is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
@@ -346,7 +346,7 @@ def test_export_of_a_run_without_a_trained_model(run, finished: Path) -> None:
 
 def test_export_of_another_folder_asks_where_to(run, model: Path) -> None:
     ended = run("export", model)
-    assert ended.status == 2 and "name it with --output" in ended.err
+    assert ended.status == 2 and "pass --output" in ended.err
 
 
 def test_inspect_tells_how_far_a_run_got(run, finished: Path) -> None:
@@ -420,7 +420,7 @@ def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path)
     for words in ("token projection", f"hidden_size {width}, dim 8, hidden_dim None, layers [-1]", str(model)):
         assert words in seen
     again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
-    assert again.status == 2 and "no file that torch.save wrote" in again.err
+    assert again.status == 2 and "not a file that torch.save wrote" in again.err
 
 
 @pytest.mark.parametrize(

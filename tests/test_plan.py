@@ -161,7 +161,7 @@ def test_rows_of_a_kind_that_the_model_does_not_read_are_named(tiny_data: Path, 
     data = {"train": {"path": str(rows), "image_root": str(tiny_data)}, "evaluation": None}
     plan = derive(tiny_recipe(tiny_data, tmp_path / "run", model=start, data=data))
     problem = next(problem for problem in plan.problems if problem.startswith("data.train: 1 of 41 rows"))
-    assert "row 40: holds image (column 'positive'), and the model reads text" in problem
+    assert "row 40: holds image (column 'positive'), but the model reads only text" in problem
 
 
 def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Path) -> None:

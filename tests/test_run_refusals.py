@@ -155,7 +155,7 @@ def test_explicit_negatives_that_are_not_there(command: Any, data: Path) -> None
 def test_a_batch_of_one(command: Any, word: str) -> None:
     refused(
         command(word, training={"per_device_train_batch_size": 1}),
-        "training.per_device_train_batch_size: 1; a batch of one holds nothing but the answer",
+        "training.per_device_train_batch_size: 1; a batch of one holds only the answer",
     )
 
 

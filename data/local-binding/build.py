@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
-# The path above is set for this one: data/ is no package, and this file is run from anywhere.
+# The path above is set for this one: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 
 FORMAT = 1  # raise it when the same parameters would give other pages or other files

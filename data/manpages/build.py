@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-# The path above is set for these: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 from debian_packages import cache_folder, fetch  # noqa: E402
 from roff import sections  # noqa: E402

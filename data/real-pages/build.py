@@ -30,7 +30,7 @@ except ImportError:
     sys.exit("data/real-pages needs pypdfium2: pip install pypdfium2")
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-# The path above is set for these: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 from debian_packages import cache_folder, download  # noqa: E402
 from page_queries import Page, choose_queries, read_pages  # noqa: E402

@@ -48,7 +48,7 @@ class References:
             is_image: text that looks like nothing else is a path.
 
         Raises:
-            DataError: a path that leaves the root, a page that its PDF file does not have, or a file that is no image.
+            DataError: a path outside the root, a page that its PDF file does not have, or a file that is not an image.
         """
         if text.startswith((*URL_SCHEMES, "data:image/")):
             return text

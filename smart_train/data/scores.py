@@ -20,7 +20,7 @@ def read_scores(
         where: source and row, for messages.
 
     Raises:
-        DataError: a score that is no finite number, or another number of scores than of documents.
+        DataError: a score that is not a finite number, or another number of scores than of documents.
     """
     expected = 1 + sum(counts.values())
     if columns.scores is not None and raw.get(columns.scores) is not None:

@@ -10,7 +10,7 @@
 | a folder written by `datasets.save_to_disk` | that data set |
 | a folder of .parquet, .json or .csv files | a `datasets` data set |
 | a folder of images and PDF files, a .pdf file | documents without queries |
-| `name` or `owner/name` that is no file | a data set on the Hugging Face Hub |
+| `name` or `owner/name` that is not a file | a data set on the Hugging Face Hub |
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
 
 
 def load_held_out(config: SourceConfig) -> ExampleRows:
-    """The rows of a source that ask something. A row whose query is null is no mistake here, but a page to be found:
+    """The rows of a source that ask something. A row whose query is null is not a mistake here, but a page to be found:
     sets with more pages than queries, some of ViDoRe's among them, are published so. `load_own_documents` gives these.
 
     Raises: as `load_examples`; or no row has a query.

@@ -32,7 +32,7 @@ class EvaluationSet:
 
     Raises:
         DataError: no queries or documents, lists of different lengths, one id for different contents, a query without
-            a relevant document, a relevant document that is not in the corpus, a grade that is no whole number.
+            a relevant document, a relevant document that is not in the corpus, a grade that is not a whole number.
     """
 
     queries: Sequence[ModelInput]

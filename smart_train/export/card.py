@@ -98,7 +98,7 @@ _LICENCE_KEYS = ("license", "license_name", "license_link")
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether `name` reads OWNER/NAME and is no folder here."""
+    """Whether `name` reads OWNER/NAME and is not a folder here."""
     return re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None and not Path(name).exists()
 
 

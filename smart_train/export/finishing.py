@@ -94,7 +94,7 @@ def _is_misread(report: RouteReport) -> bool:
 
 def _explained(report: RouteReport, obstacle: str | None) -> RouteReport:
     """`report` with the reason why it needs smart_train. A version of the library that reads even smart_train's modules
-    otherwise is no fault of the weights: it is left out, and said to be."""
+    otherwise is not a fault of the weights: it is left out, and said to be."""
     if _is_misread(report):
         return replace(
             report, differences={}, failure=None, skipped=f"left out: it reads the folder differently ({report})"

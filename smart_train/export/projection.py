@@ -28,7 +28,7 @@ def convert_projection(
         What was read, and written.
 
     Raises:
-        ModelError: `source` is no token projection, or does not fit `base`.
+        ModelError: `source` is not a token projection, or does not fit `base`.
         ExportError: `output` is taken, or `base` holds no weights of its own.
     """
     output = Path(output).absolute()

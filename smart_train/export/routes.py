@@ -79,7 +79,7 @@ def routes_of(folder: Path) -> tuple[Route, ...]:
     """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
 
     Raises:
-        ExportError: it is no model folder of smart_train.
+        ExportError: it is not a model folder of smart_train.
     """
     saved = SmartConfig.read(folder)
     if saved.family is None:

@@ -61,7 +61,7 @@ class Distillation:
         """The weighted loss, a scalar.
 
         Args:
-            scores: fp32 [Q, N]. excluded: bool [Q, N], documents that are no negatives of a query: the same page again
+            scores: fp32 [Q, N]. excluded: bool [Q, N], documents that are not negatives of a query: the same page again
                 under another row. They are left out on both sides.
         """
         left_out = excluded.gather(1, teacher.columns)

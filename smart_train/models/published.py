@@ -75,7 +75,7 @@ def read_published(path: Path) -> StoredProjection:
     before anything of it runs.
 
     Raises:
-        ModelError: no file of torch.save, one that needs code, or one whose weights are no token projection.
+        ModelError: not a file of torch.save, one that needs code, or one whose weights are not a token projection.
     """
     saved = _load(path)
     weights = saved.get(_WEIGHTS) if isinstance(saved, Mapping) else None

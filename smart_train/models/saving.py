@@ -105,7 +105,7 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
     """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype and as long as its vocabulary;
     empty where nothing is.
 
-    An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
+    An embedder does not use it, but the class named in config.json wants it, and silently draws it at random.
     """
     tensors = {}
     for path in sorted(folder.glob("model*.safetensors")):

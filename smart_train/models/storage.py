@@ -188,7 +188,7 @@ def config_for(
 def own_class(folder: Path, family: type[Family]) -> str | None:
     """The class, in Python code of its own, that the model in `folder` must be run with; None where there is none.
 
-    transformers would take its class of that name without a word, whose states may not be those that the model was
+    transformers would silently take its class of that name, whose states may not be those that the model was
     trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
     """
     stated = read_json(folder / "config.json") or {}

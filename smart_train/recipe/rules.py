@@ -19,7 +19,7 @@ _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_
 def mode_problems(values: dict[str, Any]) -> list[str]:
     """Mistakes in the choice between `lora`, `projection` and `full`, read from the raw mapping.
 
-    A null erases what a parent recipe said, so it is no choice by itself.
+    A null erases what a parent recipe said, so it is not a choice by itself.
     """
     chosen = [name for name in MODES if values.get(name) is not None]
     emptied = [name for name in MODES if name in values and values[name] is None]

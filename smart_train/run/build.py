@@ -60,7 +60,7 @@ def base_model(
         device: where to; None is a GPU if there is one. Drawn weights stay on the CPU.
 
     Raises:
-        ModelError: what is there cannot be loaded, or is no model to start from.
+        ModelError: what is there cannot be loaded, or is not a model to start from.
     """
     section = recipe.model
     if name_or_path is None:
@@ -308,7 +308,7 @@ def export_dtype(recipe: Recipe) -> str | None:
 
 
 def check_publishable(recipe: Recipe) -> None:
-    """Raises ExportError when the recipe would publish an adapter whose base nobody else has."""
+    """Raises ExportError when the recipe would publish an adapter whose base others cannot load."""
     start = recipe.model
     if start.from_config is None and is_hub_id(start.name_or_path):
         return

@@ -63,7 +63,7 @@ class RunFolder:
 
         Raises:
             RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
-                that cannot be read under this spread, or files that are no run.
+                that cannot be read under this spread, or files that are not a run.
         """
         check_recipe(path, recipe, overwrite=overwrite)
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
@@ -76,7 +76,7 @@ class RunFolder:
         folder = cls(path, saved["state"] if saved else "training", identity)
         if folder.state != "finished":
             check_writable(path)
-            # The mark of a run first: a kill between the two must not leave a folder that is nobody's.
+            # The mark of a run first: a kill between the two must not leave a folder without a run.json.
             folder.advance(folder.state)
             _write(path / RECIPE_FILE, recipe.to_yaml())
         return folder

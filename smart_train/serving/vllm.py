@@ -53,7 +53,7 @@ class VLLMClient:
         batch_size: texts per request.
 
     Raises:
-        ModelError: the folder is no export, or its tokens are not made of the last layer's states.
+        ModelError: the folder is not an export, or its tokens are not made of the last layer's states.
     """
 
     def __init__(

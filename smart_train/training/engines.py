@@ -177,7 +177,7 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
 
 def _drop_stale_locks() -> None:
     """Removes what a process left that was killed while DeepSpeed's operator was built, or loaded: a lock file, for
-    which every later run would wait without a word and for ever. Whoever is still at work has it open."""
+    which every later run would silently wait for ever. Whoever is still at work has it open."""
     from torch.utils.cpp_extension import get_default_build_root  # brings setuptools, for which nobody else here waits
 
     root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
@@ -214,7 +214,7 @@ def forget_engine(args: TrainingArguments) -> None:
 
 
 def nodes(environment: Mapping[str, str]) -> int:
-    """How many machines the run is spread over (`NNODES`). Raises RunError when that is no number of machines."""
+    """How many machines the run is spread over (`NNODES`). Raises RunError when that is not a number of machines."""
     value = environment.get("NNODES", "1")
     if not value.isdigit() or int(value) < 1:
         raise RunError(f"NNODES is {value!r}; it must be the number of machines")
@@ -244,7 +244,7 @@ def runs(args: TrainingArguments) -> str:
 
 
 def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) -> None:
-    """Raises RunError unless the prepared model `wrapped` really is in the hands of the engine `expected`."""
+    """Raises RunError unless the prepared model `wrapped` was wrapped by the engine `expected`."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         found = f"zero{wrapped.zero_optimization_stage()}"
     elif isinstance(wrapped, FSDPModule):

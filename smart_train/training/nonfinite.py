@@ -1,4 +1,4 @@
-"""A loss that is no number stops the run, and the rows it came from are written down.
+"""A loss that is not a number stops the run, and the rows it came from are written down.
 
 The scores are sums of cosines, so a finite loss never exceeds (largest difference of scores) / temperature + log of the
 number of candidates. A run that diverges therefore shows as NaN or infinity, in the states, the loss or the gradient.

@@ -124,7 +124,7 @@ def test_the_row_of_a_judgement_is_its_own(tmp_path: Path) -> None:
             [{"query-id": "q1", "corpus-id": "d9"}],
             "qrels, row 0, column 'corpus-id': no document 'd9' among the 4 of .*corpus",
         ),
-        ("qrels", [{"query-id": "q1", "corpus-id": "d0", "score": 0.5}], "row 0, column 'score': 0.5 is no grade"),
+        ("qrels", [{"query-id": "q1", "corpus-id": "d0", "score": 0.5}], "row 0, column 'score': 0.5 is not a grade"),
         ("qrels", [{"query-id": "q1", "corpus-id": ""}], "row 0, column 'corpus-id': empty"),
         ("qrels", [{"query-id": "q1", "corpus-id": "d0"}, "{"], "qrels.jsonl, row 1: not JSON"),
         ("qrels", [{"query": "q1"}], "qrels: no column for 'query_id' .looked for query-id, query_id, _id"),

@@ -106,7 +106,7 @@ def test_the_command(two, base, tmp_path, monkeypatch, capsys):
         ((*mixture, "--only", "adapter", "--output", tmp_path / "x"), "a mixture of adapters is exported merged"),
         (("--adapter", "a", "--output", tmp_path / "x"), "--adapter 'a': must read DIR=WEIGHT"),
         ((two[0], *mixture), "name either RUN or one --adapter DIR=WEIGHT"),
-        (mixture, "the place to write is not known; name it with --output"),
+        (mixture, "the place to write is not known; pass --output"),
     ):
         assert call(monkeypatch, "export", *arguments) == 2
         assert message in capsys.readouterr().err

@@ -10,7 +10,7 @@ from smart_train.errors import DataError
 
 
 def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, Any] | DataError], list[int]]:
-    """The objects of a file and their line numbers from 0. Blank lines count but give no row; a line that is no object
+    """The objects of a file and their line numbers from 0. Blank lines count but give no row; a line that is not one
     gives the DataError that says so in place of a row, so that one bad line can be skipped and all can be listed.
 
     Raises:
