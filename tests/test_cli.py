@@ -303,8 +303,8 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
 
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
     assert "pass --data or --recipe" in run("evaluate", model).err
-    assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
-    assert "lora.r=1: changes nothing that is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert "--split and --corpus need --data" in run("evaluate", model, "--split", "test").err
+    assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
     assert (
         "has neither data.test nor data.evaluation"
@@ -371,7 +371,12 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     for words in ("backbone", "qwen3_vl_embedding", "late_weight 1.0", "numbers in", "F32"):
         assert words in ended.out
     bare = run("inspect", TINY).out
-    for words in ("none: for model.from_config", "qwen3_vl_embedding", "query_tokens content", "at most 8,192 tokens"):
+    for words in (
+        "none; use it with model.from_config",
+        "qwen3_vl_embedding",
+        "query_tokens content",
+        "at most 8,192 tokens",
+    ):
         assert words in bare
     assert r"matches the given query.<|im_end|>\n<|im_start|>user\nTEXT<|im_end|>" in bare
     e5 = encoder_folder(

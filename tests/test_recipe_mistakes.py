@@ -58,7 +58,7 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"training": {"auto_find_batch_size": True}}, "training.auto_find_batch_size: true; must stay false: "),
         (
             {"training": {"push_to_hub": True}},
-            "training.push_to_hub: true; must stay false: nothing is published unverified: hub.repo_id",
+            "training.push_to_hub: true; must stay false: nothing is published unverified: use hub.repo_id",
         ),
         (
             {"training": {"enable_jit_checkpoint": True}},

@@ -282,5 +282,5 @@ def test_an_overwritten_run_is_gone_even_when_that_is_cut_off(tiny_data: Path, t
     assert (tmp_path / "run" / "base").is_dir()
     capsys.readouterr()
     train(recipe)  # as the user would: the run that was to begin anew, not the one that was to go
-    assert "is finished already" not in capsys.readouterr().out
+    assert "is already finished" not in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "finished"

@@ -97,7 +97,7 @@ def test_terminal_plots_and_card_name_the_rows(finished: Finished) -> None:
     assert plotted["after"].measured_on == "data.test" and plotted["steering"].name == "data.evaluation"
     note = (
         "The trained weights are the best by hybrid_ndcg@5 of 3 evaluations on data.evaluation; the rows reported "
-        "here, data.test, had no part in that choice."
+        "here, data.test, were not used for that choice."
     )
     for words in ("Evaluating before training, on data.test ...", "data.test: 4 queries against 4 documents", note):
         assert words in finished.printed

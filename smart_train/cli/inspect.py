@@ -102,7 +102,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         dtypes = sorted({item.get_dtype() for item in slices})
         count = sum(_size(item.get_shape()) for item in slices)
         rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))
-    return rows if weights else [*rows, ("weights", "none: for model.from_config")]
+    return rows if weights else [*rows, ("weights", "none; use it with model.from_config")]
 
 
 def _read_by(path: Path, config: SmartConfig) -> tuple[type[Family] | None, str, ScoringConfig | None]:

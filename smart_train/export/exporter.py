@@ -182,7 +182,7 @@ def _measure_rounding(
 ) -> ParityReport:
     report = measure_parity(expected, probe.encode(rounded), rounded.scoring)
     if not math.isfinite(report.largest):
-        raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
+        raise ExportError(f"dtype {dtype!r}: some weights are outside its range; export as bfloat16 or float32")
     return report
 
 

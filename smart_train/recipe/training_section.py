@@ -44,7 +44,7 @@ _ONE_VALUE = {
     "auto_find_batch_size": (False, "a smaller batch has fewer candidates per query, which is another loss"),
     "deepspeed": (None, "distributed.strategy says how a run uses several processes"),
     "fsdp": (None, "distributed.strategy says how a run uses several processes"),
-    "push_to_hub": (False, "nothing is published unverified: hub.repo_id, and hub.checkpoints while the run goes on"),
+    "push_to_hub": (False, "nothing is published unverified: use hub.repo_id, and hub.checkpoints during the run"),
     "enable_jit_checkpoint": (False, "a run saves by itself when SIGTERM comes, on all ranks at the same step"),
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
 }

@@ -300,7 +300,7 @@ class SmartTrainer(Trainer):
         if by_zero:
             found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
             if found is None:
-                raise RunError(f"{resume_from_checkpoint}: DeepSpeed finds no state of its own in it")
+                raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
         return prepared
 

@@ -95,7 +95,7 @@ def test_missing_teachers_scores_are_found_before_training(pages: list[Path], wr
         check_examples(rows, negatives_per_query=1, scores=True)
     first, second = str(caught.value).splitlines()[1:]
     assert "row 1: has no score for its positive; objective.distillation" in first
-    assert "row 2: has no score of its negative 0" in second
+    assert "row 2: has no score for its negative 0" in second
 
 
 def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path], write_jsonl: Write) -> None:
@@ -105,8 +105,8 @@ def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path]
     with pytest.raises(DataError) as caught:
         check_examples(rows, reads=("text",))
     expected = (
-        "row 1: holds image (column 'positive'), but the model reads only text; choose a model that reads image, or remove "
-        "the row"
+        "row 1: holds image (column 'positive'), but the model reads only text; choose a model that reads image, or "
+        "remove the row"
     )
     assert str(caught.value).splitlines()[1].strip().endswith(expected)
     kept, _ = check_examples(rows, "skip", reads=("text",))

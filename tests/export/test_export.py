@@ -146,7 +146,7 @@ def test_weights_beyond_float16_are_refused(base, tmp_path):
     with torch.no_grad():
         model.backbone.language_model.layers[0].mlp.up_proj.weight[0, 0] = 1e6
     model.save_pretrained(tmp_path / "trained")
-    with pytest.raises(ExportError, match="dtype 'float16': some weights lie beyond its range"):
+    with pytest.raises(ExportError, match="dtype 'float16': some weights are outside its range"):
         export_model(tmp_path / "trained", tmp_path / "export", dtype="float16")
     assert [path.name for path in tmp_path.iterdir()] == ["trained"]
 

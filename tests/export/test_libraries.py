@@ -141,7 +141,7 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
         (
             encoder,
             ScoringConfig(layer=1),
-            "tokens are made of hidden state 1, and MultiVectorEncoder reads the last one",
+            "tokens are made of hidden state 1, but MultiVectorEncoder reads only the last one",
         ),
     ],
 )

@@ -146,4 +146,4 @@ def test_push_says_what_is_wrong_and_ends_with_2(hub, base, exported, monkeypatc
     assert call(monkeypatch, "push", base, "--repo", "user/model") == 2
     assert "was never verified" in capsys.readouterr().err
     assert call(monkeypatch, "push", exported, "--repo", "user/model", "--adapter-only") == 2
-    assert "--adapter-only chooses within a run folder" in capsys.readouterr().err
+    assert "--adapter-only needs a run folder" in capsys.readouterr().err

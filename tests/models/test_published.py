@@ -198,9 +198,9 @@ def weights(**changes: Any) -> dict[str, Any]:
     [
         (weights(proj__1__weight=...), r"no token projection: missing \['proj.1.weight'\], unexpected \[\]"),
         (weights(proj__7__weight=torch.ones(2)), r"missing \[\], unexpected \['proj.7.weight'\]"),
-        (weights(**{"self_attn_layers.0.in_proj_weight": torch.ones(2)}), "tokens that attend to each other are not"),
-        (weights(proj__1__weight=torch.ones(24)), "the weights are no token projection"),
-        (weights(proj__1__weight=torch.ones(24, 95)), "the weights are no token projection: .*size mismatch"),
+        (weights(**{"self_attn_layers.0.in_proj_weight": torch.ones(2)}), "attention between tokens is not"),
+        (weights(proj__1__weight=torch.ones(24)), "the weights are not a token projection"),
+        (weights(proj__1__weight=torch.ones(24, 95)), "the weights are not a token projection: .*size mismatch"),
         (weights(proj__1__weight=torch.ones(97, H)), "projection.dim 97 must lie between 1 and .* hidden size 96"),
         (weights(proj__0__weight=torch.full((H,), float("nan"))), "the weights hold NaN or infinity"),
         (weights(proj__0__bias=3), "needs 'token_projection_module' with tensors"),
@@ -259,9 +259,9 @@ def test_the_base_is_checked_before_anything_is_written(base: Path, tmp_path: Pa
     with pytest.raises(ModelError, match="trained on hidden size 96, the backbone has 64"):
         convert_projection(publish(file, Theirs(24)), tmp_path / "converted", base=str(narrow))
     convert_projection(file, tmp_path / "first", base=str(base))
-    with pytest.raises(ExportError, match=f"first: is an adapter or projection of {base}; name a model with weights"):
+    with pytest.raises(ExportError, match=f"first: is an adapter or projection of {base}; name a whole model"):
         convert_projection(file, tmp_path / "converted", base=str(tmp_path / "first"))
-    with pytest.raises(ExportError, match="holds files that are no export"):
+    with pytest.raises(ExportError, match="holds files that are not an export"):
         convert_projection(file, tmp_path / "narrow")
     assert not (tmp_path / "converted").exists()
 

@@ -191,7 +191,7 @@ def test_export_where_the_library_is_missing_merges_all_the_same(base, tmp_path,
 
 
 def test_quantised_weights_themselves_are_not_saved(base, tmp_path):
-    with pytest.raises(ModelError, match=f"a 4bit model is not saved; its full-precision weights are {base}"):
+    with pytest.raises(ModelError, match=f"a 4bit model cannot be saved; its full-precision weights are in {base}"):
         SmartModel.from_pretrained(base, quantization="4bit").save_pretrained(tmp_path / "m")
 
 

@@ -70,5 +70,7 @@ def test_attention_that_is_not_installed_is_named(saved):
 
     if is_flash_attn_2_available():
         pytest.skip("flash attention is installed")
-    with pytest.raises(ModelError, match="FlashAttention2.*install what it names, or.*choose another with attn_impl"):
+    with pytest.raises(
+        ModelError, match="FlashAttention2.*install what the message names, or.*choose another one with attn_impl"
+    ):
         SmartModel.from_pretrained(saved / "m", attn_implementation="flash_attention_2")

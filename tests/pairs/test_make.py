@@ -128,7 +128,7 @@ def test_one_document_is_split_by_pages_and_said_so(tmp_path: Path) -> None:
     write_manual(tmp_path / "pdf" / "only.pdf", "only")
     report = make_pairs(tmp_path / "pdf", tmp_path / "made", SETTINGS)
     assert report.one_document and report.left_out["at the seam"] == 1
-    assert "There is a single document" in (tmp_path / "made" / "README.md").read_text()
+    assert "There is only one document" in (tmp_path / "made" / "README.md").read_text()
     assert {row["document_id"] for row in rows(tmp_path / "made" / "train.jsonl")} == {"only.pdf#page=2"}
     assert {row["document_id"] for row in rows(tmp_path / "made" / "held_out.jsonl")} == {"only.pdf#page=4"}
 
