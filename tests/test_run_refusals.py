@@ -146,7 +146,7 @@ def test_explicit_negatives_that_are_not_there(command: Any, data: Path) -> None
         refused(
             command(word, data={"negatives_per_query": 2}),
             "data.train: 24 of 24 rows cannot be used",
-            "has 1 explicit negatives, data.negatives_per_query asks for 2",
+            "has 1 explicit negatives, but data.negatives_per_query is 2",
         )
     assert command(data={"negatives_per_query": 1}).status == 0, "held-out rows need none"
 

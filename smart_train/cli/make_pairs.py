@@ -20,7 +20,9 @@ KEY_VARIABLE = "SMART_TRAIN_API_KEY"
 
 def make_pairs(
     folder: Annotated[Path, typer.Argument(help="A folder of PDF files (subfolders included).", metavar="PDF_DIR")],
-    output: Annotated[Path, typer.Option(help="The folder to write the data set to; it must not exist yet.")],
+    output: Annotated[
+        Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
+    ],
     queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = 3,
     held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, in whole documents.")] = 0.2,
     test: Annotated[

@@ -123,8 +123,8 @@ class _RowChecker:
                 return f"the {name} is empty{self._column(position + 1)}; name a document, or remove the row"
         if len(example.documents) - 1 < self.negatives:
             return (
-                f"has {len(example.documents) - 1} explicit negatives, data.negatives_per_query asks for "
-                f"{self.negatives}"
+                f"has {len(example.documents) - 1} explicit negatives, but data.negatives_per_query is "
+                f"{self.negatives}; add negatives, or lower it"
             )
         used = example.scores[: 1 + self.negatives] or (None,)
         if self.scores and None in used:

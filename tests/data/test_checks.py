@@ -76,7 +76,7 @@ def test_too_few_negatives_are_found_before_training(pages: list[Path], write_js
     path = write_jsonl({"query": "a", "positive": "pages/0.png", "negative_0": "pages/1.png"})
     rows = load_examples(SourceConfig(path))
     assert check_examples(rows, negatives_per_query=1)[1].problems == []
-    with pytest.raises(DataError, match="row 0: has 1 explicit negatives, data.negatives_per_query asks for 2"):
+    with pytest.raises(DataError, match="row 0: has 1 explicit negatives, but data.negatives_per_query is 2"):
         check_examples(rows, negatives_per_query=2)
 
 
