@@ -261,9 +261,9 @@ def test_a_folder_that_is_no_export_is_never_replaced(base, tmp_path):
 def test_the_base_of_an_adapter_is_not_replaced_by_its_export(base, tmp_path):
     export_model(base, tmp_path / "first")
     adapt(tmp_path / "first").save_pretrained(tmp_path / "adapter")
-    with pytest.raises(ExportError, match="is made of the weights in this folder"):
+    with pytest.raises(ExportError, match="uses the weights in this folder"):
         export_model(tmp_path / "adapter", tmp_path / "first", overwrite=True)
-    with pytest.raises(ExportError, match="is made of the weights in this folder"):
+    with pytest.raises(ExportError, match="uses the weights in this folder"):
         export_model(tmp_path / "first", tmp_path / "first", overwrite=True)
 
 

@@ -196,7 +196,7 @@ def weights(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (weights(proj__1__weight=...), r"no token projection: missing \['proj.1.weight'\], unexpected \[\]"),
+        (weights(proj__1__weight=...), r"not a token projection: missing \['proj.1.weight'\], unexpected \[\]"),
         (weights(proj__7__weight=torch.ones(2)), r"missing \[\], unexpected \['proj.7.weight'\]"),
         (weights(**{"self_attn_layers.0.in_proj_weight": torch.ones(2)}), "attention between tokens is not"),
         (weights(proj__1__weight=torch.ones(24)), "the weights are not a token projection"),

@@ -175,7 +175,7 @@ def test_several_families_of_one_type_are_told_apart_by_files_or_by_name(tmp_pat
     monkeypatch.setitem(FAMILIES, "shy", Shy)
     assert detect_family("bert", folder).name == "twin"
     (folder / "twin.json").unlink()
-    with pytest.raises(ModelError, match="served by text_encoder, shy, and.*set model.family"):
+    with pytest.raises(ModelError, match="used by text_encoder, shy, and.*set model.family"):
         SmartModel.from_config(folder)
     assert SmartModel.from_config(folder, family="shy").family.name == "shy"
 

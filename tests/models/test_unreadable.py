@@ -52,13 +52,13 @@ def test_an_adapter_on_a_base_of_another_kind_is_refused_though_every_shape_fits
     model.save_pretrained(saved / "b")
     shutil.rmtree(saved / "gme")
     (saved / "jina").rename(saved / "gme")
-    with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl'; family gme reads qwen2_vl"):
+    with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl', but family gme reads only qwen2_vl"):
         SmartModel.from_pretrained(saved / "b")
 
 
 def test_a_family_named_for_a_model_that_it_cannot_read(tmp_path, tiny_data):
     folder = encoder_folder(tmp_path / "bert")
-    with pytest.raises(ModelError, match="says model_type 'bert'; family gme reads qwen2_vl alone"):
+    with pytest.raises(ModelError, match="says model_type 'bert', but family gme reads only qwen2_vl"):
         SmartModel.from_config(folder, family="gme")
     start = {"name_or_path": str(folder), "family": "gme", "from_config": None}
     with pytest.raises(ModelError, match="says model_type 'bert'; family gme"):
