@@ -18,17 +18,17 @@ usage() {
 usage: ./launch.sh RECIPE [key=value ...] [--overwrite]   train, evaluate and export
        ./launch.sh --dry-run RECIPE [key=value ...]       show the command and the derived quantities
        ./launch.sh test                                   lint, import direction, types and all tests
-       ./launch.sh test PYTEST_ARGUMENTS                  the tests that pytest selects
+       ./launch.sh test PYTEST_ARGUMENTS                  only the tests that pytest selects
 
-The first use creates a virtual environment and installs the package into it, with the extras that the recipe needs; a
-later use adds the extras that are missing (`smart-train extras RECIPE` prints them).
+The first use creates a virtual environment and installs the package into it, with the extras that the recipe needs.
+A later use adds the extras that are missing (`smart-train extras RECIPE` prints them).
 
-  PYTHON            the interpreter to create the environment with (default: the first fit one on PATH)
-  SMART_TRAIN_VENV  where the environment lives (default: .venv beside this script)
+  PYTHON            the interpreter to create the environment with (default: the first suitable one on PATH)
+  SMART_TRAIN_VENV  the folder of the environment (default: .venv beside this script)
 
-Paths inside a recipe are meant from the folder you call this from. pip's own variables (PIP_INDEX_URL,
-PIP_EXTRA_INDEX_URL, ...) say where packages come from; point them at an index with CPU builds of torch to spare a
-machine without a GPU the download of the CUDA libraries.
+Paths inside a recipe are relative to the folder from which you run this. pip's own variables (PIP_INDEX_URL,
+PIP_EXTRA_INDEX_URL, ...) say where packages come from. On a machine without a GPU, an index with CPU builds of torch
+saves the download of the CUDA libraries.
 TEXT
 }
 
@@ -47,7 +47,7 @@ fits() {
 find_python() {
     local candidate
     if [[ -n ${PYTHON:-} ]]; then
-        fits "$PYTHON" || die "PYTHON=$PYTHON is no Python $MIN_PYTHON or newer"
+        fits "$PYTHON" || die "PYTHON=$PYTHON is not Python $MIN_PYTHON or newer"
         printf '%s\n' "$PYTHON"
         return
     fi
@@ -65,7 +65,7 @@ create_venv() {
     # A leftover of an interrupted creation has the marker but no pip.
     if "$python" -m pip --version >/dev/null 2>&1; then return; fi
     if [[ -e $venv && ! -e $venv/pyvenv.cfg ]]; then
-        die "$venv exists and is no virtual environment; set SMART_TRAIN_VENV to another place"
+        die "$venv exists and is not a virtual environment; set SMART_TRAIN_VENV to another folder"
     fi
     base=$(find_python)
     "$base" -c 'import ensurepip, venv' 2>/dev/null ||

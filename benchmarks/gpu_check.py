@@ -187,7 +187,7 @@ class Check:
         if wrong is not None:
             wrong += f"; {_last_line(log)}"
         elif not found:
-            wrong = "it ended well but wrote no result"
+            wrong = "it exited with code 0 but wrote no result"
         elif found.get("failed"):
             wrong = "; ".join(found["failed"])
         self.note(stage, PASSED if wrong is None else FAILED, wrong or "", time.monotonic() - start, found)

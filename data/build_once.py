@@ -53,11 +53,11 @@ def _built_already(output: Path, name: str, parameters: dict[str, Any]) -> bool:
     manifest_file = output / "manifest.json"
     manifest = json.loads(manifest_file.read_text(encoding="utf-8")) if manifest_file.is_file() else {}
     if manifest.get("name") != name:
-        sys.exit(f"--output {output}: exists and holds no {name} data set; name a new folder")
+        sys.exit(f"--output {output}: exists and is not a {name} data set; name a new folder")
     theirs = manifest["parameters"]
     if theirs != parameters:
         names = sorted(key for key in theirs.keys() | parameters.keys() if theirs.get(key) != parameters.get(key))
-        detail = ", ".join(f"{key} {theirs.get(key)} there, {parameters.get(key)} asked" for key in names)
+        detail = ", ".join(f"{key} {theirs.get(key)} there, {parameters.get(key)} requested" for key in names)
         sys.exit(f"--output {output}: was built with other parameters ({detail}); remove it or name a new folder")
     for split, facts in manifest["splits"].items():
         found = sum(1 for file in (output / "images" / split).iterdir()) if (output / "images" / split).is_dir() else 0

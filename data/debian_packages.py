@@ -33,7 +33,7 @@ def download(package: str, cache: Path) -> dict[str, str]:
 
 def fetch(packages: dict[str, str], cache: Path) -> Path:
     """The folder below which the files of all `packages` lie: {package: a file of it, by which it is known}. Exits with
-    what to do when a package cannot be had.
+    what to do when a package is unavailable.
 
     What is installed on this machine is not used: it may be another release's, or mixed with files of other packages.
     """
@@ -47,7 +47,7 @@ def fetch(packages: dict[str, str], cache: Path) -> Path:
     if failed:
         reasons = "\n  ".join(failed.values())
         sys.exit(
-            f"these Debian packages could not be had:\n  {reasons}\nRun `apt-get update` first (as root) where package "
-            "lists are missing."
+            f"these Debian packages could not be downloaded:\n  {reasons}\nRun `apt-get update` first (as root) if "
+            "package lists are missing."
         )
     return unpacked

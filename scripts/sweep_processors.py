@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The test suite on as many kinds of processor as this machine can be: python3 scripts/sweep_processors.py
+"""Runs the test suite on all kinds of processor that this machine can imitate: python3 scripts/sweep_processors.py
 
 Each setting forbids some instructions, or changes the threads or the load, and runs `./launch.sh test` with the given
 pytest arguments (default: all tests, one worker for every core). Its output goes to stderr; the table, to stdout, is
@@ -75,7 +75,9 @@ NAMES = [setting.name for setting in SETTINGS]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=NAMES, metavar="SETTING", help=", ".join(NAMES))
-    parser.add_argument("--here", action="store_true", help="pytest of this interpreter instead of ./launch.sh test")
+    parser.add_argument(
+        "--here", action="store_true", help="run pytest with this interpreter instead of ./launch.sh test"
+    )
     options, arguments = parser.parse_known_args()
     command = [sys.executable, "-m", "pytest"] if options.here else [str(ROOT / "launch.sh"), "test"]
     command += arguments or ["--numprocesses", "logical"]

@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Anything else that surfaces is our bug.
+"""Errors that a user can fix. Anything else that surfaces is our bug.
 
 Every message names the thing, its value and the rule it breaks, so that the traceback above it is never needed.
 """

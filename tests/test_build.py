@@ -146,7 +146,7 @@ def test_a_projected_model_is_no_start_for_another_projection(recipe: Any, tmp_p
     if mode == "full":
         assert build.base_model(again, device="cpu").projection.dim == 16
         return
-    with pytest.raises(ModelError, match="is a model with a token projection, on which projection cannot start"):
+    with pytest.raises(ModelError, match="is a model with a token projection, and projection cannot start from it"):
         build.base_model(again, device="cpu")
 
 
@@ -176,7 +176,7 @@ def test_a_teacher_is_asked_of_the_rows_where_the_objective_has_one(recipe: Any,
     made = build.objective(taught, ScoringConfig())
     assert made.distillation == Distillation("hybrid", temperature=0.05, teacher_temperature=0.5)
     assert made.positive_aware == PositiveAware(0.95, "student")
-    with pytest.raises(DataError, match="data.train: 24 of 24 rows.*\n.*row 0: has no score of its positive"):
+    with pytest.raises(DataError, match="data.train: 24 of 24 rows.*\n.*row 0: has no score for its positive"):
         build.usable_rows(taught, "train")
     assert build.usable_rows(taught, "evaluation")[1].problems == []
 

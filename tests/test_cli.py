@@ -210,7 +210,7 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
         ((), "there is no query"),
         (("--query", "x", "--top-k", 3, "--candidates", 2), "candidates=2 are fewer than the top_k=3 hits"),
         (("--query", "x", "--index", tmp_path / "file"), "file: cannot be written (File exists)"),
-        (("--query", "x", "--index", pages), "holds no index but other files, such as"),
+        (("--query", "x", "--index", pages), "does not hold an index, but other files, such as"),
     ):
         ended = run("search", tmp_path / "no model", "--documents", pages, *arguments)
         assert ended.status == 2 and message in ended.err, ended.err
@@ -302,9 +302,9 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
 
 
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
-    assert "name --data or --recipe" in run("evaluate", model).err
-    assert "--split and --corpus belong to --data" in run("evaluate", model, "--split", "test").err
-    assert "lora.r=1: changes nothing that is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert "pass --data or --recipe" in run("evaluate", model).err
+    assert "--split and --corpus need --data" in run("evaluate", model, "--split", "test").err
+    assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
     assert (
         "has neither data.test nor data.evaluation"
@@ -346,7 +346,7 @@ def test_export_of_a_run_without_a_trained_model(run, finished: Path) -> None:
 
 def test_export_of_another_folder_asks_where_to(run, model: Path) -> None:
     ended = run("export", model)
-    assert ended.status == 2 and "name it with --output" in ended.err
+    assert ended.status == 2 and "pass --output" in ended.err
 
 
 def test_inspect_tells_how_far_a_run_got(run, finished: Path) -> None:
@@ -371,7 +371,12 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     for words in ("backbone", "qwen3_vl_embedding", "late_weight 1.0", "numbers in", "F32"):
         assert words in ended.out
     bare = run("inspect", TINY).out
-    for words in ("none: for model.from_config", "qwen3_vl_embedding", "query_tokens content", "at most 8,192 tokens"):
+    for words in (
+        "none; use it with model.from_config",
+        "qwen3_vl_embedding",
+        "query_tokens content",
+        "at most 8,192 tokens",
+    ):
         assert words in bare
     assert r"matches the given query.<|im_end|>\n<|im_start|>user\nTEXT<|im_end|>" in bare
     e5 = encoder_folder(
@@ -420,7 +425,7 @@ def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path)
     for words in ("token projection", f"hidden_size {width}, dim 8, hidden_dim None, layers [-1]", str(model)):
         assert words in seen
     again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
-    assert again.status == 2 and "no file that torch.save wrote" in again.err
+    assert again.status == 2 and "not a file that torch.save wrote" in again.err
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_failure_costs_no_other_stage(check: Check, tmp_path: Path) -> None:
     assert {name: (entry["state"], entry["why"]) for name, entry in found.items()} == {
         "broken": ("failed", "exit status 3; a last word"),
         "hanging": ("failed", "not done within 3 s; here it hangs"),
-        "mute": ("failed", "it ended well but wrote no result"),
+        "mute": ("failed", "it exited with code 0 but wrote no result"),
         "faulty": ("failed", "one part: it broke"),
         "sound": ("passed", ""),
     }

@@ -325,7 +325,7 @@ def test_no_python_that_is_new_enough(machine) -> None:
     assert done.returncode == 2
     assert "no Python 3.10 or newer is on PATH" in done.stderr
     done, _ = machine("recipe.yaml", PYTHON="python9")
-    assert done.returncode == 2 and "PYTHON=python9 is no Python 3.10 or newer" in done.stderr
+    assert done.returncode == 2 and "PYTHON=python9 is not Python 3.10 or newer" in done.stderr
 
 
 def test_a_python_without_venv(machine) -> None:
@@ -338,7 +338,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(machine) -> None:
     machine.venv.mkdir()
     (machine.venv / "thesis.txt").write_text("mine")
     done, _ = machine("recipe.yaml")
-    assert done.returncode == 2 and "is no virtual environment" in done.stderr
+    assert done.returncode == 2 and "is not a virtual environment" in done.stderr
     assert (machine.venv / "thesis.txt").read_text() == "mine"
 
 

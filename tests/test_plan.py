@@ -104,7 +104,7 @@ def test_weights_that_are_sharded_are_whole_at_first(tiny_data: Path, tmp_path: 
     spread = {"strategy": "zero3", "num_processes": 100}
     recipe = tiny_recipe(tiny_data, tmp_path, **merge(MODES["lora"], {**changes, "distributed": spread}))
     plan = derive(recipe)
-    assert "; before it shards them, the weights whole: 37." in plan.quantities["memory per process"]
+    assert "; for the whole weights, before they are sharded: 37." in plan.quantities["memory per process"]
     assert plan.quantities["main memory"] == "roughly 3.6 GiB for the 100 processes here"
 
 
@@ -161,7 +161,7 @@ def test_rows_of_a_kind_that_the_model_does_not_read_are_named(tiny_data: Path, 
     data = {"train": {"path": str(rows), "image_root": str(tiny_data)}, "evaluation": None}
     plan = derive(tiny_recipe(tiny_data, tmp_path / "run", model=start, data=data))
     problem = next(problem for problem in plan.problems if problem.startswith("data.train: 1 of 41 rows"))
-    assert "row 40: holds image (column 'positive'), and the model reads text" in problem
+    assert "row 40: holds image (column 'positive'), but the model reads only text" in problem
 
 
 def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     lines = [json.dumps({**row, "document_id": "the same"}) + "\n" for row in rows]
     (data / "held_out.jsonl").write_text("".join(lines))
     (problem,) = derive(tiny_recipe(data, tmp_path)).problems
-    assert problem == "data.evaluation: evaluation set: document id 'the same' stands for two different contents"
+    assert problem == "data.evaluation: evaluation set: document id 'the same' is used for two different contents"
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "some/where/else", "/nowhere"])

@@ -34,7 +34,7 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"data": {"prepare": {"script": "a", "output": "b", "arg": []}}}, "unknown key, did you mean args?"),
         (
             {"lora": {"zzz": 1}},
-            "lora.zzz: unknown key, known here: alpha, dropout, r, target_modules, use_dora, use_rslora",
+            "lora.zzz: unknown key, known: alpha, dropout, r, target_modules, use_dora, use_rslora",
         ),
         ({"scoring": {"late_wieght": 1}}, "scoring.late_wieght: unknown key, did you mean late_weight?"),
         (
@@ -58,7 +58,7 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"training": {"auto_find_batch_size": True}}, "training.auto_find_batch_size: true; must stay false: "),
         (
             {"training": {"push_to_hub": True}},
-            "training.push_to_hub: true; must stay false: nothing is published unverified: hub.repo_id",
+            "training.push_to_hub: true; must stay false: nothing is published unverified: use hub.repo_id",
         ),
         (
             {"training": {"enable_jit_checkpoint": True}},
@@ -98,8 +98,8 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
             "gradient_caching.mini_batch_tokens: 2.5; must be a whole number",
         ),
         ({"gradient_caching": True}, "gradient_caching: true; must be a section (keys and values)"),
-        ({"gradient_caching": {}}, "gradient_caching: bounds nothing; give mini_batch_size or mini_batch_tokens"),
-        ({"gradient_caching": {"mini_batch_size": None}}, "gradient_caching: bounds nothing; give mini_batch_size"),
+        ({"gradient_caching": {}}, "gradient_caching: sets no bound; give mini_batch_size or mini_batch_tokens"),
+        ({"gradient_caching": {"mini_batch_size": None}}, "gradient_caching: sets no bound; give mini_batch_size"),
     ],
 )
 def test_a_mistake_is_named_with_its_rule(extra: dict, line: str) -> None:
@@ -145,7 +145,7 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ),
         ({"objective": {"name": "hybrid", "late_weight": 2}}, "it weighs its terms by scoring.late_weight"),
         ({"objective": {"name": "hybrid"}, "scoring": {"late_weight": 0}}, "one of its two terms the weight 0"),
-        ({"training": {"per_device_train_batch_size": 1}}, "a batch of one holds nothing but the answer"),
+        ({"training": {"per_device_train_batch_size": 1}}, "a batch of one holds only the answer"),
         ({"training": {"fp16": True, "bf16": True}}, "training.fp16, training.bf16: both true; choose one"),
         ({"training": {"dataloader_num_workers": 0, "dataloader_prefetch_factor": 2}}, "it needs workers"),
         ({"distributed": {"strategy": "none", "num_processes": 2}}, "must be 1 with strategy none"),
@@ -157,15 +157,18 @@ def test_what_has_no_default_is_asked_for(values: dict, line: str) -> None:
         ),
         (
             {"data": {"train": {"path": "a"}, "test": {"path": "b"}}, "evaluation": {"during": True}},
-            "evaluation.during: true; needs rows to choose by: set data.evaluation",
+            "evaluation.during: true; needs rows to choose a checkpoint by: set data.evaluation",
         ),
         (
             {"data": {"train": {"path": "a"}, "evaluation": {"path": "b"}, "test": {"path": "b", "max_samples": 9}}},
-            "data.test.path: 'b'; names the rows of data.evaluation, which choose the checkpoint; name others",
+            "data.test.path: 'b'; names the rows of data.evaluation, which choose the checkpoint; name other rows",
         ),
         ({"hub": {"repo_id": "me/it", "what": "adapter"}, "full": {}}, "makes no adapter; use merged"),
-        ({"hub": {"checkpoints": True}}, "needs hub.repo_id, where to publish"),
-        ({"hub": {"repo_id": "me/it", "checkpoints": True}, "full": {}}, "published once, after their check"),
+        ({"hub": {"checkpoints": True}}, "needs hub.repo_id, the repository to publish to"),
+        (
+            {"hub": {"repo_id": "me/it", "checkpoints": True}, "full": {}},
+            "published only once, after they are verified",
+        ),
         ({"hub": {"repo_id": "me/it"}, "export": {"enabled": False}}, "needs export.enabled: true"),
     ],
 )
@@ -244,14 +247,14 @@ def test_parsing_leaves_the_mapping_as_it_was() -> None:
         ("- a\n- b\n", ": holds a list; a recipe is a mapping"),
         ("just words\n", ": holds a str; a recipe is a mapping"),
         ("model:\n\tname_or_path: x\n", ", line 2, column 1: a tab; indent with spaces"),
-        ("model: {name_or_path: a}\nmodel: {name_or_path: b}\n", ", line 2, column 1: key 'model' stands here again"),
-        ("data:\n  train: {path: a, path: b}\n", ", line 2, column 20: key 'path' stands here again"),
+        ("model: {name_or_path: a}\nmodel: {name_or_path: b}\n", ", line 2, column 1: duplicate key 'model'"),
+        ("data:\n  train: {path: a, path: b}\n", ", line 2, column 20: duplicate key 'path'"),
         ("1: x\n", ", line 1, column 1: key 1 is not text"),
         ("model: [unclosed\n", ", line 2, column 1: "),
         ("model: !!python/object:os.system {}\n", "could not determine a constructor"),
         ("extends: [a, b]\n", r": extends: \['a', 'b'\]; must be the path of one recipe"),
         ("extends: absent.yaml\n", r"absent\.yaml: no such recipe file \(extended by .*recipe\.yaml\)"),
-        ("extends: recipe.yaml\n", "extends goes in a circle: recipe.yaml -> recipe.yaml"),
+        ("extends: recipe.yaml\n", "extends forms a cycle: recipe.yaml -> recipe.yaml"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
@@ -264,7 +267,7 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> No
 def test_a_circle_names_its_members(tmp_path: Path) -> None:
     for name, parent in (("a", "b"), ("b", "c"), ("c", "b")):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {parent}.yaml\n")
-    with pytest.raises(RecipeError, match=r"in a circle: b\.yaml -> c\.yaml -> b\.yaml"):
+    with pytest.raises(RecipeError, match=r"forms a cycle: b\.yaml -> c\.yaml -> b\.yaml"):
         load_recipe(tmp_path / "a.yaml")
 
 

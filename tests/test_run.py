@@ -138,7 +138,7 @@ def test_a_finished_run_is_reported_and_left_alone(finished: Recipe, capsys: pyt
     assert train(finished) == run
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
     printed = capsys.readouterr().out
-    assert "is finished already; --overwrite starts it anew" in printed and "hybrid" in printed
+    assert "is already finished; pass --overwrite to start it again" in printed and "hybrid" in printed
 
 
 def test_the_best_checkpoint_is_what_the_run_hands_out(

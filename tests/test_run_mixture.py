@@ -196,7 +196,7 @@ def test_sources_that_cannot_be_mined_are_named(tiny_data: Path, tmp_path: Path)
         ([{"path": "a", "weigth": 1}], "data.train.0.weigth: unknown key, did you mean weight?"),
         ([{"path": "a"}, {"split": "x"}], "data.train.1.path: missing"),
         ([{"path": "a", "weight": 0}], "data.train.0.weight: 0; must be greater than 0"),
-        ([{"path": "a", "weight": 1}], "data.train.weight: 1.0; one source alone has all batches; drop it"),
+        ([{"path": "a", "weight": 1}], "data.train.weight: 1.0; a single source needs no weight; remove it"),
         ([{"path": "a", "weight": 1}, {"path": "b"}], "data.train.1.weight: null; other sources have a weight"),
         ([{"path": "a"}, 3], "data.train.1: 3; must be a section (keys and values)"),
         ([{"path": "a"}, {"path": "b", "columns": {"qery": "q"}}], "data.train.1.columns.qery: unknown key"),

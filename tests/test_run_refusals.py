@@ -146,7 +146,7 @@ def test_explicit_negatives_that_are_not_there(command: Any, data: Path) -> None
         refused(
             command(word, data={"negatives_per_query": 2}),
             "data.train: 24 of 24 rows cannot be used",
-            "has 1 explicit negatives, data.negatives_per_query asks for 2",
+            "has 1 explicit negatives, but data.negatives_per_query is 2",
         )
     assert command(data={"negatives_per_query": 1}).status == 0, "held-out rows need none"
 
@@ -155,7 +155,7 @@ def test_explicit_negatives_that_are_not_there(command: Any, data: Path) -> None
 def test_a_batch_of_one(command: Any, word: str) -> None:
     refused(
         command(word, training={"per_device_train_batch_size": 1}),
-        "training.per_device_train_batch_size: 1; a batch of one holds nothing but the answer",
+        "training.per_device_train_batch_size: 1; a batch of one holds only the answer",
     )
 
 
@@ -238,7 +238,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_on_top_of_an_adapter(command: Any, adapter: Path, word: str, mode: str) -> None:
     refused(
         command(word, **MODES[mode], model={"name_or_path": str(adapter), "from_config": None}),
-        f"model.name_or_path {adapter}: is an adapter, on which {mode} cannot start; name its base, or its merged",
+        f"model.name_or_path {adapter}: is an adapter, and {mode} cannot start from it; name its base, or its merged",
     )
 
 
@@ -265,7 +265,7 @@ def test_a_folder_in_use_by_another_recipe(command: Any) -> None:
     first = logged(ended.run, "learning_rate")
     ended = command("train", "--overwrite", **other)
     assert ended.status == 0, ended.err
-    assert logged(ended.run).keys() == first.keys() and "is finished already" not in ended.out
+    assert logged(ended.run).keys() == first.keys() and "is already finished" not in ended.out
 
 
 def test_a_run_begun_on_other_rows_or_by_more_processes(command: Any, data: Path, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_run_begun_on_other_rows_or_by_more_processes(command: Any, data: Path
         ({"world_size": 2, "together": 8}, "began with 2 process(es) and 8 rows at a time, now there are 1 and 4"),
         (
             {"world_size": 2, "strategy": "fsdp2"},
-            "2 process(es) under fsdp2, now it is none: the optimiser's state lies",
+            "2 process(es) under fsdp2, now it is none: the optimiser's state is saved",
         ),
         ({"world_size": 2, "strategy": "zero2"}, "2 process(es) under zero2, now it is none"),
     ):
@@ -320,7 +320,7 @@ def test_a_place_for_the_export_that_holds_something_else(command: Any, tmp_path
     (tmp_path / "taken" / "thesis.txt").write_text("mine")
     refused(
         command("train", "--overwrite", export={"enabled": True, "output": str(tmp_path / "taken")}),
-        f"{tmp_path / 'taken'}: holds files that are no export of smart_train",
+        f"{tmp_path / 'taken'}: holds files that are not an export of smart_train",
     )
     assert (tmp_path / "taken" / "thesis.txt").read_text() == "mine"
 
@@ -336,7 +336,9 @@ def test_a_script_that_does_not_make_the_data(command: Any, tmp_path: Path) -> N
         f"data.prepare.script {script} failed with exit code 1:\nno pdftoppm on PATH",
     )
     script.write_text("")
-    refused(command(data={"prepare": prepare}), f"data.prepare.script {script} ended well but made no {made}")
+    refused(
+        command(data={"prepare": prepare}), f"data.prepare.script {script} exited with code 0 but did not create {made}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -364,7 +366,7 @@ def test_a_loss_that_is_lost_ends_the_run(command: Any) -> None:
 def test_zero_cannot_share_out_its_state_anew(tmp_path: Path) -> None:
     recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
     RunFolder.open(tmp_path / "run", recipe, "rows", Spread(2, 8, "zero2"), overwrite=False)
-    with pytest.raises(RunError, match=r"began with 2 process\(es\), now there are 4: DeepSpeed cannot share out"):
+    with pytest.raises(RunError, match=r"began with 2 process\(es\), now there are 4: DeepSpeed cannot redistribute"):
         RunFolder.open(tmp_path / "run", recipe, "rows", Spread(4, 8, "zero2"), overwrite=False)
 
 

@@ -207,8 +207,8 @@ def test_a_checkpoint_cut_off_is_passed_over_and_said_to_be(cut_run: tuple[Recip
     size = (run / "checkpoint-6" / "optimizer.pt").stat().st_size
     train(recipe)
     printed = capsys.readouterr().out
-    assert "checkpoint-8 is not used and deleted: it was cut off while being written (no manifest)" in printed
-    assert f"checkpoint-6 is not used and deleted: optimizer.pt has {size} bytes instead of" in printed
+    assert "checkpoint-8 is not usable and is deleted: writing it was interrupted (no manifest)" in printed
+    assert f"checkpoint-6 is not usable and is deleted: optimizer.pt has {size} bytes instead of" in printed
     assert f"Resuming from {run / 'checkpoint-4'}" in printed
     assert "step 4/8" not in printed and "step 6/8" in printed and "step 8/8" in printed
     assert_same_run(run, expected)
@@ -223,7 +223,7 @@ def test_with_no_whole_checkpoint_training_starts_over_and_says_so(
     train(recipe)
     printed = capsys.readouterr().out
     assert "its manifest is unreadable" in printed
-    assert "No whole checkpoint is left: training starts over" in printed and "Resuming" not in printed
+    assert "No complete checkpoint is left: training starts from the beginning" in printed and "Resuming" not in printed
     assert_same_run(run, expected)
 
 
@@ -236,7 +236,8 @@ def test_a_checkpoint_whose_best_is_broken_is_passed_over(cut_run: tuple[Recipe,
     train(recipe)
     printed = capsys.readouterr().out
     assert (
-        "checkpoint-8 is not used and deleted: the best checkpoint before it, checkpoint-4, cannot be used" in printed
+        "checkpoint-8 is not usable and is deleted: the best checkpoint before it, checkpoint-4, cannot be used"
+        in printed
     )
     assert_same_run(run, expected)
 
@@ -249,7 +250,7 @@ def test_checkpoints_without_an_optimiser_are_not_resumed_from(
     with killed(*at_step(5)):
         train(recipe)
     train(recipe)
-    told = "checkpoint-4 is not used and deleted: it holds weights alone (training.save_only_model)"
+    told = "checkpoint-4 is not usable and is deleted: it holds only weights (training.save_only_model)"
     assert told in capsys.readouterr().out
     assert_same_run(tmp_path / "run", full_run[0])
 
@@ -281,5 +282,5 @@ def test_an_overwritten_run_is_gone_even_when_that_is_cut_off(tiny_data: Path, t
     assert (tmp_path / "run" / "base").is_dir()
     capsys.readouterr()
     train(recipe)  # as the user would: the run that was to begin anew, not the one that was to go
-    assert "is finished already" not in capsys.readouterr().out
+    assert "is already finished" not in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "finished"

@@ -97,7 +97,7 @@ def test_terminal_plots_and_card_name_the_rows(finished: Finished) -> None:
     assert plotted["after"].measured_on == "data.test" and plotted["steering"].name == "data.evaluation"
     note = (
         "The trained weights are the best by hybrid_ndcg@5 of 3 evaluations on data.evaluation; the rows reported "
-        "here, data.test, had no part in that choice."
+        "here, data.test, were not used for that choice."
     )
     for words in ("Evaluating before training, on data.test ...", "data.test: 4 queries against 4 documents", note):
         assert words in finished.printed
@@ -127,8 +127,8 @@ def test_without_test_rows_the_report_says_that_it_leans(
         tiny_recipe(tiny_data, tmp_path / "run", **NO_EXPORT, evaluation={"before": False}, training={"max_steps": 4})
     )
     assert (
-        "of 2 evaluations on data.evaluation, the rows reported here: the figures after training lean upwards. Rows "
-        "named as data.test take no part." in capsys.readouterr().out
+        "of 2 evaluations on data.evaluation, the rows reported here. The figures after "
+        "training are therefore biased upwards. Set data.test to other rows." in capsys.readouterr().out
     )
     assert plotted["steering"] is None and plotted["after"].measured_on == "data.evaluation"
     assert json.loads((run / "evaluation.json").read_text())["queries"] == HELD_OUT_ROWS

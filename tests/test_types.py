@@ -125,7 +125,7 @@ def test_files_that_are_not_embeddings(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "offsets", mine)
     for name, message in {
         "missing": "no such file",
-        "cut": "not a whole safetensors file",
+        "cut": "not a complete safetensors file",
         "other": "format is None",
         "lacking": "its tensors do not fit together: Embeddings: lacks offsets",
         "offsets": "its tensors do not fit together: Embeddings: offsets must start at 0",

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
-# The path above is set for this one: data/ is no package, and this file is run from anywhere.
+# The path above is set for this one: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 
 FORMAT = 1  # raise it when the same parameters would give other pages or other files
@@ -261,8 +261,8 @@ def main(arguments: list[str] | None = None) -> None:
         "train_pages": "train pages",
         "held_out_pages": "held-out pages",
         "queries_per_page": "queries of each page, naming different bindings",
-        "negatives": "explicit negatives of each train row: its marks and codes, bound otherwise",
-        "seed": "another seed, other pages",
+        "negatives": "explicit negatives of each train row: its marks and codes, paired differently",
+        "seed": "seed; another one gives other pages",
         "size": f"side of a page in pixels, a multiple of {BASE}",
     }.items():
         option = f"--{name.replace('_', '-')}"

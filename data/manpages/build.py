@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-# The path above is set for these: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 from debian_packages import cache_folder, fetch  # noqa: E402
 from roff import sections  # noqa: E402
@@ -76,11 +76,15 @@ def write_data_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Build the manpages data set.")
     parser.add_argument("--output", type=Path, required=True, help="folder to make; see manifest.json in it")
-    parser.add_argument("--cache", type=Path, default=cache_folder("manpages"), help="for packages (%(default)s)")
-    parser.add_argument("--words", type=int, default=40, help="of a description, from its start (%(default)s)")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_folder("manpages"), help="folder to keep packages in (%(default)s)"
+    )
+    parser.add_argument(
+        "--words", type=int, default=40, help="words of a description to keep, from its start (%(default)s)"
+    )
     parser.add_argument("--held-out", type=int, default=250, help="queries (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split")
-    parser.add_argument("--no-model", dest="model", action="store_false", help="data alone")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split")
+    parser.add_argument("--no-model", dest="model", action="store_false", help="do not fetch the model")
     options = parser.parse_args(arguments)
     if not 20 <= options.words <= 2000:
         parser.error(f"--words {options.words}: must be 20 to 2000")

@@ -30,7 +30,7 @@ except ImportError:
     sys.exit("data/real-pages needs pypdfium2: pip install pypdfium2")
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-# The path above is set for these: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 from debian_packages import cache_folder, download  # noqa: E402
 from page_queries import Page, choose_queries, read_pages  # noqa: E402
@@ -66,7 +66,7 @@ def own_documents(folder: Path) -> list[Document]:
     """The PDF files of a folder, by name; every fourth, and always the last, is held out."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".pdf")
     if len(files) < 2:
-        sys.exit(f"--pdf-dir {folder}: {len(files)} PDF files; at least 2 are needed, one of them to be held out")
+        sys.exit(f"--pdf-dir {folder}: {len(files)} PDF files; at least 2 are needed, because one is held out")
     held_out = {index for index in range(len(files)) if index % 4 == 3} | {len(files) - 1}
     keys = [file.relative_to(folder).with_suffix("").as_posix().replace("/", "-") for file in files]
     return [
@@ -77,7 +77,7 @@ def own_documents(folder: Path) -> list[Document]:
 
 def obtain(documents: Sequence[Document], cache: Path) -> dict[str, Path]:
     """Where each document's file is: as named, installed on this machine, or unpacked into `cache`, where packages that
-    are missing are downloaded to. Exits with what to do when a package cannot be had."""
+    are missing are downloaded to. Exits with what to do when a package is unavailable."""
     found, failed = {}, {}
     for document in documents:
         if document.package is None:
@@ -94,8 +94,8 @@ def obtain(documents: Sequence[Document], cache: Path) -> dict[str, Path]:
     if failed:
         reasons = "\n  ".join(failed.values())
         sys.exit(
-            f"these Debian packages could not be had:\n  {reasons}\nRun `apt-get update` first (as root) where package "
-            "lists are missing, install the packages, or bring PDF files of your own with --pdf-dir."
+            f"these Debian packages could not be downloaded:\n  {reasons}\nRun `apt-get update` first (as root) if "
+            "package lists are missing, install the packages, or bring PDF files of your own with --pdf-dir."
         )
     return found
 
@@ -157,7 +157,7 @@ class Split:
                     )
         if not rows:
             names = ", ".join(document.key for document, _ in self.documents)
-            sys.exit(f"no queries for the {self.name} documents ({names}): have they a text layer?")
+            sys.exit(f"no queries for the {self.name} documents ({names}): do they have a text layer?")
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (self.folder / f"{self.name}.jsonl").write_text(text, encoding="utf-8")
         return {"rows": len(rows), "pages": written, "kinds": kinds, "documents": self.facts}
@@ -183,10 +183,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to make; see manifest.json in it")
     parser.add_argument("--pdf-dir", type=Path, help="use the PDF files of this folder instead of Debian's manuals")
     parser.add_argument(
-        "--cache", type=Path, default=cache_folder("real-pages"), help="where packages are kept (%(default)s)"
+        "--cache", type=Path, default=cache_folder("real-pages"), help="folder to keep packages in (%(default)s)"
     )
     parser.add_argument("--dpi", type=int, default=60, help="dots per inch of the pages (%(default)s)")
-    parser.add_argument("--queries-per-page", type=int, default=3, help="at most so many (%(default)s)")
+    parser.add_argument(
+        "--queries-per-page", type=int, default=3, help="maximum number of queries per page (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if not 20 <= options.dpi <= 600:

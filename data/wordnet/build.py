@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
-# The path above is set for these: data/ is no package, and this file is run from anywhere.
+# The path above is set for these: data/ is not a package, and this file is run from anywhere.
 from build_once import build_once  # noqa: E402
 from debian_packages import cache_folder, fetch  # noqa: E402
 from split_rows import split_rows  # noqa: E402
@@ -61,10 +61,12 @@ def write_data_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Build the wordnet data set.")
     parser.add_argument("--output", type=Path, required=True, help="folder to make; see manifest.json in it")
-    parser.add_argument("--cache", type=Path, default=cache_folder("wordnet"), help="for the package (%(default)s)")
-    parser.add_argument("--nouns", type=int, default=3000, help="drawn from some 52,000 (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=1000, help="of them (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw and the split")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_folder("wordnet"), help="folder to keep the package in (%(default)s)"
+    )
+    parser.add_argument("--nouns", type=int, default=3000, help="nouns to draw from about 52,000 (%(default)s)")
+    parser.add_argument("--held-out", type=int, default=1000, help="nouns to hold out (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draw and the split")
     options = parser.parse_args(arguments)
     if not 1 <= options.held_out < options.nouns:
         parser.error(f"--held-out {options.held_out}: must be at least 1 and less than --nouns ({options.nouns})")

@@ -9,7 +9,7 @@
 #
 #   sbatch recipes/accelerate/slurm.sh RECIPE [key=value ...]
 #
-# Run `./launch.sh --dry-run RECIPE` once before, on a machine with network, so that the environment is there.
+# Run `./launch.sh --dry-run RECIPE` once before, on a machine with network, so that the environment exists.
 set -euo pipefail
 
 NNODES=$SLURM_NNODES

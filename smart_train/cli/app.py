@@ -74,7 +74,7 @@ def _options(
             "--version",
             callback=_print_versions,
             is_eager=True,
-            help="Print the versions of this package and of what it runs on.",
+            help="Print the versions of this package and of the libraries it uses.",
         ),
     ] = False,
 ) -> None: ...

@@ -19,23 +19,29 @@ Overrides = Annotated[
 ModelPath = Annotated[
     str, typer.Argument(help="A model: an export, an adapter, a checkpoint, a base model or a Hub id.", metavar="MODEL")
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Items encoded at once.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Number of items encoded at a time.")]
 Documents = Annotated[
     Path,
     typer.Option(
         exists=True,
-        help="A folder of page images and PDF files, all levels, or a collection in a format of docs/data.md, such as "
-        "JSON lines with id and text.",
+        help="A folder of page images and PDF files (subfolders included), or a collection in a format of "
+        "docs/data.md, such as JSON lines with id and text.",
     ),
 ]
 # How a model's inputs are read, where its folder does not say so or is to be overruled; `open_model` takes them.
 FamilyName = Annotated[
-    str | None, typer.Option("--family", help="The model's family, where its files do not tell.", show_default=False)
+    str | None,
+    typer.Option(
+        "--family", help="The model's family. Needed only if the model's files do not show it.", show_default=False
+    ),
 ]
-QueryInstruction = Annotated[str | None, typer.Option(help="Instruction or prefix of queries.", show_default=False)]
-DocumentInstruction = Annotated[str | None, typer.Option(help="The same of documents.", show_default=False)]
+QueryInstruction = Annotated[str | None, typer.Option(help="Instruction or prefix for queries.", show_default=False)]
+DocumentInstruction = Annotated[
+    str | None, typer.Option(help="Instruction or prefix for documents.", show_default=False)
+]
 TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Run Python code that the model's repository brings. Read it first.")
+    bool,
+    typer.Option("--trust-remote-code", help="Run the Python code in the model's repository. Read that code first."),
 ]
 
 

@@ -25,19 +25,21 @@ if TYPE_CHECKING:
 def encode(
     model: ModelPath,
     documents: Documents,
-    index: Annotated[Path, typer.Option(help="The index folder to write, or to bring up to date.")],
+    index: Annotated[Path, typer.Option(help="The index folder to create or update.")],
     batch_size: BatchSize = 32,
     layout: Annotated[
         Literal["index", "plaid", "qdrant"],
-        typer.Option("--format", help="Beside the index: INDEX/plaid for fast-plaid and PyLate, INDEX/qdrant."),
+        typer.Option(
+            "--format", help="Also write another layout: INDEX/plaid for fast-plaid and PyLate, or INDEX/qdrant."
+        ),
     ] = "index",
     family: FamilyName = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Encode DOCUMENTS (page images, PDF files, texts) with MODEL; only new and changed ones when INDEX is there.
+    """Encode DOCUMENTS (page images, PDF files, texts) with MODEL. If INDEX exists, only new and changed ones.
 
-    A call that was killed goes on where it stopped.
+    Run an interrupted call again: it continues where it stopped.
     """
     from smart_train.retrieval import is_collection, update_index
     from smart_train.retrieval.index import check_index_folder
@@ -65,4 +67,4 @@ def _changes(made: DocumentIndex, previous: DocumentIndex | None) -> str:
     known = {source.digest for source in previous.sources}
     new = sum(source.digest not in known for source in made.sources)
     gone = len(set(previous.document_ids) - set(made.document_ids))
-    return f" ({new} with new content, {gone} no longer there)"
+    return f" ({new} new or changed, {gone} removed)"

@@ -30,7 +30,7 @@ def evaluate(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Changes to the recipe, or to what --data means: data.*, evaluation.batch_size=8, "
+            help="Changes to the recipe or to --data: keys data.*, evaluation.batch_size and scoring.*, as in "
             "scoring.late_weight=0.5.",
             metavar="[KEY=VALUE]...",
         ),
@@ -38,21 +38,24 @@ def evaluate(
     recipe: Annotated[
         Path | None,
         typer.Option(
-            help="Evaluate on this recipe's data.test, else data.evaluation. A run folder has its own recipe."
+            help="Evaluate on this recipe's data.test, or on its data.evaluation if it has no data.test. Default: the "
+            "recipe of the run folder."
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
-    split: Annotated[str | None, typer.Option(help="Which split of --data, where it has several.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="More documents, which answer no query of --data.")] = None,
+    split: Annotated[str | None, typer.Option(help="The split of --data to use, if it has several.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="More documents to search, which answer no query of --data.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Also write the metrics, in all and per query, to this JSON file.")
+        Path | None, typer.Option(help="Also write the metrics to this JSON file: averages, and values per query.")
     ] = None,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Measure MODEL, or what a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
+    """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
     from smart_train.run.folder import RECIPE_FILE, RUN_FILE, open_finished
 
@@ -66,13 +69,13 @@ def evaluate(
     if data is not None:
         meant = _recipe_of_rows(trained, data, split, corpus, overrides)
     elif split is not None or corpus is not None:
-        raise RunError("--split and --corpus belong to --data; on a recipe, set data.evaluation.split=...")
+        raise RunError("--split and --corpus need --data; with a recipe, set data.evaluation.split=...")
     elif recipe is None:
-        raise RunError(f"{model}: no run folder, so the rows to evaluate on are not known; name --data or --recipe")
+        raise RunError(f"{model}: not a run folder, so the rows to evaluate on are unknown; pass --data or --recipe")
     else:
         meant = load_recipe(recipe, overrides)
     if meant.data.reported is None:
-        raise RunError(f"{recipe}: has neither data.test nor data.evaluation; name rows with --data")
+        raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
     reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code, scoring)
     _evaluate(reader, meant, data, output)
 
@@ -85,7 +88,8 @@ def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:
     for text in overrides:
         if not text.startswith(("data.", "evaluation.batch_size=", "scoring.")):
             raise RunError(
-                f"{text}: changes nothing that is measured; evaluate takes data.*, evaluation.batch_size and scoring.*"
+                f"{text}: has no effect on what is measured; evaluate accepts data.*, evaluation.batch_size and "
+                "scoring.*"
             )
     # Not through a recipe, whose objective may need a weight that is to be left out here.
     scoring = read_overrides([text for text in overrides if text.startswith("scoring.")])

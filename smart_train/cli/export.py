@@ -21,29 +21,33 @@ def export(
     ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the merged weights; the recipe's if not given, else the base checkpoint's."),
+        typer.Option(
+            help="Data type of the merged weights. Default: the recipe's export.dtype, else that of the base "
+            "checkpoint."
+        ),
     ] = None,
     only: Annotated[
         Literal["merged", "adapter"],
-        typer.Option(help="The whole model, or what was trained alone, which names its base instead of holding it."),
+        typer.Option(help="merged: the whole model. adapter: only the trained weights, with the name of their base."),
     ] = "merged",
     adapter: Annotated[
         list[str] | None,
         typer.Option(
-            help="In place of RUN: an adapter and its weight; again for each one to mix.", metavar="DIR=WEIGHT"
+            help="Instead of RUN: an adapter and its weight. Repeat the option for each adapter to mix.",
+            metavar="DIR=WEIGHT",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     family: FamilyName = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Merge what RUN trained into its base, and refuse to finish unless the result scores like the trained model."""
+    """Merge the weights that RUN trained into its base. Fails unless the result scores like the trained model."""
     from smart_train.export import CardFacts, export_adapter, export_model
     from smart_train.run.build import card_facts, export_dtype
     from smart_train.run.folder import RUN_FILE, fingerprints, open_finished
 
     if (run is None) == (not adapter):
-        raise ExportError("name either RUN or one --adapter DIR=WEIGHT for each adapter to mix")
+        raise ExportError("give either RUN, or --adapter DIR=WEIGHT once for each adapter to mix")
     trained: Path | dict[str | Path, float] = run if run is not None else _weights(adapter or [])
     facts: CardFacts | None = None
     if run is not None and (run / RUN_FILE).is_file():
@@ -54,18 +58,18 @@ def export(
         if only == "merged":
             dtype = dtype or cast(Any, export_dtype(recipe))
     if output is None:
-        raise RunError(
-            f"{run or 'a mixture'}: no run folder, so the place to write is not known; name it with --output"
-        )
+        raise RunError(f"{run or 'a mixture'}: not a run folder, so there is no default output; pass --output")
     how: dict[str, Any] = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
     if only == "merged":
         report = export_model(trained, output, dtype=dtype, family=family, **how)
         plain_console().print(f"Exported to {output}; {report}")
         return
     if family is not None:
-        raise ExportError("--family: an adapter alone is exported as it says of itself; export it merged")
+        raise ExportError(
+            "--family cannot change an adapter exported with --only adapter; leave it out, or use --only merged"
+        )
     if isinstance(trained, dict):
-        raise ExportError("--only adapter: a mixture of adapters is exported merged")
+        raise ExportError("--only adapter: a mixture of adapters can only be exported merged; leave the option out")
     reports = export_adapter(trained, output, **how)
     plain_console().print("\n  ".join([f"Exported to {output}", *map(str, reports)]))
 

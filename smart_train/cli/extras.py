@@ -6,7 +6,7 @@ from smart_train.cli.arguments import Overrides, RecipePath
 
 
 def extras(recipe: RecipePath, overrides: Overrides = None) -> None:
-    """Print the extras that RECIPE needs, with commas between them, as pip install 'smart_train[...]' takes them."""
+    """Print the extras that RECIPE needs, separated by commas, as in pip install 'smart_train[...]'."""
     from smart_train.recipe.extras import needed_extras
 
     print(",".join(needed_extras(recipe, overrides or ())))

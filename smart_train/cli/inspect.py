@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def inspect(
     path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
 ) -> None:
-    """Say how far a run got and what it measured, or what a model folder holds and how it scores."""
+    """Show how far a run got and what it measured, or what a model folder holds and how it scores."""
     from smart_train.run.folder import RUN_FILE
 
     if not path.is_dir():
@@ -103,7 +103,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         dtypes = sorted({item.get_dtype() for item in slices})
         count = sum(_size(item.get_shape()) for item in slices)
         rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))
-    return rows if weights else [*rows, ("weights", "none: for model.from_config")]
+    return rows if weights else [*rows, ("weights", "none; use it with model.from_config")]
 
 
 def _read_by(path: Path, config: SmartConfig) -> tuple[type[Family] | None, str, ScoringConfig | None]:

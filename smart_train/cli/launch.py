@@ -39,10 +39,10 @@ def launch(
     recipe: RecipePath,
     overrides: Overrides = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Discard what another recipe left in the output folder.")
+        bool, typer.Option("--overwrite", help="Discard the run of another recipe in the output folder.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the command and the derived quantities; start nothing.")
+        bool, typer.Option("--dry-run", help="Only show the command and the derived quantities.")
     ] = False,
 ) -> None:
     """Start `train` on all GPUs (or on the CPU); several processes through `accelerate launch`.
@@ -170,8 +170,8 @@ def _meeting_point(processes: int, machines: int, environment: Mapping[str, str]
     missing = [name for name in ("NODE_RANK", "MASTER_ADDR") if not environment.get(name)]
     if missing:
         raise RunError(
-            f"NNODES is {machines}, but {' and '.join(missing)} is not set: give every machine its number from 0 on as "
-            "NODE_RANK, and the address of machine 0 as MASTER_ADDR"
+            f"NNODES is {machines}, but {' and '.join(missing)} is not set: set NODE_RANK on every machine to its "
+            "number (from 0 on), and MASTER_ADDR to the address of machine 0"
         )
     rank = environment["NODE_RANK"]
     if not rank.isdigit() or int(rank) >= machines:
@@ -187,5 +187,7 @@ def _accelerate() -> str:
     """The `accelerate` that belongs to this interpreter, whatever is first on PATH."""
     found = shutil.which("accelerate", path=str(Path(sys.executable).parent)) or shutil.which("accelerate")
     if found is None:
-        raise RunError("the command `accelerate` is not found; install the package accelerate beside smart_train")
+        raise RunError(
+            "the command `accelerate` is not found; install the package accelerate in the environment of smart_train"
+        )
     return found

@@ -19,38 +19,51 @@ KEY_VARIABLE = "SMART_TRAIN_API_KEY"
 
 
 def make_pairs(
-    folder: Annotated[Path, typer.Argument(help="A folder of PDF files, all levels.", metavar="PDF_DIR")],
-    output: Annotated[Path, typer.Option(help="The data set to make: a folder that is not there yet.")],
-    queries_per_page: Annotated[int, typer.Option(help="At most so many queries for a page.")] = 3,
-    held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, whole documents at a time.")] = 0.2,
+    folder: Annotated[Path, typer.Argument(help="A folder of PDF files (subfolders included).", metavar="PDF_DIR")],
+    output: Annotated[
+        Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
+    ],
+    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = 3,
+    held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, in whole documents.")] = 0.2,
     test: Annotated[
-        float, typer.Option(help="Share for a third part, likewise: to report by, where the second chooses.")
+        float,
+        typer.Option(
+            help="Share of the pages for a third part, in whole documents: for the final figures, "
+            "when the held-out part chooses the checkpoint."
+        ),
     ] = 0.0,
-    dpi: Annotated[int, typer.Option(help="Resolution of the pages.")] = 144,
+    dpi: Annotated[int, typer.Option(help="Resolution of the page images, in dots per inch.")] = 144,
     seed: Annotated[int, typer.Option(help="Decides which documents are held out.")] = 0,
     licence: Annotated[str | None, typer.Option(help="The documents' licence, for the card.")] = None,
     on_error: Annotated[
-        Literal["fail", "skip"], typer.Option(help="Stop at files that cannot be used, or leave them out.")
+        Literal["fail", "skip"],
+        typer.Option(help="At a file that cannot be used: stop (fail), or leave it out (skip)."),
     ] = "fail",
     endpoint: Annotated[
         str | None,
-        typer.Option(help="Let a vision model write the queries: an OpenAI-compatible address, https://host/v1."),
+        typer.Option(
+            help="Let a vision model write the queries: the address of an OpenAI-compatible endpoint, such "
+            "as https://host/v1."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The vision model's name at the endpoint.")] = None,
     prompt: Annotated[
-        Path | None, typer.Option(help="Another prompt; $limit stands for the number of queries.")
+        Path | None, typer.Option(help="A file with your own prompt; $limit in it becomes the number of queries.")
     ] = None,
-    api_key_env: Annotated[str, typer.Option(help="The environment variable that holds the key.")] = KEY_VARIABLE,
-    requests_per_minute: Annotated[float | None, typer.Option(help="At most so many; no limit if not given.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 4,
+    api_key_env: Annotated[str, typer.Option(help="The environment variable that holds the API key.")] = KEY_VARIABLE,
+    requests_per_minute: Annotated[
+        float | None, typer.Option(help="Maximum number of requests per minute; no limit if not given.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of requests at the same time.")] = 4,
     prices: Annotated[
-        tuple[float, float] | None, typer.Option(help="Per million tokens in and out, for the cost estimate.")
+        tuple[float, float] | None,
+        typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first request.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
-    """Make queries for the pages of PDF files, split by document, with the pages drawn and a card.
+    """Make queries and page images from PDF files, split by document, with a data set card.
 
-    Without --endpoint they are taken from the pages' own text, and no model is asked.
+    Without --endpoint, the queries are taken from the text of the pages, without a model.
     """
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
@@ -68,9 +81,11 @@ def make_pairs(
             prices=prices,
         )
     elif endpoint is not None or model is not None:
-        raise EndpointError("--endpoint and --model go together: the address, and the model's name there")
+        raise EndpointError(
+            "--endpoint and --model must be given together: the address, and the name of the model there"
+        )
     elif prompt is not None or prices is not None or requests_per_minute is not None:
-        raise EndpointError("--prompt, --prices and --requests-per-minute belong to --endpoint; name one")
+        raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
     _show(make(folder, output, settings, writer=writer), writer)
 
 
@@ -82,14 +97,14 @@ def _say(estimate: Estimate, endpoint: str) -> bool:
 def _agreed(estimate: Estimate, endpoint: str) -> bool:
     _say(estimate, endpoint)
     if not sys.stdin.isatty():
-        raise EndpointError("nobody is there to agree to the estimate; pass --yes")
+        raise EndpointError("the estimate cannot be confirmed, because the input is not a terminal; pass --yes")
     return typer.confirm("Ask?")
 
 
 def _show(report: PairReport, writer: VisionWriter | None) -> None:
     console = plain_console()
     if report.again:
-        console.print(f"{report.output}: made already, with these files and settings")
+        console.print(f"{report.output}: already made with these files and settings")
     for problem in report.problems:
         console.print(f"left out: {problem}")
     for name, part in report.counts.items():
@@ -99,11 +114,11 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     if report.left_out:
-        console.print("pages not asked for: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
+        console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     if writer is not None and any(writer.used):
-        console.print(f"tokens used, as the endpoint counts: {writer.used[0]:,} in, {writer.used[1]:,} out")
+        console.print(f"tokens used, as counted by the endpoint: {writer.used[0]:,} in, {writer.used[1]:,} out")
     if report.one_document:
         console.print(
-            "WARNING: there is one document only. Its last pages are held out: figures measured on them speak of this "
-            "document, not of others. Add documents for an honest figure."
+            "WARNING: there is only one document. Its last pages are held out, so figures measured on them are valid "
+            "for this document only. Add documents to measure how well others are found."
         )

@@ -19,37 +19,50 @@ if TYPE_CHECKING:
     Mined = dict[Path, tuple[TrainSourceSection, MiningSummary]]
 
 
-Output = Annotated[Path, typer.Option(help="The folder to write; a call that was cut off goes on there.")]
+Output = Annotated[Path, typer.Option(help="The folder to write. An interrupted call continues there.")]
 Model = Annotated[
     str | None,
-    typer.Option(help="What to search with: a run's export, an adapter, any model. The recipe's base if not given."),
+    typer.Option(
+        help="Model to search with: a run's export, an adapter or any other model. Default: the recipe's base."
+    ),
 ]
 Corpus = Annotated[
-    Path | None, typer.Option(help="More documents to choose from, which answer no query: rows or a folder.")
+    Path | None, typer.Option(help="More documents to choose negatives from, which answer no query: rows or a folder.")
 ]
 Score = Annotated[
-    str, typer.Option(metavar="<hybrid|late|pooled>", help="What ranks documents, and which scores are written.")
+    str, typer.Option(metavar="<hybrid|late|pooled>", help="The score that ranks documents and is written to the rows.")
 ]
-Negatives = Annotated[int, typer.Option(help="Negatives wanted per row.")]
-FirstRank = Annotated[int, typer.Option(help="Best rank taken; known positives have no rank.")]
-LastRank = Annotated[int, typer.Option(help="Worst rank taken.")]
-Margin = Annotated[float, typer.Option(help="Share of the positive's score that a negative may reach; 0 asks nothing.")]
+Negatives = Annotated[int, typer.Option(help="Number of negatives per row.")]
+FirstRank = Annotated[
+    int, typer.Option(help="First rank from which negatives are taken. Known positives are not counted.")
+]
+LastRank = Annotated[int, typer.Option(help="Last rank from which negatives are taken.")]
+Margin = Annotated[
+    float, typer.Option(help="Highest score of a negative, as a share of the positive's score; 0 disables this rule.")
+]
 MaxScore = Annotated[float | None, typer.Option(help="Highest score of a negative.")]
-Pick = Annotated[str, typer.Option(metavar="<top|random>", help="Take the first that pass, or any that pass.")]
-Seed = Annotated[int, typer.Option(help="Decides what --pick random draws.")]
+Pick = Annotated[
+    str, typer.Option(metavar="<top|random>", help="Take the first candidates that pass, or draw among all that pass.")
+]
+Seed = Annotated[int, typer.Option(help="Seed for --pick random.")]
 Candidates = Annotated[
-    int | None, typer.Option(help="Let the pooled score choose this many first; all are scored if not given.")
+    int | None, typer.Option(help="Let the pooled score preselect this many documents. Default: all are scored.")
 ]
 WhenShort = Annotated[
     str,
-    typer.Option(metavar="<drop|keep>", help="Leave out a row with fewer negatives than wanted, or write it as it is."),
+    typer.Option(
+        metavar="<drop|keep>",
+        help="A row with fewer negatives than wanted: leave it out (drop), or write it as it is (keep).",
+    ),
 ]
 Store = Annotated[
-    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Type of the token states on the disk.")
+    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
 ]
-ShardSize = Annotated[int, typer.Option(help="Items encoded and held at once.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that decode pages ahead of the model.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Discard what --output holds of another model or corpus.")]
+ShardSize = Annotated[int, typer.Option(help="Number of items encoded and held in memory at a time.")]
+Workers = Annotated[int, typer.Option(min=0, help="Number of processes that decode pages while the model runs.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Discard what --output holds from another model or corpus.")
+]
 
 
 def mine(
@@ -77,8 +90,8 @@ def mine(
 ) -> None:
     """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set.
 
-    Each of several sources is searched by itself. Several processes (accelerate launch -m smart_train mine ...) share
-    the work.
+    If there are several sources, each is searched separately. Several processes
+    (accelerate launch -m smart_train mine ...) share the work.
     """
     from smart_train.cli.processes import joined_processes
     from smart_train.distributed import on_main

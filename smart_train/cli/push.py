@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 def push(
     folder: Annotated[Path, typer.Argument(help="A run folder, an export, or an adapter.", metavar="DIR")],
-    repo: Annotated[str, typer.Option(help="Where to, as OWNER/NAME; created if it is not there.")],
+    repo: Annotated[str, typer.Option(help="The repository on the Hub, as OWNER/NAME; created if it does not exist.")],
     private: Annotated[
-        bool, typer.Option("--private/--public", help="Who may see the repository, if it is created.")
+        bool, typer.Option("--private/--public", help="Visibility of the repository, if it is created.")
     ] = True,
     revision: Annotated[
-        str | None, typer.Option(help="The branch, created if it is not there; the main one if not given.")
+        str | None, typer.Option(help="The branch; created if it does not exist. Default: the main branch.")
     ] = None,
     adapter_only: Annotated[
-        bool, typer.Option("--adapter-only", help="Of a run folder: what it trained, without the base's weights.")
+        bool,
+        typer.Option("--adapter-only", help="For a run folder: push only the trained weights, not those of the base."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be published, and send nothing; needs no token.")
     ] = False,
 ) -> None:
-    """Publish DIR, if it was verified and the repository holds nothing that is somebody else's."""
+    """Publish DIR. It must be verified, and the repository may only hold files that smart_train wrote."""
     from smart_train.export import plan_push, push_folder
     from smart_train.run.folder import RUN_FILE, open_finished
 
@@ -39,7 +40,9 @@ def push(
         export = Path(recipe.export.output) if recipe.export.output else folder / "export"
         folder = folder / "final" if adapter_only else export
     elif adapter_only:
-        raise RunError(f"{folder}: --adapter-only chooses within a run folder, and this is none (no {RUN_FILE})")
+        raise RunError(
+            f"{folder}: --adapter-only needs a run folder, and this is not one (no {RUN_FILE}); leave the option out"
+        )
     if dry_run:
         _show(plan_push(folder, repo), folder, repo, private=private, revision=revision)
         return

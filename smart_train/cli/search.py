@@ -31,17 +31,19 @@ _SCORES_WIDTH = 38  # of a line's other columns, blanks included
 def search(
     model: ModelPath,
     documents: Documents,
-    query: Annotated[list[str] | None, typer.Option(help="What to look for; give it again for more queries.")] = None,
+    query: Annotated[list[str] | None, typer.Option(help="A query text. Repeat the option for more queries.")] = None,
     queries: Annotated[
-        Path | None, typer.Option(help="A text file with a query in each line, UTF-8; - is standard input.")
+        Path | None, typer.Option(help="A UTF-8 text file with one query per line; - reads standard input.")
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Hits per query.")] = 10,
+    top_k: Annotated[int, typer.Option(min=1, help="Number of hits per query.")] = 10,
     candidates: Annotated[
         int | None,
-        typer.Option(min=1, help="Let the pooled score choose this many first; exact over all documents if not given."),
+        typer.Option(
+            min=1, help="Let the pooled score preselect this many documents. Default: exact search over all documents."
+        ),
     ] = None,
     index: Annotated[
-        Path | None, typer.Option(help="Keep the encoded documents here; a later search encodes only what is new.")
+        Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
     batch_size: BatchSize = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,

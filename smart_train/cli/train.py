@@ -13,10 +13,10 @@ def train(
     recipe: RecipePath,
     overrides: Overrides = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Discard what another recipe left in the output folder.")
+        bool, typer.Option("--overwrite", help="Discard the run of another recipe in the output folder.")
     ] = False,
 ) -> None:
-    """Train, evaluate and export what RECIPE describes. A run that was cut off goes on where it stopped."""
+    """Train, evaluate and export what RECIPE describes. An interrupted run continues where it stopped."""
     from smart_train.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or ())

@@ -21,19 +21,21 @@ def validate_data(
         str, typer.Argument(help="A recipe, or rows: a file, a folder or a Hub data set.", metavar="RECIPE|PATH")
     ],
     overrides: Overrides = None,
-    split: Annotated[str | None, typer.Option(help="Which split of PATH, where it has several.")] = None,
-    against: Annotated[str | None, typer.Option(help="Held-out rows to hold PATH against.")] = None,
+    split: Annotated[str | None, typer.Option(help="The split of PATH to use, if it has several.")] = None,
+    against: Annotated[str | None, typer.Option(help="Held-out rows to compare PATH with.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("data_report"),
     samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = 24,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one per core if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads that decode. Default: one per core.")
+    ] = None,
 ) -> None:
     """Check every row and page of RECIPE's data, or of PATH: unreadable and extreme images, empty and repeated queries,
-    leakage, languages; for a recipe also tokens, what is cut, and memory. Ends with status 1 when it fails."""
+    leakage, languages; for a recipe also token counts, truncation and memory. Exits with status 1 on errors."""
     from smart_train.validation import print_validation, validate, write_page
 
     if Path(source).suffix.lower() in _RECIPES:
         if split is not None or against is not None:
-            raise DataError("--split and --against belong to a PATH; a recipe names its own parts")
+            raise DataError("--split and --against need a PATH; a recipe names its own held-out rows")
         quiet_libraries()  # before the first of them is imported
         from smart_train.recipe import load_recipe
         from smart_train.run.data_check import validate_recipe
@@ -44,7 +46,9 @@ def validate_data(
         report, parts = validate_recipe(recipe, source=source, workers=workers)
     else:
         if overrides:
-            raise DataError(f"{overrides[0]}: changes a recipe, and {source} is none (no {' or '.join(_RECIPES)} file)")
+            raise DataError(
+                f"{overrides[0]}: changes a recipe, but {source} is not a recipe (not a {' or '.join(_RECIPES)} file)"
+            )
         from smart_train.validation.paths import read_path
 
         parts = read_path(source, split=split, against=against, workers=workers)

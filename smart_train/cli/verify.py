@@ -11,17 +11,18 @@ from smart_train.cli.output import plain_console
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="What `smart-train export` wrote.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="A folder that `smart-train export` wrote.", metavar="DIR")],
     tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Largest difference of a coordinate or a score that passes.")
+        float, typer.Option(min=0.0, help="Largest difference of a coordinate or a score that is allowed.")
     ] = 1e-4,
     vllm: Annotated[
-        str | None, typer.Option(help="Also through the vLLM server at this address, which holds DIR.", metavar="URL")
+        str | None,
+        typer.Option(help="Also check the vLLM server at this address, which must serve DIR.", metavar="URL"),
     ] = None,
 ) -> None:
-    """Read DIR through every library that is installed and compare with its golden.safetensors.
+    """Load DIR with every library that is installed, and compare its vectors with golden.safetensors.
 
-    Prints the largest difference of each; ends with status 2 when one is larger than the tolerance.
+    Prints the largest difference for each library; exits with status 2 if one is above the tolerance.
     """
     from smart_train.export.routes import vllm_route
     from smart_train.export.verify import check_reports, measure_routes

@@ -50,7 +50,7 @@ def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int |
     columns = ["query", "query_id", "positive", "negatives", "task"]
     documents = read_file(pool)
     if "did" not in documents.columns:
-        raise DataError(f"{pool}: candidates need the column did; columns: {', '.join(documents.columns)}")
+        raise DataError(f"{pool}: a pool of candidates needs the column did; columns: {', '.join(documents.columns)}")
     documents = Table(
         AdaptedRows(documents.rows, candidate),
         ["document_id", "positive"],
@@ -97,6 +97,6 @@ def _queries_in(folder: Path, pool: Path, split: str | None) -> Path:
         chosen = [file for file in files if file.stem == "query"]
     if len(chosen) != 1:
         stems = [file.stem for file in files]
-        asked = f"no file {split}.jsonl{did_you_mean(split, stems)}" if split else "several files of queries; set split"
+        asked = f"no file {split}.jsonl{did_you_mean(split, stems)}" if split else "several hold queries; set split"
         raise DataError(f"{folder}: {asked}; beside {pool.name} there are: {', '.join(stems) or 'none'}")
     return chosen[0]

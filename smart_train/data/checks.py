@@ -123,21 +123,22 @@ class _RowChecker:
                 return f"the {name} is empty{self._column(position + 1)}; name a document, or remove the row"
         if len(example.documents) - 1 < self.negatives:
             return (
-                f"has {len(example.documents) - 1} explicit negatives, data.negatives_per_query asks for "
-                f"{self.negatives}"
+                f"has {len(example.documents) - 1} explicit negatives, but data.negatives_per_query is "
+                f"{self.negatives}; add negatives, or lower it"
             )
         used = example.scores[: 1 + self.negatives] or (None,)
         if self.scores and None in used:
             place = used.index(None)
             return (
-                f"has no score of its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
-                "positive_aware.by: teacher need a teacher's (smart-train mine writes them)"
+                f"has no score for its {f'negative {place - 1}' if place else 'positive'}; objective.distillation and "
+                "positive_aware.by: teacher need a teacher's scores (smart-train mine writes them)"
             )
         for position, item in enumerate((example.query, *example.documents)):
             for kind, present in (("image", bool(item.images)), ("video", item.video is not None)):
                 if present and self.reads is not None and kind not in self.reads:
                     return (
-                        f"holds {kind}{self._column(position)}, and the model reads {', '.join(self.reads)}; choose a "
+                        f"holds {kind}{self._column(position)}, but the model reads only {', '.join(self.reads)}; "
+                        "choose a "
                         f"model that reads {kind}, or remove the row"
                     )
             checks = [(self.decode, image) for image in item.images]

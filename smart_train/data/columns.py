@@ -114,7 +114,7 @@ def find_columns(
             raise DataError(
                 f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
                 f"{_listed(available)}. Name it in the recipe: columns: {{{ours}: NAME}}"
-                + (f"; or columns: {POSITIONAL} to go by their order" if len(available) > 1 else "")
+                + (f"; or columns: {POSITIONAL} to use them in their order" if len(available) > 1 else "")
             )
     negatives = found.pop("negatives")
     negatives = [negatives] if isinstance(negatives, str) else [*(negatives or ())]

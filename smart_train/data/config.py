@@ -52,7 +52,8 @@ class SourceConfig:
             raise DataError(f"data source {self.path}: max_samples is {self.max_samples}; it must be at least 1")
         if self.sample_seed is not None and self.max_samples is None:
             raise DataError(
-                f"data source {self.path}: sample_seed draws max_samples rows; say how many, as in max_samples: 1000"
+                f"data source {self.path}: sample_seed needs max_samples, the number of rows to draw, as in "
+                "max_samples: 1000"
             )
         if self.dpi is not None and self.dpi < 1:
             raise DataError(f"data source {self.path}: dpi is {self.dpi}; it must be at least 1")

@@ -48,7 +48,7 @@ class References:
             is_image: text that looks like nothing else is a path.
 
         Raises:
-            DataError: a path that leaves the root, a page that its PDF file does not have, or a file that is no image.
+            DataError: a path outside the root, a page that its PDF file does not have, or a file that is not an image.
         """
         if text.startswith((*URL_SCHEMES, "data:image/")):
             return text
@@ -106,7 +106,7 @@ class References:
         if match[1].lower() == "pdf":
             raise DataError(f"{where}: {name} names a whole PDF file; name a page of it: {name}#page=1")
         raise DataError(
-            f"{where}: {name} is no image that can be read; convert it to one of {', '.join(IMAGE_EXTENSIONS)}"
+            f"{where}: {name} is not an image type that can be read; convert it to one of {', '.join(IMAGE_EXTENSIONS)}"
         )
 
     def _below_root(self, reference: str, where: str) -> Path:
@@ -114,7 +114,8 @@ class References:
         path = os.path.normpath(os.path.join(self.root, reference))
         if os.path.commonpath([self.root, path]) != self.root:
             raise DataError(
-                f"{where}: path {describe_image(reference)} leaves {self.root}; set image_root to a folder that holds "
+                f"{where}: path {describe_image(reference)} is outside {self.root}; set image_root to a folder that "
+                "holds "
                 "all images and videos"
             )
         return Path(path)

@@ -60,7 +60,7 @@ class RowReader:
         """The Example of one row.
 
         Raises:
-            DataError: a column is missing or holds what cannot be a query or document. An empty query is no error
+            DataError: a column is missing or holds what cannot be a query or document. An empty query is not an error
                 here: `check_examples` lists those together with images that do not decode.
         """
         columns = self.columns
@@ -156,12 +156,12 @@ class RowReader:
         value = raw.get(self.columns.task) if self.columns.task else None
         if value is not None and not isinstance(value, (str, int)):
             inside = f"{where}, column {self.called(self.columns.task)!r}"
-            raise DataError(f"{inside}: {value!r} is no name of a task; write text")
+            raise DataError(f"{inside}: {value!r} is not the name of a task; a name is text")
         return None if value is None else str(value)
 
     def _read(self, value: Any, where: str, column: str) -> ModelInput:
         """A document: path of an image or a video, page of a PDF file, URL, data URI, base64, bytes, PIL image,
-        `datasets` image, text, or a mapping of these. A Path comes from a reader of ours, and is no user's text."""
+        `datasets` image, text, or a mapping of these. A Path comes from a reader of ours, and is not a user's text."""
         if isinstance(value, (bytes, Path, Image.Image)):
             return as_model_input(value)
         if isinstance(value, str):
@@ -213,11 +213,11 @@ class RowReader:
 
 
 def _expected(value: Any) -> str:
-    """What to write in the place of a value that is no document."""
+    """What to write in the place of a value that is not a document."""
     if isinstance(value, (list, tuple)):
         return "write a row for each answer, or {images: [...]} for one document of several images"
     if isinstance(value, int):
-        return "for ids, say in which file or folder the documents are: documents: PATH"
+        return "if these are ids, name the file or folder with the documents: documents: PATH"
     return "expected an image path, URL, bytes, text, or a mapping of these"
 
 

@@ -20,7 +20,7 @@ def read_scores(
         where: source and row, for messages.
 
     Raises:
-        DataError: a score that is no finite number, or another number of scores than of documents.
+        DataError: a score that is not a finite number, or another number of scores than of documents.
     """
     expected = 1 + sum(counts.values())
     if columns.scores is not None and raw.get(columns.scores) is not None:
@@ -55,5 +55,5 @@ def _number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(f"{where}: {value!r} is no score; a score is a finite number")
+        raise DataError(f"{where}: {value!r} is not a score; a score is a finite number")
     return number

@@ -10,7 +10,7 @@
 | a folder written by `datasets.save_to_disk` | that data set |
 | a folder of .parquet, .json or .csv files | a `datasets` data set |
 | a folder of images and PDF files, a .pdf file | documents without queries |
-| `name` or `owner/name` that is no file | a data set on the Hugging Face Hub |
+| `name` or `owner/name` that is not a file | a data set on the Hugging Face Hub |
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def load_examples(config: SourceConfig) -> ExampleRows:
     if table.of_pages:
         raise DataError(
             f"{_name(config, table)}: holds pages, but no queries; name them in {folders.PAIRS[0]} beside the pages "
-            "(columns query, positive), or make some: smart-train make-pairs"
+            "(columns query, positive), or make queries: smart-train make-pairs"
         )
     columns = find_columns(_name(config, table), table.columns, config.columns)
     return _sample(config, _rows(config, table, columns, _documents(config, table)))
 
 
 def load_held_out(config: SourceConfig) -> ExampleRows:
-    """The rows of a source that ask something. A row whose query is null is no mistake here, but a page to be found:
+    """The rows of a source that ask something. A row whose query is null is not a mistake here, but a page to be found:
     sets with more pages than queries, some of ViDoRe's among them, are published so. `load_own_documents` gives these.
 
     Raises: as `load_examples`; or no row has a query.
@@ -130,7 +130,7 @@ def _rows(
     name = _name(config, table)
     root = Path(config.image_root) if config.image_root is not None else table.folder
     if not root.is_dir():
-        raise DataError(f"{config.path}: image_root {root} is no folder")
+        raise DataError(f"{config.path}: image_root {root} is not a folder")
     reader = RowReader(
         name,
         columns,
@@ -166,10 +166,12 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
     """
     path = Path(config.path)
     if config.streaming and path.exists():
-        raise DataError(f"{path}: streaming is for data sets on the Hub; this one is here already")
+        raise DataError(
+            f"{path}: streaming is only for data sets on the Hub, and this is a local path; remove streaming"
+        )
     if path.is_file():
         if config.split is not None:
-            raise DataError(f"{path}: split {config.split!r}: one file is one split; leave split out")
+            raise DataError(f"{path}: split {config.split!r}: a file has no splits; leave split out")
         if path.suffix.lower() == ".pdf":
             return folders.read_pages(path, config.dpi, config.first_rows)
         table = read_file(path, config.first_rows, config.columns)
@@ -238,7 +240,7 @@ def _json_lines_in(folder: Path, split: str | None) -> Path | None:
         return next((file for file in files if file.stem == split), None)
     if len(files) > 1:
         names = ", ".join(file.stem for file in files)
-        raise DataError(f"{folder}: has several splits, {names}; say which, for example split: {files[0].stem}")
+        raise DataError(f"{folder}: has several splits, {names}; choose one, for example split: {files[0].stem}")
     return files[0] if files else None
 
 

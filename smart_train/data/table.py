@@ -95,7 +95,9 @@ class DocumentTable(Mapping[str, ModelInput]):
             if identity is None or identity == "":
                 raise DataError(f"{where}, column {called!r}: empty; every document needs its id")
             if str(identity) in self.places:
-                raise DataError(f"{where}, column {called!r}: the id {str(identity)!r} stands for another row already")
+                raise DataError(
+                    f"{where}, column {called!r}: the id {str(identity)!r} is already the id of another row"
+                )
             self.places[str(identity)] = place
 
     def __getitem__(self, identity: str) -> ModelInput:

@@ -183,7 +183,7 @@ def _check_pairs(before: EvaluationResult, after: EvaluationResult) -> None:
     if set(before.query_ids) != set(after.query_ids):
         alone = sorted(set(before.query_ids) ^ set(after.query_ids))
         raise DataError(
-            f"compare: the two results are not about the same queries; {len(alone)} are in one only, such as "
+            f"compare: the two results have different queries; {len(alone)} are in only one of them, such as "
             f"{alone[0]!r}"
         )
     if before.documents != after.documents:

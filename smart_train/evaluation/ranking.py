@@ -62,7 +62,10 @@ class RankingBuilder:
             raise DataError(f"RankingBuilder: depth is {depth}, it must be at least 1")
         for name, ids in (("query", query_ids), ("document", document_ids)):
             if len(set(ids)) != len(ids):
-                raise DataError(f"RankingBuilder: {len(ids)} {name} ids, of which only {len(set(ids))} are different")
+                raise DataError(
+                    f"RankingBuilder: {len(ids)} {name} ids, but only {len(set(ids))} different ones; "
+                    "each must be unique"
+                )
         self.query_ids = list(query_ids)
         self.document_ids = list(document_ids)
         self.depth = depth

@@ -28,8 +28,8 @@ class Selection:
         """What a reader of figures measured on `measured_on` must know, in one sentence."""
         chosen = f"The trained weights are the best by {self.metric} of {self.evaluations} evaluations on {self.rows}"
         if measured_on == self.rows:
-            return f"{chosen}, the rows reported here: the figures after training lean upwards."
-        return f"{chosen}; the rows reported here, {measured_on}, had no part in that choice."
+            return f"{chosen}, the rows reported here. The figures after training are therefore biased upwards."
+        return f"{chosen}; the rows reported here, {measured_on}, were not used for that choice."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

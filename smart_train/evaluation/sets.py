@@ -32,7 +32,7 @@ class EvaluationSet:
 
     Raises:
         DataError: no queries or documents, lists of different lengths, one id for different contents, a query without
-            a relevant document, a relevant document that is not in the corpus, a grade that is no whole number.
+            a relevant document, a relevant document that is not in the corpus, a grade that is not a whole number.
     """
 
     queries: Sequence[ModelInput]
@@ -124,7 +124,7 @@ def _unique(kind: str, ids: Sequence[str], items: Sequence[ModelInput]) -> dict[
             unique[identity] = item
         # by content, whatever form images and videos come in: a path and its bytes are the same page
         elif unique[identity] != item and content_key(unique[identity]) != content_key(item):
-            raise DataError(f"evaluation set: {kind} id {identity!r} stands for two different contents")
+            raise DataError(f"evaluation set: {kind} id {identity!r} is used for two different contents")
     return unique
 
 

@@ -61,11 +61,11 @@ def export_adapter(
     source = locate(str(trained))
     saved = SmartConfig.read(source)
     if saved.base is None:
-        raise ExportError(f"{trained}: holds a whole model and no adapter or projection; export it merged")
+        raise ExportError(f"{trained}: holds a whole model, not an adapter or a projection; export it merged")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
     if output.resolve() == source.resolve():
-        raise ExportError(f"{output}: {trained} lies there; choose another output")
+        raise ExportError(f"{output}: it contains {trained}; choose another output")
     model = load_exactly(trained, trust_remote_code)
     with filling(output) as partial:
         for name in ADAPTER_FILES:
@@ -118,7 +118,7 @@ def load_trained(trained: Trained, *, trust_remote_code: bool = False, family: s
     bases = {(saved.base, saved.base_revision) for saved in map(SmartConfig.read, folders)}
     if len(bases) != 1 or None in next(iter(bases))[:1]:
         raise ExportError(
-            f"adapters {_named(trained)}: must all have been trained on one base; found {sorted(bases, key=str)}"
+            f"adapters {_named(trained)}: must all be trained on the same base; found {sorted(bases, key=str)}"
         )
     first = next(iter(folders))
     model = load_exactly(first, trust_remote_code, family=family)

@@ -98,7 +98,7 @@ _LICENCE_KEYS = ("license", "license_name", "license_link")
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether `name` reads OWNER/NAME and is no folder here."""
+    """Whether `name` reads OWNER/NAME and is not a folder here."""
     return re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None and not Path(name).exists()
 
 
@@ -276,12 +276,13 @@ def _proof(name: str, report: ParityReport) -> str:
         )
     if name.endswith("training"):
         return (
-            f"It was trained on a {name.split()[0]} base and stands on full precision here, which moves scores by at "
+            f"It was trained on a {name.split()[0]} base and is exported on the base in full precision, which moves "
+            "scores by at "
             f"most {report.largest:.1e}."
         )
     return (
-        f"Rounding to {name} {report.effect}. Other libraries compute in {name} too unless told otherwise; what is "
-        "listed here they give with `dtype=torch.float32` (sentence-transformers: "
+        f"Rounding to {name} {report.effect}. Other libraries compute in {name} by default; they give the scores "
+        "listed here with `dtype=torch.float32` (sentence-transformers: "
         '`model_kwargs={"dtype": torch.float32}`).'
     )
 
@@ -293,7 +294,7 @@ def _routes(routes: Sequence[RouteReport]) -> str:
 
 def _licence(lineage: Lineage) -> str:
     if lineage.license is None:
-        return "## Licence\n\nThat of the base model and of the training data; their owners' terms hold."
+        return "## Licence\n\nThe licences of the base model and of the training data apply."
     terms = lineage.license_name or lineage.license
     terms = f"[{terms}]({lineage.license_link})" if lineage.license_link else terms
     return f"## Licence\n\n{terms}, inherited from the base model."

@@ -1,4 +1,4 @@
-"""Decoders whose tokenizer does not close a text: here a family does it, elsewhere nobody would."""
+"""Decoders whose tokenizer does not close a text: here the family closes it, other libraries would not."""
 
 from __future__ import annotations
 

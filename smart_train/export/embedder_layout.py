@@ -52,18 +52,18 @@ def plain_obstacle(model: SmartModel) -> str | None:
     """Why the library's own modules do not give this model's pooled vector and kept tokens; None where they do."""
     scoring, family = model.scoring, model.family
     if getattr(family, "plain_positions", False):
-        return f"{family.name} numbers image tokens like words, and sentence-transformers by rows and columns"
+        return f"{family.name} numbers image tokens in sequence, but sentence-transformers by rows and columns"
     if family.embedder_prompt("query") is None:
-        return f"sentence-transformers has no words for the prompt and pooled position of {family.name}"
+        return f"sentence-transformers cannot express the prompt and pooled position of {family.name}"
     if model.needs_hidden_states:
         layers = ", ".join(map(str, model.token_layers))
-        return f"tokens are made of hidden state {layers}, and MultiVectorEncoder reads the last one"
+        return f"tokens are made of hidden state {layers}, but MultiVectorEncoder reads only the last one"
     if scoring.query_tokens == "visual":
-        return "scoring.query_tokens is visual, and MultiVectorEncoder keeps the tokens of one kind for documents only"
+        return "scoring.query_tokens is visual, but MultiVectorEncoder can select tokens by kind only for documents"
     if scoring.pooled_token == "drop" and not isinstance(family, TextFamily):
-        return "scoring.pooled_token is drop, and MultiVectorEncoder cannot leave out a position"
+        return "scoring.pooled_token is drop, but MultiVectorEncoder cannot leave out a position"
     if scoring.pooled_token == "drop" and "all" in (scoring.query_tokens, scoring.document_tokens):
-        return "scoring.pooled_token is drop with token filter all, and MultiVectorEncoder cannot leave out a position"
+        return "scoring.pooled_token is drop with token filter all, but MultiVectorEncoder cannot leave out a position"
     return None
 
 

@@ -126,13 +126,13 @@ def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None
     """An export may lie where an earlier one lay, but not where the weights lie that it is made of."""
     sources = trained if isinstance(trained, Mapping) else [trained]
     if output.resolve() in (*(Path(source).resolve() for source in sources), Path(model.family.folder).resolve()):
-        raise ExportError(f"{output}: {trained} is made of the weights in this folder; choose another output")
+        raise ExportError(f"{output}: {trained} uses the weights in this folder; choose another output")
 
 
 def _merge(model: SmartModel, trained: Trained, expected: tuple[Embeddings, Embeddings]) -> None:
     """`expected`: what the model gives before; an error where that is no number already."""
     if not is_finite(expected):
-        raise ExportError(f"{trained}: the trained model itself gives NaN or infinite embeddings")
+        raise ExportError(f"{trained}: the trained model gives NaN or infinite embeddings, so it cannot be exported")
     if not isinstance(model.backbone, PeftModel):
         return
     try:
@@ -182,7 +182,7 @@ def _measure_rounding(
 ) -> ParityReport:
     report = measure_parity(expected, probe.encode(rounded), rounded.scoring)
     if not math.isfinite(report.largest):
-        raise ExportError(f"dtype {dtype!r}: some weights lie beyond its range; export as bfloat16 or float32")
+        raise ExportError(f"dtype {dtype!r}: some weights are outside its range; export as bfloat16 or float32")
     return report
 
 

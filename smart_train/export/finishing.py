@@ -45,7 +45,7 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     reports = measure_routes(folder)
     misread = next((report for report in reports if _is_misread(report)), None)
     if misread is not None and obstacle is None:
-        obstacle = f"it reads the plain layout otherwise ({misread})"
+        obstacle = f"it reads the plain layout differently ({misread})"
         write_layout(model, folder, plain=False)
         reports = measure_routes(folder)
     if any(map(_is_misread, reports)) and not isinstance(model.family, TextFamily):  # which reads its pooling there
@@ -82,8 +82,8 @@ def _close_texts(model: SmartModel, folder: Path) -> None:
     token = family.tokenizer.convert_ids_to_tokens(family.closing_id)
     if not (folder / TOKENIZER).is_file():
         raise ExportError(
-            f"{family.folder}: its tokenizer does not close a text with {token!r}, as the model was trained, and only "
-            f"a {TOKENIZER} can be taught to; save the tokenizer with transformers 5 first"
+            f"{family.folder}: the model was trained with {token!r} at the end of each text, but its tokenizer does "
+            f"not add it, and only a {TOKENIZER} can be changed to do so; save the tokenizer with transformers 5 first"
         )
     close_texts(folder, token, family.closing_id)
 
@@ -94,9 +94,9 @@ def _is_misread(report: RouteReport) -> bool:
 
 def _explained(report: RouteReport, obstacle: str | None) -> RouteReport:
     """`report` with the reason why it needs smart_train. A version of the library that reads even smart_train's modules
-    otherwise is no fault of the weights: it is left out, and said to be."""
+    otherwise is not a fault of the weights: it is left out, and said to be."""
     if _is_misread(report):
         return replace(
-            report, differences={}, failure=None, skipped=f"left out: it reads the folder otherwise ({report})"
+            report, differences={}, failure=None, skipped=f"left out: it reads the folder differently ({report})"
         )
     return report if obstacle is None or report.needs is None else replace(report, needs=f"{report.needs}: {obstacle}")

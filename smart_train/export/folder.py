@@ -35,7 +35,9 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     if not any(output.iterdir()):
         return
     if not (output / REPORT_NAME).is_file():
-        raise ExportError(f"{output}: holds files that are no export of smart_train (no {REPORT_NAME}); choose another")
+        raise ExportError(
+            f"{output}: holds files that are not an export of smart_train (no {REPORT_NAME}); choose another"
+        )
     if not overwrite:
         raise ExportError(f"{output}: exists already; choose another output or pass --overwrite")
 
@@ -90,7 +92,7 @@ def check_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ExportError(
             f"{folder}: was never verified (no {REPORT_NAME}); make it with `smart-train export`, which compares it "
-            "with the model that was trained"
+            "with the trained model"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -97,7 +97,7 @@ class Golden:
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except SafetensorError as error:
-            raise ExportError(f"{path}: not a whole safetensors file ({error}); export again") from error
+            raise ExportError(f"{path}: not a complete safetensors file ({error}); export again") from error
         if header.get("format") != _FORMAT:
             raise ExportError(f"{path}: format {header.get('format')!r}; this version reads {_FORMAT!r}")
         inputs, sides, embeddings, features = json.loads(header["inputs"]), {}, {}, {}

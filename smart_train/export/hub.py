@@ -189,7 +189,8 @@ def _unexported_adapter(folder: Path) -> bool:
     base = SmartConfig.read(folder).base if is_adapter else None
     if is_adapter and (base is None or not is_hub_id(base)):
         raise ExportError(
-            f"{folder}: trained on {base}, which nobody else has; push the merged export instead, or train on a base "
+            f"{folder}: trained on {base}, which others cannot load; push the merged export instead, or train on a "
+            "base "
             "that is on the Hub"
         )
     return is_adapter and not (folder / REPORT_NAME).is_file()
@@ -237,7 +238,8 @@ def _check_ours(info: ModelInfo, repo_id: str, private: bool) -> None:
         )
     if private and info.private is False:
         raise ExportError(
-            f"{repo_id}: is public, and a private one was asked for; make it private in its settings, or push with "
+            f"{repo_id}: is public, but a private repository was asked for; make it private in its settings, or push "
+            "with "
             "--public (hub.private: false)"
         )
 
@@ -265,24 +267,24 @@ def _reason(error: BaseException, repo_id: str) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("LFS batch API"):
         return f"the Hub refuses a file: {str(error).splitlines()[-1]}"
     if isinstance(error, HFValidationError):
-        return "is no repository name; it must read OWNER/NAME"
+        return "is not a repository name; it must read OWNER/NAME"
     if isinstance(error, RevisionNotFoundError):
         return "the branch does not exist"
     if isinstance(error, HfHubHTTPError):
         return _status(error.response.status_code, repo_id)
     if isinstance(error, HTTPError):
-        return f"the Hub cannot be reached ({type(error).__name__}); push again, what was sent is not sent twice"
+        return f"the Hub cannot be reached ({type(error).__name__}); push again; uploaded files are not sent twice"
     return None
 
 
 def _status(code: int, repo_id: str) -> str:
     owner = repo_id.split("/")[0]
     if code == 401:
-        return "the Hub does not accept the token (401): log in anew with `hf auth login`, or renew HF_TOKEN"
+        return "the Hub does not accept the token (401): log in again with `hf auth login`, or renew HF_TOKEN"
     if code == 403:
         return f"the token may not write there (403): use one with write permission for {owner}, or another owner"
     if code == 404:
         return f"not found (404): {owner} does not exist, or the token may not see it"
     if code in (409, 412):
-        return f"somebody changed the repository meanwhile ({code}); push again"
-    return f"the Hub answered {code}; push again later, what was sent is not sent twice"
+        return f"the repository was changed during the push ({code}); push again"
+    return f"the Hub answered {code}; push again later; uploaded files are not sent twice"

@@ -28,7 +28,7 @@ def convert_projection(
         What was read, and written.
 
     Raises:
-        ModelError: `source` is no token projection, or does not fit `base`.
+        ModelError: `source` is not a token projection, or does not fit `base`.
         ExportError: `output` is taken, or `base` holds no weights of its own.
     """
     output = Path(output).absolute()
@@ -47,7 +47,7 @@ def _belonging(stored: StoredProjection, source: str | Path, base: str, revision
     folder = locate(base, revision, weights=False)
     saved = SmartConfig.read(folder)
     if saved.base is not None:
-        raise ExportError(f"{base}: is an adapter or projection of {saved.base}; name a model with weights of its own")
+        raise ExportError(f"{base}: is an adapter or projection of {saved.base}; name a whole model")
     config = read_config(folder)
     family = find_family(saved.family, folder)
     scoring = family.scoring_of(None, saved.scoring)

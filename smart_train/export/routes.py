@@ -79,7 +79,7 @@ def routes_of(folder: Path) -> tuple[Route, ...]:
     """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
 
     Raises:
-        ExportError: it is no model folder of smart_train.
+        ExportError: it is not a model folder of smart_train.
     """
     saved = SmartConfig.read(folder)
     if saved.family is None:
@@ -209,7 +209,7 @@ def _code_obstacle(folder: Path) -> str | None:
     """Why no library here reads a model that brings Python code: to check a folder is not to trust it."""
     saved = SmartConfig.read(folder)
     needed = own_class(folder if saved.base is None else locate_base(saved, folder), get_family(saved.family))
-    return None if needed is None else f"the model needs Python code of its own ({needed}), which is not run here"
+    return None if needed is None else f"the model needs its own Python code ({needed}), which is not run here"
 
 
 def sentence_transformers_obstacle(folder: Path) -> str | None:
@@ -235,7 +235,7 @@ def _token_obstacle(folder: Path) -> str | None:
     if obstacle is not None or needs_smart_train(folder):
         return obstacle
     if ".MultiVectorMask" not in (folder / MODULES).read_text(encoding="utf-8"):
-        return "the folder's layout holds the pooled vector alone"
+        return "the folder's layout supports only the pooled vector"
     return obstacle
 
 

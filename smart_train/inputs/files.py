@@ -13,7 +13,7 @@ def files_below(folder: Path, extensions: Collection[str]) -> list[Path]:
     folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep.
 
     Raises:
-        DataError: a file's path inside is no text (bytes of another encoding), so that it could not be written down.
+        DataError: a file's path inside is not text (bytes of another encoding), so that it could not be written down.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix.lower() in extensions}
     shown = {

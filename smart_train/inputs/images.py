@@ -167,7 +167,7 @@ def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise DataError(
             f"image {describe_image(ref)}: {image.width} x {image.height} pixels; the longer side may be at most "
-            f"{MAX_ASPECT} times the shorter: cut it up"
+            f"{MAX_ASPECT} times the shorter; cut it into pieces"
         )
     if image.mode == "F":
         raise DataError(

@@ -68,7 +68,7 @@ MASKED_BY = ("student", "teacher")
 
 @dataclass(frozen=True)
 class PositiveAware:
-    """Leaves candidates out of the softmax that score so high that they are likely to be answers nobody labelled.
+    """Leaves candidates out of the softmax that score so high that they are likely to be answers without a label.
 
     A candidate is left out when it scores above `margin_bound` of the query's positive: the positive-aware rule that
     NV-Retriever (Moreira et al., arXiv 2407.15831) mines by, asked here of the candidates of each batch.

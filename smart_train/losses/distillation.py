@@ -61,7 +61,7 @@ class Distillation:
         """The weighted loss, a scalar.
 
         Args:
-            scores: fp32 [Q, N]. excluded: bool [Q, N], documents that are no negatives of a query: the same page again
+            scores: fp32 [Q, N]. excluded: bool [Q, N], documents that are not negatives of a query: the same page again
                 under another row. They are left out on both sides.
         """
         left_out = excluded.gather(1, teacher.columns)
@@ -79,7 +79,7 @@ def check_teacher(scores: Tensor, rows: Sequence[str]) -> None:
     if lacking:
         named = ", ".join(rows[i] for i in lacking[:5])
         raise ScoreError(
-            f"{len(lacking)} row(s) lack a teacher's score of their positive or of a negative that is used: {named}"
+            f"{len(lacking)} row(s) have no teacher's score for their positive or for a negative that is used: {named}"
         )
 
 

@@ -56,7 +56,8 @@ class EmbedderFiles:
         if settings.get("similarity_fn_name") in _OF_LENGTH and "Normalize" not in modules:
             raise ModelError(
                 f"{folder / SETTINGS}: similarity_fn_name is {settings['similarity_fn_name']!r} without a Normalize "
-                "module; the SMART score is a cosine and would rank otherwise than this model was trained to"
+                "module; the SMART score is a cosine, which ranks differently from the similarity that this model was "
+                "trained for"
             )
         pooling = modules.get("Pooling")
         transformer = folder / modules.get("Transformer", "")
@@ -102,8 +103,8 @@ def check_root(folder: Path) -> None:
     for entry in pooled_modules(folder):
         if (folder / entry["path"] / "config.json").is_file() and entry["type"].endswith(".Transformer"):
             raise ModelError(
-                f"{folder}: its weights lie in {entry['path']}, as early sentence-transformers saved them. Save it "
-                f"anew with SentenceTransformer({str(folder)!r}).save_pretrained('NEW'), and name NEW"
+                f"{folder}: its weights are in {entry['path']}, where early versions of sentence-transformers saved "
+                f"them. Save it again with SentenceTransformer({str(folder)!r}).save_pretrained('NEW'), and name NEW"
             )
 
 
@@ -124,7 +125,8 @@ def _modules(folder: Path) -> dict[str, str]:
     strange = [kind for kind in modules if kind not in _HARMLESS]
     if strange:
         raise ModelError(
-            f"{folder / MODULES}: a {strange[0]} module changes the embedding; read here are {', '.join(_HARMLESS)}"
+            f"{folder / MODULES}: a {strange[0]} module changes the embedding and is not supported; supported: "
+            f"{', '.join(_HARMLESS)}"
         )
     return modules
 
@@ -137,8 +139,8 @@ def _pooling(path: Path) -> str:
     chosen = [mode] if mode else [key for key, value in values.items() if key.startswith("pooling_mode_") and value]
     known = {**{name: name for name in _POOLING}, **{flag: name for name, flag in _POOLING.items()}}
     if len(chosen) != 1 or not isinstance(chosen[0], str) or chosen[0] not in known:
-        raise ModelError(f"{path}: pooling {chosen}; exactly one of {', '.join(_POOLING)} is read here")
+        raise ModelError(f"{path}: pooling {chosen}; exactly one of {', '.join(_POOLING)} is supported")
     if values.get("include_prompt") is False:
-        raise ModelError(f"{path}: include_prompt false (pooling without the prompt's tokens) is not read here")
+        raise ModelError(f"{path}: include_prompt false (pooling without the prompt's tokens) is not supported")
     name = known[chosen[0]]
     return "last" if name == "lasttoken" else name

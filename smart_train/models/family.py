@@ -214,12 +214,12 @@ class Family(ABC):
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """An RGB image at the size that `featurize` would bring it to. Raises ModelError where no image is read."""
-        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, and no images")
+        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")
 
     @property
     def image_settings(self) -> str:
         """All that the result of `fit_image` depends on beside the image, in words. Raises ModelError as that does."""
-        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, and no images")
+        raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")
 
     @property
     @abstractmethod
@@ -256,7 +256,8 @@ class Family(ABC):
         for modality, present in (("image", bool(item.images)), ("video", item.video is not None)):
             if present and modality not in self.modalities:
                 raise ModelError(
-                    f"{self.name} reads {', '.join(self.modalities)}; an input holds {modality}: choose a model family "
+                    f"{self.name} reads {', '.join(self.modalities)}, but an input holds {modality}: choose a model "
+                    "family "
                     f"that reads {modality}, or remove it from the data"
                 )
 

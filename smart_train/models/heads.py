@@ -150,7 +150,9 @@ class TokenProjection(nn.Module):
         for layer in layers:
             check_layer(layer, config, f"{at}projection.layers")
         if len({layer % (depth + 1) for layer in layers}) < len(layers):
-            raise ModelError(f"{at}projection.layers {layers} name one layer twice: of {depth}, -1 is layer {depth}")
+            raise ModelError(
+                f"{at}projection.layers {layers} name one layer twice: with {depth} layers, -1 is layer {depth}"
+            )
         if scoring_layer != -1 and layers != [scoring_layer]:
             rule = f"the token projection reads its own layers, {layers}; leave it at -1"
             raise ModelError(f"{at}scoring.layer {scoring_layer}: {rule}")

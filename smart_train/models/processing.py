@@ -40,7 +40,7 @@ _VOCABULARIES = (
 
 
 def require_tokenizer(folder: str) -> None:
-    """Raises ModelError when `folder` holds no tokenizer, of which transformers makes an empty one without a word."""
+    """Raises ModelError when `folder` has no tokenizer; transformers would silently make an empty one."""
     if not any(Path(folder, name).is_file() for name in _VOCABULARIES):
         raise ModelError(f"{folder}: no tokenizer; the folder needs tokenizer.json and tokenizer_config.json")
 
@@ -73,7 +73,8 @@ def load_processor(
     require_tokenizer(folder)
     if not any(Path(folder, name).is_file() for name in _PROCESSORS):
         raise ModelError(
-            f"{folder}: no {' or '.join(_PROCESSORS)}, which says how images become patches; put the model's own there"
+            f"{folder}: no {' or '.join(_PROCESSORS)}, which says how images become patches; copy the model's own "
+            "file there"
         )
     try:
         if is_torchvision_available():

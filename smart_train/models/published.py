@@ -75,14 +75,14 @@ def read_published(path: Path) -> StoredProjection:
     before anything of it runs.
 
     Raises:
-        ModelError: no file of torch.save, one that needs code, or one whose weights are no token projection.
+        ModelError: not a file of torch.save, one that needs code, or one whose weights are not a token projection.
     """
     saved = _load(path)
     weights = saved.get(_WEIGHTS) if isinstance(saved, Mapping) else None
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         found = ", ".join(map(str, saved)) if isinstance(saved, Mapping) else type(saved).__name__
         raise ModelError(
-            f"{path}: no published projection: needs {_WEIGHTS!r} with tensors; holds {found or 'nothing'}"
+            f"{path}: not a published projection: needs {_WEIGHTS!r} with tensors; holds {found or 'nothing'}"
         )
     if any(not bool(torch.isfinite(value).all()) for value in weights.values()):
         raise ModelError(f"{path}: the weights hold NaN or infinity")
@@ -95,15 +95,15 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     if not zipfile.is_zipfile(path):
-        raise ModelError(f"{path}: no file that torch.save wrote, or cut short")
+        raise ModelError(f"{path}: not a file that torch.save wrote, or an incomplete one")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        detail = f"it asks for {wanted[1]}" if wanted else "its pickle is none of plain values"
+        detail = f"it asks for {wanted[1]}" if wanted else "its pickle does not hold plain values"
         raise ModelError(
             f"{path}: holds more than tensors and plain values ({detail}); reading it would run code "
-            "that came with it. Ask its author for the weights alone"
+            "that came with it. Ask its author for a file with the weights only"
         ) from error
     except (RuntimeError, LookupError, EOFError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read as a file of torch.save ({error})") from error
@@ -113,9 +113,9 @@ def _translate(path: Path, saved: Mapping[str, Any], weights: Mapping[str, Tenso
     names = _TWO_MAPS if "proj.4.weight" in weights else _ONE_MAP
     known, found = set(names) | ({_LAYER_QUERY} & set(weights)), set(weights)
     if found != known:
-        reason = "; tokens that attend to each other are not read here" if "self_attn" in " ".join(found) else ""
+        reason = "; attention between tokens is not supported" if "self_attn" in " ".join(found) else ""
         raise ModelError(
-            f"{path}: the weights are no token projection: missing {sorted(known - found)}, "
+            f"{path}: the weights are not a token projection: missing {sorted(known - found)}, "
             f"unexpected {sorted(found - known)}{reason}"
         )
     layers = _layers(path, saved)
@@ -132,7 +132,7 @@ def _translate(path: Path, saved: Mapping[str, Any], weights: Mapping[str, Tenso
         projection.load_state_dict(state)
     except (ModelError, RuntimeError, ValueError) as error:  # ValueError: no matrix
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise ModelError(f"{path}: the weights are no token projection: {reason}") from error
+        raise ModelError(f"{path}: the weights are not a token projection: {reason}") from error
     if saved.get("hidden_size", projection.hidden_size) != projection.hidden_size:
         raise ModelError(
             f"{path}: says hidden_size {saved['hidden_size']!r}, but its weights have {projection.hidden_size}"
@@ -144,7 +144,7 @@ def _layers(path: Path, saved: Mapping[str, Any]) -> list[int]:
     selected, last = saved.get("selected_layers"), saved.get("use_last_n_layers", 1)
     if selected is None:
         if not isinstance(last, int) or last < 1:
-            raise ModelError(f"{path}: use_last_n_layers {last!r} must be a whole number from 1 on")
+            raise ModelError(f"{path}: use_last_n_layers {last!r} must be a whole number of at least 1")
         return list(range(-last, 0))
     if not isinstance(selected, (list, tuple)) or not all(isinstance(layer, int) for layer in selected):
         raise ModelError(f"{path}: selected_layers {selected!r} must be a list of whole numbers")

@@ -35,7 +35,7 @@ def loading_arguments(quantization: str | None, family: Family, config: Any, dev
     """
     if getattr(config, "quantization_config", None) is not None:
         raise ModelError(
-            f"{family.folder}: its weights are quantised already; name full-precision weights, and set quantization "
+            f"{family.folder}: its weights are already quantised; name full-precision weights, and set quantization "
             f"({' or '.join(QUANTIZATIONS)}) to hold them in fewer bits"
         )
     if quantization is None:

@@ -35,7 +35,8 @@ def save_model(model: SmartModel, folder: Path) -> None:
     if model.owns_backbone:
         if model.quantization is not None:
             raise ModelError(
-                f"{folder}: a {model.quantization} model is not saved; its full-precision weights are {model.base}"
+                f"{folder}: a {model.quantization} model cannot be saved; its full-precision weights are in "
+                f"{model.base}"
             )
         save_merged(model, folder)
         return
@@ -105,7 +106,7 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
     """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype and as long as its vocabulary;
     empty where nothing is.
 
-    An embedder does not use it, but the class named in config.json wants it, and draws it at random without a word.
+    An embedder does not use it, but the class named in config.json wants it, and silently draws it at random.
     """
     tensors = {}
     for path in sorted(folder.glob("model*.safetensors")):

@@ -52,7 +52,7 @@ def select_rows(features: dict[str, Tensor], rows: Sequence[int]) -> dict[str, T
         if name in _BY_ITEM:
             continue
         if len(value) != batch:
-            raise ModelError(f"features: {name} {tuple(value.shape)} does not lie row by row in a batch of {batch}")
+            raise ModelError(f"features: {name} {tuple(value.shape)} is not divided by rows in a batch of {batch}")
         value = value[index]
         by_position = value.ndim > 1 and value.shape[1] == width
         chosen[name] = value[:, :length].contiguous() if by_position else value
@@ -77,7 +77,7 @@ def append_rows(features: dict[str, Tensor], more: dict[str, Tensor]) -> dict[st
     widths = [part["attention_mask"].shape[1] for part in (features, more)]
     single = sorted((features.keys() ^ more.keys()) - _BY_ITEM)
     if single:
-        raise ModelError(f"features: {single[0]} is in one of two batches that are to become one")
+        raise ModelError(f"features: {single[0]} is in only one of the two batches to be joined")
     joined = {}
     for name in {**features, **more}:
         parts = [part[name] for part in (features, more) if name in part]
@@ -96,8 +96,7 @@ def _items(features: dict[str, Tensor], rows: Sequence[int], visual: _Visual) ->
         return {}
     if visual.counts not in features:
         raise ModelError(
-            f"features: {visual.grids} without {visual.counts}, so nothing says which row one of the {visual.kind} "
-            "belongs to"
+            f"features: {visual.grids} without {visual.counts}, so the row of each of the {visual.kind} is unknown"
         )
     counts, grids, pixels = features[visual.counts].tolist(), features[visual.grids], features[visual.pixels]
     patches = grids.prod(dim=1)

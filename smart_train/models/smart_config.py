@@ -58,7 +58,8 @@ class SmartConfig:
             )
         except (KeyError, TypeError, ScoreError) as error:
             raise ModelError(
-                f"{path}: not as smart_train wrote it ({type(error).__name__}: {error}); put back the file that was "
+                f"{path}: not a valid file of smart_train ({type(error).__name__}: {error}); put back the file that "
+                "was "
                 "saved with the weights"
             ) from error
 

@@ -60,7 +60,9 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
         raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         reason = first_line(error)
-        raise ModelError(f"{name_or_path}: not a local folder, and the Hub gave nothing ({reason})") from error
+        raise ModelError(
+            f"{name_or_path}: not a local folder, and it could not be fetched from the Hub ({reason})"
+        ) from error
 
 
 def load_model(
@@ -93,8 +95,8 @@ def load_model(
         dtype = "auto" if device.type == "cuda" else "float32"
     if not owns_weights and family is not None and saved.family not in (None, family):
         raise ModelError(
-            f"{folder}: was trained as family {saved.family!r} and reads its inputs so; model.family {family!r} would "
-            "give it prompts that it has never seen. Leave the family out"
+            f"{folder}: was trained as family {saved.family!r} ; model.family {family!r} would give it prompts that "
+            "it was not trained with. Leave model.family out"
         )
     family_class = find_family(family or inherited.family, base_folder)
     config, trusted = config_for(base_folder, family_class, trust_remote_code=trust_remote_code)
@@ -145,7 +147,7 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     attention = _attention(attn_implementation)
-    with torch.random.fork_rng(devices=[]), _library_errors(located, "no model can be made of its config.json"):
+    with torch.random.fork_rng(devices=[]), _library_errors(located, "no model can be made from its config.json"):
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
     reader = family_class(
@@ -170,15 +172,15 @@ def config_for(
     config = read_config(folder, overrides=overrides, trust_remote_code=trusted)
     if not family.any_backbone and config.model_type not in family.model_types:
         raise ModelError(
-            f"{folder}: its config.json says model_type {config.model_type!r}; family {family.name} reads "
-            f"{', '.join(family.model_types)} alone. Another family, or another base, is meant"
+            f"{folder}: its config.json says model_type {config.model_type!r}, but family {family.name} reads only "
+            f"{', '.join(family.model_types)}. Choose another family or another base"
         )
     needed = own_class(folder, family)
     if needed and not trusted:
         raise ModelError(
-            f"{folder}: this model was made with a class of its own ({needed} in config.json), and transformers' "
-            f"for model_type {config.model_type!r} may read texts otherwise: read that code, then {_TRUST}. If "
-            "transformers' class is the right one, take auto_map out of config.json"
+            f"{folder}: this model was published with its own class ({needed} in config.json), and transformers' "
+            f"for model_type {config.model_type!r} may read texts differently: read that code, then {_TRUST}. If "
+            "transformers' class is the right one, remove auto_map from config.json"
         )
     return config, trusted
 
@@ -186,7 +188,7 @@ def config_for(
 def own_class(folder: Path, family: type[Family]) -> str | None:
     """The class, in Python code of its own, that the model in `folder` must be run with; None where there is none.
 
-    transformers would take its class of that name without a word, whose states may not be those that the model was
+    transformers would silently take its class of that name, whose states may not be those that the model was
     trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
     """
     stated = read_json(folder / "config.json") or {}
@@ -206,8 +208,8 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
         own_code = (read_json(folder / "config.json") or {}).get("auto_map", {}).get("AutoConfig")
         if own_code and not trust_remote_code:
             raise ModelError(
-                f"{folder}: this model needs Python code of its own ({own_code} in config.json), which is not run "
-                f"unless you say so: read it, then {_TRUST}"
+                f"{folder}: this model needs its own Python code ({own_code} in config.json), which is not run unless "
+                f"you allow it: read it, then {_TRUST}"
             ) from error
         raise ModelError(f"{folder}: config.json cannot be read ({first_line(error)})") from error
     _override(config, overrides or {}, "")
@@ -232,8 +234,8 @@ def _library_errors(folder: Path, fault: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ModelError(
-            f"{folder}: {fault} here ({first_line(error)}); install what it names, or, where that is a kind "
-            "of attention, choose another with attn_implementation"
+            f"{folder}: {fault} here ({first_line(error)}); install what the message names, or, if that is a kind of "
+            "attention, choose another one with attn_implementation"
         ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: {fault} ({first_line(error)})") from error

@@ -16,9 +16,9 @@ _SOURCES = {
     "bookmark": "a bookmark that points to the page",
     "heading": "print larger than the running text",
     "caption": "the caption of a figure or table",
-    "term": "an entry of the document's index with this page alone",
+    "term": "an entry of the document's index that names only this page",
     "sentence": "a sentence whose words the page repeats and other pages lack",
-    "line": "a line that stands for itself, on a page without sentences: of a slide, a form, a table",
+    "line": "a line of a page without sentences (a slide, a form, a table)",
     "written": "written by a vision model that saw the page",
 }
 
@@ -63,7 +63,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     ]
     if report.left_out:
         sections += [
-            "Pages that are drawn but not asked for:",
+            "Pages that are drawn but have no query:",
             _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
         ]
     if report.problems:
@@ -82,12 +82,12 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
     if "model" in method:
         return (
             f"{drawn} were written by the vision model `{method['model']}` from the page's image alone (prompt "
-            f"{method['prompt']}). Labels are not judged: no one has checked that a query is answered by its page, or "
-            "by no other; a query that was written for two pages was left out."
+            f"{method['prompt']}). Labels are not judged: no one has checked that a query is answered by its page, "
+            "and by no other. A query that was written for two pages was left out."
         )
     return (
         f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
-        "their order, stand on its page and on no other page of the set. It therefore quotes the page: it rewards "
+        "their order, are on its page and on no other page of the set. It therefore quotes the page. This rewards "
         "reading more than understanding, and says little about questions that people would ask in their own words."
     )
 
@@ -95,13 +95,14 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
 def _split(report: PairReport, settings: PairSettings) -> str:
     if report.one_document:
         return (
-            "**There is a single document.** Its end is held out, from a chapter's beginning where one lies near; the "
-            "page before is in neither part. Figures measured on it speak of further pages of this document, not of "
-            "other documents."
+            "**There is only one document.** Its end is held out, from the beginning of a chapter if one is near; the "
+            "page before is in neither part. Figures measured on it are valid for further pages of this document, not "
+            "for other documents."
         )
     return (
-        f"Split by document (seed {settings.seed}): no document is in two parts. Training pages more than half of "
-        "whose text stands on held-out pages were left out, as were held-out pages for those of a test part."
+        f"Split by document (seed {settings.seed}): no document is in two parts. A training page was left out if more "
+        "than half of its text is on held-out pages; a held-out page, if more than half of its text is on pages of a "
+        "test part."
     )
 
 
@@ -110,7 +111,7 @@ def _licence(settings: PairSettings) -> str:
     return (
         f"{given}The pages, and the queries taken from them, are parts of the documents: each document's own licence "
         "governs them, and nothing here grants any right to them. Check it, and look for personal data, before you "
-        "pass this data set or a model trained on it on."
+        "share this data set or a model trained on it."
     )
 
 

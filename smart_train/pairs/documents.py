@@ -82,7 +82,7 @@ def read_documents(
             )
         elif text_needed and document.backwards:
             problems.append(
-                f"{file}: its right-to-left words stand in the text layer in reverse, as some programs write them; "
+                f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
                 "export it with another program, or let a vision model write the queries (--endpoint)"
             )
         else:

@@ -71,7 +71,9 @@ class ChatEndpoint:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise EndpointError(f"endpoint {url!r}: must be an address such as https://host/v1")
         if parts.username or parts.password:
-            raise EndpointError("endpoint: the address holds a user name or password; give the key by its variable")
+            raise EndpointError(
+                "endpoint: the address holds a user name or password; put the key in the environment variable instead"
+            )
         if not model:
             raise EndpointError(f"endpoint {url}: the model's name is empty")
         if requests_per_minute is not None and requests_per_minute <= 0:
@@ -114,7 +116,7 @@ class ChatEndpoint:
         for attempt in range(1, self._attempts + 1):
             self._pace()
             if stopped():
-                raise GivenUp(f"endpoint {self.url}: given up, as another request failed")
+                raise GivenUp(f"endpoint {self.url}: cancelled, because another request failed")
             reason, asked_wait, answer = self._try(body)
             if answer is not None:
                 return answer
@@ -155,9 +157,9 @@ class ChatEndpoint:
     def _refusal(self, error: urllib.error.HTTPError, said: str) -> str:
         hint = ""
         if error.code in (401, 403):
-            hint = "; its key is wrong or lacks the right" if self._key else "; it wants a key, and none was given"
+            hint = "; the key is wrong or does not allow this" if self._key else "; it needs a key, but none was given"
         elif error.code == 404:
-            hint = f"; is the address whole, and is {self.model!r} a model it serves?"
+            hint = f"; is the address complete, and is {self.model!r} a model it serves?"
         elif 300 <= error.code < 400:
             hint = f"; it redirects to {error.headers.get('Location')}: name that address"
         return f"endpoint {self.url}: refused with status {error.code}{hint}: {said}"

@@ -152,13 +152,13 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
     except json.JSONDecodeError as error:
         raise DataError(f"{manifest}: not valid JSON ({error}); remove the folder or name another output") from error
     if "report" not in values or "parameters" not in values:
-        raise DataError(f"{output}: exists and holds no pairs made by smart_train; name another output")
+        raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")
     theirs = {**values["parameters"], "format": values.get("format")}
     ours = {**parameters, "format": FORMAT}
     differing = changes(flat(theirs), flat(ours), asdict(PairSettings()))
     if differing:
         raise DataError(
-            f"{output}: holds pairs made with other {', '.join(sorted(sections(differing)))} ({manifest}); remove it "
+            f"{output}: holds pairs made with other {', '.join(sorted(sections(differing)))} ({manifest}); remove it, "
             f"or name another output\n{listing(lines(differing))}"
         )
     return PairReport(output=output, **{**values["report"], "again": True})
@@ -169,7 +169,7 @@ def _split(documents: Sequence[Document], settings: PairSettings, *, images_alon
     found = {document.key: _candidates(document, images_alone) for document in documents}
     asked = [document for document in documents if found[document.key]]
     if not asked:
-        raise DataError("no page has anything to ask for")
+        raise DataError("no page has text to make a query from")
     listings = sum(len(document.listings) for document in documents)
     silent = 0 if images_alone else sum(len(document.silent) for document in documents)
     parts = _Parts({TRAIN: [], HELD_OUT: []}, {"table of contents or index": listings, "hardly any text": silent})
@@ -232,7 +232,7 @@ def _report(
         if not of_part:
             raise DataError(
                 f"no query was found for the {name} pages ({len(pages)} of {counts[name]['documents']} documents): "
-                "each page must say something that no other page says"
+                "a query needs a page with words that no other page has"
             )
     places = {(page.document, name) for name, pages in parts.pages.items() for page in pages}
     rows: list[dict[str, str | int]] = [

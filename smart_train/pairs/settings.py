@@ -19,7 +19,7 @@ class PairSettings:
 
     Args:
         dpi: resolution of the pages that are drawn. Finer print needs more; the model's max_pixels bounds what it sees.
-        queries_per_page: at most so many.
+        queries_per_page: maximum number of queries of a page.
         held_out: about this share of the pages is held out, whole documents at a time.
         test: likewise for a third part, which a recipe reports and chooses nothing by; 0: no such part.
         seed: decides which documents.

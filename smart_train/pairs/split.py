@@ -30,9 +30,7 @@ def split_documents(
     """
     if len(sizes) <= leave:
         parts = leave + 1
-        raise DataError(
-            f"{len(sizes)} documents cannot be split by document into {parts} parts; at least {parts} are needed"
-        )
+        raise DataError(f"{len(sizes)} documents cannot be split into {parts} parts; at least {parts} are needed")
     order = sorted(sizes, key=lambda key: hashlib.sha256(f"{seed} {digests[key]}".encode()).digest())
     target = share * sum(sizes.values())
     held_out: set[str] = set()
@@ -56,7 +54,7 @@ def split_pages(numbers: Sequence[int], chapters: Sequence[int], share: float) -
     """
     if len(numbers) < 3:
         raise DataError(
-            f"a single document of {len(numbers)} pages with something to ask for cannot be split; at least 3 pages, "
+            f"a single document of {len(numbers)} usable pages cannot be split; at least 3 pages, "
             "or better a second document, are needed"
         )
     wanted = min(max(2, round(len(numbers) * (1 - share))), len(numbers) - 1)

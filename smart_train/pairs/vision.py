@@ -79,8 +79,8 @@ class Estimate:
     def __str__(self) -> str:
         cost = f", about {self.cost:.2f} at the prices given" if self.cost is not None else ""
         return (
-            f"{self.requests} requests for {self.pages} pages ({self.known} answered before; blank and identical pages "
-            f"are not asked for): roughly {self.input_tokens:,} tokens in, {self.output_tokens:,} out{cost}"
+            f"{self.requests} requests for {self.pages} pages ({self.known} answered before; blank and identical "
+            f"pages are left out): roughly {self.input_tokens:,} tokens in, {self.output_tokens:,} out{cost}"
         )
 
 
@@ -151,7 +151,7 @@ class VisionWriter:
             known = sum(key in answers for key in keys)
             estimate = Estimate.of(len(images), known, len(todo), sum(looks), prompt, limit, self.prices)
             if not self.confirm(estimate):
-                raise EndpointError("nothing was asked: the estimate was declined")
+                raise EndpointError("no request was sent: the estimate was declined")
             answers |= self._ask_all(todo, images, prompt, problems)
         usable = [_usable(answers.get(key, [])) for key in keys]
         counts = Counter(as_words(query) for queries in usable for query in queries)
@@ -194,14 +194,14 @@ class VisionWriter:
             if not isinstance(first, EndpointError):
                 raise first
             raise EndpointError(
-                f"{first}\n{len(found)} of {len(todo)} pages were answered, and are kept: the same command asks for "
-                "the others"
+                f"{first}\n{len(found)} of {len(todo)} pages were answered and are kept; run the same command again "
+                "for the others"
             ) from first
         return found
 
     def _ask(self, key: str, image: Path, prompt: str) -> list[str]:
         if self._stop.is_set():
-            raise GivenUp("given up, as another request failed")
+            raise GivenUp("cancelled, because another request failed")
         page, text = image.read_bytes(), ""
         for _ in range(_ASKED):
             answer = self.endpoint.ask(prompt, page, "image/png", stopped=self._stop.is_set)
@@ -278,7 +278,7 @@ def _read_prompt(path: str | Path | None) -> string.Template:
     try:
         used = template.substitute(limit=1) != template.template
     except (KeyError, ValueError) as error:
-        raise DataError(f"prompt {path}: {error}; it may name $limit alone, and a dollar sign is written $$") from error
+        raise DataError(f"prompt {path}: {error}; only $limit may be named, and a dollar sign is written $$") from error
     if not used:
         raise DataError(f"prompt {path}: does not name $limit, the number of queries to write")
     return template

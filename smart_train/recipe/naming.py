@@ -23,9 +23,9 @@ def unknown_key(dotted: str, known: Iterable[str], elsewhere: Iterable[str] = ()
     if near:
         hint = f"did you mean {_either(near)}?"
     elif len(known) <= LONGEST_LIST:
-        hint = f"known here: {', '.join(known)}"
+        hint = f"known: {', '.join(known)}"
     else:
-        hint = f"it is none of the {len(known)} names known here"
+        hint = f"it is not one of the {len(known)} known names"
     return f"{dotted}: unknown key, {hint}"
 
 
@@ -39,7 +39,7 @@ def one_of(value: Any, choices: Iterable[str]) -> str:
     choices = list(choices)
     near = nearest(str(value), choices)
     if near and len(choices) > LONGEST_LIST:
-        return f"is none of the {len(choices)} known names; did you mean {_either(near)}?"
+        return f"is not one of the {len(choices)} known names; did you mean {_either(near)}?"
     return f"must be one of {', '.join(choices)}" + (f"; did you mean {_either(near)}?" if near else "")
 
 

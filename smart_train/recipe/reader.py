@@ -49,7 +49,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
         if key in result:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands here again", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
         result[key] = loader.construct_object(value_node, deep=True)
     return result
 
@@ -109,7 +109,7 @@ def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
     resolved = path.resolve()
     if resolved in children:
         circle = " -> ".join(item.name for item in [*children[children.index(resolved) :], resolved])
-        raise RecipeError(f"{path}: extends goes in a circle: {circle}")
+        raise RecipeError(f"{path}: extends forms a cycle: {circle}")
     values = _read_file(path, extended_by=children[-1] if children else None)
     children.append(resolved)
     if "extends" not in values:

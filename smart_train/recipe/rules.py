@@ -19,12 +19,15 @@ _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_
 def mode_problems(values: dict[str, Any]) -> list[str]:
     """Mistakes in the choice between `lora`, `projection` and `full`, read from the raw mapping.
 
-    A null erases what a parent recipe said, so it is no choice by itself.
+    A null erases what a parent recipe said, so it is not a choice by itself.
     """
     chosen = [name for name in MODES if values.get(name) is not None]
     emptied = [name for name in MODES if name in values and values[name] is None]
     if len(chosen) > 1:
-        return [f"{', '.join(chosen)}: choose exactly one of {', '.join(MODES)} (`{chosen[0]}: null` drops a parent's)"]
+        return [
+            f"{', '.join(chosen)}: choose exactly one of {', '.join(MODES)} (`{chosen[0]}: null` removes that of "
+            "a parent recipe)"
+        ]
     if not chosen and emptied:
         return [f"{emptied[-1]}: empty; write `{emptied[-1]}: {{}}` to take its defaults"]
     return []
@@ -35,7 +38,7 @@ def caching_problems(values: dict[str, Any]) -> list[str]:
     section = values.get("gradient_caching")
     if not isinstance(section, dict) or any(value is not None for value in section.values()):
         return []
-    return ["gradient_caching: bounds nothing; give mini_batch_size or mini_batch_tokens, or null to turn it off"]
+    return ["gradient_caching: sets no bound; give mini_batch_size or mini_batch_tokens, or null to turn it off"]
 
 
 def fill_defaults(recipe: Recipe, output_dir: str) -> Recipe:
@@ -135,7 +138,9 @@ def _model_problems(recipe: Recipe) -> list[str]:
     if model.quantization and recipe.mode == "full":
         problems.append(
             bad_value(
-                "model.quantization", model.quantization, "needs lora or projection: full trains weights it froze"
+                "model.quantization",
+                model.quantization,
+                "needs lora or projection, because quantised weights are frozen",
             )
         )
     if model.quantization_upcast and not model.quantization:
@@ -144,7 +149,8 @@ def _model_problems(recipe: Recipe) -> list[str]:
     strategy = recipe.distributed.strategy
     if model.quantization and strategy in ("zero3", "fsdp2"):
         rule = (
-            f"cannot be combined with distributed.strategy {strategy}: packed weights cannot be cut; use zero2 or ddp"
+            f"cannot be combined with distributed.strategy {strategy}: packed weights cannot be sharded; use zero2 or "
+            "ddp"
         )
         problems.append(bad_value("model.quantization", model.quantization, rule))
     if model.min_pixels and model.max_pixels and model.min_pixels > model.max_pixels:
@@ -185,7 +191,7 @@ def _projection_problems(recipe: Recipe) -> list[str]:
 def _mixture_problems(recipe: Recipe) -> list[str]:
     weights = [source.weight for source in recipe.data.training]
     if len(weights) == 1 and weights[0] is not None:
-        return [bad_value("data.train.weight", weights[0], "one source alone has all batches; drop it")]
+        return [bad_value("data.train.weight", weights[0], "a single source needs no weight; remove it")]
     return [
         bad_value(f"data.train.{place}.weight", None, "other sources have a weight; give all of them one, or none")
         for place, weight in enumerate(weights)
@@ -199,7 +205,7 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
         for key in _ONLY_JOINT:
             value = getattr(given.objective, key)
             if value is not None:
-                rule = f"only objective.name joint has two terms with their own; this one is {objective.name}"
+                rule = f"only objective.name joint has a value of its own for each term; this is {objective.name}"
                 if objective.name == "hybrid" and key.endswith("weight"):
                     rule += f" (it weighs its terms by scoring.{key})"
                 problems.append(bad_value(f"objective.{key}", value, rule))
@@ -244,9 +250,11 @@ def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
         ]
     if data.evaluation is None:
         if evaluation.during:
-            problems.append(bad_value("evaluation.during", True, "needs rows to choose by: set data.evaluation"))
+            problems.append(
+                bad_value("evaluation.during", True, "needs rows to choose a checkpoint by: set data.evaluation")
+            )
     elif evaluation.during != (training["eval_strategy"] != "no"):
-        rule = f"contradicts training.eval_strategy ({training['eval_strategy']!r}); drop one of them"
+        rule = f"contradicts training.eval_strategy ({training['eval_strategy']!r}); remove one of them"
         problems.append(bad_value("evaluation.during", evaluation.during, rule))
     if not evaluation.during:
         if evaluation.early_stopping_patience:
@@ -255,7 +263,7 @@ def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
         if given.training.get("load_best_model_at_end"):
             problems.append(bad_value("training.load_best_model_at_end", True, "needs evaluation.during: true"))
     if data.evaluation is not None and data.test is not None and _names(data.test) == _names(data.evaluation):
-        rule = "names the rows of data.evaluation, which choose the checkpoint; name others, or leave data.test out"
+        rule = "names the rows of data.evaluation, which choose the checkpoint; name other rows, or leave data.test out"
         problems.append(bad_value("data.test.path", data.test.path, rule))
     return problems
 
@@ -278,7 +286,7 @@ def _scale_problems(recipe: Recipe) -> list[str]:
     batch = recipe.training["per_device_train_batch_size"] * (processes or 1)
     if batch == 1 and recipe.data.negatives_per_query == 0:
         rule = (
-            "a batch of one holds nothing but the answer, so there is nothing to learn from; raise it, set "
+            "a batch of one holds only the answer, so there is nothing to learn from; raise it, set "
             "data.negatives_per_query, or name the number of processes in distributed.num_processes"
         )
         problems.append(bad_value("training.per_device_train_batch_size", 1, rule))
@@ -289,7 +297,7 @@ def _hub_problems(recipe: Recipe) -> list[str]:
     hub, problems = recipe.hub, []
     if hub.repo_id is None:
         if hub.checkpoints:
-            problems.append(bad_value("hub.checkpoints", True, "needs hub.repo_id, where to publish"))
+            problems.append(bad_value("hub.checkpoints", True, "needs hub.repo_id, the repository to publish to"))
         return problems
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub.repo_id):
         problems.append(bad_value("hub.repo_id", hub.repo_id, "must read OWNER/NAME"))
@@ -297,7 +305,9 @@ def _hub_problems(recipe: Recipe) -> list[str]:
         problems.append(bad_value("hub.what", hub.what, "full fine-tuning makes no adapter; use merged"))
     if hub.checkpoints and recipe.mode == "full":
         problems.append(
-            bad_value("hub.checkpoints", True, "whole weights are published once, after their check; use lora")
+            bad_value(
+                "hub.checkpoints", True, "whole weights are published only once, after they are verified; use lora"
+            )
         )
     if hub.what == "merged" and not recipe.export.enabled:
         problems.append(bad_value("hub.what", hub.what, "needs export.enabled: true"))

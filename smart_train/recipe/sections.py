@@ -90,7 +90,7 @@ class TrainSourceSection(SourceSection):
 
 
 class EvaluationSourceSection(SourceSection):
-    """Held-out rows; `corpus` adds documents that are nobody's answer, so that the ranking is over more of them. Those
+    """Held-out rows; `corpus` adds documents that answer no query, so that the ranking is over more of them. Those
     that a source keeps apart (`documents`, or a layout's own corpus) are in the ranking anyway."""
 
     corpus: str | None = None

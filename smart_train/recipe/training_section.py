@@ -42,9 +42,9 @@ _ONE_VALUE = {
     "remove_unused_columns": (False, "the collator needs every column"),
     "label_smoothing_factor": (0.0, "there are no labels to smooth; raise objective.temperature instead"),
     "auto_find_batch_size": (False, "a smaller batch has fewer candidates per query, which is another loss"),
-    "deepspeed": (None, "distributed.strategy chooses how a run is spread"),
-    "fsdp": (None, "distributed.strategy chooses how a run is spread"),
-    "push_to_hub": (False, "nothing is published unverified: hub.repo_id, and hub.checkpoints while the run goes on"),
+    "deepspeed": (None, "distributed.strategy says how a run uses several processes"),
+    "fsdp": (None, "distributed.strategy says how a run uses several processes"),
+    "push_to_hub": (False, "nothing is published unverified: use hub.repo_id, and hub.checkpoints during the run"),
     "enable_jit_checkpoint": (False, "a run saves by itself when SIGTERM comes, on all ranks at the same step"),
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
 }

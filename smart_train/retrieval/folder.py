@@ -266,7 +266,7 @@ def _all_read(path: Path, read: Callable[[Any], Source | str], items: Sequence[A
     problems = [result for result in results if isinstance(result, str)]
     if problems:
         raise DataError(
-            f"documents {path}: {len(problems)} of {len(items)} cannot be used; mend or remove them:\n"
+            f"documents {path}: {len(problems)} of {len(items)} cannot be used; fix or remove them:\n"
             f"{listing(problems)}"
         )
     return [result for result in results if isinstance(result, Source)]

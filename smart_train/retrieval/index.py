@@ -87,7 +87,10 @@ class DocumentIndex:
                 "numbers must be equal (or no sources at all)"
             )
         if len(set(self.document_ids)) != count:
-            raise DataError(f"document index: {count} ids, of which only {len(set(self.document_ids))} are different")
+            raise DataError(
+                f"document index: {count} ids, but only {len(set(self.document_ids))} different ones; "
+                "each must be unique"
+            )
 
     def __len__(self) -> int:
         return len(self.document_ids)
@@ -119,13 +122,13 @@ class DocumentIndex:
         differing = changes(self.settings, document_settings(model), ScoringConfig().to_dict())
         if differing:
             raise ModelError(
-                f"{name}: made with other scoring settings than the model has; encode the documents again, into "
+                f"{name}: made with scoring settings that differ from the model's; encode the documents again, into "
                 f"another index folder\n{listing(lines(differing))}"
             )
         if model_fingerprint(model) != self.model:
             raise ModelError(
-                f"{name}: made by another model (weights, prompt or pixel limits differ); its scores would mean "
-                "nothing. Encode the documents again, into another index folder"
+                f"{name}: made by another model (weights, prompt or pixel limits differ); its scores would be "
+                "meaningless. Encode the documents again, into another index folder"
             )
 
     def to(self, device: str | torch.device) -> DocumentIndex:
@@ -201,7 +204,8 @@ def check_index_folder(folder: str | Path) -> None:
         raise DataError(f"document index {folder}: cannot be written ({error.strerror})") from error
     if strange:
         raise DataError(
-            f"document index {folder}: holds no index but other files, such as {strange[0]}; name an empty folder"
+            f"document index {folder}: does not hold an index, but other files, such as {strange[0]}; name an empty "
+            "folder"
         )
 
 

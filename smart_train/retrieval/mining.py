@@ -1,10 +1,10 @@
 """Hard negatives: for every row, documents that a model ranks high for its query and that do not answer it.
 
 Whether a document answers a query is known for the labelled pairs alone. What ranks near or above the positive is often
-an answer that nobody labelled, and training against it does harm. So candidates pass three rules, named in the order in
+an answer without a label, and training against it does harm. So candidates pass three rules, named in the order in
 which they are asked:
 
-    window   rank `first_rank` to `last_rank` among the documents that are no known positive
+    window   rank `first_rank` to `last_rank` among the documents that are not a known positive
     maximum  score <= max_score
     margin   score <= s - (1 - margin) * |s|, where s is the score of the row's positive
 
@@ -60,9 +60,9 @@ class MiningConfig:
     Args:
         score: hybrid (the model's own weights), late or pooled; the scores written for distillation are these.
         negatives: wanted per row.
-        first_rank, last_rank: the window, 1 being the best document that is no known positive.
-        margin: share of the positive's score that a negative may reach; None asks nothing. 1: no higher than it.
-        max_score: highest score of a negative; None asks nothing.
+        first_rank, last_rank: the window, 1 being the best document that is not a known positive.
+        margin: share of the positive's score that a negative may reach; None disables this rule. 1: no higher than it.
+        max_score: highest score of a negative; None disables this rule.
         pick: "top", the first ones that pass; "random", any that pass, drawn by `seed` and the row's ids.
         seed: for `pick` random.
         candidates: documents that the pooled score lets through to the full one; None scores all.
@@ -119,7 +119,7 @@ class MiningSummary:
         documents, queries: distinct ones.
         negatives: number of negatives -> rows that have so many, before `when_short`.
         discarded: rule -> candidates it kept out, of those up to the last rank.
-        positive_first: share of rows whose positive outranks every document that is no known positive.
+        positive_first: share of rows whose positive outranks every document that is not a known positive.
         positive_score, negative_score: means over rows, and over their negatives (None: there are none).
     """
 
@@ -237,7 +237,7 @@ def select_negatives(
     """The negatives of one row.
 
     Args:
-        ranking: documents of the row's query, at least down to `config.last_rank` among those that are no positive.
+        ranking: documents of the row's query, at least down to `config.last_rank` among those that are not a positive.
         positives: places that answer the query. positive: the row's own, whose score the margin refers to.
         name: what tells the row from all others; `pick` random draws by it.
     """

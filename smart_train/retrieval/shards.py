@@ -91,7 +91,9 @@ class EmbeddingShards:
                 with safe_open(self.path(shard), framework="pt", device=str(device)) as file:
                     parts.append(file.get_tensor("pooled"))
             except (OSError, SafetensorError) as error:
-                raise DataError(f"{self.path(shard)}: cannot be read ({error}); delete it, it is made again") from error
+                raise DataError(
+                    f"{self.path(shard)}: cannot be read ({error}); delete it, and it is made again"
+                ) from error
         pooled = torch.cat(parts)
         offsets = torch.zeros(len(pooled) + 1, dtype=torch.int64, device=pooled.device)
         return Embeddings(pooled, pooled.new_empty(0, pooled.shape[1]), offsets)

@@ -61,7 +61,7 @@ def base_model(
         device: where to; None is a GPU if there is one. Drawn weights stay on the CPU.
 
     Raises:
-        ModelError: what is there cannot be loaded, or is no model to start from.
+        ModelError: what is there cannot be loaded, or is not a model to start from.
     """
     section = recipe.model
     if name_or_path is None:
@@ -116,8 +116,8 @@ def check_start(recipe: Recipe, folder: Path) -> None:
         kind = "a model with a token projection"
     if kind is not None:
         raise ModelError(
-            f"model.name_or_path {recipe.model.name_or_path}: is {kind}, on which {recipe.mode} cannot start; name its "
-            "base, or its merged export (smart-train export)"
+            f"model.name_or_path {recipe.model.name_or_path}: is {kind}, and {recipe.mode} cannot start from it; name "
+            "its base, or its merged export (smart-train export)"
         )
 
 
@@ -171,7 +171,7 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
             if model.family.is_vision(name):
                 parameter.requires_grad_(False)
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ModelError(f"{recipe.mode}: nothing in the model is left to train")
+        raise ModelError(f"{recipe.mode}: no weights of the model would be trained")
     return model
 
 
@@ -212,7 +212,8 @@ def mining_model(recipe: Recipe, name_or_path: str | None) -> SmartModel:
         return SmartModel.from_pretrained(name_or_path, trust_remote_code=recipe.model.trust_remote_code)
     if recipe.model.from_config is not None:
         raise ModelError(
-            "model.from_config draws random weights, and what they rank high is no hard negative; mine with a trained "
+            "model.from_config draws random weights, and what such a model ranks high is not a hard negative; mine "
+            "with a trained "
             "model: --model RUN/export"
         )
     return base_model(recipe)
@@ -302,13 +303,13 @@ def export_dtype(recipe: Recipe) -> str | None:
         return base_dtype(start.name_or_path, start.revision)
     except ModelError as error:
         raise ExportError(
-            f"the weights are stored as those of {start.name_or_path} unless export.dtype (or --dtype) says otherwise, "
-            f"and they cannot be found; say it. {error}"
+            f"the weights are stored in the type of {start.name_or_path} unless export.dtype (or --dtype) is set, but "
+            f"it cannot be found; set export.dtype. {error}"
         ) from error
 
 
 def check_publishable(recipe: Recipe) -> None:
-    """Raises ExportError when the recipe would publish an adapter whose base nobody else has."""
+    """Raises ExportError when the recipe would publish an adapter whose base others cannot load."""
     start = recipe.model
     if start.from_config is None and is_hub_id(start.name_or_path):
         return
@@ -354,4 +355,4 @@ def _trained(recipe: Recipe) -> str:
         middle = f" over {section.hidden_dim}" if section.hidden_dim else ""
         layers = f" of layers {section.layers}" if section.layers else ""
         return f"a token projection to width {section.dim}{middle}{layers} on a frozen backbone"
-    return "all weights" + (" but the vision tower's" if filled(recipe.full).freeze_vision else "")
+    return "all weights" + (" except those of the vision tower" if filled(recipe.full).freeze_vision else "")

@@ -63,7 +63,7 @@ class RunFolder:
 
         Raises:
             RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
-                that cannot be read under this spread, or files that are no run.
+                that cannot be read under this spread, or files that are not a run.
         """
         check_recipe(path, recipe, overwrite=overwrite)
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
@@ -76,7 +76,7 @@ class RunFolder:
         folder = cls(path, saved["state"] if saved else "training", identity)
         if folder.state != "finished":
             check_writable(path)
-            # The mark of a run first: a kill between the two must not leave a folder that is nobody's.
+            # The mark of a run first: a kill between the two must not leave a folder without a run.json.
             folder.advance(folder.state)
             _write(path / RECIPE_FILE, recipe.to_yaml())
         return folder
@@ -215,7 +215,7 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
         raise RunError(
             f"{began} and {saved['together']} rows at a time, now there are {identity['world_size']} and "
             f"{identity['together']}, which changes the batch and its negatives; launch it as before, set "
-            f"training.per_device_train_batch_size so that all processes together take {saved['together']}, or "
+            f"training.per_device_train_batch_size so that all processes together take {saved['together']}, or pass "
             "--overwrite"
         )
     if saved["state"] != "training":
@@ -223,11 +223,11 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
     kinds = [kept["strategy"].replace("none", "ddp") for kept in (saved, identity)]
     if kinds[0] != kinds[1]:
         raise RunError(
-            f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state lies there in "
-            "the form of that engine; launch it as before or --overwrite"
+            f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state is saved in "
+            "the format of that engine; launch it as before or pass --overwrite"
         )
     if saved["world_size"] != identity["world_size"] and kinds[0].startswith("zero"):
         raise RunError(
-            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot share out the optimiser's state anew; "
-            "launch it as before or --overwrite"
+            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot redistribute the optimiser's state; "
+            "launch it as before or pass --overwrite"
         )

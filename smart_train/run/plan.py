@@ -109,7 +109,9 @@ def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> Sequence
 def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family: Family | None) -> None:
     count = processes(recipe)
     if family is None and recipe.data.max_tokens_per_batch is not None:
-        plan.unchecked.append("batches: data.max_tokens_per_batch counts tokens of the model, which is not here")
+        plan.unchecked.append(
+            "batches: data.max_tokens_per_batch counts tokens of the model, which is not available yet"
+        )
         return
     try:
         grouped = build.batches(recipe, rows, count, family) if rows is not None else None
@@ -221,7 +223,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Exam
     whole, step = memory.weights(recipe, model), sum(parts.values())
     detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
     plan.quantities["memory per process"] = f"roughly {_size(step)} ({detail})" + (
-        f"; before it shards them, the weights whole: {_size(whole)}" if whole > step else ""
+        f"; for the whole weights, before they are sharded: {_size(whole)}" if whole > step else ""
     )
     here = count // nodes(os.environ)
     if here > 1 and _on_cpu(recipe):

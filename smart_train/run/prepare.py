@@ -29,4 +29,4 @@ def prepare_data(section: PrepareSection | None, console: Console) -> None:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
         raise DataError(f"data.prepare.script {section.script} failed with exit code {done.returncode}:\n{tail}")
     if not Path(section.output).exists():
-        raise DataError(f"data.prepare.script {section.script} ended well but made no {section.output}")
+        raise DataError(f"data.prepare.script {section.script} exited with code 0 but did not create {section.output}")

@@ -77,7 +77,7 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
         )
     )
     if folder.state == "finished":
-        console.print(f"{folder.path} is finished already; --overwrite starts it anew")
+        console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
         on_main(lambda: _report(recipe, folder, console))
         return folder.path
     on_main(lambda: _check_outlets(recipe, folder))
@@ -192,12 +192,12 @@ def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     half of new files must not pass for a whole one."""
     found = find_checkpoint(run)
     for path, reason in found.broken.items():
-        console.print(f"{path} is not used and deleted: {reason}")
+        console.print(f"{path} is not usable and is deleted: {reason}")
         shutil.rmtree(path)
     if found.newest is not None:
         console.print(f"Resuming from {found.newest}")
     elif found.broken:
-        console.print("No whole checkpoint is left: training starts over")
+        console.print("No complete checkpoint is left: training starts from the beginning")
     return found.newest
 
 
@@ -277,7 +277,7 @@ def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
             options = f"{'' if hub.private else ' --public'}{' --adapter-only' if hub.what == 'adapter' else ''}"
             options += f" --revision {hub.revision}" if hub.revision else ""
             raise ExportError(
-                f"{error}\nEverything else is done, in {folder.path}. Start the run again to push alone, or: "
+                f"{error}\nEverything else is done, in {folder.path}. Start the run again, which only pushes, or: "
                 f"smart-train push {folder.path} --repo {hub.repo_id}{options}"
             ) from error
         console.print(f"Pushed {source} to {url}")
@@ -292,7 +292,7 @@ def _report(recipe: Recipe, folder: RunFolder, console: Console) -> None:
         print_report(before, after)
     selection = _selection(recipe, folder)
     if after is not None and selection is not None:
-        advice = " Rows named as data.test take no part." if after.measured_on == selection.rows else ""
+        advice = " Set data.test to other rows." if after.measured_on == selection.rows else ""
         console.print(selection.note(after.measured_on) + advice)
     for record in read_log(folder.path / LOG_NAME)[-1:]:
         if "train_runtime" in record:

@@ -121,7 +121,7 @@ def _decided(dtype: torch.dtype, device: torch.device) -> Arithmetic:
         return _on_cuda(dtype, torch.cuda.get_device_capability(device))
     if dtype == torch.int8:
         return Arithmetic(WIDENED, f"torch has no int8 product on {device.type}")
-    return Arithmetic(NATIVE, f"{_name(dtype)} products are left to {device.type}")
+    return Arithmetic(NATIVE, f"{_name(dtype)} products use the default of {device.type}")
 
 
 def _on_cpu(dtype: torch.dtype, flags: frozenset[str], environment: Mapping[str, str], has_onednn: bool) -> Arithmetic:

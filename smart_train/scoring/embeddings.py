@@ -187,7 +187,7 @@ class Embeddings:
                 written = (file.metadata() or {}).get("format")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except SafetensorError as error:
-            raise DataError(f"{path}: not a whole safetensors file ({error})") from error
+            raise DataError(f"{path}: not a complete safetensors file ({error})") from error
         if written != EMBEDDINGS_FORMAT:
             raise DataError(f"{path}: format is {written!r}, not the {EMBEDDINGS_FORMAT!r} of Embeddings.save")
         try:

@@ -29,7 +29,7 @@ def maxsim_by_kernels(
     """
     problem = what_is_missing(queries.values)
     if problem:
-        raise ScoreError(f"maxsim: backend='kernels' cannot be had: {problem}")
+        raise ScoreError(f"maxsim: backend='kernels' is unavailable: {problem}")
     from late_interaction_kernels import maxsim_varlen
 
     documents = documents.packed()

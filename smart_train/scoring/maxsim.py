@@ -68,7 +68,7 @@ def maxsim(
 
     Raises:
         ScoreError: shapes, widths, dtypes, devices, masks or offsets that do not fit; states that are NaN or infinite;
-            products that overflow; an unknown `reduction` or `backend`, a backend that cannot be had; a `block_bytes`
+            products that overflow; an unknown `reduction` or `backend`, a backend that is unavailable; a `block_bytes`
             below 1.
     """
     _check_choice("reduction", reduction, REDUCTIONS)

@@ -78,7 +78,7 @@ class Transformer(LibraryTransformer):
         if unknown or backend != "torch":
             raise ModelError(
                 f"{model_name_or_path}: {', '.join(unknown) or f'backend {backend!r}'} cannot be set on a model that "
-                "smart_train reads; model_kwargs may hold dtype and attn_implementation, all else is said at export"
+                "smart_train reads; model_kwargs may hold dtype and attn_implementation, all else is set at export"
             )
         folder = load_dir_path(
             model_name_or_path,
@@ -89,7 +89,7 @@ class Transformer(LibraryTransformer):
             local_files_only=local_files_only,
         )
         if folder is None:
-            raise ModelError(f"{model_name_or_path}: not a folder, and the Hub gave nothing")
+            raise ModelError(f"{model_name_or_path}: not a folder, and it could not be fetched from the Hub")
         return cls(SmartModel.from_pretrained(folder, dtype=dtype, device="cpu", attn_implementation=attention))
 
     def preprocess(  # type: ignore[override]  # the library's processing_kwargs have no place here

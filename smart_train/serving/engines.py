@@ -126,7 +126,7 @@ def qdrant_query(query: Embeddings, *, limit: int, candidates: int) -> Mapping[s
         DataError: not exactly one query.
     """
     if len(query) != 1:
-        raise DataError(f"qdrant_query: {len(query)} queries; one request asks for one")
+        raise DataError(f"qdrant_query: {len(query)} queries; a request takes exactly one")
     return {
         "prefetch": [{"query": query.pooled[0].tolist(), "using": POOLED, "limit": candidates}],
         "query": query.quantize("float32").tokens[0].tolist(),
@@ -158,6 +158,6 @@ def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Em
 def _check_ids(document_ids: Sequence[str], embeddings: Embeddings) -> None:
     if len(document_ids) != len(embeddings) or len(set(document_ids)) != len(document_ids):
         raise DataError(
-            f"{len(document_ids)} ids ({len(set(document_ids))} different) for {len(embeddings)} documents; each needs "
-            "one of its own"
+            f"{len(document_ids)} ids ({len(set(document_ids))} different) for {len(embeddings)} documents; each "
+            "document needs its own id"
         )

@@ -53,7 +53,7 @@ class VLLMClient:
         batch_size: texts per request.
 
     Raises:
-        ModelError: the folder is no export, or its tokens are not made of the last layer's states.
+        ModelError: the folder is not an export, or its tokens are not made of the last layer's states.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class VLLMClient:
         located = locate(str(folder), weights=False)
         saved = SmartConfig.read(located)
         if saved.family is None or saved.base is not None or saved.scoring is None:
-            raise ModelError(f"{folder}: not an export that a server can hold; make one with `smart-train export`")
+            raise ModelError(f"{folder}: not an export that a server can serve; make one with `smart-train export`")
         self.url, self.timeout, self.batch_size = url.rstrip("/"), timeout, batch_size
         self.family = get_family(saved.family)(str(located), scoring=saved.scoring, prompts=saved.prompts)
         config = read_config(located).get_text_config()
@@ -80,7 +80,9 @@ class VLLMClient:
             self.projection = TokenProjection.load(locate(str(folder)))
         layers = (saved.scoring.layer,) if self.projection is None else self.projection.layers
         if [layer % (config.num_hidden_layers + 1) for layer in layers] != [config.num_hidden_layers]:
-            raise ModelError(f"{folder}: tokens are made of hidden state {list(layers)}; vLLM gives those of the last")
+            raise ModelError(
+                f"{folder}: tokens are made of hidden state {list(layers)}; vLLM returns only the last one"
+            )
         self._headers = {"Content-Type": "application/json"}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -131,7 +133,7 @@ class VLLMClient:
             if found[row].shape != (length, self.width):
                 raise ModelError(
                     f"{self.url}: {tuple(found[row].shape)} states for a prompt that is ({length}, {self.width}) here: "
-                    "the server holds another model, processor or length limit than this folder"
+                    "the server has another model, processor or length limit than this folder"
                 )
         return [found[row] for row in range(len(items))]
 
@@ -139,7 +141,10 @@ class VLLMClient:
         messages = self.family.conversation(item, role)
         if messages is None or item.video is not None:
             what = "video" if item.video is not None else "images"
-            raise ModelError(f"{self.family.name}: vLLM does not read its {what} as it was trained; encode them here")
+            raise ModelError(
+                f"{self.family.name}: vLLM does not process its {what} as in training; encode them with "
+                "smart_train instead"
+            )
         urls = iter([_data_url(image) for image in item.images])
         for message in messages:
             message["content"] = [
@@ -161,9 +166,7 @@ class VLLMClient:
             rows = sorted(answer["data"], key=lambda row: row["index"])
             states = [read_states(row["data"], self.width) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{self.url}: an answer that is none of /pooling ({type(error).__name__}: {error})"
-            ) from error
+            raise ModelError(f"{self.url}: not an answer of /pooling ({type(error).__name__}: {error})") from error
         if len(states) != count:
             raise ModelError(f"{self.url}: {len(states)} answers to {count} prompts")
         return states
@@ -201,8 +204,8 @@ class VLLMClient:
         raw_needed = "pooled_mask" in features or self.projection is not None
         if raw_needed and all(bool(((item.norm(dim=-1) - 1).abs() < _UNIT).all()) for item in states):
             raise ModelError(
-                f"{self.url}: normalised states, of which neither a mean nor a projection can be made; this model "
-                "needs a vLLM that heeds use_activation (0.12 or newer)"
+                f"{self.url}: returned normalised states, but this model's mean or projection needs them as they are; "
+                "use a vLLM that supports use_activation (0.12 or newer)"
             )
         pooled, tokens = [], []
         for row, item in enumerate(states):

@@ -54,7 +54,7 @@ def fault(checkpoint: Path) -> str | None:
     """Why `checkpoint` cannot be used, or None when it is whole."""
     manifest = checkpoint / MANIFEST
     if not manifest.is_file():
-        return "it was cut off while being written (no manifest)"
+        return "writing it was interrupted (no manifest)"
     try:
         expected = dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
@@ -123,7 +123,7 @@ def output_folder(args: TrainingArguments) -> Path:
 def _unfit_to_resume(checkpoint: Path) -> str | None:
     """Why a whole checkpoint does not lead to where an unbroken run ends."""
     if not any(checkpoint.glob("rng_state*.pth")):
-        return "it holds weights alone (training.save_only_model)"
+        return "it holds only weights (training.save_only_model)"
     best = best_of(checkpoint)
     reason = fault(best) if best is not None and best != checkpoint else None
     return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if best and reason else None

@@ -1,4 +1,4 @@
-"""Gradient caching in the hands of an engine that shards gradients or weights (ZeRO, FSDP2).
+"""Gradient caching under an engine that shards gradients or weights (ZeRO, FSDP2).
 
 `grad_cache.encode_cached` runs a chunk's backward inside the batch's. These engines follow forward and backward by
 hooks and cannot have one inside the other. So here the step comes apart into passes that each look like a micro-batch

@@ -93,7 +93,7 @@ def engine_arguments(strategy: str, *, on_cpu: bool, environment: Mapping[str, s
     launched = launched_engine(environment)
     if launched is not None and strategy not in ("auto", launched):
         raise RunError(
-            f"distributed.strategy is {strategy}, but the launcher's configuration asks for {launched}: drop one of "
+            f"distributed.strategy is {strategy}, but the launcher's configuration asks for {launched}: remove one of "
             "them (strategy auto takes the launcher's)"
         )
     chosen = launched or strategy
@@ -177,7 +177,7 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
 
 def _drop_stale_locks() -> None:
     """Removes what a process left that was killed while DeepSpeed's operator was built, or loaded: a lock file, for
-    which every later run would wait without a word and for ever. Whoever is still at work has it open."""
+    which every later run would silently wait for ever. Whoever is still at work has it open."""
     from torch.utils.cpp_extension import get_default_build_root  # brings setuptools, for which nobody else here waits
 
     root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
@@ -198,7 +198,8 @@ def _join(timeout: float) -> None:
         raise RunError(
             f"the processes of this run did not find each other ({str(error).splitlines()[0]}). They wait "
             f"training.ddp_timeout ({timeout:g} seconds) at most. On several machines all must reach MASTER_ADDR, and "
-            "where a machine's own name leads to 127.0.0.1 or nowhere, each must be told its network interface: "
+            "if a machine's own name resolves to 127.0.0.1 or not at all, each needs the name of its network "
+            "interface: "
             "GLOO_SOCKET_IFNAME=eth0 (`ip address` lists them)"
         ) from error
 
@@ -213,7 +214,7 @@ def forget_engine(args: TrainingArguments) -> None:
 
 
 def nodes(environment: Mapping[str, str]) -> int:
-    """How many machines the run is spread over (`NNODES`). Raises RunError when that is no number of machines."""
+    """How many machines the run is spread over (`NNODES`). Raises RunError when that is not a number of machines."""
     value = environment.get("NNODES", "1")
     if not value.isdigit() or int(value) < 1:
         raise RunError(f"NNODES is {value!r}; it must be the number of machines")
@@ -243,7 +244,7 @@ def runs(args: TrainingArguments) -> str:
 
 
 def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) -> None:
-    """Raises RunError unless the prepared model `wrapped` really is in the hands of the engine `expected`."""
+    """Raises RunError unless the prepared model `wrapped` was wrapped by the engine `expected`."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         found = f"zero{cast(Any, wrapped).zero_optimization_stage()}"
     elif isinstance(wrapped, FSDPModule):
@@ -251,7 +252,7 @@ def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) ->
     else:
         found = "ddp" if isinstance(wrapped, nn.parallel.DistributedDataParallel) else "none"
     if found != expected:
-        raise RunError(f"the run should be spread by {expected}, but its model was prepared for {found}")
+        raise RunError(f"the run should use {expected}, but its model was prepared for {found}")
 
 
 @contextmanager

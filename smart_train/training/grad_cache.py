@@ -233,7 +233,7 @@ class ChunkedEncoder:
             torch.set_rng_state(on_cpu)
             if on_device is not None:
                 _generator(self.device).set_rng_state(on_device, self.device)
-            # A weight's half-precision copy from `encode`, which has no graph, would end its gradient without a word.
+            # A weight's half-precision copy from `encode`, which has no graph, would silently end its gradient.
             torch.clear_autocast_cache()
             yield
 

@@ -28,8 +28,8 @@ def naming_lost_processes(timeout: float) -> Iterator[None]:
             raise
         raise RunError(
             "another process of this run has died, or has not answered for training.ddp_timeout "
-            f"({timeout:g} seconds). What it said stands elsewhere in this output; where it said nothing, the machine "
-            "may have killed it for its memory. The same command goes on from the last whole checkpoint"
+            f"({timeout:g} seconds). Its message is elsewhere in this output; if there is none, the system may have "
+            "killed it for lack of memory. The same command continues from the last complete checkpoint"
         ) from error
 
 
@@ -40,7 +40,7 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
     if args.world_size != launched:
         raise RunError(
             f"the launcher started {launched} processes (WORLD_SIZE), but this one sees {args.world_size}: they would "
-            "train apart. On a machine without GPUs set ACCELERATE_USE_CPU=true and launch with --multi_gpu"
+            "train separately. On a machine without GPUs set ACCELERATE_USE_CPU=true and launch with --multi_gpu"
         )
     on_cpus = os.environ.get("ACCELERATE_USE_CPU", "false").lower() == "true"
     if on_cpus and "WORLD_SIZE" not in os.environ and {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
@@ -48,7 +48,7 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
         raise RunError(
             "`accelerate launch` was told to start several processes on CPUs (MULTI_CPU, or --cpu) and started one: "
             "set distributed_type: MULTI_GPU and use_cpu: false in its configuration, and ACCELERATE_USE_CPU=true in "
-            "the environment. Where one process is meant, unset MASTER_ADDR"
+            "the environment. For a single process, unset MASTER_ADDR"
         )
     if num_processes is not None and args.world_size != num_processes:
         raise RunError(

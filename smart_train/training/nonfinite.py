@@ -1,4 +1,4 @@
-"""A loss that is no number stops the run, and the rows it came from are written down.
+"""A loss that is not a number stops the run, and the rows it came from are written down.
 
 The scores are sums of cosines, so a finite loss never exceeds (largest difference of scores) / temperature + log of the
 number of candidates. A run that diverges therefore shows as NaN or infinity, in the states, the loss or the gradient.
@@ -71,6 +71,6 @@ class NonFiniteGuard(TrainerCallback):
         path.write_text(json.dumps({"step": step, "what": what, "batches": batches}, indent=2) + "\n", encoding="utf-8")
         return RunError(
             f"step {step}: {what}. The rows of the batch are in {path}. Lower training.learning_rate or raise the "
-            f"objective's temperature (at the first step: start from finite weights); the last whole checkpoint in "
+            f"objective's temperature (at the first step: start from finite weights); the last complete checkpoint in "
             f"{run} is untouched"
         )

@@ -36,7 +36,9 @@ def memory_advice(doing: str, knobs: Callable[[], list[str]]) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         lines = "".join(f"\n  - {knob}" for knob in knobs())
-        raise RunError(f"{doing}: out of memory ({first_line(error)}). Any of these needs less:{lines}") from error
+        raise RunError(
+            f"{doing}: out of memory ({first_line(error)}). Each of these changes needs less memory:{lines}"
+        ) from error
 
 
 def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]:
@@ -45,7 +47,8 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
     batch, caching, model = args.per_device_train_batch_size, module.caching, module.model
     if caching is None:
         knobs.append(
-            f"gradient_caching.mini_batch_size={max(1, batch // 4)}: the same loss and candidates, one forward more"
+            f"gradient_caching.mini_batch_size={max(1, batch // 4)}: the same loss and candidates, one more forward "
+            "pass"
         )
     for name in ("mini_batch_size", "mini_batch_tokens"):
         value = getattr(caching, name, None)
@@ -77,7 +80,8 @@ def saving(path: Path, run: Path) -> Iterator[None]:
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in _WRITER):
             raise
         raise RunError(
-            f"{path} could not be written: {error}. Make room there (training.save_total_limit keeps fewer "
-            f"checkpoints) or make it writable, and start the run again: it goes on from the last whole checkpoint in "
+            f"{path} could not be written: {error}. Free space there (training.save_total_limit keeps fewer "
+            "checkpoints) or make it writable, and start the run again: it continues from the last complete "
+            "checkpoint in "
             f"{run}"
         ) from error

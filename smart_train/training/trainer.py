@@ -241,8 +241,8 @@ class SmartTrainer(Trainer):
         if self.args.torch_compile:
             raise RunError(
                 "gradient_caching cannot take training.torch_compile: a chunk is encoded once without a graph and once "
-                "with one, which compile to two programs, and those need not draw the same dropout; leave one of the "
-                "two out"
+                "with one, which compile to two programs, and those need not draw the same dropout; remove one of the "
+                "two"
             )
         optimiser = str(getattr(self.args.optim, "value", self.args.optim))
         if "layerwise" in optimiser or "lomo" in optimiser:
@@ -306,7 +306,7 @@ class SmartTrainer(Trainer):
         if by_zero:
             found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
             if found is None:
-                raise RunError(f"{resume_from_checkpoint}: DeepSpeed finds no state of its own in it")
+                raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
         return prepared
 
@@ -351,7 +351,7 @@ class SmartTrainer(Trainer):
                 heard = self._termination.signal
                 raise Interrupted(
                     f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
-                    f"{self.args.output_dir} is whole, and the same command goes on from it",
+                    f"{self.args.output_dir} is complete, and the same command continues from it",
                     status=128 + heard,
                 )
             return output

@@ -49,7 +49,7 @@ class Finding:
 def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
     """What one part shows by itself. `skips`: rows that cannot be used are left out of the run, not its end."""
     if part.problems:
-        done = "they are left out (data.on_error: skip)" if skips and part.rows else "mend or remove them"
+        done = "they are left out (data.on_error: skip)" if skips and part.rows else "fix or remove them"
         severity: Literal["error", "warning"] = "warning" if skips and part.rows else "error"
         yield _finding(severity, "unusable rows", part, part.problems, f"rows that cannot be used; {done}")
     yield from _images(part)
@@ -72,10 +72,10 @@ def _images(part: Part) -> Iterator[Finding]:
             if facts.blank:
                 groups["blank"].append(size)
     for kind, message in (
-        ("long", f"images more than {LONG_RATIO} times as long as wide, which shrink beyond reading"),
-        ("small", f"images with a side below {SHORT_SIDE} pixels, which hold no visual token of their own"),
-        ("large", f"images of more than {MANY_PIXELS // 10**6} megapixels, decoded anew at every step; shrink them"),
-        ("blank", "images that show nothing"),
+        ("long", f"images more than {LONG_RATIO} times as long as wide, which become unreadable when they are resized"),
+        ("small", f"images with a side below {SHORT_SIDE} pixels, which do not fill one visual token"),
+        ("large", f"images of more than {MANY_PIXELS // 10**6} megapixels, decoded again at every step; shrink them"),
+        ("blank", "blank images"),
     ):
         if groups[kind]:
             yield _finding("warning", f"{kind} images", part, groups[kind], message)
@@ -93,11 +93,13 @@ def _queries(part: Part) -> Iterator[Finding]:
         if len(answers) > 1:
             elsewhere.append(f"{query!r} has {len(answers)} documents: {_places(rows)}")
     if twice:
-        yield _finding("warning", "repeated rows", part, twice, "queries that come with the same document again")
+        yield _finding(
+            "warning", "repeated rows", part, twice, "queries that occur several times with the same document"
+        )
     if elsewhere:
         yield _finding(
             "warning", "repeated queries", part, elsewhere,
-            "queries with several documents: right where all of them answer, vague queries otherwise",
+            "queries with several documents: correct if each of them answers the query; if not, the query is vague",
         )  # fmt: skip
     crowded = sorted(
         ((len(rows), rows) for rows in part.positives.values() if len(rows) > MANY_QUERIES), key=lambda item: -item[0]
@@ -126,7 +128,7 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
     if shared:
         yield Finding(
             "warning", "leaked queries", f"{train.name} and {held_out.name}", len(shared),
-            "queries that stand in both parts", tuple(shared[:SHOWN]),
+            "queries that are in both parts", tuple(shared[:SHOWN]),
         )  # fmt: skip
     pushed = [
         f"{row.where} = {held_out.positives[key][0].where}"
@@ -150,7 +152,7 @@ def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
     if same:
         yield Finding(
             "error", "shared rows", between, len(same),
-            "rows that stand in both parts: a checkpoint chosen on one is then judged on what chose it",
+            "rows that are in both parts: the checkpoint is then measured on the rows that it was chosen by",
             tuple(f"{row.where} = {first.where}: {row.query!r}" for first, row in same[:SHOWN]),
         )  # fmt: skip
     alone = {row.documents[0] for row in other.rows} - {row.documents[0] for _, row in same}
@@ -158,7 +160,8 @@ def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
     if shared:
         yield Finding(
             "warning", "shared documents", between, len(shared),
-            "documents that answer other queries in the other part: the two figures depend on one another",
+            "documents that answer other queries in the other part: the results of the two parts then depend on each "
+            "other",
             tuple(f"{other.positives[key][0].where} = {one.positives[key][0].where}" for key in shared[:SHOWN]),
         )  # fmt: skip
 

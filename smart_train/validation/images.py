@@ -16,7 +16,7 @@ from smart_train.inputs.images import image_key, load_image
 # docs/decisions/near-duplicate-pages.md.
 _SIDE, _FREQUENCIES = 64, 16
 BITS = _FREQUENCIES**2 - 1
-NEAR_BITS = 48  # fingerprints that differ in at most so many belong to one page
+NEAR_BITS = 48  # fingerprints that differ in at most this many bits belong to one page
 _BLANK = 16  # of 255: between the lightest and the darkest point
 _BLOCK = 4096
 

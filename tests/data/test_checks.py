@@ -76,7 +76,7 @@ def test_too_few_negatives_are_found_before_training(pages: list[Path], write_js
     path = write_jsonl({"query": "a", "positive": "pages/0.png", "negative_0": "pages/1.png"})
     rows = load_examples(SourceConfig(path))
     assert check_examples(rows, negatives_per_query=1)[1].problems == []
-    with pytest.raises(DataError, match="row 0: has 1 explicit negatives, data.negatives_per_query asks for 2"):
+    with pytest.raises(DataError, match="row 0: has 1 explicit negatives, but data.negatives_per_query is 2"):
         check_examples(rows, negatives_per_query=2)
 
 
@@ -94,8 +94,8 @@ def test_missing_teachers_scores_are_found_before_training(pages: list[Path], wr
     with pytest.raises(DataError) as caught:
         check_examples(rows, negatives_per_query=1, scores=True)
     first, second = str(caught.value).splitlines()[1:]
-    assert "row 1: has no score of its positive; objective.distillation" in first
-    assert "row 2: has no score of its negative 0" in second
+    assert "row 1: has no score for its positive; objective.distillation" in first
+    assert "row 2: has no score for its negative 0" in second
 
 
 def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path], write_jsonl: Write) -> None:
@@ -105,8 +105,8 @@ def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path]
     with pytest.raises(DataError) as caught:
         check_examples(rows, reads=("text",))
     expected = (
-        "row 1: holds image (column 'positive'), and the model reads text; choose a model that reads image, or remove "
-        "the row"
+        "row 1: holds image (column 'positive'), but the model reads only text; choose a model that reads image, or "
+        "remove the row"
     )
     assert str(caught.value).splitlines()[1].strip().endswith(expected)
     kept, _ = check_examples(rows, "skip", reads=("text",))

@@ -124,11 +124,11 @@ def test_pages_of_pdf_files_by_number(write_jsonl: Write, tmp_path: Path) -> Non
 BAD_TEXT = {
     "csv": [
         ("", "is empty; its first line must name the columns"),
-        ("query,query\na,b\n", "its first line names 2 columns 'query'; name each its own way"),
-        ("query,positive\na,b\nc\n", "row 1: has 1 cells, the header has 2; quote cells with a delimiter"),
-        ('query,positive\n"a"b,c\n', "line 2: .*; quote cells with quotes or line breaks"),
+        ("query,query\na,b\n", "its first line names 2 columns 'query'; give each column its own name"),
+        ("query,positive\na,b\nc\n", "row 1: has 1 cells, the header has 2; quote cells that contain the delimiter"),
+        ('query,positive\n"a"b,c\n', "line 2: .*; quote cells that contain quotes or line breaks"),
         ('query,positive,negatives\na,b,"[c"\n', "row 0, column 'negatives': not a list in JSON .* at column 2"),
-        ("query,positive,score\na,b,high\n", "row 0, column 'score': 'high' is no score; a score is a finite number"),
+        ("query,positive,score\na,b,high\n", "row 0, column 'score': 'high' is not a score; a score is a finite"),
         ("query,positive\na,\n", "row 0: column 'positive' is null"),
     ],
     "jsonl": [
@@ -136,7 +136,7 @@ BAD_TEXT = {
             '{"query": "a", "positive": "p.pdf#page=1"}',
             "row 0, column 'positive': .*p.pdf: cannot be read",
         ),
-        ('{"query": "a", "positive": "../p.pdf#page=1"}', "row 0, column 'positive': path .* leaves"),
+        ('{"query": "a", "positive": "../p.pdf#page=1"}', "row 0, column 'positive': path .* is outside"),
         (
             '{"query": "a", "positive": "b", "grade": 0}',
             "row 0, column 'grade': 0; a grade is a whole number from 1",
@@ -157,9 +157,9 @@ def test_bad_rows(tmp_path: Path, kind: str, text: str, message: str) -> None:
     ("changes", "message"),
     [
         ({"positive": None}, "row 1: column 'positive' is null"),
-        ({"positive": "../out.png"}, "row 1, column 'positive': path ../out.png leaves .*; set image_root"),
+        ({"positive": "../out.png"}, "row 1, column 'positive': path ../out.png is outside .*; set image_root"),
         ({"positive": "absent.png"}, "row 1, column 'positive': image .*absent.png: no such file"),
-        ({"score": float("inf")}, "row 1, column 'score': inf is no score"),
+        ({"score": float("inf")}, "row 1, column 'score': inf is not a score"),
     ],
 )
 @pytest.mark.parametrize("kind", ["parquet", "saved"])
@@ -181,7 +181,7 @@ def test_bad_rows_of_arrow_data(tmp_path: Path, kind: str, changes: dict, messag
     [
         ([{"id": "one"}], ["one"], "documents.jsonl: no column for 'positive' .looked for positive, image, document,"),
         ([{"image": "0.png"}], ["one"], "documents.jsonl: documents that rows name by id need an id column"),
-        ([{"id": "a", "text": "x"}] * 2, ["a"], "documents.jsonl, row 1, column 'id': the id 'a' stands for"),
+        ([{"id": "a", "text": "x"}] * 2, ["a"], "documents.jsonl, row 1, column 'id': the id 'a' is already the id"),
         ([{"id": "", "text": "x"}], ["a"], "documents.jsonl, row 0, column .id.: empty; every document needs its id"),
         ([{"id": "page1", "text": "x"}], ["page_1"], "row 0, column 'positive': no document 'page_1' among the 1 of "
          ".*documents.jsonl, did you mean page1"),
@@ -198,12 +198,12 @@ def test_bad_documents(write_jsonl: Write, documents: list, rows: list, message:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "train"}, "split 'train': one file is one split; leave split out"),
+        ({"split": "train"}, "split 'train': a file has no splits; leave split out"),
         ({"columns": "positionally"}, "columns: 'positionally'; must be a mapping of columns, or positional"),
         ({"columns": "positional"}, "columns: positional needs a query and a positive in the first two columns"),
         ({"streaming": True}, "streaming needs max_samples: every row is checked before training starts"),
-        ({"streaming": True, "max_samples": 2}, "streaming is for data sets on the Hub"),
-        ({"sample_seed": 1}, "sample_seed draws max_samples rows; say how many, as in max_samples: 1000"),
+        ({"streaming": True, "max_samples": 2}, "streaming is only for data sets on the Hub"),
+        ({"sample_seed": 1}, "sample_seed needs max_samples, the number of rows to draw, as in max_samples: 1000"),
         ({"dpi": 0}, "dpi is 0; it must be at least 1"),
     ],
 )

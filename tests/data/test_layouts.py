@@ -124,7 +124,7 @@ def test_the_row_of_a_judgement_is_its_own(tmp_path: Path) -> None:
             [{"query-id": "q1", "corpus-id": "d9"}],
             "qrels, row 0, column 'corpus-id': no document 'd9' among the 4 of .*corpus",
         ),
-        ("qrels", [{"query-id": "q1", "corpus-id": "d0", "score": 0.5}], "row 0, column 'score': 0.5 is no grade"),
+        ("qrels", [{"query-id": "q1", "corpus-id": "d0", "score": 0.5}], "row 0, column 'score': 0.5 is not a grade"),
         ("qrels", [{"query-id": "q1", "corpus-id": ""}], "row 0, column 'corpus-id': empty"),
         ("qrels", [{"query-id": "q1", "corpus-id": "d0"}, "{"], "qrels.jsonl, row 1: not JSON"),
         ("qrels", [{"query": "q1"}], "qrels: no column for 'query_id' .looked for query-id, query_id, _id"),
@@ -146,7 +146,7 @@ def test_bad_judged_sets(tmp_path: Path, part: str, rows: list, message: str) ->
 def test_splits_of_judged_sets(tmp_path: Path) -> None:
     folder = beir(tmp_path / "set")
     assert len(load(folder, split="train")) == 1
-    with pytest.raises(DataError, match="qrels: has several splits; say which; splits: test, train"):
+    with pytest.raises(DataError, match="qrels: has several splits; choose one; splits: test, train"):
         load(folder)
     with pytest.raises(DataError, match="qrels: no split 'tset', did you mean test"):
         load(folder, split="tset")
@@ -188,7 +188,7 @@ def test_candidate_pools(pages: list[Path], tmp_path: Path) -> None:
         ("query.jsonl", {"qid": "1", "query_txt": "x", "pos_cand_list": ["9:99"]}, "row 0, column 'pos_cand_list': no "
          "document '9:99' among the 3 of .*cand_pool.jsonl"),
         ("query.jsonl", "{", "query.jsonl, row 0: not JSON"),
-        ("cand_pool.jsonl", {"id": "9:10", "txt": "x"}, "cand_pool.jsonl: candidates need the column did; columns: id"),
+        ("cand_pool.jsonl", {"id": "9:10", "txt": "x"}, "a pool of candidates needs the column did; columns: id"),
         ("cand_pool.jsonl", {"did": "9:10", "txt": ""}, "cand_pool.jsonl, row 0: column 'txt, img_path' is null"),
     ],
 )  # fmt: skip
@@ -267,7 +267,7 @@ def test_a_folder_of_pdf_files_is_a_corpus(tmp_path: Path) -> None:
     assert len(load_documents(SourceConfig(folder, dpi=20))) == 3, "a table beside the pages is not the corpus"
     for name in ("c.pdf", "d.pdf"):
         (folder / name).write_text("no PDF")
-    with pytest.raises(DataError, match=r"(?s)2 PDF files cannot be read; mend or remove them:.*c.pdf: .*d.pdf: "):
+    with pytest.raises(DataError, match=r"(?s)2 PDF files cannot be read; fix or remove them:.*c.pdf: .*d.pdf: "):
         load_documents(SourceConfig(folder, dpi=20))
 
 

@@ -147,7 +147,9 @@ def test_building_again(builder: ModuleType, tmp_path: Path, capsys: pytest.Capt
     builder.main(arguments)
     assert "already built" in capsys.readouterr().out
     assert (output / "manifest.json").stat().st_mtime_ns == before
-    with pytest.raises(SystemExit, match="other parameters .seed 0 there, 1 asked.; remove it or name a new folder"):
+    with pytest.raises(
+        SystemExit, match="other parameters .seed 0 there, 1 requested.; remove it or name a new folder"
+    ):
         builder.main([*arguments, "--seed", "1"])
     (output / "images" / "train" / "train-00000.png").unlink()
     with pytest.raises(SystemExit, match="incomplete, 2 of 3 train pages"):

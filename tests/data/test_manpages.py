@@ -114,7 +114,7 @@ def test_same_arguments_give_the_same_split_and_another_seed_another(
     capsys.readouterr()
     held_out("one", "0")
     assert "already built" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="other parameters .seed 0 there, 1 asked"):
+    with pytest.raises(SystemExit, match="other parameters .seed 0 there, 1 requested"):
         held_out("one", "1")
 
 

@@ -112,7 +112,7 @@ def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cac
     for error, (name, why) in zip(
         errors,
         (
-            ("a-text.pdf", "is no PDF file, it begins with b'not a PDF'; fetch it again"),
+            ("a-text.pdf", "is not a PDF file, it begins with b'not a PDF'; fetch it again"),
             ("b-cut.pdf", "cannot be read as PDF (Failed to load document"),
             ("c-locked.pdf", "is protected by a password; save a copy without one"),
             ("d-huge.pdf, page 1", "pixels; from 1 to 89478485 are accepted, so lower dpi"),

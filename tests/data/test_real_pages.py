@@ -70,7 +70,7 @@ def test_queries_are_answered_by_one_page_of_the_right_document(
     capsys.readouterr()
     builder.main(arguments)
     assert "already built" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="other parameters .dpi 40 there, 60 asked"):
+    with pytest.raises(SystemExit, match="other parameters .dpi 40 there, 60 requested"):
         builder.main(arguments[:-2])
 
 
@@ -92,7 +92,7 @@ def test_bad_arguments_and_files(builder: ModuleType, manuals: Path, tmp_path: P
         builder.main([*output, "--pdf-dir", str(manuals)])
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "note").write_text("mine")
-    with pytest.raises(SystemExit, match="holds no real-pages data set"):
+    with pytest.raises(SystemExit, match="is not a real-pages data set"):
         builder.main(["--output", str(tmp_path / "kept"), "--pdf-dir", str(manuals)])
     assert not (tmp_path / "built").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "no scratch folder is left behind"

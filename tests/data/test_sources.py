@@ -74,7 +74,7 @@ def test_column_map_split_and_max_samples(pages: list[Path], write_jsonl: Write,
     assert [example.query.text for example in found] == ["q0", "q1"]
     assert found[0].documents[1] == ModelInput(images=(pages[3],))
     assert len(load(tmp_path, split="held_out", **options)) == 1
-    with pytest.raises(DataError, match="several splits, held_out, train; say which"):
+    with pytest.raises(DataError, match="several splits, held_out, train; choose one"):
         load(tmp_path, **options)
 
 
@@ -113,7 +113,7 @@ def test_a_parquet_file_may_name_images_beside_it(pages: list[Path], tmp_path: P
     datasets.Dataset.from_list(rows).to_parquet(pages[0].parent / "rows.parquet")
     found = load_examples(SourceConfig(pages[0].parent / "rows.parquet"))
     assert found[0].documents[0].images == (pages[0],)
-    with pytest.raises(DataError, match=r"row 1, column 'image': path \.\./x\.png leaves"):
+    with pytest.raises(DataError, match=r"row 1, column 'image': path \.\./x\.png is outside"):
         found[1]
 
 
@@ -139,7 +139,7 @@ def test_datasets_layouts(pages: list[Path], tmp_path: Path, monkeypatch: pytest
     content = reference if isinstance(reference, bytes) else reference.read_bytes()
     assert content == pages[2].read_bytes(), "images must stay encoded until a worker decodes them"
     if layout == "saved_splits":
-        with pytest.raises(DataError, match="several splits, train, test; say which"):
+        with pytest.raises(DataError, match="several splits, train, test; choose one"):
             load(path)
         with pytest.raises(DataError, match="no split 'tarin', did you mean train"):
             load(path, split="tarin")
@@ -168,7 +168,7 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
     ("rows", "options", "message"),
     [
         ([], {}, "holds no rows"),
-        (["not json"], {}, r"(?s)none of its 1 rows can be read:.*row 0: not JSON .*a line must hold one whole object"),
+        (["not json"], {}, r"(?s)none of its 1 rows can be read:.*row 0: not JSON .*each line must hold one complete"),
         ([{"positive": "x"}], {}, r"no column for 'query'.*columns: positive.*columns: \{query: NAME\}"),
         ([{"query": "x"}], {}, "no column for 'positive' .looked for positive, image, document"),
         (
@@ -182,13 +182,17 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
             "columns.qurey: unknown, did you mean query",
         ),
         ([{"query": "x", "positive": "y"}], {"columns": {"query": ["query"]}}, "must be the name of one column"),
-        ([{"query": "x", "positive": "y"}], {"image_root": "absent"}, "image_root absent is no folder"),
+        ([{"query": "x", "positive": "y"}], {"image_root": "absent"}, "image_root absent is not a folder"),
         ([{"query": 3, "positive": "y"}], {}, "row 0, column 'query': 3 is int; a query must be text"),
         ([{"query": "x", "positive": None}], {}, "row 0: column 'positive' is null"),
         ([{"query": "x", "positive": "y"}, {"query": "z"}], {}, "row 1: column 'positive' is missing"),
         ([{"query": "x", "positive": "y"}, {"positive": "z"}], {}, "row 1: has no column 'query'"),
         ([{"query": "x", "positive": ["y"]}], {}, "list cannot be a document; write a row for"),
-        ([{"query": "x", "positive": 7}], {}, "'positive': int cannot be a document; for ids, .* documents: PATH"),
+        (
+            [{"query": "x", "positive": 7}],
+            {},
+            "'positive': int cannot be a document; if these are ids, .* documents: PATH",
+        ),
         (
             [{"query": "x", "positive": {"text": 7}}],
             {},
@@ -208,13 +212,13 @@ def test_plain_files(pages: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         (
             [{"query": "x", "negatives": ["a/b.svg"], "positive": "y"}],
             {},
-            "'negatives': a/b.svg is no image .*convert it",
+            "'negatives': a/b.svg is not an image .*convert it",
         ),
         ([{"query": "x", "positive": {"imgae": "y"}}], {}, "row 0, column 'positive': input key 'imgae': unknown"),
-        ([{"query": "x", "positive": "../secret.png"}], {}, "leaves .*; set image_root to a folder"),
-        ([{"query": "x", "positive": "/etc/secret.png"}], {}, "leaves .*; set image_root to a folder"),
+        ([{"query": "x", "positive": "../secret.png"}], {}, "is outside .*; set image_root to a folder"),
+        ([{"query": "x", "positive": "/etc/secret.png"}], {}, "is outside .*; set image_root to a folder"),
         *(
-            ([{"query": "x", "positive": positive}], {}, "leaves .*; set image_root to a folder")
+            ([{"query": "x", "positive": positive}], {}, "is outside .*; set image_root to a folder")
             for undecoded in ({"bytes": None, "path": "/etc/secret.png"}, {"bytes": None, "path": "../secret.png"})
             for positive in (undecoded, {"image": undecoded}, {"video": undecoded})
         ),

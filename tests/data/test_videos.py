@@ -47,7 +47,7 @@ def test_paths_start_beside_the_rows(pages: list[Path], clips: Path, write_jsonl
 def test_paths_may_not_leave_the_root(write_jsonl: Write) -> None:
     for positive in ("../a.mp4", {"video": "../a.mp4"}, {"video": ["../0.png"]}):
         rows = load_examples(SourceConfig(write_jsonl({"query": "x", "positive": positive})))
-        with pytest.raises(DataError, match=r"row 0, column 'positive': path \.\./.* leaves .*; set image_root"):
+        with pytest.raises(DataError, match=r"row 0, column 'positive': path \.\./.* is outside .*; set image_root"):
             rows[0]
 
 

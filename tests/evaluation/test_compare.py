@@ -108,7 +108,7 @@ def test_survives_json():
 @pytest.mark.parametrize(
     ("after", "options", "message"),
     [
-        (result([1, 1], ids=["q0", "x"]), {}, "2 are in one only, such as 'q1'"),
+        (result([1, 1], ids=["q0", "x"]), {}, "2 are in only one of them, such as 'q1'"),
         (result([1, 1], documents=11), {}, "10 documents before and 11 after"),
         (result([1, 1], metric="ndcg@1"), {}, "no metric in common"),
         (result([1, 1]), {"samples": 0}, "samples=0"),

@@ -74,7 +74,7 @@ def test_one_id_for_two_images_is_refused(tmp_path):
     for colour in ("red", "blue"):
         Image.new("RGB", (4, 4), colour).save(tmp_path / f"{colour}.png")
         pages.append(ModelInput(images=(tmp_path / f"{colour}.png",)))
-    with pytest.raises(DataError, match="document id 'a' stands for two different contents"):
+    with pytest.raises(DataError, match="document id 'a' is used for two different contents"):
         build(documents=pages, document_ids=["a", "a"])
 
 
@@ -84,8 +84,8 @@ def test_one_id_for_two_images_is_refused(tmp_path):
         ({"queries": [], "query_ids": [], "relevant": []}, "there is no query"),
         ({"documents": [], "document_ids": []}, "there is no document"),
         ({"query_ids": ["q1"]}, "2 query inputs but 1 query ids"),
-        ({"query_ids": ["q", "q"]}, "query id 'q' stands for two different contents"),
-        ({"document_ids": ["a", "a"]}, "document id 'a' stands for two different contents"),
+        ({"query_ids": ["q", "q"]}, "query id 'q' is used for two different contents"),
+        ({"document_ids": ["a", "a"]}, "document id 'a' is used for two different contents"),
         ({"document_ids": ["a", 2]}, "document id 2 must be a string"),
         ({"relevant": [{"a"}]}, "2 queries but 1 sets"),
         ({"relevant": [{"a"}, set()]}, r"1 queries \('q2'\) without a relevant document"),

@@ -105,7 +105,7 @@ def test_refusals():
         rank_documents(torch.zeros(1, 2, dtype=torch.bfloat16), ["q"], ["a", "b"])
     with pytest.raises(ScoreError, match="goes beyond 1 queries x 2 documents"):
         rank_documents(torch.zeros(1, 3), ["q"], ["a", "b"])
-    with pytest.raises(DataError, match="2 document ids, of which only 1"):
+    with pytest.raises(DataError, match="2 document ids, but only 1"):
         rank_documents(torch.zeros(1, 2), ["q"], ["a", "a"])
     with pytest.raises(DataError, match="depth is 0"):
         RankingBuilder(["q"], ["a"], 0)

@@ -55,8 +55,8 @@ def test_what_cannot_be_mixed_is_refused(two, base, tmp_path):
     for mixture, error, message in (
         ({}, ExportError, "name at least one"),
         ({two[0]: float("nan")}, ExportError, "each with a finite weight"),
-        ({two[0]: 0.5, tmp_path / "c": 0.5}, ExportError, "must all have been trained on one base"),
-        ({base: 0.5}, ExportError, "must all have been trained on one base"),
+        ({two[0]: 0.5, tmp_path / "c": 0.5}, ExportError, "must all be trained on the same base"),
+        ({base: 0.5}, ExportError, "must all be trained on the same base"),
         ({tmp_path / "p": 1.0}, ExportError, "is a token projection; only LoRA adapters can be mixed"),
         ({two[0]: 0.5, tmp_path / "d": 0.5}, ModelError, "a DoRA adapter is not linear in its weight"),
     ):
@@ -91,7 +91,7 @@ def test_an_adapter_that_was_changed_fails(base, tmp_path):
 
 
 def test_a_whole_model_is_no_adapter(base, tmp_path):
-    with pytest.raises(ExportError, match="holds a whole model and no adapter or projection"):
+    with pytest.raises(ExportError, match="holds a whole model, not an adapter or a projection"):
         export_adapter(base, tmp_path / "adapter")
 
 
@@ -103,10 +103,13 @@ def test_the_command(two, base, tmp_path, monkeypatch, capsys):
     assert call(monkeypatch, "export", two[0], "--only", "adapter", "--output", tmp_path / "small") == 0
     assert "peft: largest difference" in capsys.readouterr().out
     for arguments, message in (
-        ((*mixture, "--only", "adapter", "--output", tmp_path / "x"), "a mixture of adapters is exported merged"),
+        (
+            (*mixture, "--only", "adapter", "--output", tmp_path / "x"),
+            "a mixture of adapters can only be exported merged",
+        ),
         (("--adapter", "a", "--output", tmp_path / "x"), "--adapter 'a': must read DIR=WEIGHT"),
-        ((two[0], *mixture), "name either RUN or one --adapter DIR=WEIGHT"),
-        (mixture, "the place to write is not known; name it with --output"),
+        ((two[0], *mixture), "give either RUN, or --adapter DIR=WEIGHT"),
+        (mixture, "there is no default output; pass --output"),
     ):
         assert call(monkeypatch, "export", *arguments) == 2
         assert message in capsys.readouterr().err

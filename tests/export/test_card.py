@@ -77,7 +77,7 @@ def test_card_without_facts_is_plain_and_valid(train, tmp_path):
     data = ModelCard(card).data
     assert data.base_model is None and data.eval_results is None and data.license is None
     assert "## Results" not in card and "## Training" not in card
-    assert "That of the base model and of the training data" in card
+    assert "The licences of the base model and of the training data" in card
 
 
 def test_no_file_of_an_export_names_a_path_of_this_machine(train, tmp_path):

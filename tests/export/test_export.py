@@ -146,7 +146,7 @@ def test_weights_beyond_float16_are_refused(base, tmp_path):
     with torch.no_grad():
         model.backbone.language_model.layers[0].mlp.up_proj.weight[0, 0] = 1e6
     model.save_pretrained(tmp_path / "trained")
-    with pytest.raises(ExportError, match="dtype 'float16': some weights lie beyond its range"):
+    with pytest.raises(ExportError, match="dtype 'float16': some weights are outside its range"):
         export_model(tmp_path / "trained", tmp_path / "export", dtype="float16")
     assert [path.name for path in tmp_path.iterdir()] == ["trained"]
 
@@ -210,7 +210,7 @@ def test_a_trained_model_with_nan_is_refused(base, tmp_path):
     with torch.no_grad():
         next(value for name, value in model.named_parameters() if "lora_B" in name).fill_(float("nan"))
     model.save_pretrained(tmp_path / "trained")
-    with pytest.raises(ExportError, match="the trained model itself gives NaN or infinite embeddings"):
+    with pytest.raises(ExportError, match="the trained model gives NaN or infinite embeddings"):
         export_model(tmp_path / "trained", tmp_path / "export")
 
 
@@ -251,7 +251,7 @@ def test_existing_output_is_replaced_only_when_asked(train, tmp_path):
 def test_a_folder_that_is_no_export_is_never_replaced(base, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
-    with pytest.raises(ExportError, match="holds files that are no export of smart_train"):
+    with pytest.raises(ExportError, match="holds files that are not an export of smart_train"):
         export_model(base, tmp_path / "thesis", overwrite=True)
     with pytest.raises(ExportError, match="is a file; an export is a folder"):
         export_model(base, tmp_path / "thesis" / "chapter1.tex", overwrite=True)
@@ -261,9 +261,9 @@ def test_a_folder_that_is_no_export_is_never_replaced(base, tmp_path):
 def test_the_base_of_an_adapter_is_not_replaced_by_its_export(base, tmp_path):
     export_model(base, tmp_path / "first")
     adapt(tmp_path / "first").save_pretrained(tmp_path / "adapter")
-    with pytest.raises(ExportError, match="is made of the weights in this folder"):
+    with pytest.raises(ExportError, match="uses the weights in this folder"):
         export_model(tmp_path / "adapter", tmp_path / "first", overwrite=True)
-    with pytest.raises(ExportError, match="is made of the weights in this folder"):
+    with pytest.raises(ExportError, match="uses the weights in this folder"):
         export_model(tmp_path / "first", tmp_path / "first", overwrite=True)
 
 

@@ -141,7 +141,7 @@ def test_an_export_of_an_export_is_laid_out_for_itself(tmp_path):
         (
             encoder,
             ScoringConfig(layer=1),
-            "tokens are made of hidden state 1, and MultiVectorEncoder reads the last one",
+            "tokens are made of hidden state 1, but MultiVectorEncoder reads only the last one",
         ),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_layout_that_the_library_reads_otherwise_gives_way_to_smart_trains(tmp
     monkeypatch.setattr("smart_train.export.finishing.plain_obstacle", lambda model: None)
     report, folder = export(encoder, tmp_path, scoring=ScoringConfig(layer=1))
     routes = {route.route: route for route in report.routes}
-    assert "it reads the plain layout otherwise (MultiVectorEncoder: largest" in routes["MultiVectorEncoder"].needs
+    assert "it reads the plain layout differently (MultiVectorEncoder: largest" in routes["MultiVectorEncoder"].needs
     assert routes["MultiVectorEncoder"].largest < 1e-5 and not list(folder.glob("*Dense"))
 
 
@@ -228,7 +228,7 @@ def test_a_library_that_reads_nothing_is_left_out_and_named(tmp_path, monkeypatc
     monkeypatch.setattr("smart_train.serving.embedder.Transformer.forward", lambda self, features, **kwargs: features)
     report, folder = export(vision, tmp_path, scoring=ScoringConfig(layer=1))
     routes = {route.route: route for route in report.routes}
-    assert "left out: it reads the folder otherwise (" in routes["SentenceTransformer"].skipped
+    assert "left out: it reads the folder differently (" in routes["SentenceTransformer"].skipped
     assert not (folder / "modules.json").exists()
     assert "import MultiVectorEncoder" not in (folder / "README.md").read_text()
     assert "the folder has no layout for it" in str(verify_folder(folder)[2])
@@ -258,7 +258,7 @@ def change(path, name, function):
 
 def test_changed_weights_fail_in_every_library(exported):
     change(exported / "model.safetensors", "encoder.layer.1.output.dense.weight", lambda value: value * 1.05)
-    with pytest.raises(ExportError, match="does not give what it was exported with; allowed 1e-04") as caught:
+    with pytest.raises(ExportError, match="its results differ from those at export; allowed 1e-04") as caught:
         verify_folder(exported)
     for name in LIBRARIES:
         assert f"{name}: largest difference" in str(caught.value)
@@ -296,7 +296,7 @@ def test_folders_that_are_no_export(tmp_path, exported):
     with pytest.raises(ExportError, match="no golden.safetensors to compare with"):
         verify_folder(tmp_path / "trained")
     (exported / "golden.safetensors").write_bytes(b"half a fi")
-    with pytest.raises(ExportError, match="not a whole safetensors file"):
+    with pytest.raises(ExportError, match="not a complete safetensors file"):
         verify_folder(exported)
 
 

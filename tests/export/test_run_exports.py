@@ -68,5 +68,5 @@ def test_a_run_stores_weights_as_the_checkpoint_that_it_started_from(half_base, 
     assert weights_dtype(Path("again")) == "bfloat16"
     start.rename(tmp_path / "gone")
     assert call(monkeypatch, "export", "runs/mine", "--output", "third") == 2
-    assert "unless export.dtype (or --dtype) says otherwise, and they cannot be found" in capsys.readouterr().err
+    assert "unless export.dtype (or --dtype) is set, but it cannot be found" in capsys.readouterr().err
     assert call(monkeypatch, "export", "runs/mine", "--output", "third", "--dtype", "float32") == 0

@@ -62,7 +62,7 @@ def test_a_model_in_memory_is_pushed_merged_or_as_its_adapter(hub, base, pages, 
     assert_same(encode(merged, pages), encode(model, pages), atol=1e-5)
     model.push_to_hub("user/small", adapter_only=True)
     assert_same(encode(SmartModel.from_pretrained("user/small"), pages), encode(model, pages))
-    with pytest.raises(ExportError, match="holds a whole model and no adapter or projection"):
+    with pytest.raises(ExportError, match="holds a whole model, not an adapter or a projection"):
         merged.push_to_hub("user/none", adapter_only=True)
 
 
@@ -166,14 +166,14 @@ def test_a_folder_that_no_longer_gives_what_it_gave_is_refused(hub, exported, mo
         return output
 
     monkeypatch.setattr(Qwen3VLTextModel, "forward", rotated)
-    with pytest.raises(ExportError, match="does not give what it was exported with"):
+    with pytest.raises(ExportError, match="its results differ from those at export"):
         push_folder(exported, "user/model")
     assert not hub.requests
 
 
 def test_an_adapter_of_a_local_base_is_refused(hub, base, tmp_path):
     adapt(base).save_pretrained(tmp_path / "adapter")
-    with pytest.raises(ExportError, match="which nobody else has; push the merged export instead"):
+    with pytest.raises(ExportError, match="which others cannot load; push the merged export instead"):
         push_folder(tmp_path / "adapter", "user/model")
 
 
@@ -218,14 +218,14 @@ def test_files_that_appear_meanwhile_are_not_overwritten(hub, exported, monkeypa
         hub.repositories["user/model"].commit("main", {"theirs.txt": b"theirs"})
 
     monkeypatch.setattr(module, "_check_ours", late)
-    with pytest.raises(ExportError, match=r"somebody changed the repository meanwhile \(412\)"):
+    with pytest.raises(ExportError, match=r"the repository was changed during the push \(412\)"):
         push_folder(exported, "user/model")
     assert hub.files("user/model") == {"theirs.txt": b"theirs"}
 
 
 def test_nothing_private_becomes_public(hub, exported):
     hub.create("user/model", private=False)
-    with pytest.raises(ExportError, match="user/model: is public, and a private one was asked for"):
+    with pytest.raises(ExportError, match="user/model: is public, but a private repository was asked for"):
         push_folder(exported, "user/model")
     assert set(hub.files("user/model")) == {".gitattributes"}
     push_folder(exported, "user/model", private=False)
@@ -287,7 +287,7 @@ def test_hub_that_is_down_for_good_then_up(hub, exported, capfd):
     assert set(hub.files("user/model")) == {".gitattributes"}, "nothing is visible before the commit"
     hub.requests.clear()
     push_folder(exported, "user/model")
-    assert not [path for method, path in hub.requests if method == "PUT"], "what was sent is not sent twice"
+    assert not [path for method, path in hub.requests if method == "PUT"], "uploaded files are not sent twice"
 
 
 @pytest.mark.parametrize("where", ["/api/whoami", "/repos/create", "/preupload/", "/objects/batch", "/commit/"])
@@ -308,7 +308,7 @@ def test_a_commit_whose_answer_is_lost_is_made_once(hub, exported):
 
 def test_a_conflict_is_not_fought(hub, exported, capfd):
     hub.fail("POST", "/commit/", 412)
-    assert "somebody changed the repository meanwhile (412)" in message(capfd, push_folder, exported, "user/model")
+    assert "the repository was changed during the push (412)" in message(capfd, push_folder, exported, "user/model")
     assert len([path for _, path in hub.requests if "/commit/" in path]) == 1
 
 
@@ -367,7 +367,9 @@ def test_private_repository_without_a_token(hub, exported, monkeypatch):
 
 def test_branch_that_is_not_there(hub, exported):
     push_folder(exported, "user/model")
-    with pytest.raises(ModelError, match="user/model: not a local folder, and the Hub gave nothing .*404"):
+    with pytest.raises(
+        ModelError, match="user/model: not a local folder, and it could not be fetched from the Hub .*404"
+    ):
         SmartModel.from_pretrained("user/model", revision="v9")
 
 

@@ -119,7 +119,7 @@ def test_what_could_never_be_pushed_is_refused_before_training(hub, base, recipe
         )
     Path("taken").mkdir()
     Path("taken/file").touch()
-    with pytest.raises(ExportError, match="taken: holds files that are no export of smart_train"):
+    with pytest.raises(ExportError, match="taken: holds files that are not an export of smart_train"):
         run.train(recipe(base, "export.output=taken"))
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(ExportError, match="no token for the Hub"):
@@ -146,4 +146,4 @@ def test_push_says_what_is_wrong_and_ends_with_2(hub, base, exported, monkeypatc
     assert call(monkeypatch, "push", base, "--repo", "user/model") == 2
     assert "was never verified" in capsys.readouterr().err
     assert call(monkeypatch, "push", exported, "--repo", "user/model", "--adapter-only") == 2
-    assert "--adapter-only chooses within a run folder" in capsys.readouterr().err
+    assert "--adapter-only needs a run folder" in capsys.readouterr().err

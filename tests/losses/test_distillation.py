@@ -96,7 +96,7 @@ def test_a_wrong_distillation_is_named(values):
 
 def test_rows_without_a_teachers_scores_are_named():
     scores = torch.tensor([[1.0, 0.5], [1.0, math.nan]])
-    with pytest.raises(ScoreError, match=r"1 row\(s\) lack a teacher's score.*mined.jsonl, row 7"):
+    with pytest.raises(ScoreError, match=r"1 row\(s\) have no teacher's score.*mined.jsonl, row 7"):
         check_teacher(scores, ["mined.jsonl, row 2", "mined.jsonl, row 7"])
 
 

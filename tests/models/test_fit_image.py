@@ -88,7 +88,7 @@ def test_what_cannot_be_cached_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent.png: cannot be read .No such file"):
         PageCache(tmp_path / "cache", made)(ModelInput(images=(tmp_path / "absent.png",)))
     text = family("text_encoder", encoder_folder(tmp_path / "encoder"))
-    with pytest.raises(ModelError, match="text_encoder reads text, and no images"):
+    with pytest.raises(ModelError, match="text_encoder reads text, but not images"):
         _ = text.image_settings
-    with pytest.raises(ModelError, match="text_encoder reads text, and no images"):
+    with pytest.raises(ModelError, match="text_encoder reads text, but not images"):
         text.fit_image(noise((4, 4)))

@@ -76,5 +76,5 @@ def test_joined_rows_are_those_that_were_joined(model: SmartModel) -> None:
         assert back.keys() == part.keys()
         for name, value in part.items():
             assert torch.equal(back[name], value), name
-    with pytest.raises(ModelError, match="extra is in one of two batches"):
+    with pytest.raises(ModelError, match="extra is in only one of the two batches"):
         append_rows({**first, "extra": first["pooled_index"]}, second)

@@ -137,7 +137,7 @@ def test_the_published_folder_is_known_and_a_plain_one_is_not_taken_for_it(folde
 
 def test_missing_adapters_are_named(folder):
     (folder / "adapters" / "adapter_model.safetensors").unlink()
-    with pytest.raises(ModelError, match="jina/adapters: JinaEmbeddingsV4Model keeps its tasks in adapter_config"):
+    with pytest.raises(ModelError, match="jina/adapters: JinaEmbeddingsV4Model needs adapter_config"):
         load(folder)
 
 
@@ -160,5 +160,5 @@ def test_quantised_weights_take_no_adapter(folder):
 def test_code_that_is_needed_and_not_allowed_is_said_so(tmp_path):
     config = {"model_type": "house_made", "auto_map": {"AutoConfig": "house.HouseConfig"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"needs Python code of its own \(house.HouseConfig in config.json\)"):
+    with pytest.raises(ModelError, match=r"needs its own Python code \(house.HouseConfig in config.json\)"):
         load(tmp_path, "text_encoder")

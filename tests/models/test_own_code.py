@@ -49,7 +49,7 @@ def house(tmp_path, monkeypatch):
 
 def test_it_is_refused_and_the_code_is_named(house):
     folder, _ = house
-    with pytest.raises(ModelError, match=r"needs Python code of its own \(house.HouseConfig in config.json\)"):
+    with pytest.raises(ModelError, match=r"needs its own Python code \(house.HouseConfig in config.json\)"):
         SmartModel.from_pretrained(folder, family="text_encoder")
 
 
@@ -66,7 +66,7 @@ def test_what_is_saved_has_its_code_beside_it(house, tmp_path):
     folder, _ = house
     model = SmartModel.from_pretrained(folder, family="text_encoder", trust_remote_code=True)
     model.save_pretrained(tmp_path / "saved")
-    with pytest.raises(ModelError, match="needs Python code of its own"):
+    with pytest.raises(ModelError, match="needs its own Python code"):
         SmartModel.from_pretrained(tmp_path / "saved")
     again = SmartModel.from_pretrained(tmp_path / "saved", trust_remote_code=True)
     assert torch.equal(again.encode_query("the cat").packed, model.encode_query("the cat").packed)
@@ -77,7 +77,7 @@ def test_a_plan_of_it_is_made_on_the_same_terms(house, tiny_data, tmp_path):
     start = {"name_or_path": str(folder), "family": "text_encoder", "from_config": None}
     trusted = tiny_recipe(tiny_data, tmp_path / "run", model={**start, "trust_remote_code": True})
     assert type(build.skeleton(trusted, folder).backbone).__name__ == "HouseModel"
-    with pytest.raises(ModelError, match="needs Python code of its own"):
+    with pytest.raises(ModelError, match="needs its own Python code"):
         build.skeleton(tiny_recipe(tiny_data, tmp_path / "run", model=start), folder)
 
 
@@ -92,7 +92,7 @@ def borrowed(tmp_path):
 
 
 def test_a_class_of_its_own_is_not_quietly_replaced_by_one_of_transformers(borrowed):
-    with pytest.raises(ModelError, match=r"class of its own \(modeling_qwen.Qwen2Model in config.json\).*auto_map"):
+    with pytest.raises(ModelError, match=r"its own class \(modeling_qwen.Qwen2Model in config.json\).*auto_map"):
         SmartModel.from_config(borrowed)
     settings = json.loads((borrowed / "config.json").read_text())
     (borrowed / "config.json").write_text(json.dumps(settings | {"is_causal": False}))  # as GTE-Qwen2's says
@@ -129,7 +129,7 @@ def test_it_is_trained_and_exported_on_the_same_terms(house, tmp_path, monkeypat
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
     said("train", tmp_path / "recipe.yaml")
     assert (run / "export" / "house.py").read_text() == CODE
-    assert "needs Python code of its own (house.HouseModel), which is not run here" in said("verify", run / "export")
+    assert "needs its own Python code (house.HouseModel), which is not run here" in said("verify", run / "export")
     assert "--trust-remote-code on the command line" in said("evaluate", run / "export", "--data", path, status=2)
     assert "hybrid" in said("evaluate", run / "export", "--data", path, "--trust-remote-code")
     said("export", run, "--only", "adapter")

@@ -184,7 +184,7 @@ def test_a_shape_that_is_no_projection_is_refused(arguments, message):
         (
             TokenProjection(H, 8, layers=(-1, 2)),
             -1,
-            r"projection.layers \[-1, 2\] name one layer twice: of 2, -1 is layer 2",
+            r"projection.layers \[-1, 2\] name one layer twice: with 2 layers, -1 is layer 2",
         ),
         (TokenProjection(H, 8), 1, r"scoring.layer 1: the token projection reads its own layers, \[-1\]"),
         (TokenProjection(H, 8, layers=(0, 1)), 1, r"scoring.layer 1: the token projection reads its own"),

@@ -196,18 +196,18 @@ def weights(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (weights(proj__1__weight=...), r"no token projection: missing \['proj.1.weight'\], unexpected \[\]"),
+        (weights(proj__1__weight=...), r"not a token projection: missing \['proj.1.weight'\], unexpected \[\]"),
         (weights(proj__7__weight=torch.ones(2)), r"missing \[\], unexpected \['proj.7.weight'\]"),
-        (weights(**{"self_attn_layers.0.in_proj_weight": torch.ones(2)}), "tokens that attend to each other are not"),
-        (weights(proj__1__weight=torch.ones(24)), "the weights are no token projection"),
-        (weights(proj__1__weight=torch.ones(24, 95)), "the weights are no token projection: .*size mismatch"),
+        (weights(**{"self_attn_layers.0.in_proj_weight": torch.ones(2)}), "attention between tokens is not"),
+        (weights(proj__1__weight=torch.ones(24)), "the weights are not a token projection"),
+        (weights(proj__1__weight=torch.ones(24, 95)), "the weights are not a token projection: .*size mismatch"),
         (weights(proj__1__weight=torch.ones(97, H)), "projection.dim 97 must lie between 1 and .* hidden size 96"),
         (weights(proj__0__weight=torch.full((H,), float("nan"))), "the weights hold NaN or infinity"),
         (weights(proj__0__bias=3), "needs 'token_projection_module' with tensors"),
         ({"token_projection_module": ...}, "needs 'token_projection_module' with tensors; holds adapter_type"),
         ({"use_last_n_layers": 2}, r"2 layer\(s\) without layer_weight_vectors"),
         (weights(layer_weight_vectors=torch.ones(1, H)), r"1 layer\(s\) with layer_weight_vectors"),
-        ({"use_last_n_layers": 0}, "use_last_n_layers 0 must be a whole number from 1 on"),
+        ({"use_last_n_layers": 0}, "use_last_n_layers 0 must be a whole number of at least 1"),
         ({"selected_layers": "last"}, "selected_layers 'last' must be a list of whole numbers"),
         ({"selected_layers": []}, r"projection.layers \[\] must name at least one layer"),
         ({"hidden_size": 64}, "says hidden_size 64, but its weights have 96"),
@@ -224,12 +224,12 @@ def test_a_file_that_is_no_projection_says_what_is_wrong(changes: dict[str, Any]
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no file that torch.save wrote, or cut short"),
-        (b"some text", "no file that torch.save wrote, or cut short"),
-        (pickle.dumps({"a": 1}), "no file that torch.save wrote, or cut short"),
+        (b"", "not a file that torch.save wrote, or an incomplete one"),
+        (b"some text", "not a file that torch.save wrote, or an incomplete one"),
+        (pickle.dumps({"a": 1}), "not a file that torch.save wrote, or an incomplete one"),
         ("zip", "cannot be read as a file of torch.save"),
         ("list", "needs 'token_projection_module' with tensors; holds list"),
-        ("half", "no file that torch.save wrote, or cut short"),
+        ("half", "not a file that torch.save wrote, or an incomplete one"),
     ],
 )
 def test_another_kind_of_file_is_named(content: Any, message: str, tmp_path: Path) -> None:
@@ -259,9 +259,9 @@ def test_the_base_is_checked_before_anything_is_written(base: Path, tmp_path: Pa
     with pytest.raises(ModelError, match="trained on hidden size 96, the backbone has 64"):
         convert_projection(publish(file, Theirs(24)), tmp_path / "converted", base=str(narrow))
     convert_projection(file, tmp_path / "first", base=str(base))
-    with pytest.raises(ExportError, match=f"first: is an adapter or projection of {base}; name a model with weights"):
+    with pytest.raises(ExportError, match=f"first: is an adapter or projection of {base}; name a whole model"):
         convert_projection(file, tmp_path / "converted", base=str(tmp_path / "first"))
-    with pytest.raises(ExportError, match="holds files that are no export"):
+    with pytest.raises(ExportError, match="holds files that are not an export"):
         convert_projection(file, tmp_path / "narrow")
     assert not (tmp_path / "converted").exists()
 

@@ -191,7 +191,7 @@ def test_export_where_the_library_is_missing_merges_all_the_same(base, tmp_path,
 
 
 def test_quantised_weights_themselves_are_not_saved(base, tmp_path):
-    with pytest.raises(ModelError, match=f"a 4bit model is not saved; its full-precision weights are {base}"):
+    with pytest.raises(ModelError, match=f"a 4bit model cannot be saved; its full-precision weights are in {base}"):
         SmartModel.from_pretrained(base, quantization="4bit").save_pretrained(tmp_path / "m")
 
 
@@ -215,5 +215,5 @@ def test_weights_that_are_quantised_already_are_refused(base, tmp_path):
     AutoModel.from_pretrained(base, quantization_config=config).save_pretrained(tmp_path / "small")
     for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "chat_template.jinja"):
         (tmp_path / "small" / name).write_bytes((base / name).read_bytes())
-    with pytest.raises(ModelError, match="its weights are quantised already; name full-precision weights"):
+    with pytest.raises(ModelError, match="its weights are already quantised; name full-precision weights"):
         SmartModel.from_pretrained(tmp_path / "small")

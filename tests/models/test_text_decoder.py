@@ -150,7 +150,9 @@ def test_saved_folder_loads_the_same(make, tmp_path):
 def test_family_is_found_by_model_type(tmp_path):
     for model_type, name in (("qwen3", "text_decoder"), ("bert", "text_encoder"), ("qwen3_vl", "qwen3_vl_embedding")):
         assert detect_family(model_type, tmp_path).name == name
-    with pytest.raises(ModelError, match="no family serves model_type 'gpt2'.*text_decoder .model_type qwen3"):
+    with pytest.raises(
+        ModelError, match="no family is chosen automatically for model_type 'gpt2'.*text_decoder .model_type qwen3"
+    ):
         detect_family("gpt2", tmp_path)
 
 
@@ -173,7 +175,7 @@ def test_several_families_of_one_type_are_told_apart_by_files_or_by_name(tmp_pat
     monkeypatch.setitem(FAMILIES, "shy", Shy)
     assert detect_family("bert", folder).name == "twin"
     (folder / "twin.json").unlink()
-    with pytest.raises(ModelError, match="served by text_encoder, shy, and.*set model.family"):
+    with pytest.raises(ModelError, match="used by text_encoder, shy, and.*set model.family"):
         SmartModel.from_config(folder)
     assert SmartModel.from_config(folder, family="shy").family.name == "shy"
 

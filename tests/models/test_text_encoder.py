@@ -199,7 +199,7 @@ def test_an_early_layout_with_weights_in_a_folder_of_their_own_is_named(tmp_path
     modules = json.loads((folder / "modules.json").read_text())
     modules[0]["path"] = "0_Transformer"
     (folder / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(ModelError, match=r"weights lie in 0_Transformer.*save_pretrained\('NEW'\), and name NEW"):
+    with pytest.raises(ModelError, match=r"weights are in 0_Transformer.*save_pretrained\('NEW'\), and name NEW"):
         SmartModel.from_pretrained(str(folder), family=family)
 
 
@@ -210,7 +210,7 @@ def test_dot_products_of_normalised_vectors_are_cosines(make):
 
 
 def test_images_are_refused_by_name(make, pages):
-    with pytest.raises(ModelError, match="text_encoder reads text; an input holds image"):
+    with pytest.raises(ModelError, match="text_encoder reads text, but an input holds image"):
         make().encode_document(pages[0])
     with pytest.raises(ModelError, match="scoring.document_tokens 'visual': text_encoder reads no images"):
         make(scoring=ScoringConfig(document_tokens="visual"))

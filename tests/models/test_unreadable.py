@@ -52,13 +52,13 @@ def test_an_adapter_on_a_base_of_another_kind_is_refused_though_every_shape_fits
     model.save_pretrained(saved / "b")
     shutil.rmtree(saved / "gme")
     (saved / "jina").rename(saved / "gme")
-    with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl'; family gme reads qwen2_vl"):
+    with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl', but family gme reads only qwen2_vl"):
         SmartModel.from_pretrained(saved / "b")
 
 
 def test_a_family_named_for_a_model_that_it_cannot_read(tmp_path, tiny_data):
     folder = encoder_folder(tmp_path / "bert")
-    with pytest.raises(ModelError, match="says model_type 'bert'; family gme reads qwen2_vl alone"):
+    with pytest.raises(ModelError, match="says model_type 'bert', but family gme reads only qwen2_vl"):
         SmartModel.from_config(folder, family="gme")
     start = {"name_or_path": str(folder), "family": "gme", "from_config": None}
     with pytest.raises(ModelError, match="says model_type 'bert'; family gme"):
@@ -70,5 +70,7 @@ def test_attention_that_is_not_installed_is_named(saved):
 
     if is_flash_attn_2_available():
         pytest.skip("flash attention is installed")
-    with pytest.raises(ModelError, match="FlashAttention2.*install what it names, or.*choose another with attn_impl"):
+    with pytest.raises(
+        ModelError, match="FlashAttention2.*install what the message names, or.*choose another one with attn_impl"
+    ):
         SmartModel.from_pretrained(saved / "m", attn_implementation="flash_attention_2")

@@ -136,5 +136,5 @@ def test_without_torchvision_it_says_what_to_install(model, monkeypatch):
 
 def test_a_text_model_refuses_video_by_name(tmp_path):
     model = SmartModel.from_config(encoder_folder(tmp_path / "bert"), prompts=PromptConfig(max_length=16))
-    with pytest.raises(ModelError, match="text_encoder reads text; an input holds video: choose a model family"):
+    with pytest.raises(ModelError, match="text_encoder reads text, but an input holds video: choose a model family"):
         model.encode_document({"video": frames(2)})

@@ -78,7 +78,7 @@ def test_documents_are_split_by_content_not_by_name() -> None:
     renamed = split_documents({f"x/{key}": 10 for key in sizes}, {f"x/{k}": v for k, v in digests.items()}, 0.2, 0)
     assert renamed == {f"x/{key}" for key in held_out}
     assert any(split_documents(sizes, digests, 0.2, seed) != held_out for seed in (1, 2, 3))
-    with pytest.raises(DataError, match="1 documents cannot be split by document into 2 parts; at least 2"):
+    with pytest.raises(DataError, match="1 documents cannot be split into 2 parts; at least 2"):
         split_documents({"a": 1}, {"a": ""}, 0.2, 0)
 
 
@@ -93,7 +93,7 @@ def test_one_document_is_split_at_a_chapter_with_a_page_between() -> None:
     assert split_pages(range(20), [0, 15], 0.2) == (list(range(14)), list(range(15, 20)))
     assert split_pages(range(20), [0, 3], 0.2) == (list(range(15)), list(range(16, 20))), "too far away"
     assert split_pages([4, 6, 9], [], 0.5) == ([4], [9])
-    with pytest.raises(DataError, match="a single document of 2 pages .* at least 3 pages"):
+    with pytest.raises(DataError, match="a single document of 2 usable pages .* at least 3 pages"):
         split_pages([0, 1], [], 0.2)
 
 

@@ -50,9 +50,9 @@ def test_what_may_pass_is_tried_again(server: ChatServer, status: int, body: obj
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        (401, f"bad key {SECRET}", r"refused with status 401; its key is wrong or lacks the right: bad key \*\*\*"),
-        (403, "no", "refused with status 403; its key"),
-        (404, "no model", "status 404; is the address whole, and is 'seer-7b' a model it serves.: no model"),
+        (401, f"bad key {SECRET}", r"refused with status 401; the key is wrong or does not allow this: bad key \*\*\*"),
+        (403, "no", "refused with status 403; the key"),
+        (404, "no model", "status 404; is the address complete, and is 'seer-7b' a model it serves.: no model"),
         (400, "image too large", "refused with status 400: image too large"),
         (302, "", "it redirects to http://elsewhere/: name that address"),
         (429, '{"error": {"code": "insufficient_quota"}}', "insufficient_quota"),
@@ -66,7 +66,7 @@ def test_what_cannot_pass_is_final(server: ChatServer, status: int, body: str, m
 
 
 def test_without_a_key_none_is_sent_and_the_refusal_says_so(server: ChatServer) -> None:
-    with pytest.raises(EndpointError, match="it wants a key, and none was given"):
+    with pytest.raises(EndpointError, match="it needs a key, but none was given"):
         endpoint(server, api_key=None).ask("Write.", b"picture", "image/png")
     assert server.keys == [None]
 
@@ -104,7 +104,10 @@ def test_requests_are_paced(server: ChatServer, monkeypatch: pytest.MonkeyPatch)
     ("arguments", "message"),
     [
         (("ftp://host/v1", "m"), "endpoint 'ftp://host/v1': must be an address such as https://host/v1"),
-        (("https://user:secret@host/v1", "m"), "holds a user name or password; give the key by its variable"),
+        (
+            ("https://user:secret@host/v1", "m"),
+            "holds a user name or password; put the key in the environment variable instead",
+        ),
         (("https://host/v1", ""), "the model's name is empty"),
     ],
 )

@@ -84,7 +84,7 @@ def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) 
     before = contents(output)
     again = make_pairs(manuals, output, SETTINGS)
     assert again.again and not first.again and again.counts == first.counts and contents(output) == before
-    with pytest.raises(DataError, match="holds pairs made with other dpi, seed .*remove it or name another output"):
+    with pytest.raises(DataError, match="holds pairs made with other dpi, seed .*remove it, or name another output"):
         make_pairs(manuals, output, PairSettings(dpi=50, queries_per_page=4, seed=1))
     with pytest.raises(DataError, match=r"\n  seed: 0 there, 1 here$"):
         make_pairs(manuals, output, replace(SETTINGS, seed=1))
@@ -93,7 +93,7 @@ def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) 
         make_pairs(manuals, output, SETTINGS)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="other: exists and holds no pairs made by smart_train"):
+    with pytest.raises(DataError, match="other: exists and does not hold pairs made by smart_train"):
         make_pairs(manuals, tmp_path / "other", SETTINGS)
 
 
@@ -128,7 +128,7 @@ def test_one_document_is_split_by_pages_and_said_so(tmp_path: Path) -> None:
     write_manual(tmp_path / "pdf" / "only.pdf", "only")
     report = make_pairs(tmp_path / "pdf", tmp_path / "made", SETTINGS)
     assert report.one_document and report.left_out["at the seam"] == 1
-    assert "There is a single document" in (tmp_path / "made" / "README.md").read_text()
+    assert "There is only one document" in (tmp_path / "made" / "README.md").read_text()
     assert {row["document_id"] for row in rows(tmp_path / "made" / "train.jsonl")} == {"only.pdf#page=2"}
     assert {row["document_id"] for row in rows(tmp_path / "made" / "held_out.jsonl")} == {"only.pdf#page=4"}
 
@@ -167,7 +167,7 @@ def test_shares_that_leave_too_little_to_train_on(settings: dict[str, float], ru
 
 def test_two_documents_make_no_three_parts(manuals: Path, tmp_path: Path) -> None:
     (manuals / "alpha.pdf").unlink()
-    with pytest.raises(DataError, match="2 documents cannot be split by document into 3 parts; at least 3 are needed"):
+    with pytest.raises(DataError, match="2 documents cannot be split into 3 parts; at least 3 are needed"):
         make_pairs(manuals, tmp_path / "made", replace(SETTINGS, test=0.2))
 
 
@@ -198,7 +198,7 @@ def bad_files(folder: Path) -> None:
 def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_path: Path) -> None:
     bad_files(manuals)
     problems = (
-        "broken.pdf: is no PDF file, it begins with b'no PDF'; fetch it again",
+        "broken.pdf: is not a PDF file, it begins with b'no PDF'; fetch it again",
         "copy.pdf: the same file as alpha.pdf; keep one of them",
         "locked.pdf: is protected by a password; save a copy without one",
         "scan.pdf: no text layer on its 2 pages (a scan?); run it through OCR",
@@ -254,9 +254,9 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
         "left out: ",
         "train.jsonl: 3 queries for 1 of 1 pages, 1 documents",
         "queries: 2 bookmark",
-        "pages not asked for: 2 table of contents or index, 1 at the seam",
-        "WARNING: there is one document only",
+        "pages without a query: 2 table of contents or index, 1 at the seam",
+        "WARNING: there is only one document",
     ):
         assert expected in out
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
-    assert "made already, with these files and settings" in capsys.readouterr().out
+    assert "made already with these files and settings" in capsys.readouterr().out

@@ -86,7 +86,9 @@ def test_what_was_answered_before_a_refusal_is_kept(scans: Path, server: ChatSer
     server.plant(200, said('{"queries": ["the first page asked"]}'))
     server.plant(200, said('{"queries": ["the second page asked"]}'))
     server.plant(401, "no longer")
-    with pytest.raises(EndpointError, match="status 401.*\n2 of 5 pages were answered, and are kept: the same command"):
+    with pytest.raises(
+        EndpointError, match="status 401.*\n2 of 5 pages were answered and are kept; run the same command"
+    ):
         make_pairs(scans, tmp_path / "made", SETTINGS, writer=writer(server, workers=1))
     assert len(server.requests) == 3 and not (tmp_path / "made").exists()
     resumed = writer(server)
@@ -129,7 +131,7 @@ def test_an_interrupt_does_not_wait_for_what_is_still_to_be_asked(
 
 
 def test_an_estimate_that_is_declined_asks_nothing(scans: Path, server: ChatServer, tmp_path: Path) -> None:
-    with pytest.raises(EndpointError, match="nothing was asked: the estimate was declined"):
+    with pytest.raises(EndpointError, match="no request was sent: the estimate was declined"):
         make_pairs(scans, tmp_path / "made", SETTINGS, writer=writer(server, agreed=False))
     assert not server.requests and not (tmp_path / "made").exists()
 
@@ -182,7 +184,7 @@ def test_prompts_of_ones_own(server: ChatServer, tmp_path: Path) -> None:
     for text, message in (
         ("Write.", "does not name \\$limit"),
         ("Pay $5 for $limit", "a dollar sign is written \\$\\$"),
-        ("$limit of $pages", "'pages'; it may name \\$limit alone"),
+        ("$limit of $pages", "'pages'; only \\$limit may be named"),
     ):
         prompt.write_text(text)
         with pytest.raises(DataError, match=message):
@@ -198,16 +200,16 @@ def test_the_command_estimates_first_and_takes_the_key_from_its_variable(
         arguments = [scans, "--output", tmp_path / "made", "--dpi", 40, "--endpoint", server.url, "--model", "seer"]
         assert call(monkeypatch, "make-pairs", *arguments) == 2
         captured = capsys.readouterr()
-        assert "5 requests for 6 pages" in captured.out and "nobody is there to agree" in captured.err
+        assert "5 requests for 6 pages" in captured.out and "the estimate cannot be confirmed" in captured.err
         assert call(monkeypatch, "make-pairs", *arguments, "--yes") == 2
-        assert "it wants a key, and none was given" in capsys.readouterr().err
+        assert "it needs a key, but none was given" in capsys.readouterr().err
         monkeypatch.setenv("SMART_TRAIN_API_KEY", "sk-secret")
         assert call(monkeypatch, "make-pairs", *arguments, "--yes", "--prices", 1, 2) == 0
         out = capsys.readouterr().out
         for expected in (
             "at the prices given",
             "queries: 10 written",
-            "tokens used, as the endpoint counts: 500 in, 35",
+            "tokens used, as counted by the endpoint: 500 in, 35",
         ):
             assert expected in out
         assert "sk-secret" not in out

@@ -138,7 +138,7 @@ def test_bad_collections_are_named_before_anything_is_encoded(pages, model):
         encode_folder(model, file)
     (pages / "cut.png").write_bytes((pages / "b.png").read_bytes()[:40])
     file.write_text('{"id": "x", "image": "b.png"}\n{"id": "y", "image": "cut.png"}\n')
-    with pytest.raises(DataError, match=r"(?s)1 of 2 cannot be used; mend or remove them:.*\n  y: .*cut.png"):
+    with pytest.raises(DataError, match=r"(?s)1 of 2 cannot be used; fix or remove them:.*\n  y: .*cut.png"):
         encode_folder(model, file)
     assert model.encoded == []
 
@@ -187,7 +187,7 @@ def test_pages_that_another_model_left_unfinished_are_refused(tmp_path, pages, m
 
 
 def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
-    with pytest.raises(DataError, match="pages: holds no index but other files, such as a.webp"):
+    with pytest.raises(DataError, match="pages: does not hold an index, but other files, such as a.webp"):
         update_index(model, pages, pages)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: cannot be written"):

@@ -97,7 +97,7 @@ def test_fits_only_the_model_that_made_it(index, make_model):
     ):
         with pytest.raises(ModelError, match="made by another model"):
             index.check(other)
-    with pytest.raises(ModelError, match=r"other scoring settings.*\n  layer: -1 there, 2 here$"):
+    with pytest.raises(ModelError, match=r"scoring settings that differ.*\n  layer: -1 there, 2 here$"):
         index.check(make_model(scoring=ScoringConfig(layer=2)))
     with pytest.raises(ModelError, match="document_tokens: 'content' there, 'visual' here"):
         index.check(make_model(scoring=ScoringConfig(document_tokens="visual")))
@@ -163,7 +163,7 @@ def test_damaged_manifests_are_named(tmp_path, text, message):
 def test_numbers_must_agree(index, model):
     with pytest.raises(DataError, match="2 ids, 3 embeddings and 3 sources"):
         DocumentIndex(["a", "b"], index.embeddings, "", {}, index.sources)
-    with pytest.raises(DataError, match="3 ids, of which only 2"):
+    with pytest.raises(DataError, match="3 ids, but only 2"):
         DocumentIndex(["a", "b", "a"], index.embeddings, "", {})
     with pytest.raises(DataError, match="0 documents and 0 ids"):
         DocumentIndex.build(model, [], [])

@@ -93,7 +93,7 @@ def test_kernels_raise_where_they_cannot_be_had(monkeypatch: pytest.MonkeyPatch)
         (object(), "the states are on cpu; the kernels run on CUDA"),
     ):
         monkeypatch.setattr("importlib.util.find_spec", lambda name, found=installed: found)
-        with pytest.raises(ScoreError, match=f"backend='kernels' cannot be had: {message}"):
+        with pytest.raises(ScoreError, match=f"backend='kernels' is unavailable: {message}"):
             maxsim(torch.ones(2, 3, 4), torch.ones(3, 5, 4), backend="kernels")
 
 

@@ -78,9 +78,9 @@ def test_the_factor_that_is_advised_suffices():
 
 def test_mistakes_are_named(tmp_path):
     for ids in (["a"], ["a", "a", "b"]):
-        with pytest.raises(DataError, match="each needs one of its own"):
+        with pytest.raises(DataError, match="each document needs its own id"):
             write_plaid(tmp_path, ids, made())
-    with pytest.raises(DataError, match="2 queries; one request asks for one"):
+    with pytest.raises(DataError, match="2 queries; a request takes exactly one"):
         qdrant_query(made(lengths=(1, 1)), limit=1, candidates=1)
     with pytest.raises(DataError, match="not the folder of smart-train encode --format plaid"):
         read_plaid(tmp_path / "nowhere")

@@ -47,7 +47,7 @@ def test_a_manifest_names_every_file_and_its_size(tmp_path: Path) -> None:
 
 def test_what_is_wrong_with_a_checkpoint_is_told(tmp_path: Path) -> None:
     folder = make(tmp_path, 1, whole=False)
-    assert fault(folder) == "it was cut off while being written (no manifest)"
+    assert fault(folder) == "writing it was interrupted (no manifest)"
     write_manifest(folder)
     (folder / "deeper" / "part").write_bytes(b"y" * 9)
     assert fault(folder) == "deeper/part has 9 bytes instead of 10"
@@ -78,10 +78,10 @@ def test_the_newest_usable_one_is_found_and_the_others_are_told(tmp_path: Path) 
     found = find_checkpoint(tmp_path)
     assert found.newest == tmp_path / "checkpoint-4"
     assert {path.name: reason for path, reason in found.broken.items()} == {
-        "checkpoint-10": "it holds weights alone (training.save_only_model)",
-        "checkpoint-8": "it was cut off while being written (no manifest)",
+        "checkpoint-10": "it holds only weights (training.save_only_model)",
+        "checkpoint-8": "writing it was interrupted (no manifest)",
         "checkpoint-6": "the best checkpoint before it, checkpoint-5, cannot be used: "
-        "it was cut off while being written (no manifest)",
+        "writing it was interrupted (no manifest)",
     }
 
 

@@ -232,7 +232,7 @@ def test_features_that_do_not_add_up_are_refused() -> None:
         select_rows({name: value for name, value in features.items() if name != IMAGE_COUNTS}, [0])
     with pytest.raises(ModelError, match="3 images by image_counts, 2 by image_grid_thw"):
         select_rows({**features, IMAGE_COUNTS: torch.tensor([1, 2])}, [0])
-    with pytest.raises(ModelError, match=r"features: strange \(5,\) does not lie row by row in a batch of 2"):
+    with pytest.raises(ModelError, match=r"features: strange \(5,\) is not divided by rows in a batch of 2"):
         select_rows({**features, "strange": torch.zeros(5)}, [0])
 
 
@@ -316,7 +316,7 @@ def test_an_optimiser_that_steps_within_the_backward_is_refused(tmp_path: Path) 
 
 
 def test_a_compiled_model_is_refused_rather_than_left_uncompiled(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="gradient_caching cannot take training.torch_compile: .* leave one of the two"):
+    with pytest.raises(RunError, match="gradient_caching cannot take training.torch_compile: .* remove one of the two"):
         trainer(
             tmp_path,
             training_module(tiny("projection"), "late", caching=UNEVEN),

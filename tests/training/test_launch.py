@@ -74,7 +74,7 @@ def test_what_was_asked_for_starts(
 @pytest.mark.parametrize(
     ("launched", "found", "strategy", "processes", "message"),
     [
-        (2, {}, "auto", None, "started 2 processes .* sees 1: they would train apart"),
+        (2, {}, "auto", None, "started 2 processes .* sees 1: they would train separately"),
         (1, {}, "auto", 2, r"distributed\.num_processes is 2, but 1 process\(es\) run: start with ./launch\.sh"),
         (2, TWO, "auto", 4, r"distributed\.num_processes is 4, but 2 process\(es\) run"),
         (2, TWO, "none", None, r"distributed\.strategy is none, but 2 processes run"),

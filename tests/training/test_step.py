@@ -59,5 +59,5 @@ def test_a_row_without_scores_is_named():
     model = tiny("full").eval()
     inputs = batch(model, rows=3, negatives=1)
     inputs["teacher_scores"][:] = float("nan")
-    with pytest.raises(ScoreError, match="lack a teacher's score.*made, row 0, made, row 1"):
+    with pytest.raises(ScoreError, match="have no teacher's score.*made, row 0, made, row 1"):
         training_module(model, "late", taught=True)(inputs)

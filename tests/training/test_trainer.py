@@ -113,7 +113,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
     try:
-        with pytest.raises(RunError, match=r"checkpoint-1 could not be written: .*\. Make room there"):
+        with pytest.raises(RunError, match=r"checkpoint-1 could not be written: .*\. Free space there"):
             made.train()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -146,7 +146,7 @@ def test_a_signal_ends_training_with_the_step_saved(
     made = trainer(tmp_path, save_strategy="no")
     before = [signal.getsignal(each) for each in SIGNALS]
     made.add_callback(Kill(number))
-    told = rf"stopped by {number.name} after step 1 of 2; checkpoint-1 in .* is whole"
+    told = rf"stopped by {number.name} after step 1 of 2; checkpoint-1 in .* is complete"
     with pytest.raises(Interrupted, match=told) as stopped:
         made.train()
     assert stopped.value.status == status

@@ -94,7 +94,7 @@ def test_all_parts_of_a_recipe_are_held_against_each_other(
     printed = capsys.readouterr().out
     for words in (
         "ERROR leaked documents in train and test, 1: ",
-        "ERROR shared rows in evaluation and test, 1: rows that stand in both parts",
+        "ERROR shared rows in evaluation and test, 1: rows that are in both parts",
         "WARNING shared documents in evaluation and test, 1: ",
     ):
         assert words in printed
@@ -121,8 +121,8 @@ def test_an_evaluation_set_whose_ids_disagree_fails(
     ("arguments", "message"),
     [
         (("nowhere.jsonl",), "nowhere.jsonl: no such file or folder"),
-        (("rows.jsonl", "data.on_error=skip"), "data.on_error=skip: changes a recipe, and rows.jsonl is none"),
-        (("recipe.yaml", "--split", "train"), "--split and --against belong to a PATH"),
+        (("rows.jsonl", "data.on_error=skip"), "data.on_error=skip: changes a recipe, but rows.jsonl is not a recipe"),
+        (("recipe.yaml", "--split", "train"), "--split and --against need a PATH"),
     ],
 )
 def test_calls_that_cannot_be_meant(

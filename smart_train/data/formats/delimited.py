@@ -43,7 +43,9 @@ def read_delimited(
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
     except csv.Error as error:
-        raise DataError(f"{path}, line {lines.line_num}: {error}; quote cells with quotes or line breaks") from error
+        raise DataError(
+            f"{path}, line {lines.line_num}: {error}; quote cells that contain quotes or line breaks"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -54,19 +56,21 @@ def _check_header(path: Path, header: list[str], delimiter: str) -> None:
     other = next((mark for mark in (";", "\t", ",", "|") if mark != delimiter and mark in header[0]), None)
     if len(header) == 1 and other is not None:
         raise DataError(
-            f"{path}: its first line is {header[0]!r}: columns of a {path.suffix} file are divided by {delimiter!r}, "
-            f"not by {other!r}; save it so"
+            f"{path}: its first line is {header[0]!r}: columns of a {path.suffix} file are separated by {delimiter!r}, "
+            f"not by {other!r}; save it with the right separator"
         )
     for name in header:
         if not name or header.count(name) > 1:
             raise DataError(
-                f"{path}: its first line names {header.count(name)} columns {name!r}; name each its own way"
+                f"{path}: its first line names {header.count(name)} columns {name!r}; give each column its own name"
             )
 
 
 def _row(header: list[str], cells: list[str], where: str, lists: Collection[str]) -> Row | DataError:
     if len(cells) != len(header):
-        return DataError(f"{where}: has {len(cells)} cells, the header has {len(header)}; quote cells with a delimiter")
+        return DataError(
+            f"{where}: has {len(cells)} cells, the header has {len(header)}; quote cells that contain the delimiter"
+        )
     row: Row = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     for name in lists:
         cell = row.get(name)

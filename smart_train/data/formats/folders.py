@@ -52,7 +52,7 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
             if max_rows is not None and len(rows) >= max_rows:
                 break
     if problems:
-        raise DataError(f"{path}: {len(problems)} PDF files cannot be read; mend or remove them:\n{listing(problems)}")
+        raise DataError(f"{path}: {len(problems)} PDF files cannot be read; fix or remove them:\n{listing(problems)}")
     if not rows:
         raise DataError(f"{path}: holds neither images nor PDF files")
     return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)

@@ -158,13 +158,13 @@ def _likely_split(loaded: DatasetDict, source: str, split: str | None) -> Datase
 def _one_split(loaded: Dataset | DatasetDict, source: str, split: str | None) -> Dataset:
     if isinstance(loaded, Dataset):
         if split is not None and str(loaded.split or split) != split:
-            raise DataError(f"{source}: split {split!r} asked, but it holds the split {loaded.split} alone")
+            raise DataError(f"{source}: split {split!r} was asked for, but it has only the split {loaded.split}")
         return loaded
     names = [str(name) for name in loaded]
     if split is None and len(names) == 1:
         return loaded[names[0]]
     if split is None:
-        raise DataError(f"{source}: has several splits, {', '.join(names)}; say which, for example split: {names[0]}")
+        raise DataError(f"{source}: has several splits, {', '.join(names)}; choose one, for example split: {names[0]}")
     if split not in names:
         raise DataError(f"{source}: no split {split!r}{did_you_mean(split, names)}; splits: {', '.join(names)}")
     return loaded[split]

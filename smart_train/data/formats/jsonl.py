@@ -10,7 +10,7 @@ from smart_train.errors import DataError
 
 
 def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, Any] | DataError], list[int]]:
-    """The objects of a file and their line numbers from 0. Blank lines count but give no row; a line that is no object
+    """The objects of a file and their line numbers from 0. Blank lines count but give no row; a line that is not one
     gives the DataError that says so in place of a row, so that one bad line can be skipped and all can be listed.
 
     Raises:
@@ -37,7 +37,9 @@ def _parse(line: str, where: str) -> dict[str, Any] | DataError:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        return DataError(f"{where}: not JSON ({error.msg} at column {error.colno}); a line must hold one whole object")
+        return DataError(
+            f"{where}: not JSON ({error.msg} at column {error.colno}); each line must hold one complete object"
+        )
     if not isinstance(value, dict):
         return DataError(f"{where}: a line must hold an object with columns, not {type(value).__name__}")
     return value

@@ -111,9 +111,9 @@ def _judgement(
     try:
         whole = int(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return DataError(f"{where}, column {grade!r}: {value!r} is no grade; a grade is a whole number")
+        return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
     if whole != float(value):  # type: ignore[arg-type]
-        return DataError(f"{where}, column {grade!r}: {value!r} is no grade; a grade is a whole number")
+        return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
     return str(row[query]), str(row[document]), whole
 
 
@@ -169,7 +169,7 @@ def _read_part(folder: Path, part: str, split: str | None) -> Table:
     elif split in splits:
         chosen = splits[split]
     else:
-        asked = f"no split {split!r}{did_you_mean(split, splits)}" if split else "has several splits; say which"
+        asked = f"no split {split!r}{did_you_mean(split, splits)}" if split else "has several splits; choose one"
         raise DataError(f"{folder / part}: {asked}; splits: {', '.join(splits)}")
     if len(chosen) > 1 and all(file.suffix.lower() in ARROW for file in chosen):
         return read_arrow(chosen)

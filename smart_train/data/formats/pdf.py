@@ -187,7 +187,7 @@ def _why_unreadable(content: bytes, error: str) -> str:
     if not content:
         return "is empty; fetch it again"
     if b"%PDF-" not in content[:1024]:  # where readers look for it
-        return f"is no PDF file, it begins with {content[:12]!r}; fetch it again, or give it its right extension"
+        return f"is not a PDF file, it begins with {content[:12]!r}; fetch it again, or give it the right extension"
     return f"cannot be read as PDF ({error.rstrip('.')}): it is damaged or has no pages; fetch or export it again"
 
 

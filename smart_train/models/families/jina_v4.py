@@ -80,16 +80,16 @@ class JinaV4(VisionLanguageFamily):
         settings, weights = read_json(folder / "adapter_config.json"), folder / "adapter_model.safetensors"
         if settings is None or not weights.is_file():
             raise ModelError(
-                f"{folder}: {_PUBLISHED_CLASS} keeps its tasks in adapter_config.json and adapter_model.safetensors "
+                f"{folder}: {_PUBLISHED_CLASS} needs adapter_config.json and adapter_model.safetensors of its tasks "
                 "there; download the whole repository"
             )
         if getattr(backbone, "is_quantized", False):
             raise ModelError(
                 f"{self.folder}: its {self.task} adapter cannot be added to quantised weights; load it in full "
-                "precision, save_pretrained it once, and quantise that folder"
+                "precision, save it with save_pretrained, and quantise that folder"
             )
         if settings.get("use_dora") or settings.get("use_rslora"):
-            raise ModelError(f"{folder}: DoRA and rsLoRA are not read here; the published adapters are plain LoRA")
+            raise ModelError(f"{folder}: DoRA and rsLoRA are not supported; the published adapters are plain LoRA")
         _add(backbone, self, weights, self.task, settings["lora_alpha"] / settings["r"])
 
 
@@ -122,7 +122,7 @@ def _add(backbone: nn.Module, family: JinaV4, weights: Path, task: str, scale: f
         for key in list(file.keys()):
             found = pattern.fullmatch(key)
             if found is None:
-                raise ModelError(f"{weights}: {key!r} is no matrix of a task's LoRA")
+                raise ModelError(f"{weights}: {key!r} is not a LoRA matrix of a task")
             tasks.add(found["task"])
             if found["task"] == task and not f"{found['module']}.".startswith(family.dropped_weights):
                 matrices.setdefault(found["module"], {})[found["side"]] = file.get_tensor(key)

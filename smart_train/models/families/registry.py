@@ -51,7 +51,7 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
             f"{name} (model_type {', '.join(cls.model_types)})" for name, cls in sorted(FAMILIES.items())
         )
         raise ModelError(
-            f"no family serves model_type {model_type!r} by itself; known families: {served}. Name one with "
+            f"no family is chosen automatically for model_type {model_type!r}; known families: {served}. Name one with "
             "model.family if you know that it fits"
         )
     claims = {family: family.claims(folder) for family in serving}
@@ -59,8 +59,8 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
     if len(chosen) != 1:
         names = ", ".join(family.name for family in chosen or serving)
         raise ModelError(
-            f"{folder}: model_type {model_type!r} is served by {names}, and the folder's files do not show which of "
-            "them its model is, if any; set model.family (--family on the command line)"
+            f"{folder}: model_type {model_type!r} is used by {names}, and the folder's files do not show to which its "
+            "model belongs; set model.family (--family on the command line)"
         )
     return chosen[0]
 

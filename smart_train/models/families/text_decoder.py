@@ -63,7 +63,7 @@ class TextDecoder(TextFamily):
         if _END_OF_TEXT in tokenizer.get_vocab():
             return tokenizer.convert_tokens_to_ids(_END_OF_TEXT)
         if tokenizer.eos_token_id is None:
-            raise ModelError(f"{self.folder}: the tokenizer has no eos_token to close a text with")
+            raise ModelError(f"{self.folder}: the tokenizer has no eos_token to end a text with")
         return tokenizer.eos_token_id
 
     def fit_backbone(self, backbone: nn.Module) -> None:

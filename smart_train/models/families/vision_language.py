@@ -177,8 +177,8 @@ class VisionLanguageFamily(Family):
         kept = tokens[: len(tokens) - excess - 4]
         if len(tokens) - excess - 4 <= 0:
             raise ModelError(
-                f"an input needs {excess + self.max_length} tokens of which only {len(tokens)} are its text, more than "
-                f"model.max_length {self.max_length}: raise model.max_length or lower model.max_pixels"
+                f"an input needs {excess + self.max_length} tokens, of which only {len(tokens)} are text; this is "
+                f"more than model.max_length {self.max_length}: raise model.max_length or lower model.max_pixels"
             )
         cut = ModelInput(tokenizer.decode(kept), item.images, item.video, item.instruction)
         return self.render(cut, role)
