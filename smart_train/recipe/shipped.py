@@ -5,8 +5,10 @@ In a checkout they are the files of `recipes/`; a wheel carries the same files a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,7 @@ def copy_recipe(name: str, folder: str | Path) -> list[Path]:
             )
         for path, source in copies.items():
             if not path.exists():
-                replace_whole(path, lambda temporary, source=source: temporary.write_bytes(source.read_bytes()))
+                replace_whole(path, partial(shutil.copyfile, source))
     except OSError as error:
         raise RecipeError(f"{folder}: the recipe cannot be copied there: {error.strerror}") from error
     return list(copies)
