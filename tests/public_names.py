@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -28,7 +29,14 @@ from smart_train.scoring import ScoringConfig
 # Functions, and classes with their methods, that README.md and docs/ tell users to call.
 SIGNED = {
     "smart_train": ("Embeddings", "ScoringConfig", "SmartModel", "maxsim", "smart_scores"),
-    "smart_train.data": ("PairCollator", "SourceConfig", "load_documents", "load_examples", "load_held_out"),
+    "smart_train.data": (
+        "PairCollator",
+        "SourceConfig",
+        "check_examples",
+        "load_documents",
+        "load_examples",
+        "load_held_out",
+    ),
     "smart_train.evaluation": ("EvaluationSet", "RetrievalEvaluator", "compare", "report_table"),
     "smart_train.export": ("export_adapter", "export_model", "plan_push", "push_folder", "verify_folder"),
     "smart_train.losses": ("ContrastiveObjective",),
@@ -95,7 +103,8 @@ def _is_a_librarys(value: type, attribute: str) -> bool:
 def _shown(value: Any) -> str:
     signature = inspect.signature(value)
     parameters = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
-    return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+    shown = str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+    return re.sub(r"<function (\w+) at 0x\w+>", r"\1", shown)  # a default that is a function: its name, not its place
 
 
 def _formats() -> Iterator[str]:

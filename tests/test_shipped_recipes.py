@@ -30,7 +30,9 @@ def test_every_recipe_is_listed_with_what_it_is_for(monkeypatch, capsys) -> None
     lines = {words[0]: " ".join(words[1:]) for line in capsys.readouterr().out.splitlines() if (words := line.split())}
     assert {path.stem for path in RECIPES} <= set(lines)
     assert lines["qwen3_vl_embedding_8b_lora"] == "SMART by LoRA on Qwen3-VL-Embedding-8B"
-    assert lines["quickstart"].startswith("The whole road on a CPU: data, training, held-out evaluation, merged export")
+    assert lines["quickstart"].startswith(
+        "The whole workflow on a CPU: data, training, held-out evaluation, merged export"
+    )
 
 
 def test_recipes_that_need_files_of_the_checkout_say_so(monkeypatch, capsys) -> None:

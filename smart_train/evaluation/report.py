@@ -68,7 +68,7 @@ def save_report(
     """
     run = Path(run)
     report = evaluation_report(before, after, comparison, selection=selection)
-    ids = (before or after).query_ids  # type: ignore[union-attr]
+    ids = (before or after).query_ids  # type: ignore[union-attr]  # one of the two is there
     values: dict[str, Any] = {"query_ids": ids}
     for name, result in (("before", before), ("after", after)):
         if result is not None:

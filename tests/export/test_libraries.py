@@ -202,7 +202,7 @@ def test_a_family_with_positions_of_its_own_is_read_by_every_library(tmp_path, m
     report = export_model(tmp_path / "trained", tmp_path / "export")
     assert {route.skipped for route in report.routes} == {None}
     assert max(route.largest for route in report.routes) < 1e-5
-    assert "gme numbers image tokens like words" in report.routes[2].needs
+    assert "gme numbers image tokens in sequence" in report.routes[2].needs
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (96, 96), "red").save("page.png")
     ours, theirs = re.findall(

@@ -88,7 +88,7 @@ def test_what_a_push_refuses_is_refused(cut_off, base, exported, tmp_path) -> No
     for folder, repository, message in (
         (base, "user/model", "was never verified"),
         (tmp_path / "nowhere", "user/model", "no such folder"),
-        (tmp_path / "adapter", "user/model", "which nobody else has"),
+        (tmp_path / "adapter", "user/model", "which others cannot load"),
         (exported, "a/b/c", "must read OWNER/NAME"),
     ):
         with pytest.raises(ExportError, match=message):

@@ -61,7 +61,7 @@ def test_a_family_named_for_a_model_that_it_cannot_read(tmp_path, tiny_data):
     with pytest.raises(ModelError, match="says model_type 'bert', but family gme reads only qwen2_vl"):
         SmartModel.from_config(folder, family="gme")
     start = {"name_or_path": str(folder), "family": "gme", "from_config": None}
-    with pytest.raises(ModelError, match="says model_type 'bert'; family gme"):
+    with pytest.raises(ModelError, match="says model_type 'bert', but family gme"):
         build.skeleton(tiny_recipe(tiny_data, tmp_path / "run", model=start), folder)
 
 

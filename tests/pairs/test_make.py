@@ -259,4 +259,4 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     ):
         assert expected in out
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
-    assert "made already with these files and settings" in capsys.readouterr().out
+    assert "already made with these files and settings" in capsys.readouterr().out

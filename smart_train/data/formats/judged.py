@@ -109,10 +109,10 @@ def _judgement(
             return DataError(f"{where}, column {column!r}: empty; a judgement names a query and a document")
     value = row.get(grade) if grade is not None else 1
     try:
-        whole = int(float(value))  # type: ignore[arg-type]
+        whole = int(float(value))  # type: ignore[arg-type]  # another type is refused below
     except (TypeError, ValueError):
         return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
-    if whole != float(value):  # type: ignore[arg-type]
+    if whole != float(value):  # type: ignore[arg-type]  # it was one a line above
         return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
     return str(row[query]), str(row[document]), whole
 
