@@ -101,7 +101,7 @@ def test_under_autocast_a_cached_step_is_a_plain_one(device: str) -> None:
 def test_a_run_cut_off_resumes_exports_and_is_searched(
     device: str, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smart_train.run.plot_run", lambda *_, **__: None)
+    monkeypatch.setattr("smart_train.run.stages.plot_run", lambda *_, **__: None)
     training = {"use_cpu": device == "cpu", "dataloader_pin_memory": device == "cuda"}
     training |= {"max_steps": 4, "eval_strategy": "no", "save_strategy": "steps", "save_steps": 2}
     sections = {**MODES["lora"], "evaluation": {"before": False}, "training": training}
