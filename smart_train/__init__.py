@@ -5,8 +5,9 @@ The public names are imported on first use, so that `import smart_train` and `sm
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from smart_train.utils.lazy import names_on_first_use
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -25,13 +26,7 @@ _HOMES = {
 
 __all__ = ["Embeddings", "ScoringConfig", "SmartModel", "__version__", "maxsim", "smart_scores"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'smart_train' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_on_first_use(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ The public names are imported on first use: `extras` is asked before torch, and 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from smart_train.utils.lazy import names_on_first_use
 
 if TYPE_CHECKING:
     from smart_train.recipe.changes import run_changes
@@ -23,10 +24,4 @@ _HOMES = {
 
 __all__ = ["Mode", "Recipe", "load_recipe", "parse_recipe", "run_changes"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'smart_train.recipe' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_on_first_use(__name__, _HOMES)

@@ -54,11 +54,17 @@ def assert_near(found: dict[str, Tensor], expected: dict[str, Tensor], within: f
         assert error <= within * (1 if name == "loss" else largest), f"{name}: {error:.1e}, largest {largest:.1e}"
 
 
-@pytest.mark.parametrize("mode", ["lora", "full", "projection"])
-@pytest.mark.parametrize("objective", OBJECTIVES)
+# A projection does not touch the pooled vector, so the pooled objective has nothing to train there.
+TRAINED = [
+    (mode, objective)
+    for mode in ("lora", "full", "projection")
+    for objective in OBJECTIVES
+    if (mode, objective) != ("projection", "pooled")
+]
+
+
+@pytest.mark.parametrize(("mode", "objective"), TRAINED)
 def test_a_cached_step_there_is_a_plain_step_on_the_cpu(device: str, mode: str, objective: str) -> None:
-    if (mode, objective) == ("projection", "pooled"):
-        pytest.skip("a projection does not touch the pooled vector")
     model = tiny(mode)
     inputs = batch(model, 7)
     plain = training_module(model, objective, learn_temperature=True)
