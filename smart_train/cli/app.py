@@ -14,6 +14,7 @@ from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
 from smart_train.cli.export import export
 from smart_train.cli.extras import extras
+from smart_train.cli.init import init
 from smart_train.cli.inspect import inspect
 from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
@@ -42,6 +43,7 @@ for _command in (
     recipes,
     make_pairs,
     validate_data,
+    quietly(init),
     quietly(validate),
     extras,
     quietly(train),

@@ -1,0 +1,84 @@
+"""`smart-train init`: a first recipe for a model and rows, commented, to be read and edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smart_train.cli.arguments import FamilyName, TrustRemoteCode
+from smart_train.errors import RecipeError
+
+
+def init(
+    model: Annotated[str, typer.Argument(help="The model to start from: a folder or a Hub id.", metavar="MODEL")],
+    data: Annotated[str, typer.Argument(help="The training rows: a file, a folder or a Hub data set.", metavar="DATA")],
+    # No default: the three ways need different hardware and serve different uses.
+    method: Annotated[
+        str,
+        typer.Option(
+            help="What is trained. lora: an adapter. qlora: an adapter on 4-bit weights. projection: a map of the "
+            "token states, backbone frozen. full: every weight.",
+            metavar="lora|qlora|projection|full",
+        ),
+    ],
+    to: Annotated[Path, typer.Option(help="The file to write. It must not exist.", metavar="FILE")] = Path(
+        "recipe.yaml"
+    ),
+    evaluation: Annotated[str | None, typer.Option(help="Held-out rows.", metavar="PATH", show_default=False)] = None,
+    split: Annotated[str | None, typer.Option(help="The split of DATA, if it has several.", show_default=False)] = None,
+    evaluation_split: Annotated[
+        str | None, typer.Option(help="The split of the held-out rows, if there are several.", show_default=False)
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the columns, as in query=question,positive=page, if they are not found by themselves.",
+            metavar="OURS=THEIRS,...",
+            show_default=False,
+        ),
+    ] = None,
+    family: FamilyName = None,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Write a commented recipe for MODEL and DATA: family, columns, lengths and batch size are filled in from them."""
+    named = _columns(columns)
+    if to.exists():
+        raise RecipeError(f"{to} already exists; name another file with --to, or move it away")
+    from smart_train.run.draft import Wanted, draft_recipe
+    from smart_train.utils.atomic import write_text
+
+    text = draft_recipe(
+        Wanted(
+            model=model,
+            data=data,
+            method=method,
+            output_dir=f"runs/{to.stem}",
+            evaluation=evaluation,
+            split=split,
+            evaluation_split=evaluation_split,
+            columns=named,
+            family=family,
+            trust_remote_code=trust_remote_code,
+        )
+    )
+    try:
+        write_text(to, text)
+    except OSError as error:
+        raise RecipeError(f"{to}: the recipe cannot be written there: {error.strerror}") from error
+    print(to)
+    print(f"Next: smart-train validate {to}")
+
+
+def _columns(given: str | None) -> dict[str, str] | None:
+    """`OURS=THEIRS,...` as a mapping. Raises RecipeError for a pair without a name on either side."""
+    if given is None:
+        return None
+    named = {}
+    for pair in given.split(","):
+        ours, _, theirs = pair.partition("=")
+        if not ours.strip() or not theirs.strip():
+            raise RecipeError(f"--columns {given!r}: {pair!r} must read OURS=THEIRS, as in query=question")
+        named[ours.strip()] = theirs.strip()
+    return named
