@@ -23,7 +23,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows, holds
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -268,15 +268,16 @@ class SmartModel(nn.Module):
         As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the
         same order.
         """
-        own = holds(features)
-        for kind in ("image", "video"):
-            if kind not in self.family.modalities or any_rank(kind in own, self.device) == (kind in own):
+        visuals = self.family.visual_fields
+        here = [visual.pixels in features for visual in visuals]
+        for visual, seen in zip(visuals, here, strict=True):
+            if any_rank(seen, self.device) == seen:
                 continue
             page = Image.new("RGB", (32, 32))
-            item = ModelInput(images=(page,)) if kind == "image" else ModelInput(video=(page, page))
+            item = ModelInput(images=(page,)) if visual.kind == "image" else ModelInput(video=(page, page))
             blank = self.family.featurize([item], "document")
             blank["token_mask"] = torch.zeros_like(blank["token_mask"])
-            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()})
+            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()}, visuals)
         return features
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Transformer as LibraryTransformer
@@ -126,8 +126,7 @@ class Transformer(LibraryTransformer):
     @property
     def processor(self) -> Any:
         """The processor, or the tokenizer where there is no other."""
-        family = cast(Any, self.smart.family)  # which of the two it has depends on what it reads
-        return family.tokenizer if family.modalities == ("text",) else family.processor
+        return self.smart.family.processor
 
     @property
     def modalities(self) -> list[Any]:

@@ -143,6 +143,7 @@ class ChunkedEncoder:
         features = features.features if isinstance(features, HostFeatures) else features
         self.model = forward or model
         self.features = features
+        self.visuals = model.family.visual_fields
         self.device = model.device
         self.chunks = caching.chunks(features["attention_mask"].sum(dim=1).tolist())
         # Ranks that wait for each other inside a forward need equally many of them: some run one for company.
@@ -205,7 +206,7 @@ class ChunkedEncoder:
                 backward(list(embeddings), list(gradients), number == len(self.chunks))
 
     def _forward(self, chunk: list[int]) -> Embeddings:
-        features = select_rows(self.features, chunk)
+        features = select_rows(self.features, chunk, self.visuals)
         return self.model({name: value.to(self.device) for name, value in features.items()})
 
     def _positions(self, chunk: list[int]) -> Tensor:
