@@ -92,7 +92,7 @@ class HostCollator:
 
 
 def encode_cached(model: SmartModel, features: Features | HostFeatures, caching: GradientCaching) -> Embeddings:
-    """`model(features)`, with the memory of one chunk's graph; differentiable once with respect to the parameters.
+    """`model.embed(features)` with the memory of one chunk's graph; differentiable once with respect to parameters.
 
     The backward must run while the parameters still are what they were here, and under no other autocast than this.
 
@@ -129,7 +129,7 @@ class ChunkedEncoder:
 
     Args:
         features: all rows of one side, on any device.
-        forward: what to call instead of `model`, for an engine that has to see every forward and backward.
+        forward: what to call instead of `model.embed`, for an engine that has to see every forward and backward.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class ChunkedEncoder:
         forward: Callable[[Features], Embeddings] | None = None,
     ) -> None:
         features = features.features if isinstance(features, HostFeatures) else features
-        self.model = forward or model
+        self.embed = forward or model.embed
         self.features = features
         self.visuals = model.family.visual_fields
         self.device = model.device
@@ -207,7 +207,7 @@ class ChunkedEncoder:
 
     def _forward(self, chunk: list[int]) -> Embeddings:
         features = select_rows(self.features, chunk, self.visuals)
-        return self.model({name: value.to(self.device) for name, value in features.items()})
+        return self.embed({name: value.to(self.device) for name, value in features.items()})
 
     def _positions(self, chunk: list[int]) -> Tensor:
         """int64: where the tokens of the chunk's rows stand among all tokens."""

@@ -119,7 +119,7 @@ def test_a_rank_without_images_takes_a_blank_one_along(model: SmartModel, monkey
         calls: list[int] = []
         tower = model.backbone.get_submodule("vision_tower")
         tower.register_forward_hook(lambda *_: calls.append(1))
-        found = model(features)
+        found = model.embed(features)
     assert calls == [1]
     torch.testing.assert_close(found.packed, expected.packed, atol=1e-6, rtol=0)
     assert len(found) == 2

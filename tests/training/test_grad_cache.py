@@ -52,7 +52,9 @@ def chunks_with_graphs_loss(module: TrainingModule, inputs: dict) -> LossOutput:
     sides = []
     for features in (inputs["query"], inputs["document"]):
         chunks = module.caching.chunks(features["attention_mask"].sum(1).tolist())
-        parts = [module.model(select_rows(features, chunk, module.model.family.visual_fields)) for chunk in chunks]
+        parts = [
+            module.model.embed(select_rows(features, chunk, module.model.family.visual_fields)) for chunk in chunks
+        ]
         order = torch.tensor([row for chunk in chunks for row in chunk])
         sides.append(Embeddings.concatenate(parts)[order.argsort()])
     return contrastive_loss(module.objective, *sides, inputs)
