@@ -88,7 +88,10 @@ def estimated(chosen: Recipe) -> dict[str, float]:
     model = build.skeleton(chosen, FOLDER)
     examples, _ = build.usable_rows(chosen, "train")
     sides = {"query": [row.query for row in examples], "document": [row.documents[0] for row in examples]}
-    loads = {side: memory.Load.of(model.family.featurize(inputs, side), BATCH) for side, inputs in sides.items()}
+    loads = {
+        side: memory.Load.of(model.family.featurize(inputs, side), BATCH, model.family)
+        for side, inputs in sides.items()
+    }
     return memory.estimate(chosen, model, loads, 1)
 
 

@@ -125,13 +125,12 @@ def _read_by(path: Path, config: SmartConfig) -> tuple[type[Family] | None, str,
 
 def _reading_rows(path: Path, config: SmartConfig, family_class: type[Family]) -> list[tuple[str, str]]:
     """What the model sees where a text says TEXT, and what of its states it pools."""
-    from smart_train.models.families.text import TextFamily
     from smart_train.types import ModelInput
 
     family = family_class(str(path), scoring=family_class.scoring_of(None, config.scoring), prompts=config.prompts)
     try:
         seen = [(f"a {role}", json.dumps(family.render(ModelInput("TEXT"), role))) for role in ("query", "document")]
-        pooling = [("pooling", family.pooling)] if isinstance(family, TextFamily) else []
+        pooling = [("pooling", family.pooling)] if family.pooling is not None else []
         return [*seen, *pooling, ("length", f"at most {family.max_length:,} tokens")]
     except ModelError as error:
         return [("prompts", f"not known ({error})")]

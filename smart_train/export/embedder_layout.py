@@ -15,7 +15,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -23,7 +23,6 @@ from torch import Tensor
 
 from smart_train.models import SmartModel, TokenProjection
 from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS
-from smart_train.models.families.text import TextFamily
 from smart_train.models.family import Role
 from smart_train.models.reading import read_json_value
 
@@ -51,16 +50,14 @@ class _Module(NamedTuple):
 def plain_obstacle(model: SmartModel) -> str | None:
     """Why the library's own modules do not give this model's pooled vector and kept tokens; None where they do."""
     scoring, family = model.scoring, model.family
-    if getattr(family, "plain_positions", False):
-        return f"{family.name} numbers image tokens in sequence, but sentence-transformers by rows and columns"
-    if family.embedder_prompt("query") is None:
-        return f"sentence-transformers cannot express the prompt and pooled position of {family.name}"
+    if family.embedder_obstacle is not None:
+        return family.embedder_obstacle
     if model.needs_hidden_states:
         layers = ", ".join(map(str, model.token_layers))
         return f"tokens are made of hidden state {layers}, but MultiVectorEncoder reads only the last one"
     if scoring.query_tokens == "visual":
         return "scoring.query_tokens is visual, but MultiVectorEncoder can select tokens by kind only for documents"
-    if scoring.pooled_token == "drop" and not isinstance(family, TextFamily):
+    if scoring.pooled_token == "drop" and not family.pools_special_token:
         return "scoring.pooled_token is drop, but MultiVectorEncoder cannot leave out a position"
     if scoring.pooled_token == "drop" and "all" in (scoring.query_tokens, scoring.document_tokens):
         return "scoring.pooled_token is drop with token filter all, but MultiVectorEncoder cannot leave out a position"
@@ -119,7 +116,8 @@ def remove_layout(folder: Path) -> None:
 
 
 def _plain(model: SmartModel) -> list[_Module]:
-    pooling = model.family.pooling if isinstance(model.family, TextFamily) else "last"
+    pooling = model.family.pooling
+    assert pooling is not None, "a family without the name of its pooling has an obstacle to the plain layout"
     return [
         _Module(f"{_OLD}Transformer", _transformer(model)),
         _Module(f"{_OLD}Pooling", {"word_embedding_dimension": model.hidden_size, _POOLING[pooling]: True}),
@@ -131,8 +129,8 @@ def _plain(model: SmartModel) -> list[_Module]:
 
 def _own(model: SmartModel) -> list[_Module]:
     limits: dict[str, Any] = {"max_seq_length": model.family.max_length}
-    if isinstance(model.family, TextFamily):  # which finds its pooling in no module then
-        limits |= {"do_lower_case": model.family.files.lower_case, "pooling": model.family.pooling}
+    if model.family.reads_layout:  # no module says its pooling then
+        limits |= {"do_lower_case": model.family.lower_case, "pooling": model.family.pooling}
     width = model.hidden_size if model.projection is None else model.projection.dim
     tokens = _Module(f"{_OWN}Tokens", {"width": width, "module_input_name": _TOKENS})
     return [_Module(f"{_OWN}Transformer", limits), tokens]
@@ -142,9 +140,9 @@ def _transformer(model: SmartModel) -> dict[str, Any]:
     """sentence_bert_config.json: which inputs go where, and how a prompt is rendered."""
     output = {"method": "forward", "method_output_name": "last_hidden_state"}
     config: dict[str, Any] = {"max_seq_length": model.family.max_length}
-    if isinstance(model.family, TextFamily):
+    if model.family.modalities == ("text",):
         # No more than older versions know: text is what they take a folder to be for.
-        return {**config, "do_lower_case": model.family.files.lower_case}
+        return {**config, "do_lower_case": model.family.lower_case}
     return {
         **config,
         "transformer_task": "feature-extraction",
@@ -201,16 +199,15 @@ def _dense(weight: Tensor, bias: Tensor | None = None, *, activation: str = "lin
 def _masks(model: SmartModel) -> list[_Module]:
     """One mask for the special tokens, one for visual ones where a side drops them; and one that keeps nothing else of
     a document, where its filter is visual."""
-    family, scoring = cast(Any, model.family), model.scoring  # what it has depends on whether it reads images
+    family, scoring = model.family, model.scoring
     filters: Mapping[Role, str] = {"query": scoring.query_tokens, "document": scoring.document_tokens}
-    visual = set() if isinstance(family, TextFamily) else set(family.visual_ids.tolist())
+    visual = set(family.visual_ids.tolist())
     special = set(family.special_ids.tolist()) - visual
-    tokenizer = family.tokenizer if isinstance(family, TextFamily) else family.processor.tokenizer
     masks = []
     for ids, dropping in ((special, ("content", "text")), (visual, ("text",))):
         sides = [role for role in _ROLES if filters[role] in dropping]
         if ids and sides:
-            masks.append(_mask(tokenizer.convert_ids_to_tokens(sorted(ids)), sides))
+            masks.append(_mask(family.tokenizer.convert_ids_to_tokens(sorted(ids)), sides))
     if scoring.document_tokens == "visual":
         masks.append(_Module(_MASK, {"skiplist_words": [], "keep_only_token_ids": sorted(visual)}))
     return masks or [_mask([], [])]

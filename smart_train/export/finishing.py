@@ -17,7 +17,6 @@ from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import LIBRARY, release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
-from smart_train.models.families.text import TextFamily
 from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG
 
@@ -48,7 +47,7 @@ def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
         obstacle = f"it reads the plain layout differently ({misread})"
         write_layout(model, folder, plain=False)
         reports = measure_routes(folder)
-    if any(map(_is_misread, reports)) and not isinstance(model.family, TextFamily):  # which reads its pooling there
+    if any(map(_is_misread, reports)) and not model.family.reads_layout:
         remove_layout(folder)
     reports = [_explained(report, obstacle) for report in reports]
     check_reports(folder, reports)
@@ -77,7 +76,7 @@ def _index_weights(folder: Path) -> None:
 
 def _close_texts(model: SmartModel, folder: Path) -> None:
     family = model.family
-    if not isinstance(family, TextFamily) or family.closing_id is None:
+    if family.closing_id is None:
         return
     token = family.tokenizer.convert_ids_to_tokens(family.closing_id)
     if not (folder / TOKENIZER).is_file():

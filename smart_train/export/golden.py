@@ -52,7 +52,7 @@ class Golden:
         """The fixed probe through `model`, which must be in float32, on the CPU and in eval mode."""
         probe = Probe.make(model.family.modalities)
         features = {role: model.family.featurize(list(probe.side(role)), role) for role in _ROLES}
-        embeddings = {role: model(features[role]) for role in _ROLES}
+        embeddings = {role: model.embed(features[role]) for role in _ROLES}
         parts = score_parts(embeddings["query"], embeddings["document"])
         scores = {"pooled": parts.of("pooled"), "late": parts.of("late"), "hybrid": combine(parts, model.scoring)}
         return cls(probe, features, embeddings, scores)

@@ -15,10 +15,6 @@ LOCATION = "OWNER/NAME"
 _TEXT = "{text}"
 _QUERY = "total revenue 2019"
 
-# Families whose forward is plainly the backbone's on what its own processor gives. Each is here because a test runs the
-# snippet; one that sets positions by hand or adds a token when it loads would score differently under transformers.
-PLAIN_FAMILIES = ("qwen3_vl_embedding",)
-
 _SMART_TRAIN = """\
 from smart_train import SmartModel
 
@@ -69,7 +65,7 @@ print(score)
 
 _MULTI_VECTOR = """\
 special = {{index for index, token in processor.tokenizer.added_tokens_decoder.items() if token.special}}
-special -= {{processor.image_token_id, processor.video_token_id}}
+special -= {visual}
 query, query_tokens = encode(query_prompt.replace("{text}", "{example}"))
 page, page_tokens = encode(page_prompt, [Image.open("page.png").convert("RGB")])
 late = (query_tokens @ page_tokens.T).max(dim=1).values.mean()
@@ -104,12 +100,12 @@ def embedder_snippet(modalities: Sequence[str], scoring: ScoringConfig, *, trust
 
 
 def transformers_snippet(model: SmartModel) -> str | None:
-    """Code that scores a query against a page with transformers alone; None for a family not known to work so.
+    """Code that scores a query against a page with transformers alone; None for families that need more than that.
 
     The prompts are those that the family renders. Tokens are shown where the last layer's states and the default filter
     are scored; a projection, another layer or another filter is left to smart_train, and the pooled vector alone shown.
     """
-    if model.family.name not in PLAIN_FAMILIES:
+    if not model.family.transformers_alone:
         return None
     probe = model.family.featurize([ModelInput(_QUERY)], "query")
     # Right-padded and alone in its batch: the pooled position counted from the end is the same for every prompt.
@@ -118,7 +114,8 @@ def transformers_snippet(model: SmartModel) -> str | None:
     fields = {"text": _TEXT, "example": _QUERY}
     if shows_tokens(model):
         weights = {"pooled_weight": model.scoring.pooled_weight, "late_weight": model.scoring.late_weight}
-        score = _MULTI_VECTOR.format(**fields, **weights)
+        visual = set(model.family.visual_ids.tolist())
+        score = _MULTI_VECTOR.format(**fields, **weights, visual=f"{visual}  # what stands for images and videos")
         keep = '[i not in special for i in inputs["input_ids"][0].tolist()]'
         returned = f"{pooled}, torch.nn.functional.normalize(states[{keep}], dim=-1)"
     else:

@@ -1,6 +1,6 @@
 """Backbones as multi-vector retrievers: one forward, a pooled vector and the kept token states."""
 
-from smart_train.models.families.registry import FAMILIES, detect_family, find_family, get_family
+from smart_train.models.families.registry import FAMILIES, detect_family, find_family, get_family, register_family
 from smart_train.models.family import Family, PromptConfig, token_filter
 from smart_train.models.heads import TokenProjection
 from smart_train.models.smart_model import SmartModel
@@ -14,5 +14,6 @@ __all__ = [
     "detect_family",
     "find_family",
     "get_family",
+    "register_family",
     "token_filter",
 ]

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError, did_you_mean
+from smart_train.models.slicing import VisualFields
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
@@ -109,8 +110,25 @@ def token_filter(
     return torch.where(mask.any(dim=1, keepdim=True), mask, pooled)
 
 
+@dataclass(frozen=True)
+class VisionShape:
+    """The sizes of a vision tower that its memory follows from.
+
+    Attributes:
+        layers: how many there are.
+        width, inner: of a patch's state between the layers, and inside the feed-forward part of one.
+        patch_numbers: how many numbers the processor hands over for a patch.
+    """
+
+    layers: int
+    width: int
+    inner: int
+    patch_numbers: int
+
+
 class Family(ABC):
-    """One backbone family. Subclasses fill in the class variables and three methods.
+    """One backbone family: all that the package asks about a kind of model. Subclasses fill in the class variables and
+    the abstract methods; one that reads images or videos also what stands below "images and videos".
 
     Class variables:
         name: the registry's key.           model_types: `config.model_type` values it is found by.
@@ -128,6 +146,12 @@ class Family(ABC):
         checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
             where that class puts its own prefix before all of them.
         default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
+        visual_fields: the features that images and videos have of their own, one entry for each that it reads.
+        pixel_bounds: whether `min_pixels` and `max_pixels` bound the area of its images.
+        pools_special_token: whether the pooled position, where there is one, always holds a special token.
+        reads_layout: whether it reads its pooling and lower case from the files of sentence-transformers.
+        transformers_alone: whether transformers alone, with the folder's own processor, gives its states for what
+            `render` gives; the model card then shows how.
     """
 
     name: ClassVar[str]
@@ -146,6 +170,11 @@ class Family(ABC):
     runs_own_code: ClassVar[bool] = True
     checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
     default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
+    visual_fields: ClassVar[tuple[VisualFields, ...]] = ()
+    pixel_bounds: ClassVar[bool] = False
+    pools_special_token: ClassVar[bool] = False
+    reads_layout: ClassVar[bool] = False
+    transformers_alone: ClassVar[bool] = False
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
@@ -154,6 +183,12 @@ class Family(ABC):
         for side in ("query_tokens", "document_tokens"):
             if getattr(scoring, side) == "visual" and self.modalities == ("text",):
                 raise ModelError(f"scoring.{side} 'visual': {self.name} reads no images; choose content, text or all")
+        for name in ("min_pixels", "max_pixels"):
+            # Text families ignore both, as version 0.1.0 did: their saved models may hold them.
+            if "image" in self.modalities and not self.pixel_bounds and getattr(prompts, name) is not None:
+                raise ModelError(
+                    f"model.{name} {getattr(prompts, name)}: {self.name} has no bounds on an image's area; remove it"
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers read the folder's files again: it is cheap there, and a processor's class may not survive pickling.
@@ -173,6 +208,11 @@ class Family(ABC):
         """Whether the files in `folder` show that its model is of this family; None when they do not say. Families that
         share a `model_type` are told apart by it."""
         return None
+
+    @classmethod
+    def check_config(cls, config: Any) -> None:
+        """Raises ModelError where the parts of a backbone's Hugging Face `config` do not fit together."""
+        return
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
         """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""
@@ -208,9 +248,35 @@ class Family(ABC):
             ModelError: a video, whose tokens depend on its frames, or what the family cannot read.
         """
 
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Any:
+        """The folder's tokenizer, padding right."""
+
+    @property
+    def processor(self) -> Any:
+        """What the folder offers to prepare inputs with: the tokenizer, where nothing is around it."""
+        return self.tokenizer
+
+    # Images and videos
+
+    @property
+    def visual_ids(self) -> Tensor:
+        """int64: ids of the tokens that stand for images and videos; empty where none are read."""
+        return torch.empty(0, dtype=torch.int64)
+
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         """How many of an input's tokens stand for its images, whose (width, height) in pixels are given."""
         return 0
+
+    def patches(self, features: Features) -> int:
+        """How many patches the vision tower reads in `features`: the rows of their pixels, unless a family's rows are
+        whole images."""
+        return sum(len(features[visual.pixels]) for visual in self.visual_fields if visual.pixels in features)
+
+    def vision_shape(self, config: Any) -> VisionShape | None:
+        """The sizes of the vision tower in the backbone's Hugging Face `config`; None where there is no tower."""
+        return None
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """An RGB image at the size that `featurize` would bring it to. Raises ModelError where no image is read."""
@@ -221,10 +287,27 @@ class Family(ABC):
         """All that the result of `fit_image` depends on beside the image, in words. Raises ModelError as that does."""
         raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")
 
+    # Prompts and pooling, as other libraries are told of them
+
     @property
     @abstractmethod
     def special_ids(self) -> Tensor:
         """int64: ids of the special tokens that late interaction drops."""
+
+    @property
+    def closing_id(self) -> int | None:
+        """The token that this family appends to every text, because the folder's tokenizer does not; None: nothing."""
+        return None
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether text is made lower case before anything else."""
+        return False
+
+    @property
+    def pooling(self) -> str | None:
+        """Which state is the pooled vector: "cls", "mean" or "last"; None where it is none of these for every input."""
+        return None
 
     def instruction(self, item: ModelInput, role: Role) -> str | None:
         """The instruction of one input: its own, else the run's, else the family's."""
@@ -235,6 +318,13 @@ class Family(ABC):
             return self.default_query_instruction if chosen is None else chosen
         chosen = self.prompts.document_instruction
         return self.default_document_instruction if chosen is None else chosen
+
+    @property
+    def embedder_obstacle(self) -> str | None:
+        """Why the modules of sentence-transformers cannot render and pool as this family does; None where they can."""
+        if self.embedder_prompt("query") is None or self.pooling is None:
+            return f"sentence-transformers cannot express the prompt and pooled position of {self.name}"
+        return None
 
     def embedder_prompt(self, role: Role) -> str | None:
         """What sentence-transformers must put before a text (or, where there is a chat template, into the system turn)

@@ -158,7 +158,7 @@ def copy_companions(source: Path, target: Path, family: Family) -> None:
             shutil.copytree(source / part, target / part, dirs_exist_ok=True)
     if (source / MODULES).is_file():
         (target / MODULES).write_text(json.dumps(pooled_modules(source), indent=2) + "\n", encoding="utf-8")
-    for name in ("preprocessor_config.json", "processor_config.json"):
+    for name in ("preprocessor_config.json", "processor_config.json") if family.pixel_bounds else ():
         if (target / name).is_file():
             values = json.loads((target / name).read_text(encoding="utf-8"))
             _set_pixels(values.get("image_processor", values), family)

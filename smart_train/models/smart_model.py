@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from peft import PeftModel
@@ -23,7 +23,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows, holds
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -33,11 +33,24 @@ READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUN
 _PLURAL = {"query": "queries", "document": "documents"}
 
 
+class ForwardOutput(NamedTuple):
+    """What one forward gives: pooled fp32 [B, D], packed tokens fp32 [sum T, d], both L2-normalised, and the tokens'
+    offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
+
+    A tuple of tensors, because engines that shard a model look for tensors in what its modules return, and free weights
+    too early where they find none: an `Embeddings` hides them.
+    """
+
+    pooled: Tensor
+    packed: Tensor
+    offsets: Tensor
+
+
 class SmartModel(nn.Module):
     """A backbone, its family's prompt and filter, and optionally a token projection.
 
-    Build one with `from_pretrained` or `from_config`. As a module it maps features to `Embeddings` with a graph;
-    `encode_query`, `encode_document` and `similarity` are the everyday interface.
+    Build one with `from_pretrained` or `from_config`. `encode_query`, `encode_document` and `similarity` are the
+    everyday interface; `embed` is one forward with a graph.
 
     Args:
         backbone: a Hugging Face base model (or a PeftModel around one) that returns `last_hidden_state`.
@@ -218,15 +231,12 @@ class SmartModel(nn.Module):
         self.backbone.requires_grad_(False)
         self.backbone_frozen = True
 
-    def __call__(self, features: Features) -> Embeddings:
+    def embed(self, features: Features) -> Embeddings:
         """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph."""
-        return Embeddings(*super().__call__(features))
+        return Embeddings(*self(features))
 
-    def forward(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
-        """What `Embeddings` is made of: pooled [B, D], packed tokens [sum T, d], offsets [B + 1].
-
-        Plain tensors, because engines that shard a model look for them in what its modules return, and free weights too
-        early where they find none.
+    def forward(self, features: Features) -> ForwardOutput:
+        """Features of `family.featurize` on this model's device -> pooled vectors and packed tokens, with a graph.
 
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
@@ -247,7 +257,7 @@ class SmartModel(nn.Module):
         tokens = kept[0] if self.projection is None else self.projection(*kept)
         counts = features["token_mask"][:asked].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return pooled, F.normalize(tokens.float(), dim=-1), offsets
+        return ForwardOutput(pooled, F.normalize(tokens.float(), dim=-1), offsets)
 
     @property
     def token_layers(self) -> tuple[int, ...]:
@@ -268,15 +278,16 @@ class SmartModel(nn.Module):
         As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the
         same order.
         """
-        own = holds(features)
-        for kind in ("image", "video"):
-            if kind not in self.family.modalities or any_rank(kind in own, self.device) == (kind in own):
+        visuals = self.family.visual_fields
+        here = [visual.pixels in features for visual in visuals]
+        for visual, seen in zip(visuals, here, strict=True):
+            if any_rank(seen, self.device) == seen:
                 continue
             page = Image.new("RGB", (32, 32))
-            item = ModelInput(images=(page,)) if kind == "image" else ModelInput(video=(page, page))
+            item = ModelInput(images=(page,)) if visual.kind == "image" else ModelInput(video=(page, page))
             blank = self.family.featurize([item], "document")
             blank["token_mask"] = torch.zeros_like(blank["token_mask"])
-            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()})
+            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()}, visuals)
         return features
 
     @property
@@ -341,7 +352,7 @@ class SmartModel(nn.Module):
         self.eval()
         try:
             parts = [
-                self({name: value.to(self.device) for name, value in features.items()}).to("cpu")
+                self.embed({name: value.to(self.device) for name, value in features.items()}).to("cpu")
                 for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show)
             ]
         finally:

@@ -170,6 +170,10 @@ def config_for(
     """
     trusted = trust_remote_code and family.runs_own_code
     config = read_config(folder, overrides=overrides, trust_remote_code=trusted)
+    try:
+        family.check_config(config)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
     if not family.any_backbone and config.model_type not in family.model_types:
         raise ModelError(
             f"{folder}: its config.json says model_type {config.model_type!r}, but family {family.name} reads only "
@@ -213,12 +217,6 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
             ) from error
         raise ModelError(f"{folder}: config.json cannot be read ({first_line(error)})") from error
     _override(config, overrides or {}, "")
-    text, vision = config.get_text_config(), getattr(config, "vision_config", None)
-    width = getattr(vision, "out_hidden_size", None)
-    if width is not None and width != text.hidden_size:
-        raise ModelError(
-            f"{folder}: vision_config.out_hidden_size {width} must equal text_config.hidden_size {text.hidden_size}"
-        )
     return config
 
 

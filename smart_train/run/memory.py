@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from smart_train.losses.contrastive import OBJECTIVES
-from smart_train.models import SmartModel
+from smart_train.models import Family, SmartModel
+from smart_train.models.family import Features
 from smart_train.models.quantization import is_upcast
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
@@ -42,15 +43,14 @@ class Load:
     patches: float
 
     @classmethod
-    def of(cls, features: dict[str, Tensor], inputs: int) -> Load:
-        """From the features of a sample, for a batch of `inputs`."""
+    def of(cls, features: Features, inputs: int, family: Family) -> Load:
+        """From the features that `family` made of a sample, for a batch of `inputs`."""
         rows = len(features["attention_mask"])
-        grids = [features[name] for name in ("image_grid_thw", "video_grid_thw") if name in features]
         return cls(
             inputs=inputs,
             tokens=features["attention_mask"].sum().item() / rows,
             kept=features["token_mask"].sum().item() / rows,
-            patches=sum(grid.prod(dim=1).sum().item() for grid in grids) / rows,
+            patches=family.patches(features) / rows,
         )
 
 
@@ -146,17 +146,15 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> f
         kept = layers * layer
     if model.needs_hidden_states:
         kept += (layers + 1) * states
-    vision = getattr(model.config, "vision_config", None)
+    vision = model.family.vision_shape(model.config)
     if vision is not None and patches:
-        width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL's hidden_size is its output's
-        inner = getattr(vision, "intermediate_size", None) or vision.mlp_ratio * width
-        block = (9 * width + 2 * inner) * wide * patches
+        block = (9 * vision.width + 2 * vision.inner) * wide * patches
         follows = any(
             parameter.requires_grad
             for name, parameter in model.backbone.named_parameters()
             if model.family.is_vision(name)
         )
-        depth = vision.depth if follows and not checkpointed else 1
+        depth = vision.layers if follows and not checkpointed else 1
         kept += depth * block
     return float(kept)
 
@@ -181,9 +179,8 @@ def _text_layer(recipe: Recipe, model: SmartModel, text: Any, wide: int) -> floa
 
 def _pixels(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> float:
     """The batch's patches as the processor hands them over, fp32."""
-    vision = getattr(model.config, "vision_config", None)
+    vision = model.family.vision_shape(model.config)
     if vision is None:
         return 0.0
-    size = vision.in_channels * getattr(vision, "temporal_patch_size", 1) * vision.patch_size**2
     live = together(recipe, loads)
-    return FP32 * size * sum(load.patches * live[side] for side, load in loads.items())
+    return FP32 * vision.patch_numbers * sum(load.patches * live[side] for side, load in loads.items())

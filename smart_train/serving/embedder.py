@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Transformer as LibraryTransformer
@@ -24,6 +24,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import SmartModel
 from smart_train.models.family import Features, Role
+from smart_train.models.smart_model import ForwardOutput
 from smart_train.types import ModelInput
 
 _TOKENS = "token_embeddings"
@@ -112,7 +113,7 @@ class Transformer(LibraryTransformer):
     def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Adds `sentence_embedding` fp32 [B, D] and `token_embeddings` fp32 [B, T, d], both L2-normalised, and makes
         `attention_mask` [B, T] that of the kept tokens."""
-        made = self.smart(features)
+        made: ForwardOutput = self.smart(features)
         kept = features["token_mask"]
         tokens = made.packed.new_zeros(*kept.shape, made.packed.shape[1])
         tokens[kept] = made.packed  # both are in the order of rows, then positions
@@ -126,8 +127,7 @@ class Transformer(LibraryTransformer):
     @property
     def processor(self) -> Any:
         """The processor, or the tokenizer where there is no other."""
-        family = cast(Any, self.smart.family)  # which of the two it has depends on what it reads
-        return family.tokenizer if family.modalities == ("text",) else family.processor
+        return self.smart.family.processor
 
     @property
     def modalities(self) -> list[Any]:

@@ -92,7 +92,7 @@ class HostCollator:
 
 
 def encode_cached(model: SmartModel, features: Features | HostFeatures, caching: GradientCaching) -> Embeddings:
-    """`model(features)`, with the memory of one chunk's graph; differentiable once with respect to the parameters.
+    """`model.embed(features)` with the memory of one chunk's graph; differentiable once with respect to parameters.
 
     The backward must run while the parameters still are what they were here, and under no other autocast than this.
 
@@ -129,7 +129,7 @@ class ChunkedEncoder:
 
     Args:
         features: all rows of one side, on any device.
-        forward: what to call instead of `model`, for an engine that has to see every forward and backward.
+        forward: what to call instead of `model.embed`, for an engine that has to see every forward and backward.
     """
 
     def __init__(
@@ -141,8 +141,9 @@ class ChunkedEncoder:
         forward: Callable[[Features], Embeddings] | None = None,
     ) -> None:
         features = features.features if isinstance(features, HostFeatures) else features
-        self.model = forward or model
+        self.embed = forward or model.embed
         self.features = features
+        self.visuals = model.family.visual_fields
         self.device = model.device
         self.chunks = caching.chunks(features["attention_mask"].sum(dim=1).tolist())
         # Ranks that wait for each other inside a forward need equally many of them: some run one for company.
@@ -205,8 +206,8 @@ class ChunkedEncoder:
                 backward(list(embeddings), list(gradients), number == len(self.chunks))
 
     def _forward(self, chunk: list[int]) -> Embeddings:
-        features = select_rows(self.features, chunk)
-        return self.model({name: value.to(self.device) for name, value in features.items()})
+        features = select_rows(self.features, chunk, self.visuals)
+        return self.embed({name: value.to(self.device) for name, value in features.items()})
 
     def _positions(self, chunk: list[int]) -> Tensor:
         """int64: where the tokens of the chunk's rows stand among all tokens."""

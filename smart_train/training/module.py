@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from smart_train.losses import Objective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.saving import save_model
+from smart_train.models.smart_model import ForwardOutput
 from smart_train.models.storage import load_weights
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
@@ -38,15 +39,14 @@ class TrainingModule(nn.Module):
         self.objective = objective
         self.caching = caching
 
-    def forward(self, batch: Batch | Features, *, encode: bool = False) -> LossOutput | tuple[Tensor, Tensor, Tensor]:
+    def forward(self, batch: Batch | Features, *, encode: bool = False) -> LossOutput | ForwardOutput:
         """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`.
 
         A side of the batch may be Embeddings already. With `encode`: features -> what `SmartModel.forward` makes of
         them, for engines that must see every forward at the module they wrapped.
         """
         if encode:
-            found = self.model(batch)
-            return found.pooled, found.packed, found.offsets
+            return self.model(batch)
         sides: Batch = batch
         return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 
@@ -56,7 +56,7 @@ class TrainingModule(nn.Module):
         if self.caching is not None:
             return encode_cached(self.model, side, self.caching)
         assert not isinstance(side, HostFeatures), "features stay in main memory for caching alone"
-        return self.model(side)
+        return self.model.embed(side)
 
     @property
     def config(self) -> Any:

@@ -11,11 +11,12 @@ from transformers import AutoModelForImageTextToText
 from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
-from smart_train.models import FAMILIES, TokenProjection
+from smart_train.models import FAMILIES, TokenProjection, register_family
 from smart_train.models.peft import adapted_modules, add_lora
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.models.storage import load_weights
 from smart_train.types import ModelInput
+from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 
@@ -38,7 +39,8 @@ def lamra(before, user, seen):
 @dataclass(frozen=True)
 class Case:
     """A family's backbone, its prompts of the query "why", of a page with text "red" and of nothing, the token that it
-    pools ("mean": several), and the visual tokens of a page of 96 x 96 pixels."""
+    pools ("mean": several), the visual tokens of a page of 96 x 96 pixels, the token that stands for each of them, and
+    whether it is of Qwen's line, which reads videos and numbers image tokens by rows and columns."""
 
     kind: str
     query: str
@@ -46,6 +48,8 @@ class Case:
     nothing: str
     pooled: str
     visual: int = 9
+    placeholder: str = "<|image_pad|>"
+    qwen: bool = True
 
 
 CASES = {
@@ -100,13 +104,25 @@ CASES = {
         "",
         "<|endoftext|>",
     ),
+    # Of another line, and of these tests alone: it shows that a family needs no more than its own file.
+    "projector": Case(
+        "paligemma", "<bos>why\n", "<image><bos>red\n", "<bos>\n", "Ċ", placeholder="<image>", qwen=False
+    ),
 }
 VISUAL = [name for name, case in CASES.items() if case.page is not None]
 # Adapters of one model, apart in nothing but a prefix and the matrices read; their own file tests them.
 VARIANTS = {"jina_v4_text_matching", "jina_v4_code"}
 EVERY = pytest.mark.parametrize("name", CASES)
 EVERY_VISUAL = pytest.mark.parametrize("name", VISUAL)
+EVERY_QWEN = pytest.mark.parametrize("name", [name for name in VISUAL if CASES[name].qwen])
 needs_torchvision = pytest.mark.skipif(not is_torchvision_available(), reason="video processors need torchvision")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    register_family(ProjectorFamily)
+    yield
+    del FAMILIES[ProjectorFamily.name]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +130,7 @@ def folders(tmp_path_factory):
     """A folder of each kind of backbone, without weights."""
     root, made = tmp_path_factory.mktemp("kinds"), {}
     for kind in {case.kind for case in CASES.values()}:
-        build = {"bert": encoder_folder, "qwen3": decoder_folder}.get(kind)
+        build = {"bert": encoder_folder, "qwen3": decoder_folder, "paligemma": projector_folder}.get(kind)
         made[kind] = build(root / kind) if build else vision_folder(root / kind, kind)
     return made
 
@@ -122,7 +138,7 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def make(folders):
     def build(name, **kwargs):
-        if name in VISUAL:
+        if FAMILIES[name].pixel_bounds:
             kwargs["prompts"] = SMALL_PAGES
         return SmartModel.from_config(folders[CASES[name].kind], family=name, init_std=0.05, **kwargs)
 
@@ -141,13 +157,9 @@ def inputs(pages):
     return lambda name: texts + (pictures if name in VISUAL else [])
 
 
-def tokenizer_of(family):
-    return family.processor.tokenizer if hasattr(family, "processor") else family.tokenizer
-
-
 def kept(model, features, row):
     ids = features["input_ids"][row][features["token_mask"][row]]
-    return tokenizer_of(model.family).convert_ids_to_tokens(ids)
+    return model.family.tokenizer.convert_ids_to_tokens(ids)
 
 
 def test_every_family_is_here():
@@ -182,7 +194,7 @@ def test_the_pooled_position_is_the_published_one(make, name):
     if case.pooled == "mean":
         assert torch.equal(features["pooled_mask"], features["attention_mask"].bool())
         return
-    tokens = tokenizer_of(model.family).convert_ids_to_tokens(
+    tokens = model.family.tokenizer.convert_ids_to_tokens(
         features["input_ids"].gather(1, features["pooled_index"].unsqueeze(1)).flatten()
     )
     assert tokens[0] == case.pooled or tokens[0].endswith(case.pooled)
@@ -194,14 +206,14 @@ def test_kept_tokens_are_all_but_special_ones_on_either_side_of_padding(make, in
     model, items = make(name), inputs(name)
     right = model.family.featurize(items, "document")
     special = set(model.family.special_ids.tolist())
-    pads = set(model.family.visual_ids.tolist()) if name in VISUAL else set()
+    pads = set(model.family.visual_ids.tolist())
     for row, ids in enumerate(right["input_ids"]):
         valid = ids[right["attention_mask"][row].bool()].tolist()
         expected = [token for token in valid if token not in special or token in pads]
         # Where nothing is left, what the pooled vector is made of is.
         found = ids[right["token_mask"][row]].tolist()
         assert found == expected if expected else found and set(found) <= set(valid)
-    tokenizer_of(model.family).padding_side = "left"
+    model.family.tokenizer.padding_side = "left"
     left = model.family.featurize(items, "document")
     assert not torch.equal(left["attention_mask"], right["attention_mask"])
     for row in range(len(items)):
@@ -218,14 +230,14 @@ def test_visual_tokens_are_kept_for_one_image_for_several_and_alone(make, pages,
     model, case = make(name, scoring=ScoringConfig(document_tokens="visual")), CASES[name]
     items = [ModelInput("red", (pages[0],)), ModelInput(None, (pages[0],) * 2), ModelInput("red")]
     features = model.family.featurize(items, "document")
-    assert kept(model, features, 0) == ["<|image_pad|>"] * case.visual
-    assert kept(model, features, 1) == ["<|image_pad|>"] * case.visual * 2
+    assert kept(model, features, 0) == [case.placeholder] * case.visual
+    assert kept(model, features, 1) == [case.placeholder] * case.visual * 2
     pooled = features["pooled_mask"][2].sum() if case.pooled == "mean" else 1
     assert features["token_mask"][2].sum() == pooled
 
 
 @needs_torchvision
-@EVERY_VISUAL
+@EVERY_QWEN
 def test_visual_tokens_of_a_video_are_kept(make, name):
     model = make(name, scoring=ScoringConfig(document_tokens="visual"))
     frames = [Image.new("RGB", (96, 64), (index * 40, 90, 200)) for index in range(4)]
@@ -255,7 +267,7 @@ def test_batch_equals_one_by_one(make, inputs, name):
         torch.testing.assert_close(together.tokens[row], alone.tokens[0], atol=1e-6, rtol=0)
 
 
-@EVERY_VISUAL
+@EVERY_QWEN
 def test_states_equal_a_plain_forward_with_the_positions_the_model_was_trained_on(make, inputs, name):
     model, items = make(name), inputs(name)
     if is_torchvision_available():
@@ -284,7 +296,7 @@ def test_a_lora_step_leaves_vision_alone_and_merges_exactly(make, inputs, name, 
     model.save_pretrained(tmp_path / "base")
     model = SmartModel.from_pretrained(tmp_path / "base", device="cpu")
     model.backbone = add_lora(model.backbone, model.family, r=4, alpha=8, dropout=0.0)
-    assert not [module for module in adapted_modules(model.backbone) if "visual" in module]
+    assert not [module for module in adapted_modules(model.backbone) if model.family.is_vision(module)]
     frozen = {key: value.clone() for key, value in model.named_parameters() if not value.requires_grad}
     optimizer = torch.optim.SGD([value for value in model.parameters() if value.requires_grad], lr=0.1)
     untrained = model.encode_document(items)

@@ -9,7 +9,7 @@ from transformers.utils import is_torchvision_available
 from smart_train import SmartModel
 from smart_train.errors import ModelError
 from smart_train.models import smart_model
-from smart_train.models.slicing import append_rows, holds, select_rows
+from smart_train.models.slicing import append_rows, select_rows
 from smart_train.types import ModelInput
 from tests.models.conftest import TINY
 from tests.training.batches import noise
@@ -60,7 +60,7 @@ def test_what_only_other_ranks_see_changes_nothing(
 
 def test_nothing_is_added_where_everybody_has_images(model: SmartModel, monkeypatch: pytest.MonkeyPatch) -> None:
     features = model.family.featurize([ModelInput(images=(noise(1),))], "document")
-    assert holds(features) == {"image"}
+    assert {visual.kind for visual in model.family.visual_fields if visual.pixels in features} == {"image"}
     expected = model(features).packed
     monkeypatch.setattr(model, "in_step", True)
     assert torch.equal(model(features).packed, expected)
@@ -69,12 +69,12 @@ def test_nothing_is_added_where_everybody_has_images(model: SmartModel, monkeypa
 def test_joined_rows_are_those_that_were_joined(model: SmartModel) -> None:
     first = model.family.featurize(TEXT, "query")
     second = model.family.featurize([ModelInput("a", images=(noise(2),))], "document")
-    joined = append_rows(first, second)
+    joined = append_rows(first, second, model.family.visual_fields)
     assert len(joined["input_ids"]) == 3
     for rows, part in (([0, 1], first), ([2], second)):
-        back = select_rows(joined, rows)
+        back = select_rows(joined, rows, model.family.visual_fields)
         assert back.keys() == part.keys()
         for name, value in part.items():
             assert torch.equal(back[name], value), name
     with pytest.raises(ModelError, match="extra is in only one of the two batches"):
-        append_rows({**first, "extra": first["pooled_index"]}, second)
+        append_rows({**first, "extra": first["pooled_index"]}, second, model.family.visual_fields)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from smart_train import ScoringConfig
+from smart_train import Embeddings, ScoringConfig
 from smart_train.errors import ModelError, ScoreError
 from smart_train.models import PromptConfig
 from smart_train.types import ModelInput
@@ -87,8 +87,20 @@ def test_filter_that_keeps_nothing_falls_back_to_the_pooled_position():
     model = make_model(scoring=ScoringConfig(query_tokens="visual"))
     features = model.family.featurize([ModelInput("no image here")], "query")
     assert features["token_mask"].sum() == 1
-    embedded = model(features)
+    embedded = model.embed(features)
     torch.testing.assert_close(embedded.tokens[0], embedded.pooled)
+
+
+def test_a_call_is_forward_and_embed_is_the_same_as_a_set(tiny, mixed):
+    features = tiny.family.featurize(mixed, "document")
+    with torch.no_grad():
+        called, forward, embedded = tiny(features), tiny.forward(features), tiny.embed(features)
+    assert type(called) is type(forward)
+    for mine, theirs in zip(called, forward, strict=True):
+        assert torch.equal(mine, theirs)
+    assert isinstance(embedded, Embeddings) and len(embedded) == len(mixed)
+    for name, value in called._asdict().items():
+        assert torch.equal(getattr(embedded, name), value)
 
 
 def test_states_equal_a_plain_forward_bit_for_bit(tiny, mixed):

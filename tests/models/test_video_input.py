@@ -108,7 +108,10 @@ def test_batch_equals_one_by_one_and_a_slice_its_rows(model, pages):
         torch.testing.assert_close(together.pooled[row], alone.pooled[0], atol=1e-6, rtol=0)
         torch.testing.assert_close(together.tokens[row], alone.tokens[0], atol=1e-6, rtol=0)
     for rows in ([0], [1], [4, 2], [3, 0]):
-        found, expected = select_rows(features, rows), model.family.featurize([items[row] for row in rows], "document")
+        found, expected = (
+            select_rows(features, rows, model.family.visual_fields),
+            model.family.featurize([items[row] for row in rows], "document"),
+        )
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], value) for name, value in expected.items())
 

@@ -52,7 +52,9 @@ def chunks_with_graphs_loss(module: TrainingModule, inputs: dict) -> LossOutput:
     sides = []
     for features in (inputs["query"], inputs["document"]):
         chunks = module.caching.chunks(features["attention_mask"].sum(1).tolist())
-        parts = [module.model(select_rows(features, chunk)) for chunk in chunks]
+        parts = [
+            module.model.embed(select_rows(features, chunk, module.model.family.visual_fields)) for chunk in chunks
+        ]
         order = torch.tensor([row for chunk in chunks for row in chunk])
         sides.append(Embeddings.concatenate(parts)[order.argsort()])
     return contrastive_loss(module.objective, *sides, inputs)
@@ -102,7 +104,7 @@ def test_one_chunk_draws_what_the_plain_step_draws() -> None:
     model = tiny("lora", dropout=0.2)
     inputs = batch(model, 4)
     for side in ("query", "document"):
-        inputs[side] = select_rows(inputs[side], longest_first(inputs[side]))
+        inputs[side] = select_rows(inputs[side], longest_first(inputs[side]), model.family.visual_fields)
     plain = step(training_module(model, "joint"), inputs)
     assert_same(step(training_module(model, "joint", caching=GradientCaching(mini_batch_size=4)), inputs), plain)
 
@@ -219,7 +221,10 @@ def test_a_slice_equals_featurizing_its_rows(rows: list[int]) -> None:
     items = [document(index) for index in range(7)]
     whole = family.featurize(items, "document")
     assert whole[IMAGE_COUNTS].tolist() == [0, 1, 1, 0, 2, 1, 0]
-    found, expected = select_rows(whole, rows), family.featurize([items[row] for row in rows], "document")
+    found, expected = (
+        select_rows(whole, rows, family.visual_fields),
+        family.featurize([items[row] for row in rows], "document"),
+    )
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
@@ -229,11 +234,13 @@ def test_features_that_do_not_add_up_are_refused() -> None:
     family = tiny("full").family
     features = family.featurize([document(1), document(2)], "document")
     with pytest.raises(ModelError, match="image_grid_thw without image_counts"):
-        select_rows({name: value for name, value in features.items() if name != IMAGE_COUNTS}, [0])
+        select_rows(
+            {name: value for name, value in features.items() if name != IMAGE_COUNTS}, [0], family.visual_fields
+        )
     with pytest.raises(ModelError, match="3 images by image_counts, 2 by image_grid_thw"):
-        select_rows({**features, IMAGE_COUNTS: torch.tensor([1, 2])}, [0])
+        select_rows({**features, IMAGE_COUNTS: torch.tensor([1, 2])}, [0], family.visual_fields)
     with pytest.raises(ModelError, match=r"features: strange \(5,\) is not divided by rows in a batch of 2"):
-        select_rows({**features, "strange": torch.zeros(5)}, [0])
+        select_rows({**features, "strange": torch.zeros(5)}, [0], family.visual_fields)
 
 
 def test_chunks_hold_every_row_once_within_the_bounds() -> None:

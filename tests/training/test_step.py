@@ -20,7 +20,7 @@ def test_explicit_negatives_are_shared_or_their_own_querys(shared, candidates):
         "late", scoring=ScoringConfig(), temperatures=temperatures, shared_negatives=shared
     )
     with torch.no_grad():
-        queries, documents = model(inputs["query"]), model(inputs["document"])
+        queries, documents = model.embed(inputs["query"]), model.embed(inputs["document"])
         output = contrastive_loss(objective, queries, documents, inputs)
         scores = model.similarity(queries, documents, scoring=ScoringConfig(pooled_weight=0.0)) / 0.1
     planned = Schedule(rows=3, processes=1, batch=3, negatives=2, shared=shared).candidates
@@ -37,7 +37,7 @@ def test_the_teacher_judges_the_columns_of_a_querys_own_documents():
     module = training_module(model, "late", taught=True).eval()
     with torch.no_grad():
         output = module(inputs)
-        scores = model.similarity(model(inputs["query"]), model(inputs["document"]))
+        scores = model.similarity(model.embed(inputs["query"]), model.embed(inputs["document"]))
     expected = 0.0
     for row, teacher in enumerate(inputs["teacher_scores"]):
         own = [row, 3 + 2 * row, 4 + 2 * row]

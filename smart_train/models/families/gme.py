@@ -37,6 +37,7 @@ class GME(VisionLanguageFamily):
     default_min_pixels = 256 * patch * patch
     default_max_pixels = 1280 * patch * patch
     default_max_length = 1800
+    pooling = "last"
 
     @classmethod
     def claims(cls, folder: Path) -> bool:

@@ -62,9 +62,8 @@ class JinaV4(VisionLanguageFamily):
         user = VIDEO * (item.video is not None) + VISION * len(item.images) + request
         return f"<|im_start|>user\n{user}<|im_end|>\n"
 
-    def pooling(self, features: Features) -> Features:
-        tokenizer = self.processor.tokenizer
-        start, end = (tokenizer.convert_tokens_to_ids(f"<|vision_{side}|>") for side in ("start", "end"))
+    def pooled_positions(self, features: Features) -> Features:
+        start, end = (self.tokenizer.convert_tokens_to_ids(f"<|vision_{side}|>") for side in ("start", "end"))
         ids, valid = features["input_ids"], features["attention_mask"].bool()
         # From the first marker to the last: opened at or before a position, and closed at or after it.
         opened = (ids == start).cumsum(dim=1) > 0

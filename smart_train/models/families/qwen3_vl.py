@@ -31,6 +31,8 @@ class Qwen3VLEmbedding(VisionLanguageFamily):
     patch = 32  # pixels per visual token side: 16-pixel patches, merged 2 x 2
     default_min_pixels = 4 * patch * patch
     default_max_pixels = 1800 * patch * patch
+    pooling = "last"
+    transformers_alone = True
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         return self.chat(self._messages(item, text, role), generation_prompt=True)

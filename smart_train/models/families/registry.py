@@ -1,4 +1,5 @@
-"""The only list of backbone families. A new family adds its class here and nothing else."""
+"""The only list of backbone families. A new family adds its class here and nothing else; one that lies outside the
+package calls `register_family`."""
 
 from __future__ import annotations
 
@@ -29,7 +30,36 @@ _ALL = (
     TextEncoder,
     TextDecoder,
 )
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
+FAMILIES: dict[str, type[Family]] = {}
+# What a family that reads images or videos must say of them.
+_VISUAL = ("visual_ids", "visual_tokens", "vision_shape", "fit_image", "image_settings")
+
+
+def register_family(family: type[Family]) -> type[Family]:
+    """Makes a backbone family known by its name to recipes, folders and the command line; returns it, so that it can
+    decorate the class. Processes that read the family's models must all do so.
+
+    Raises:
+        ModelError: another family has its name, or it reads images or videos and does not say how.
+    """
+    if FAMILIES.get(family.name, family) is not family:
+        raise ModelError(
+            f"family {family.name!r} is already {FAMILIES[family.name].__name__}; give {family.__name__} another name"
+        )
+    kinds = [kind for kind in family.modalities if kind != "text"]
+    missing = [name for name in _VISUAL if kinds and getattr(family, name) is getattr(Family, name)]
+    divided = {visual.kind for visual in family.visual_fields}
+    missing += [f"an entry of visual_fields for {kind}" for kind in kinds if kind not in divided]
+    if missing:
+        raise ModelError(
+            f"family {family.name!r} reads {' and '.join(kinds)}, but does not define {', '.join(missing)}"
+        )
+    FAMILIES[family.name] = family
+    return family
+
+
+for _family in _ALL:
+    register_family(_family)
 
 
 def get_family(name: str | None) -> type[Family]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
@@ -28,6 +27,8 @@ class TextFamily(Family):
     """
 
     any_backbone = True
+    pools_special_token = True
+    reads_layout = True
     default_pooling: ClassVar[str]
 
     @cached_property
@@ -52,8 +53,11 @@ class TextFamily(Family):
 
     @property
     def pooling(self) -> str:
-        """ "cls", "mean" or "last"."""
         return self.files.pooling or self.default_pooling
+
+    @property
+    def lower_case(self) -> bool:
+        return self.files.lower_case
 
     @cached_property
     def backbone_settings(self) -> dict[str, Any]:
@@ -75,11 +79,6 @@ class TextFamily(Family):
             raise ModelError(f"model.max_length {asked}: the model in {self.folder} reads at most {bound} tokens")
         return asked or min(self.files.max_length or self.default_max_length, bound)
 
-    @property
-    def closing_id(self) -> int | None:
-        """The token that must be appended to every text; None where the tokenizer does all by itself."""
-        return None
-
     @abstractmethod
     def prefix(self, item: ModelInput, role: Role) -> str:
         """What stands before the text of `item`."""
@@ -90,7 +89,7 @@ class TextFamily(Family):
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)
         text = self.prefix(item, role) + (item.text or "")
-        return text.lower() if self.files.lower_case else text
+        return text.lower() if self.lower_case else text
 
     def tokenize(self, texts: Sequence[str]) -> Features:
         """Token ids and masks, special tokens included, padded right, cut to `max_length`."""
@@ -117,6 +116,6 @@ class TextFamily(Family):
             keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
             pooled_token=self.scoring.pooled_token,
             special_ids=self.special_ids,
-            visual_ids=torch.empty(0, dtype=torch.int64),
+            visual_ids=self.visual_ids,
         )
         return features

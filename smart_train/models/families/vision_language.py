@@ -21,9 +21,9 @@ from transformers.processing_utils import ProcessorMixin
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import load_video
-from smart_train.models.family import Family, Features, Role, last_valid, token_filter
+from smart_train.models.family import Family, Features, Role, VisionShape, last_valid, token_filter
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
 from smart_train.types import ModelInput
 
@@ -55,6 +55,11 @@ class VisionLanguageFamily(Family):
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("visual",)
     modalities = ("text", "image", "video")
+    visual_fields = (
+        VisualFields("image", "pixel_values", "image_grid_thw"),
+        VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts",)),
+    )
+    pixel_bounds = True
     runs_own_code = False  # transformers has every backbone here; a folder's code only wraps it
 
     @cached_property
@@ -66,9 +71,13 @@ class VisionLanguageFamily(Family):
             max_pixels=self.prompts.max_pixels or self.default_max_pixels,
         )
 
+    @property
+    def tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
     @cached_property
     def special_ids(self) -> Tensor:
-        return special_ids(self.processor.tokenizer)
+        return special_ids(self.tokenizer)
 
     @cached_property
     def visual_ids(self) -> Tensor:
@@ -82,6 +91,12 @@ class VisionLanguageFamily(Family):
     def pooled_index(self, features: Features) -> Tensor:
         """int64 [B]: the position of each row's pooled state; the last valid one unless a family says otherwise."""
         return last_valid(features["attention_mask"])
+
+    @classmethod
+    def check_config(cls, config: Any) -> None:
+        width, states = getattr(config.vision_config, "out_hidden_size", None), config.get_text_config().hidden_size
+        if width is not None and width != states:  # Qwen2-VL's has none: there the other size is the tower's output
+            raise ModelError(f"vision_config.out_hidden_size {width} must equal text_config.hidden_size {states}")
 
     def fit_backbone(self, backbone: nn.Module) -> None:
         """Where the folder names a class of its own code around the backbone, what is saved names transformers'."""
@@ -115,7 +130,7 @@ class VisionLanguageFamily(Family):
         has_text = torch.tensor([bool(item.text) for item in inputs])
         return features | self.read_out({**features, "has_text": has_text}, role)
 
-    def pooling(self, features: Features) -> Features:
+    def pooled_positions(self, features: Features) -> Features:
         """`pooled_index` or `pooled_mask`, see `Family.featurize`; of `features` may also be read `has_text` bool [B]:
         whether an input has text of its own."""
         return {"pooled_index": self.pooled_index(features)}
@@ -123,13 +138,29 @@ class VisionLanguageFamily(Family):
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
         if item.video is not None:
             raise ModelError(f"{self.name}: the tokens of a video cannot be counted without reading it")
-        text = self.processor.tokenizer(self.render(item, role))["input_ids"]
+        text = self.tokenizer(self.render(item, role))["input_ids"]
         return len(text) - len(image_sizes) + self.visual_tokens(image_sizes)  # the text has one for each image
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         images = self.processor.image_processor
         patches = [images.get_number_of_image_patches(height, width, {}) for width, height in image_sizes]
         return sum(count // images.merge_size**2 for count in patches)
+
+    def vision_shape(self, config: Any) -> VisionShape:
+        vision = config.vision_config
+        width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL's hidden_size is its output's
+        return VisionShape(
+            layers=vision.depth,
+            width=width,
+            inner=getattr(vision, "intermediate_size", None) or vision.mlp_ratio * width,
+            patch_numbers=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+        )
+
+    @property
+    def embedder_obstacle(self) -> str | None:
+        if self.plain_positions:
+            return f"{self.name} numbers image tokens in sequence, but sentence-transformers by rows and columns"
+        return super().embedder_obstacle
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         return fit_image(self.processor.image_processor, image)
@@ -140,18 +171,18 @@ class VisionLanguageFamily(Family):
 
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""
-        pooling = self.pooling(features)
+        pooled = self.pooled_positions(features)
         keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
         mask = token_filter(
             features["input_ids"],
             features["attention_mask"],
-            pooling.get("pooled_index"),
+            pooled.get("pooled_index"),
             keep=keep,
             pooled_token=self.scoring.pooled_token,
             special_ids=self.special_ids,
             visual_ids=self.visual_ids,
         )
-        return {**pooling, "token_mask": mask}
+        return {**pooled, "token_mask": mask}
 
     def _video(self, ref: Any) -> VideoInput:
         require_video_half(self.processor)
@@ -171,7 +202,7 @@ class VisionLanguageFamily(Family):
         excess = int(features["attention_mask"][row].sum()) - self.max_length
         if excess <= 0:
             return self.render(item, role)
-        tokenizer = self.processor.tokenizer
+        tokenizer = self.tokenizer
         tokens = tokenizer(self._defuse(item.text or ""), add_special_tokens=False)["input_ids"]
         # Four tokens of slack: cut text may merge differently with what follows it.
         kept = tokens[: len(tokens) - excess - 4]
@@ -194,5 +225,5 @@ class VisionLanguageFamily(Family):
 
     @property
     def _control_tokens(self) -> list[str]:
-        decoder = self.processor.tokenizer.added_tokens_decoder
+        decoder = self.tokenizer.added_tokens_decoder
         return [token.content for token in decoder.values() if token.special and token.content.startswith("<|")]

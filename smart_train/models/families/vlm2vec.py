@@ -39,6 +39,7 @@ class VLM2Vec(VisionLanguageFamily):
     frames_per_second, max_frames = None, 8
     default_min_pixels = 4 * patch * patch
     default_max_pixels = 1280 * patch * patch
+    pooling = "last"
 
     @classmethod
     def claims(cls, folder: Path) -> bool:
