@@ -21,6 +21,7 @@ from transformers.processing_utils import ProcessorMixin
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import load_video
+from smart_train.models.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, last_valid, token_filter
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
@@ -84,7 +85,9 @@ class VisionLanguageFamily(Family):
         return last_valid(features["attention_mask"])
 
     def fit_backbone(self, backbone: nn.Module) -> None:
-        """Where the folder names a class of its own code around the backbone, what is saved names transformers'."""
+        """Where the folder names a class of its own code around the backbone, what is saved names transformers'. Its
+        hidden states are those that its layers read."""
+        complete_hidden_states(backbone)
         config = cast(Any, backbone.config)
         if config.architectures and not hasattr(transformers, config.architectures[0]):
             config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
