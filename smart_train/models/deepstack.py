@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from torch import nn
 
+WEIGHTS = "visual.deepstack_merger_list."  # name prefix of the weights that make the features
+
 
 def complete_hidden_states(backbone: nn.Module) -> None:
     """Makes the `hidden_states` that `backbone` returns the states that its next layers read: DeepStack's features
@@ -21,6 +23,15 @@ def complete_hidden_states(backbone: nn.Module) -> None:
     """
     if getattr(getattr(backbone, "visual", None), "deepstack_visual_indexes", None):
         cast(Any, backbone).language_model.register_forward_hook(_add_features, with_kwargs=True)
+
+
+def remove_deepstack(backbone: nn.Module) -> None:
+    """Turns DeepStack off, in place: the vision tower gives its last output alone, and the configuration says so, so
+    that every reader of a saved folder does the same."""
+    model = cast(Any, backbone)
+    model.config.vision_config.deepstack_visual_indexes = []
+    model.visual.deepstack_visual_indexes = []
+    model.visual.deepstack_merger_list = nn.ModuleList()
 
 
 def _add_features(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> Any:

@@ -128,6 +128,10 @@ class Family(ABC):
         checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
             where that class puts its own prefix before all of them.
         default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
+        same_weights: names of families that read the same weights in the same way, from other prompts: an adapter
+            trained as one of them may be read as this one, where that is asked for by name.
+        base_obstacle: why the base of an adapter, as transformers reads it, is not the model that it was trained on;
+            None where it is.
     """
 
     name: ClassVar[str]
@@ -146,6 +150,8 @@ class Family(ABC):
     runs_own_code: ClassVar[bool] = True
     checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
     default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
+    same_weights: ClassVar[tuple[str, ...]] = ()
+    base_obstacle: ClassVar[str | None] = None
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
@@ -172,6 +178,11 @@ class Family(ABC):
     def claims(cls, folder: Path) -> bool | None:
         """Whether the files in `folder` show that its model is of this family; None when they do not say. Families that
         share a `model_type` are told apart by it."""
+        return None
+
+    @classmethod
+    def image_reading(cls) -> str | None:
+        """How the backbone is given images, where families of one backbone differ; None where none is read."""
         return None
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)

@@ -75,6 +75,10 @@ class VisionLanguageFamily(Family):
     def visual_ids(self) -> Tensor:
         return torch.tensor([self.processor.image_token_id, self.processor.video_token_id], dtype=torch.int64)
 
+    @classmethod
+    def image_reading(cls) -> str:
+        return "tokens numbered " + ("like words" if cls.plain_positions else "by rows and columns")
+
     @abstractmethod
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         """The prompt of `item`, whose text is given apart, safe to put into it; one `VIDEO` where it has a video, one
