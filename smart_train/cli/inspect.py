@@ -82,6 +82,8 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     config = SmartConfig.read(path)
     family, named, scoring = _read_by(path, config)
     rows = [("model", kind), ("family", named)]
+    images = family.image_reading() if family is not None else None
+    rows += [("images", images)] if images is not None else []
     if config.base:
         rows.append(("base", config.base + (f" at {config.base_revision}" if config.base_revision else "")))
     if (path / CONFIG_NAME).is_file():

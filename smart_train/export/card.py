@@ -147,9 +147,12 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
         raise ExportError(f"{folder}: neither an adapter nor a projection: it names no base")
     lineage = Lineage.of(saved.base, saved.base_revision)
     is_lora = (folder / ADAPTER_CONFIG).is_file()
-    modalities = get_family(saved.family).modalities if saved.family is not None else ("text", "image")
+    family = get_family(saved.family) if saved.family is not None else None
+    modalities = family.modalities if family is not None else ("text", "image")
     usage = [_code("smart_train, which fetches the base by itself", smart_train_snippet(modalities))]
-    if is_lora:
+    if is_lora and family is not None and family.base_obstacle is not None:
+        usage.append(f"PEFT alone does not read it as it was trained: {family.base_obstacle}.")
+    elif is_lora:
         usage.append(_code("PEFT", peft_snippet(saved.base)))
     sections = [
         _opening(lineage, saved.scoring or ScoringConfig(), None),

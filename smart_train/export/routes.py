@@ -239,6 +239,10 @@ def _token_obstacle(folder: Path) -> str | None:
     return obstacle
 
 
+def _peft_obstacle(folder: Path) -> str | None:
+    return _code_obstacle(folder) or get_family(SmartConfig.read(folder).family).base_obstacle
+
+
 def _beside(folder: Path) -> str | None:
     return "smart_train must be installed too" if needs_smart_train(folder) else None
 
@@ -249,4 +253,4 @@ _MERGED = (
     Route(LIBRARY[0], _sentence_transformer, sentence_transformers_obstacle, _beside),
     Route(LIBRARY[1], _multi_vector_encoder, _token_obstacle, _beside),
 )
-_ADAPTER = (Route("smart_train", _smart_train, _code_obstacle), Route("peft", _peft, _code_obstacle))
+_ADAPTER = (Route("smart_train", _smart_train, _code_obstacle), Route("peft", _peft, _peft_obstacle))

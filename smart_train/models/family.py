@@ -152,6 +152,10 @@ class Family(ABC):
         reads_layout: whether it reads its pooling and lower case from the files of sentence-transformers.
         transformers_alone: whether transformers alone, with the folder's own processor, gives its states for what
             `render` gives; the model card then shows how.
+        same_weights: names of families that read the same weights in the same way, from other prompts: an adapter
+            trained as one of them may be read as this one, where that is asked for by name.
+        base_obstacle: why the base of an adapter, as transformers reads it, is not the model that it was trained on;
+            None where it is.
     """
 
     name: ClassVar[str]
@@ -175,6 +179,8 @@ class Family(ABC):
     pools_special_token: ClassVar[bool] = False
     reads_layout: ClassVar[bool] = False
     transformers_alone: ClassVar[bool] = False
+    same_weights: ClassVar[tuple[str, ...]] = ()
+    base_obstacle: ClassVar[str | None] = None
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
@@ -213,6 +219,11 @@ class Family(ABC):
     def check_config(cls, config: Any) -> None:
         """Raises ModelError where the parts of a backbone's Hugging Face `config` do not fit together."""
         return
+
+    @classmethod
+    def image_reading(cls) -> str | None:
+        """How the backbone is given images, where families of one backbone differ; None where none is read."""
+        return None
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
         """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -19,6 +20,7 @@ from smart_train.models.reading import read_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HEAD = "base_model.model.lm_head.weight"
 
 
 def add_lora(
@@ -77,10 +79,11 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}; pickled weights (adapter_model.bin) are not "
             "read: save them as safetensors"
         )
-    state = read_weights(weights)
+    saved = read_weights(weights)
+    state = _lora_alone(saved, backbone, family, folder)
     names = own_names({module for key in state if (module := _module(key)) is not None}, backbone, family)
     try:
-        if names is not None and any(name != own for name, own in names.items()):
+        if names is not None and (len(state) < len(saved) or any(name != own for name, own in names.items())):
             return _load_translated(backbone, folder, state, names, trainable)
         model = PeftModel.from_pretrained(backbone, str(folder), is_trainable=trainable)
     except (RuntimeError, ValueError) as error:
@@ -90,6 +93,45 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
         ) from error
     _check_keys(model, set(state), folder)
     return model
+
+
+def _lora_alone(state: dict[str, Tensor], backbone: nn.Module, family: Family, folder: Path) -> dict[str, Tensor]:
+    """The adapter `state` of `folder` without what has no effect: matrices for modules that the family leaves out, and
+    the base's own embeddings, which trainers save beside an adapter where they resized them.
+
+    Raises:
+        ModelError: the embeddings are not the base's.
+    """
+    prefix = f"{backbone.base_model_prefix}."
+    kept = {
+        key: value
+        for key, value in state.items()
+        if not f"{_module(key) or ''}.".removeprefix(prefix).startswith(family.dropped_weights)
+    }
+    key = _embedding_key(kept, backbone, family)
+    if key is None:
+        return kept
+    value = kept.pop(key)
+    base = cast(Any, backbone).get_input_embeddings().weight[: len(value)]
+    if not torch.equal(base.to("cpu", value.dtype), value):
+        raise ModelError(
+            f"{folder}: holds embeddings ({key}) that differ from those of its base; merge it with the base that it "
+            "was trained on, and load the merged model"
+        )
+    if _HEAD in kept and kept[_HEAD].shape == value.shape:  # it generates text; another shape shows another base
+        del kept[_HEAD]
+    return kept
+
+
+def _embedding_key(state: Mapping[str, Tensor], backbone: nn.Module, family: Family) -> str | None:
+    """Which tensor of the adapter `state` is the input embeddings, under any class's name; None where none is."""
+    embeddings = cast(Any, backbone).get_input_embeddings()
+    (own,) = [name for name, part in backbone.named_modules() if part is embeddings]
+    for key in state:
+        found = re.fullmatch(r"base_model\.model\.(.+)\.weight", key) if _module(key) is None else None
+        if found and own_names([found[1]], backbone, family) == {found[1]: own}:
+            return key
+    return None
 
 
 def _module(key: str) -> str | None:

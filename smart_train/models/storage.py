@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
-from smart_train.models.families.registry import find_family
+from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
@@ -93,9 +93,9 @@ def load_model(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
-    if not owns_weights and family is not None and saved.family not in (None, family):
+    if not owns_weights and family is not None and saved.family not in (None, family, *get_family(family).same_weights):
         raise ModelError(
-            f"{folder}: was trained as family {saved.family!r} ; model.family {family!r} would give it prompts that "
+            f"{folder}: was trained as family {saved.family!r}; model.family {family!r} would give it prompts that "
             "it was not trained with. Leave model.family out"
         )
     family_class = find_family(family or inherited.family, base_folder)

@@ -23,6 +23,7 @@ from tests.models.vision_folders import SMALL_PAGES, vision_folder
 READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 FIND = "Find a document image that matches the given query."
+OPEN = "<|im_start|>assistant\n"  # a turn that is left open
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 
 
@@ -31,9 +32,9 @@ def chat(system, user, assistant=""):
     return f"{turns}<|im_start|>assistant\n{assistant}"
 
 
-def lamra(before, user, seen):
+def lamra(before, user, seen, after=""):
     asked = f"{user}\nSummarize above {seen} in one word: "
-    return f"{before}<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n<emb>.<|im_end|>\n"
+    return f"{before}<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n<emb>.<|im_end|>\n{after}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ CASES = {
         lamra("", "", "sentence"),
         "Ċ",
     ),
+    "smart_lamra_qwen3_vl": Case(
+        "qwen3_vl",
+        lamra("", f" {FIND}\nwhy", "sentence", OPEN),
+        lamra("", f"{VISION}red", "sentence", OPEN),
+        lamra("", "", "image", OPEN),
+        "Ċ",
+    ),
     "jina_v4": Case("qwen2_5_vl", "Query: why", f"<|im_start|>user\n{VISION}red<|im_end|>\n", "Passage: ", "mean"),
     "text_encoder": Case("bert", "why", None, "", "mean"),
     "text_decoder": Case(
@@ -110,8 +118,8 @@ CASES = {
     ),
 }
 VISUAL = [name for name, case in CASES.items() if case.page is not None]
-# Adapters of one model, apart in nothing but a prefix and the matrices read; their own file tests them.
-VARIANTS = {"jina_v4_text_matching", "jina_v4_code"}
+# Apart from one above in nothing but prompts and, of jina's, the matrices read; their own files test them.
+VARIANTS = {"jina_v4_text_matching", "jina_v4_code", "smart_lamra_qwen3_vl_training"}
 EVERY = pytest.mark.parametrize("name", CASES)
 EVERY_VISUAL = pytest.mark.parametrize("name", VISUAL)
 EVERY_QWEN = pytest.mark.parametrize("name", [name for name in VISUAL if CASES[name].qwen])

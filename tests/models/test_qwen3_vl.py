@@ -23,6 +23,7 @@ def prompt(instruction, user):
         (ModelInput("hello"), "query", prompt("Find a document image that matches the given query.", "hello")),
         (ModelInput("hello"), "document", prompt("Represent the user's input.", "hello")),
         (ModelInput(), "document", prompt("Represent the user's input.", "NULL")),
+        (ModelInput(""), "query", prompt("Find a document image that matches the given query.", "NULL")),
         (ModelInput("hi", instruction="Find it"), "query", prompt("Find it.", "hi")),
         (ModelInput("hi", instruction="Find it!"), "query", prompt("Find it!", "hi")),
     ],

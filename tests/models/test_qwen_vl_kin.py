@@ -73,6 +73,14 @@ def test_lamra_prompt(make, pages, name):
         assert render(item, role) == before + lamra(user)
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [("lamra", 4, 300), ("lamra_qwen2_5_vl", 4, 300)])
+def test_lamra_sees_images_at_the_sizes_it_was_trained_with(make, name, least, most):
+    family = make(name, prompts=None).family
+    assert family.visual_tokens([(5, 5)]) == least
+    assert least < family.visual_tokens([(200, 300)]) == 7 * 11
+    assert 0.9 * most < family.visual_tokens([(1240, 1754)]) <= most, "a page at 150 dpi"
+
+
 def test_gme_pools_the_closing_token_and_drops_it(make, mixed):
     model = make("gme")
     features = model.family.featurize(mixed, "document")

@@ -1,12 +1,16 @@
 """LamRA-style retrievers: "summarize in one word", answered by an added token `<emb>`; pooled = the state before it.
 
-Sources: messages, `<emb>` and the pooled position from the public code of LamRA as the SMART authors carry it (github
-HanSolo9682/SMART, train_lamra/dataset/datasets_mbeir.py, loaders, models/qwen3_vl.py); the pixel limits from the same
-loader and, for LamRA-Ret, from github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/lamra. Videos (12 frames,
-"Summarize above video") from LamRA's public MSVD loader. An instruction stands before the query's text, as M-BEIR's do.
-In the two older backbones that code hands input embeddings to the language model without positions, and the published
-weights were trained so; a Qwen3-VL has no published weights to follow, and keeps its own positions and its DeepStack
-features.
+Sources: messages, `<emb>` and the pooled position from LamRA's public code (github Code-kunkun/LamRA: dataset/,
+demo.py) and from what the SMART authors made of it (github HanSolo9682/SMART: train_lamra/, eval/src/models/
+lamra_ret.py). Pixel bounds of LamRA-Ret from its collators/qwen2_vision_process.py; a harness that evaluates it
+(github TIGER-AI-Lab/VLM2Vec) takes 256 to 1,280 tokens, which it was not trained with. Videos (12 frames, "Summarize
+above video") from LamRA's MSVD loader. An instruction stands before the query's text, as M-BEIR's do.
+
+The two older backbones get input embeddings without positions in that code, so image tokens are numbered like words.
+The SMART authors' code does so with Qwen3-VL too, and hands on the first output of the vision tower alone, without
+DeepStack's features. Their weights (Hub collection HanSolo9682/smart) were trained so: `smart_lamra_qwen3_vl` reads
+them as their evaluation does, `smart_lamra_qwen3_vl_training` as their training does, whose prompts differ.
+`lamra_qwen3_vl` is LamRA's way on Qwen3-VL as that model reads: its own positions, and DeepStack.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor, Qwen3VLProcessor
 from transformers.processing_utils import ProcessorMixin
 
+from smart_train.models import deepstack
+from smart_train.models.families.qwen3_vl import punctuated
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import SMART_CONFIG, Features, Role
 from smart_train.models.reading import read_json
@@ -27,6 +33,7 @@ from smart_train.models.vocabulary import add_token, grow_embeddings
 from smart_train.types import ModelInput
 
 EMB = "<emb>"
+_SMART_CLASSES = "Qwen3VLRet"  # how the names of the SMART authors' classes begin
 _VOCABULARIES = ("added_tokens.json", "tokenizer_config.json", "tokenizer.json")
 
 
@@ -45,8 +52,9 @@ class LamRA(VisionLanguageFamily):
     default_query_instruction = "Find a document image that matches the given query."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
     frames_per_second, max_frames = None, 12
-    default_min_pixels = 256 * patch * patch
-    default_max_pixels = 1280 * patch * patch
+    default_min_pixels = 4 * patch * patch
+    default_max_pixels = 300 * patch * patch
+    generation_prompt: ClassVar[bool] = False
 
     @classmethod
     def claims(cls, folder: Path) -> bool:
@@ -66,17 +74,24 @@ class LamRA(VisionLanguageFamily):
         return self.processor.tokenizer.convert_tokens_to_ids(EMB)
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
-        instruction = self.instruction(item, role)
-        text = " ".join(part for part in (instruction, text) if part)
-        seen = [name for name, present in (("video", item.video is not None), ("image", bool(item.images))) if present]
-        above = " and ".join([*seen, *(["sentence"] if text or not seen else [])])
-        request = {"type": "text", "text": f"{text}\nSummarize above {above} in one word: "}
+        sentence = self.sentence(item, text, role)
+        request = f"{sentence}\nSummarize above {self.above(item, sentence)} in one word: "
         video = [{"type": "video"}] if item.video is not None else []
+        content = [*video, *({"type": "image"} for _ in item.images), {"type": "text", "text": request}]
         messages = [
-            {"role": "user", "content": [*video, *({"type": "image"} for _ in item.images), request]},
+            {"role": "user", "content": content},
             {"role": "assistant", "content": [{"type": "text", "text": f"{EMB}."}]},
         ]
-        return self.chat(messages, generation_prompt=False)
+        return self.chat(messages, generation_prompt=self.generation_prompt)
+
+    def sentence(self, item: ModelInput, text: str, role: Role) -> str:
+        """The instruction of `item` and its text, which is given apart, as one text."""
+        return " ".join(part for part in (self.instruction(item, role), text) if part)
+
+    def above(self, item: ModelInput, sentence: str) -> str:
+        """What the request names as above it: the kinds of `item`'s content, `sentence` among them if there is one."""
+        seen = [name for name, present in (("video", item.video is not None), ("image", bool(item.images))) if present]
+        return " and ".join([*seen, *(["sentence"] if sentence or not seen else [])])
 
     def pooled_index(self, features: Features) -> Tensor:
         # The last one: user text may hold the characters `<emb>` too.
@@ -100,7 +115,7 @@ class LamRAQwen25(LamRA):
 
 
 class LamRAQwen3(LamRA):
-    """A Qwen3-VL instruct model made a retriever in LamRA's way."""
+    """A Qwen3-VL instruct model made a retriever in LamRA's way, with that model's own positions and DeepStack."""
 
     name = "lamra_qwen3_vl"
     model_types = ("qwen3_vl",)
@@ -112,3 +127,77 @@ class LamRAQwen3(LamRA):
     # In pixels the published bounds, 256 and 1024 tokens of 28 x 28; a token of Qwen3-VL covers 32 x 32.
     default_min_pixels = 256 * 28 * 28
     default_max_pixels = 1024 * 28 * 28
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool:
+        return super().claims(folder) and not _is_smart(folder)
+
+
+class SmartLamRA(LamRAQwen3):
+    """The SMART authors' models on Qwen3-VL, as their evaluation reads them: plain positions, no DeepStack.
+
+    An input without text brings no instruction, and counts as an image.
+    """
+
+    name = "smart_lamra_qwen3_vl"
+    plain_positions = True
+    dropped_weights = (deepstack.WEIGHTS,)
+    same_weights: ClassVar[tuple[str, ...]] = ("smart_lamra_qwen3_vl_training",)
+    base_obstacle = "it was trained without DeepStack, which transformers' class of its base has"
+    default_min_pixels = 4 * 32 * 32
+    generation_prompt = True
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool:
+        return _is_smart(folder)
+
+    @classmethod
+    def image_reading(cls) -> str:
+        return f"{super().image_reading()}, without DeepStack"
+
+    def fit_backbone(self, backbone: nn.Module) -> None:
+        deepstack.remove_deepstack(backbone)
+        super().fit_backbone(backbone)
+
+    def sentence(self, item: ModelInput, text: str, role: Role) -> str:
+        instruction = punctuated(self.instruction(item, role) or "")
+        if item.text is None:
+            return ""
+        return f" {instruction}\n{text}" if instruction else text
+
+    def above(self, item: ModelInput, sentence: str) -> str:
+        return "image" if item.text is None else "sentence"
+
+
+class SmartLamRATraining(SmartLamRA):
+    """The same as their training reads them: instruction and text begin with a capital and end as a sentence; larger
+    images; no generation prompt."""
+
+    name = "smart_lamra_qwen3_vl_training"
+    same_weights = ("smart_lamra_qwen3_vl",)
+    default_min_pixels = 256 * 28 * 28
+    generation_prompt = False
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool:
+        return False  # which of the two is meant, only the user knows; the published figures are the other's
+
+    def sentence(self, item: ModelInput, text: str, role: Role) -> str:
+        instruction = self.instruction(item, role)
+        return _as_sentence(f"{instruction}\n{text}" if instruction else text)
+
+    def above(self, item: ModelInput, sentence: str) -> str:
+        return LamRA.above(self, item, sentence)
+
+
+def _is_smart(folder: Path) -> bool:
+    names = (read_json(folder / "config.json") or {}).get("architectures") or [""]
+    return names[0].startswith(_SMART_CLASSES)
+
+
+def _as_sentence(text: str) -> str:
+    """`text` without quotes around it, its first letter large, closed by a full stop where it ends in none of .?!"""
+    text = text.replace("\r", "").strip().strip('"')
+    if not text:
+        return text
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")

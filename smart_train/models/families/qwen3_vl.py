@@ -54,10 +54,10 @@ class Qwen3VLEmbedding(VisionLanguageFamily):
         return self._system(ModelInput(), role)
 
     def _system(self, item: ModelInput, role: Role) -> str:
-        return _punctuated(self.instruction(item, role) or self.default_document_instruction)
+        return punctuated(self.instruction(item, role) or self.default_document_instruction)
 
 
-def _punctuated(instruction: str) -> str:
+def punctuated(instruction: str) -> str:
     """The instruction, closed by a full stop when it ends in no punctuation."""
     instruction = instruction.strip()
     if instruction and not unicodedata.category(instruction[-1]).startswith("P"):

@@ -9,7 +9,7 @@ from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
-from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25
+from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
 from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.families.text_decoder import TextDecoder
 from smart_train.models.families.text_encoder import TextEncoder
@@ -24,6 +24,8 @@ _ALL = (
     LamRA,
     LamRAQwen25,
     LamRAQwen3,
+    SmartLamRA,
+    SmartLamRATraining,
     JinaV4,
     JinaV4TextMatching,
     JinaV4Code,

@@ -21,6 +21,7 @@ from transformers.processing_utils import ProcessorMixin
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import load_video
+from smart_train.models.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid, token_filter
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
@@ -83,6 +84,10 @@ class VisionLanguageFamily(Family):
     def visual_ids(self) -> Tensor:
         return torch.tensor([self.processor.image_token_id, self.processor.video_token_id], dtype=torch.int64)
 
+    @classmethod
+    def image_reading(cls) -> str:
+        return "tokens numbered " + ("like words" if cls.plain_positions else "by rows and columns")
+
     @abstractmethod
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         """The prompt of `item`, whose text is given apart, safe to put into it; one `VIDEO` where it has a video, one
@@ -99,7 +104,9 @@ class VisionLanguageFamily(Family):
             raise ModelError(f"vision_config.out_hidden_size {width} must equal text_config.hidden_size {states}")
 
     def fit_backbone(self, backbone: nn.Module) -> None:
-        """Where the folder names a class of its own code around the backbone, what is saved names transformers'."""
+        """Where the folder names a class of its own code around the backbone, what is saved names transformers'. Its
+        hidden states are those that its layers read."""
+        complete_hidden_states(backbone)
         config = cast(Any, backbone.config)
         if config.architectures and not hasattr(transformers, config.architectures[0]):
             config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
