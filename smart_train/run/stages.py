@@ -179,6 +179,7 @@ def _train(
     with trainer.whole():
         on_main(lambda: _save_trained(folder, trainer.module))
     on_main(lambda: folder.advance("trained"))
+    on_main(trainer.drop_superseded)  # not earlier: until then a restart needs the last one
     return trained
 
 

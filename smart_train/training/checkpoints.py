@@ -104,6 +104,17 @@ def find_checkpoint(run: Path) -> CheckpointState:
     return state
 
 
+def left_by_signal(run: Path, step: int) -> str:
+    """What a user is told of the checkpoint that a signal asked for at `step`, and of how the run goes on: by what lies
+    in the folder, not by what was meant to be written."""
+    reason = fault(run / f"checkpoint-{step}")
+    if reason is None:
+        return f"checkpoint-{step} in {run} is complete, and the same command continues from it"
+    newest = find_checkpoint(run).newest
+    start = newest.name if newest is not None else "the beginning"
+    return f"checkpoint-{step} in {run} cannot be used ({reason}), and the same command continues from {start}"
+
+
 def check_writable(run: Path) -> None:
     """Raises RunError unless files can be written into `run`, before hours of work depend on it."""
     probe = run / WRITE_PROBE

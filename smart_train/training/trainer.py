@@ -7,6 +7,7 @@ only when whole.
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,15 @@ from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
-from smart_train.training.checkpoints import STATE_NAME, best_of, has_ended, output_folder, write_manifest
+from smart_train.training.checkpoints import (
+    STATE_NAME,
+    best_of,
+    checkpoints,
+    has_ended,
+    left_by_signal,
+    output_folder,
+    write_manifest,
+)
 from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
     SHARDED,
@@ -105,6 +114,7 @@ class SmartTrainer(Trainer):
         self.evaluator = evaluator
         self.batches = batches
         self.last_result: EvaluationResult | None = None
+        self._kept: int | None = None  # training.save_total_limit, while `train` hides it
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
         self._accumulating = False
@@ -313,24 +323,39 @@ class SmartTrainer(Trainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
         the newer one is whole."""
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
         run = output_folder(self.args)
-        try:
-            with saving(run / f"checkpoint-{self.state.global_step}", run):
-                super()._save_checkpoint(model, trial)
-        finally:
-            self.args.save_total_limit = limit
+        with saving(run / f"checkpoint-{self.state.global_step}", run):
+            super()._save_checkpoint(model, trial)
         barrier()
         if self.args.should_save:
             with saving(run / f"checkpoint-{self.state.global_step}", run):
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
                 output_dir=str(self.args.output_dir),
-                save_total_limit=limit,
+                save_total_limit=self._kept,
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=False,
             )
         barrier()
+
+    @contextmanager
+    def _deleting_none(self) -> Iterator[None]:
+        """Within, the Trainer knows no limit on checkpoints. It would delete one before the next is whole, and, with a
+        limit of 1, all but the best where it ends: also the one that a signal asked for, from which the run goes on."""
+        self._kept, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            yield
+        finally:
+            self.args.save_total_limit = self._kept
+
+    def drop_superseded(self) -> None:
+        """Deletes all checkpoints but the best where `training.save_total_limit` is 1, as transformers does where its
+        training ends. To be called by the main rank once what was trained is whole elsewhere."""
+        best = self.state.best_model_checkpoint
+        if self.args.save_total_limit == 1 and best is not None:
+            for checkpoint in checkpoints(output_folder(self.args)):
+                if checkpoint.name != Path(best).name:
+                    shutil.rmtree(checkpoint)
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
         self, resume_from_checkpoint: str | None = None, **kwargs: Any
@@ -343,15 +368,16 @@ class SmartTrainer(Trainer):
         """
         if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
             try:
-                output = super().train(resume_from_checkpoint, **kwargs)
+                with self._deleting_none():
+                    output = super().train(resume_from_checkpoint, **kwargs)
             finally:
                 self._termination.restore()
             stopped = self._termination.stopped
             if stopped is not None and stopped < self.state.max_steps:
                 heard = self._termination.signal
                 raise Interrupted(
-                    f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; checkpoint-{stopped} in "
-                    f"{self.args.output_dir} is complete, and the same command continues from it",
+                    f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; "
+                    f"{left_by_signal(output_folder(self.args), stopped)}",
                     status=128 + heard,
                 )
             return output

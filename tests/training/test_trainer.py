@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
@@ -31,9 +31,8 @@ def trainer(folder: Path, *, learn: bool = False, **options: Any) -> SmartTraine
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         per_device_train_batch_size=3,
-        max_steps=2,
         logging_steps=2,
-        **{"save_strategy": "no", **options},
+        **{"save_strategy": "no", "max_steps": 2, **options},
     )
     module = training_module(tiny("lora"), "joint", learn_temperature=learn)
     rows = [example(index) for index in range(6)]
@@ -122,11 +121,11 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path
 
 
 class Kill(TrainerCallback):
-    def __init__(self, number: signal.Signals, times: int = 1) -> None:
-        self.number, self.times = number, times
+    def __init__(self, number: signal.Signals, times: int = 1, at: int = 1) -> None:
+        self.number, self.times, self.at = number, times, at
 
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        for _time in range(self.times):
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        for _time in range(self.times if state.global_step + 1 == self.at else 0):
             os.kill(os.getpid(), self.number)
 
 
@@ -153,6 +152,49 @@ def test_a_signal_ends_training_with_the_step_saved(
     assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
     assert [signal.getsignal(each) for each in SIGNALS] == before
     assert ("Ctrl-C again stops at once" in capfd.readouterr().err) is (number == signal.SIGINT)
+
+
+class Best(TrainerCallback):
+    """What the Trainer notes after an evaluation; these modules have none."""
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step == 1:
+            state.best_model_checkpoint = str(Path(str(args.output_dir), "checkpoint-1"))
+
+
+def test_the_step_saved_for_a_signal_outlives_the_end_of_training(tmp_path: Path) -> None:
+    """With a limit of 1, transformers deletes all but the best where its training ends, and a signal ends it."""
+    made = trainer(tmp_path, save_strategy="steps", save_steps=1, save_total_limit=1, max_steps=5)
+    made.add_callback(Best())
+    made.add_callback(Kill(signal.SIGTERM, at=3))
+    with pytest.raises(Interrupted, match=r"after step 3 of 5; checkpoint-3 in .* is complete"):
+        made.train()
+    assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-3"
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
+    assert made.args.save_total_limit == 1
+
+
+def test_what_is_said_after_a_signal_is_what_lies_in_the_folder(tmp_path: Path) -> None:
+    made = trainer(tmp_path, save_strategy="steps", save_steps=1, max_steps=5)
+    made.add_callback(Kill(signal.SIGTERM, at=2))
+
+    class Spoil(TrainerCallback):
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            (tmp_path / "checkpoint-2" / "optimizer.pt").unlink()
+
+    made.add_callback(Spoil())
+    told = r"checkpoint-2 in .* cannot be used \(optimizer.pt is missing\), and .* continues from checkpoint-1"
+    with pytest.raises(Interrupted, match=told):
+        made.train()
+
+
+def test_an_ordinary_end_keeps_the_last_checkpoint_until_the_trained_model_is_whole(tmp_path: Path) -> None:
+    made = trainer(tmp_path, save_strategy="steps", save_steps=1, save_total_limit=1, max_steps=3)
+    made.add_callback(Best())
+    made.train()
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
+    made.drop_superseded()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-1"]
 
 
 @pytest.mark.usefixtures("ctrl_c")
