@@ -217,6 +217,11 @@ class Family(ABC):
         raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")
 
     @property
+    def text_tokenizer(self) -> Any:
+        """transformers' tokenizer of its texts, compared with the backbone's embeddings; None: there is none."""
+        return None
+
+    @property
     def image_settings(self) -> str:
         """All that the result of `fit_image` depends on beside the image, in words. Raises ModelError as that does."""
         raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")

@@ -46,6 +46,10 @@ class TextFamily(Family):
             tokenizer.pad_token = tokenizer.eos_token  # what it is does not matter: padding is masked everywhere
         return tokenizer
 
+    @property
+    def text_tokenizer(self) -> Any:
+        return self.tokenizer
+
     @cached_property
     def special_ids(self) -> Tensor:
         return special_ids(self.tokenizer)

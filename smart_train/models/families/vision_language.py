@@ -66,6 +66,10 @@ class VisionLanguageFamily(Family):
             max_pixels=self.prompts.max_pixels or self.default_max_pixels,
         )
 
+    @property
+    def text_tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
     @cached_property
     def special_ids(self) -> Tensor:
         return special_ids(self.processor.tokenizer)
