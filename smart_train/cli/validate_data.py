@@ -37,6 +37,10 @@ def validate_data(
 ) -> None:
     """Check every row and page of RECIPE's data, or of PATH: unreadable and extreme images, empty and repeated queries,
     leakage, languages; for a recipe also token counts, truncation and memory. Exits with status 1 on errors."""
+    if Path(source).suffix.lower() in _RECIPES and split is None and against is None:
+        from smart_train.recipe.quick import check_quickly
+
+        check_quickly(source, overrides or ())
     from smart_train.validation import print_validation, validate, write_page
     from smart_train.validation.report import report_folder
 
