@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LONGEST_VALUE = 60
+_ALIKE = 3  # lines of one cause that are told one by one
+_VARYING = re.compile(r"""'[^']*'|"[^"]*"|<[^>]*>|\S*[/\\.]\S*\w|\d+""")
+_ROW = re.compile(r"\brow (\d+)")
+# What a terminal obeys instead of showing it: control characters but for tab and line feed, and the marks that turn the
+# direction of what follows.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class SmartTrainError(ValueError):
@@ -82,6 +89,28 @@ def shown(value: Any) -> str:
     """A value as the user wrote it, shortened."""
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)  # true, not True
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def causes(problems: Sequence[str]) -> list[str]:
+    """`problems` with one line for those that differ only in rows, numbers, paths and quoted values: the first of them,
+    how many more there are, and the rows of the first ten. Up to three of a kind stay as they are."""
+    alike: dict[str, list[str]] = {}
+    for problem in problems:
+        alike.setdefault(_VARYING.sub("~", problem), []).append(problem)
+    found = []
+    for lines in alike.values():
+        if len(lines) <= _ALIKE:
+            found += lines
+            continue
+        rows = [match[1] for line in lines[1:11] if (match := _ROW.search(line))]
+        where = f": rows {', '.join(rows)}{', ...' if len(lines) > 11 else ''}" if rows else ""
+        found.append(f"{lines[0]} (and {len(lines) - 1} more like it{where})")
+    return found
+
+
+def printable(text: str) -> str:
+    """`text` with every character that a terminal would obey written out, as `\\x1b`."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def first_line(error: BaseException) -> str:

@@ -28,6 +28,11 @@ class ModelInput:
     video: Any | None = None
     instruction: str | None = None
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it holds nothing to read: no image or video, and no text but blanks."""
+        return not self.images and self.video is None and not (self.text and self.text.strip())
+
 
 @dataclass(frozen=True)
 class Example:

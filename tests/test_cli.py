@@ -306,6 +306,7 @@ def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None
     assert "--split and --corpus need --data" in run("evaluate", model, "--split", "test").err
     assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
+    assert "does not hold metrics of evaluate; name" in run("evaluate", model, "--output", recipe).err
     assert (
         "has neither data.test nor data.evaluation"
         in run("evaluate", model, "data.evaluation=null", "--recipe", recipe).err

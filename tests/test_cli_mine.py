@@ -86,3 +86,33 @@ def test_more_documents_may_be_chosen(mine, model: Path, tiny_data: Path, tmp_pa
     status, out, err = mine("--model", model, "--output", tmp_path / "mined", *options)
     assert status == 0, err
     assert f" {distinct(tiny_data, '*')} documents" in out
+
+
+def test_a_folder_of_something_else_is_left_alone(mine, tmp_path: Path) -> None:
+    run = tmp_path / "own"
+    (run / "mined").mkdir(parents=True)
+    (run / "mined" / "mining.json").write_text("{}")  # mined into the run's folder: that makes it no mined folder
+    for name in ("recipe.yaml", "run.json"):
+        (run / name).write_text("its own\n")
+    status, _, err = mine("--output", run, "--model", "nowhere")
+    assert status == 2
+    assert f"--output {run}: holds no mined rows, but other files (mined, recipe.yaml, run.json); name another" in err
+    assert (run / "recipe.yaml").read_text() == "its own\n"
+    (tmp_path / "file").touch()
+    status, _, err = mine("--output", tmp_path / "file", "--model", "nowhere")
+    assert status == 2 and "is a file; name a folder" in err
+
+
+def test_mining_again_keeps_a_recipe_that_was_edited(mine, model: Path, tmp_path: Path) -> None:
+    mined, options = tmp_path / "mined", ("--negatives", 1, "--last-rank", 10, "--margin", 0)
+    status, out, err = mine("--model", model, "--output", mined, *options)
+    assert status == 0, err
+    assert "candidates left out by --max-score: 0" in out
+    written = (mined / "recipe.yaml").read_text()
+    status, out, _ = mine("--model", model, "--output", mined, *options)
+    assert status == 0 and "was edited" not in out and (mined / "recipe.yaml").read_text() == written
+    (mined / "recipe.yaml").write_text("# my notes\n" + written)
+    status, out, _ = mine("--model", model, "--output", mined, *options)
+    assert status == 0 and f"{mined / 'recipe.yaml'} was edited and is left as it is; the new one is beside it" in out
+    assert (mined / "recipe.yaml").read_text() == "# my notes\n" + written
+    assert (mined / "recipe.2.yaml").read_text() == written

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from smart_train.data import columns
-from smart_train.errors import DataError, ScoreError, SmartTrainError, closest, did_you_mean, first_line
+from smart_train.errors import DataError, ScoreError, SmartTrainError, causes, closest, did_you_mean, first_line
 from smart_train.inputs.model_input import as_model_input
 from smart_train.scoring import ScoringConfig
 
@@ -38,3 +38,12 @@ def test_it_is_said_alike(act: Callable[[], object], kind: type[SmartTrainError]
 def test_one_line_of_another_librarys_error() -> None:
     assert first_line(OSError("\n  no such file \nand much more")) == "no such file"
     assert first_line(RuntimeError()) == first_line(RuntimeError(" \n")) == "RuntimeError"
+
+
+def test_lines_that_differ_in_what_varies_are_one_cause() -> None:
+    few = [f"a.jsonl, row {n}: empty" for n in range(3)]
+    assert causes(few) == few and causes([]) == []
+    many = [f"a.jsonl, row {n}: image p/{n}.png: no such file (column 'x{n}')" for n in range(5)]
+    other = "a.jsonl, row 9: empty"
+    assert causes([many[0], other, *many[1:]]) == [f"{many[0]} (and 4 more like it: rows 1, 2, 3, 4)", other]
+    assert causes([f"file {n}: cut" for n in range(5)]) == ["file 0: cut (and 4 more like it)"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from smart_train.errors import RecipeError
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import build
@@ -17,7 +18,7 @@ from smart_train.run.plan import derive, processes
 from smart_train.training import precision
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
-from tests.runs import MODES, tiny_recipe
+from tests.runs import MODES, WIDTH, tiny_recipe
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,20 @@ def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None
     assert "scoring.layer 7 is out of range" in plan.problems[0]
     assert "no such file" in plan.problems[1]
     assert "4 x 1 process(es) = 4 is more than the 3 training rows" in plan.problems[2]
+
+
+def test_mistakes_that_the_models_configuration_shows_are_told_with_the_others(tiny_data: Path, tmp_path: Path) -> None:
+    wrong = {"full": None, "scoring": {"layer": -9}, "projection": {"dim": WIDTH + 1, "layers": [1, 7]}}
+    plan = derive(tiny_recipe(tiny_data, tmp_path, **{**wrong, "scoring": {}}))
+    told = [
+        f"projection.dim {WIDTH + 1} must lie between 1 and the backbone's hidden size {WIDTH}",
+        "projection.layers 7 is out of range: the model has hidden states -3 .. 2",
+    ]
+    assert [line for line in plan.problems if "projection" in line] == [f"model: {line}" for line in told[::-1]]
+    with pytest.raises(RecipeError) as caught:
+        tiny_recipe(tiny_data, tmp_path, **wrong, training={"learning_rat": 1})
+    for words in (*told, "scoring.layer -9 is out of range", "training.learning_rat: unknown key"):
+        assert words in str(caught.value)
 
 
 def test_rows_of_a_kind_that_the_model_does_not_read_are_named(tiny_data: Path, tmp_path: Path) -> None:

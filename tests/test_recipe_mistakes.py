@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,15 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
     ("extra", "line"),
     [
         ({"training": {"learning_rat": 1}}, "training.learning_rat: unknown key, did you mean learning_rate?"),
-        ({"training": {"warmup_ratio": 0.1}}, "training.warmup_ratio: unknown key, did you mean warmup_steps?"),
+        ({"training": {"warmup_ratio": 0.1}}, "training.warmup_ratio: unknown key; set warmup_steps, where less than"),
+        (
+            {"training": {"batch_sampler": "no_duplicates"}},
+            "unknown key; remove it; a document that is known to answer",
+        ),
+        ({"training": {"save_safetensors": True}}, "unknown key; remove it; weights are always saved as safetensors"),
+        ({"training": {"no_cuda": True}}, "training.no_cuda: unknown key; set use_cpu: true"),
+        ({"training": {"group_by_length": True}}, "unknown key; set data.max_tokens_per_batch"),
+        ({"training": {"dropout_rate": 1}}, "training.dropout_rate: unknown key, it is not one of the"),
         ({"modle": {}}, "modle: unknown key, did you mean model?"),
         ({"learning_rate": 1e-4}, "learning_rate: unknown key, did you mean training.learning_rate?"),
         ({"model": {"familly": "x"}}, "model.familly: unknown key, did you mean family?"),
@@ -346,3 +355,16 @@ def test_distillation_follows_the_objective() -> None:
         recipe = parse_recipe(merge(MINIMAL, merge(TAUGHT, {"objective": {"name": name, "temperature": 0.07}})))
         filled = recipe.objective.distillation
         assert (filled.score, filled.temperature, filled.teacher_temperature, filled.weight) == (score, 0.07, 0.07, 1.0)
+
+
+def test_every_advice_names_keys_that_exist() -> None:
+    from smart_train.recipe.parse import _all_keys
+    from smart_train.recipe.renamed import INSTEAD
+    from smart_train.recipe.training_section import known_names
+
+    dotted = set(_all_keys())
+    assert not set(INSTEAD) & set(known_names())
+    for name, advice in INSTEAD.items():
+        match = re.match(r"set ([\w.]+)(?::| |,|$)", advice)
+        if match is not None and match[1] not in ("the", "weight"):
+            assert match[1] in dotted | set(known_names()), name

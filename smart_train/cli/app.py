@@ -27,7 +27,7 @@ from smart_train.cli.train import train
 from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
-from smart_train.errors import Interrupted, RecipeError, SmartTrainError
+from smart_train.errors import Interrupted, RecipeError, SmartTrainError, printable
 from smart_train.utils.versions import versions
 
 USER_ERROR = 2
@@ -44,10 +44,10 @@ for _command in (
     make_pairs,
     validate_data,
     quietly(init),
-    quietly(validate),
+    quietly(validate, runs_recipe=True),
     extras,
-    quietly(train),
-    quietly(launch),
+    quietly(train, runs_recipe=True),
+    quietly(launch, runs_recipe=True),
     quietly(evaluate),
     quietly(inspect),
     quietly(mine),
@@ -92,5 +92,5 @@ def main() -> None:
         # Every rank reads the same recipe and stops at the same signal; once is enough of what all would say.
         same = rank not in (None, "0") and isinstance(error, (RecipeError, Interrupted))
         if not (same or error.from_main):
-            print(f"smart-train{f' (rank {rank})' if rank else ''}: {error}", file=sys.stderr)
+            print(printable(f"smart-train{f' (rank {rank})' if rank else ''}: {error}"), file=sys.stderr)
         sys.exit(error.status if isinstance(error, Interrupted) else USER_ERROR)

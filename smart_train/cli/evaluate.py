@@ -18,7 +18,7 @@ from smart_train.cli.arguments import (
     open_model,
 )
 from smart_train.cli.output import plain_console
-from smart_train.errors import RunError
+from smart_train.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -62,6 +62,8 @@ def evaluate(
     overrides, scoring = _split(overrides or [])
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
+    if output is not None and output.exists():
+        _check_replaceable(output)
     trained = model
     if (Path(model) / RUN_FILE).is_file():
         open_finished(Path(model))
@@ -78,6 +80,16 @@ def evaluate(
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
     reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code, scoring)
     _evaluate(reader, meant, data, output)
+
+
+def _check_replaceable(file: Path) -> None:
+    """Raises RunError where `file` is not what an earlier call wrote."""
+    from smart_train.evaluation import EvaluationResult
+
+    try:
+        EvaluationResult.load(file)
+    except DataError as error:
+        raise RunError(f"--output {file}: exists and does not hold metrics of evaluate; name another file") from error
 
 
 def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:

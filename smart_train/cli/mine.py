@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Mined = dict[Path, tuple[TrainSourceSection, MiningSummary]]
 
+# What keeps a candidate out, by its name in the summary -> the option that sets it.
+_OPTIONS = {"before the window": "--first-rank", "above the maximum": "--max-score", "within the margin": "--margin"}
 
 Output = Annotated[Path, typer.Option(help="The folder to write. An interrupted call continues there.")]
 Model = Annotated[
@@ -97,6 +99,7 @@ def mine(
     from smart_train.distributed import on_main
     from smart_train.recipe import load_recipe
     from smart_train.retrieval import MiningConfig
+    from smart_train.run.mining import check_mining_folder
 
     wanted: dict[str, Any] = {
         "score": score,
@@ -120,6 +123,7 @@ def mine(
     }
     with joined_processes():
         config = on_main(lambda: MiningConfig(**wanted))
+        on_main(lambda: check_mining_folder(output))
         mined = _mine(meant, model, output, corpus, config, options)
         _finish(mined, recipe, meant, output, model, overrides or ())
 
@@ -150,12 +154,14 @@ def _finish(
     mined: Mined, recipe: Path, meant: Recipe, output: Path, model: str | None, overrides: Sequence[str]
 ) -> None:
     from smart_train.distributed import on_main
-    from smart_train.run.mining import write_recipe
+    from smart_train.run.mining import RECIPE_FILE, write_recipe
 
     output_dir = str(meant.training["output_dir"])
     written = on_main(
         lambda: write_recipe(recipe, output, mined, model=model, output_dir=output_dir, overrides=overrides)
     )
+    if written.name != RECIPE_FILE:
+        _say(f"{output / RECIPE_FILE} was edited and is left as it is; the new one is beside it")
     _say(f"Train with them: smart-train train {written}")
 
 
@@ -167,7 +173,7 @@ def _described(summary: MiningSummary, folder: Path, wanted: int) -> Iterator[st
     for count, rows in summary.negatives.items():
         yield f"  rows with {count} negatives: {rows}"
     for rule, count in summary.discarded.items():
-        yield f"  candidates {rule}: {count}"
+        yield f"  candidates left out by {_OPTIONS[rule]}: {count}"
     negative = "none" if summary.negative_score is None else f"{summary.negative_score:.4f}"
     yield f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}"
     yield f"{folder}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives)"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from smart_train.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def plain_console() -> Console:
-    """Standard output without rich's own markup: a page called `a[1].png` is printed as that."""
-    from rich.console import Console
+    """Standard output for text that is the user's; see `PlainConsole`."""
+    from smart_train.utils.console import PlainConsole
 
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+    return PlainConsole()
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -21,4 +23,4 @@ def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
     rows = list(rows)
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        print(f"{label:<{width}}  {value}")
+        print(printable(f"{label:<{width}}  {value}"))

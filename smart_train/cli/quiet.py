@@ -39,12 +39,21 @@ def quiet_libraries() -> None:
     set_tqdm_hook(_passing_bar)
 
 
-def quietly(command: Callable[..., None]) -> Callable[..., None]:
+def quietly(command: Callable[..., None], *, runs_recipe: bool = False) -> Callable[..., None]:
     """`command` after `quiet_libraries`, for one that loads a model. The libraries take seconds to import, which the
-    other commands, and help, need not wait for."""
+    other commands, and help, need not wait for.
+
+    Args:
+        runs_recipe: it needs all that its RECIPE names. Whoever mistyped a key or the name of a file there need not
+            wait either.
+    """
 
     @wraps(command)
     def quiet(*args: Any, **options: Any) -> None:
+        if runs_recipe:
+            from smart_train.recipe.quick import check_quickly
+
+            check_quickly(options["recipe"], options["overrides"] or ())
         quiet_libraries()
         command(*args, **options)
 

@@ -23,7 +23,13 @@ def validate_data(
     overrides: Overrides = None,
     split: Annotated[str | None, typer.Option(help="The split of PATH to use, if it has several.")] = None,
     against: Annotated[str | None, typer.Option(help="Held-out rows to compare PATH with.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("data_report"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for report.json and report.html. Default: data_report, or data_report-2 and so on where that "
+            "holds the report of another set."
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = 24,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of threads that decode. Default: one per core.")
@@ -31,8 +37,14 @@ def validate_data(
 ) -> None:
     """Check every row and page of RECIPE's data, or of PATH: unreadable and extreme images, empty and repeated queries,
     leakage, languages; for a recipe also token counts, truncation and memory. Exits with status 1 on errors."""
-    from smart_train.validation import print_validation, validate, write_page
+    if Path(source).suffix.lower() in _RECIPES and split is None and against is None:
+        from smart_train.recipe.quick import check_quickly
 
+        check_quickly(source, overrides or ())
+    from smart_train.validation import print_validation, validate, write_page
+    from smart_train.validation.report import report_folder
+
+    folder = report_folder(output, source)
     if Path(source).suffix.lower() in _RECIPES:
         if split is not None or against is not None:
             raise DataError("--split and --against need a PATH; a recipe names its own held-out rows")
@@ -55,7 +67,7 @@ def validate_data(
         report = validate(parts, source=source)
     console = plain_console()
     print_validation(report, console)
-    report.save(output)
-    console.print(f"Written: {output / 'report.json'}, {write_page(report, parts, output, samples=samples)}")
+    report.save(folder)
+    console.print(f"Written: {folder / 'report.json'}, {write_page(report, parts, folder, samples=samples)}")
     if not report.passed:
         raise typer.Exit(FAILED)

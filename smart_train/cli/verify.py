@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.output import plain_console
+from smart_train.errors import ExportError
 
 
 def verify(
@@ -31,3 +32,11 @@ def verify(
     for report in reports:
         plain_console().print(str(report))
     check_reports(folder, reports, tolerance)
+    run = [report for report in reports if report.skipped is None]
+    if not run:
+        raise ExportError(f"{folder}: none of the {len(reports)} ways to read it could be run here; see above")
+    skipped = f"; {len(reports) - len(run)} not run" if len(run) < len(reports) else ""
+    plain_console().print(
+        f"PASSED: {len(run)} of {len(reports)} ways to read {folder} give what it gave at its export "
+        f"(differences up to {max(report.largest for report in run):.1e}; allowed {tolerance:.0e}){skipped}"
+    )

@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 
 from smart_train.data.references import UNREADABLE
 from smart_train.data.rows import ExampleRows
-from smart_train.errors import DataError, MissingExtra, listing
+from smart_train.errors import DataError, MissingExtra, causes, listing
 from smart_train.inputs.images import verify_image
 from smart_train.inputs.video import verify_video
-from smart_train.types import Example, ModelInput
+from smart_train.types import Example
 
 
 @dataclass
@@ -34,7 +34,7 @@ class CheckReport:
         if not self.problems:
             return f"{self.total} rows" + (f", and {self.pages} pages without a query" if self.pages else "")
         skipped = self.total - self.kept
-        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(self.problems)}"
+        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(causes(self.problems))}"
 
 
 def check_examples(
@@ -77,10 +77,12 @@ def check_examples(
     if listed and on_error == "fail":
         raise DataError(
             f"{len(listed)} of {len(examples)} rows cannot be used (data.on_error: skip leaves them out):\n"
-            + listing(listed)
+            + listing(causes(listed))
         )
     if not kept:
-        raise DataError(f"no rows are left of {len(examples)}:\n{listing(listed)}" if listed else "there are no rows")
+        raise DataError(
+            f"no rows are left of {len(examples)}:\n{listing(causes(listed))}" if listed else "there are no rows"
+        )
     pages = len(examples.pages) if isinstance(examples, ExampleRows) else 0
     report = CheckReport(total=len(examples), kept=len(kept), problems=listed, pages=pages)
     if not listed:
@@ -115,10 +117,10 @@ class _RowChecker:
         return f"{example.where}: {problem}" if problem else None
 
     def _problem(self, example: Example) -> str | None:
-        if _is_empty(example.query):
+        if example.query.is_blank:
             return f"the query is empty{self._column(0)}; write one, or remove the row"
         for position, document in enumerate(example.documents):
-            if _is_empty(document):
+            if document.is_blank:
                 name = "positive" if position == 0 else f"negative {position - 1}"
                 return f"the {name} is empty{self._column(position + 1)}; name a document, or remove the row"
         if len(example.documents) - 1 < self.negatives:
@@ -182,7 +184,3 @@ def _decode(decode: Callable[[Any], None], reference: Any) -> str | None:
     except DataError as error:
         return str(error)
     return None
-
-
-def _is_empty(item: ModelInput) -> bool:
-    return not item.images and item.video is None and not (item.text and item.text.strip())

@@ -31,7 +31,7 @@ from smart_train.data.formats import folders, judged, vlm2vec
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
-from smart_train.errors import DataError, did_you_mean, listing
+from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
 
@@ -121,7 +121,9 @@ def _check_rows(config: SourceConfig, table: Table) -> None:
         raise DataError(f"{_name(config, table)}: holds no rows")
     if not table.columns:
         problems = [str(row) for row in table.rows]
-        raise DataError(f"{_name(config, table)}: none of its {len(problems)} rows can be read:\n{listing(problems)}")
+        raise DataError(
+            f"{_name(config, table)}: none of its {len(problems)} rows can be read:\n{listing(causes(problems))}"
+        )
 
 
 def _rows(

@@ -32,6 +32,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_text
+from smart_train.utils.markdown import link, plain
 
 CARD_NAME = "README.md"
 PLOTS = "plots"
@@ -224,7 +225,8 @@ def _eval_results(evaluation: Mapping[str, Any] | None) -> list[EvalResult]:
 
 
 def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str:
-    origin = f"[{lineage.base_model}](https://huggingface.co/{lineage.base_model})" if lineage.base_model else "a model"
+    base = lineage.base_model
+    origin = link(base, f"https://huggingface.co/{base}") if base else "a model"
     tokens = f", each {width} wide" if width is not None else ""
     return (
         f"A retriever trained from {origin} with smart_train {smart_train.__version__}. One pass of the backbone gives "
@@ -267,7 +269,7 @@ def _plots(facts: CardFacts) -> list[str]:
 def _training(facts: CardFacts) -> list[str]:
     if not facts.training:
         return []
-    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.training.items())
+    rows = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in facts.training.items())
     prints = ", ".join(f"{name} `{digest}`" for name, digest in facts.fingerprints.items())
     return [f"## Training\n\n| | |\n|---|---|\n{rows}" + (f"\n\nFingerprints: {prints}" if prints else "")]
 
@@ -291,7 +293,7 @@ def _proof(name: str, report: ParityReport) -> str:
 
 
 def _routes(routes: Sequence[RouteReport]) -> str:
-    rows = "\n".join(f"- {report}" for report in routes)
+    rows = "\n".join(f"- {plain(report)}" for report in routes)
     return f"\nAgainst the vectors in `golden.safetensors` (`smart-train verify` measures again):\n\n{rows}"
 
 
@@ -299,7 +301,7 @@ def _licence(lineage: Lineage) -> str:
     if lineage.license is None:
         return "## Licence\n\nThe licences of the base model and of the training data apply."
     terms = lineage.license_name or lineage.license
-    terms = f"[{terms}]({lineage.license_link})" if lineage.license_link else terms
+    terms = link(terms, lineage.license_link) if lineage.license_link else plain(terms)
     return f"## Licence\n\n{terms}, inherited from the base model."
 
 

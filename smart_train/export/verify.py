@@ -79,7 +79,7 @@ def check_reports(folder: Path, reports: Iterable[RouteReport], tolerance: float
     failed = [str(report) for report in reports if not report.largest <= tolerance]
     if failed:
         raise ExportError(
-            f"{folder}: its results differ from those at export; allowed {tolerance:.0e}:\n" + "\n".join(failed)
+            f"FAILED: {folder}: its results differ from those at export; allowed {tolerance:.0e}:\n" + "\n".join(failed)
         )
 
 

@@ -18,10 +18,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smart_train.errors import DataError
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
+from smart_train.inputs.files import check_regular
 from smart_train.utils.hashing import stable_hash
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
+# What Pillow may try, whatever a file is called. Its other plugins start programs (Ghostscript for EPS) or are rarely
+# used code that anybody's file would reach.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM")
 MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
 _ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
 _SIDEWAYS = (5, 6, 7, 8)
@@ -120,10 +124,9 @@ def read_encoded(ref: Any) -> bytes:
             raise DataError(f"image {describe_image(ref)}: its base64 does not decode ({error})") from error
     if not isinstance(ref, (str, os.PathLike)):
         raise DataError(f"image reference of type {type(ref).__name__}: expected path, URL, bytes or PIL image")
+    check_regular(ref, f"image {describe_image(ref)}")
     try:
         return Path(ref).read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"image {describe_image(ref)}: no such file") from error
     except (OSError, ValueError) as error:
         raise DataError(f"image {describe_image(ref)}: cannot be read ({error})") from error
 
@@ -139,7 +142,9 @@ def _named_errors(ref: Any) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"image {describe_image(ref)}: too many pixels ({error})") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"image {describe_image(ref)}: not an image file that can be decoded") from error
+        raise DataError(
+            f"image {describe_image(ref)}: not an image file that can be decoded (read are {', '.join(FORMATS)})"
+        ) from error
     # Pillow's decoders report broken files as any of these, SyntaxError included.
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         raise DataError(f"image {describe_image(ref)}: cannot be decoded ({error})") from error
@@ -153,11 +158,10 @@ def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
     if isinstance(ref, Image.Image):
         image = ref
     elif isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:"))):
-        if not os.path.exists(ref):
-            raise DataError(f"image {describe_image(ref)}: no such file")
-        image = Image.open(ref)
+        check_regular(ref, f"image {describe_image(ref)}")
+        image = Image.open(ref, formats=FORMATS)
     else:
-        image = Image.open(io.BytesIO(read_encoded(ref)))
+        image = Image.open(io.BytesIO(read_encoded(ref)), formats=FORMATS)
     pixels = image.width * image.height
     if pixels > max_pixels_limit:
         raise DataError(

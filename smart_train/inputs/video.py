@@ -7,8 +7,10 @@ turned as the file asks players to turn them, which phones' files do.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,12 +20,14 @@ import numpy as np
 from PIL import Image
 
 from smart_train.errors import DataError, MissingExtra
-from smart_train.inputs.fetching import URL_SCHEMES
+from smart_train.inputs.fetching import URL_SCHEMES, describe_address, final_address
+from smart_train.inputs.files import check_regular
 from smart_train.inputs.images import describe_image, image_key, image_size, load_image, verify_image
 from smart_train.utils.hashing import stable_hash
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
+TOTAL_SECONDS = 600.0  # for all frames of a video behind an address
 ANSWER_SECONDS = 20.0  # that a server may take for the beginning of a video, and for every further piece
 # Quarter turns counter-clockwise, as Pillow too counts.
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
@@ -83,12 +87,11 @@ def video_key(ref: Any) -> int:
     name = _address(ref)
     if name.startswith(URL_SCHEMES):
         return stable_hash(name.encode())
+    check_regular(name, f"video {name}")
     try:
         # mapped, not read: videos are large
         with open(name, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return stable_hash(content)
-    except FileNotFoundError as error:
-        raise DataError(f"video {name}: no such file") from error
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         raise DataError(f"video {name}: cannot be read ({error})") from error
 
@@ -127,11 +130,15 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
     import av
 
     remote = name.startswith(URL_SCHEMES)
-    if not remote and not os.path.isfile(name):
-        raise DataError(f"video {name}: no such file")
+    if remote:
+        # FFmpeg fetches by itself, and would follow a redirect to any address.
+        place, name = final_address(name, timeout=ANSWER_SECONDS), describe_address(name)
+    else:
+        check_regular(name, f"video {name}")
+        place = name
     try:
         # Without a limit a server that says nothing would hold a loader's worker, and the run, for ever.
-        with av.open(name, timeout=ANSWER_SECONDS if remote else None) as container:
+        with av.open(place, timeout=ANSWER_SECONDS if remote else None) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
             start = _start(container)
@@ -140,7 +147,7 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
             count = min(max(count, 2), max_frames)
             wanted = np.linspace(start, start + duration, count).tolist()
             container.seek(0)
-            taken = list(_frames_at(container, wanted))
+            taken = list(_frames_at(container, wanted, time.monotonic() + TOTAL_SECONDS if remote else math.inf))
     except DataError:
         raise
     except av.error.ExitError as error:
@@ -152,11 +159,15 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
     return Video(tuple(image for image, _ in taken), tuple(second - start for _, second in taken))
 
 
-def _frames_at(container: Any, wanted: list[float]) -> Iterator[tuple[Image.Image, float]]:
-    """The frame shown at each of the `wanted` seconds, once where several fall on one, and the second it begins."""
+def _frames_at(container: Any, wanted: list[float], until: float) -> Iterator[tuple[Image.Image, float]]:
+    """The frame shown at each of the `wanted` seconds, once where several fall on one, and the second it begins.
+
+    `until`: of the monotonic clock; a server that drips reaches it, and the video is refused."""
     shown: Any = None
     position = 0
     for frame in container.decode(video=0):
+        if time.monotonic() > until:
+            raise TimeoutError(f"not complete after {TOTAL_SECONDS:g} seconds")
         taken = False
         while shown is not None and position < len(wanted) and wanted[position] < frame.time:
             position, taken = position + 1, True

@@ -19,6 +19,7 @@ from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
+from smart_train.utils.limits import MIN_TEMPERATURE
 
 # objective -> the score matrices it needs
 OBJECTIVES: dict[str, tuple[str, ...]] = {
@@ -27,7 +28,6 @@ OBJECTIVES: dict[str, tuple[str, ...]] = {
     "late": ("late",),
     "pooled": ("pooled",),
 }
-MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
 
 
 class ContrastiveObjective(nn.Module):

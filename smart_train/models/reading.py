@@ -27,7 +27,7 @@ def read_json_value(path: Path) -> Any:
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise ModelError(f"{path}: not valid JSON ({error})") from error
 
 

@@ -305,9 +305,15 @@ class SmartModel(nn.Module):
     ) -> Embeddings:
         """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
 
+        A query that holds nothing (no image or video, and no text but blanks) is refused: its vectors would be those of
+        the prompt alone. An empty document is encoded as that: public collections hold some.
+
         Args:
             batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
             num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
+
+        Raises:
+            ModelError: an input is empty, or the model gives NaN. DataError: an input cannot be read.
         """
         return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
 
@@ -333,6 +339,9 @@ class SmartModel(nn.Module):
         items = [as_model_input(item) for item in _as_list(inputs)]
         if not items:
             raise ModelError(f"encode_{role}: nothing to encode")
+        blank = [place for place, item in enumerate(items) if item.is_blank] if role == "query" else []
+        if blank:
+            raise ModelError(f"encode_query: input {blank[0]} is empty: no text, image or video; leave it out")
         # Long inputs first: little padding within a batch, and memory runs out at once or never.
         order = sorted(
             range(len(items)),
@@ -352,7 +361,9 @@ class SmartModel(nn.Module):
         self.eval()
         try:
             parts = [
-                self.embed({name: value.to(self.device) for name, value in features.items()}).to("cpu")
+                _finite(
+                    self.embed({name: value.to(self.device) for name, value in features.items()}).to("cpu"), self.base
+                )
                 for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show)
             ]
         finally:
@@ -371,6 +382,16 @@ class _Featurize:
 
     def __call__(self, items: Sequence[ModelInput]) -> Features:
         return self.family.featurize(items, self.role)
+
+
+def _finite(made: Embeddings, base: str | None) -> Embeddings:
+    """`made`. Raises ModelError where it holds NaN, which would rank without an error."""
+    if not bool(made.pooled.isfinite().all()) or not bool(made.packed.isfinite().all()):
+        raise ModelError(
+            f"the model{f' from {base}' if base else ''} gives vectors that hold NaN: its weights are damaged, or its "
+            "dtype cannot hold its values; fetch it again, or load it as float32"
+        )
+    return made
 
 
 def _as_list(inputs: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,12 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    StrictDataclassError,
+)
 from peft import PeftModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -33,10 +39,27 @@ from smart_train.models.reading import read_json, read_weights
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
+from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 from smart_train.utils.retries import persist
 
+# What transformers raises for files that hold other values than it expects: a configuration with 0 heads, a pickle that
+# is not one of weights.
+_FAULTS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    StrictDataclassError,
+)
 _TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
 
 
@@ -147,7 +170,7 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     attention = _attention(attn_implementation)
-    with torch.random.fork_rng(devices=[]), _library_errors(located, "no model can be made from its config.json"):
+    with torch.random.fork_rng(devices=[]), library_errors(located, "no model can be made from its config.json"):
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
     reader = family_class(
@@ -156,6 +179,7 @@ def model_from_config(
         prompts=saved.prompts.replaced_by(prompts),
     )
     reader.fit_backbone(backbone)
+    check_vocabulary(backbone, reader.tokenizer, located)
     return SmartModel(backbone, reader, base=None).eval()
 
 
@@ -196,8 +220,17 @@ def own_class(folder: Path, family: type[Family]) -> str | None:
     trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
     """
     stated = read_json(folder / "config.json") or {}
-    found = stated.get("auto_map", {}).get("AutoModel")
+    found = _auto_map(folder, stated, "AutoModel")
     return found if family.runs_own_code and "is_causal" not in stated else None
+
+
+def _auto_map(folder: Path, stated: Mapping[str, Any], name: str) -> str | None:
+    """The class of its own that a config.json names for transformers' class `name`; None where it names none."""
+    classes = stated.get("auto_map") or {}
+    found = classes.get(name) if isinstance(classes, Mapping) else classes
+    if not isinstance(found, str | None):
+        raise ModelError(f"{folder}: auto_map in config.json does not name one FILE.CLASS for {name}; fetch it again")
+    return found
 
 
 def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_remote_code: bool = False) -> Any:
@@ -208,8 +241,8 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
     """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        own_code = (read_json(folder / "config.json") or {}).get("auto_map", {}).get("AutoConfig")
+    except _FAULTS as error:
+        own_code = _auto_map(folder, read_json(folder / "config.json") or {}, "AutoConfig")
         if own_code and not trust_remote_code:
             raise ModelError(
                 f"{folder}: this model needs its own Python code ({own_code} in config.json), which is not run unless "
@@ -226,7 +259,7 @@ def _attention(implementation: str | None) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _library_errors(folder: Path, fault: str) -> Iterator[None]:
+def library_errors(folder: Path, fault: str) -> Iterator[None]:
     """What transformers raises where it cannot make or fill a model, as a ModelError that says so of `folder`."""
     try:
         yield
@@ -235,14 +268,14 @@ def _library_errors(folder: Path, fault: str) -> Iterator[None]:
             f"{folder}: {fault} here ({first_line(error)}); install what the message names, or, if that is a kind of "
             "attention, choose another one with attn_implementation"
         ) from error
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except _FAULTS as error:
         raise ModelError(f"{folder}: {fault} ({first_line(error)})") from error
 
 
 def _load_backbone(
     folder: Path, family: Family, dtype: Any, trust_remote_code: bool, options: dict[str, Any]
 ) -> nn.Module:
-    with _library_errors(folder, "the weights cannot be loaded"):
+    with library_errors(folder, "the weights cannot be loaded"):
         backbone, report = AutoModel.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
         )
@@ -255,6 +288,7 @@ def _load_backbone(
             )
     family.fit_backbone(backbone)
     family.add_weights(backbone)
+    check_vocabulary(backbone, family.tokenizer, folder)
     keep_gradients(backbone)
     return backbone
 

@@ -51,6 +51,25 @@ def grow_embeddings(backbone: nn.Module, rows: int) -> None:
     weight.requires_grad_(trained)
 
 
+def check_vocabulary(backbone: nn.Module, tokenizer: Any, folder: Path) -> None:
+    """Raises ModelError where `tokenizer` gives ids that `backbone` has no embedding for: a text with such a token ends
+    a run with an index error.
+
+    Args:
+        tokenizer: None where the family has none of transformers' kind; nothing is compared then.
+    """
+    if tokenizer is None:
+        return
+    highest, rows = max(tokenizer.get_vocab().values()), cast(Any, backbone).get_input_embeddings().num_embeddings
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise ModelError(
+            f"{folder}: its tokenizer has {highest + 1} tokens (the last is {token!r}), but the model has embeddings "
+            f"for {rows}; put back the tokenizer that was saved with it, or save it again after "
+            f"resize_token_embeddings({highest + 1})"
+        )
+
+
 def grow_heads(unused: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     """Checkpoint weights that an embedder does not use, with a generation head as long as the vocabulary: the class
     that holds both refuses any other."""

@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import DatasetCardData
 
 from smart_train.pairs.settings import TEST, PairReport, PairSettings
+from smart_train.utils.markdown import plain
 
 CARD = "README.md"
 _SOURCES = {
@@ -67,7 +68,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
             _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
         ]
     if report.problems:
-        sections += ["Left out:", "\n".join(f"- {problem}" for problem in report.problems)]
+        sections += ["Left out:", "\n".join(f"- {plain(problem)}" for problem in report.problems)]
     return [
         *sections,
         "## Documents",
@@ -107,7 +108,7 @@ def _split(report: PairReport, settings: PairSettings) -> str:
 
 
 def _licence(settings: PairSettings) -> str:
-    given = f"As stated when it was made: {settings.licence}. " if settings.licence else ""
+    given = f"As stated when it was made: {plain(settings.licence)}. " if settings.licence else ""
     return (
         f"{given}The pages, and the queries taken from them, are parts of the documents: each document's own licence "
         "governs them, and nothing here grants any right to them. Check it, and look for personal data, before you "
@@ -117,4 +118,4 @@ def _licence(settings: PairSettings) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)

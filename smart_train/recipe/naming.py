@@ -47,7 +47,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names that `name` may stand for: a near spelling, or up to three names that it is a part of."""
     known = sorted(known)
     containing = [other for other in known if len(name) > 1 and name in other]
-    return closest(name, known, likeness=0.75) or containing[:3] or closest(name, known)
+    near = closest(name, known, likeness=0.75) or containing[:3]
+    # Far in spelling, it may share a word at least: batch_sampler is not torch_compile.
+    words = set(name.lower().split("_"))
+    return near or closest(
+        name, [other for other in known if len(known) <= LONGEST_LIST or words & set(other.split("_"))]
+    )
 
 
 def _either(names: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -15,11 +15,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from smart_train.errors import RecipeError, ScoreError
+from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.rules import caching_problems, cross_problems, fill_defaults, mode_problems
-from smart_train.recipe.sections import ONE, SEVERAL
+from smart_train.recipe.sections import ONE, SEVERAL, section_classes
 from smart_train.recipe.training_section import check_training, known_names
 from smart_train.scoring import ScoringConfig
 
@@ -58,6 +59,8 @@ def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_di
     if recipe is not None and not mode_problems(raw):
         filled = fill_defaults(recipe, output_dir)
         problems += cross_problems(recipe, filled)
+        if problems:
+            problems += config_problems(filled)
     if problems:
         count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
         raise RecipeError("\n".join([f"{source}: {count}", *(f"  {line}" for line in problems)]))
@@ -199,16 +202,8 @@ def _section(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
     """The section class at a location, optional ones unwrapped."""
     for key in loc:
         if not isinstance(key, int):  # the place in a list, all of whose items are of one class
-            model = next(iter(_models(model.model_fields[key].annotation)))
+            model = next(iter(section_classes(model.model_fields[key].annotation)))
     return model
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The section classes that an annotation names, inside unions and lists too."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for member in typing.get_args(annotation):
-        yield from _models(member)
 
 
 def _is_union(annotation: Any) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
-from smart_train.errors import RecipeError
+from smart_train.errors import RecipeError, first_line
 
 # The plain rules of YAML 1.2. PyYAML follows version 1.1, where `eval_strategy: no` is False and `learning_rate: 1e-4`
 # is a string.
@@ -21,8 +21,24 @@ _PLAIN_SCALARS = (
 )
 
 
+# Far beyond any recipe, and far below what makes a parser, or whoever walks over its result, run for ever.
+_MOST_BYTES = 2**20
+_MOST_DEPTH = 50
+_MOST_VALUES = 50_000  # with what aliases stand for
+_MOST_PARENTS = 30
+_DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """As PyYAML's, but what a value breaks of its tag (`!!int abc`) has a place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            problem = f"a value that cannot be read ({first_line(error)})"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
 class _Dumper(yaml.SafeDumper):
@@ -106,10 +122,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
     """The values of `path` laid on those of its parents. `children` are the files read before, each extending the next;
     those read here are added."""
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a circle of links, a NUL in the name
+        raise RecipeError(f"{str(path)!r}: not the path of a file ({error})") from error
     if resolved in children:
         circle = " -> ".join(item.name for item in [*children[children.index(resolved) :], resolved])
         raise RecipeError(f"{path}: extends forms a cycle: {circle}")
+    if len(children) > _MOST_PARENTS:
+        raise RecipeError(f"{children[0]}: extends more than {_MOST_PARENTS} recipes, one after another; merge some")
     values = _read_file(path, extended_by=children[-1] if children else None)
     children.append(resolved)
     if "extends" not in values:
@@ -122,8 +143,16 @@ def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
 
 def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
     said_by = f" (extended by {extended_by})" if extended_by else ""
+    if path.suffix.lower() in _DATA:
+        raise RecipeError(
+            f"{path}: is a file of rows, not a recipe; name it in one, as data: {{train: {{path: {path}}}}} "
+            "(`smart-train recipes` lists some to start from), or look at its rows with: smart-train validate-data "
+            f"{path}"
+        )
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8")
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe file{said_by}") from None
     except IsADirectoryError:
@@ -132,6 +161,8 @@ def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
         raise RecipeError(f"{path}: is not UTF-8 text (byte {error.start}); a recipe is one YAML file") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise RecipeError(f"{path}: is larger than {_MOST_BYTES // 2**20} MiB; a recipe is one YAML file")
     try:
         values = _parse(text)
     except yaml.YAMLError as error:
@@ -144,13 +175,65 @@ def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
 
 
 def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    """The value that `text` holds. Its size is measured first: a parser recurses, and an alias of aliases of aliases
+    is a few lines that whoever copies them turns into millions of values."""
+    _check_size(text)
+    values = yaml.load(text, Loader=_Loader)  # a SafeLoader
+    for word in _words(values):
+        if "\0" in word or any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise yaml.YAMLError(f"a text with a NUL or half a character: {word[:40]!a}")
+    return values
+
+
+def _check_size(text: str) -> None:
+    """Raises YAMLError where the value is nested too deeply, too large once aliases are expanded, or holds itself."""
+    sizes: dict[str, int | None] = {}  # anchor -> values below it; None while it is open
+    above: list[tuple[str | None, int]] = []  # the open collections: anchor, values up to now
+    count = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            above.append((event.anchor, count))
+            count += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = None
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = above.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor or "", 1)  # PyYAML names one that is not defined
+            if size is None:
+                raise _refused(event, f"*{event.anchor} holds itself")
+            count += size
+        if len(above) > _MOST_DEPTH or count > _MOST_VALUES:
+            rule = f"{_MOST_DEPTH} levels" if len(above) > _MOST_DEPTH else f"{_MOST_VALUES:,} values"
+            raise _refused(event, f"more than {rule}; no recipe needs so many")
+
+
+def _refused(event: yaml.Event, problem: str) -> yaml.YAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=cast(Any, event.start_mark))
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _words(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _words(item)
 
 
 def _describe(error: yaml.YAMLError) -> str:
     """`, line L, column C: what is wrong`, from PyYAML's exception."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    problem = getattr(error, "problem", None) or first_line(error)
     if "'\\t'" in problem:
         problem = "a tab; indent with spaces"
     return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"

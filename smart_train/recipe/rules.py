@@ -11,6 +11,7 @@ from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
+from smart_train.utils.learning_rate import default_arguments
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
@@ -125,6 +126,10 @@ def _training(recipe: Recipe, evaluation: EvaluationSection, output_dir: str) ->
         defaults |= {"metric_for_best_model": evaluation.metric, "greater_is_better": True}
     else:
         defaults |= {"eval_strategy": "no"}
+    scheduler = default_arguments(str(given.get("lr_scheduler_type", defaults["lr_scheduler_type"])))
+    if scheduler:
+        own = given.get("lr_scheduler_kwargs")
+        given = {**given, "lr_scheduler_kwargs": {**scheduler, **(own if isinstance(own, dict) else {})}}
     # Checked like the author's own values: 1 epoch and 1.0 epochs are one recipe with one fingerprint.
     return check_training({**defaults, **given})[0]
 

@@ -5,11 +5,13 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.losses.contrastive import MIN_TEMPERATURE
+from smart_train.utils.limits import MIN_TEMPERATURE
 
 T = TypeVar("T")
 
@@ -18,6 +20,14 @@ def filled(value: T | None) -> T:
     """`value` of a resolved recipe: a default that `rules.fill_defaults` filled, or a key that its rules require."""
     assert value is not None, "the rules of the recipe see to it"
     return value
+
+
+def section_classes(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The section classes that an annotation names, inside unions and lists too."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for member in typing.get_args(annotation):
+        yield from section_classes(member)
 
 
 class Section(BaseModel):

@@ -7,7 +7,7 @@ one mistake at a time. Its annotations are checked instead, field by field.
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import cache
@@ -17,6 +17,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from smart_train.errors import shown
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
+from smart_train.recipe.renamed import INSTEAD
+from smart_train.recipe.training_rules import setting_problems, value_problems
 from smart_train.utils.processor import usable_cores
 
 _POSITIVE = "must be greater than 0"
@@ -34,6 +36,10 @@ _RANGES = {
     "warmup_steps": _NOT_NEGATIVE,
     "weight_decay": _NOT_NEGATIVE,
     "max_grad_norm": _NOT_NEGATIVE,
+    "neftune_noise_alpha": _POSITIVE,
+    "torch_empty_cache_steps": _POSITIVE,
+    "dataloader_prefetch_factor": _POSITIVE,
+    "ddp_timeout": _POSITIVE,
     "dataloader_num_workers": _NOT_NEGATIVE,
 }
 
@@ -44,6 +50,10 @@ _ONE_VALUE = {
     "auto_find_batch_size": (False, "a smaller batch has fewer candidates per query, which is another loss"),
     "deepspeed": (None, "distributed.strategy says how a run uses several processes"),
     "fsdp": (None, "distributed.strategy says how a run uses several processes"),
+    "fsdp_config": (None, "distributed.strategy says how a run uses several processes"),
+    "parallelism_config": (None, "every process must have rows of its own; distributed.strategy says how they share"),
+    "use_liger_kernel": (False, "its kernels go into transformers' own models alone, and would silently not be used"),
+    "liger_kernel_config": (None, "its kernels go into transformers' own models alone, and would silently not be used"),
     "push_to_hub": (False, "nothing is published unverified: use hub.repo_id, and hub.checkpoints during the run"),
     "enable_jit_checkpoint": (False, "a run saves by itself when SIGTERM comes, on all ranks at the same step"),
     "resume_from_checkpoint": (None, "a run resumes by itself from its output_dir"),
@@ -93,14 +103,20 @@ def check_training(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     for name, value in values.items():
         dotted = f"training.{name}"
         if name not in adapters:
-            problems.append(unknown_key(dotted, adapters))
+            problems.append(unknown_argument(name, adapters))
             continue
-        problem = _problem(name, value)
-        if problem:
-            problems.append(bad_value(dotted, value, problem))
-            continue
-        checked[name] = adapters[name].validate_python(value)
+        rules = _broken_rules(name, value)
+        problems += [bad_value(dotted, value, rule) for rule in rules]
+        if not rules:
+            checked[name] = adapters[name].validate_python(value)
     return checked, problems
+
+
+def unknown_argument(name: str, known: Iterable[str]) -> str:
+    """The line for a key that the section does not have. `known`: those that it has."""
+    if name in INSTEAD:
+        return f"training.{name}: unknown key; {INSTEAD[name]}"
+    return unknown_key(f"training.{name}", known)
 
 
 def training_conflicts(values: Mapping[str, Any]) -> list[str]:
@@ -120,7 +136,7 @@ def training_conflicts(values: Mapping[str, Any]) -> list[str]:
         every, each = values.get("save_steps", 500), values.get("eval_steps") or values.get("logging_steps", 500)
         if every % each:
             problems.append(f"training.save_steps: {every!r}; must be a multiple of eval_steps ({each!r})")
-    return problems
+    return problems + setting_problems(values)
 
 
 def argument_defaults() -> dict[str, Any]:
@@ -159,8 +175,14 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
 
 
+def _broken_rules(name: str, value: Any) -> list[str]:
+    """The rules that `value` breaks."""
+    problem = _problem(name, value)
+    return [problem] if problem is not None else list(value_problems(name, known_names()[name].validate_python(value)))
+
+
 def _problem(name: str, value: Any) -> str | None:
-    """The rule that `value` breaks, or None."""
+    """The rule of its type or range that `value` breaks, or None."""
     hint, choices = _annotations()[name]
     if name == "output_dir" and not value:
         return "must name a folder"

@@ -22,7 +22,7 @@ from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES
-from smart_train.inputs.images import describe_image, image_key, read_encoded
+from smart_train.inputs.images import FORMATS, describe_image, image_key, read_encoded
 from smart_train.inputs.video import video_key
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import replace_whole
@@ -145,7 +145,7 @@ def _suffix(reference: Any, encoded: bytes) -> str:
     if suffix in IMAGE_EXTENSIONS:
         return suffix
     try:
-        with Image.open(io.BytesIO(encoded) if encoded else reference) as image:
+        with Image.open(io.BytesIO(encoded) if encoded else reference, formats=FORMATS) as image:
             suffix = f".{image.format.lower()}"
     except OSError as error:
         raise DataError(f"image {describe_image(reference)}: cannot be read ({error})") from error

@@ -281,10 +281,11 @@ def _write(
     ]
     summary = _summary(corpus, rankings, selections, own, len(written), config)
     if not written:
-        kept_out = ", ".join(f"{rule} {count}" for rule, count in summary.discarded.items())
+        left_out = ", ".join(f"{count} {rule}" for rule, count in summary.discarded.items())
         raise DataError(
-            f"mining: no row of {len(selections)} has {config.negatives} negatives (kept out: {kept_out}; documents: "
-            f"{corpus.document_count}); widen the ranks, raise margin or max_score, or ask for fewer"
+            f"mining: no row of {len(selections)} has {config.negatives} negatives. Candidates left out: {left_out}; "
+            f"documents: {corpus.document_count}. Lower first_rank or negatives, raise last_rank, margin or max_score "
+            "(options of smart-train mine: --first-rank, --negatives, ...)"
         )
 
     def rows() -> Iterator[tuple[Example, list[ModelInput], list[float]]]:
@@ -355,7 +356,7 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
     if differing and not overwrite:
         raise DataError(
             f"{work}: was encoded with other {', '.join(sections(differing))}; choose another output folder, or "
-            f"discard it with overwrite\n{listing(lines(differing))}"
+            f"discard it with overwrite (--overwrite on the command line)\n{listing(lines(differing))}"
         )
     if is_main() and (differing or begun is None):
         if work.exists():

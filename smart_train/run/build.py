@@ -11,7 +11,7 @@ from transformers import AutoModel, TrainingArguments
 
 from smart_train.data import GroupedBatches, PageCache, PairCollator
 from smart_train.distributed import is_main
-from smart_train.errors import ExportError, ModelError, RecipeError, SmartTrainError
+from smart_train.errors import ExportError, ModelError, RecipeError, SmartTrainError, first_line
 from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
@@ -22,17 +22,19 @@ from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import base_dtype, config_for, locate
+from smart_train.models.storage import base_dtype, config_for, library_errors, locate
+from smart_train.models.vocabulary import check_vocabulary
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
 from smart_train.recipe.sections import filled
+from smart_train.recipe.training_section import argument_defaults
 from smart_train.run import build_rows
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
 from smart_train.run.build_rows import sources as sources
 from smart_train.run.build_rows import usable_rows as usable_rows
 from smart_train.scoring import ScoringConfig
-from smart_train.training import GradientCaching, engines
+from smart_train.training import GradientCaching, arguments, engines
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
@@ -142,8 +144,10 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
     )
     objective(recipe, family.scoring)
     with torch.device("meta"):
-        backbone = AutoModel.from_config(config, trust_remote_code=trusted)
+        with library_errors(folder, "no model can be made from its config.json"):
+            backbone = AutoModel.from_config(config, trust_remote_code=trusted)
         family.fit_backbone(backbone)
+        check_vocabulary(backbone, family.tokenizer, folder)
         return prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
 
 
@@ -264,20 +268,28 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         args = engines.arguments(recipe.distributed.strategy, {**_ALWAYS, **recipe.training})
     except SmartTrainError:
         raise
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, TypeError, LookupError, NotImplementedError) as error:
         # What only the machine decides, such as bf16 without hardware for it.
-        raise RecipeError(f"training: {error}") from error
+        raise RecipeError(f"training: {first_line(error)}") from error
     if args.device.type == "cpu" and "dataloader_pin_memory" not in recipe.training:
         args.dataloader_pin_memory = False  # pinned memory is for copies to a GPU; torch warns where there is none
     return args
 
 
+def argument_problems(recipe: Recipe, model: SmartModel | None, *, processes: int, on_cpu: bool) -> list[str]:
+    """What of the `training` section cannot work on this machine, or with `model` (a `skeleton`; None: not known)."""
+    backbone = None if model is None else model.backbone
+    values = {**argument_defaults(), **recipe.training}
+    return arguments.argument_problems(values, backbone, processes=processes, on_cpu=on_cpu)
+
+
 def told_processes(recipe: Recipe) -> int | None:
     """How many processes the recipe, or the accelerate configuration it names, asks for; None where neither says."""
     section = recipe.distributed
-    if section.num_processes is not None or section.accelerate_config is None:
+    if section.accelerate_config is None:
         return section.num_processes
-    return engines.configured_processes(Path(section.accelerate_config))
+    configured = engines.configured_processes(Path(section.accelerate_config))
+    return configured if section.num_processes is None else section.num_processes
 
 
 def run_folder(recipe: Recipe) -> Path:

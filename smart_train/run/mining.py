@@ -15,9 +15,10 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.reader import dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection
 from smart_train.retrieval import MiningSummary
+from smart_train.retrieval.mining import SUMMARY_FILE, WORK_FOLDER
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
-from smart_train.utils.atomic import write_text
+from smart_train.utils.edited import write_unless_edited
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -37,6 +38,24 @@ class MiningSource:
     rows: Sequence[Example]
     extra: list[tuple[str, ModelInput]]
     report: CheckReport
+
+
+def check_mining_folder(output: Path) -> None:
+    """Raises DataError unless `output` is absent, empty, or holds what was mined before: a run's own recipe.yaml must
+    not be replaced, nor rows be written among files of something else."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise DataError(f"--output {output}: is a file; name a folder")
+    files = sorted(child.name for child in output.iterdir())
+    sources = [output / name for name in files if re.match(r"\d+-", name)]  # as `mining_sources` calls them
+    if files and not any(_is_mined(folder) for folder in (output, *sources)):
+        named = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
+        raise DataError(f"--output {output}: holds no mined rows, but other files ({named}); name another folder")
+
+
+def _is_mined(folder: Path) -> bool:
+    return (folder / SUMMARY_FILE).is_file() or (folder / WORK_FOLDER).is_dir()
 
 
 def mining_sources(recipe: Recipe, output: Path, corpus: Path | None = None) -> list[MiningSource]:
@@ -74,13 +93,16 @@ def write_recipe(
     overrides: Sequence[str] = (),
 ) -> Path:
     """Writes `output/recipe.yaml`, which extends `recipe`: it trains on what was mined, from the model that mined, into
-    a run folder of its own.
+    a run folder of its own. One that was edited since stays, and the new one is written beside it.
 
     Args:
         mined: folder -> the source it was mined for, and what was found.
         model: what searched; None: the recipe's base, where training then starts again.
         output_dir: that of the recipe; the new one is called OUTPUT_DIR-mined.
         overrides: of the recipe, kept but for its training rows.
+
+    Returns:
+        The file that was written.
     """
     rows = []
     for folder, (section, summary) in mined.items():
@@ -91,7 +113,7 @@ def write_recipe(
     values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
     if model is not None:
         values = merge(values, {"model": {"name_or_path": model, "from_config": None}})
-    return write_text(output / RECIPE_FILE, dump_yaml(values))
+    return write_unless_edited(output / RECIPE_FILE, dump_yaml(values))
 
 
 def _word(section: TrainSourceSection) -> str:

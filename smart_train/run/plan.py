@@ -14,11 +14,13 @@ from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachab
 from smart_train.models import Family, SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
+from smart_train.recipe.against_model import config_problems
 from smart_train.run import build, memory
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
+from smart_train.utils.learning_rate import phase_problems
 
 SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
 _SAMPLE = 16  # rows whose real token counts stand for the data set's
@@ -53,6 +55,7 @@ def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
     plan = Plan()
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     skeleton = _skeleton(recipe, plan)
+    plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
     if training is None:
         training = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
     _batches(recipe, plan, training, skeleton.family if skeleton is not None else None)
@@ -139,7 +142,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]
         plan.quantities["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"
-    plan.problems += schedule.problems()
+    plan.problems += schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if schedule.batches:
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
         plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
@@ -161,7 +164,7 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     try:
         model = build.skeleton(recipe, folder)
     except SmartTrainError as error:
-        plan.problems.append(f"model: {error}")
+        plan.problems += [f"model: {problem}" for problem in config_problems(recipe) or [str(error)]]
         return None
     plan.quantities["scoring"] = ", ".join(f"{name} {value}" for name, value in model.scoring.to_dict().items())
     return model

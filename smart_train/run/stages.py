@@ -43,6 +43,8 @@ from smart_train.training.launch import check_distribution, naming_lost_processe
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
+from smart_train.utils.console import PlainConsole
+from smart_train.utils.learning_rate import phase_problems
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -65,10 +67,10 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
 
 
 def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
-    console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console = PlainConsole(quiet=not is_main())
     on_main(lambda: check_recipe(build.run_folder(recipe), recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
-    reads = on_main(lambda: _check_model(recipe))
+    reads = on_main(lambda: _check_model(recipe, args))
     parts, batches = _load_data(recipe, args, reads, console)
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
@@ -117,7 +119,7 @@ def _load_data(
         shared=recipe.objective.shared_negatives,
         grouped=None if batches is None else (len(batches), batches.smallest),
     )
-    problems = schedule.problems()
+    problems = schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if problems:
         raise RecipeError("\n".join(problems))
     return parts, batches and batches.for_rank(args.process_index)
@@ -251,11 +253,16 @@ def _selection(recipe: Recipe, folder: RunFolder) -> Selection | None:
     return Selection("data.evaluation", metric, len(steps)) if len(steps) > 1 else None
 
 
-def _check_model(recipe: Recipe) -> tuple[str, ...]:
+def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
     """What the model reads ("text", "image", "video"). Raises SmartTrainError now rather than after the first
-    evaluation, when what the recipe trains does not fit."""
+    evaluation, when what the recipe trains, or how, does not fit."""
     folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
-    return build.skeleton(recipe, folder).family.modalities
+    model = build.skeleton(recipe, folder)
+    on_cpu = args.device.type == "cpu"
+    problems = build.argument_problems(recipe, model, processes=args.world_size, on_cpu=on_cpu)
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return model.family.modalities
 
 
 def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:

@@ -42,6 +42,7 @@ SHARDED = {
     "zero3": ("optimiser", "gradients", "weights"),
     "fsdp2": ("optimiser", "gradients", "weights"),
 }
+_ACCELERATE_TYPES = ("NO", "MULTI_CPU", "MULTI_GPU", "DEEPSPEED", "FSDP")
 DEFAULT_TIMEOUT = 1800  # seconds, TrainingArguments' own
 _USES = {"deepspeed": "ACCELERATE_USE_DEEPSPEED", "fsdp": "ACCELERATE_USE_FSDP"}
 
@@ -222,13 +223,21 @@ def nodes(environment: Mapping[str, str]) -> int:
 
 
 def configured_processes(file: Path) -> int:
-    """`num_processes` of an accelerate configuration. Raises RunError when it cannot be read."""
+    """`num_processes` of an accelerate configuration. Raises RunError when it cannot be read, or asks for a kind of
+    machine that no run uses."""
     try:
-        return int(yaml.safe_load(file.read_text(encoding="utf-8"))["num_processes"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        count, kind = int(values["num_processes"]), str(values.get("distributed_type", "NO")).upper()
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RunError(
             f"distributed.accelerate_config {file}: no num_processes can be read from it ({error})"
         ) from error
+    if kind not in _ACCELERATE_TYPES:
+        raise RunError(
+            f"distributed.accelerate_config {file}: distributed_type {kind} is not supported; use "
+            f"{', '.join(_ACCELERATE_TYPES)}, or distributed.strategy without such a file"
+        )
+    return count
 
 
 def runs(args: TrainingArguments) -> str:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import torch
 from accelerate.utils import save_fsdp_optimizer
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCHEDULER_NAME
@@ -56,6 +57,7 @@ from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
 from smart_train.types import Example, LossOutput
+from smart_train.utils.learning_rate import scheduler_arguments
 
 
 class _EpochLoader(DataLoader):
@@ -271,6 +273,15 @@ class SmartTrainer(Trainer):
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """As the Trainer's, less learned temperatures: weight decay would pull them towards 1."""
         return [name for name in super().get_decay_parameter_names(model) if not name.startswith("objective.")]
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
+        """As the Trainer's, for the recipe's own forms of `lr_scheduler_kwargs`."""
+        given, kind = self.args.lr_scheduler_kwargs, str(getattr(self.args.lr_scheduler_type, "value", ""))
+        self.args.lr_scheduler_kwargs = scheduler_arguments(kind, cast(Any, given), num_training_steps)
+        try:
+            return super().create_scheduler(num_training_steps, optimizer)
+        finally:
+            self.args.lr_scheduler_kwargs = given
 
     # Checkpoints -------------------------------------------------------------------------------------------------
 

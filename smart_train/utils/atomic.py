@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_ABANDONED = 3600.0  # seconds without a write after which a temporary file has no writer left
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+_looked_at: set[Path] = set()
 
 
 def write_json(path: str | Path, value: Any) -> Path:
@@ -28,6 +34,7 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         write(temporary)
@@ -35,3 +42,17 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Removes temporary files in `folder` whose writers were killed (one of an index is as large as the index), the
+    first time that this process writes there: to look before each of ten thousand pages would cost more than they."""
+    if folder in _looked_at:
+        return
+    _looked_at.add(folder)
+    for file in folder.glob(".*.tmp"):
+        try:
+            if _TEMPORARY.fullmatch(file.name) and time.time() - file.stat().st_mtime > _ABANDONED:
+                file.unlink()
+        except FileNotFoundError:
+            continue  # another writer cleared it

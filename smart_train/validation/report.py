@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smart_train.errors import DataError
 from smart_train.utils.atomic import write_text
 from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
@@ -61,6 +62,36 @@ class ValidationReport:
     def save(self, folder: Path) -> Path:
         """Writes `report.json` into `folder`, in one step."""
         return write_text(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+
+
+def report_folder(given: Path | None, source: str) -> Path:
+    """Where the report of `source` goes: never over that of another source, nor among other files.
+
+    Args:
+        given: what the user named; None takes the first of data_report, data_report-2, ... that may be written.
+
+    Raises:
+        DataError: `given` may not be written.
+    """
+    if given is not None:
+        held = _held(given)
+        if held not in (None, source):
+            what = f"the report of {held}" if held else "other files than a report"
+            raise DataError(f"--output {given}: holds {what}; name another folder")
+        return given
+    names = (f"data_report-{number}" if number > 1 else "data_report" for number in count(1))
+    return next(folder for folder in map(Path, names) if _held(folder) in (None, source))
+
+
+def _held(folder: Path) -> str | None:
+    """The source whose report `folder` holds, "" where it holds something else, None where it holds nothing."""
+    file = folder / REPORT_FILE
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return "" if folder.exists() and not folder.is_dir() else None
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["source"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def validate(

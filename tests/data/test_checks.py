@@ -57,11 +57,15 @@ def test_skip_keeps_the_sound_rows_and_reports_the_others(mixed: ExampleRows) ->
     assert clean.summary() == "2 rows"
 
 
-def test_only_twenty_problems_are_shown(write_jsonl: Write) -> None:
-    rows = load_examples(SourceConfig(write_jsonl(*({"query": "", "positive": "text"} for _ in range(30)))))
-    with pytest.raises(DataError, match="and 10 more") as caught:
+def test_rows_of_one_cause_are_one_line_with_their_number(write_jsonl: Write) -> None:
+    broken = [{"query": f"q{n}", "positive": f"pages/{n}.png"} for n in range(30)]
+    rows = load_examples(SourceConfig(write_jsonl({"query": "", "positive": "text"}, *broken)))
+    with pytest.raises(DataError, match="31 of 31 rows cannot be used") as caught:
         check_examples(rows)
-    assert str(caught.value).count("the query is empty") == 20
+    _, empty, missing = str(caught.value).splitlines()
+    assert "row 0: the query is empty" in empty and "more like it" not in empty
+    assert "row 1, column 'positive'" in missing and "pages/0.png: no such file" in missing
+    assert missing.endswith("(and 29 more like it: rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...)")
 
 
 def test_no_rows_left(write_jsonl: Write) -> None:

@@ -311,11 +311,13 @@ def test_the_command_prints_every_library_and_ends_with_2_past_the_tolerance(exp
     assert not end.value.code
     printed = capsys.readouterr().out
     assert all(f"{name}: largest difference" in printed for name in LIBRARIES)
+    assert printed.splitlines()[-1].startswith("PASSED: ") and f" ways to read {exported} give what" in printed
     monkeypatch.setattr(sys, "argv", ["smart-train", "verify", str(exported), "--tolerance", "0"])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
     shown = capsys.readouterr()
+    assert "FAILED: " in shown.err and "PASSED" not in shown.out
     assert "allowed 0e+00" in shown.err and "MultiVectorEncoder: largest difference" in shown.out
 
 

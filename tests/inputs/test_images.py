@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
+import os
 import struct
 import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from PIL import Image
 
 from smart_train.errors import DataError
 from smart_train.inputs import fetching, images
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.utils.hashing import stable_hash
 
 
@@ -47,6 +50,7 @@ class Pictures(BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv(fetching.PRIVATE_ADDRESSES, "1")
     monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
     Pictures.calls = {}
     httpd = HTTPServer(("127.0.0.1", 0), Pictures)
@@ -204,3 +208,96 @@ def test_the_same_pixels_to_be_turned_otherwise_are_another_picture() -> None:
     turned.getexif()[0x0112] = 6
     assert images.load_image(turned).size == (4, 8)
     assert images.image_key(turned) != images.image_key(image) == images.image_key(Image.new("RGB", (8, 4), "red"))
+
+
+def test_a_picture_reaches_only_the_plugins_for_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *args: started.append(args))
+    page = tmp_path / "page.png"
+    Image.new("RGB", (8, 8), "red").save(page, "EPS")
+    for reference in (page, page.read_bytes()):
+        with pytest.raises(DataError, match="not an image file that can be decoded .read are PNG, JPEG, WEBP"):
+            images.load_image(reference)
+    assert not started
+    assert {Image.registered_extensions().get(ending) for ending in IMAGE_EXTENSIONS} <= set(images.FORMATS)
+
+
+@pytest.mark.parametrize("read", [images.load_image, images.verify_image, images.image_size, images.image_key])
+def test_what_is_not_a_file_is_refused_before_it_is_opened(read, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    for name, what in (("pipe", "a pipe, a socket or a device"), ("device", "a pipe"), ("folder", "a folder")):
+        with pytest.raises(DataError, match=f"{name}.png: is {what}"):
+            read(tmp_path / f"{name}.png")
+
+
+class Traps(BaseHTTPRequestHandler):
+    """/drip sends a byte at a time and never ends; /inside redirects to another address, /file to a file."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/drip"):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not self.server.ended.wait(0.02):
+                    self.wfile.write(b"x")
+            return
+        self.send_response(302)
+        self.send_header("Location", "http://169.254.169.254/meta" if self.path == "/inside" else "file:///etc/passwd")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test output quiet."""
+
+
+@pytest.fixture
+def traps() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Traps) as httpd:
+        httpd.ended = threading.Event()
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{httpd.server_port}"
+        httpd.ended.set()
+        httpd.shutdown()
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
+
+
+def test_a_server_that_drips_is_left_after_the_time_for_all_of_it(traps, direct, monkeypatch) -> None:
+    monkeypatch.setenv(fetching.PRIVATE_ADDRESSES, "1")
+    with pytest.raises(DataError, match="not fetched after 1 attempt .not complete after 0.3 seconds"):
+        fetching.fetch(f"http://{traps}/drip.png", total=0.3)
+
+
+def test_inner_addresses_are_asked_only_by_consent(traps, direct, monkeypatch) -> None:
+    monkeypatch.delenv(fetching.PRIVATE_ADDRESSES, raising=False)
+    port = traps.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost", "[::1]", "10.0.0.1", "[::ffff:127.0.0.1]", "169.254.169.254", "2130706433"):
+        with pytest.raises(DataError, match="address of this machine or of a private network.*_PRIVATE_ADDRESSES=1"):
+            fetching.fetch(f"http://{host}:{port}/ok.png", attempts=1)
+
+
+@pytest.mark.parametrize(("path", "why"), [("/inside", "169.254.169.254 is an address"), ("/file", "not http")])
+def test_redirects_are_held_to_the_same_rule(path: str, why: str, traps, direct, monkeypatch) -> None:
+    monkeypatch.setattr(fetching, "_check_address", _only_metadata_refused(fetching._check_address))
+    for fetched in (fetching.fetch, fetching.final_address):
+        with pytest.raises(DataError, match=f"{why}|not allowed"):
+            fetched(f"http://{traps}{path}")
+
+
+def _only_metadata_refused(check):
+    return lambda address, host: check(address, host) if address.startswith("169.254") else None
+
+
+def test_credentials_stay_out_of_messages(monkeypatch) -> None:
+    monkeypatch.delenv(fetching.PRIVATE_ADDRESSES, raising=False)
+    url = "http://ann:hush@127.0.0.1:9/a.png?page=3&X-Amz-Signature=abc&token=xyz"
+    with pytest.raises(DataError) as caught:
+        images.load_image(url)
+    assert "http://127.0.0.1:9/a.png?page=3&X-Amz-Signature=...&token=..." in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("ann", "hush", "abc", "xyz"))

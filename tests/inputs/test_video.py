@@ -12,7 +12,7 @@ from PIL import Image
 
 from smart_train.data.keys import content_key
 from smart_train.errors import DataError
-from smart_train.inputs import video
+from smart_train.inputs import fetching, video
 from smart_train.inputs.video import load_video, verify_video, video_key
 from smart_train.types import ModelInput
 from tests.videos import write_clip
@@ -42,6 +42,7 @@ def test_a_clock_that_begins_late_changes_nothing(tmp_path):
 def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
     pytest.importorskip("av")
     monkeypatch.setattr(video, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setenv(fetching.PRIVATE_ADDRESSES, "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
         with pytest.raises(DataError, match=r"a\.mp4: no answer within 0\.2 seconds"):

@@ -1,8 +1,12 @@
 """Model folders that cannot be read, or by another family alone: what is said, and that it is said early."""
 
+import json
+import pickle
 import shutil
 
 import pytest
+import torch
+from transformers import AutoTokenizer
 
 from smart_train import SmartModel
 from smart_train.errors import ModelError
@@ -74,3 +78,80 @@ def test_attention_that_is_not_installed_is_named(saved):
         ModelError, match="FlashAttention2.*install what the message names, or.*choose another one with attn_impl"
     ):
         SmartModel.from_pretrained(saved / "m", attn_implementation="flash_attention_2")
+
+
+class Trap:
+    def __reduce__(self):
+        return (print, ("a command ran",))
+
+
+def changed(folder, **values):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    (config.get("text_config", config)).update(values)
+    config.update({name: value for name, value in values.items() if name == "auto_map"})
+    path.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("values", [{"num_attention_heads": 0}, {"hidden_size": "x"}, {"num_hidden_layers": None}])
+def test_a_configuration_that_makes_no_model_is_one_message(saved, tiny_data, values):
+    changed(saved / "m", **values)
+    with pytest.raises(ModelError, match="/m: "):
+        SmartModel.from_pretrained(saved / "m")
+    start = {"name_or_path": str(saved / "m"), "from_config": None}
+    with pytest.raises(ModelError, match="/m: "):
+        build.skeleton(tiny_recipe(tiny_data, saved / "run", model=start), saved / "m")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"model_type": ' + "9" * 5000 + "}", '"words"', "\0"])
+def test_a_configuration_that_is_no_object_is_named(saved, content):
+    (saved / "m" / "config.json").write_text(content)
+    with pytest.raises(ModelError, match="config.json"):
+        SmartModel.from_pretrained(saved / "m")
+
+
+def test_lists_in_auto_map_are_named(tmp_path):
+    folder = encoder_folder(tmp_path / "bert")
+    changed(folder, auto_map=["a.B"])
+    with pytest.raises(ModelError, match="auto_map in config.json does not name one FILE.CLASS for AutoModel"):
+        SmartModel.from_pretrained(folder, family="text_encoder")
+
+
+def test_pickled_weights_run_nothing_and_are_refused(saved, capfd):
+    (saved / "m" / "model.safetensors").unlink()
+    (saved / "m" / "pytorch_model.bin").write_bytes(pickle.dumps({"x": Trap()}))
+    with pytest.raises(ModelError, match="/m: the weights cannot be loaded"):
+        SmartModel.from_pretrained(saved / "m")
+    assert "a command ran" not in capfd.readouterr().out
+
+
+def test_weights_that_are_nan_give_no_vectors(saved):
+    model = SmartModel.from_pretrained(saved / "m")
+    with torch.no_grad():
+        next(model.backbone.parameters()).fill_(float("nan"))
+        for parameter in model.backbone.parameters():
+            parameter.fill_(float("nan"))
+    for encode in (model.encode_query, model.encode_document):
+        with pytest.raises(ModelError, match="/m gives vectors that hold NaN: its weights are damaged"):
+            encode("a text")
+
+
+def test_an_empty_query_is_refused_and_an_empty_document_encoded(saved):
+    model = SmartModel.from_pretrained(saved / "m")
+    for query in ("", "  \n", {"text": ""}):
+        with pytest.raises(ModelError, match="encode_query: input 1 is empty: no text, image or video"):
+            model.encode_query(["a text", query])
+    assert len(model.encode_document([""])) == 1
+
+
+def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data):
+    tokenizer = AutoTokenizer.from_pretrained(saved / "m")
+    rows = json.loads((saved / "m" / "config.json").read_text())["text_config"]["vocab_size"]
+    tokenizer.add_tokens([f"<more {number}>" for number in range(rows - len(tokenizer) + 1)])
+    tokenizer.save_pretrained(saved / "m")
+    message = f"/m: its tokenizer has {rows + 1} tokens .*but the model has embeddings for {rows}; put back"
+    with pytest.raises(ModelError, match=message):
+        SmartModel.from_pretrained(saved / "m")
+    start = {"name_or_path": str(saved / "m"), "from_config": None}
+    with pytest.raises(ModelError, match=message):
+        build.skeleton(tiny_recipe(tiny_data, saved / "run", model=start), saved / "m")

@@ -401,7 +401,7 @@ def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
 
 def test_rules_that_leave_nothing_say_which(rows: list[Example], tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match="no row of 23 has 4 negatives .kept out: .*above the maximum 525.*raise margin"
+        DataError, match="has 4 negatives. Candidates left out: .*525 above the maximum.*raise last_rank, margin"
     ):
         mine_negatives(HashModel(), rows, tmp_path, MiningConfig(max_score=-9.0))
     with pytest.raises(DataError, match="there are no rows"):

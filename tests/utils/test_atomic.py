@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +49,13 @@ def test_two_that_write_at_once_do_not_meet(tmp_path: Path) -> None:
 
     replace_whole(tmp_path / "a.txt", first)
     assert names[0] != names[1] and (tmp_path / "a.txt").read_text() == "first"
+
+
+def test_what_a_killed_writer_left_is_cleared_and_what_one_writes_now_is_not(tmp_path: Path) -> None:
+    old, fresh, foreign = (tmp_path / name for name in (".a.json.0123abcd.tmp", ".a.json.89abcdef.tmp", ".a.tmp"))
+    for file in (old, fresh, foreign):
+        file.write_text("half")
+    for file in (old, foreign):
+        os.utime(file, (0, 0))
+    write_text(tmp_path / "a.json", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [fresh.name, foreign.name, "a.json"]

@@ -76,6 +76,7 @@ def test_parts_of_a_folder_are_held_against_each_other(
     assert run(tiny_data) == 0
     assert {"train", "held_out"} == set(json.loads(Path("data_report/report.json").read_text())["statistics"])
     assert run(tiny_data / "train.jsonl", "--against", tiny_data / "train.jsonl") == 1
+    assert json.loads(Path("data_report-2/report.json").read_text())["source"] == str(tiny_data / "train.jsonl")
     assert "ERROR leaked documents in train and held_out, 24" in capsys.readouterr().out
     assert run(tiny_data, "--split", "held_out") == 0
     assert json.loads(Path("data_report/report.json").read_text())["statistics"]["train"]["rows"] == 10
@@ -130,3 +131,18 @@ def test_calls_that_cannot_be_meant(
 ) -> None:
     assert run(*arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_report_of_another_set_is_never_replaced(
+    run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    assert run(tiny_data / "train.jsonl", "--output", "mine") == 2
+    assert "--output mine: holds other files than a report; name another folder" in capsys.readouterr().err
+    assert run(tiny_data / "train.jsonl", "--output", "one") == 0
+    before = Path("one/report.json").read_bytes()
+    assert run(tiny_data / "held_out.jsonl", "--output", "one") == 2
+    assert f"--output one: holds the report of {tiny_data / 'train.jsonl'}; name" in capsys.readouterr().err
+    assert Path("one/report.json").read_bytes() == before
+    assert run(tiny_data / "train.jsonl", "--output", "one") == 0, "its own report is made again"

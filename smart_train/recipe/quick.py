@@ -1,0 +1,179 @@
+"""Mistakes in a recipe that can be told at once: names of keys, files that are not there, columns that rows lack.
+
+Commands ask this before they import torch and transformers, which takes longer than to correct a typing error. It is
+not the check of a recipe: values are looked at by `load_recipe`, and the same keys again.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from smart_train.errors import RecipeError, did_you_mean
+from smart_train.recipe.naming import unknown_key
+from smart_train.recipe.reader import read_recipe
+from smart_train.recipe.recipe import Recipe
+from smart_train.recipe.sections import section_classes
+from smart_train.recipe.training_section import unknown_argument
+
+_ROWS = (".jsonl", ".ndjson")
+_DELIMITED = {".csv": ",", ".tsv": "\t"}
+# Endings that no name on the Hub has.
+_FILES = (*_ROWS, *_DELIMITED, ".json", ".parquet", ".pdf", ".png", ".jpg")
+_LARGEST = 20 * 2**20  # bytes of a file whose columns are looked at
+
+
+def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
+    """Raises RecipeError, with a line for every mistake that is seen without a library, before any is imported."""
+    path = Path(recipe)
+    values = read_recipe(path, overrides)
+    problems = [*_unknown_keys(Recipe, values), *_missing(values, path.parent), *_columns(values)]
+    if problems:
+        count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
+        raise RecipeError("\n".join([f"{path}: {count}", *(f"  {line}" for line in problems)]))
+
+
+def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:
+    if isinstance(values, list):
+        for place, item in enumerate(values):
+            yield from _unknown_keys(section, item, f"{at}{place}.")
+    if not isinstance(values, Mapping):
+        return
+    for key, value in values.items():
+        dotted = f"{at}{key}"
+        if key not in section.model_fields:
+            yield unknown_key(dotted, section.model_fields, _all_keys())
+        elif dotted == "training":
+            names = argument_names()
+            yield from (unknown_argument(name, names) for name in value or () if names and name not in names)
+        elif dotted == "scoring":
+            yield from (unknown_key(f"scoring.{name}", scoring_names()) for name in _other(value, scoring_names()))
+        else:
+            for below in list(section_classes(section.model_fields[key].annotation))[:1]:
+                yield from _unknown_keys(below, value, f"{dotted}.")
+
+
+def _other(values: Any, known: Sequence[str]) -> list[str]:
+    return [name for name in values if name not in known] if isinstance(values, Mapping) else []
+
+
+def argument_names() -> tuple[str, ...]:
+    """The arguments of the installed TrainingArguments, read from its source: to import it takes seconds. Empty
+    where the source is not where it was."""
+    found = find_spec("transformers")
+    folders = found.submodule_search_locations if found is not None else None
+    return _fields_of(Path(next(iter(folders or [""])), "training_args.py"), "TrainingArguments")
+
+
+def scoring_names() -> tuple[str, ...]:
+    """The keys of `ScoringConfig`, read from its source."""
+    return _fields_of(Path(__file__).parents[1] / "scoring" / "hybrid.py", "ScoringConfig")
+
+
+@cache
+def _fields_of(file: Path, name: str) -> tuple[str, ...]:
+    """The annotated names in the body of a class, read without running it; () where it is not found."""
+    if not file.is_file():
+        return ()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            lines = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+            return tuple(line.target.id for line in lines if isinstance(line.target, ast.Name))
+    return ()
+
+
+@cache
+def _all_keys() -> tuple[str, ...]:
+    """`section.key` of every section, where a key in the wrong place may belong."""
+    keys = [f"training.{name}" for name in argument_names()] + [f"scoring.{name}" for name in scoring_names()]
+    for name, field in Recipe.model_fields.items():
+        for section in section_classes(field.annotation):
+            keys += [f"{name}.{key}" for key in section.model_fields]
+    return tuple(keys)
+
+
+def _sources(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(dotted key, section) of every source of rows."""
+    data = values.get("data")
+    for name in ("train", "evaluation", "test") if isinstance(data, Mapping) else ():
+        section = data.get(name)
+        several = section if isinstance(section, list) else [section]
+        for place, source in enumerate(several):
+            if isinstance(source, Mapping):
+                yield f"data.{name}" + (f".{place}" if len(several) > 1 else ""), source
+
+
+def _missing(values: Mapping[str, Any], beside: Path) -> Iterator[str]:
+    """A line for every file or folder that is named and is not there, and that nothing will make."""
+    data = values.get("data")
+    prepare = data.get("prepare") if isinstance(data, Mapping) else None
+    made = Path(str(prepare.get("output"))) if isinstance(prepare, Mapping) else None
+    for name, source in _sources(values):
+        for key in ("path", "documents", "corpus", "image_root"):
+            text = source.get(key)
+            if not isinstance(text, str) or not text or Path(text).exists():
+                continue
+            if made is not None and (Path(text) == made or made in Path(text).parents):
+                continue
+            near = (beside / text).exists() and not Path(text).is_absolute()
+            if near or _is_path(text) or key == "image_root":
+                where = name if key == "path" else f"{name}.{key}"
+                yield f"{where}: {text}: no such file or folder{_hint(Path(text), beside if near else None)}"
+
+
+def _is_path(text: str) -> bool:
+    """Whether `text` cannot be the name of a data set on the Hub."""
+    return text.startswith((".", "/", "~")) or text.count("/") > 1 or Path(text).suffix.lower() in _FILES
+
+
+def _hint(path: Path, beside: Path | None) -> str:
+    """What to do about a path that leads nowhere."""
+    if path.is_absolute():
+        folder = "" if path.parent.is_dir() else f"; there is no folder {path.parent} either"
+    else:
+        folder = f"; paths are meant from the current folder, {Path.cwd()}"
+    if beside is not None:
+        return f"{folder}; it lies beside the recipe: write {beside / path}, or start in {beside.resolve()}"
+    siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"{did_you_mean(path.name, siblings)}{folder}"
+
+
+def _columns(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for every column that `columns` names and no row of a small file has."""
+    for name, source in _sources(values):
+        columns, text = source.get("columns"), source.get("path")
+        if not isinstance(columns, Mapping) or not isinstance(text, str):
+            continue
+        found = _columns_of(Path(text))
+        if not found:
+            continue
+        for ours, theirs in columns.items():
+            for column in theirs if isinstance(theirs, list) else [theirs]:
+                if isinstance(column, str) and column not in found:
+                    yield (
+                        f"{name}: {text}: no column {column!r} (columns.{ours}){did_you_mean(column, found)}; columns: "
+                        f"{', '.join(sorted(found))}"
+                    )
+
+
+def _columns_of(file: Path) -> set[str]:
+    """The columns of a small file of rows in text; empty where it is none, or cannot be read: the run says why."""
+    suffix = file.suffix.lower()
+    try:
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            return set()
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if suffix in _DELIMITED:
+                return set(next(csv.reader(lines, delimiter=_DELIMITED[suffix]), []))
+            rows = [json.loads(line) for line in lines if line.strip()] if suffix in _ROWS else []
+    except (OSError, ValueError, csv.Error, RecursionError):
+        return set()
+    return {name for row in rows if isinstance(row, dict) for name in row}

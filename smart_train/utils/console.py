@@ -1,0 +1,24 @@
+"""Standard output for text that is the user's, or anybody's: rows, file names, what servers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.segment import Segment
+
+from smart_train.errors import printable
+
+
+class PlainConsole(Console):
+    """Standard output without rich's own markup (a page called `a[1].png` is printed as that), and without control
+    characters in what is printed, which a terminal would obey. `quiet`: prints nothing."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(quiet=quiet, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """As rich's: pieces of text and their style, each piece `printable`."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)

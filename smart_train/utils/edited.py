@@ -1,0 +1,39 @@
+"""Files that a user is told to edit: written once, and never over what was changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from smart_train.utils.atomic import write_text
+
+
+def write_unless_edited(path: Path, text: str) -> Path:
+    """Writes `text` to `path`, or beside it where `path` is not as it was last written here.
+
+    What was written is remembered by its digest in a hidden file. A file without such a record counts as edited: a
+    version that kept none may have written it, or anybody else.
+
+    Returns:
+        The file that holds `text`: `path`, or `NAME.2.SUFFIX`, `NAME.3.SUFFIX`, ...
+    """
+    place, number = path, 1
+    while place.exists() and place.read_text(encoding="utf-8") != text and _is_edited(place):
+        number += 1
+        place = path.with_name(f"{path.stem}.{number}{path.suffix}")
+    write_text(place, text)
+    write_text(_record(place), _digest(text.encode()) + "\n")
+    return place
+
+
+def _is_edited(path: Path) -> bool:
+    record = _record(path)
+    return not record.is_file() or record.read_text(encoding="utf-8").strip() != _digest(path.read_bytes())
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,132 @@
+"""Mistakes that need no library are told before one is imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from transformers.training_args import TrainingArguments
+
+from smart_train.errors import RecipeError
+from smart_train.recipe import quick
+from smart_train.recipe.quick import check_quickly
+from smart_train.recipe.training_section import known_names
+from smart_train.scoring import ScoringConfig
+from tests.runs import recipe_values, write_rows
+
+ALONE = """
+import sys
+from smart_train.cli import main
+sys.argv = ["smart-train", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    print(end.code, sorted({"torch", "transformers", "datasets", "peft"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def recipe(tiny_data: Path, tmp_path: Path):
+    """Writes the tiny recipe with these of its sections replaced, and returns its path."""
+
+    def write(**sections: object) -> Path:
+        values = recipe_values(tiny_data, tmp_path / "run", **sections)
+        (tmp_path / "recipe.yaml").write_text(json.dumps(values))  # JSON is YAML
+        return tmp_path / "recipe.yaml"
+
+    return write
+
+
+def told(path: Path, *overrides: str) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        check_quickly(path, overrides)
+    return [line.strip() for line in str(caught.value).splitlines()]
+
+
+@pytest.mark.parametrize("word", ["train", "launch", "validate", "validate-data"])
+def test_no_library_is_imported_to_name_a_typing_error(word: str, recipe) -> None:
+    path = recipe(training={"learning_rat": 1}, data={"train": {"path": "nowhere/train.jsonl"}})
+    ended = subprocess.run([sys.executable, "-c", ALONE, word, str(path)], capture_output=True, text=True, check=True)
+    assert ended.stdout.split("\n")[-2] == "2 []"
+    assert "learning_rat: unknown key, did you mean learning_rate?" in ended.stderr
+    assert "nowhere/train.jsonl: no such file or folder" in ended.stderr
+
+
+def test_the_names_read_from_the_sources_are_those_of_the_classes() -> None:
+    assert set(quick.argument_names()) == {item.name for item in fields(TrainingArguments) if item.init}
+    assert set(quick.argument_names()) == set(known_names())
+    assert list(quick.scoring_names()) == [item.name for item in fields(ScoringConfig)]
+
+
+def test_a_recipe_without_such_mistakes_passes(recipe, monkeypatch) -> None:
+    check_quickly(recipe())
+    check_quickly(recipe(data={"train": {"path": "owner/name"}}))  # the Hub may have it
+    monkeypatch.setattr(quick, "argument_names", lambda: ())  # transformers' source is elsewhere
+    check_quickly(recipe(training={"learning_rat": 1}))
+
+
+def test_keys_of_every_depth_are_told_at_once(recipe) -> None:
+    path = recipe(
+        modle={},
+        mini_batch_size=8,
+        data={"train": {"splitt": "x"}},
+        objective={"distillation": {"wieght": 1}},
+        scoring={"late_wieght": 1},
+        training={"no_cuda": True},
+    )
+    assert told(path) == [
+        f"{path}: 6 mistakes",
+        "data.train.splitt: unknown key, did you mean split?",
+        "training.no_cuda: unknown key; set use_cpu: true",
+        "modle: unknown key, did you mean model?",
+        "mini_batch_size: unknown key, did you mean gradient_caching.mini_batch_size?",
+        "objective.distillation.wieght: unknown key, did you mean weight?",
+        "scoring.late_wieght: unknown key, did you mean late_weight?",
+    ]
+
+
+def test_a_missing_path_says_from_where_and_what_lies_beside_the_recipe(
+    recipe, tiny_data, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "train.jsonl").touch()
+    monkeypatch.chdir(tiny_data)
+    path = recipe(data={"train": {"path": "rows/train.jsonl"}, "evaluation": {"path": "trian.jsonl"}})
+    assert told(path)[1:] == [
+        f"data.train: rows/train.jsonl: no such file or folder; paths are meant from the current folder, {tiny_data}; "
+        f"it lies beside the recipe: write {tmp_path / 'rows' / 'train.jsonl'}, or start in {tmp_path}",
+        "data.evaluation: trian.jsonl: no such file or folder, did you mean train.jsonl?; paths are meant from the "
+        f"current folder, {tiny_data}",
+    ]
+    there = recipe(data={"train": {"path": str(tiny_data / "no" / "train.jsonl")}})
+    assert told(there)[1].endswith(f"no such file or folder; there is no folder {tiny_data / 'no'} either")
+
+
+def test_what_a_script_will_make_need_not_be_there(recipe, tmp_path) -> None:
+    prepare = {"script": "make.py", "output": str(tmp_path / "made")}
+    check_quickly(recipe(data={"prepare": prepare, "train": {"path": str(tmp_path / "made" / "train.jsonl")}}))
+
+
+def test_a_column_that_no_row_has_is_named(recipe, tmp_path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", [{"question": "a"}, {"question": "b", "page": "c"}])
+    check_quickly(recipe(data={"train": {"path": str(rows), "columns": {"query": "question", "positive": "page"}}}))
+    path = recipe(data={"train": {"path": str(rows), "columns": {"query": "qestion", "negatives": ["x", "page"]}}})
+    assert told(path)[1:] == [
+        f"data.train: {rows}: no column 'qestion' (columns.query), did you mean question?; columns: page, question",
+        f"data.train: {rows}: no column 'x' (columns.negatives); columns: page, question",
+    ]
+    (tmp_path / "rows.csv").write_text("query;page\na,b\n")
+    path = recipe(data={"train": {"path": str(tmp_path / "rows.csv"), "columns": {"query": "page"}}})
+    assert "no column 'page' (columns.query); columns: query;page" in told(path)[1]
+
+
+def test_rows_are_not_a_recipe(tiny_data) -> None:
+    rows = tiny_data / "train.jsonl"
+    assert told(rows) == [
+        f"{rows}: is a file of rows, not a recipe; name it in one, as data: {{train: {{path: {rows}}}}} (`smart-train "
+        f"recipes` lists some to start from), or look at its rows with: smart-train validate-data {rows}"
+    ]
