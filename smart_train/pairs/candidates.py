@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.layout import Parts
-from smart_train.pairs.words import as_words, tokens_of, without_numbering, words_of
+from smart_train.pairs.words import (
+    as_words,
+    is_alphabetic,
+    is_unspaced,
+    length_in_words,
+    tokens_of,
+    without_numbering,
+    words_of,
+)
 
 # In the order in which a page's queries are chosen; "written" ones come from a vision model.
 Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "line", "written"]
@@ -21,14 +30,19 @@ _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is c
 LINE_WORDS = (3, 16)
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
 _LEANING = 0.6  # what a sentence is worth for each word in it that points elsewhere
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?؟۔])[\"')\]]*\s+(?=[\"'(\[]*[^\W_])|(?<=[。！？।])\s*")
-_SENTENCE_END = re.compile(r"[.!?。！？؟۔।][\"')\]]*$")
+# Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
+_STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
+_BETWEEN_SENTENCES = re.compile(
+    rf"(?<=[{_STOPS}])[\"')\]]*\s+(?=[\"'(\[]*[^\W_])|(?<=[{_STOPS_ALONE}])\s*(?![{_STOPS_ALONE}])"
+)
+_SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
+_FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|\b(?:cf|dr|e\.g|ed|eq|etc|fig|figs|i\.e|mr|mrs|ms|no|nos|pp|prof|sec|st|vol|vs))\.$", re.I
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
-_BEGINS = re.compile(r"[\"'(\[]*[^\W\d_]")
+_BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
 _BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 _ITEM = re.compile(r"^[•‣▪●○◦·➢✓*–—-]\s*")
@@ -86,11 +100,11 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str]) -> No
 def is_telling(kind: Kind, query: str) -> bool:
     """Whether a query is long enough to ask for something and short enough to be asked. A single word is enough for an
     entry of an index, which was chosen to be looked up. Rows of dots lead to a page number: that is no heading."""
-    if _LEADERS.search(query):
+    if _LEADERS.search(query) or REPLACEMENT in query:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
-    return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or len(words_of(query)) >= 2)
+    return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
 
 
 def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
@@ -119,12 +133,18 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
     for text in texts:
         words = words_of(text)
         leaning = _LEANING ** sum(word in _ELSEWHERE for word in words)
-        scored.append((leaning * sum(weights.get(word, 0.0) for word in words) / len(words), text, set(words)))
-    chosen: list[set[str]] = []
+        scored.append((leaning * sum(weights.get(word, 0.0) for word in words) / len(words), text, _told_in(words)))
+    chosen: list[set[tuple[str, ...]]] = []
     for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
         if all(len(used & other) <= len(used) / 2 for other in chosen):
             chosen.append(used)
             yield sentence
+
+
+def _told_in(words: list[str]) -> set[tuple[str, ...]]:
+    """What two texts are compared by: words; pairs of them in scripts where a word is one of few syllables."""
+    pairs = len(words) > 1 and sum(is_unspaced(word[0]) for word in words) > len(words) / 2
+    return set(zip(words, words[1:], strict=False)) if pairs else {(word,) for word in words}
 
 
 def split_sentences(prose: str) -> list[str]:
@@ -135,9 +155,9 @@ def split_sentences(prose: str) -> list[str]:
         begins = _BEGINS.match(sentence)
         if begins is None or begins[0][-1].islower() or not _SENTENCE_END.search(sentence):
             continue
-        sentence = sentence.rstrip(".。।۔ ")
+        sentence = sentence.rstrip(_FULL_STOPS + " ")
         words = words_of(sentence)
-        if not SENTENCE_WORDS[0] <= len(words) <= SENTENCE_WORDS[1]:
+        if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= SENTENCE_WORDS[1]:
             continue
         if words[0] in _POINTING or _LINKING.match(sentence) or sentence.count(": ") > 1:
             continue
@@ -153,18 +173,24 @@ def split_lines(prose: str) -> list[str]:
     found = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
-        if line.endswith((":", ",")) or not LINE_WORDS[0] <= len(words_of(line)) <= LINE_WORDS[1]:
+        if line.endswith((":", ",")) or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]:
             continue
-        whole = not line[0].islower() and _balanced(line) and not _CODE.search(line) and len(line) <= MAX_CHARACTERS
+        whole = (
+            REPLACEMENT not in line
+            and not line[0].islower()
+            and _balanced(line)
+            and not _CODE.search(line)
+            and len(line) <= MAX_CHARACTERS
+        )
         if whole and _alphabetic(line) >= _ALPHABETIC_LINE:
-            found.append(line.rstrip(".。।۔ ;"))
+            found.append(line.rstrip(_FULL_STOPS + " ;"))
     return found
 
 
 def _alphabetic(text: str) -> float:
     """The share of tokens that are words."""
     tokens = tokens_of(text)
-    return sum(token.strip(".,;:()'\"-").replace("-", "").isalpha() for token in tokens) / len(tokens)
+    return sum(is_alphabetic(token.strip(".,;:()'\"-")) for token in tokens) / len(tokens)
 
 
 def _pieces(paragraph: str) -> list[str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
+from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, structural
-from smart_train.pairs.layout import Line, body_size, parts_of, read_lines, without_running_lines
+from smart_train.pairs.layout import Line, body_size, body_sizes, parts_of, read_lines, without_running_lines
 from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
-from smart_train.pairs.words import as_words, reads_backwards
+from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
 
@@ -29,6 +30,7 @@ class Document:
         pages: those with text to be found by. listings: tables of contents and indexes, which hold the words of every
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
+        unreadable: whether most of its pages with text hold glyph numbers instead of letters; such pages are silent.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Document:
     silent: list[int] = field(default_factory=list)
     has_text: bool = False
     backwards: bool = False
+    unreadable: bool = False
 
 
 def read_documents(
@@ -80,6 +83,12 @@ def read_documents(
                 f"{file}: no text layer on its {document.page_count} pages (a scan?); run it through OCR, for example "
                 "ocrmypdf, or let a vision model write the queries (--endpoint)"
             )
+        elif text_needed and document.unreadable:
+            problems.append(
+                f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
+                "fonts do not say which letters they are; run it through OCR, for example ocrmypdf --force-ocr, or let "
+                "a vision model write the queries (--endpoint)"
+            )
         elif text_needed and document.backwards:
             problems.append(
                 f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
@@ -102,35 +111,44 @@ def read_document(file: Path, key: str) -> Document:
     except OSError as error:
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     with open_pdf(file, content) as pdf:
-        lines = [read_lines(page) for page in pdf]
+        layers = has_layers(content)
+        lines = [read_lines(pdf, number, layers=layers) for number in range(len(pdf))]
         bookmarks = list(read_bookmarks(pdf))
     document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
     document.has_text = any(lines)
     document.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
-    body = body_size(lines)
-    _add_pages(document, without_running_lines(lines, body), body, [(number, title) for number, _, title in bookmarks])
+    _add_pages(
+        document, without_running_lines(lines, body_size(lines)), [(number, title) for number, _, title in bookmarks]
+    )
     return document
 
 
-def _add_pages(document: Document, lines: list[list[Line]], body: float, bookmarks: list[tuple[int, str]]) -> None:
+def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, str]]) -> None:
     words: dict[int, str] = {}
+    unreadable = 0
     for number, page in enumerate(lines):
         text = "\n".join(line.text for line in page)
-        if sum(character.isalpha() for character in text) < _MIN_LETTERS:
+        garbled = is_unreadable(text)
+        unreadable += garbled
+        if garbled or sum(character.isalpha() for character in text) < _MIN_LETTERS:
             document.silent.append(number)
-        elif is_listing([line.text for line in page]):
-            document.listings.append(number)
         else:
             words[number] = as_words(text)
+    document.unreadable = unreadable > len(words)
+    texts = {number: [line.text for line in lines[number]] for number in words}
+    document.listings = [n for n, text in texts.items() if is_listing(n, text, words, len(lines))]
+    for number in document.listings:
+        del words[number]
     # A table of contents has the form of an index, but stands before what it lists.
-    index = [[line.text for line in lines[number]] for number in document.listings if number > len(lines) // 2]
+    index = [texts[number] for number in document.listings if number > len(lines) // 2]
     titles, terms = defaultdict(list), defaultdict(list)
     for number, title in bookmarks:
         titles[number].append(title)
     for number, term in read_index(index, words):
         terms[number].append(term)
+    sizes = body_sizes(lines)
     for number, text in words.items():
-        told = Page(document.key, number, text, parts_of(lines[number], body))
+        told = Page(document.key, number, text, parts_of(lines[number], sizes[number]))
         structural(told, titles[number], terms[number])
         document.pages.append(told)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from smart_train.pairs.words import clean, is_unspaced, words_of
+from smart_train.data.formats.pdf_characters import SUSPENDING
+from smart_train.data.formats.pdf_text import TextLine, read_text_lines
+from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfPage, PdfTextPage
+    from pypdfium2 import PdfDocument
 
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
 HEADING_WORDS = 16  # ... and no longer than this: large print may also be a poster's running text
@@ -25,7 +25,11 @@ _CAPTION = re.compile(
     r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
 _CAPTION_UNSPACED = re.compile(r"^[図图圖表]\s*\d+(?:[.-]\d+)*\s*[.:：]?\s*(?=\S)")
-_NARROW = 0.15  # of its size: no print gives a character less room
+_NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
+_CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
+_WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
+_TOLD = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
+_MUCH = 8  # lines of a page that may be printed larger than the rest of its document
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
 _MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
@@ -34,71 +38,47 @@ _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of text, the size of its print and the places of its ends from the page's left edge, all in points. Both
-    ends are 0 where they are not known, or where the line does not run from left to right on the paper."""
-
-    text: str
-    size: float
-    left: float = 0.0
-    right: float = 0.0
+Line = TextLine
 
 
-def read_lines(page: PdfPage) -> list[Line]:
-    """The lines of a page's text layer, top to bottom as the file has them; empty for a scanned page."""
-    page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
-    textpage = page.get_textpage()
-    count = textpage.count_chars()
-    lines, start = [], 0
-    for raw in textpage.get_text_range().split("\r\n") if count else ():
-        text = clean(raw)
-        # Three characters speak for the line: asking each one would take as long as drawing the page.
-        places = {min(start + len(raw) * part // 4, count - 1) for part in (1, 2, 3)}
-        if text:
-            size = sorted(_size(textpage, place) for place in places)[len(places) // 2]
-            first, last = start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip()) - 1
-            lines.append(Line(text, size, *_ends(textpage, min(first, count - 1), min(last, count - 1), size)))
-        start += len(raw) + 2
-    return lines
-
-
-def _ends(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float]:
-    """Where the characters `first` and `last` of a line begin and end."""
-    left, right = textpage.get_charbox(first)[0], textpage.get_charbox(last)[2]
-    across = right - left >= _NARROW * size * (last - first)
-    return (round(left, 1), round(right, 1)) if across else (0.0, 0.0)
-
-
-def _size(textpage: PdfTextPage, index: int) -> float:
-    """Points, with the scale that many producers put into the text's matrix instead of its font size."""
-    import pypdfium2.raw as pdfium
-
-    matrix = pdfium.FS_MATRIX()
-    scale = 1.0
-    if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
-        scale = math.hypot(matrix.c, matrix.d)
-    return round(pdfium.FPDFText_GetFontSize(textpage.raw, index) * scale, 1)
+def read_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[Line]:
+    """The visible lines of a page as words, `read_text_lines`; empty for a scanned page."""
+    lines = (replace(line, text=clean(line.text)) for line in read_text_lines(pdf, index, layers=layers))
+    return [line for line in lines if line.text]
 
 
 def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
     """The pages of one document without running heads and feet: first and last lines that come back, page numbers
-    aside, on several pages. They name the chapter on each of its pages and would make its heading look common. Lines
-    larger than running text stay: they are the title or heading that the others repeat.
+    aside, on several pages; that hold the printed page number; or that are a number alone. They name the chapter on
+    each of its pages and would make its heading look common.
+
+    A line larger than running text stays where the others that say the same are of another size: it is the title or
+    heading that they repeat.
 
     Args:
         body: the document's `body_size`.
     """
-    counts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
+    texts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
+    prints = Counter(key for page in pages for key in {(_mask(line.text), line.size) for line in _edges(page)})
+    shifts = Counter(
+        shift
+        for number, page in enumerate(pages)
+        for shift in {printed - number for line in _edges(page) for printed in _numbers_at_ends(line.text)}
+    )
+
+    def runs(number: int, line: Line) -> bool:
+        if _NUMBER_ALONE.match(line.text):
+            return True
+        large, key = line.size >= HEADING_RATIO * body, _mask(line.text)
+        if texts[key] >= _REPEATED and (not large or prints[key, line.size] >= _REPEATED):
+            return True
+        numbered = any(shifts[printed - number] >= _REPEATED for printed in _numbers_at_ends(line.text))
+        # A heading in large print may begin with the number of its section.
+        return numbered and not large and len(line.text.split()) <= HEADING_WORDS
+
     return [
-        [
-            line
-            for place, line in enumerate(page)
-            if line.size >= HEADING_RATIO * body
-            or not _at_edge(place, len(page))
-            or counts[_mask(line.text)] < _REPEATED
-        ]
-        for page in pages
+        [line for place, line in enumerate(page) if not (_at_edge(place, len(page)) and runs(number, line))]
+        for number, page in enumerate(pages)
     ]
 
 
@@ -114,13 +94,43 @@ def _mask(text: str) -> str:
     return re.sub(r"\d+|\b[ivxlc]+\b", "#", text.lower())
 
 
+def _numbers_at_ends(text: str) -> set[int]:
+    """The numbers that a line begins and ends with."""
+    return {int(number) for number in re.findall(r"^\d{1,4}\b(?![.,]\d)|(?<![\d.,])\b\d{1,4}$", text)}
+
+
 def body_size(pages: Iterable[Sequence[Line]]) -> float:
-    """The size in which most characters of a document are printed; 0 where there is no text."""
-    characters: Counter[float] = Counter()
+    """The size in which most characters of running text are printed; 0 where there is no text. Running text is lines of
+    words, two and more of one size: listings of code and tables of numbers, often in small print, do not count where
+    there is anything else."""
+    everything: Counter[float] = Counter()
+    told: Counter[float] = Counter()
     for page in pages:
+        before: Line | None = None
         for line in page:
-            characters[line.size] += len(line.text)
-    return characters.most_common(1)[0][0] if characters else 0.0
+            everything[line.size] += len(line.text)
+            is_told = _is_told(line.text)
+            if is_told and before is not None and before.size == line.size:
+                told[line.size] += len(line.text)
+            before = line if is_told else None
+    sizes = told if told.total() >= _TOLD * everything.total() else everything
+    return sizes.most_common(1)[0][0] if sizes else 0.0
+
+
+def body_sizes(pages: Sequence[Sequence[Line]]) -> list[float]:
+    """The `body_size` of each page: the document's, or that of a page with much text in larger print. The first page
+    of a document, which has its title, is measured by the document's."""
+    whole = body_size(pages)
+    return [
+        whole if not number or len(page) < _MUCH else max(whole, body_size([page])) for number, page in enumerate(pages)
+    ]
+
+
+def _is_told(text: str) -> bool:
+    """Whether a line is words rather than code or numbers."""
+    tokens = tokens_of(text)
+    words = sum(is_alphabetic(token.strip(".,;:()'\"")) for token in tokens)
+    return words >= _WORDS_OF_LINE * len(tokens) and not _CODE.search(text)
 
 
 @dataclass
@@ -137,7 +147,7 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
     """Sorts the lines of a page by what they are. Headings over several lines of one size are joined.
 
     Args:
-        body: the document's `body_size`.
+        body: the page's of `body_sizes`.
     """
     parts, place = Parts([], [], ""), 0
     prose: list[Line] = []
@@ -148,7 +158,7 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
             while stop < len(lines) and lines[stop].size == line.size and stop - place < 3:
                 stop += 1
             text = " ".join(item.text for item in lines[place:stop])
-            if len(words_of(text)) <= HEADING_WORDS:
+            if length_in_words(text) <= HEADING_WORDS:
                 parts.headings.append((line.size, text))
             else:
                 prose.extend(lines[place:stop])
@@ -170,10 +180,16 @@ def _paragraphs(lines: Sequence[Line]) -> str:
         before, line = lines[place - 1], lines[place]
         if _ends_on_purpose(lines, place - 1):
             text += "\n"
-        elif not (is_unspaced(before.text[-1]) and is_unspaced(line.text[0])):
+        elif not (is_unspaced(before.text[-1]) and is_unspaced(line.text[0])) and not _goes_on(before.text, line.text):
             text += " "
         text += line.text
     return text
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether a word that a hyphen divides goes on in the next line."""
+    divided = before[-1] == "-" and before[-2:-1].isalnum() and after[0].isalnum()
+    return divided and after.split()[0].lower() not in SUSPENDING
 
 
 def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:

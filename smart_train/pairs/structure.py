@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from smart_train.data.formats.pdf import bookmarks
 from smart_train.pairs.words import as_words, clean, without_numbering
 
 if TYPE_CHECKING:
@@ -14,23 +15,59 @@ if TYPE_CHECKING:
 
 # "name . . . . 12, 14" and "name, 12, 14": an entry of an index or of a table of contents
 _ENTRY = re.compile(r"^(?P<term>\S.*?)(?:(?:\s*\.){3,}\s*|,\s+|\s+)(?P<numbers>\d+(?:,\s*\d+)*)$")
+_LEADERS = re.compile(r"(?:\s*\.){3,}\s*\d")
+_LEAST_LINES = 8  # of a listing
+_IN_ORDER = 0.8  # of neighbouring entries are in order where all are: columns and wrapped entries break it
+_FOUND = 0.4  # of the entries are found where they point; others were changed, or wrapped
 _FRONT_MATTER = 60  # pages that may lie between a page's printed number and its place in the file
 
 
-def is_listing(lines: Sequence[str]) -> bool:
-    """Whether a page is a table of contents or an index: more than half of its lines end in page numbers."""
-    return len(lines) >= 8 and sum(1 for line in lines if _ENTRY.match(line)) > len(lines) / 2
+def is_listing(number: int, lines: Sequence[str], pages: Mapping[int, str], page_count: int) -> bool:
+    """Whether a page is a table of contents or an index. More than half of its lines then end in numbers, as those of
+    a table of figures do too. What sets it apart: rows of dots before the numbers; or the commas and the order of an
+    index; or page numbers that rise, or terms in order, which are found on the pages that they name.
+
+    Args:
+        number: the page's, from 0. lines: its lines. pages: page -> its text `as_words`.
+    """
+    matches = [match for line in lines if (match := _ENTRY.match(line))]
+    if len(lines) < _LEAST_LINES or len(matches) <= len(lines) / 2:
+        return False
+    if sum(_LEADERS.search(match[0]) is not None for match in matches) >= len(matches) / 2:
+        return True
+    entries = [(match["term"].strip(" .,"), int(match["numbers"].partition(",")[0])) for match in matches]
+    if max(printed for _, printed in entries) > page_count + _FRONT_MATTER:
+        return False
+    terms, printed = [term.casefold() for term, _ in entries], [page for _, page in entries]
+    in_order = _rising(terms)
+    if in_order and sum("," in match[0][match.end("term") :] for match in matches) > len(matches) / 2:
+        return True
+    return (in_order or _rising(printed)) and _named_pages(number, entries, pages) >= _FOUND * len(entries)
+
+
+def _rising(values: Sequence[Any]) -> bool:
+    pairs = list(zip(values, values[1:], strict=False))
+    return len(set(values)) > 1 and sum(one <= other for one, other in pairs) >= _IN_ORDER * len(pairs)
+
+
+def _named_pages(number: int, entries: Sequence[tuple[str, int]], pages: Mapping[int, str]) -> int:
+    """How many entries stand on the page that they name, under the shift between printed numbers and places in the file
+    that most of them agree on. Terms on many pages are not evidence."""
+    votes: Counter[int] = Counter()
+    for term, printed in entries:
+        words = as_words(without_numbering(term))
+        found = [place for place, text in pages.items() if place != number and words.strip() and words in text]
+        if len(found) <= max(3, len(pages) / 4):
+            votes.update({place - printed for place in found if abs(place - printed) <= _FRONT_MATTER})
+    return max(votes.values(), default=0)
 
 
 def read_bookmarks(pdf: PdfDocument) -> Iterator[tuple[int, int, str]]:
-    """Page (from 0), level (from 0, the top) and title, without its section number, of every bookmark that points to a
-    page."""
-    for bookmark in pdf.get_toc():
-        target = bookmark.get_dest()
-        number = target.get_index() if target else None
-        title = without_numbering(clean(bookmark.get_title() or "").replace("\n", " "))
-        if number is not None and title:
-            yield number, bookmark.level, title
+    """As `bookmarks`, titles without their section number."""
+    for number, level, title in bookmarks(pdf):
+        shown = without_numbering(clean(title))
+        if shown:
+            yield number, level, shown
 
 
 def read_index(listings: Sequence[Sequence[str]], pages: Mapping[int, str]) -> Iterator[tuple[int, str]]:

@@ -1,35 +1,63 @@
-"""Text as words: what is compared, counted and asked."""
+"""Text as words: what is compared, counted and asked. Scripts are told apart by their Unicode properties."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-# Kana, Han and Hangul are written without blanks between words: each character counts as one.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
-_UNSPACED_OR_MARK = re.compile(rf"[{_UNSPACED}\u3001-\u3011\uff01-\uff5e]")
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u06ff]+")
+import regex
+
+# Written without blanks between words, each character with its marks says about as much as half a word or more ...
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\p{Bopomofo}\p{Yi}"
+# ... and in these scripts as much as a third of one.
+_UNSPACED_SYLLABLES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+_SYLLABLES_PER_WORD = 3
+# A letter with its marks and joiners. Vowel signs, tones and points are marks, which "\w" does not know.
+_LETTERS = rf"(?:[\p{{L}}\p{{N}}--[{_UNSPACED}{_UNSPACED_SYLLABLES}]][\p{{M}}\u200c\u200d]*)+"
+_WORD = regex.compile(
+    rf"[[{_UNSPACED}]&&\p{{L}}]\p{{M}}*|[[{_UNSPACED_SYLLABLES}]&&[\p{{L}}\p{{N}}]]\p{{M}}*|{_LETTERS}", regex.V1
+)
+_SYLLABLE = regex.compile(rf"[{_UNSPACED_SYLLABLES}]", regex.V1)
+_TOKEN = regex.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+", regex.V1)
+_UNSPACED_OR_MARK = regex.compile(rf"[{_UNSPACED}{_UNSPACED_SYLLABLES}\u3001-\u3011\uff01-\uff5e]", regex.V1)
+_ALPHABETIC = regex.compile(r"(?:\p{L}[\p{M}\u200c\u200d]*|-)+")
+_RIGHT_TO_LEFT = regex.compile("[\u0590-\u06ff]+")
 _FINAL = "ةىךםןףץ"
 _BACKWARDS_SHARE = 0.01
 # "1.2 ", "B.1 ", "4. ", "4 ", "B. ", "Appendix B "; but not the first word of "C entry points"
-_NUMBERING = re.compile(r"^(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+\.?|[A-Z]\.)\s+")
-# Left by pdfium where a word was hyphenated at a line's end.
-_HYPHENATED = re.compile("[\x02\ufffe]")
+_NUMBERING = regex.compile(r"^(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+\.?|[A-Z]\.)\s+")
+# Their compatible forms are other characters: Thai and Lao would be spelt otherwise than anyone types them, "m²" would
+# read "m2", and an accent without its letter would become a blank with an accent.
+_AS_PRINTED = "\u0e33\u0eb3¨¯´¸˘˙˚˛˜˝²³¹º¼½¾\u2070-\u2079\u2080-\u2089\u2150-\u215e"
+_COMPATIBLE = regex.compile(f"[^{_AS_PRINTED}]+")
+_QUOTES = str.maketrans("‘’“”−", "''\"\"-")
+_VOWELS = frozenset("aeiouy")
+_ENOUGH_LETTERS = 100
+_FEW_VOWELS, _MANY_VOWELS = 0.3, 0.33  # shares of a text's letters; languages in Latin letters have 0.35 to 0.5
+_SHIFTS = range(-31, 32)  # of glyph numbers against characters
+_LEGIBLE = 0.9  # of the characters are then letters and digits
 
 
 def clean(text: str) -> str:
-    """A text layer with one LF between lines that hold something, words hyphenated over two lines made whole, and with
-    ligatures and typographic quotes spelt out."""
-    text = unicodedata.normalize("NFKC", _HYPHENATED.sub("", text).replace("\r\n", "\n"))
-    text = text.translate(str.maketrans("‘’“”−", "''\"\"-"))
-    return "\n".join(line for line in (re.sub(r"[^\S\n]+", " ", line).strip() for line in text.split("\n")) if line)
+    """Lines of a text layer with one blank between words, ligatures and typographic quotes spelt out."""
+    text = unicodedata.normalize("NFC", _COMPATIBLE.sub(_compatible, text)).translate(_QUOTES)
+    return "\n".join(line for line in (" ".join(line.split()) for line in text.split("\n")) if line)
+
+
+def _compatible(match: regex.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match[0])
 
 
 def words_of(text: str) -> list[str]:
-    """The words of `text` in lower case, without punctuation; a character of an unspaced script is a word."""
+    """The words of `text` in lower case, with their marks, without punctuation; a character of an unspaced script, with
+    its marks, is a word."""
     return _WORD.findall(text.lower())
+
+
+def length_in_words(text: str) -> int:
+    """How many words are said: a syllable of an unspaced script is less than one."""
+    words = words_of(text)
+    syllables = sum(_SYLLABLE.match(word) is not None for word in words)
+    return len(words) - syllables + syllables // _SYLLABLES_PER_WORD
 
 
 def as_words(text: str) -> str:
@@ -48,11 +76,38 @@ def tokens_of(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
+def is_alphabetic(token: str) -> bool:
+    """Whether a token is letters with their marks, and hyphens."""
+    return _ALPHABETIC.fullmatch(token) is not None
+
+
 def reads_backwards(text: str) -> bool:
     """Whether the letters of Arabic or Hebrew words stand in reverse, as in the text layers that some programs write:
     words then begin with letters that only end words."""
     words = _RIGHT_TO_LEFT.findall(text)
     return sum(word[0] in _FINAL for word in words) > _BACKWARDS_SHARE * len(words)
+
+
+def is_unreadable(text: str) -> bool:
+    """Whether a text layer holds the numbers of glyphs instead of letters, as fonts without a table of characters
+    leave them: the Latin letters of a text have too few vowels, and have enough when all are shifted by one number."""
+    characters = [ord(character) for character in text if "!" <= character <= "~"]
+    if _vowels(characters) is None or (_vowels(characters) or 0.0) >= _FEW_VOWELS:
+        return False
+    for shift in _SHIFTS:
+        shifted = [code + shift for code in characters]
+        legible = sum(chr(code).isalnum() for code in shifted if 32 < code < 127)
+        if shift and legible >= _LEGIBLE * len(shifted) and (_vowels(shifted) or 0.0) >= _MANY_VOWELS:
+            return True
+    return False
+
+
+def _vowels(codes: list[int]) -> float | None:
+    """The share of vowels among the Latin letters; None where there are too few to tell."""
+    letters = [chr(code | 32) for code in codes if 97 <= code | 32 <= 122 and code >= 65]
+    if len(letters) < _ENOUGH_LETTERS:
+        return None
+    return sum(letter in _VOWELS for letter in letters) / len(letters)
 
 
 def without_numbering(heading: str) -> str:

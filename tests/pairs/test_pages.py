@@ -10,11 +10,19 @@ import pytest
 from smart_train.data import read_pdf
 from smart_train.pairs.candidates import Page, is_telling, split_lines, split_sentences, telling_sentences
 from smart_train.pairs.documents import read_document
-from smart_train.pairs.layout import Line, Parts, body_size, parts_of, without_running_lines
+from smart_train.pairs.layout import Line, Parts, body_size, body_sizes, parts_of, without_running_lines
 from smart_train.pairs.structure import is_listing
-from smart_train.pairs.words import as_words, clean, reads_backwards, without_numbering, words_of
+from smart_train.pairs.words import (
+    as_words,
+    clean,
+    is_unreadable,
+    length_in_words,
+    reads_backwards,
+    without_numbering,
+    words_of,
+)
 from tests.pairs.conftest import write_manual
-from tests.pdf_files import make_pdf
+from tests.pdf_files import make_pdf, words
 
 
 def plain(*texts: str) -> list[Line]:
@@ -22,10 +30,27 @@ def plain(*texts: str) -> list[Line]:
 
 
 def test_words() -> None:
-    assert clean("so\ufffeft\r\n\r\n  ﬁne  “print” ") == 'soft\nfine "print"'
+    assert clean("soft\n\n  ﬁne  “print” ") == 'soft\nfine "print"'
+    assert clean("น้ำมัน 5 m²") == "น้ำมัน 5 m²", "their compatible forms are not what anyone types"
     assert as_words("The foo-bar, v2!") == " the foo bar v2 "
     assert as_words("wo thr") not in as_words("one two three"), "words count, not letters"
     assert words_of("漢字とkana 12") == ["漢", "字", "と", "kana", "12"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "length"),
+    [
+        ("हिन्दी में लिखें १२", ["हिन्दी", "में", "लिखें", "१२"], 4),
+        ("தண்ணீர் மேலே", ["தண்ணீர்", "மேலே"], 2),
+        ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"], 2),
+        ("می\u200cشود", ["می\u200cشود"], 1),
+        ("한국어 문장", ["한국어", "문장"], 2),
+        ("เปิดน้ำมัน", ["เ", "ปิ", "ด", "น้", "ำ", "มั", "น"], 2),
+        ("ប្រេង", ["ប្", "រេ", "ង"], 1),
+    ],
+)
+def test_words_keep_their_marks_in_every_script(text: str, words: list[str], length: int) -> None:
+    assert words_of(text) == words and length_in_words(text) == length
 
 
 @pytest.mark.parametrize(
@@ -49,7 +74,38 @@ def test_running_heads_and_feet_go_and_one_heading_stays() -> None:
     assert kept[0][0].text == "Tools"
     assert not any("Chapter" in line.text for page in kept for line in page[:1] if line.text != "Tools")
     assert all(page[-1].text.startswith("line") for page in kept)
-    assert without_running_lines(pages[:2], body=10) == pages[:2], "two pages may agree by chance"
+    two = without_running_lines(pages[:2], body=10)
+    assert [len(page) for page in two] == [6, 5], "two pages may agree by chance; only their numbers go"
+
+
+def test_running_heads_in_large_print_and_with_the_page_number_go() -> None:
+    """Every page has another head, in print as large as a heading's; what they share is their page's number."""
+    names = ("Pumps", "Valves", "Seals", "Tanks")
+    pages = [
+        [Line(f"{number} {name}", 10), *plain(f"{name} are told of", f"{name} end"), Line(f"{number}", 14)]
+        for number, name in enumerate(names, start=7)
+    ]
+    assert [line.text for line in without_running_lines(pages, 10)[1]] == ["Valves are told of", "Valves end"]
+    large = [
+        [Line(f"Handbook of pumps {n}", 14), *plain("text", f"words of {name}"), *plain("x y z")]
+        for n, name in enumerate(names)
+    ]
+    assert not any("Handbook" in line.text for page in without_running_lines(large, 10) for line in page)
+    sections = [
+        [Line(f"{n} {name} and more", 14), *plain("text", "of", f"{name} end")] for n, name in enumerate(names, start=2)
+    ]
+    assert without_running_lines(sections, 10)[0][0].text == "2 Pumps and more", "the number of a section"
+
+
+def test_running_text_sets_the_size_and_not_the_listings_between() -> None:
+    prose = [Line("These words are read by people", 11)] * 3
+    code = [Line(f"{n:05d} total = add(total, {n});", 8) for n in range(30)]
+    table = [Line(f"Energy {n} 957 580", 9) for n in range(30)]
+    assert body_size([prose + code]) == 11 and body_size([code]) == 8
+    assert body_size([[Line("Balance sheet of the group", 16), *table]]) == 9, "a heading alone is not running text"
+    large = [Line("Words in larger print than elsewhere", 14)] * 9
+    pages = [large, prose * 20, large, [Line("Words in smaller print", 8)] * 9]
+    assert body_sizes(pages) == [11, 11, 14, 11]
 
 
 def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Path) -> None:
@@ -174,9 +230,35 @@ def test_what_is_long_enough_to_ask_for_something() -> None:
     assert is_telling("heading", "設定の変更") and not is_telling("caption", "so many words " * 20)
 
 
+def listing(lines: list[str], pages: dict[int, str] | None = None, count: int = 40) -> bool:
+    return is_listing(0, lines, pages or {}, count)
+
+
 def test_listings() -> None:
-    assert is_listing([f"{number} Heading . . . . {number}" for number in range(9)])
-    assert not is_listing([f"Line {number} of a text" for number in range(9)] + ["in 1987"])
+    assert listing([f"{number} Heading . . . . {number}" for number in range(9)])
+    assert not listing([f"Line {number} of a text" for number in range(9)] + ["in 1987"])
+    terms = ("anchor", "bolt", "clamp", "drill", "engine", "flange", "gauge", "hinge", "iron")
+    assert listing([f"{term}, {n}, {n + 2}" for n, term in enumerate(terms, start=1)]), "an index"
+    pages = {n + 3: as_words(f"The {term} of a machine") for n, term in enumerate(terms, start=1)}
+    assert listing([f"The {term} {n}" for n, term in enumerate(terms, start=1)], pages), "found where they point"
+    assert not listing([f"The {term} {n}" for n, term in enumerate(terms, start=1)], {9: as_words("of them")})
+
+
+def test_tables_of_numbers_are_not_listings() -> None:
+    rows = [f"{name} of goods {n}{n} 957 {n}80" for n, name in enumerate(("Tax", "Rent", "Wages") * 3, start=1)]
+    assert not listing(rows, {n: as_words(f"tax of goods {n}") for n in range(9)})
+    countries = [
+        f"{name} {n % 4}" for n, name in enumerate(("Austria", "Belgium", "Chile", "Denmark") * 2 + ("Egypt",))
+    ]
+    everywhere = {n: as_words("Austria Belgium Chile Denmark Egypt") for n in range(20)}
+    assert not listing(sorted(countries), everywhere), "on every page of the book"
+
+
+def test_glyph_numbers_are_not_letters() -> None:
+    told = "Soft water keeps the machine from scaling for many years of use by careful people. " * 3
+    shifted = "".join(chr(ord(letter) - 29) if letter != " " else " " for letter in told)
+    assert is_unreadable(shifted) and not is_unreadable(told)
+    assert not is_unreadable(" ".join(words("random letters", 30))) and not is_unreadable("XKCD " * 9)
 
 
 def test_a_document_is_read_with_all_that_points_to_its_pages(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,17 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from smart_train.data.formats.pdf_characters import clean_line
+from smart_train.data.formats.pdf_text import has_layers, read_text_lines
 from smart_train.errors import DataError
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT
 
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72
-_FORMAT = 2  # of a cache folder; raise it when the same file would give other pages
+_FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any model is shown
+_BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
+_FORMAT = 3  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
 
 
@@ -37,9 +43,12 @@ class PdfPage:
         document: the file's path below the folder that was read, with "/" between parts.
         number: of the page in its file, from 1.
         image: the rendered page, a PNG file in the cache.
-        text: the text layer, one LF between lines, hyphenated words joined; empty for a scan.
+        text: what can be seen of the text layer, and the values in form fields; one LF between lines, hyphenated words
+            joined; empty for a scan.
         label: the number printed on the page as the file states it ("iv"), None where it states none.
         titles: of the bookmarks that point to this page.
+        dpi: that it was drawn at: below what was asked for where the page is too large for it. 0: not known.
+        blank: whether nothing is drawn on it.
     """
 
     document: str
@@ -48,6 +57,8 @@ class PdfPage:
     text: str
     label: str | None = None
     titles: tuple[str, ...] = ()
+    dpi: float = 0.0
+    blank: bool = False
 
     @property
     def id(self) -> str:
@@ -102,13 +113,14 @@ class PdfError(DataError):
 def read_pdf(
     file: str | Path, *, name: str | None = None, dpi: int = DPI, cache_dir: str | Path | None = None
 ) -> list[PdfPage]:
-    """All pages of one file, rendered now unless the cache holds them.
+    """All pages of one file, rendered now unless the cache holds them. A page that has more pixels at `dpi` than an
+    image may have is drawn at the resolution that makes 16 million of them.
 
     Args:
         name: the pages' `document`; default: the file's name.
 
     Raises:
-        PdfError: not a PDF, protected by a password, without pages, or with a page too large for `dpi`.
+        PdfError: not a PDF, protected by a password, or without pages.
         DataError: a `dpi` below 1, or pypdfium2 is not installed.
     """
     file = Path(file)
@@ -124,8 +136,8 @@ def read_pdf(
         _fill(folder, file, content, dpi)
     pages = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     return [
-        PdfPage(name or file.name, number, folder / _image_name(number), text, label, tuple(titles))
-        for number, (text, label, titles) in enumerate(pages, start=1)
+        PdfPage(name or file.name, number, folder / _image_name(number), **{**kept, "titles": tuple(kept["titles"])})
+        for number, kept in enumerate(pages, start=1)
     ]
 
 
@@ -136,9 +148,6 @@ def page_cache() -> Path:
     if base is None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smart_train"
     return Path(base) / "pdf-pages"
-
-
-_Kept = tuple[str, str | None, list[str]]  # what the cache keeps of a page beside its image: text, label, titles
 
 
 def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
@@ -159,7 +168,7 @@ def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
 
 @contextlib.contextmanager
 def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
-    """The `pypdfium2.PdfDocument` of a file's content, closed at the end.
+    """The `pypdfium2.PdfDocument` of a file's content, its form fields to be drawn with it; closed at the end.
 
     Raises:
         PdfError: not a PDF, protected by a password, without pages, or found to be broken while it is used.
@@ -171,6 +180,7 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
     except pdfium.PdfiumError as error:
         raise PdfError(f"{file}: {_why_unreadable(content, str(error))}") from error
     try:
+        pdf.init_forms()  # before anything else is asked of it; does nothing where there are no forms
         if len(pdf) == 0:
             raise PdfError(f"{file}: has no pages; remove it")
         yield pdf
@@ -191,44 +201,51 @@ def _why_unreadable(content: bytes, error: str) -> str:
     return f"cannot be read as PDF ({error.rstrip('.')}): it is damaged or has no pages; fetch or export it again"
 
 
-def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
-    with open_pdf(file, content) as pdf:
-        titles = _titles(pdf)
-        return [_render_page(folder, file, pdf, index, dpi, titles.get(index, [])) for index in range(len(pdf))]
-
-
-def _render_page(folder: Path, file: Path, pdf: Any, index: int, dpi: int, titles: list[str]) -> _Kept:
-    scale = dpi / _POINTS_PER_INCH
-    page = pdf[index]
-    width, height = page.get_size()
-    pixels = round(width * scale) * round(height * scale)
-    if pixels > MAX_PIXELS_LIMIT or pixels < 1:
-        raise PdfError(
-            f"{file}, page {index + 1}: {width:g} x {height:g} points at {dpi} dpi are {pixels} pixels; from 1 to "
-            f"{MAX_PIXELS_LIMIT} are accepted, so {'lower' if pixels else 'raise'} dpi"
-        )
-    image = page.render(scale=scale).to_pil().convert("RGB")
-    image.save(folder / _image_name(index + 1), compress_level=1)  # level 6 takes five times as long, for a fifth less
-    page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
-    text = _clean(page.get_textpage().get_text_bounded())
-    return text, pdf.get_page_label(index) or None, titles
-
-
-def _titles(pdf: Any) -> dict[int, list[str]]:
-    """Page index -> titles of the bookmarks that point to it."""
-    found: dict[int, list[str]] = {}
+def bookmarks(pdf: Any) -> Iterator[tuple[int, int, str]]:
+    """Page (from 0), level (from 0, the top) and title of every bookmark that points to a page. One whose title is not
+    text (half of a surrogate pair) is left out."""
     for bookmark in pdf.get_toc():
         target = bookmark.get_dest()
         index = target.get_index() if target else None
-        title = " ".join(_clean(bookmark.get_title() or "").split())
+        try:
+            title = clean_line((bookmark.get_title() or "").replace("\x00", ""))
+        except UnicodeDecodeError:
+            continue
         if index is not None and title:
-            found.setdefault(index, []).append(title)
-    return found
+            yield index, bookmark.level, title
 
 
-def _clean(text: str) -> str:
-    """One LF between lines; the marks that pdfium leaves where a word was hyphenated are taken out."""
-    return text.replace("\r\n", "\n").replace("\x02", "").replace("\ufffe", "").replace("\x00", "")
+def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[dict[str, Any]]:
+    """Draws all pages into `folder`; what the cache keeps of each beside its image, by the names of PdfPage."""
+    with open_pdf(file, content) as pdf:
+        titles = defaultdict(list)
+        for index, _, title in bookmarks(pdf):
+            titles[index].append(title)
+        layers = has_layers(content)
+        pages = []
+        for index in range(len(pdf)):
+            drawn = _draw(folder / _image_name(index + 1), pdf[index], dpi)
+            text = "\n".join(line.text for line in read_text_lines(pdf, index, layers=layers))
+            pages.append({"text": text, "label": _label(pdf, index), "titles": titles[index], **drawn})
+        return pages
+
+
+def _draw(target: Path, page: Any, dpi: float) -> dict[str, Any]:
+    width, height = page.get_size()
+    pixels = width * height * (dpi / _POINTS_PER_INCH) ** 2
+    if pixels > MAX_PIXELS_LIMIT:
+        dpi = dpi * math.sqrt(_FITTED_PIXELS / pixels)
+    image = page.render(scale=dpi / _POINTS_PER_INCH).to_pil().convert("RGB")
+    image.save(target, compress_level=1)  # level 6 takes five times as long, for a fifth less
+    darkest, lightest = image.convert("L").getextrema()
+    return {"dpi": round(dpi, 2), "blank": lightest - darkest < _BLANK}
+
+
+def _label(pdf: Any, index: int) -> str | None:
+    try:
+        return pdf.get_page_label(index) or None
+    except UnicodeDecodeError:  # half of a surrogate pair
+        return None
 
 
 def _image_name(number: int) -> str:

@@ -1,0 +1,87 @@
+"""The characters of a text layer as they are read: hyphenated words whole, accents on their letters, nothing that has
+no meaning outside its font."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_HYPHENATED = re.compile("(\\S*)[\x02\ufffe]\\s*(\\w*)")  # left by pdfium where a hyphen ends a line
+# Words before which a hyphen stands for what follows: "Vor- und Nachteile".
+SUSPENDING = frozenset(
+    ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")
+    + ("to", "und", "y", "и", "или")
+)
+_JOINERS = "\u200c\u200d"  # in Persian and in Indic scripts they belong to the spelling
+_BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
+_LIGATURES = {"\x1b": "ff", "\x1c": "fi", "\x1d": "fl", "\x1e": "ffi", "\x1f": "ffl"}  # in TeX's T1 encoding
+REPLACEMENT = "\ufffd"  # what stands for a character that nobody can name
+_ACCENTS = {
+    "`": "\u0300", "´": "\u0301", "^": "\u0302", "ˆ": "\u0302", "˜": "\u0303", "¯": "\u0304", "˘": "\u0306",
+    "˙": "\u0307", "¨": "\u0308", "˚": "\u030a", "˝": "\u030b", "ˇ": "\u030c", "¸": "\u0327", "˛": "\u0328",
+}  # fmt: skip
+_DOTLESS = {"ı": "i", "ȷ": "j"}
+# Not the tilde of an address, nor an apostrophe: "it´s".
+_ACCENT_FIRST = re.compile(r"(?<!/)([´ˆ˜¯˘˙¨˚˝ˇ¸˛])(?!(?<=\w´)s\b)([^\W\d_])")
+_ACCENT_BELOW_LAST = re.compile(r"([^\W\d_])([¸˛])")
+_TYPED_ACCENT = re.compile(r"(?<=[^\W\d_])([`^])([a-zı])")
+
+
+def clean_line(raw: str) -> str:
+    """A line of a text layer: words that were hyphenated made whole, private and control characters taken out, one
+    blank between words; empty where nothing is left. A character that stands for letters which nobody can name becomes
+    U+FFFD."""
+    text = _HYPHENATED.sub(_rejoined, raw)
+    if not text.isprintable():
+        text = "".join(_readable(text, place) for place in range(len(text)))
+    return " ".join(text.split())
+
+
+def with_accents(lines: Sequence[str]) -> list[str]:
+    """The lines of a page, accents that are set as characters of their own put on their letters, as TeX's older fonts
+    need it: "R´ep" -> "Rép". The accents that people type, "^" and "`", are put on letters only where other accents
+    are, because code and formulas have them too."""
+    composed = [_ACCENT_BELOW_LAST.sub(_below, _ACCENT_FIRST.sub(_composed, line)) for line in lines]
+    if composed == list(lines):
+        return composed
+    return [_TYPED_ACCENT.sub(_composed, line) for line in composed]
+
+
+def _rejoined(match: re.Match[str]) -> str:
+    before, after = match.groups()
+    if after.lower() in SUSPENDING:
+        return f"{before}- {after}"
+    # "Debian-System", "WLAN-5", "PDF-file": there the hyphen is a part of the word.
+    letters = re.split(r"\W", before)[-1]
+    acronym = len(letters) > 1 and letters.isupper()
+    keeps = after[:1].isupper() or after[:1].isdigit() or letters[-1:].isdigit() or acronym
+    return f"{before}{'-' if keeps else ''}{after}"
+
+
+def _readable(text: str, place: int) -> str:
+    """What stands for the character at `place`."""
+    character = text[place]
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character if character in _JOINERS else ""
+    if category not in ("Cc", "Cn", "Co", "Cs"):
+        return character
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if character in _LIGATURES and (before.isalpha() or after.isalpha()):
+        return _LIGATURES[character]
+    if before.isalpha() and after.isalpha():
+        return REPLACEMENT
+    return "• " if character in _BULLETS and not text[:place].strip() else " "
+
+
+def _composed(match: re.Match[str]) -> str:
+    accent, letter = match.groups()
+    made = unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + _ACCENTS[accent])
+    return made if len(made) == 1 else match[0]
+
+
+def _below(match: re.Match[str]) -> str:
+    letter, accent = match.groups()
+    made = unicodedata.normalize("NFC", letter + _ACCENTS[accent])
+    return made if len(made) == 1 else match[0]

@@ -1,0 +1,235 @@
+"""The text layer of a PDF page as it is seen: the lines that are drawn inside the page.
+
+A text layer also holds what nobody sees: the neighbouring page of a spread, beside the crop box, and layers that are
+switched off. Text in the invisible mode stays, because it is what OCR writes under a scan.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smart_train.data.formats.pdf_characters import clean_line, with_accents
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
+
+_NARROW = 0.15  # of its size: no print gives a character less room
+_DARK = 250  # of 255: a lighter point is paper
+_LAYER = "OC"  # the name of the marks around what belongs to a layer
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text, the size of its print and the places of its ends from the page's left edge, all in points. Both
+    ends are 0 where they are not known, or where the line does not run from left to right on the paper."""
+
+    text: str
+    size: float
+    left: float = 0.0
+    right: float = 0.0
+
+
+def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextLine]:
+    """The visible lines of a page's text layer, and the values in its form fields, in the order of the file; empty for
+    a scanned page. The page must not be drawn afterwards: its fields become a part of it, its rotation is taken off.
+
+    Args:
+        layers: whether the file may have optional layers (`has_layers`); they are then looked at.
+    """
+    page = _with_field_values(pdf, index)
+    page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
+    textpage = page.get_textpage()
+    count = textpage.count_chars()
+    if not count:
+        return []
+    characters = _characters(textpage, count)
+    hidden = _outside(page, textpage, count) | (_in_hidden_layers(page, textpage, count) if layers else set())
+    lines, start = [], 0
+    for raw in characters.split("\r\n"):
+        places = [place for place in range(start, start + len(raw)) if place not in hidden]
+        start += len(raw) + 2
+        shown = "".join(characters[place] for place in places)
+        text = clean_line(shown)
+        if text:
+            size = _line_size(textpage, places)
+            first, last = places[len(shown) - len(shown.lstrip())], places[len(shown.rstrip()) - 1]
+            lines.append(TextLine(text, size, *_ends(textpage, first, last, size)))
+    texts = with_accents([line.text for line in lines])
+    return [TextLine(text, line.size, line.left, line.right) for text, line in zip(texts, lines, strict=True)]
+
+
+def has_layers(content: bytes) -> bool:
+    """Whether a PDF file may have optional layers: whether its catalogue names them, which may stand in a compressed
+    stream. True where such a stream cannot be looked into."""
+    if b"/OCProperties" in content or b"/Encrypt" in content:
+        return True
+    for match in re.finditer(rb"/ObjStm\b.{0,400}?stream\r?\n", content, re.DOTALL):
+        try:
+            if b"/OCProperties" in zlib.decompressobj().decompress(content[match.end() :]):
+                return True
+        except zlib.error:
+            return True
+    return False
+
+
+def _with_field_values(pdf: PdfDocument, index: int) -> PdfPage:
+    """The page, the values of its form fields made a part of its text."""
+    import pypdfium2.raw as pdfium
+
+    page = pdf[index]
+    if pdf.formenv is None or not pdfium.FPDFPage_GetAnnotCount(page.raw):
+        return page
+    if pdfium.FPDFPage_Flatten(page.raw, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
+        return page
+    page.close()
+    return pdf[index]
+
+
+def _characters(textpage: PdfTextPage, count: int) -> str:
+    """The page's characters, each at its index in pdfium; half of a surrogate pair is U+FFFD."""
+    import pypdfium2.raw as pdfium
+
+    text = textpage.get_text_range()
+    if len(text) == count:
+        return text
+    # Other lengths come of characters beyond 16 bits. One call for each takes as long as drawing the page.
+    codes = (pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count))
+    return "".join("\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code) for code in codes)
+
+
+def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
+    """Indexes of the characters whose middle is outside the page's visible box."""
+    import pypdfium2.raw as pdfium
+
+    left, bottom, right, top = page.get_bbox()
+
+    def within(box: Sequence[float]) -> bool:
+        """`box`: left, right, bottom, top."""
+        across, up = (box[0] + box[1]) / 2, (box[2] + box[3]) / 2
+        return left <= across <= right and bottom <= up <= top
+
+    # Runs of characters first: on most pages they are all inside, and each call for a character takes its time.
+    edges = [ctypes.c_double() for _ in range(4)]
+    for run in range(pdfium.FPDFText_CountRects(textpage.raw, 0, count)):
+        pdfium.FPDFText_GetRect(textpage.raw, run, *edges)
+        x0, y1, x1, y0 = (edge.value for edge in edges)
+        if x0 < left or x1 > right or y0 < bottom or y1 > top:
+            break
+    else:
+        return set()
+    found = set()
+    for place in range(count):
+        pdfium.FPDFText_GetCharBox(textpage.raw, place, *edges)
+        box = [edge.value for edge in edges]
+        if any(box) and not within(box):  # what pdfium puts in between, such as line breaks, has no box
+            found.add(place)
+    return found
+
+
+def _in_hidden_layers(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
+    """Indexes of the characters that belong to layers that are switched off."""
+    import pypdfium2.raw as pdfium
+
+    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for item, key in _texts(page.raw, (), pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject):
+        groups[key].append(item)
+    hidden = {
+        _address(item) for key, items in groups.items() if key and not _is_drawn(page, groups, key) for item in items
+    }
+    if not hidden:
+        return set()
+    owners = (pdfium.FPDFText_GetTextObject(textpage.raw, place) for place in range(count))
+    return {place for place, owner in enumerate(owners) if owner and _address(owner) in hidden}
+
+
+def _texts(container: Any, key: tuple[Any, ...], length: Any, get: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Every text object in a page or a form, with what decides whether it is drawn: the layers that it and the forms
+    around it are marked with, and these forms, which may belong to layers too."""
+    import pypdfium2.raw as pdfium
+
+    for place in range(length(container)):
+        item = get(container, place)
+        kind = pdfium.FPDFPageObj_GetType(item)
+        if kind not in (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_FORM):
+            continue
+        marks = tuple(_layer_marks(item))
+        if kind == pdfium.FPDF_PAGEOBJ_TEXT:
+            yield item, key + marks
+        else:
+            inner = (*key, *marks, _address(item))
+            yield from _texts(item, inner, pdfium.FPDFFormObj_CountObjects, pdfium.FPDFFormObj_GetObject)
+
+
+def _layer_marks(item: Any) -> Iterator[str]:
+    """The layers that an object is marked with, by name; by its own address where a layer has none."""
+    import pypdfium2.raw as pdfium
+
+    for place in range(pdfium.FPDFPageObj_CountMarks(item)):
+        mark = pdfium.FPDFPageObj_GetMark(item, place)
+        if _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetName(mark, *rest)) == _LAYER:
+            name = _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *rest))
+            yield name or str(_address(item))
+
+
+def _is_drawn(page: PdfPage, groups: dict[tuple[Any, ...], list[Any]], key: tuple[Any, ...]) -> bool:
+    """Whether text with this key leaves ink on the page when it is drawn alone, in black. Nothing in pdfium tells the
+    state of a layer. Text in the invisible mode counts as drawn: it would leave none in any layer."""
+    import pypdfium2.raw as pdfium
+
+    if any(pdfium.FPDFTextObj_GetTextRenderMode(i) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE for i in groups[key]):
+        return True
+    for place in range(pdfium.FPDFPage_CountObjects(page.raw)):
+        item = pdfium.FPDFPage_GetObject(page.raw, place)
+        if pdfium.FPDFPageObj_GetType(item) != pdfium.FPDF_PAGEOBJ_FORM:
+            pdfium.FPDFPageObj_SetIsActive(item, False)
+    for other, items in groups.items():
+        for item in items:
+            pdfium.FPDFPageObj_SetIsActive(item, other == key)
+            pdfium.FPDFPageObj_SetFillColor(item, 0, 0, 0, 255)
+    image = page.render(scale=1, grayscale=True, draw_annots=False, may_draw_forms=False).to_pil()
+    return image.getextrema()[0] < _DARK
+
+
+def _wide(call: Any) -> str:
+    """The text of a pdfium function that fills a buffer with UTF-16 and says how long it is."""
+    length = ctypes.c_ulong()
+    call(None, 0, length)
+    buffer = ctypes.create_string_buffer(max(length.value, 2))
+    call(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), length.value, length)
+    return buffer.raw[: max(length.value - 2, 0)].decode("utf-16-le", "replace")
+
+
+def _address(item: Any) -> int:
+    return ctypes.addressof(item.contents)
+
+
+def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
+    # Three characters speak for the line: asking each one would take as long as drawing the page.
+    asked = {places[len(places) * part // 4] for part in (1, 2, 3)}
+    return sorted(_size(textpage, place) for place in asked)[len(asked) // 2]
+
+
+def _size(textpage: PdfTextPage, index: int) -> float:
+    """Points, with the scale that many producers put into the text's matrix instead of its font size. A negative size
+    turns the text over, as its matrix may do again."""
+    import pypdfium2.raw as pdfium
+
+    matrix = pdfium.FS_MATRIX()
+    scale = 1.0
+    if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
+        scale = math.hypot(matrix.c, matrix.d)
+    return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
+
+
+def _ends(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float]:
+    """Where the characters `first` and `last` of a line begin and end."""
+    left, right = textpage.get_charbox(first)[0], textpage.get_charbox(last)[2]
+    across = right - left >= _NARROW * size * (last - first)
+    return (round(left, 1), round(right, 1)) if across else (0.0, 0.0)
