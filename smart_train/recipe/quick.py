@@ -103,7 +103,9 @@ def _all_keys() -> tuple[str, ...]:
 def _sources(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(dotted key, section) of every source of rows."""
     data = values.get("data")
-    for name in ("train", "evaluation", "test") if isinstance(data, Mapping) else ():
+    if not isinstance(data, Mapping):
+        return
+    for name in ("train", "evaluation", "test"):
         section = data.get(name)
         several = section if isinstance(section, list) else [section]
         for place, source in enumerate(several):
