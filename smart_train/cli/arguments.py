@@ -39,6 +39,14 @@ QueryInstruction = Annotated[str | None, typer.Option(help="Instruction or prefi
 DocumentInstruction = Annotated[
     str | None, typer.Option(help="Instruction or prefix for documents.", show_default=False)
 ]
+BasePath = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="Folder or Hub id of the base of an adapter or projection. Needed only if the base was moved.",
+        show_default=False,
+    ),
+]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run the Python code in the model's repository. Read that code first."),
@@ -52,6 +60,7 @@ def open_model(
     document_instruction: str | None,
     trust_remote_code: bool,
     scoring: Mapping[str, Any] | None = None,
+    base: str | None = None,
 ) -> SmartModel:
     """The model that MODEL and the options above name; `scoring` overrules keys of its own. Raises ModelError."""
     from smart_train.models import SmartModel
@@ -63,4 +72,5 @@ def open_model(
         prompts={name: value for name, value in given.items() if value is not None},
         trust_remote_code=trust_remote_code,
         scoring=scoring,
+        base=base,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from smart_train.cli.arguments import (
+    BasePath,
     BatchSize,
     DocumentInstruction,
     Documents,
@@ -36,6 +37,7 @@ def encode(
     family: FamilyName = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
 ) -> None:
     """Encode DOCUMENTS (page images, PDF files, texts) with MODEL. If INDEX exists, only new and changed ones.
 
@@ -46,7 +48,7 @@ def encode(
 
     is_collection(documents)  # both raise before the model is loaded
     check_index_folder(index)
-    reader = open_model(model, family, None, document_instruction, trust_remote_code)
+    reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
     made, previous = update_index(reader, documents, index, batch_size=batch_size)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import (
+    BasePath,
     DocumentInstruction,
     FamilyName,
     ModelPath,
@@ -54,6 +55,7 @@ def evaluate(
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
 ) -> None:
     """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
@@ -78,7 +80,8 @@ def evaluate(
         meant = load_recipe(recipe, overrides)
     if meant.data.reported is None:
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
-    reader = partial(open_model, trained, family, query_instruction, document_instruction, trust_remote_code, scoring)
+    reading = (family, query_instruction, document_instruction, trust_remote_code, scoring, base)
+    reader = partial(open_model, trained, *reading)
     _evaluate(reader, meant, data, output)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from smart_train.cli.arguments import FamilyName, TrustRemoteCode
+from smart_train.cli.arguments import BasePath, FamilyName, TrustRemoteCode
 from smart_train.cli.output import plain_console
 from smart_train.errors import ExportError, RunError
 
@@ -40,6 +40,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     family: FamilyName = None,
     trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
 ) -> None:
     """Merge the weights that RUN trained into its base. Fails unless the result scores like the trained model."""
     from smart_train.export import CardFacts, export_adapter, export_model
@@ -56,10 +57,10 @@ def export(
         facts = card_facts(recipe, run, fingerprints(run))
         trust_remote_code = trust_remote_code or recipe.model.trust_remote_code
         if only == "merged":
-            dtype = dtype or cast(Any, export_dtype(recipe))
+            dtype = dtype or cast(Any, export_dtype(recipe, run))
     if output is None:
         raise RunError(f"{run or 'a mixture'}: not a run folder, so there is no default output; pass --output")
-    how: dict[str, Any] = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code}
+    how: dict[str, Any] = {"overwrite": overwrite, "facts": facts, "trust_remote_code": trust_remote_code, "base": base}
     if only == "merged":
         report = export_model(trained, output, dtype=dtype, family=family, **how)
         plain_console().print(f"Exported to {output}; {report}")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.arguments import (
+    BasePath,
     BatchSize,
     DocumentInstruction,
     Documents,
@@ -51,6 +52,7 @@ def search(
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
 ) -> None:
     """Rank DOCUMENTS (page images, PDF files, texts) for each query, best first."""
     from rich.table import Table
@@ -60,7 +62,7 @@ def search(
     asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
     request = (documents, asked, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
-    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code)
+    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     bar = False if as_json else None  # None: on a terminal
     found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar)
     if as_json:

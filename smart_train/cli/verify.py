@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from smart_train.cli.arguments import BasePath
 from smart_train.cli.output import plain_console
 from smart_train.errors import ExportError
 
@@ -20,6 +21,7 @@ def verify(
         str | None,
         typer.Option(help="Also check the vLLM server at this address, which must serve DIR.", metavar="URL"),
     ] = None,
+    base: BasePath = None,
 ) -> None:
     """Load DIR with every library that is installed, and compare its vectors with golden.safetensors.
 
@@ -28,7 +30,7 @@ def verify(
     from smart_train.export.routes import vllm_route
     from smart_train.export.verify import check_reports, measure_routes
 
-    reports = measure_routes(folder, [] if vllm is None else [vllm_route(vllm)])
+    reports = measure_routes(folder, [] if vllm is None else [vllm_route(vllm)], base=base)
     for report in reports:
         plain_console().print(str(report))
     check_reports(folder, reports, tolerance)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from peft import PeftModel
@@ -20,8 +22,9 @@ from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
+from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
-from smart_train.models.storage import locate
+from smart_train.models.storage import locate, locate_base
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
 ADAPTER_FILES = (
@@ -42,6 +45,7 @@ def export_adapter(
     overwrite: bool = False,
     facts: CardFacts | None = None,
     trust_remote_code: bool = False,
+    base: str | Path | None = None,
 ) -> list[RouteReport]:
     """The adapter or projection of `trained` alone at `output`: its weights, `smart_config.json`, what it gives on its
     full-precision base (`golden.safetensors`), and a card.
@@ -51,6 +55,7 @@ def export_adapter(
         overwrite: replace an earlier export at `output`.
         facts: for the card; None keeps the one that `trained` has, if any.
         trust_remote_code: run Python code that the base brings.
+        base: where its base lies, if not where `trained` says.
 
     Returns:
         The finished folder through each library that reads it.
@@ -60,21 +65,19 @@ def export_adapter(
     """
     source = locate(str(trained))
     saved = SmartConfig.read(source)
-    if saved.base is None:
+    if saved.named_base is None:
         raise ExportError(f"{trained}: holds a whole model, not an adapter or a projection; export it merged")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: it contains {trained}; choose another output")
-    model = load_exactly(trained, trust_remote_code)
+    model = load_exactly(trained, trust_remote_code, base=base)
     with filling(output) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)
         copy_plots(partial, sorted((source / PLOTS).glob("*.png")))
-        if not (partial / SMART_CONFIG).is_file():  # a plain PEFT adapter says nothing of scores
-            saved = SmartConfig(model.family.name, saved.base, saved.base_revision, None, model.scoring)
-            saved.write(partial)
+        _name_base(partial, model, saved)
         Golden.make(model).save(partial, model)
         release(model)
         reports = measure_routes(partial)
@@ -87,8 +90,25 @@ def export_adapter(
     return reports
 
 
+def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:
+    """Writes into the adapter's copy in `folder` where its base lies, seen from there; `saved` is what its own folder
+    says, which of a plain PEFT adapter is nothing of scores."""
+    model.pin_base()
+    base = model.named_base
+    assert base is not None, "it is not a whole model"
+    named = replace(saved, named_base=base.seen_from(folder), family=model.family.name, scoring=model.scoring)
+    named.write(folder)
+    if (folder / ADAPTER_CONFIG).is_file():
+        config = {**(read_json(folder / ADAPTER_CONFIG) or {}), "base_model_name_or_path": base.name}
+        (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 def load_exactly(
-    trained: str | Path, trust_remote_code: bool, quantization: str | None = None, family: str | None = None
+    trained: str | Path,
+    trust_remote_code: bool,
+    quantization: str | None = None,
+    family: str | None = None,
+    base: str | Path | None = None,
 ) -> SmartModel:
     """A saved model in float32 on the CPU, as everything is compared that an export is made of."""
     return SmartModel.from_pretrained(
@@ -98,30 +118,34 @@ def load_exactly(
         trust_remote_code=trust_remote_code,
         quantization=quantization,
         family=family,
+        base=base,
     )
 
 
-def load_trained(trained: Trained, *, trust_remote_code: bool = False, family: str | None = None) -> SmartModel:
+def load_trained(
+    trained: Trained, *, trust_remote_code: bool = False, family: str | None = None, base: str | Path | None = None
+) -> SmartModel:
     """What is to be exported, unmerged, in float32 on the CPU.
 
     Args:
         trained: a folder or Hub id; or several adapters of one base, each with its weight in their sum.
+        base: where their base lies, if not where they say.
 
     Raises:
         ExportError: what is to be mixed has not one base, or is not LoRA.
     """
     if not isinstance(trained, Mapping):
-        return load_exactly(trained, trust_remote_code, family=family)
+        return load_exactly(trained, trust_remote_code, family=family, base=base)
     if not trained or not all(math.isfinite(weight) for weight in trained.values()):
         raise ExportError(f"adapters {_named(trained)}: name at least one, each with a finite weight")
     folders = {locate(str(name)): weight for name, weight in trained.items()}
-    bases = {(saved.base, saved.base_revision) for saved in map(SmartConfig.read, folders)}
-    if len(bases) != 1 or None in next(iter(bases))[:1]:
-        raise ExportError(
-            f"adapters {_named(trained)}: must all be trained on the same base; found {sorted(bases, key=str)}"
-        )
+    named = {folder: SmartConfig.read(folder).named_base for folder in folders}
+    bases = {name and locate_base(name, folder, base).resolve() for folder, name in named.items()}
+    if len(bases) != 1 or None in bases:
+        found = ", ".join(sorted(map(str, bases)))
+        raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {found}")
     first = next(iter(folders))
-    model = load_exactly(first, trust_remote_code, family=family)
+    model = load_exactly(first, trust_remote_code, family=family, base=base)
     if not isinstance(model.backbone, PeftModel):
         raise ExportError(f"{first}: is a token projection; only LoRA adapters can be mixed")
     mix_adapters(model.backbone, folders)

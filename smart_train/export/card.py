@@ -27,9 +27,10 @@ from smart_train.export.snippets import (
 )
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel, get_family
+from smart_train.models.bases import Base
+from smart_train.models.locating import locate_base
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_text
 from smart_train.utils.markdown import link, plain
@@ -46,7 +47,7 @@ class CardFacts:
     """What a card says beyond what the model's own files show.
 
     Args:
-        base: what training started from, a Hub id or a folder; None takes what the trained folder names.
+        base: what training started from, a Hub id or a folder, where the trained folder does not say.
         evaluation: the run's evaluation.json, read; None leaves the results out.
         training: what was done -> how, one row of the card's table each.
         datasets: Hub ids of the training data.
@@ -54,7 +55,7 @@ class CardFacts:
         plots: PNG files of the run, shown under their names.
     """
 
-    base: str | None = None
+    base: Base | str | None = None
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[str] = ()
@@ -82,16 +83,19 @@ class Lineage:
     license_link: str | None = None
 
     @classmethod
-    def of(cls, base: str | None, revision: str | None = None) -> Lineage:
-        """The lineage of a model trained from `base`.
+    def of(cls, base: Base | str | None, folder: Path = Path()) -> Lineage:
+        """The lineage of a model trained from `base`, as `folder` names it.
 
         A local base is named by the base of its own card, if it has one: its path would tell a reader nothing.
         """
+        if isinstance(base, str):
+            base = Base(base, local=not is_hub_id(base))
         try:
-            card = _metadata(locate(base, revision, weights=False) / CARD_NAME) if base is not None else {}
+            found = None if base is None else locate_base(base, folder, weights=False)
+            card = {} if found is None else _metadata(found / CARD_NAME)
         except ModelError:
             card = {}  # the folder moved or the Hub cannot be reached: what it says of itself is then unknown
-        named = base if base is not None and is_hub_id(base) else card.get("base_model")
+        named = base.name if base is not None and not base.local else card.get("base_model")
         return cls(named if isinstance(named, str) else None, *(card.get(key) for key in _LICENCE_KEYS))
 
 
@@ -146,7 +150,7 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
     saved = SmartConfig.read(folder)
     if saved.base is None:
         raise ExportError(f"{folder}: neither an adapter nor a projection: it names no base")
-    lineage = Lineage.of(saved.base, saved.base_revision)
+    lineage = Lineage.of(saved.named_base, folder)
     is_lora = (folder / ADAPTER_CONFIG).is_file()
     family = get_family(saved.family) if saved.family is not None else None
     modalities = family.modalities if family is not None else ("text", "image")

@@ -65,6 +65,7 @@ def export_model(
     facts: CardFacts | None = None,
     trust_remote_code: bool = False,
     family: str | None = None,
+    base: str | Path | None = None,
 ) -> ExportReport:
     """Merged weights of `trained` in a standard transformers folder at `output`.
 
@@ -87,6 +88,7 @@ def export_model(
         facts: for the model card, which is plainer without them.
         trust_remote_code: run Python code that the base brings; it is copied into the export.
         family: of a published model or adapter whose files do not say it.
+        base: where the base of `trained` lies, if not where it says.
 
     Raises:
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, `dtype` cannot hold the weights, or
@@ -97,10 +99,11 @@ def export_model(
         raise ExportError(f"dtype {dtype!r}: choose {', '.join(DTYPES)}")
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
-    model = load_trained(trained, trust_remote_code=trust_remote_code, family=family)
+    model = load_trained(trained, trust_remote_code=trust_remote_code, family=family, base=base)
     dtype = dtype or weights_dtype(Path(model.family.folder))
     _check_not_source(output, trained, model)
-    scoring, lineage = model.scoring, Lineage.of(facts.base or model.base, model.base_revision)
+    origin = facts.base or model.trained_from or model.named_base
+    scoring, lineage = model.scoring, Lineage.of(origin, Path(model.family.folder))
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
     _merge(model, trained, expected)
@@ -115,7 +118,7 @@ def export_model(
             reports[dtype] = _measure_rounding(exported, dtype, probe, expected)
         add_provenance(partial, facts.fingerprints)
         routes = finish_folder(exported, partial)
-        reports |= _quantised(trained, probe, expected, trust_remote_code)
+        reports |= _quantised(trained, probe, expected, trust_remote_code, base)
         copy_plots(partial, facts.plots)
         (partial / CARD_NAME).write_text(merged_card(exported, lineage, facts, reports, routes), encoding="utf-8")
         write_record(partial, _measured(reports, probe, routes))
@@ -187,7 +190,11 @@ def _measure_rounding(
 
 
 def _quantised(
-    trained: Trained, probe: Probe, expected: tuple[Embeddings, Embeddings], trust_remote_code: bool
+    trained: Trained,
+    probe: Probe,
+    expected: tuple[Embeddings, Embeddings],
+    trust_remote_code: bool,
+    base: str | Path | None,
 ) -> dict[str, ParityReport]:
     """How far full precision scores from the quantised model that was trained. Nothing where it was not quantised, is a
     mixture that nobody trained, or cannot be loaded here because the library that quantises is missing."""
@@ -196,5 +203,5 @@ def _quantised(
     quantization = SmartConfig.read(locate(str(trained))).quantization
     if quantization is None:
         return {}
-    model = load_exactly(trained, trust_remote_code, quantization)
+    model = load_exactly(trained, trust_remote_code, quantization, base=base)
     return {f"{quantization} training": measure_parity(expected, probe.encode(model), model.scoring)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from smart_train.errors import ExportError
 from smart_train.export.folder import check_output, filling
 from smart_train.models import find_family
+from smart_train.models.bases import Base, weights_digest
 from smart_train.models.published import StoredProjection, read_projection
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
@@ -34,7 +36,7 @@ def convert_projection(
     output = Path(output).absolute()
     check_output(output, overwrite=False)
     stored = read_projection(source)
-    config = None if base is None else _belonging(stored, source, base, revision)
+    config = None if base is None else _belonging(stored, source, base, revision, output)
     with filling(output) as partial:
         stored.projection.save(partial)
         if config is not None:
@@ -42,16 +44,20 @@ def convert_projection(
     return stored
 
 
-def _belonging(stored: StoredProjection, source: str | Path, base: str, revision: str | None) -> SmartConfig:
-    """The `smart_config.json` of a projection on `base`, once it is certain that it fits."""
+def _belonging(
+    stored: StoredProjection, source: str | Path, base: str, revision: str | None, output: Path
+) -> SmartConfig:
+    """The `smart_config.json` of a projection on `base` in `output`, once it is certain that it fits."""
     folder = locate(base, revision, weights=False)
     saved = SmartConfig.read(folder)
-    if saved.base is not None:
+    if saved.named_base is not None:
         raise ExportError(f"{base}: is an adapter or projection of {saved.base}; name a whole model")
     config = read_config(folder)
     family = find_family(saved.family, folder)
     scoring = family.scoring_of(None, saved.scoring)
     stored.projection.check_fit(config, scoring.layer, source=source)
-    # The commit, not the branch, as for an adapter: a branch may move on to other weights.
-    commit = None if Path(base).is_dir() else folder.name
-    return SmartConfig(family.name, base, commit, None, scoring, stored.prompts(saved.prompts, family))
+    if Path(base).is_dir():
+        named = Base(os.path.abspath(base), weights=weights_digest(folder), local=True).seen_from(output)
+    else:
+        named = Base(base, folder.name, local=False)  # the commit, as for an adapter: a branch may move on
+    return SmartConfig(family.name, named, None, scoring, stored.prompts(saved.prompts, family))

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,8 +76,11 @@ def release(module: nn.Module) -> None:
         value.data = value.data.new_empty(0)
 
 
-def routes_of(folder: Path) -> tuple[Route, ...]:
+def routes_of(folder: Path, base: str | Path | None = None) -> tuple[Route, ...]:
     """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
+
+    Args:
+        base: where an adapter's base lies, if not where `folder` says.
 
     Raises:
         ExportError: it is not a model folder of smart_train.
@@ -84,9 +88,14 @@ def routes_of(folder: Path) -> tuple[Route, ...]:
     saved = SmartConfig.read(folder)
     if saved.family is None:
         raise ExportError(f"{folder}: no smart_config.json; make the folder with `smart-train export`")
-    if saved.base is None:
+    if saved.named_base is None:
+        if base is not None:
+            raise ExportError(f"{folder}: holds a whole model, which needs no base; leave base {str(base)!r} out")
         return _MERGED
-    return _ADAPTER if (folder / ADAPTER_CONFIG).is_file() else _ADAPTER[:1]
+    own = Route("smart_train", partial(_smart_train, base=base), partial(_code_obstacle, base=base))
+    if not (folder / ADAPTER_CONFIG).is_file():
+        return (own,)
+    return own, Route("peft", partial(_peft, base=base), partial(_peft_obstacle, base=base))
 
 
 def vllm_route(url: str) -> Route:
@@ -102,8 +111,8 @@ def vllm_route(url: str) -> Route:
     return Route("vllm", read)
 
 
-def _smart_train(folder: Path, golden: Golden) -> Reading:
-    model = SmartModel.from_pretrained(folder, dtype="float32", device="cpu")
+def _smart_train(folder: Path, golden: Golden, base: str | Path | None = None) -> Reading:
+    model = SmartModel.from_pretrained(folder, dtype="float32", device="cpu", base=base)
     queries, documents = golden.probe.encode(model)
     hybrid = model.similarity(queries, documents)
     release(model)
@@ -120,9 +129,8 @@ def _transformers(folder: Path, golden: Golden) -> Reading:
     return _pooled_states(backbone, golden)
 
 
-def _peft(folder: Path, golden: Golden) -> Reading:
-    saved = SmartConfig.read(folder)
-    backbone = AutoModel.from_pretrained(locate_base(saved, folder), dtype=torch.float32)
+def _peft(folder: Path, golden: Golden, base: str | Path | None = None) -> Reading:
+    backbone = AutoModel.from_pretrained(_weights_of(folder, base), dtype=torch.float32)
     return _pooled_states(PeftModel.from_pretrained(backbone, folder), golden)
 
 
@@ -205,10 +213,15 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _code_obstacle(folder: Path) -> str | None:
+def _weights_of(folder: Path, base: str | Path | None) -> Path:
+    """The folder whose weights the model in `folder` takes: its base's, or its own."""
+    named = SmartConfig.read(folder).named_base
+    return folder if named is None else locate_base(named, folder, base)
+
+
+def _code_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
     """Why no library here reads a model that brings Python code: to check a folder is not to trust it."""
-    saved = SmartConfig.read(folder)
-    needed = own_class(folder if saved.base is None else locate_base(saved, folder), get_family(saved.family))
+    needed = own_class(_weights_of(folder, base), get_family(SmartConfig.read(folder).family))
     return None if needed is None else f"the model needs its own Python code ({needed}), which is not run here"
 
 
@@ -239,8 +252,8 @@ def _token_obstacle(folder: Path) -> str | None:
     return obstacle
 
 
-def _peft_obstacle(folder: Path) -> str | None:
-    return _code_obstacle(folder) or get_family(SmartConfig.read(folder).family).base_obstacle
+def _peft_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
+    return _code_obstacle(folder, base) or get_family(SmartConfig.read(folder).family).base_obstacle
 
 
 def _beside(folder: Path) -> str | None:
@@ -253,4 +266,3 @@ _MERGED = (
     Route(LIBRARY[0], _sentence_transformer, sentence_transformers_obstacle, _beside),
     Route(LIBRARY[1], _multi_vector_encoder, _token_obstacle, _beside),
 )
-_ADAPTER = (Route("smart_train", _smart_train, _code_obstacle), Route("peft", _peft, _peft_obstacle))

@@ -56,12 +56,15 @@ class RouteReport:
         return {name: value if math.isfinite(value) else None for name, value in self.differences.items()}
 
 
-def verify_folder(folder: str | Path, *, tolerance: float = TOLERANCE) -> list[RouteReport]:
+def verify_folder(
+    folder: str | Path, *, tolerance: float = TOLERANCE, base: str | Path | None = None
+) -> list[RouteReport]:
     """Reads `folder` through every library that is installed and compares with its `golden.safetensors`.
 
     Args:
         folder: an export: merged weights, or an adapter with its base in reach.
         tolerance: largest absolute difference of a coordinate or a score.
+        base: where an adapter's base lies, if not where its folder says.
 
     Returns:
         A report per route, those that could not be run here included.
@@ -69,7 +72,7 @@ def verify_folder(folder: str | Path, *, tolerance: float = TOLERANCE) -> list[R
     Raises:
         ExportError: no export, or a route beyond `tolerance`; every route is named.
     """
-    reports = measure_routes(Path(folder))
+    reports = measure_routes(Path(folder), base=base)
     check_reports(Path(folder), reports, tolerance)
     return reports
 
@@ -83,12 +86,12 @@ def check_reports(folder: Path, reports: Iterable[RouteReport], tolerance: float
         )
 
 
-def measure_routes(folder: Path, others: Sequence[Route] = ()) -> list[RouteReport]:
+def measure_routes(folder: Path, others: Sequence[Route] = (), *, base: str | Path | None = None) -> list[RouteReport]:
     """As `verify_folder`, without a verdict, and through `others` too."""
     if not folder.is_dir():
         raise ExportError(f"{folder}: no such folder")
     golden = Golden.load(folder)
-    return [_measure(route, folder, golden) for route in (*routes_of(folder), *others)]
+    return [_measure(route, folder, golden) for route in (*routes_of(folder, base), *others)]
 
 
 def _measure(route: Route, folder: Path, golden: Golden) -> RouteReport:

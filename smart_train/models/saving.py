@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
+from smart_train.models.bases import Base
 from smart_train.models.embedder_files import MODULES, module_folders, pooled_modules
 from smart_train.models.family import Family
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
@@ -38,18 +39,21 @@ def save_model(model: SmartModel, folder: Path) -> None:
                 f"{folder}: a {model.quantization} model cannot be saved; its full-precision weights are in "
                 f"{model.base}"
             )
-        save_merged(model, folder)
+        save_merged(model, folder, trained_from=model.named_base)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    model.pin_base()
+    base = model.named_base
     if isinstance(model.backbone, PeftModel):
-        model.backbone.peft_config["default"].base_model_name_or_path = model.base
+        model.backbone.peft_config["default"].base_model_name_or_path = base and base.name
         model.backbone.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
-    _write_parts(model, folder, base=model.base, base_revision=model.base_revision)
+    _write_parts(model, folder, base)
 
 
-def save_merged(model: SmartModel, folder: Path) -> None:
-    """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`."""
+def save_merged(model: SmartModel, folder: Path, *, trained_from: Base | None = None) -> None:
+    """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`,
+    which names what it was `trained_from`."""
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(model.family.folder)
     save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
@@ -58,14 +62,21 @@ def save_merged(model: SmartModel, folder: Path) -> None:
         for path in source.glob("*.py"):  # a model whose class is not in transformers is nothing without its code
             shutil.copyfile(path, folder / path.name)
     model.family.save_files(folder)
-    _write_parts(model, folder, base=None, base_revision=None)
+    _write_parts(model, folder, None, trained_from)
 
 
-def _write_parts(model: SmartModel, folder: Path, *, base: str | None, base_revision: str | None) -> None:
+def _write_parts(model: SmartModel, folder: Path, base: Base | None, trained_from: Base | None = None) -> None:
     if model.projection is not None:
         model.projection.save(folder)
     quantization = None if base is None else model.quantization
-    SmartConfig(model.family.name, base, base_revision, quantization, model.scoring, model.family.prompts).write(folder)
+    SmartConfig(
+        model.family.name,
+        base and base.seen_from(folder),
+        quantization,
+        model.scoring,
+        model.family.prompts,
+        trained_from and trained_from.seen_from(folder),
+    ).write(folder)
 
 
 def save_backbone(backbone: nn.Module, folder: Path, family: Family, extra: dict[str, Tensor]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smart_train.errors import ModelError, ScoreError
+from smart_train.models.bases import Base
 from smart_train.models.family import SMART_CONFIG, PromptConfig
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.reading import read_json
@@ -21,17 +22,27 @@ class SmartConfig:
     """`smart_config.json`: how a folder's model reads its inputs and scores.
 
     Args:
-        base: folder or Hub id of the backbone's weights; None when they lie in the same folder.
-        base_revision: commit, branch or tag of a Hub base.
+        named_base: whose weights the backbone takes; None when they lie in the same folder.
         quantization: how the base was held when an adapter or projection was trained on it; None in full precision.
+        trained_from: what a whole model that training wrote was before; None where unknown.
     """
 
     family: str | None = None
-    base: str | None = None
-    base_revision: str | None = None
+    named_base: Base | None = None
     quantization: str | None = None
     scoring: ScoringConfig | None = None
     prompts: PromptConfig = PromptConfig()
+    trained_from: Base | None = None
+
+    @property
+    def base(self) -> str | None:
+        """Folder or Hub id of the backbone's weights; None when they lie in the same folder."""
+        return None if self.named_base is None else self.named_base.name
+
+    @property
+    def base_revision(self) -> str | None:
+        """Commit, branch or tag of a Hub base."""
+        return None if self.named_base is None else self.named_base.revision
 
     @classmethod
     def read(cls, folder: Path) -> SmartConfig:
@@ -44,17 +55,18 @@ class SmartConfig:
         values = read_json(path)
         if values is None:
             named = read_json(folder / ADAPTER_CONFIG) or {}
-            return cls(base=named.get("base_model_name_or_path"), base_revision=named.get("revision"))
+            plain = {"base": named.get("base_model_name_or_path"), "base_revision": named.get("revision")}
+            return cls(named_base=Base.read(plain, ours=False))
         if values.get("format") != FORMAT:
             raise ModelError(f"{path}: format {values.get('format')!r}; this version reads format {FORMAT}")
         try:
             return cls(
                 family=values["family"],
-                base=values["base"],
-                base_revision=values["base_revision"],
+                named_base=Base.read({**values, "base": values["base"]}, ours=True),
                 quantization=values.get("quantization"),
                 scoring=ScoringConfig.from_dict(values["scoring"]),
                 prompts=PromptConfig(**values["prompts"]),
+                trained_from=Base.read(values.get("trained_from") or {}, ours=True),
             )
         except (KeyError, TypeError, ScoreError) as error:
             raise ModelError(
@@ -68,11 +80,12 @@ class SmartConfig:
         values = {
             "format": FORMAT,
             "family": self.family,
-            "base": self.base,
-            "base_revision": self.base_revision,
+            **({"base": None, "base_revision": None} if self.named_base is None else self.named_base.to_dict()),
             "quantization": self.quantization,
             "scoring": self.scoring.to_dict(),
             "prompts": self.prompts.to_dict(),
             "versions": versions(("smart_train", "transformers", "torch", "peft")),
         }
+        if self.trained_from is not None:
+            values["trained_from"] = self.trained_from.to_dict()
         (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

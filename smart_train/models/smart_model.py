@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from smart_train.distributed import any_rank
 from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
+from smart_train.models.bases import Base, weights_digest
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
@@ -58,6 +59,9 @@ class SmartModel(nn.Module):
         base: where the backbone's own weights came from (a folder or Hub id), None when only this object holds them.
 
     Attributes:
+        base_revision: commit of a base on the Hub; None of a local one.
+        base_weights: digest of a local base's weights; None until `pin_base`.
+        trained_from: what a whole model was before training, where its folder says so.
         projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
         in_step: every rank calls forward together, and an engine makes the ranks wait for each other inside it: a batch
             without images then takes a small one along wherever another rank's has some, or the vision tower would
@@ -71,6 +75,8 @@ class SmartModel(nn.Module):
         self.base = base
         self.projection: TokenProjection | None = None
         self.base_revision: str | None = None
+        self.base_weights: str | None = None
+        self.trained_from: Base | None = None
         self.quantization: str | None = None
         self.backbone_frozen = False
         self.in_step = False
@@ -95,6 +101,21 @@ class SmartModel(nn.Module):
         return not isinstance(self.backbone, PeftModel) and not (self.backbone_frozen and self.base is not None)
 
     @property
+    def named_base(self) -> Base | None:
+        """The base as folders name it, see `Base`; None when only this object holds the weights."""
+        if self.base is None:
+            return None
+        if self.base_revision is not None:
+            return Base(self.base, self.base_revision, local=False)
+        return Base(str(Path(self.base).absolute()), weights=self.base_weights, local=True)
+
+    def pin_base(self) -> None:
+        """Takes the digest of a local base's weights as they are now. What is saved names the base by it, and loads
+        with these weights only. Saving does it where it was not done; reads all weights."""
+        if self.base is not None and self.base_revision is None and self.base_weights is None:
+            self.base_weights = weights_digest(Path(self.base))
+
+    @property
     def hidden_size(self) -> int:
         return self.config.get_text_config().hidden_size
 
@@ -113,6 +134,7 @@ class SmartModel(nn.Module):
         attn_implementation: str | None = None,
         quantization: str | None = None,
         projection: str | Path | None = None,
+        base: str | Path | None = None,
     ) -> SmartModel:
         """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
 
@@ -130,9 +152,11 @@ class SmartModel(nn.Module):
                 less memory, slower, and scores a little off. For LoRA or a projection on top; needs bitsandbytes.
             projection: a token projection to put on it: the folder of one, or an `adapter.pt` as the SMART authors
                 publish them, which is read without running code in it.
+            base: where the base of an adapter or projection lies, a folder or Hub id, if not where its folder says.
 
         Raises:
-            ModelError: nothing loadable is there, weights are missing or left over, or an adapter has another base.
+            ModelError: nothing loadable is there, weights are missing or left over, an adapter has another base, or its
+                base is gone or holds other weights than it was trained from.
         """
         from smart_train.models.storage import load_model
 
@@ -148,6 +172,7 @@ class SmartModel(nn.Module):
             attn_implementation=attn_implementation,
             quantization=quantization,
             projection=projection,
+            base=base,
         )
 
     @classmethod

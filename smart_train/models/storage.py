@@ -15,13 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    StrictDataclassError,
-)
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -29,20 +23,22 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
+from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
+from smart_train.models.locating import base_dtype as base_dtype
+from smart_train.models.locating import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import read_json, read_weights
-from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
+from smart_train.models.saving import checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
-from smart_train.utils.retries import persist
 
 # What transformers raises for files that hold other values than it expects: a configuration with 0 heads, a pickle that
 # is not one of weights.
@@ -63,31 +59,6 @@ _FAULTS = (
 _TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
 
 
-def locate(name_or_path: str, revision: str | None = None, *, weights: bool = True) -> Path:
-    """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository, of its configuration
-    and processor alone where `weights` is False.
-
-    Raises:
-        ModelError: neither a folder nor a repository that can be reached.
-    """
-    folder = Path(name_or_path)
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute() or name_or_path.startswith(".") or name_or_path.count("/") > 1:
-        raise ModelError(f"{name_or_path}: no such folder (current directory: {os.getcwd()})")
-    try:
-        # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
-        ignore = [f"*{suffix}" for suffix in WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
-        return Path(persist(lambda: snapshot_download(name_or_path, revision=revision, ignore_patterns=ignore)))
-    except RepositoryNotFoundError as error:
-        raise ModelError(f"{name_or_path}: neither a local folder nor a Hub repository you can read") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = first_line(error)
-        raise ModelError(
-            f"{name_or_path}: not a local folder, and it could not be fetched from the Hub ({reason})"
-        ) from error
-
-
 def load_model(
     name_or_path: str,
     *,
@@ -101,17 +72,15 @@ def load_model(
     attn_implementation: str | None,
     quantization: str | None = None,
     projection: str | Path | None = None,
+    base: str | Path | None = None,
     trainable: bool = False,
 ) -> SmartModel:
     """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
     folder = locate(name_or_path, revision)
     saved = SmartConfig.read(folder)
-    owns_weights = saved.base is None
-    if owns_weights and (folder / heads.CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{folder}: a token projection that names no base; load the base with projection={str(folder)!r}"
-        )
-    base_folder = folder if owns_weights else locate_base(saved, folder)
+    named = _named_base(saved, folder, base)
+    owns_weights = named is None
+    base_folder = folder if named is None else locate_base(named, folder, base)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
@@ -138,15 +107,41 @@ def load_model(
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))
     if (folder / ADAPTER_CONFIG).is_file():
         backbone = load_adapter(backbone, reader, folder, trainable=trainable)
-    base = name_or_path if owns_weights else saved.base
-    model = SmartModel(backbone, reader, base=base)
+    given = name_or_path if named is None else str(base or named.name)
+    _name_base(model := SmartModel(backbone, reader, base=given), base_folder, named if base is None else None)
     if stored is not None:
         model.add_projection(stored.projection, source=projection)
-    # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
-    own_revision = revision if Path(name_or_path).is_dir() else folder.name
-    model.base_revision = own_revision if owns_weights else saved.base_revision
+    model.trained_from = saved.trained_from
     model.quantization = quantization
     return model.to(device).eval()
+
+
+def _named_base(saved: SmartConfig, folder: Path, given: str | Path | None) -> Base | None:
+    """The base that the model in `folder` needs; None of one that holds its weights itself.
+
+    Raises:
+        ModelError: a projection names no base, or one is `given` to a model that holds its weights itself.
+    """
+    if saved.named_base is not None:
+        return saved.named_base
+    if (folder / heads.CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
+        if given is None:
+            raise ModelError(
+                f"{folder}: a token projection that names no base; load the base with projection={str(folder)!r}"
+            )
+        return Base(str(given))
+    if given is not None:
+        raise ModelError(f"{folder}: holds a whole model, which needs no base; leave base {str(given)!r} out")
+    return None
+
+
+def _name_base(model: SmartModel, found: Path, named: Base | None) -> None:
+    """Says in `model` which weights it was loaded with: those in `found`, which `named` names, if a folder did."""
+    if (named is not None and named.local) or (named is None and Path(model.base or "").is_dir()):
+        model.base, model.base_weights = os.path.abspath(found), named and named.weights
+    else:
+        # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
+        model.base_revision = found.name
 
 
 def model_from_config(
@@ -293,34 +288,11 @@ def _load_backbone(
     return backbone
 
 
-def locate_base(saved: SmartConfig, folder: Path) -> Path:
-    """Where the base that `saved`, read in `folder`, names lies here. Raises ModelError where it cannot be found."""
-    assert saved.base is not None, "a folder that holds its weights names no base"
-    base = Path(saved.base)
-    # A run folder that moved as a whole keeps its base beside it. Only a base on the Hub has a revision, and a folder
-    # that happens to bear its name is not it.
-    for candidate in (base, folder / base, folder.parent / base.name) if saved.base_revision is None else ():
-        if candidate.is_dir():
-            return candidate
-    try:
-        return locate(saved.base, saved.base_revision)
-    except ModelError as error:
-        raise ModelError(f"{folder}: its base model cannot be found. {error}") from error
-
-
-def base_dtype(name_or_path: str, revision: str | None = None) -> str:
-    """What the weights of a model, or of the base that an adapter or projection names, are stored as; see
-    `weights_dtype`. Raises ModelError where they cannot be found."""
-    folder = locate(name_or_path, revision)
-    saved = SmartConfig.read(folder)
-    return weights_dtype(folder if saved.base is None else locate_base(saved, folder))
-
-
 def _inherit(saved: SmartConfig, base: SmartConfig) -> SmartConfig:
     """A plain PEFT adapter says nothing of scoring or prompts: its base does."""
     if saved.scoring is not None:
         return saved
-    return replace(base, base=saved.base, base_revision=saved.base_revision)
+    return replace(base, named_base=saved.named_base)
 
 
 def _override(config: Any, overrides: dict[str, Any], path: str) -> None:

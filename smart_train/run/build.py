@@ -20,9 +20,10 @@ from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family, quantization
 from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
+from smart_train.models.locating import base_dtype, locate, locate_base, start_of
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import base_dtype, config_for, library_errors, locate
+from smart_train.models.storage import config_for, library_errors
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
@@ -302,8 +303,9 @@ def export_folder(recipe: Recipe) -> Path:
     return Path(recipe.export.output) if recipe.export.output else run_folder(recipe) / "export"
 
 
-def export_dtype(recipe: Recipe) -> str | None:
-    """What the run's merged weights are stored as; None leaves it to the base that the trained folder names.
+def export_dtype(recipe: Recipe, run: Path) -> str | None:
+    """What the merged weights of the run in `run` are stored as; None leaves it to the base that the trained folder
+    names.
 
     Raises:
         ExportError: all weights were trained, and those that they started from, of which the dtype is taken, are gone.
@@ -312,7 +314,8 @@ def export_dtype(recipe: Recipe) -> str | None:
     if recipe.export.dtype is not None or recipe.full is None or start.from_config is not None:
         return recipe.export.dtype
     try:
-        return base_dtype(start.name_or_path, start.revision)
+        final = run / "final"
+        return base_dtype(locate_base(start_of(final, start.name_or_path, start.revision), final))
     except ModelError as error:
         raise ExportError(
             f"the weights are stored in the type of {start.name_or_path} unless export.dtype (or --dtype) is set, but "
@@ -349,7 +352,7 @@ def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> Ca
         "seed": training["seed"],
     }
     return CardFacts(
-        base=start.name_or_path if start.from_config is None else None,
+        base=None if start.from_config is not None else start_of(run / "final", start.name_or_path, start.revision),
         evaluation=CardFacts.read_evaluation(run / EVALUATION_FILE),
         training={name: str(value) for name, value in rows.items() if value is not None},
         datasets=[section.path for section in recipe.data.training if is_hub_id(section.path)],

@@ -112,7 +112,9 @@ def write_recipe(
     values: dict[str, Any] = {"extends": os.path.relpath(recipe.resolve(), output.resolve())}
     values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
     if model is not None:
-        values = merge(values, {"model": {"name_or_path": model, "from_config": None}})
+        # A folder by its absolute path: from another directory, a relative one means another model or one on the Hub.
+        name = os.path.abspath(model) if Path(model).is_dir() else model
+        values = merge(values, {"model": {"name_or_path": name, "from_config": None}})
     return write_unless_edited(output / RECIPE_FILE, dump_yaml(values))
 
 

@@ -175,6 +175,7 @@ def _train(
     )
     if recipe.hub.checkpoints:
         trainer.add_callback(PushCheckpoints(filled(recipe.hub.repo_id), private=recipe.hub.private, say=console.print))
+    on_main(model.pin_base)  # now, as it was loaded: what is saved after hours of training loads with this base only
     newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model
@@ -227,7 +228,7 @@ def _finish(
         write_adapter_card(folder.final, facts)
     if recipe.export.enabled:
         output = build.export_folder(recipe)
-        dtype = build.export_dtype(recipe)
+        dtype = build.export_dtype(recipe, folder.path)
         trusted = recipe.model.trust_remote_code
         report = export_model(
             folder.final,

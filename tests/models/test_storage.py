@@ -74,7 +74,7 @@ def test_adapter_round_trip_names_its_base(adapted, base, tmp_path, mixed):
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("base/model.safetensors", None, None, "base: the weights cannot be loaded .*metadata"),
+        ("base/model.safetensors", None, None, "base/model.safetensors: cannot be read .*metadata"),
         ("adapter/adapter_model.safetensors", None, None, "adapter_model.safetensors: cannot be read"),
         ("adapter/smart_config.json", None, None, "smart_config.json: not valid JSON"),
         ("adapter/smart_config.json", '"family"', '"kin"', "not a valid file of smart_train .KeyError: 'family'"),
