@@ -194,7 +194,43 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     lines = [json.dumps({**row, "document_id": "the same"}) + "\n" for row in rows]
     (data / "held_out.jsonl").write_text("".join(lines))
     (problem,) = derive(tiny_recipe(data, tmp_path)).problems
-    assert problem == "data.evaluation: evaluation set: document id 'the same' is used for two different contents"
+    assert problem.startswith("data.evaluation: 10 of 10 rows cannot be used")
+    assert "row 9: the document id 'the same' is given to another document in" in problem
+
+
+def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> None:
+    """Rows about few pages do not give the candidates that the batch has room for."""
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
+    few = [{"query": row["query"], "positive": rows[place % 3]["positive"]} for place, row in enumerate(rows)]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in few))
+    plan = derive(tiny_recipe(data, tmp_path))
+    assert plan.quantities["candidates per query"] == (
+        "3 documents (1 positive), less those known to be relevant; a batch has room for 4, but the rows bring only 3 "
+        "different documents"
+    )
+    (data / "train.jsonl").write_text("".join(json.dumps({**row, "positive": "train-0.png"}) + "\n" for row in few))
+    (problem,) = derive(tiny_recipe(data, tmp_path)).problems
+    assert problem.startswith("data.train: all 24 rows have the same document, so no query has another one")
+
+
+def test_few_steps_are_said_with_what_to_do(tiny_data: Path, tmp_path: Path) -> None:
+    plan = derive(tiny_recipe(tiny_data, tmp_path, training={"max_steps": -1, "num_train_epochs": 1}))
+    assert plan.quantities["few steps"] == (
+        "24 rows give 6 optimiser steps, too few to learn much from: add rows (smart-train make-pairs makes them from "
+        "PDF files), lower training.per_device_train_batch_size (4), or raise training.num_train_epochs"
+    )
+    assert "few steps" not in derive(tiny_recipe(tiny_data, tmp_path, training={"max_steps": 20})).quantities
+
+
+def test_inputs_and_columns_are_counted(tiny_data: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
+    (data / "train.jsonl").write_text("".join(json.dumps({**row, "width": 64}) + "\n" for row in rows))
+    plan = derive(tiny_recipe(data, tmp_path))
+    assert plan.quantities["train inputs"] == "queries: 24 text; positives: 24 image; negatives: 24 image"
+    assert plan.quantities["train columns"] == "query, positive, negative_0; ignored: width"
+    assert plan.quantities["evaluation inputs"] == "queries: 10 text; positives: 10 image"
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "some/where/else", "/nowhere"])

@@ -119,6 +119,7 @@ def test_an_8_bit_optimiser_needs_quantization(extras: Recipe) -> None:
     ("file", "text", "found"),
     [
         ("rows.jsonl", '{"query": "q", "positive": "manuals/a.PDF#page=12"}', ["pdf"]),
+        ("rows.jsonl", '{"query": "q", "positive": "a.pdf?zoom=9&page=2&x=1 "}', ["pdf"]),
         ("rows.jsonl", '{"query": "see a.pdf#page=2 and b.mp4 for more", "positive": "a.png"}', []),
         ("rows.jsonl", '{"query": "q", "positive": "page-1.png", "document_id": "a.pdf#page=1"}', []),
         ("rows.jsonl", '{"query": "q", "positive": {"image": "a.pdf#page=1", "text": "t"}}', ["pdf"]),
@@ -152,7 +153,7 @@ def test_every_place_of_documents_is_looked_at(extras: Recipe, place: str) -> No
 
 
 def test_every_format_of_text_is_searched() -> None:
-    assert set(TEXT_ROWS) == set(EXTENSIONS) - {".parquet"}
+    assert set(TEXT_ROWS) == set(EXTENSIONS) - {".parquet", ".arrow", ".tar"}
 
 
 def test_a_script_says_what_it_needs_itself(extras: Recipe) -> None:

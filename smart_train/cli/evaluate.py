@@ -131,6 +131,8 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
     rows = filled(recipe.data.reported)
     held_out, report = build.usable_rows(recipe, rows)
     plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
+    for label, value in report.details():
+        plain_console().print(f"  {label}: {value}")
     evaluator = build.evaluator(recipe, rows, held_out)
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
     result = evaluator(reader())

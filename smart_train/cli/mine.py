@@ -140,7 +140,11 @@ def _mine(
 
     on_main(lambda: prepare_data(recipe.data.prepare, plain_console()))
     sources = on_main(lambda: mining_sources(recipe, output, corpus))
-    _say(*(f"{source.name}: {source.report.summary()}" for source in sources))
+    for source in sources:
+        _say(
+            f"{source.name}: {source.report.summary()}",
+            *(f"  {label}: {value}" for label, value in source.report.details()),
+        )
     loaded = build.mining_model(recipe, model)
     mined = {}
     for source in sources:

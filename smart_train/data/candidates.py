@@ -58,8 +58,18 @@ def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int |
         documents.numbers,
         source=str(pool),
         called=_OF_POOL,
+        available=documents.columns,
     )
-    return Table(rows[:max_rows], columns, folder, numbers[:max_rows], documents, source=str(file), called=_OF_QUERIES)
+    return Table(
+        rows[:max_rows],
+        columns,
+        folder,
+        numbers[:max_rows],
+        documents,
+        source=str(file),
+        called=_OF_QUERIES,
+        available=table.columns,
+    )
 
 
 def candidate(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
+from smart_train.data.contents import RowContents, kinds_listed
 from smart_train.data.references import UNREADABLE
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
@@ -22,12 +24,36 @@ from smart_train.types import Example
 @dataclass
 class CheckReport:
     """What the check of one source found: `kept` of `total` rows are usable; `problems` names the others, one line each
-    with source, row and rule. `pages`: further rows that ask nothing and are documents to be found."""
+    with source, row and rule. `pages`: further rows that ask nothing and are documents to be found.
+
+    Of the usable rows, `kinds` says how many "queries", "positives" and "negatives" are text, image or video, and
+    `documents` how many different documents they bring as candidates (of several sources: the one with the fewest).
+    `columns`: a line for each source that has columns, which are used and which ignored.
+    """
 
     total: int
     kept: int
     problems: list[str] = field(default_factory=list)
     pages: int = 0
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    documents: int | None = None
+    columns: list[str] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, reports: Sequence[CheckReport]) -> CheckReport:
+        """The report on several sources together."""
+        kinds: dict[str, Counter[str]] = {}
+        for report in reports:
+            for side, counts in report.kinds.items():
+                kinds.setdefault(side, Counter()).update(counts)
+        return cls(
+            total=sum(report.total for report in reports),
+            kept=sum(report.kept for report in reports),
+            problems=[problem for report in reports for problem in report.problems],
+            kinds={side: dict(counts) for side, counts in kinds.items()},
+            documents=min((report.documents for report in reports if report.documents is not None), default=None),
+            columns=[line for report in reports for line in report.columns],
+        )
 
     def summary(self) -> str:
         """One line for clean data; otherwise the count and the first problems, one per line."""
@@ -35,6 +61,12 @@ class CheckReport:
             return f"{self.total} rows" + (f", and {self.pages} pages without a query" if self.pages else "")
         skipped = self.total - self.kept
         return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(causes(self.problems))}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """What the rows hold, and the columns that are used and ignored: labels and values, to be printed below the
+        summary."""
+        lines = {"inputs": kinds_listed(self.kinds), "columns": "; ".join(self.columns)}
+        return [(label, line) for label, line in lines.items() if line]
 
 
 def check_examples(
@@ -72,6 +104,8 @@ def check_examples(
         found = pool.map(checker, range(len(examples)))
         # disable=None shows the bar on a terminal only
         problems = list(tqdm(found, total=len(examples), desc="checking rows", leave=False, disable=None))
+    for index, problem in checker.clashes().items():
+        problems[index] = problems[index] or problem
     listed = [problem for problem in problems if problem is not None]
     kept = [index for index, problem in enumerate(problems) if problem is None]
     if listed and on_error == "fail":
@@ -83,8 +117,15 @@ def check_examples(
         raise DataError(
             f"no rows are left of {len(examples)}:\n{listing(causes(listed))}" if listed else "there are no rows"
         )
-    pages = len(examples.pages) if isinstance(examples, ExampleRows) else 0
-    report = CheckReport(total=len(examples), kept=len(kept), problems=listed, pages=pages)
+    report = CheckReport(
+        total=len(examples),
+        kept=len(kept),
+        problems=listed,
+        pages=len(examples.pages) if isinstance(examples, ExampleRows) else 0,
+        kinds=checker.contents.kinds(kept),
+        documents=checker.contents.different_documents(kept),
+        columns=examples.columns_used() if isinstance(examples, ExampleRows) else [],
+    )
     if not listed:
         return examples, report
     if isinstance(examples, ExampleRows):
@@ -105,16 +146,39 @@ class _RowChecker:
     ) -> None:
         self.examples, self.decode, self.negatives, self.scores = examples, decode, negatives, scores
         self.reads = reads
+        self.contents = RowContents(negatives)
         self.files: dict[Any, str | None] = {}
         self.lock = Lock()
 
     def __call__(self, index: int) -> str | None:
         try:
             example = self.examples[index]
+            problem = self._problem(example)
+            if problem is None:
+                self.contents.add(index, example)
+        except MissingExtra:  # no fault of the row
+            raise
         except DataError as error:
             return str(error)
-        problem = self._problem(example)
         return f"{example.where}: {problem}" if problem else None
+
+    def clashes(self) -> dict[int, str]:
+        """Row -> what is wrong with its document id, for rows whose id another row gives to another document. Training
+        would take them all for the same document, and so for answers that must not be negatives."""
+        problems = {}
+        for index, (identity, other) in self.contents.clashes().items():
+            problems[index] = (
+                f"{self.examples[index].where}: the document id {identity!r} is given to another document in "
+                f"{self.examples[other].where}{self._id_column()}; give each document its own id (a page of a PDF "
+                "file: FILE.pdf#page=N), or name a column that does"
+            )
+        return problems
+
+    def _id_column(self) -> str:
+        """` (column NAME)` where the ids come from one."""
+        reader = self.examples.reader if isinstance(self.examples, ExampleRows) else None
+        name = None if reader is None else reader.called(reader.columns.document_id)
+        return "" if name is None else f" (column {name!r})"
 
     def _problem(self, example: Example) -> str | None:
         if example.query.is_blank:
@@ -139,26 +203,26 @@ class _RowChecker:
             for kind, present in (("image", bool(item.images)), ("video", item.video is not None)):
                 if present and self.reads is not None and kind not in self.reads:
                     return (
-                        f"holds {kind}{self._column(position)}, but the model reads only {', '.join(self.reads)}; "
-                        "choose a "
-                        f"model that reads {kind}, or remove the row"
+                        f"holds {kind}{self._column(position, kind)}, but the model reads only "
+                        f"{', '.join(self.reads)}; choose a model that reads {kind}, or remove the row"
                     )
-            checks = [(self.decode, image) for image in item.images]
+            checks = [(self.decode, image, "image") for image in item.images]
             if item.video is not None:
-                checks.append((verify_video, item.video))
-            for decode, reference in checks:
+                checks.append((verify_video, item.video, "video"))
+            for decode, reference, kind in checks:
                 problem = self._decoded(decode, reference)
                 if problem:
-                    return f"{problem}{self._column(position)}; {UNREADABLE}"
+                    return f"{problem}{self._column(position, kind)}; {UNREADABLE}"
         return None
 
-    def _column(self, position: int) -> str:
+    def _column(self, position: int, kind: str = "text") -> str:
         """` (column NAME)` of the query (0), the positive (1) or a negative (2, ...), where the source has columns and
-        one alone can be meant."""
+        one alone can be meant. `kind`: of what is in it."""
         if not isinstance(self.examples, ExampleRows):
             return ""
         columns = self.examples.reader.columns
-        names = [columns.query, columns.positive]
+        asked_with = columns.query_image if kind == "image" and columns.query_image is not None else columns.query
+        names = [asked_with, columns.positive]
         if len(columns.negatives) == 1:
             names += [columns.negatives[0]] * max(0, position - 1)
         name = names[position] if position < len(names) else None

@@ -13,6 +13,7 @@ from smart_train.errors import DataError, did_you_mean
 # of the ColPali train set and the ViDoRe sets.
 KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "query": ("query", "anchor"),
+    "query_image": ("query_image",),
     "positive": ("positive", "image", "document"),
     "query_id": ("query_id",),
     "document_id": ("document_id", "image_filename"),
@@ -25,19 +26,29 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
 }
 # Where a row is a document and nothing else, more names can only mean these two.
 _DOCUMENT_NAMES: dict[str, tuple[str, ...]] = {
-    "positive": ("positive", "image", "document", "page_image", "text"),
+    "positive": ("positive", "image", "document", "page_image", "video", "text"),
     "document_id": ("document_id", "image_filename", "_id", "id", "corpus-id", "corpus_id", "doc_id", "docid"),
 }
+_SHOWN = ("image", "page_image", "video")  # a text beside one of these belongs to the same document
 # `columns: positional`: the rest are query, positive and negatives in their order, as in sentence-transformers.
 POSITIONAL = "positional"
-_NOT_BY_POSITION = ("query_id", "document_id", "instruction", "task", "score", "scores", "grade")
+_NOT_BY_POSITION = ("query_image", "query_id", "document_id", "instruction", "task", "score", "scores", "grade")
 _LABELS = ("label", "labels")
+# What others call these columns. Too many things are called so to read them unasked: a message suggests them.
+_LIKELY_NAMES = {
+    "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt"),
+    "positive": ("pos", "page", "image_path", "img_path", "img", "images", "file_name", "answer", "response", "output",
+                 "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp"),
+}  # fmt: skip
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 
 
 @dataclass(frozen=True)
 class Columns:
     """The source's own name of each column that was found; None for one it does not have.
+
+    `query_image` stands beside the query's text, or alone. `text` is what stands beside a document's image, in tables
+    of documents.
 
     `negatives` is a tuple of columns, each holding one document, or a single column holding a list of them.
 
@@ -48,6 +59,8 @@ class Columns:
 
     positive: str
     query: str | None = None
+    query_image: str | None = None
+    text: str | None = None
     query_id: str | None = None
     document_id: str | None = None
     instruction: str | None = None
@@ -56,6 +69,13 @@ class Columns:
     score: str | None = None
     scores: str | None = None
     grade: str | None = None
+
+    def used(self) -> list[str]:
+        """The source's names of all columns that are read, each once."""
+        scores = [f"{name}_score" for name in self.negatives] if self.scores is None else []
+        names = [self.query, self.query_image, self.positive, self.text, *self.negatives, self.query_id]
+        names += [self.document_id, self.instruction, self.task, self.score, self.scores, self.grade, *scores]
+        return list(dict.fromkeys(name for name in names if name is not None))
 
 
 ColumnMap = Mapping[str, str | Sequence[str]]
@@ -105,17 +125,23 @@ def find_columns(
                     f"columns: {_listed(available)}"
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
+    taken = {name for theirs in given.values() for name in ([theirs] if isinstance(theirs, str) else theirs)}
     found: dict[str, Any] = {
-        ours: given.get(ours) or next((name for name in known if name in available), None)
+        ours: given.get(ours) or next((name for name in known if name in available and name not in taken), None)
         for ours, known in names.items()
     }
+    if query_required and found["query"] is None and found["query_image"] is not None:
+        found["query"] = found["query_image"]  # queries that are images alone
+        found["query_image"] = None
     for ours in ("query", "positive") if query_required else ("positive",):
         if found[ours] is None:
             raise DataError(
                 f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
-                f"{_listed(available)}. Name it in the recipe: columns: {{{ours}: NAME}}"
+                f"{_listed(available)}. Name it in the recipe: columns: {{{_suggested(available, found, ours)}}}"
                 + (f"; or columns: {POSITIONAL} to use them in their order" if len(available) > 1 else "")
             )
+    shown = not query_required and "positive" not in given and found["positive"] in _SHOWN
+    found["text"] = "text" if shown and "text" in available else None
     negatives = found.pop("negatives")
     negatives = [negatives] if isinstance(negatives, str) else [*(negatives or ())]
     if "negatives" not in given:
@@ -131,6 +157,17 @@ def list_columns(given: ColumnMap | str | None) -> set[str]:
             theirs = given.get(ours, ())
             names.update([theirs] if isinstance(theirs, str) else theirs)
     return names
+
+
+def _suggested(available: Collection[str], found: Mapping[str, Any], missing: str) -> str:
+    """The map to write: the column that is likely meant, of each that was not found."""
+    pairs = []
+    for ours, likely in _LIKELY_NAMES.items():
+        if found[ours] is None and (ours == missing or missing == "query"):
+            name = next((name for name in likely if name in available), None)
+            if name is not None or ours == missing:
+                pairs.append(f"{ours}: {name or 'NAME'}")
+    return ", ".join(pairs)
 
 
 def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[str]]:

@@ -10,10 +10,18 @@ from smart_train.data.formats.delimited import DELIMITERS, read_delimited
 from smart_train.data.formats.jsonl import read_jsonl
 from smart_train.data.table import Table
 from smart_train.errors import DataError
+from smart_train.utils.compressed import GZIP, plain_name
 
 JSON_LINES = (".jsonl", ".ndjson")
-ARROW = (".parquet", ".json")
+ARROW = (".parquet", ".json", ".arrow", ".tar")  # read by the `datasets` library
 EXTENSIONS = (*JSON_LINES, *DELIMITERS, *ARROW)
+_COMPRESSED = (*JSON_LINES, *DELIMITERS, ".json")  # also with .gz at the end
+
+
+def is_rows_file(path: Path) -> bool:
+    """Whether the name is that of a file of rows, compressed or not."""
+    suffix = plain_name(path).suffix.lower()
+    return suffix in (EXTENSIONS if plain_name(path) == path else _COMPRESSED)
 
 
 def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str | None = None) -> Table:
@@ -22,7 +30,10 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
     Raises:
         DataError: an extension that is not known, or the file cannot be read.
     """
-    suffix = path.suffix.lower()
+    suffix = plain_name(path).suffix.lower()
+    if not is_rows_file(path):
+        kinds = f"{', '.join(EXTENSIONS)}, and of these {', '.join(_COMPRESSED)} with {GZIP} at the end"
+        raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}")
     if suffix in JSON_LINES:
         rows, numbers = read_jsonl(path, max_rows)
         names = {name: None for row in rows if isinstance(row, dict) for name in row}
@@ -30,13 +41,11 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
     if suffix in DELIMITERS:
         cells, header = read_delimited(path, max_rows, lists=list_columns(columns))
         return Table(cells, header, path.parent)
-    if suffix in ARROW:
-        return read_arrow([path], max_rows)
-    raise DataError(f"{path}: rows are read from {', '.join(EXTENSIONS)}, not {path.suffix!r}")
+    return read_arrow([path], max_rows)
 
 
 def read_arrow(paths: Sequence[Path], max_rows: int | None = None) -> Table:
-    """Parquet or JSON files of one data set, through the `datasets` library."""
+    """Parquet, JSON, Arrow or tar (WebDataset) files of one data set, through the `datasets` library."""
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data.formats import huggingface
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
 from smart_train.types import ModelInput
@@ -30,3 +32,27 @@ def default_id(item: ModelInput) -> str:
 def id_key(identity: str) -> int:
     """The key of an id."""
     return stable_hash(identity.encode())
+
+
+def is_itself(query: ModelInput, document: ModelInput, identity: str) -> bool:
+    """Whether a query is the very document that has its id, as in collections whose queries are taken from the corpus.
+
+    Ids that only count (1, 2, ...) often agree by chance: there the document has to say what the query says, perhaps
+    below a title.
+
+    Args:
+        identity: of both.
+
+    Raises:
+        DataError: a file that has to be compared cannot be read.
+    """
+    if not identity.isdecimal():
+        return True
+    asked = replace(query, instruction=None)
+    if asked.text and not asked.images and asked.video is None:
+        return document.text is not None and _words(document.text).endswith(_words(asked.text))
+    return content_key(asked) == content_key(replace(document, instruction=None))
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())

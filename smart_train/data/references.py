@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 import re
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 from smart_train.data.formats.pdf import read_pdf
 from smart_train.errors import DataError
+from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
-from smart_train.inputs.fetching import URL_SCHEMES, names_video
+from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import describe_image
 
-# Pages and pictures that nothing here can read as an image; their names are no text to be searched either.
-_NO_IMAGE = re.compile(r"[^\n]{1,250}\.(pdf|svg|eps|ps|heic|heif|avif|jp2|psd|djvu|docx?|pptx?|xlsx?)", re.IGNORECASE)
+# Pages and pictures that nothing here can read as an image; their names are no text to be searched either. What
+# IMAGE_EXTENSIONS lists is read all the same.
+OTHER_TYPES = (
+    "pdf|svgz?|e?ps|heic|heif|avifs?|jp2|j2k|jpx|jxl|jfif|jpe|pgm|pbm|pnm|ico|apng|psd|djvu|emf|wmf|"
+    "docx?|pptx?|xlsx?|odt|odp|ods|epub"
+)
+_NO_IMAGE = re.compile(rf"[^\n]{{1,250}}\.({OTHER_TYPES})", re.IGNORECASE)
 UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
-_PDF_PAGE = re.compile(r"(?P<file>[^\n]+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
-# PNG, JPEG, WebP, GIF and TIFF begin so when written in base64; no sentence does.
-_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD|SUkqA|TU0AK)[A-Za-z0-9+/\s]{60,}={0,2}\s*")
+# As in a link: pages count from 1, other parameters of the address say how a reader shows them.
+_PDF_PAGE = re.compile(r"(?P<file>[^\n]+?\.pdf)[#?](?:[^\s#?]*&)?page=0*(?P<number>\d+)(?:[&#?]\S*)?", re.IGNORECASE)
+_PDF_OTHERWISE = re.compile(r"\S+\.pdf(?:[\W_]{1,3}(?:pages?|pg|p|seite|s)?[\W_]{0,2}\d+\W?|[#?]\S*)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
+_ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
+_ONE_WORD_FILE = re.compile(r"\S+\.\w{1,8}")
 
 
 class References:
@@ -42,34 +53,69 @@ class References:
         """The image that `text` names, as `load_image` takes it; None when it is text to be read.
 
         A string names an image when it looks like one. The file need not exist: a missing page is an error, and must
-        not become a document that reads "page_7.png".
+        not become a document that reads "page_7.png". Blanks around a name do not belong to it.
 
         Args:
             is_image: text that looks like nothing else is a path.
 
         Raises:
-            DataError: a path outside the root, a page that its PDF file does not have, or a file that is not an image.
+            DataError: a path outside the root, a page that its PDF file does not have, an address that is not read, or
+                a file that is not an image.
         """
-        if text.startswith((*URL_SCHEMES, "data:image/")):
-            return text
-        page = _PDF_PAGE.fullmatch(text)
+        name = text.strip()
+        address = _ADDRESS.fullmatch(name)
+        if address is not None:
+            return self._addressed(name, address["scheme"].lower(), where)
+        try:
+            encoded = encoded_image(name)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+        if encoded is not None:
+            return encoded
+        page = _PDF_PAGE.fullmatch(name)
         if page is not None:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
-        if len(text) > 70 and _BASE64.fullmatch(text):
-            return "data:image;base64," + "".join(text.split())
-        self._check_kind(text, where)
-        return self._below_root(text, where) if is_image or _ends_in(text, IMAGE_EXTENSIONS) else None
+        if _ends_in(name, IMAGE_EXTENSIONS):
+            return self._below_root(name, where)
+        self._check_kind(name, where)
+        return self._below_root(name, where) if is_image else self._without_extension(name, where)
 
     def locate_video(self, text: str, where: str, *, is_video: bool) -> str | Path | None:
         """The video that `text` names, as `load_video` takes it; None when it is something else. By the rules of
         `locate`, `is_video` standing for `is_image`; an address is a video's when it ends like one.
 
         Raises:
-            DataError: a path that leaves the root.
+            DataError: a path that leaves the root, or an address that is not read.
         """
-        if text.startswith(URL_SCHEMES):
-            return text if is_video or names_video(text) else None
-        return self._below_root(text, where) if is_video or _ends_in(text, VIDEO_EXTENSIONS) else None
+        name = text.strip()
+        if not (is_video or _ends_in(name, VIDEO_EXTENSIONS)):
+            return None
+        address = _ADDRESS.fullmatch(name)
+        if address is not None:
+            return self._addressed(name, address["scheme"].lower(), where)
+        return self._below_root(name, where)
+
+    def names_media(self, text: str) -> bool:
+        """Whether `text` looks like the name of an image, of a video or of a PDF file's page, or is one in base64;
+        whether it can be read is not asked."""
+        name = text.strip()
+        if name.lower().startswith(URL_SCHEMES) and _ADDRESS.fullmatch(name):
+            return True
+        try:
+            encoded = encoded_image(name) is not None
+        except DataError:  # a file in base64, if not an image
+            encoded = True
+        return encoded or bool(_PDF_PAGE.fullmatch(name)) or _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
+
+    def names_file_there(self, text: str) -> bool:
+        """Whether `text` names an image, a video or a page, in a file that is there or in itself."""
+        if not self.names_media(text):
+            return False
+        name = text.strip()
+        page = _PDF_PAGE.fullmatch(name)
+        if page is None and not _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
+            return name[:5].lower() == "data:" or not _ADDRESS.fullmatch(name)
+        return any(os.path.isfile(os.path.join(self.root, path)) for path in _spellings(page["file"] if page else name))
 
     def undecoded(self, path: str, where: str) -> Path:
         """The file that a cell {"bytes": None, "path": ...} names.
@@ -82,9 +128,24 @@ class References:
     @staticmethod
     def page_id(value: Any) -> str | None:
         """The document id of a page of a PDF file, the same that the folder of that file gives it."""
-        if not isinstance(value, str) or not _PDF_PAGE.fullmatch(value):
+        page = _PDF_PAGE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if page is None:
             return None
-        return Path(os.path.normpath(value)).as_posix()
+        file = Path(os.path.normpath(page["file"].replace("\\", "/"))).as_posix()
+        return f"{file}#page={page['number']}"
+
+    def _addressed(self, name: str, scheme: str, where: str) -> str | Path:
+        path = urllib.parse.urlsplit(name).path
+        if scheme == "file":
+            return self._below_root(urllib.request.url2pathname(path), where)
+        if f"{scheme}://" not in URL_SCHEMES:
+            raise DataError(
+                f"{where}: {describe_image(name)} is not an address that is read (http, https, file); download it, "
+                "and name the file"
+            )
+        if path.lower().endswith(".pdf"):
+            raise DataError(f"{where}: {describe_image(name)} is a PDF file on the web; download it, and name a page")
+        return scheme + name[len(scheme) :]
 
     def _page(self, file: Path, number: int, where: str) -> Path:
         if file not in self._pages:
@@ -97,29 +158,83 @@ class References:
             raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
         return pages[number - 1]
 
-    def _check_kind(self, text: str, where: str) -> None:
+    def _check_kind(self, name: str, where: str) -> None:
         """Raises DataError for what names a file without being an image: one word, or a file that is there."""
-        match = _NO_IMAGE.fullmatch(text)
-        if match is None or (len(text.split()) > 1 and not os.path.isfile(os.path.join(self.root, text))):
+        if _PDF_OTHERWISE.fullmatch(name):
+            raise DataError(f"{where}: {describe_image(name)}: name a page of a PDF file as FILE.pdf#page=N")
+        match = _NO_IMAGE.fullmatch(name)
+        one_word = len(name.split()) == 1
+        if match is None:
+            if not (one_word and _ONE_WORD_FILE.fullmatch(name) and self._is_there(name)):
+                return
+        elif not one_word and not self._is_there(name):
             return
-        name = describe_image(text)
-        if match[1].lower() == "pdf":
-            raise DataError(f"{where}: {name} names a whole PDF file; name a page of it: {name}#page=1")
+        shown = describe_image(name)
+        if match is not None and match[1].lower() == "pdf":
+            raise DataError(f"{where}: {shown} names a whole PDF file; name a page of it: {shown}#page=1")
         raise DataError(
-            f"{where}: {name} is not an image type that can be read; convert it to one of {', '.join(IMAGE_EXTENSIONS)}"
+            f"{where}: {shown} is not an image type that can be read; convert it to one of "
+            f"{', '.join(IMAGE_EXTENSIONS)}"
         )
+
+    def _without_extension(self, name: str, where: str) -> Path | None:
+        """The file that one word with a slash names, where its folder is there: then it is no word to be read.
+
+        Raises:
+            DataError: the folder is there, but not the file.
+        """
+        if len(name) > 250 or not _ONE_WORD_PATH.fullmatch(name):
+            return None
+        path = os.path.join(self.root, name)
+        if not os.path.isdir(os.path.dirname(path)):
+            return None
+        path = str(self._below_root(name, where))
+        if os.path.isfile(path):
+            return Path(path)
+        near = next((f"{name}{end}" for end in IMAGE_EXTENSIONS if os.path.isfile(f"{path}{end}")), None)
+        hint = f", did you mean {near}?" if near else "."
+        raise DataError(
+            f"{where}: there is no file {describe_image(name)}{hint} Name it with its extension, or write "
+            f'{{"text": {name!r}}} if these words are the document'
+        )
+
+    def _is_there(self, name: str) -> bool:
+        return len(name) <= 250 and os.path.isfile(os.path.join(self.root, name))
 
     def _below_root(self, reference: str, where: str) -> Path:
         """Links below the root may point anywhere, the path itself may not."""
-        path = os.path.normpath(os.path.join(self.root, reference))
-        if os.path.commonpath([self.root, path]) != self.root:
-            raise DataError(
-                f"{where}: path {describe_image(reference)} is outside {self.root}; set image_root to a folder that "
-                "holds "
-                "all images and videos"
-            )
-        return Path(path)
+        spellings = _spellings(reference)
+        paths = [os.path.normpath(os.path.join(self.root, spelling)) for spelling in spellings]
+        for path in paths:
+            if os.path.commonpath([self.root, path]) != self.root:
+                raise DataError(
+                    f"{where}: path {describe_image(reference)} is outside {self.root}; set image_root to a folder "
+                    "that holds all images and videos"
+                )
+        if len(paths) == 1:  # most names have one spelling, and need no look at the disk
+            return Path(paths[0])
+        return Path(next((path for path in paths if os.path.isfile(path)), paths[0]))
+
+
+def _spellings(reference: str) -> list[str]:
+    """`reference`, and what else it may mean where it is not there: without the part of an address that follows the
+    file's name, with the slashes of other systems, without the escapes of an address."""
+    found = [reference]
+    if any(mark in reference for mark in "?#"):
+        found.append(re.split(r"[?#]", reference)[0])
+    if "\\" in reference:
+        found += [spelling.replace("\\", "/") for spelling in found]
+    if "%" in reference:
+        found += [urllib.parse.unquote(spelling) for spelling in found]
+    return list(dict.fromkeys(spelling for spelling in found if spelling and "\0" not in spelling))
 
 
 def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
-    return "\n" not in text and len(text) < 1024 and text.lower().endswith(extensions)
+    """Whether `text` is one line that ends in one of these, with or without what an address has after its path."""
+    if "\n" in text or len(text) >= 1024:
+        return False
+    lower = text.lower()
+    if lower.endswith(extensions):
+        return True
+    path, mark, rest = re.match(r"([^?#]*)([?#]?)(.*)", lower).groups()  # type: ignore[union-attr]  # matches anything
+    return bool(mark) and path.endswith(extensions) and not any(letter.isspace() for letter in rest)

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-from PIL import Image
-
+from smart_train.data.cells import CellReader
 from smart_train.data.columns import Columns
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
+from smart_train.data.media_columns import MediaColumns
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
-from smart_train.inputs.model_input import as_model_input
+from smart_train.inputs.text import check_characters
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]
@@ -33,6 +33,9 @@ class RowReader:
         dpi: resolution of pages of PDF files.
         library: the rows come through the `datasets` library; see `References`.
         names: column -> what messages call it, where that is not its name.
+        available: all columns of the source, used or not, under its own names.
+        rows: all raw rows of the source, to tell a name that is misspelt from a text: where other values of its column
+            are images or videos. None takes every text for a text.
     """
 
     def __init__(
@@ -46,11 +49,22 @@ class RowReader:
         dpi: int = DPI,
         library: bool = False,
         names: Mapping[str, str] | None = None,
+        available: Sequence[str] = (),
+        rows: Sequence[RawRow | DataError] | None = None,
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
-        self.references = References(root, dpi, library=library)
+        references = References(root, dpi, library=library)
+        self.cells = CellReader(references, None if rows is None else MediaColumns(rows, references))
         self.names = names or {}
+        self.available = tuple(available)
+
+    def columns_used(self) -> str:
+        """The source's columns that are read, and those that are not: `query, positive; ignored: page_width`."""
+        called = [self.called(column) or "" for column in self.columns.used()]
+        used = list(dict.fromkeys(name for names in called for name in names.split(", ") if name in self.available))
+        ignored = [name for name in self.available if name not in used]
+        return ", ".join(used) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
 
     def called(self, column: str | None) -> str | None:
         """What the user knows a column as."""
@@ -66,7 +80,7 @@ class RowReader:
         columns = self.columns
         where = f"{self.source}, row {row}"
         query = self._query(raw, where)
-        query_id = raw.get(columns.query_id or "")
+        query_id = self._identity(raw, columns.query_id, where)
         positive = self._positive(raw, where)
         found = {column: self._negatives(raw, column, where) for column in columns.negatives}
         negatives = [pair for pairs in found.values() for pair in pairs]
@@ -74,7 +88,7 @@ class RowReader:
         return Example(
             query=query,
             documents=(positive[1], *(document for _, document in negatives)),
-            query_id=str(query_id) if query_id not in (None, "") else self._content_id(query, where),
+            query_id=query_id if query_id is not None else self._content_id(query, where),
             document_ids=(positive[0], *(identity for identity, _ in negatives)),
             source=self.source,
             row=row,
@@ -88,20 +102,16 @@ class RowReader:
         return self._positive(raw, f"{self.source}, row {row}")
 
     def _query(self, raw: RawRow, where: str) -> ModelInput:
-        column = self.columns.query
-        assert column is not None, "find_columns requires a query column for examples"
-        if column not in raw:
-            raise DataError(f"{where}: has no column {self.called(column)!r}")
+        columns = self.columns
+        assert columns.query is not None, "find_columns requires a query column for examples"
+        if columns.query not in raw:
+            raise DataError(f"{where}: has no column {self.called(columns.query)!r}")
         instruction = self._instruction(raw, where) or self.instruction
-        value = raw[column]
-        if value is None or isinstance(value, str):
-            return ModelInput(text=value or "", instruction=instruction)
-        if not isinstance(value, Mapping):
-            raise DataError(
-                f"{where}, column {self.called(column)!r}: {value!r} is {type(value).__name__}; a query must be text, "
-                "or a mapping of text, image, video"
-            )
-        item = self._read(value, f"{where}, column {self.called(column)!r}", column)
+        item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}", columns.query)
+        if columns.query_image is not None and raw.get(columns.query_image) is not None:
+            inside = f"{where}, column {self.called(columns.query_image)!r}"
+            shown = self.cells.image(raw[columns.query_image], inside)
+            item = ModelInput(item.text or None, (*item.images, shown), item.video, item.instruction)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
 
     def _instruction(self, raw: RawRow, where: str) -> str | None:
@@ -109,15 +119,34 @@ class RowReader:
         if not isinstance(value, str | None):
             inside = f"{where}, column {self.called(self.columns.instruction)!r}"
             raise DataError(f"{inside}: {value!r} is {type(value).__name__}; it must be text")
+        if value is not None:
+            check_characters(value, f"{where}, column {self.called(self.columns.instruction)!r}")
         return value
 
     def _positive(self, raw: RawRow, where: str) -> tuple[str, ModelInput]:
-        column = self.columns.positive
+        column, beside = self.columns.positive, self.columns.text
+        words = raw.get(beside) if beside is not None else None
+        if words is not None and words != "":
+            return self._with_words(raw, words, where)
         if raw.get(column) is None:
             state = "null" if column in raw else "missing"
             inside = f"{where}: column {self.called(column)!r}"
             raise DataError(f"{inside} is {state}; name a document there, or remove the row")
-        return self._pair(raw[column], column, where, raw.get(self.columns.document_id or ""))
+        return self._pair(raw[column], column, where, self._identity(raw, self.columns.document_id, where))
+
+    def _with_words(self, raw: RawRow, words: Any, where: str) -> tuple[str, ModelInput]:
+        """Id and document of a row that has words beside its image or video, or in its place."""
+        inside = f"{where}, column {self.columns.text!r}"
+        if not isinstance(words, str):
+            raise DataError(f"{inside}: {words!r} is {type(words).__name__}; it must be text")
+        check_characters(words, inside)
+        column, given = self.columns.positive, self._identity(raw, self.columns.document_id, where)
+        shown = ModelInput()
+        if raw.get(column) is not None:
+            shown = self.cells.document(raw[column], f"{where}, column {self.called(column)!r}", column)
+        text = words if shown.text is None else f"{words} {shown.text}"
+        document = ModelInput(text, shown.images, shown.video, shown.instruction)
+        return given if given is not None else self._content_id(document, inside), document
 
     def _negatives(self, raw: RawRow, column: str, where: str) -> list[tuple[str, ModelInput]]:
         """Ids and documents of one column; rows may have fewer negatives than the source has columns for them."""
@@ -127,7 +156,15 @@ class RowReader:
         values = value if isinstance(value, (list, tuple)) else [value]
         return [self._pair(item, column, where, None) for item in values]
 
-    def _pair(self, value: Any, column: str, where: str, given: Any) -> tuple[str, ModelInput]:
+    def _identity(self, raw: RawRow, column: str | None, where: str) -> str | None:
+        """The id that a row gives in `column`; None where it gives none."""
+        value = raw.get(column) if column is not None else None
+        if value in (None, ""):
+            return None
+        check_characters(str(value), f"{where}, column {self.called(column)!r}")
+        return str(value)
+
+    def _pair(self, value: Any, column: str, where: str, given: str | None) -> tuple[str, ModelInput]:
         """Id and document. The id is the one that the row gives, else the name the row calls the document by (in a
         collection, or as a page of a PDF file), else one made of the content, for which an image has to be read."""
         inside = f"{where}, column {self.called(column)!r}"
@@ -138,9 +175,9 @@ class RowReader:
             except DataError as error:
                 raise DataError(f"{inside}: {error}") from error
         else:
-            identity, document = self.references.page_id(value), self._read(value, inside, column)
-        if given not in (None, ""):
-            return str(given), document
+            identity, document = self.cells.references.page_id(value), self.cells.document(value, inside, column)
+        if given is not None:
+            return given, document
         return identity or self._content_id(document, inside), document
 
     def _grade(self, raw: RawRow, where: str) -> int:
@@ -159,66 +196,12 @@ class RowReader:
             raise DataError(f"{inside}: {value!r} is not the name of a task; a name is text")
         return None if value is None else str(value)
 
-    def _read(self, value: Any, where: str, column: str) -> ModelInput:
-        """A document: path of an image or a video, page of a PDF file, URL, data URI, base64, bytes, PIL image,
-        `datasets` image, text, or a mapping of these. A Path comes from a reader of ours, and is not a user's text."""
-        if isinstance(value, (bytes, Path, Image.Image)):
-            return as_model_input(value)
-        if isinstance(value, str):
-            video = self.references.locate_video(value, where, is_video=column == "video")
-            if video is not None:
-                return ModelInput(video=video)
-            image = self.references.locate(value, where, is_image=column in ("image", "page_image"))
-            return ModelInput(text=value) if image is None else ModelInput(images=(image,))
-        if not isinstance(value, Mapping):
-            raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
-        if value.keys() == {"bytes", "path"}:
-            return as_model_input(self._decoded_later(value, where))
-        try:
-            item = as_model_input(value)
-        except DataError as error:
-            raise DataError(f"{where}: {error}") from error
-        images = tuple(self._image(image, where) for image in item.images)
-        return ModelInput(item.text, images, self._video(item.video, where), item.instruction)
-
-    def _image(self, value: Any, where: str) -> Any:
-        """An image inside a mapping."""
-        if isinstance(value, Mapping):
-            return self._decoded_later(value, where)
-        return self.references.locate(value, where, is_image=True) if isinstance(value, str) else value
-
-    def _video(self, value: Any, where: str) -> Any:
-        """A video inside a mapping: a path, an address, or a list of frames, which are images."""
-        if isinstance(value, (list, tuple)):
-            return [self._image(frame, where) for frame in value]
-        if isinstance(value, Mapping):
-            return self._decoded_later(value, where)
-        return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value
-
-    def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path:
-        """What the `datasets` library gives for an image or a video that it was told not to decode, and what any file
-        of rows may hold too."""
-        if value.get("bytes") is not None:
-            return value["bytes"]
-        if not value.get("path"):
-            raise DataError(f"{where}: an image or video with neither bytes nor path")
-        return self.references.undecoded(value["path"], where)
-
     @staticmethod
     def _content_id(item: ModelInput, where: str) -> str:
         try:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-
-
-def _expected(value: Any) -> str:
-    """What to write in the place of a value that is not a document."""
-    if isinstance(value, (list, tuple)):
-        return "write a row for each answer, or {images: [...]} for one document of several images"
-    if isinstance(value, int):
-        return "if these are ids, name the file or folder with the documents: documents: PATH"
-    return "expected an image path, URL, bytes, text, or a mapping of these"
 
 
 class ExampleRows(Sequence[Example]):
@@ -248,6 +231,12 @@ class ExampleRows(Sequence[Example]):
     def source(self) -> str:
         return self.reader.source
 
+    def columns_used(self) -> list[str]:
+        """Which columns are read and which are not: a line for the rows, and one for documents that they name by id."""
+        documents = getattr(self.reader.documents, "rows", None)
+        apart = [] if documents is None else [f"{documents.reader.columns_used()} (of {documents.source})"]
+        return [self.reader.columns_used(), *apart]
+
     def __len__(self) -> int:
         return len(self.chosen)
 
@@ -267,11 +256,16 @@ class ExampleRows(Sequence[Example]):
 
     def without_pages(self) -> ExampleRows:
         """The rows but for those whose query is null, which become its `pages`."""
-        column = self.reader.columns.query
-        assert column is not None, "only a source of documents alone has no query column"
-        raw = self.raw.select_columns(column) if hasattr(self.raw, "select_columns") else self.raw
+        text, shown = self.reader.columns.query, self.reader.columns.query_image
+        assert text is not None, "only a source of documents alone has no query column"
+        names = [text, *([shown] if shown is not None else [])]
+        raw = self.raw.select_columns(names) if hasattr(self.raw, "select_columns") else self.raw
         rows = {position: raw[position] for position in self.chosen}
-        pages = [at for at, row in rows.items() if isinstance(row, Mapping) and row.get(column, "") is None]
+        pages = [
+            at
+            for at, row in rows.items()
+            if isinstance(row, Mapping) and row.get(text, "") is None and row.get(shown or "") is None
+        ]
         asking = sorted(rows.keys() - {*pages})
         return ExampleRows(self.raw, self.reader, self.numbers, asking, pages) if pages else self
 

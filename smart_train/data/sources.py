@@ -2,7 +2,7 @@
 
 | `path` | read as |
 |---|---|
-| a .jsonl, .ndjson, .csv, .tsv, .parquet or .json file | its rows, images relative to the file |
+| a .jsonl, .ndjson, .csv, .tsv, .json (also .gz), .parquet, .arrow or .tar file | its rows, images relative to it |
 | a folder with `queries`, `corpus` and `qrels` | judged pairs (`judged.py`) |
 | a folder with `*cand_pool*.jsonl` | queries and their candidates (`candidates.py`) |
 | a folder with `pairs.csv` | queries about the images and PDF pages beside it (`folders.py`) |
@@ -26,14 +26,15 @@ import torch
 from smart_train.data import candidates
 from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import SourceConfig
-from smart_train.data.files import EXTENSIONS, read_file
-from smart_train.data.formats import folders, judged, vlm2vec
+from smart_train.data.files import is_rows_file, read_file
+from smart_train.data.formats import folders, judged, layouts
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
+from smart_train.utils.compressed import plain_name
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -52,8 +53,16 @@ def load_examples(config: SourceConfig) -> ExampleRows:
             f"{_name(config, table)}: holds pages, but no queries; name them in {folders.PAIRS[0]} beside the pages "
             "(columns query, positive), or make queries: smart-train make-pairs"
         )
+    if config.columns is None:
+        layouts.check_layout(table.columns, _name(config, table))
     columns = find_columns(_name(config, table), table.columns, config.columns)
-    return _sample(config, _rows(config, table, columns, _documents(config, table)))
+    apart = _documents(config, table)
+    if table.documents_apart and apart is None:
+        raise DataError(
+            f"{_name(config, table)}: names its documents by id (column {table.called['positive']!r}); name the file, "
+            "folder or data set that holds them: documents: PATH"
+        )
+    return _sample(config, _rows(config, table, columns, apart))
 
 
 def load_held_out(config: SourceConfig) -> ExampleRows:
@@ -99,9 +108,14 @@ def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
 
 
 def _document_rows(config: SourceConfig, table: Table) -> ExampleRows:
-    """The rows of a table of documents; of the user's map only what says where those stand."""
+    """The rows of a table of documents; of the user's map only what says where those stand. A title belongs to the text
+    below it."""
+    if not isinstance(config.columns, Mapping) or "positive" not in config.columns:
+        table = judged.with_titles(table)
     given = config.columns if isinstance(config.columns, Mapping) else {}
     given = {ours: theirs for ours, theirs in given.items() if ours in ("positive", "document_id")}
+    if table.id_column is not None:
+        given.setdefault("document_id", table.id_column)
     _check_rows(config, table)
     return _rows(config, table, find_columns(_name(config, table), table.columns, given, query_required=False))
 
@@ -142,6 +156,8 @@ def _rows(
         dpi=config.dpi or DPI,
         library=table.library,
         names=table.called,
+        available=table.columns if table.available is None else table.available,
+        rows=table.rows,
     )
     return ExampleRows(table.rows, reader, table.numbers)
 
@@ -182,7 +198,7 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
     else:
         _check_hub_id(config)
         table = _read_hub(config)
-    return vlm2vec.adapted(table) if config.columns is None and vlm2vec.is_vlm2vec(table) else table
+    return table if config.columns is not None else layouts.adapted(table, _name(config, table)).head(config.first_rows)
 
 
 def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
@@ -232,18 +248,18 @@ def _joined(config: SourceConfig, parts: Mapping[str, Any], folder: Path) -> Tab
 
 
 def _json_lines_in(folder: Path, split: str | None) -> Path | None:
-    """`SPLIT.jsonl` of a folder, or its only .jsonl file when no split is named."""
-    files = sorted(folder.glob("*.jsonl"))
+    """`SPLIT.jsonl` of a folder, or its only .jsonl file when no split is named; compressed ones too."""
+    files = {plain_name(file).stem: file for file in sorted(folder.iterdir()) if plain_name(file).suffix == ".jsonl"}
+    stems = list(files)
     if split is not None:
         # `datasets` finds a split anywhere in a file's name, or in the card; else it takes all files for one split.
-        if files and not (folder / "README.md").is_file() and not any(split in file.stem for file in files):
-            stems = [file.stem for file in files]
+        if files and not (folder / "README.md").is_file() and not any(split in stem for stem in stems):
             raise DataError(f"{folder}: no split {split!r}{did_you_mean(split, stems)}; splits: {', '.join(stems)}")
-        return next((file for file in files if file.stem == split), None)
+        return files.get(split)
     if len(files) > 1:
-        names = ", ".join(file.stem for file in files)
-        raise DataError(f"{folder}: has several splits, {names}; choose one, for example split: {files[0].stem}")
-    return files[0] if files else None
+        names = ", ".join(stems)
+        raise DataError(f"{folder}: has several splits, {names}; choose one, for example split: {stems[0]}")
+    return files[stems[0]] if files else None
 
 
 def _is_saved(folder: Path) -> bool:
@@ -252,13 +268,13 @@ def _is_saved(folder: Path) -> bool:
 
 def _holds_tables(folder: Path) -> bool:
     """Whether there is a file of rows in `folder` or one level below, where repositories of data sets keep them."""
-    return any(file.suffix.lower() in EXTENSIONS for pattern in ("*", "*/*") for file in folder.glob(pattern))
+    return any(is_rows_file(file) for pattern in ("*", "*/*") for file in folder.glob(pattern))
 
 
 def _check_hub_id(config: SourceConfig) -> None:
     """Raises DataError for a path that can only have been meant as a file or folder."""
     path, text = Path(config.path), str(config.path)
-    known = path.suffix.lower() in (*EXTENSIONS, *IMAGE_EXTENSIONS, ".pdf")
+    known = is_rows_file(path) or path.suffix.lower() in (*IMAGE_EXTENSIONS, ".pdf")
     if known or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, siblings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ class Table:
         called: our column -> what the source calls it, for messages, where a layout's own names were changed to ours.
         of_pages: the rows are the pages of a folder or PDF file, and hold no queries.
         library: the rows come through the `datasets` library.
+        documents_apart: the rows name documents by id, and the layout keeps these in another place.
+        id_column: of a table of documents: the column with the names that rows call them by; None: by its usual name.
+        available: the source's own columns, where a layout's own names were changed to ours; None: `columns`.
     """
 
     rows: Sequence[RawRow | DataError]
@@ -39,6 +43,9 @@ class Table:
     of_pages: bool = False
     called: Mapping[str, str] = field(default_factory=dict)
     library: bool = False
+    available: Sequence[str] | None = None
+    id_column: str | None = None
+    documents_apart: bool = False
 
     @classmethod
     def of_dataset(cls, dataset: Any, folder: Path, max_rows: int | None = None) -> Table:
@@ -46,6 +53,20 @@ class Table:
         if max_rows is not None:
             dataset = dataset.select(range(min(max_rows, len(dataset))))
         return cls(dataset, list(dataset.column_names), folder, library=True)
+
+    def renamed(
+        self, rows: SplitRows, columns: Sequence[str], called: Mapping[str, str], *, documents_apart: bool = False
+    ) -> Table:
+        """The table of `rows`, which were made of this one's. Arguments as of the class."""
+        return replace(
+            self,
+            rows=rows,
+            columns=columns,
+            numbers=rows.numbers,
+            called=called,
+            available=self.columns,
+            documents_apart=documents_apart,
+        )
 
     def head(self, max_rows: int | None) -> Table:
         """The first `max_rows` rows; None: all."""
@@ -58,10 +79,13 @@ class AdaptedRows(Sequence[Any]):
     """Rows of a foreign layout under our column names, changed when they are asked for.
 
     Args:
-        adapt: raw row -> row under our names; picklable (a function of a module).
+        adapt: raw row -> row under our names, or the DataError that stands in its place; picklable (a function of a
+            module).
     """
 
-    def __init__(self, rows: Sequence[RawRow | DataError], adapt: Callable[[RawRow], dict[str, Any]]) -> None:
+    def __init__(
+        self, rows: Sequence[RawRow | DataError], adapt: Callable[[RawRow], dict[str, Any] | DataError]
+    ) -> None:
         self.rows, self.adapt = rows, adapt
 
     def __len__(self) -> int:
@@ -72,6 +96,48 @@ class AdaptedRows(Sequence[Any]):
             return AdaptedRows(self.rows[index], self.adapt)
         row = self.rows[index]
         return row if isinstance(row, DataError) else self.adapt(row)
+
+
+class SplitRows(Sequence[Any]):
+    """Rows of a foreign layout that bring several answers each: one row for every answer, under our column names.
+
+    Args:
+        table: the rows as they are written. name: of their source, for messages.
+        answers: the column that holds a list of answers; a row where it holds none stays one row, which `adapt` gives
+            no positive.
+        adapt: (raw row, number of the answer) -> row under our names; picklable (a function of a module). Where it
+            raises a DataError, that error stands in place of the row.
+    """
+
+    def __init__(self, table: Table, name: str, answers: str, adapt: Callable[[RawRow, int], dict[str, Any]]) -> None:
+        self.rows, self.name, self.adapt = table.rows, name, adapt
+        some: Any = self.rows
+        some = some.select_columns(answers) if hasattr(some, "select_columns") else some
+        counts = [len(listed(row.get(answers))) if isinstance(row, Mapping) else 1 for row in some]
+        self.places = [(place, answer) for place, count in enumerate(counts) for answer in range(max(1, count))]
+        self.numbers = [place if table.numbers is None else table.numbers[place] for place, _ in self.places]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            part = copy.copy(self)
+            part.places, part.numbers = self.places[index], self.numbers[index]
+            return part
+        place, answer = self.places[index]
+        row = self.rows[place]
+        if isinstance(row, DataError):
+            return row
+        try:
+            return self.adapt(row, answer)
+        except DataError as error:
+            return DataError(f"{self.name}, row {self.numbers[index]}: {error}")
+
+
+def listed(value: Any) -> list[Any]:
+    """A value, several, or none, as a list."""
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 class DocumentTable(Mapping[str, ModelInput]):

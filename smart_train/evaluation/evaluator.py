@@ -129,7 +129,7 @@ class RetrievalEvaluator:
         """The best of `documents`, which are the corpus's items from `first_document` on, for every query and score."""
         data = self.evaluation_set
         depth = depth_for(self.ks)
-        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth) for score in SCORES}
+        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in SCORES}
         blocks = document_blocks(documents, self.document_block_bytes)
         work = len(queries.packed) * documents.packed.numel()
         for column, some_documents in with_progress(
@@ -153,9 +153,10 @@ class RetrievalEvaluator:
                 for score, builder in builders.items()
             },
             documents=len(data.documents),
-            chance=chance(data.qrels, len(data.documents), self.ks),
+            chance=chance(data.qrels, len(data.documents), self.ks, data.own),
             scoring=scoring.to_dict(),
             measured_on=data.name,
+            own=len(data.own),
         )
 
 

@@ -9,7 +9,7 @@ MRR@10    1 / place of the first relevant document, 0 beyond place 10
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytrec_eval
 
@@ -74,16 +74,19 @@ def score_rankings(rankings: Mapping[str, Sequence[str]], qrels: Qrels, ks: Sequ
     return columns
 
 
-def chance(qrels: Qrels, documents: int, ks: Sequence[int]) -> dict[str, float]:
+def chance(qrels: Qrels, documents: int, ks: Sequence[int], own: Collection[str] = ()) -> dict[str, float]:
     """The exact expectation of every metric for a ranking drawn at random, averaged over the queries.
 
     Args:
         qrels: as in `score_rankings`; every query has a relevant document.
         documents: size of the corpus.
+        own: queries in whose ranking one document of it is left out.
     """
     ks = check_ks(ks)
     totals = dict.fromkeys(metric_names(ks), 0.0)
-    for grades in qrels.values():
+    corpus = documents
+    for query, grades in qrels.items():
+        documents = corpus - (query in own)
         gains = sorted((grade for grade in grades.values() if grade > 0), reverse=True)
         mean_gain = sum(gains) / documents
         for k in ks:

@@ -11,7 +11,7 @@ Shapes: Q queries, N documents, n documents of one block, k kept places.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -52,12 +52,15 @@ class RankingBuilder:
         query_ids: Q different ids.
         document_ids: N different ids; blocks refer to them by column.
         depth: how many places are kept; at least 1.
+        own: ids of queries that are documents too: each is left out of its own ranking, as BEIR does.
 
     The full [Q, N] matrix never has to exist: memory is Q times `depth` and one block. The result does not depend on
     how the matrix was cut, nor on the order of the documents.
     """
 
-    def __init__(self, query_ids: Sequence[str], document_ids: Sequence[str], depth: int) -> None:
+    def __init__(
+        self, query_ids: Sequence[str], document_ids: Sequence[str], depth: int, own: Collection[str] = ()
+    ) -> None:
         if depth < 1:
             raise DataError(f"RankingBuilder: depth is {depth}, it must be at least 1")
         for name, ids in (("query", query_ids), ("document", document_ids)):
@@ -71,6 +74,8 @@ class RankingBuilder:
         self.depth = depth
         self._query_hashes = id_hashes(self.query_ids, "query")
         self._document_hashes = id_hashes(self.document_ids, "document")
+        columns = {identity: column for column, identity in enumerate(self.document_ids)} if own else {}
+        self._left_out = {row: columns[query] for row, query in enumerate(self.query_ids) if query in own}
         self._scores = [np.empty(0, dtype=np.float32) for _ in self.query_ids]
         self._columns = [np.empty(0, dtype=np.int64) for _ in self.query_ids]
 
@@ -103,6 +108,9 @@ class RankingBuilder:
         return [[self.document_ids[column] for column in columns] for columns in self._columns]
 
     def _merge(self, row: int, values: np.ndarray, columns: np.ndarray) -> None:
+        if row in self._left_out:
+            others = columns != self._left_out[row]
+            values, columns = values[others], columns[others]
         if len(values) > self.depth:
             # Everything that reaches the last kept place stays in until the tie is decided by key.
             threshold = np.partition(values, len(values) - self.depth)[len(values) - self.depth]

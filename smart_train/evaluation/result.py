@@ -26,6 +26,7 @@ class EvaluationResult:
         chance: metric -> expectation of a random ranking of this corpus.
         scoring: the `ScoringConfig` in force, as a dictionary (its weights make "hybrid").
         measured_on: the name of the evaluation set; empty where it has none.
+        own: how many queries are documents of the corpus themselves, each left out of its own ranking.
     """
 
     query_ids: list[str]
@@ -34,6 +35,7 @@ class EvaluationResult:
     chance: dict[str, float]
     scoring: dict[str, Any]
     measured_on: str = ""
+    own: int = 0
 
     def __post_init__(self) -> None:
         for score, columns in self.per_query.items():
@@ -48,7 +50,8 @@ class EvaluationResult:
     def title(self) -> str:
         """How many queries were asked of how many documents, and which they were."""
         rows = f"{self.measured_on}: " if self.measured_on else ""
-        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents"
+        own = f" ({self.own} queries are documents too, each left out of its own ranking)" if self.own else ""
+        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents{own}"
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -75,6 +78,7 @@ class EvaluationResult:
             "chance": self.chance,
             "scoring": self.scoring,
             "measured_on": self.measured_on,
+            **({"own": self.own} if self.own else {}),
             "query_ids": self.query_ids,
             "per_query": self.per_query,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
-from smart_train.data.keys import content_key
+from smart_train.data.keys import content_key, is_itself
 from smart_train.errors import DataError
 from smart_train.types import Example, ModelInput
 
@@ -29,10 +29,13 @@ class EvaluationSet:
 
     Attributes:
         qrels: {query id: {document id: grade}}, in the order of `query_ids`.
+        own: ids of queries that are documents of the corpus themselves, and not judged relevant to themselves. Such a
+            document is left out of the ranking of its own query, which it would lead.
 
     Raises:
         DataError: no queries or documents, lists of different lengths, one id for different contents, a query without
-            a relevant document, a relevant document that is not in the corpus, a grade that is not a whole number.
+            a relevant document, a relevant document that is not in the corpus, a grade that is not a whole number, two
+            grades of one document for one query.
     """
 
     queries: Sequence[ModelInput]
@@ -42,6 +45,7 @@ class EvaluationSet:
     relevant: InitVar[Sequence[Judged] | Mapping[str, Judged]]
     name: str = ""
     qrels: dict[str, dict[str, int]] = field(init=False)
+    own: frozenset[str] = field(init=False)
 
     def __post_init__(self, relevant: Sequence[Judged] | Mapping[str, Judged]) -> None:
         if not isinstance(relevant, Mapping) and len(relevant) != len(self.queries):
@@ -51,12 +55,24 @@ class EvaluationSet:
         judged = [relevant.get(query, ()) for query in self.query_ids] if isinstance(relevant, Mapping) else relevant
         qrels: dict[str, dict[str, int]] = {query: {} for query in self.query_ids}
         for query, documents in zip(self.query_ids, judged, strict=False):
-            qrels[query].update(_grades(query, documents))
+            for document, grade in _grades(query, documents).items():
+                if qrels[query].setdefault(document, grade) != grade:
+                    raise DataError(
+                        f"evaluation set: query {query!r}, document {document!r}: graded {qrels[query][document]} and "
+                        f"{grade}; keep one judgement"
+                    )
         queries = _unique("query", self.query_ids, self.queries)
         documents = _unique("document", self.document_ids, self.documents)
         self.query_ids, self.queries = list(queries), list(queries.values())
         self.document_ids, self.documents = list(documents), list(documents.values())
         self.qrels = qrels
+        self.own = frozenset(
+            identity
+            for identity, query in queries.items()
+            if identity in documents
+            and not qrels[identity].get(identity)
+            and is_itself(query, documents[identity], identity)
+        )
         self._check_answers(documents)
 
     @classmethod

@@ -11,6 +11,7 @@ from PIL import Image
 from smart_train.errors import DataError, did_you_mean
 from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import names_image, names_video
+from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
 
 INPUT_KEYS = ("text", "image", "images", "video", "instruction")
@@ -26,13 +27,14 @@ def as_model_input(value: Any) -> ModelInput:
             `video`, `instruction`.
 
     Raises:
-        DataError: another type, an unknown key, or nothing to encode.
+        DataError: another type, an unknown key, nothing to encode, or half of a character.
     """
     if isinstance(value, ModelInput):
         return value
     if isinstance(value, Path) and value.suffix.lower() in VIDEO_EXTENSIONS:
         return ModelInput(video=value)
     if isinstance(value, str):
+        check_characters(value, "input")
         if names_video(value):
             return ModelInput(video=value)
         return ModelInput(images=(value,)) if names_image(value) else ModelInput(text=value)
@@ -52,6 +54,7 @@ def as_model_input(value: Any) -> ModelInput:
     for key in ("text", "instruction"):
         if not isinstance(value.get(key), str | None):
             raise DataError(f"input key {key!r}: {value[key]!r} is {type(value[key]).__name__}; it must be text")
+        check_characters(value.get(key) or "", f"input key {key!r}")
     return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
 
 

@@ -7,6 +7,7 @@ the extras `kernels` and `sentence-transformers`.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import yaml
 
 from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.recipe.reader import read_recipe
+from smart_train.utils.compressed import GZIP, READ_ERRORS, plain_name
 
 _DEEPSPEED = ("zero1", "zero2", "zero3")
 _BITSANDBYTES_PREFIXES = ("paged_", "ademamix", "lion_", "rmsprop_bnb", "adamw_bnb")
@@ -26,7 +28,7 @@ _VIDEO = "|".join(re.escape(extension) for extension in VIDEO_EXTENSIONS)
 # The end of a value of JSON or CSV that names a page or a video. Text that only mentions one goes on after it.
 _END = rb"""(?=["',;\t\r\n]|$)"""
 _NAMES = {
-    "pdf": re.compile(rb"\.pdf#page=\d+" + _END, re.IGNORECASE),
+    "pdf": re.compile(rb"""\.pdf[#?](?:[^"'\s#?]*&)?page=\d+(?:&[^"'\s]*)?\s*""" + _END, re.IGNORECASE),
     # A key "video" may also hold a list of frames; in CSV the quotes around it are doubled.
     "video": re.compile(rb'(?:%s)(?:[?#][^"\s]*)?%s|"video"{1,2}\s*:' % (_VIDEO.encode(), _END), re.IGNORECASE),
 }
@@ -114,7 +116,7 @@ def _extras_of_data(place: Path, wanted: set[str]) -> set[str]:
             break
         if file.suffix.lower() == ".pdf":
             found.add("pdf")
-        elif file.suffix.lower() in TEXT_ROWS:
+        elif plain_name(file).suffix.lower() in TEXT_ROWS:
             found |= _named_in(file, wanted - found)
     return found & wanted
 
@@ -132,12 +134,12 @@ def _named_in(file: Path, wanted: set[str]) -> set[str]:
     """Those of `wanted` whose files a table in text names in any of its lines."""
     found: set[str] = set()
     try:
-        with file.open("rb") as table:
+        with (gzip.open if file.suffix.lower() == GZIP else open)(file, "rb") as table:
             for line in table:
                 found |= {name for name in wanted - found if _names(line, _NAMES[name])}
                 if wanted <= found:
                     break
-    except OSError:
+    except READ_ERRORS:
         return found
     return found
 

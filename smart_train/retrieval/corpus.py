@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tqdm.auto import tqdm
 
@@ -21,9 +21,11 @@ from smart_train.types import Example, ModelInput
 @dataclass(frozen=True)
 class _RowKeys:
     query: int
+    as_document: int
     query_id: str
     documents: tuple[int, ...]
     document_ids: tuple[str, ...]
+    shows: bool
 
 
 @dataclass
@@ -40,7 +42,10 @@ class RowCorpus:
     Attributes:
         row_query: int per row, the place of its query. row_positive: int per row, the place of its positive.
         positives: per query, the places of all documents that answer it: the positives of every row that asks it (the
-            same content or the same query id), and whatever carries the id of one of them.
+            same content or the same query id), and whatever carries the id of one of them. A query that is a document
+            itself is among them too: it is not a negative of itself.
+
+        shows: whether any document is an image or a video, or has one.
 
     Raises:
         DataError: there are no rows, or a file cannot be read.
@@ -52,11 +57,13 @@ class RowCorpus:
     row_query: list[int] = field(init=False)
     row_positive: list[int] = field(init=False)
     positives: list[set[int]] = field(init=False)
+    shows: bool = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.examples:
             raise DataError("mining: there are no rows to mine negatives for")
         rows = self._read_keys()
+        self.shows = any(keys.shows for keys in rows) or any(_shows(document) for _, document in self.extra)
         self._document_keys: dict[int, int] = {}
         self._document_places: list[tuple[int, int]] = []  # (row, position); row -1: of `extra`
         ids_of: list[set[str]] = []
@@ -73,6 +80,7 @@ class RowCorpus:
         for row in reversed(range(len(rows))):
             self._query_rows[self.row_query[row]] = row
         self.positives = self._all_positives([keys.query_id for keys in rows], ids_of)
+        self._add_themselves(rows, ids_of)
 
     @property
     def document_count(self) -> int:
@@ -108,7 +116,10 @@ class RowCorpus:
         def read(row: int) -> _RowKeys:
             example = self.examples[row]
             documents = tuple(content_key(document) for document in example.documents)
-            return _RowKeys(content_key(example.query), example.query_id, documents, example.document_ids)
+            as_document = content_key(replace(example.query, instruction=None))
+            shows = any(map(_shows, example.documents))
+            query = content_key(example.query)
+            return _RowKeys(query, as_document, example.query_id, documents, example.document_ids, shows)
 
         disable = None if self.show_progress_bar is None else not self.show_progress_bar
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
@@ -121,6 +132,15 @@ class RowCorpus:
             self._document_places.append(where)
             ids_of.append(set())
         ids_of[self._document_keys[key]].add(identity)
+
+    def _add_themselves(self, rows: Sequence[_RowKeys], ids_of: Sequence[set[str]]) -> None:
+        """Adds to each query's positives the documents that are the query: the same content, or the same id where ids
+        do more than count."""
+        with_id = {identity: place for place, identities in enumerate(ids_of) for identity in identities}
+        for keys, query in zip(rows, self.row_query, strict=True):
+            same = self._document_keys.get(keys.as_document)
+            named = None if keys.query_id.isdecimal() else with_id.get(keys.query_id)
+            self.positives[query].update(place for place in (same, named) if place is not None)
 
     def _all_positives(self, query_ids: Sequence[str], ids_of: Sequence[set[str]]) -> list[set[int]]:
         with_id: dict[str, set[int]] = {}
@@ -138,6 +158,10 @@ class RowCorpus:
             for query in together:
                 joined[query] |= everything
         return joined
+
+
+def _shows(document: ModelInput) -> bool:
+    return bool(document.images) or document.video is not None
 
 
 def _hash(keys: Sequence[int]) -> str:

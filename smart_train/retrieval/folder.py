@@ -14,7 +14,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from smart_train.data import SourceConfig, load_documents
-from smart_train.data.files import EXTENSIONS
+from smart_train.data.files import EXTENSIONS, is_rows_file
 from smart_train.data.formats.pdf import pdf_files
 from smart_train.data.keys import default_id
 from smart_train.errors import DataError, listing
@@ -33,6 +33,7 @@ from smart_train.retrieval.index import (
 )
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.compressed import GZIP
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -213,7 +214,7 @@ def is_collection(path: Path) -> bool:
     if path.is_dir() and not pdf_files(path):
         if files_below(path, IMAGE_EXTENSIONS):
             return False
-        if not files_below(path, EXTENSIONS):
+        if not any(map(is_rows_file, files_below(path, (*EXTENSIONS, GZIP)))):
             raise DataError(
                 f"documents {path}: no image, PDF file or collection in it (looked for "
                 f"{', '.join(sorted({*IMAGE_EXTENSIONS, *EXTENSIONS, '.pdf'}))})"

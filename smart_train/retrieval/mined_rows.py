@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from smart_train.data.formats.pdf import DPI
+from smart_train.data.media_columns import reads_as_name
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
@@ -32,10 +33,15 @@ IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"
 
 
 class RowWriter:
-    """Writes rows into `folder`."""
+    """Writes rows into `folder`.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        among_images: some of the documents are images or videos, so that a text that looks like a name has to be marked
+            as text: it would be taken for a name that is misspelt.
+    """
+
+    def __init__(self, folder: Path, *, among_images: bool = False) -> None:
+        self.folder, self.among_images = folder, among_images
         self._named: dict[str, str] = {}  # path of a file -> its name here, so that a page of many rows is read once
         self._written_names: set[str] = set()
         self._references = References(folder, DPI)
@@ -63,7 +69,7 @@ class RowWriter:
 
     def _row(self, example: Example, negatives: Sequence[ModelInput], scores: Sequence[float]) -> dict[str, Any]:
         query = example.query
-        row: dict[str, Any] = {"query": self._written(ModelInput(query.text, query.images, query.video))}
+        row: dict[str, Any] = {"query": self._written(ModelInput(query.text, query.images, query.video), asks=True)}
         row["query_id"] = example.query_id
         optional = {
             "instruction": query.instruction,
@@ -75,11 +81,12 @@ class RowWriter:
         row |= {f"negative_{place}": self._written(negative) for place, negative in enumerate(negatives)}
         return {**row, "scores": [round(score, 6) for score in scores]}
 
-    def _written(self, item: ModelInput) -> str | dict[str, Any]:
-        """As short as it can be read back: a text, an image's name, or a mapping of parts."""
+    def _written(self, item: ModelInput, *, asks: bool = False) -> str | dict[str, Any]:
+        """As short as it can be read back: a text, an image's name, or a mapping of parts. `asks`: a query."""
         images = [self._image(image) for image in item.images]
         alone = item.instruction is None and item.video is None
-        if alone and item.text is not None and not images and self._reads_as_text(item.text):
+        named = not asks and self.among_images and item.text is not None and reads_as_name(item.text)
+        if alone and item.text is not None and not images and not named and self._reads_as_text(item.text):
             return item.text
         if alone and item.text is None and len(images) == 1:
             return images[0]

@@ -294,7 +294,7 @@ def _write(
             yield examples[row], corpus.documents(chosen.places), [own[row], *chosen.scores]
 
     if is_main():
-        RowWriter(folder).write(rows())
+        RowWriter(folder, among_images=corpus.shows).write(rows())
         write_json(folder / SUMMARY_FILE, {"config": asdict(config), **asdict(summary)})
     barrier()
     return summary

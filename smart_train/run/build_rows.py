@@ -102,11 +102,7 @@ def usable_rows(
         raise (DataError if reached else Unreachable)("\n".join(problems)) from causes[-1]
     if len(kept) == 1:
         return kept[0].examples, reports[0]
-    return Mixture(kept), CheckReport(
-        total=sum(report.total for report in reports),
-        kept=sum(report.kept for report in reports),
-        problems=[problem for report in reports for problem in report.problems],
-    )
+    return Mixture(kept), CheckReport.joined(reports)
 
 
 def batches(

@@ -39,7 +39,7 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         if fresh:
             name = "corpus" if part.name == "evaluation" else f"corpus of {part.name}"
             parts.append(read_corpus(name, fresh, workers=workers))
-    plan = derive(recipe, parts[0].examples)
+    plan = derive(recipe, parts[0].examples, different_documents=parts[0].different)
     report = validate(
         parts,
         source=source,

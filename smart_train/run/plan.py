@@ -46,19 +46,22 @@ class Plan:
         return [*self.quantities.items(), *(("not checked", reason) for reason in self.unchecked)]
 
 
-def derive(recipe: Recipe, training: Sequence[Example] | None = None) -> Plan:
+def derive(
+    recipe: Recipe, training: Sequence[Example] | None = None, *, different_documents: int | None = None
+) -> Plan:
     """Checks data rows, files, the model's configuration and processor; derives the quantities of the run.
 
     Args:
         training: the usable training rows, from whoever has checked the data already; None checks it here.
+        different_documents: how many these rows bring as candidates, as their `CheckReport` says.
     """
     plan = Plan()
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     skeleton = _skeleton(recipe, plan)
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
     if training is None:
-        training = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
-    _batches(recipe, plan, training, skeleton.family if skeleton is not None else None)
+        training, different_documents = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
+    _batches(recipe, plan, training, different_documents, skeleton.family if skeleton is not None else None)
     _precision(recipe, plan)
     if skeleton is not None:
         plan.family = skeleton.family
@@ -80,22 +83,27 @@ def processes(recipe: Recipe) -> int:
     return per_machine * nodes(os.environ)
 
 
-def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> Sequence[Example] | None:
-    """The usable training rows, or None where they cannot be read here. `reads`: of the model, None if not known."""
+def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> tuple[Sequence[Example] | None, int | None]:
+    """The usable training rows and how many different documents they bring, or None where they cannot be read here.
+    `reads`: of the model, None if not known."""
     prepare = recipe.data.prepare
     if prepare is not None and not Path(prepare.output).exists():
         if not Path(prepare.script).is_file():
             plan.problems.append(f"data.prepare.script: {prepare.script}: no such file")
         plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
-        return None
+        return None, None
     kept: dict[str, Sequence[Example]] = {}
+    different: dict[str, int | None] = {}
     for name in build.sources(recipe):
         try:
             kept[name], report = build.usable_rows(recipe, name, reads=reads)
         except DataError as error:
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue
+        different[name] = report.documents
         plan.quantities[f"{name} rows"] = report.summary()
+        for label, value in report.details():
+            plan.quantities[f"{name} {label}"] = value
     for name in [name for name in recipe.data.held_out if name in kept]:
         try:
             found = build.evaluation_set(recipe, name, kept[name])
@@ -106,10 +114,12 @@ def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> Sequence
         else:
             label = "held out" if name == "evaluation" else "held out to report"
             plan.quantities[label] = f"{len(found.queries)} queries against {len(found.documents)} documents"
-    return kept.get("train")
+    return kept.get("train"), different.get("train")
 
 
-def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family: Family | None) -> None:
+def _batches(
+    recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, different: int | None, family: Family | None
+) -> None:
     count = processes(recipe)
     if family is None and recipe.data.max_tokens_per_batch is not None:
         plan.unchecked.append(
@@ -128,6 +138,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
         negatives=min(build.negatives(recipe)),
         shared=recipe.objective.shared_negatives,
         grouped=None if grouped is None else (len(grouped), grouped.smallest),
+        different=different,
     )
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
@@ -136,6 +147,10 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     )
     plan.quantities["candidates per query"] = (
         f"{schedule.candidates} documents (1 positive), less those known to be relevant"
+    ) + (
+        f"; a batch has room for {schedule.room}, but the rows bring only {schedule.different} different documents"
+        if schedule.candidates < schedule.room
+        else ""
     )
     if rows is None:
         return
@@ -146,6 +161,8 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     if schedule.batches:
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
         plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
+    if schedule.too_short:
+        plan.quantities["few steps"] = schedule.too_short
 
 
 def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:

@@ -107,9 +107,13 @@ def _load_data(
     """The usable rows of every part of the data, for a model that `reads` this, and how those to train on meet; says
     what was left out."""
     parts: dict[str, Sequence[Example]] = {}
+    different: int | None = None
     for name in build.sources(recipe):
         parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads))
         console.print(f"data.{name}: {report.summary()}")
+        for label, value in report.details():
+            console.print(f"  {label}: {value}")
+        different = report.documents if name == "train" else different
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = Schedule.of(
         recipe.training,
@@ -118,10 +122,13 @@ def _load_data(
         negatives=min(build.negatives(recipe)),
         shared=recipe.objective.shared_negatives,
         grouped=None if batches is None else (len(batches), batches.smallest),
+        different=different,
     )
     problems = schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if problems:
         raise RecipeError("\n".join(problems))
+    if schedule.too_short:
+        console.print(schedule.too_short)
     return parts, batches and batches.for_rank(args.process_index)
 
 

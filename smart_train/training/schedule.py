@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+FEW_STEPS = 20  # with fewer a run is told to be short: at the default learning rates a model hardly changes in them
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -20,6 +22,7 @@ class Schedule:
         epochs: passes over the rows; max_steps, where positive, decides instead.
         grouped: where rows meet by kind or length, batches of one process in an epoch, and documents of the smallest
             step over all processes.
+        different: how many different documents the rows bring; None where it is not known.
     """
 
     rows: int
@@ -32,6 +35,7 @@ class Schedule:
     epochs: float = 1.0
     max_steps: int = -1
     grouped: tuple[int, int] | None = None
+    different: int | None = None
 
     @classmethod
     def of(
@@ -43,6 +47,7 @@ class Schedule:
         negatives: int,
         shared: bool = True,
         grouped: tuple[int, int] | None = None,
+        different: int | None = None,
     ) -> Schedule:
         """From the `training` section of a resolved recipe."""
         return cls(
@@ -56,6 +61,7 @@ class Schedule:
             epochs=training["num_train_epochs"],
             max_steps=training.get("max_steps", -1),
             grouped=grouped,
+            different=different,
         )
 
     @property
@@ -64,9 +70,14 @@ class Schedule:
         return self.batch * self.processes
 
     @property
-    def candidates(self) -> int:
-        """Documents each query is compared with, its positive among them. Accumulation adds none."""
+    def room(self) -> int:
+        """Documents of a batch that each query is compared with, its positive among them. Accumulation adds none."""
         return self.together * (1 + self.negatives) if self.shared else self.together + self.negatives
+
+    @property
+    def candidates(self) -> int:
+        """Different documents each query is compared with at most: a batch that holds one twice gains nothing by it."""
+        return self.room if self.different is None else min(self.room, self.different)
 
     @property
     def batches(self) -> int:
@@ -86,10 +97,27 @@ class Schedule:
         """Optimiser steps of the run."""
         return self.max_steps if self.max_steps > 0 else math.ceil(self.epochs * self.steps_per_epoch)
 
+    @property
+    def too_short(self) -> str:
+        """Says so where the run has too few steps to learn from, and what to do; empty where it has enough."""
+        if not 0 < self.steps < FEW_STEPS:
+            return ""
+        longer = "training.max_steps" if self.max_steps > 0 else "training.num_train_epochs"
+        return (
+            f"{self.rows} rows give {self.steps} optimiser step{'s' if self.steps > 1 else ''}, too few to learn much "
+            "from: add rows (smart-train make-pairs makes them from PDF files), lower "
+            f"training.per_device_train_batch_size ({self.batch}), or raise {longer}"
+        )
+
     def problems(self) -> list[str]:
         """Why these batches cannot train, a line each; empty when they can."""
         key = "training.per_device_train_batch_size"
         product = f"{self.batch} x {self.processes} process(es) = {self.together}"
+        if self.different == 1 and self.rows:
+            return [
+                f"data.train: all {self.rows} rows have the same document, so no query has another one to be told from "
+                "its answer; add rows about other documents, or explicit negatives with data.negatives_per_query"
+            ]
         if self.candidates < 2:
             return [
                 f"{key}: {self.batch}; the only candidate of a query is its answer, so there is nothing to learn from: "

@@ -43,12 +43,14 @@ class Part:
     Attributes:
         name: "train", "evaluation", "corpus", or a split's. asks: whether its rows are queries; a corpus has none.
         total: of all rows. examples: the usable ones. rows: the same, in keys. problems: what is wrong with the others.
+        different: how many different documents the usable rows bring as candidates.
         images: image key -> what the image looks like. documents: document key -> where it is.
     """
 
     name: str
     asks: bool = True
     total: int = 0
+    different: int | None = None
     examples: Sequence[Example] = ()
     rows: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -83,7 +85,7 @@ def read_part(name: str, check: Callable[[Callable[[Any], None]], tuple[Sequence
     part = Part(name)
     try:
         part.examples, report = check(looked)
-        part.problems, part.total = report.problems, report.total
+        part.problems, part.total, part.different = report.problems, report.total, report.documents
     except DataError as error:  # the source is not there, or not one row can be used
         part.problems = [str(error)]
     part.images = looked.facts

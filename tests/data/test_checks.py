@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +116,47 @@ def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path]
     assert str(caught.value).splitlines()[1].strip().endswith(expected)
     kept, _ = check_examples(rows, "skip", reads=("text",))
     assert [example.row for example in kept] == [0, 2]
+
+
+def test_one_id_for_several_documents_is_named_with_its_rows(pages: list[Path], write_jsonl: Write) -> None:
+    """Training would take documents of one id for the same document, and every candidate for a known answer."""
+    rows = [{"query": f"find page {i}", "positive": f"pages/{i}.png", "document_id": "manual.pdf"} for i in range(4)]
+    path = write_jsonl(*rows, {"query": "other", "positive": "pages/0.png", "document_id": "page"})
+    with pytest.raises(DataError, match="4 of 5 rows cannot be used") as caught:
+        check_examples(load_examples(SourceConfig(path)))
+    first, *_, last = str(caught.value).splitlines()[1:]
+    assert first.strip().startswith(
+        f"{path}, row 0: the document id 'manual.pdf' is given to another document in {path}, row 1 (column "
+        "'document_id'); give each document its own id"
+    )
+    assert f"{path}, row 3: the document id 'manual.pdf' is given to another document in {path}, row 0" in last
+    kept, report = check_examples(load_examples(SourceConfig(path)), "skip")
+    assert [row.row for row in kept] == [4] and report.documents == 1
+
+
+@pytest.mark.parametrize("held", ["files", "memory"])
+def test_one_id_for_copies_of_a_document_is_in_order(pages: list[Path], write_jsonl: Write, held: str) -> None:
+    copy = pages[0].with_name("copy.png")
+    copy.write_bytes(pages[0].read_bytes())
+    uri = "data:image/png;base64," + base64.b64encode(pages[0].read_bytes()).decode()
+    names = ("pages/0.png", "pages/copy.png") if held == "files" else ("pages/0.png", uri)
+    path = write_jsonl(*({"query": f"q{i}", "positive": name, "document_id": "d"} for i, name in enumerate(names)))
+    _, report = check_examples(load_examples(SourceConfig(path)))
+    assert report.problems == [] and report.documents == 1
+    texts = write_jsonl(*({"query": f"q{i}", "positive": text, "document_id": "d"} for i, text in enumerate("ab")))
+    with pytest.raises(DataError, match="the document id 'd' is given to another document"):
+        check_examples(load_examples(SourceConfig(texts)))
+
+
+def test_the_report_says_what_rows_hold_and_which_columns_were_read(pages: list[Path], write_jsonl: Write) -> None:
+    path = write_jsonl(
+        {"query": "a", "positive": "pages/0.png", "negatives": ["pages/1.png", "pages/2.png"], "hard": ["x"]},
+        {"query": {"text": "b", "image": "pages/3.png"}, "positive": "a page of words", "width": 8},
+        {"query": "", "positive": "pages/1.png"},
+    )
+    _, report = check_examples(load_examples(SourceConfig(path)), "skip", negatives_per_query=0)
+    assert dict(report.details()) == {
+        "inputs": "queries: 1 text, 1 text and image; positives: 1 image, 1 text; negatives: 2 image",
+        "columns": "query, positive, negatives; ignored: hard, width",
+    }
+    assert report.documents == 2, "negatives that are not used are not candidates"

@@ -100,3 +100,22 @@ def test_one_id_for_two_images_is_refused(tmp_path):
 def test_refusals(changes, message):
     with pytest.raises(DataError, match=message):
         build(**changes)
+
+
+def test_a_query_that_is_a_document_is_known_by_its_id() -> None:
+    """Ids that only count agree by chance: there the contents decide, whatever title a document has."""
+    documents = [text("Zoos protect animals"), text("A title  Zoos protect animals"), text("Cars pollute"), text("B")]
+    ids = ["d0", "1", "2", "a"]
+    made = EvaluationSet(
+        queries=[text("Zoos protect animals"), text("Zoos protect animals"), text("Bikes are clean"), text("B")],
+        query_ids=ids,
+        documents=documents,
+        document_ids=ids,
+        relevant=[{"a"}, {"a"}, {"a"}, {"a"}],
+    )
+    assert made.own == {"d0", "1"}, "2 is another text, a is judged relevant to itself"
+
+
+def test_two_grades_of_one_document_are_refused() -> None:
+    with pytest.raises(DataError, match="query 'q1', document 'a': graded 1 and 2; keep one judgement"):
+        build(query_ids=["q1", "q1"], queries=[text("first")] * 2, relevant=[{"a": 1}, {"a": 2}])

@@ -167,3 +167,24 @@ def test_a_gpu_ranks_like_the_cpu(evaluation_set, model):
     documents = model.encode_document(evaluation_set.documents)
     on_gpu = evaluator.score_embeddings(queries, documents, model.scoring, device="cuda")
     assert on_gpu == evaluator.score_embeddings(queries, documents, model.scoring)
+
+
+def test_a_query_that_is_a_document_is_left_out_of_its_own_ranking(make_model):
+    """As in BEIR: the query would be its own best hit, and push its answer to the second place."""
+    pairs = [(f"page {i}", f"page {i}|counter") for i in range(4)]
+    texts = [text for pair in pairs for text in pair]
+    data = EvaluationSet(
+        queries=[ModelInput(text=one) for one, _ in pairs],
+        query_ids=[f"d{2 * i}" for i in range(4)],
+        documents=[ModelInput(text=text) for text in texts],
+        document_ids=[f"d{i}" for i in range(8)],
+        relevant=[{f"d{2 * i + 1}"} for i in range(4)],
+    )
+    model = make_model(ScoringConfig(pooled_weight=1.0, late_weight=0.0))
+    result = RetrievalEvaluator(data, ks=(1,))(model)
+    assert result.metrics["hybrid"]["ndcg@1"] == 1.0
+    assert result.title.endswith("8 documents (4 queries are documents too, each left out of its own ranking)")
+    assert result.chance["ndcg@1"] == pytest.approx(1 / 7)
+    assert EvaluationResult.from_dict(result.to_dict()) == result
+    renamed = dataclasses.replace(data, query_ids=[f"q{i}" for i in range(4)], relevant=list(data.qrels.values()))
+    assert RetrievalEvaluator(renamed, ks=(1,))(model).metrics["hybrid"]["ndcg@1"] == 0.0, "the test could not fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zlib
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from smart_train.data import PairCollator, SourceConfig, load_examples
 from smart_train.errors import DataError
 from smart_train.models.family import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
+from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.mining import select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.scoring import ScoringConfig, smart_scores
@@ -428,3 +430,15 @@ def test_smaller_stores_score_nearly_the_same(rows: list[Example], tmp_path: Pat
     exact = naive(rows, MiningConfig(negatives=3, **ANY))
     for written, (_, scores) in zip(read(tmp_path), exact, strict=True):
         assert written["scores"] == pytest.approx(scores, abs=2e-2)
+
+
+def test_a_query_that_is_a_document_is_not_its_own_negative() -> None:
+    """By its content, and by its id where ids do more than count."""
+    rows = [row(i, f"document {i}", f"document {i + 1}") for i in range(5)]
+    rows[3] = dataclasses.replace(rows[3], query=ModelInput("in other words"), query_id="d-document 1")
+    rows[4] = dataclasses.replace(rows[4], query=ModelInput("words", instruction="Find."), query_id="7")
+    corpus = RowCorpus(rows, [("7", ModelInput("seven"))], False)
+    places = {text.text: place for place, text in enumerate(corpus.documents(range(corpus.document_count)))}
+    assert corpus.positives[corpus.row_query[1]] == {places["document 2"], places["document 1"]}
+    assert corpus.positives[corpus.row_query[3]] == {places["document 4"], places["document 1"]}
+    assert corpus.positives[corpus.row_query[4]] == {places["document 5"]}

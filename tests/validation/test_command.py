@@ -108,11 +108,14 @@ def test_all_parts_of_a_recipe_are_held_against_each_other(
 def test_an_evaluation_set_whose_ids_disagree_fails(
     run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The corpus gives an id of the rows to another page."""
     for name in ("held_out-0.png", "held_out-1.png"):
         Path(name).write_bytes((tiny_data / name).read_bytes())
-    rows = [{"query": f"q {n}", "positive": f"held_out-{n}.png", "document_id": "one"} for n in range(2)]
+    rows = [{"query": f"q {n}", "positive": f"held_out-{n}.png", "document_id": f"d{n}"} for n in range(2)]
     held_out = write_rows(tmp_path / "rows.jsonl", rows)
-    values = recipe_values(tiny_data, tmp_path / "run", data={"evaluation": {"path": str(held_out)}})
+    corpus = write_rows(tmp_path / "corpus.jsonl", [{"document_id": "d0", "image": "held_out-1.png"}])
+    evaluation = {"path": str(held_out), "corpus": str(corpus)}
+    values = recipe_values(tiny_data, tmp_path / "run", data={"evaluation": evaluation})
     Path("recipe.yaml").write_text(yaml.safe_dump(values))
     assert run("recipe.yaml") == 1
     assert "ERROR evaluation set in evaluation, 1: " in capsys.readouterr().out

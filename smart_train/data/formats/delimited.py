@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
+from smart_train.utils.compressed import READ_ERRORS, open_text, plain_name
 
 Row = dict[str, Any]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -29,8 +30,8 @@ def read_delimited(
         DataError: the file cannot be read, is not UTF-8, or its header is empty or names a column twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file, _long_cells():
-            lines = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()], strict=True)
+        with open_text(path, newline="") as file, _long_cells():
+            lines = csv.reader(file, delimiter=DELIMITERS[plain_name(path).suffix.lower()], strict=True)
             header = next(lines, [])
             _check_header(path, header, lines.dialect.delimiter)
             rows: list[Row | DataError] = []
@@ -46,8 +47,8 @@ def read_delimited(
         raise DataError(
             f"{path}, line {lines.line_num}: {error}; quote cells that contain quotes or line breaks"
         ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except READ_ERRORS as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _check_header(path: Path, header: list[str], delimiter: str) -> None:
@@ -56,8 +57,8 @@ def _check_header(path: Path, header: list[str], delimiter: str) -> None:
     other = next((mark for mark in (";", "\t", ",", "|") if mark != delimiter and mark in header[0]), None)
     if len(header) == 1 and other is not None:
         raise DataError(
-            f"{path}: its first line is {header[0]!r}: columns of a {path.suffix} file are separated by {delimiter!r}, "
-            f"not by {other!r}; save it with the right separator"
+            f"{path}: its first line is {header[0]!r}: columns of a {plain_name(path).suffix} file are separated by "
+            f"{delimiter!r}, not by {other!r}; save it with the right separator"
         )
     for name in header:
         if not name or header.count(name) > 1:

@@ -25,8 +25,9 @@ from datasets import (
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from smart_train.errors import DataError, Unreachable, did_you_mean
+from smart_train.utils.compressed import READ_ERRORS, plain_name
 
-BUILDERS = {".parquet": "parquet", ".json": "json"}
+BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".tar": "webdataset"}
 _POOL = 4  # rows fetched for each that a streamed sample keeps
 _TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so one row of it costs as much as many
 
@@ -37,10 +38,12 @@ def read_saved(path: Path, split: str | None) -> Dataset:
 
 
 def read_files(paths: Sequence[Path]) -> Dataset:
-    """Parquet or JSON files of one data set."""
+    """Files of one data set, all of one of the `BUILDERS`. Of the samples of a WebDataset (.tar), what lies in their
+    JSON files becomes columns of its own."""
+    builder = BUILDERS[plain_name(paths[0]).suffix.lower()]
     with _readable(", ".join(map(str, paths))):
-        loaded = load_dataset(BUILDERS[paths[0].suffix.lower()], data_files=[str(path) for path in paths])
-    return _undecoded(loaded["train"])
+        loaded = load_dataset(builder, data_files=[str(path) for path in paths])["train"]
+    return _undecoded(_lifted(loaded) if builder == "webdataset" else loaded)
 
 
 def read_folder(path: Path, subset: str | None, split: str | None) -> Dataset:
@@ -133,7 +136,7 @@ def _readable(source: str) -> Iterator[None]:
     try:
         yield
     # what `datasets` raises for files it cannot read
-    except (ValueError, FileNotFoundError, RuntimeError, DatasetsError) as error:
+    except (ValueError, RuntimeError, DatasetsError, *READ_ERRORS) as error:
         cause = error.__cause__ or error
         raise DataError(f"{source}: cannot be read as a data set ({cause})") from error
 
@@ -168,6 +171,13 @@ def _one_split(loaded: Dataset | DatasetDict, source: str, split: str | None) ->
     if split not in names:
         raise DataError(f"{source}: no split {split!r}{did_you_mean(split, names)}; splits: {', '.join(names)}")
     return loaded[split]
+
+
+def _lifted(dataset: Dataset) -> Dataset:
+    """The columns `json.NAME` of a flattened WebDataset under NAME, where no other column is called so."""
+    flat = dataset.flatten()
+    names = {name: name.removeprefix("json.") for name in flat.column_names if name.startswith("json.")}
+    return flat.rename_columns({name: short for name, short in names.items() if short not in flat.column_names})
 
 
 def _undecoded(dataset: Dataset) -> Dataset:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
+from smart_train.utils.compressed import READ_ERRORS, open_text
 
 
 def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, Any] | DataError], list[int]]:
@@ -19,7 +20,7 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, 
     rows: list[dict[str, Any] | DataError] = []
     numbers: list[int] = []
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with open_text(path) as lines:
             for number, line in enumerate(lines):
                 if max_rows is not None and len(rows) == max_rows:
                     break
@@ -28,8 +29,8 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, 
                     numbers.append(number)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except READ_ERRORS as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return rows, numbers
 
 

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.columns import ColumnMap
-from smart_train.data.files import ARROW, EXTENSIONS, read_arrow, read_file
+from smart_train.data.files import ARROW, is_rows_file, read_arrow, read_file
+from smart_train.data.formats import trec
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
+from smart_train.utils.compressed import plain_name
 
 PARTS = ("queries", "corpus", "qrels")
 _QUERY_ID = ("query-id", "query_id", "_id", "id", "qid")
 _QUERY = ("query", "text", "question")
 _DOCUMENT_ID = ("corpus-id", "corpus_id", "document_id", "_id", "id", "doc_id", "docid")
+_QUERY_IMAGE = ("query_image", "image")
 _GRADE = ("score", "relevance", "grade")
 
 
@@ -49,11 +52,15 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
     given = columns if isinstance(columns, Mapping) else {}
     queries, qrels = parts["queries"], parts["qrels"]
     query_id = _column(names["queries"], queries, given.get("query_id"), _QUERY_ID, "query_id")
-    query = _column(names["queries"], queries, given.get("query"), _QUERY, "query")
+    shown = next((name for name in _QUERY_IMAGE if name in queries.columns), None)
+    query = _known(queries, given.get("query"), _QUERY)
+    if query is None and shown is None:  # queries may be images alone
+        query = _column(names["queries"], queries, None, _QUERY, "query")
     judged_query = _column(names["qrels"], qrels, None, _QUERY_ID, "query_id")
     judged_document = _column(names["qrels"], qrels, None, _DOCUMENT_ID, "document_id")
     grade = next((name for name in _GRADE if name in qrels.columns), None)
     places = _places(queries, query_id, names["queries"])
+    judged_at: dict[tuple[str, str], str] = {}
     rows: list[dict[str, Any] | DataError] = []
     numbers = []
     for index in range(len(qrels.rows)):
@@ -63,19 +70,34 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         judged = row if isinstance(row, DataError) else _judgement(row, judged_query, judged_document, grade, where)
         if isinstance(judged, tuple):
             asked, document, value = judged
-            if value < 1:
+            first = judged_at.setdefault((asked, document), where)
+            if value < 1 and first == where:
                 continue
             place = places.get(asked)
             judged = {"place": place, "positive": document, "grade": value, "query_id": asked}
             if place is None:
                 hint = did_you_mean(asked, places) if len(places) <= 10_000 else ""
                 judged = DataError(f"{where}, column {judged_query!r}: no query {asked!r} in {names['queries']}{hint}")
+            elif first != where:
+                judged = DataError(
+                    f"{where}: query {asked!r} and document {document!r} are judged already, in {first}; keep one of "
+                    "the two judgements"
+                )
         rows.append(judged)
         numbers.append(index if qrels.numbers is None else qrels.numbers[index])
-    joined = AdaptedRows(rows, _WithQuery(queries.rows, query))
+    joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown))
     kept = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
-    documents = replace(_corpus(parts["corpus"]), source=names["corpus"])
-    called = {"query": query, "query_id": judged_query, "positive": judged_document, "grade": grade or "score"}
+    kept += ["query_image"] if shown is not None else []
+    documents = replace(parts["corpus"], source=names["corpus"])
+    documents = replace(documents, id_column=_known(documents, given.get("document_id"), _DOCUMENT_ID))
+    available = [name for name in (*queries.columns, *qrels.columns) if name != query_id]
+    called = {
+        "query": query or "",
+        "query_image": shown or "",
+        "query_id": judged_query,
+        "positive": judged_document,
+        "grade": grade or "score",
+    }
     return Table(
         joined,
         kept,
@@ -85,20 +107,26 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         source=names["qrels"],
         called=called,
         library=queries.library,
+        available=list(dict.fromkeys(available)),
     )
 
 
 class _WithQuery:
-    """Puts the query's text, and its own instruction, into a judgement."""
+    """Puts the query's text, its image and its own instruction into a judgement.
 
-    def __init__(self, queries: Sequence[Any], column: str) -> None:
-        self.queries, self.column = queries, column
+    Args:
+        column: of the text. shown: of the image. None where queries have no such column.
+    """
 
-    def __call__(self, judged: Mapping[str, Any]) -> dict[str, Any]:
+    def __init__(self, queries: Sequence[Any], column: str | None, shown: str | None) -> None:
+        self.queries, self.column, self.shown = queries, column, shown
+
+    def __call__(self, judged: Mapping[str, Any]) -> dict[str, Any] | DataError:
         row = self.queries[judged["place"]]
         if isinstance(row, DataError):
-            raise row
-        return {**judged, "query": row.get(self.column), "instruction": row.get("instruction")}
+            return row
+        found = {**judged, "query": row.get(self.column or ""), "instruction": row.get("instruction")}
+        return found if self.shown is None else {**found, "query_image": row.get(self.shown)}
 
 
 def _judgement(
@@ -110,7 +138,7 @@ def _judgement(
     value = row.get(grade) if grade is not None else 1
     try:
         whole = int(float(value))  # type: ignore[arg-type]  # another type is refused below
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of what is infinite
         return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
     if whole != float(value):  # type: ignore[arg-type]  # it was one a line above
         return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
@@ -127,13 +155,18 @@ def _places(queries: Table, column: str, name: str) -> dict[str, int]:
             raise row
         if row.get(column) in (None, ""):
             raise DataError(f"{name}, row {place}, column {column!r}: empty; every query needs its id")
+        if str(row[column]) in places:
+            raise DataError(
+                f"{name}, row {place}, column {column!r}: the id {str(row[column])!r} is already the id of row "
+                f"{places[str(row[column])]}; every query needs its own"
+            )
         places[str(row[column])] = place
     return places
 
 
-def _corpus(table: Table) -> Table:
-    """The corpus with what BEIR keeps apart put together: a document is its title and its text."""
-    if "image" in table.columns or not {"title", "text"} <= {*table.columns}:
+def with_titles(table: Table) -> Table:
+    """Documents with what BEIR keeps apart put together: a document is its title and its text."""
+    if not {"title", "text"} <= {*table.columns}:
         return table
     names = [name for name in table.columns if name not in ("title", "text")]
     return replace(table, rows=AdaptedRows(table.rows, titled), columns=[*names, "text"])
@@ -144,8 +177,13 @@ def titled(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "text": " ".join(part for part in (row.get("title"), row.get("text")) if part)}
 
 
+def _known(table: Table, given: Any, known: Sequence[str]) -> str | None:
+    """The column that the user names, else the first of `known` that is there."""
+    return given if isinstance(given, str) else next((name for name in known if name in table.columns), None)
+
+
 def _column(source: str, table: Table, given: Any, known: Sequence[str], ours: str) -> str:
-    name = given if isinstance(given, str) else next((name for name in known if name in table.columns), None)
+    name = _known(table, given, known)
     if name is None or name not in table.columns:
         listed = ", ".join(table.columns) or "none"
         raise DataError(f"{source}: no column for {ours!r} (looked for {name or ', '.join(known)}); columns: {listed}")
@@ -153,17 +191,28 @@ def _column(source: str, table: Table, given: Any, known: Sequence[str], ours: s
 
 
 def _candidates(folder: Path, part: str) -> list[Path]:
-    """The files of one part: PART.jsonl and the like, or those in the folder PART."""
+    """The files of one part: PART.jsonl and the like, or those in the folder PART; judgements also as PART.SPLIT.tsv
+    and in TREC's form."""
     if (folder / part).is_dir():
-        return sorted(file for file in (folder / part).iterdir() if file.suffix.lower() in EXTENSIONS)
-    return [folder / f"{part}{suffix}" for suffix in EXTENSIONS if (folder / f"{part}{suffix}").is_file()]
+        return sorted(file for file in (folder / part).iterdir() if _is_part(file, part))
+    named = sorted(file for file in folder.glob(f"{part}.*") if file.is_file() and _is_part(file, part))
+    return [file for file in named if part == "qrels" or plain_name(file).stem == part]
+
+
+def _is_part(file: Path, part: str) -> bool:
+    return is_rows_file(file) or (part == "qrels" and plain_name(file).suffix.lower() in trec.EXTENSIONS)
+
+
+def _split_of(file: Path, part: str) -> str:
+    """test.tsv; test-00000-of-00002.parquet; qrels.test.tsv"""
+    return plain_name(file).stem.removeprefix(f"{part}.").split("-")[0]
 
 
 def _read_part(folder: Path, part: str, split: str | None) -> Table:
     files = _candidates(folder, part)
     splits: dict[str, list[Path]] = {}
-    for file in files:  # test.tsv; test-00000-of-00002.parquet
-        splits.setdefault(file.stem.split("-")[0], []).append(file)
+    for file in files:
+        splits.setdefault(_split_of(file, part), []).append(file)
     if len(splits) == 1:
         chosen = files
     elif split in splits:
@@ -175,4 +224,4 @@ def _read_part(folder: Path, part: str, split: str | None) -> Table:
         return read_arrow(chosen)
     if len(chosen) > 1:
         raise DataError(f"{folder / part}: {', '.join(file.name for file in chosen)} hold the same split; keep one")
-    return read_file(chosen[0])
+    return trec.read_trec(chosen[0]) if part == "qrels" and trec.is_trec(chosen[0]) else read_file(chosen[0])

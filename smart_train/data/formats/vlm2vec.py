@@ -7,11 +7,11 @@ image goes, is taken out: here a model's prompt decides that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from smart_train.data.table import AdaptedRows, Table
+from smart_train.data.table import AdaptedRows, Table, listed
 
 _MARK = "<|image_1|>"
 _SIDES = {  # our name -> (text, image) columns, those of training first
@@ -21,20 +21,26 @@ _SIDES = {  # our name -> (text, image) columns, those of training first
 }
 
 
-def is_vlm2vec(table: Table) -> bool:
+def matches(columns: Collection[str]) -> bool:
     """Whether the columns are those of VLM2Vec."""
-    names = {*table.columns}
+    names = {*columns}
     return any({query, positive} <= names for query, positive in (("qry", "pos_text"), ("qry_text", "tgt_text")))
 
 
-def adapted(table: Table) -> Table:
+def adapted(table: Table, _: str) -> Table:
     """The same rows under our names."""
     found = {
         ours: ", ".join(name for names in sides for name in names if name in table.columns)
         for ours, sides in _SIDES.items()
     }
     called = {"query": found["query"], "positive": found["positive"], "negatives": found["negative"]}
-    return replace(table, rows=AdaptedRows(table.rows, row), columns=["query", "positive", "negatives"], called=called)
+    return replace(
+        table,
+        rows=AdaptedRows(table.rows, row),
+        columns=["query", "positive", "negatives"],
+        called=called,
+        available=table.columns,
+    )
 
 
 def row(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,15 +56,11 @@ def row(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _items(raw: Mapping[str, Any], side: str) -> list[dict[str, str] | None]:
     """The inputs of one side; a list of several stands in both columns or in one of them."""
-    texts, images = (_listed(next((raw[name] for name in names if name in raw), None)) for names in _SIDES[side])
+    texts, images = (listed(next((raw[name] for name in names if name in raw), None)) for names in _SIDES[side])
     count = max(len(texts), len(images))
     texts += [None] * (count - len(texts))
     images += [None] * (count - len(images))
     return [_item(text, image) for text, image in zip(texts, images, strict=True)]
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _item(text: str | None, image: str | None) -> dict[str, str] | None:

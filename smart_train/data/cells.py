@@ -1,0 +1,151 @@
+"""From what a cell of a row holds to a query or a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from smart_train.data.media_columns import MediaColumns, reads_as_name
+from smart_train.data.references import References
+from smart_train.errors import DataError
+from smart_train.inputs.encoded import encoded_image
+from smart_train.inputs.model_input import as_model_input
+from smart_train.inputs.text import check_characters
+from smart_train.types import ModelInput
+
+_IMAGE_COLUMNS = ("image", "page_image", "query_image")  # by whatever name a text there goes, it is an image's
+
+
+class CellReader:
+    """Reads the cells of one source.
+
+    Args:
+        references: finds what a text names.
+        media: the columns with images or videos, where a text that looks like a name is not taken for a document; None
+            takes every text for one.
+    """
+
+    def __init__(self, references: References, media: MediaColumns | None = None) -> None:
+        self.references, self.media = references, media
+
+    def query(self, value: Any, where: str, column: str) -> ModelInput:
+        """A query: text, whatever it looks like, or an image, a video or a mapping of these. None is an empty one.
+
+        Args:
+            where: source, row and column, for messages. column: the cell's.
+
+        Raises:
+            DataError: another type, or text that names a file that is there.
+        """
+        if value is None:
+            return ModelInput(text="")
+        if isinstance(value, str) and column not in _IMAGE_COLUMNS:
+            check_characters(value, where)
+            if self.references.names_file_there(value):
+                raise DataError(
+                    f'{where}: {value[:60]!r} names an image or a video; write {{"image": ...}} or {{"video": ...}} '
+                    'to ask with it, {"text": ...} to ask with its name'
+                )
+            return ModelInput(text=value)
+        if not isinstance(value, (str, bytes, Path, Image.Image, Mapping)):
+            raise DataError(
+                f"{where}: {value!r} is {type(value).__name__}; a query must be text, or a mapping of text, image, "
+                "video"
+            )
+        return self.document(value, where, column)
+
+    def document(self, value: Any, where: str, column: str) -> ModelInput:
+        """A document: path of an image or a video, page of a PDF file, URL, data URI, base64, bytes, PIL image,
+        `datasets` image, text, or a mapping of these. A Path comes from a reader of ours, and is not a user's text.
+
+        Raises:
+            DataError: what cannot be a document.
+        """
+        if isinstance(value, (bytes, Path, Image.Image)):
+            return as_model_input(value)
+        if isinstance(value, str):
+            video = self.references.locate_video(value, where, is_video=column == "video")
+            if video is not None:
+                return ModelInput(video=video)
+            image = self.references.locate(value, where, is_image=column in _IMAGE_COLUMNS)
+            return self._words(value, where, column) if image is None else ModelInput(images=(image,))
+        if isinstance(value, (list, tuple)) and len(value) == 1 and self._is_media(value[0]):
+            return self.document(value[0], where, column)  # a column of lists of images, with one in this row
+        if not isinstance(value, Mapping):
+            raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
+        if value and value.keys() <= {"bytes", "path"}:
+            found = self._decoded_later(value, where)
+            return ModelInput(images=(found,)) if isinstance(found, str) else as_model_input(found)
+        try:
+            item = as_model_input(value)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+        images = tuple(self.image(image, where) for image in item.images)
+        return ModelInput(item.text, images, self._video(item.video, where), item.instruction)
+
+    def _is_media(self, value: Any) -> bool:
+        return isinstance(value, (bytes, Mapping)) or (isinstance(value, str) and self.references.names_media(value))
+
+    def _words(self, value: str, where: str, column: str) -> ModelInput:
+        """A document of text.
+
+        Raises:
+            DataError: it looks like a name, and other values of the column are images or videos.
+        """
+        check_characters(value, where)
+        asked = self.media is not None and column != "text" and bool(value.strip())
+        if asked and reads_as_name(value) and column in self.media:
+            raise DataError(
+                f"{where}: {value[:60]!r} looks like a name, but not like that of an image or a video, which this "
+                'column holds in other rows; correct the name, or write {"text": ...} if these words are the document'
+            )
+        return ModelInput(text=value)
+
+    def image(self, value: Any, where: str) -> Any:
+        """An image inside a mapping."""
+        if isinstance(value, Mapping):
+            return self._decoded_later(value, where)
+        return self.references.locate(value, where, is_image=True) if isinstance(value, str) else value
+
+    def _video(self, value: Any, where: str) -> Any:
+        """A video inside a mapping: a path, an address, or a list of frames, which are images."""
+        if isinstance(value, (list, tuple)):
+            return [self.image(frame, where) for frame in value]
+        if isinstance(value, Mapping):
+            return self._decoded_later(value, where)
+        return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value
+
+    def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path | str:
+        """What the `datasets` library gives for an image or a video that it was told not to decode, and what any file
+        of rows may hold too."""
+        content = value.get("bytes")
+        if isinstance(content, bytes):
+            return content
+        if content is not None:
+            return self._bytes_as_text(content, where)
+        if not value.get("path"):
+            raise DataError(f"{where}: an image or video with neither bytes nor path")
+        return self.references.undecoded(value["path"], where)
+
+    @staticmethod
+    def _bytes_as_text(content: Any, where: str) -> str:
+        """The data URI of bytes that a file of text can only hold in base64."""
+        try:
+            found = encoded_image(content) if isinstance(content, str) else None
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+        if found is None:
+            raise DataError(f"{where}: the bytes are {type(content).__name__}, and not an image in base64")
+        return found
+
+
+def _expected(value: Any) -> str:
+    """What to write in the place of a value that is not a document."""
+    if isinstance(value, (list, tuple)):
+        return "write a row for each answer, or {images: [...]} for one document of several images"
+    if isinstance(value, int):
+        return "if these are ids, name the file or folder with the documents: documents: PATH"
+    return "expected an image path, URL, bytes, text, or a mapping of these"

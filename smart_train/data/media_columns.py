@@ -1,0 +1,64 @@
+"""Columns that hold images or videos: a text there is more likely a name that is misspelt than a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from smart_train.data.references import OTHER_TYPES, References
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+
+_EXTENSIONS = "|".join(re.escape(extension[1:]) for extension in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
+_FILE_INSIDE = re.compile(rf"\S\.(?:{_EXTENSIONS}|{OTHER_TYPES})\b", re.IGNORECASE)
+_FILE_AT_END = re.compile(r"\S\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SLASH = re.compile(r"[/\\]")
+_FEW_WORDS = 4
+_A_SENTENCE = 12  # characters of one word, from which languages without blanks may have written a sentence
+
+
+class MediaColumns:
+    """The columns of a source in which some value is an image or a video. A column is looked through when it is first
+    asked for, which few sources ever need.
+
+    Args:
+        rows: all raw rows of the source, list-like. references: of the same source.
+    """
+
+    def __init__(self, rows: Sequence[Any], references: References) -> None:
+        self._rows, self._references = rows, references
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, column: str) -> bool:
+        if column not in self._known:
+            rows = self._rows.select_columns(column) if hasattr(self._rows, "select_columns") else self._rows
+            some = (rows[place] for place in range(len(rows)))
+            self._known[column] = any(self._is_media(row.get(column)) for row in some if isinstance(row, Mapping))
+        return self._known[column]
+
+    def _is_media(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return self._references.names_media(value)
+        if isinstance(value, Mapping):
+            return any(value.get(key) for key in ("image", "images", "video", "bytes", "path"))
+        if isinstance(value, (list, tuple)):
+            return any(map(self._is_media, value))
+        return isinstance(value, (bytes, Path, Image.Image))
+
+
+def reads_as_name(text: str) -> bool:
+    """Whether a text is rather a name than words to be read: an address, a few words with a file in them, a single word
+    that is more than letters, two words with a number."""
+    name = text.strip()
+    words = name.split()
+    if _ADDRESS.match(name) or (len(words) <= _FEW_WORDS and (_FILE_INSIDE.search(name) or _FILE_AT_END.search(name))):
+        return True
+    if len(words) == 1:
+        alone = name.rstrip(".,;:!?\"')")
+        sentence = len(name) >= _A_SENTENCE and not name.isascii() and not _SLASH.search(name)
+        return not sentence and not alone.isalpha()
+    return len(words) == 2 and any(letter.isdigit() for letter in name)

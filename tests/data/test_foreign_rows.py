@@ -1,0 +1,226 @@
+"""Rows of other libraries are read as they are, or refused with what to write; files of more kinds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import pickle
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
+from smart_train.errors import DataError
+from smart_train.types import Example, ModelInput
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+
+
+def load(path: Path, **options: Any) -> list[Example]:
+    rows = load_examples(SourceConfig(path, **options))
+    check_examples(rows)
+    return list(rows)
+
+
+def texts(example: Example) -> list[str | None]:
+    return [document.text for document in example.documents]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_flag_embedding(write_jsonl: Write, tmp_path: Path, kind: str) -> None:
+    rows = [
+        {"query": "red?", "pos": ["a red one", "another red one"], "neg": ["a blue one", "a green one"],
+         "pos_scores": [0.9, 0.8], "neg_scores": [0.2, 0.1], "prompt": "Find it.", "type": "normal"},
+        {"query": "blue?", "pos": ["a blue one"], "neg": [], "pos_scores": None, "neg_scores": None, "prompt": "",
+         "type": "normal"},
+    ]  # fmt: skip
+    path = write_jsonl(rows[0], "", rows[1])
+    if kind == "parquet":
+        path = tmp_path / "rows.parquet"
+        datasets.Dataset.from_list(rows).to_parquet(path)
+    first, second, third = load(path)
+    assert [texts(row) for row in (first, second, third)] == [
+        ["a red one", "a blue one", "a green one"],
+        ["another red one", "a blue one", "a green one"],
+        ["a blue one"],
+    ]
+    assert first.scores == (0.9, 0.2, 0.1) and second.scores == (0.8, 0.2, 0.1) and third.scores == ()
+    assert first.query == second.query == ModelInput("red?", instruction="Find it.")
+    assert (first.row, second.row, third.row) == (0, 0, 2 if kind == "jsonl" else 1)
+    rows_of = load_examples(SourceConfig(path))
+    assert dict(check_examples(rows_of)[1].details())["columns"] == (
+        "query, pos, neg, prompt, pos_scores, neg_scores; ignored: type"
+    )
+    assert list(pickle.loads(pickle.dumps(rows_of[1:]))) == [second, third]
+    assert len(load(path, max_samples=2)) == 2
+
+
+def test_flag_embedding_without_an_answer(write_jsonl: Write) -> None:
+    with pytest.raises(DataError, match="row 0: column 'pos' is null; name a document there, or remove the row"):
+        load(write_jsonl({"query": "red?", "pos": [], "neg": ["a"]}))
+
+
+def test_tevatron_passages(write_jsonl: Write) -> None:
+    passages = [{"docid": f"d{i}", "title": f"Title {i}", "text": f"body {i}"} for i in range(3)]
+    path = write_jsonl(
+        {"query_id": "q1", "query": "red?", "positive_passages": passages[:2], "negative_passages": passages[2:]},
+        {"query_id": "q2", "query": "blue?", "positive_passages": [{"docid": "d9", "text": "no title"}],
+         "negative_passages": []},
+    )  # fmt: skip
+    first, second, third = load(path)
+    assert [row.query_id for row in (first, second, third)] == ["q1", "q1", "q2"]
+    assert [row.document_ids[0] for row in (first, second, third)] == ["d0", "d1", "d9"]
+    assert texts(first) == ["Title 0 body 0", "Title 2 body 2"] and texts(third) == ["no title"]
+
+
+def test_tevatron_ids(pages: list[Path], write_jsonl: Write) -> None:
+    corpus = write_jsonl({"docid": "d1", "text": "words", "image": None}, {"docid": "d2", "text": "", "image":
+                         "pages/2.png"}, name="corpus.jsonl")  # fmt: skip
+    row = {"query_id": "q1", "query_text": "red?", "query_image": "pages/0.png", "source": "made"}
+    path = write_jsonl({**row, "positive_document_ids": ["d2"], "negative_document_ids": ["d1"]})
+    (found,) = load(path, documents=corpus)
+    assert found.query == ModelInput("red?", (pages[0],))
+    assert found.documents == (ModelInput(images=(pages[2],)), ModelInput("words"))
+    message = r"names its documents by id \(column 'positive_document_ids'\); name .* documents: PATH"
+    with pytest.raises(DataError, match=message):
+        load(path)
+
+
+def test_swift(pages: list[Path], write_jsonl: Write) -> None:
+    def user(words: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": words}]
+
+    path = write_jsonl(
+        {
+            "messages": [{"role": "system", "content": "Find the page."}, *user("<image> like this")],
+            "images": ["pages/0.png"],
+            "positive_messages": [user("<image>")],
+            "positive_images": [["pages/1.png"]],
+            "negative_messages": [user("<image><image>two pages"), user("words alone")],
+            "negative_images": [["pages/2.png", "pages/3.png"], []],
+        },
+        {"messages": user("red?"), "positive_messages": [user("a red one")], "label": 1},
+    )
+    first, second = load(path)
+    assert first.query == ModelInput("like this", (pages[0],), instruction="Find the page.")
+    assert first.documents == (
+        ModelInput(images=(pages[1],)),
+        ModelInput("two pages", (pages[2], pages[3])),
+        ModelInput("words alone"),
+    )
+    assert second.query == ModelInput("red?") and texts(second) == ["a red one"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": 0}, "row 1: column 'label': 0 says that the two sides do not belong together; remove the row"),
+        ({"messages": [{"role": "user"}]}, 'row 1: a message must read {"role": ..., "content": TEXT}'),
+        ({"positive_messages": []}, "row 1: column 'positive_messages, positive_images, positive_videos' is null"),
+        ({"videos": ["a.mp4", "b.mp4"]}, "row 1: has 2 videos on one side; an input may have one"),
+    ],
+)
+def test_bad_rows_of_swift(write_jsonl: Write, change: dict, message: str) -> None:
+    said = {"messages": [{"role": "user", "content": "a"}], "positive_messages": [[{"role": "user", "content": "b"}]]}
+    with pytest.raises(DataError) as caught:
+        load(write_jsonl(said, {**said, **change}))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}], "images": ["x"]}, "holds conversations .column 'messages'"),
+        ({"conversations": [{"from": "human", "value": "a"}]}, 'write a row for each pair, as in {"query": "What is'),
+        ({"id": 1, "data": {"image": "x.png"}, "annotations": []}, "an export of Label Studio .* as JSON-MIN or CSV"),
+        ({"instruction": "a", "input": "", "output": "b"}, "columns: {query: instruction, positive: output}"),
+        ({"instruction": "a", "output": "b", "images": ["x.png"]}, "columns: {query: instruction, positive: images}"),
+        ({"sentence1": "a", "sentence2": "b", "score": 0.5}, "columns: {query: sentence1, positive: sentence2}"),
+        ({"question": "a", "answer": "b"}, "columns: {query: question, positive: answer}"),
+        ({"query": "a", "response": "b", "rejected_response": "c"}, "columns: {positive: response}"),
+        ({"image": "x.png", "caption": "a"}, "columns: {query: caption}"),
+    ],
+)  # fmt: skip
+def test_other_rows_are_refused_with_what_to_write(write_jsonl: Write, row: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(write_jsonl(row))
+
+
+def test_a_map_that_a_message_suggests_is_read(pages: list[Path], write_jsonl: Write) -> None:
+    path = write_jsonl({"instruction": "red?", "input": "", "output": "red", "images": ["pages/0.png"]})
+    (row,) = load(path, columns={"query": "instruction", "positive": "images"})
+    assert row.query == ModelInput("red?") and row.documents == (ModelInput(images=(pages[0],)),)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".csv.gz", ".tsv.gz", ".json.gz", ".arrow"])
+def test_more_kinds_of_files(tmp_path: Path, suffix: str) -> None:
+    rows = [{"query": "red?", "positive": "a red one"}, {"query": "blue?", "positive": "a blue one"}]
+    path = tmp_path / f"train{suffix}"
+    separator = "\t" if "tsv" in suffix else ","
+    written = {
+        ".jsonl.gz": "".join(json.dumps(row) + "\n" for row in rows),
+        ".json.gz": json.dumps(rows),
+    }.get(suffix, "\n".join(separator.join(cells) for cells in (rows[0], *(row.values() for row in rows))) + "\n")
+    if suffix == ".arrow":
+        datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
+        (tmp_path / "saved" / "data-00000-of-00001.arrow").rename(path)
+    else:
+        path.write_bytes(gzip.compress(written.encode()))
+    assert [row.query.text for row in load(path)] == ["red?", "blue?"]
+    if suffix == ".jsonl.gz":
+        assert len(load(tmp_path, split="train")) == 2
+    if suffix != ".arrow":
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(DataError, match=f"train{suffix}.* cannot be read"):
+            load(path)
+
+
+def test_webdataset(pages: list[Path], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard-000.tar", "w") as shard:
+        for number in range(2):
+            about = json.dumps({"question": f"page {number}?", "png_name": "x"}).encode()
+            for name, content in ((f"{number}.png", pages[number].read_bytes()), (f"{number}.json", about)):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                shard.addfile(member, io.BytesIO(content))
+    path = tmp_path / "shard-000.tar"
+    with pytest.raises(DataError, match=r"columns: \{query: question, positive: png\}"):
+        load(path)
+    rows = load(path, columns={"query": "question", "positive": "png"})
+    assert [row.query.text for row in rows] == ["page 0?", "page 1?"]
+    assert [row.documents[0].images[0] for row in rows] == [page.read_bytes() for page in pages[:2]]
+
+
+@pytest.mark.parametrize("name", ["qrels/test.txt", "qrels/test.trec", "qrels.txt", "qrels.test.tsv", "qrels.txt.gz"])
+def test_judgements_of_trec(tmp_path: Path, write_jsonl: Write, name: str) -> None:
+    write_jsonl({"_id": "q1", "text": "red?"}, {"_id": "q2", "text": "blue?"}, name="queries.jsonl")
+    write_jsonl(*({"_id": f"d{i}", "title": f"T{i}", "text": f"body {i}"} for i in range(3)), name="corpus.jsonl")
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    written = b"q1 0 d1 2\nq1 0 d0 0\n\nq2\t0\td2\t1\n"
+    file.write_bytes(gzip.compress(written) if name.endswith(".gz") else written)
+    rows = load(tmp_path)
+    assert [(row.query_id, row.document_ids[0], row.grade, row.row) for row in rows] == [
+        ("q1", "d1", 2, 0),
+        ("q2", "d2", 1, 3),
+    ]
+    file.write_bytes(gzip.compress(b"q1 0 d1 2\nq2 d2\n") if name.endswith(".gz") else b"q1 0 d1 2\nq2 d2\n")
+    with pytest.raises(DataError, match="row 1: has 2 fields; a judgement has 4: query 0 document grade"):
+        load(tmp_path)
+
+
+def test_a_title_belongs_to_the_text_of_a_document(write_jsonl: Write) -> None:
+    path = write_jsonl({"id": "a", "title": "Torque", "text": "It is 4 Nm."}, {"id": "b", "title": "", "text": "Belt"})
+    assert [item.text for _, item in load_documents(SourceConfig(path))] == ["Torque It is 4 Nm.", "Belt"]
+    mapped = SourceConfig(path, columns={"positive": "text"})
+    assert [item.text for _, item in load_documents(mapped)] == ["It is 4 Nm.", "Belt"]
