@@ -96,8 +96,9 @@ class CellReader:
             DataError: it looks like a name, and other values of the column are images or videos.
         """
         check_characters(value, where)
-        asked = self.media is not None and column != "text" and bool(value.strip())
-        if asked and reads_as_name(value) and column in self.media:
+        if self.media is None or column == "text" or not value.strip():
+            return ModelInput(text=value)
+        if reads_as_name(value) and column in self.media:
             raise DataError(
                 f"{where}: {value[:60]!r} looks like a name, but not like that of an image or a video, which this "
                 'column holds in other rows; correct the name, or write {"text": ...} if these words are the document'

@@ -45,7 +45,7 @@ def save_model(model: SmartModel, folder: Path) -> None:
     model.pin_base()
     base = model.named_base
     if isinstance(model.backbone, PeftModel):
-        model.backbone.peft_config["default"].base_model_name_or_path = base and base.name
+        model.backbone.peft_config["default"].base_model_name_or_path = None if base is None else base.name
         model.backbone.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
     _write_parts(model, folder, base)

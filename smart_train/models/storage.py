@@ -138,7 +138,7 @@ def _named_base(saved: SmartConfig, folder: Path, given: str | Path | None) -> B
 def _name_base(model: SmartModel, found: Path, named: Base | None) -> None:
     """Says in `model` which weights it was loaded with: those in `found`, which `named` names, if a folder did."""
     if (named is not None and named.local) or (named is None and Path(model.base or "").is_dir()):
-        model.base, model.base_weights = os.path.abspath(found), named and named.weights
+        model.base, model.base_weights = os.path.abspath(found), None if named is None else named.weights
     else:
         # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
         model.base_revision = found.name
