@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from smart_train.errors import RecipeError
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.run import build
 from smart_train.run.plan import derive
@@ -56,3 +57,41 @@ def test_the_plan_counts_one_chunk_of_activations(tmp_path: Path) -> None:
 def test_a_bound_above_the_batch_is_the_batch(tmp_path: Path) -> None:
     quantities = derive(recipe(tmp_path, batch=3, gradient_caching={"mini_batch_size": 50})).quantities
     assert quantities["encoded"] == "about 3 queries, 3 documents at a time (gradient caching)"
+
+
+def kept(quantities: dict[str, str]) -> float:
+    """Bytes for the second forward that the plan counts; 0 where it names none."""
+    memory = quantities["memory per process"]
+    if "kept for the second forward " not in memory:
+        return 0.0
+    number, unit = memory.split("kept for the second forward ")[1].split(",")[0].rstrip(")").split()[:2]
+    return float(number) * {"B": 1, "KiB": 1024, "MiB": 1024**2}[unit.rstrip(")")]
+
+
+def test_the_plan_counts_what_is_kept_for_the_second_forward(tmp_path: Path) -> None:
+    lora, caching = {"full": None, "lora": {"r": 4, "alpha": 8}}, {"mini_batch_size": 4}
+    bytes_of_states = 4 * 96  # fp32, the tiny model's width
+    # 64 pages of 128 x 128 pixels: 16 tokens each, with those of DeepStack.
+    depth = len(json.loads((TINY / "config.json").read_text())["vision_config"]["deepstack_visual_indexes"])
+    tower = 64 * 16 * (1 + depth) * bytes_of_states
+
+    assert kept(derive(recipe(tmp_path, **lora)).quantities) == 0
+    assert kept(derive(recipe(tmp_path, gradient_caching=caching)).quantities) == pytest.approx(tower, rel=0.05)
+    found = derive(recipe(tmp_path, **lora, gradient_caching=caching)).quantities
+    assert kept(found) == pytest.approx(tower, rel=0.05)
+    found = derive(recipe(tmp_path, **lora, gradient_caching={**caching, "keep_vision": "off"})).quantities
+    assert kept(found) == 0
+    found = derive(recipe(tmp_path, gradient_caching=caching, full={"freeze_vision": False})).quantities
+    assert kept(found) == 0, "it is trained"
+    projection = {"full": None, "projection": {"dim": 16}, "objective": {"name": "late"}}
+    found = derive(recipe(tmp_path, **projection, gradient_caching=caching)).quantities
+    tokens = [float(part.split("(")[1].split()[0]) for part in found["tokens per input"].split(", ")]
+    assert kept(found) == pytest.approx(64 * sum(tokens) * bytes_of_states, rel=0.05)
+
+
+@pytest.mark.parametrize("value", ["on", 0, -1, "nan"])
+def test_keep_vision_is_checked_with_the_recipe(tmp_path: Path, value: object) -> None:
+    with pytest.raises(RecipeError, match="gradient_caching.keep_vision"):
+        recipe(tmp_path, gradient_caching={"mini_batch_size": 4, "keep_vision": value})
+    with pytest.raises(RecipeError, match="sets no bound"):
+        recipe(tmp_path, gradient_caching={"keep_vision": "auto"})

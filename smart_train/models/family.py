@@ -118,12 +118,14 @@ class VisionShape:
         layers: how many there are.
         width, inner: of a patch's state between the layers, and inside the feed-forward part of one.
         patch_numbers: how many numbers the processor hands over for a patch.
+        output_numbers: how many numbers the backbone gets for a patch, on average: neighbours may be merged.
     """
 
     layers: int
     width: int
     inner: int
     patch_numbers: int
+    output_numbers: float
 
 
 class Family(ABC):
@@ -146,6 +148,7 @@ class Family(ABC):
         checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
             where that class puts its own prefix before all of them.
         default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
+        vision_outputs: the fields of the vision tower's ModelOutput that the backbone reads; empty: all of them.
         visual_fields: the features that images and videos have of their own, one entry for each that it reads.
         pixel_bounds: whether `min_pixels` and `max_pixels` bound the area of its images.
         pools_special_token: whether the pooled position, where there is one, always holds a special token.
@@ -174,6 +177,7 @@ class Family(ABC):
     runs_own_code: ClassVar[bool] = True
     checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
     default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
+    vision_outputs: ClassVar[tuple[str, ...]] = ()
     visual_fields: ClassVar[tuple[VisualFields, ...]] = ()
     pixel_bounds: ClassVar[bool] = False
     pools_special_token: ClassVar[bool] = False

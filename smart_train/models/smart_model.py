@@ -266,6 +266,21 @@ class SmartModel(nn.Module):
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
         """
+        pooled, states, offsets = self.read_states(features)
+        return ForwardOutput(pooled, self.tokens_of(states), offsets)
+
+    def tokens_of(self, states: Sequence[Tensor]) -> Tensor:
+        """Kept states [sum T, H] of each of `token_layers` -> tokens [sum T, d], fp32, L2-normalised."""
+        tokens = states[0] if self.projection is None else self.projection(*states)
+        return F.normalize(tokens.float(), dim=-1)
+
+    def read_states(self, features: Features) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The part of `forward` that belongs to the backbone.
+
+        Returns:
+            Pooled vectors [B, D], fp32, L2-normalised; the kept states [sum T, H] of each of `token_layers`, in the
+            backbone's dtype; and where each row's begin, int64 [B + 1].
+        """
         asked = len(features["input_ids"])
         if self.in_step:
             features = self._with_what_others_see(features)
@@ -279,10 +294,9 @@ class SmartModel(nn.Module):
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in self.token_layers]
         kept = [states[features["token_mask"]] for states in chosen]
-        tokens = kept[0] if self.projection is None else self.projection(*kept)
         counts = features["token_mask"][:asked].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return ForwardOutput(pooled, F.normalize(tokens.float(), dim=-1), offsets)
+        return pooled, kept, offsets
 
     @property
     def token_layers(self) -> tuple[int, ...]:

@@ -217,6 +217,7 @@ class GradientCachingSection(Section):
 
     mini_batch_size: int | None = Field(None, gt=0)
     mini_batch_tokens: int | None = Field(None, gt=0)
+    keep_vision: Literal["auto", "off"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
 
 
 class EvaluationSection(Section):

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from smart_train.losses.contrastive import OBJECTIVES
@@ -26,6 +27,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.training.engines import SHARDED
+from smart_train.training.kept_vision import budget
 
 FP32 = 4
 # 4 bits, an 8-bit scale per 64 weights, and an fp32 scale per 256 of those (arXiv 2305.14314, section 3); 8 bits.
@@ -69,6 +71,7 @@ def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, Load], processe
         "activations": _activations(recipe, model, loads),
         "token states": 0.0,
         "pixels": _pixels(recipe, model, loads),
+        "kept for the second forward": _kept(recipe, model, loads),
     }
     if "late" in OBJECTIVES[filled(recipe.objective.name)]:
         width = model.projection.dim if model.projection is not None else model.config.get_text_config().hidden_size
@@ -149,14 +152,31 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> f
     vision = model.family.vision_shape(model.config)
     if vision is not None and patches:
         block = (9 * vision.width + 2 * vision.inner) * wide * patches
-        follows = any(
-            parameter.requires_grad
-            for name, parameter in model.backbone.named_parameters()
-            if model.family.is_vision(name)
-        )
-        depth = vision.layers if follows and not checkpointed else 1
+        depth = vision.layers if _trains_vision(model) and not checkpointed else 1
         kept += depth * block
     return float(kept)
+
+
+def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> float:
+    """What gradient caching keeps instead of computing it again: see `training/kept_vision.py`, `grad_cache.py`."""
+    caching, sharded = build.gradient_caching(recipe), recipe.distributed.strategy in SHARDED
+    if caching is None or sharded:
+        return 0.0
+    wide = number_bytes(recipe)
+    if model.backbone_frozen and model.projection is not None:
+        width = model.config.get_text_config().hidden_size * len(model.token_layers)
+        return wide * width * sum(load.kept * load.inputs for load in loads.values())
+    vision = model.family.vision_shape(model.config)
+    if vision is None or _trains_vision(model):
+        return 0.0
+    outputs = wide * vision.output_numbers * sum(load.patches * load.inputs for load in loads.values())
+    return min(outputs, budget(caching.keep_vision, torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+
+
+def _trains_vision(model: SmartModel) -> bool:
+    return any(
+        parameter.requires_grad for name, parameter in model.backbone.named_parameters() if model.family.is_vision(name)
+    )
 
 
 def _text_layer(recipe: Recipe, model: SmartModel, text: Any, wide: int) -> float:

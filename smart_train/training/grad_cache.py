@@ -3,6 +3,8 @@
 The batch is encoded in chunks without a graph. Scores and loss see all of it at once. When the backward pass reaches
 the embeddings, every chunk is encoded again, now with a graph and with the random numbers of the first time, and hands
 on the gradient of its embeddings. The result is that of the same chunks with their graphs kept, for a second forward.
+Of that second forward, what has no trained weight is left out where its result can be kept: the vision tower, and all
+of a frozen backbone below a projection.
 
 It is activation checkpointing of the whole encoder, and built like it: an autograd function whose backward replays. So
 what the Trainer does with a loss (scaling, accumulation) needs no second version here.
@@ -26,6 +28,7 @@ from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.slicing import select_rows
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.training.kept_vision import KeepVision, KeptVision, budget, check_keep_vision
 
 _BUCKET_BYTES = 32 * 2**20
 
@@ -38,13 +41,16 @@ class GradientCaching:
         mini_batch_size: most inputs.
         mini_batch_tokens: most tokens, padding included (visual tokens are tokens). An input longer than this is
             encoded alone.
+        keep_vision: memory for outputs of a frozen vision tower, which the second forward then need not compute:
+            "auto" (a tenth of the device's), "off", or GiB. Changes neither loss nor gradients.
 
     Raises:
-        RunError: no bound, or one below 1.
+        RunError: no bound, or one below 1; a `keep_vision` that is something else.
     """
 
     mini_batch_size: int | None = None
     mini_batch_tokens: int | None = None
+    keep_vision: KeepVision = "auto"
 
     def __post_init__(self) -> None:
         bounds = {"mini_batch_size": self.mini_batch_size, "mini_batch_tokens": self.mini_batch_tokens}
@@ -53,6 +59,7 @@ class GradientCaching:
         for name, value in bounds.items():
             if value is not None and value < 1:
                 raise RunError(f"gradient_caching.{name} is {value}; it must be at least 1")
+        check_keep_vision(self.keep_vision)
 
     def rows(self, length: int) -> int:
         """How many inputs of `length` tokens are encoded at a time."""
@@ -142,6 +149,11 @@ class ChunkedEncoder:
     ) -> None:
         features = features.features if isinstance(features, HostFeatures) else features
         self.embed = forward or model.embed
+        self.model = model
+        # Without a gradient for the backbone only the projection is replayed, from the states that it reads. Not where
+        # an engine has to see whole forwards.
+        self.keeps_states = forward is None and model.backbone_frozen and model.projection is not None
+        self.states: dict[int, list[Tensor]] = {}
         self.features = features
         self.visuals = model.family.visual_fields
         self.device = model.device
@@ -153,15 +165,19 @@ class ChunkedEncoder:
         self.random: list[tuple[Tensor, Tensor | None]] = []
         kind = self.device.type
         self.autocast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
+        # Nothing is replayed for whoever wants no gradients.
+        self.replays = torch.is_grad_enabled()
+        room = budget(caching.keep_vision, self.device) if self.replays and not self.keeps_states else 0
+        self.vision = KeptVision(model, room, self._random_state, self._set_random_state)
 
     def encode(self) -> tuple[Tensor, Tensor]:
         """Pooled vectors and packed tokens of all rows, in the order of the rows."""
         pooled: Tensor | None = None
         packed: Tensor | None = None
         with torch.no_grad():
-            for chunk in self.chunks:
+            for number, chunk in enumerate(self.chunks):
                 self.random.append(self._random_state())
-                part = self._forward(chunk)
+                part = self._first(number, chunk)
                 if pooled is None or packed is None:
                     pooled = part.pooled.new_empty(len(self.offsets) - 1, part.pooled.shape[1])
                     packed = part.packed.new_empty(int(self.offsets[-1]), part.packed.shape[1])
@@ -189,25 +205,46 @@ class ChunkedEncoder:
             part = self._forward([0])
             values = [value for value in (part.pooled, part.packed) if value.requires_grad]
             backward(values, [torch.zeros_like(value) for value in values], False)
-        for number, (chunk, state) in enumerate(zip(self.chunks, self.random, strict=True), start=1):
+        for number, (chunk, state) in enumerate(zip(self.chunks, self.random, strict=True)):
             with self._as_before(state):
-                part = self._forward(chunk)
+                pooled_part, packed_part = self._again(number, chunk)
             # Without the gradient's filter a frozen backbone's pooled vectors, which have no graph, would be an error.
             pairs = [
                 (value, gradient[where])
                 for value, gradient, where in (
-                    (part.pooled, pooled, chunk),
-                    (part.packed, packed, None if packed is None else self._positions(chunk)),
+                    (pooled_part, pooled, chunk),
+                    (packed_part, packed, None if packed is None else self._positions(chunk)),
                 )
-                if gradient is not None and value.requires_grad
+                if gradient is not None and value is not None and value.requires_grad
             ]
             if pairs:
                 embeddings, gradients = zip(*pairs, strict=True)
-                backward(list(embeddings), list(gradients), number == len(self.chunks))
+                backward(list(embeddings), list(gradients), number == len(self.chunks) - 1)
+
+    def _first(self, number: int, chunk: list[int]) -> Embeddings:
+        """The chunk's embeddings; what `_again` need not compute is kept."""
+        if self.keeps_states:
+            pooled, states, offsets = self.model.read_states(self._features(chunk))
+            if self.replays:
+                self.states[number] = states
+            return Embeddings(pooled, self.model.tokens_of(states), offsets)
+        with self.vision.recording(number):
+            return self._forward(chunk)
+
+    def _again(self, number: int, chunk: list[int]) -> tuple[Tensor | None, Tensor]:
+        """The chunk's pooled vectors (None where no weight stands above them) and packed tokens, with a graph."""
+        if self.keeps_states:
+            return None, self.model.tokens_of(self.states.pop(number))
+        with self.vision.replaying(number):
+            part = self._forward(chunk)
+        return part.pooled, part.packed
 
     def _forward(self, chunk: list[int]) -> Embeddings:
+        return self.embed(self._features(chunk))
+
+    def _features(self, chunk: list[int]) -> Features:
         features = select_rows(self.features, chunk, self.visuals)
-        return self.embed({name: value.to(self.device) for name, value in features.items()})
+        return {name: value.to(self.device) for name, value in features.items()}
 
     def _positions(self, chunk: list[int]) -> Tensor:
         """int64: where the tokens of the chunk's rows stand among all tokens."""
@@ -221,19 +258,23 @@ class ChunkedEncoder:
         on_device = None if self.device.type == "cpu" else _generator(self.device).get_rng_state(self.device)
         return torch.get_rng_state(), on_device
 
+    def _set_random_state(self, state: tuple[Tensor, Tensor | None]) -> None:
+        on_cpu, on_device = state
+        torch.set_rng_state(on_cpu)
+        if on_device is not None:
+            _generator(self.device).set_rng_state(on_device, self.device)
+
     @contextmanager
     def _as_before(self, state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
         """The random numbers and the precision of `encode`; the generators then go on as if nothing had happened."""
         enabled, dtype = self.autocast
-        on_cpu, on_device = state
+        on_device = state[1]
         devices = [] if on_device is None else [self.device]
         with (
             torch.random.fork_rng(devices, device_type=self.device.type if devices else "cuda"),
             torch.autocast(self.device.type, dtype=dtype, enabled=enabled),
         ):
-            torch.set_rng_state(on_cpu)
-            if on_device is not None:
-                _generator(self.device).set_rng_state(on_device, self.device)
+            self._set_random_state(state)
             # A weight's half-precision copy from `encode`, which has no graph, would silently end its gradient.
             torch.clear_autocast_cache()
             yield

@@ -120,6 +120,7 @@ class ProjectorFamily(Family):
             width=vision.hidden_size,
             inner=vision.intermediate_size,
             patch_numbers=vision.num_channels * vision.patch_size**2,
+            output_numbers=config.get_text_config().hidden_size,
         )
 
     def fit_image(self, image: Image.Image) -> Image.Image:

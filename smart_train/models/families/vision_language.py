@@ -60,6 +60,7 @@ class VisionLanguageFamily(Family):
         VisualFields("image", "pixel_values", "image_grid_thw"),
         VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts",)),
     )
+    vision_outputs = ("pooler_output", "deepstack_features")
     pixel_bounds = True
     runs_own_code = False  # transformers has every backbone here; a folder's code only wraps it
 
@@ -161,6 +162,9 @@ class VisionLanguageFamily(Family):
             width=width,
             inner=getattr(vision, "intermediate_size", None) or vision.mlp_ratio * width,
             patch_numbers=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+            output_numbers=config.get_text_config().hidden_size
+            * (1 + len(getattr(vision, "deepstack_visual_indexes", ())))
+            / vision.spatial_merge_size**2,
         )
 
     @property
