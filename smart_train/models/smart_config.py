@@ -73,6 +73,6 @@ class SmartConfig:
             "quantization": self.quantization,
             "scoring": self.scoring.to_dict(),
             "prompts": self.prompts.to_dict(),
-            "versions": versions(("smart_train", "transformers", "torch", "peft")),
+            "versions": versions(),
         }
         (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
+from smart_train.scoring.hybrid import SCORES
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
@@ -236,7 +237,7 @@ def _teacher_problems(recipe: Recipe) -> list[str]:
 
 def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
     evaluation, training, problems = filled.evaluation, filled.training, []
-    metrics = [f"{score}_{metric}" for score in ("hybrid", "pooled", "late") for metric in metric_names((1, 5, 10))]
+    metrics = [f"{score}_{metric}" for score in SCORES for metric in metric_names((1, 5, 10))]
     if evaluation.metric not in metrics:
         problems.append(bad_value("evaluation.metric", evaluation.metric, one_of(evaluation.metric, metrics)))
     elif training.get("metric_for_best_model", evaluation.metric) != evaluation.metric:

@@ -5,13 +5,19 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.losses.contrastive import MIN_TEMPERATURE
+from smart_train.evaluation.metrics import HEADLINE
+from smart_train.losses.contrastive import MIN_TEMPERATURE, OBJECTIVES
+from smart_train.scoring.hybrid import Score
 
 T = TypeVar("T")
+if TYPE_CHECKING:
+    ObjectiveName = str
+else:  # the registry of losses is the only list; a type checker cannot read it
+    ObjectiveName = Literal[tuple(OBJECTIVES)]
 
 
 def filled(value: T | None) -> T:
@@ -174,7 +180,7 @@ class DistillationSection(Section):
     `temperature` the objective's, `teacher_temperature` the same."""
 
     weight: float = Field(1.0, gt=0)
-    score: Literal["hybrid", "late", "pooled"] | None = None
+    score: Score | None = None
     temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     teacher_temperature: float | None = Field(None, gt=0)
 
@@ -182,7 +188,7 @@ class DistillationSection(Section):
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
 
-    name: Literal["joint", "hybrid", "late", "pooled"] | None = None
+    name: ObjectiveName | None = None
     temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     pooled_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     late_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
@@ -217,7 +223,7 @@ class EvaluationSection(Section):
     during: bool | None = None
     batch_size: int = Field(32, gt=0)
     early_stopping_patience: int | None = Field(None, gt=0)
-    metric: str = "hybrid_ndcg@5"
+    metric: str = f"hybrid_{HEADLINE}"
 
 
 class ExportSection(Section):

@@ -12,14 +12,12 @@ from typing import Any
 from smart_train.data import CheckReport, check_examples
 from smart_train.errors import DataError
 from smart_train.recipe import Recipe
-from smart_train.recipe.reader import dump_yaml, merge, read_overrides
+from smart_train.recipe.reader import RECIPE_FILE, dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection
 from smart_train.retrieval import MiningSummary
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import write_text
-
-RECIPE_FILE = "recipe.yaml"
 
 
 @dataclass(frozen=True)
