@@ -9,7 +9,7 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.evaluation.metrics import metric_names
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection
+from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection, source_keys
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
 from smart_train.scoring.hybrid import SCORES
 
@@ -163,13 +163,13 @@ def _model_problems(recipe: Recipe) -> list[str]:
 
 def _column_problems(recipe: Recipe) -> list[str]:
     problems = []
-    several = len(recipe.data.training) > 1
-    named = {f"train.{place}" if several else "train": source for place, source in enumerate(recipe.data.training)}
-    for name, source in {**named, **recipe.data.held_out}.items():
+    training = recipe.data.training
+    named: list[tuple[str, SourceSection]] = list(zip(source_keys("train", training), training, strict=True))
+    for key, source in [*named, *((f"data.{name}", source) for name, source in recipe.data.held_out.items())]:
         if not isinstance(source.columns, dict):
             continue
         for ours, theirs in source.columns.items():
-            dotted = f"data.{name}.columns.{ours}"
+            dotted = f"{key}.columns.{ours}"
             if ours not in KNOWN_NAMES:
                 problems.append(unknown_key(dotted, KNOWN_NAMES))
             elif ours != "negatives" and not isinstance(theirs, str):

@@ -5,6 +5,7 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -85,6 +86,11 @@ class SourceSection(Section):
     documents: str | None = Field(None, min_length=1)
     streaming: bool = False
     dpi: int | None = Field(None, gt=0)
+
+
+def source_keys(name: str, sections: Sequence[SourceSection]) -> list[str]:
+    """The key in the recipe of each source of `data.{name}`; several are numbered."""
+    return [f"data.{name}"] if len(sections) == 1 else [f"data.{name}.{place}" for place in range(len(sections))]
 
 
 class TrainSourceSection(SourceSection):

@@ -17,7 +17,6 @@ from smart_train.recipe import Recipe
 from smart_train.run import build, memory
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
-from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
@@ -118,14 +117,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     except SmartTrainError as error:
         plan.problems.append(str(error))
         return
-    schedule = Schedule.of(
-        recipe.training,
-        rows=len(rows) if rows is not None else 0,
-        processes=count,
-        negatives=min(build.negatives(recipe)),
-        shared=recipe.objective.shared_negatives,
-        grouped=None if grouped is None else (len(grouped), grouped.smallest),
-    )
+    schedule = build.schedule(recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped)
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
     plan.quantities["global batch"] = f"{schedule.together * accumulation} pairs per optimiser step" + (

@@ -41,7 +41,6 @@ from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.engines import runs
 from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
-from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 
@@ -109,14 +108,7 @@ def _load_data(
         parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads))
         console.print(f"data.{name}: {report.summary()}")
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
-    schedule = Schedule.of(
-        recipe.training,
-        rows=len(parts["train"]),
-        processes=args.world_size,
-        negatives=min(build.negatives(recipe)),
-        shared=recipe.objective.shared_negatives,
-        grouped=None if batches is None else (len(batches), batches.smallest),
-    )
+    schedule = build.schedule(recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches)
     problems = schedule.problems()
     if problems:
         raise RecipeError("\n".join(problems))
