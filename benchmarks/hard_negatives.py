@@ -24,11 +24,11 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks.document import replace_section
+from smart_train.evaluation import SCORES
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data" / "local-binding"
 BUILT = DATA / "built"
-SCORES = ("pooled", "late", "hybrid")
 METRIC = "ndcg@5"
 DEEPEST = 3990  # of 4,000 pages, less what are known positives: one search serves every rule
 # What is trained on in the second stage -> how it is mined; None: no explicit negative.

@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.document import replace_section
+from smart_train.evaluation import SCORES
 
 ROOT = Path(__file__).parents[1]
 PREPARED = ROOT / "data" / "local-binding" / "built"
-OBJECTIVES = ("pooled", "late", "hybrid", "joint")
-SCORES = ("pooled", "late", "hybrid")
+OBJECTIVES = (*SCORES, "joint")
 METRIC = "ndcg@5"
 QUICKSTART = "hybrid"  # the objective of recipes/quickstart.yaml
 

@@ -20,14 +20,13 @@ from pathlib import Path
 from benchmarks.document import replace_section
 from smart_train import SmartModel
 from smart_train.data import SourceConfig, load_documents, load_examples
-from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator, compare
+from smart_train.evaluation import SCORES, EvaluationResult, EvaluationSet, RetrievalEvaluator, compare
 
 ROOT = Path(__file__).parents[1]
 FINDINGS = ROOT / "docs" / "findings.md"
 MANPAGES = ROOT / "data" / "manpages" / "built"
 MODEL = MANPAGES / "model"
 METRIC = "ndcg@10"
-SCORES = ("pooled", "late", "hybrid")
 
 
 def build(script: str, output: Path, *arguments: str) -> Path:

@@ -78,7 +78,7 @@ def test_a_random_base_is_no_teacher(mine, tmp_path: Path) -> None:
 
 def test_settings_are_checked_before_a_model_is_loaded(mine, tmp_path: Path) -> None:
     status, _, err = mine("--output", tmp_path / "mined", "--model", "nowhere", "--score", "cosine")
-    assert status == 2 and "choose one of hybrid, late, pooled" in err
+    assert status == 2 and "choose one of pooled, late, hybrid" in err
 
 
 def test_more_documents_may_be_chosen(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ import smart_train.recipe.rules
 import smart_train.run.stages
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe, run_changes
-from smart_train.recipe.reader import merge, read_recipe
+from smart_train.recipe.reader import RECIPE_FILE, merge, read_recipe
 from smart_train.recipe.sections import FullSection, LoraSection
 from smart_train.run import train
-from smart_train.run.folder import RECIPE_FILE, RUN_FILE, RunFolder, Spread, check_recipe, read_record
+from smart_train.run.folder import RUN_FILE, RunFolder, Spread, check_recipe, read_record
 from tests.runs import logged, tiny_recipe
 from tests.test_run_resume import at_step, killed
 

@@ -59,7 +59,8 @@ def evaluate(
 ) -> None:
     """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
     from smart_train.recipe import load_recipe
-    from smart_train.run.folder import RECIPE_FILE, RUN_FILE, open_finished
+    from smart_train.recipe.reader import RECIPE_FILE
+    from smart_train.run.folder import RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
     if output is not None and output.is_dir():

@@ -30,11 +30,14 @@ def inspect(
 
 def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.evaluation import selection_note
+    from smart_train.evaluation.metrics import metric_label
     from smart_train.evaluation.report import EVALUATION_FILE
     from smart_train.export import CardFacts
     from smart_train.recipe import load_recipe
-    from smart_train.run.folder import RECIPE_FILE, read_record
+    from smart_train.recipe.reader import RECIPE_FILE
+    from smart_train.run.folder import read_record
     from smart_train.training.checkpoints import find_checkpoint
+    from smart_train.utils.terms import HEADLINE
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
     assert run is not None, "only called for a folder that has a record"
@@ -55,7 +58,8 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
         rows.append(("measured on", ", ".join([values["measured_on"], size] if values.get("measured_on") else [size])))
         for when in [when for when in ("before", "after") if when in values]:
             scores = values[when].items()
-            rows.append((f"nDCG@5 {when}", ", ".join(f"{score} {metrics['ndcg@5']:.3f}" for score, metrics in scores)))
+            shown = ", ".join(f"{score} {metrics[HEADLINE]:.3f}" for score, metrics in scores)
+            rows.append((f"{metric_label(HEADLINE)} {when}", shown))
         note = selection_note(values)
         rows += [("selection", note)] if note else []
     return rows

@@ -4,9 +4,10 @@ from smart_train.evaluation.compare import Comparison, Difference, compare
 from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
-from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.utils.terms import SCORES
 
 __all__ = [
     "SCORES",

@@ -15,7 +15,7 @@ from smart_train.distributed import gather_objects, rank, world_size
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import chance, check_ks, depth_for, score_rankings
 from smart_train.evaluation.ranking import RankingBuilder
-from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.retrieval.blocks import (
     DOCUMENT_BLOCK_BYTES,
@@ -29,6 +29,7 @@ from smart_train.retrieval.encoder import Encoder
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.terms import SCORES
 
 
 class RetrievalEvaluator:

@@ -14,8 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 import pytrec_eval
 
 from smart_train.errors import DataError
+from smart_train.utils.terms import HEADLINE
 
 MRR_DEPTH = 10
+HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where there is room for a few, the most telling ones first
+IN_TABLES = (HEADLINE, "ndcg@10", "recall@1", "recall@10", "mrr@10")
 
 Qrels = Mapping[str, Mapping[str, int]]
 
@@ -31,6 +34,12 @@ def metric_names(ks: Sequence[int]) -> list[str]:
     """Names in the order of tables: ndcg@k, recall@k, mrr@10."""
     ks = check_ks(ks)
     return [f"ndcg@{k}" for k in ks] + [f"recall@{k}" for k in ks] + [f"mrr@{MRR_DEPTH}"]
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name as it is written for readers: nDCG@5."""
+    name, _, cut = metric.partition("@")
+    return f"{ {'ndcg': 'nDCG', 'mrr': 'MRR'}.get(name, name) }@{cut}"
 
 
 def depth_for(ks: Sequence[int]) -> int:

@@ -13,16 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from smart_train.evaluation.metrics import chance
-from smart_train.evaluation.result import SCORES, EvaluationResult
+from smart_train.evaluation.metrics import HEADLINES, chance, metric_label
+from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.utils.atomic import replace_whole
+from smart_train.utils.terms import SCORES
 
 Record = Mapping[str, Any]
 Series = tuple[list[float], list[float]]
 
-SHOWN_OVER_STEPS = ("ndcg@5", "recall@1")
-SHOWN_BEFORE_AFTER = ("ndcg@5", "recall@1", "mrr@10")
+SHOWN_OVER_STEPS = HEADLINES[:2]
 
 # Colours that stay apart in print and for colour-blind readers (Okabe and Ito, 2008).
 COLOURS = {
@@ -117,7 +117,7 @@ def _metrics_figure(
             axes.plot(steps, values, label=score, color=COLOURS[score], **_marks(steps))
         if metric in chance:
             axes.axhline(chance[metric], color=COLOURS["chance"], linestyle=":", label="chance")
-        axes.set(xlabel="optimiser step", title=f"Held-out {_label(metric)}", ylim=(0, 1.02))
+        axes.set(xlabel="optimiser step", title=f"Held-out {metric_label(metric)}", ylim=(0, 1.02))
     _legend(figure, axes)
     if measured_on:
         figure.suptitle(f"While training, on {measured_on}")
@@ -125,7 +125,7 @@ def _metrics_figure(
 
 
 def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> Figure:
-    names = [name for name in SHOWN_BEFORE_AFTER if name in before.chance and name in after.chance]
+    names = [name for name in HEADLINES if name in before.chance and name in after.chance]
     figure = Figure(figsize=(3.1 * len(names) + 0.8, 3.6), layout="constrained")
     for place, name in enumerate(names):
         axes = _clean(figure.add_subplot(1, len(names), place + 1))
@@ -140,7 +140,7 @@ def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> F
                 height = max(value, chance) if abs(value - chance) < 0.06 else value
                 axes.text(i + side, height + 0.015, f"{value:.2f}", ha="center", fontsize=8)
         axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance", zorder=0.9)
-        axes.set(title=_label(name), ylim=(0, 1.09), xticks=range(len(SCORES)), xticklabels=SCORES)
+        axes.set(title=metric_label(name), ylim=(0, 1.09), xticks=range(len(SCORES)), xticklabels=SCORES)
         axes.tick_params(axis="x", length=0)
     _legend(figure, axes)
     figure.suptitle(f"Before and after training, {after.title}")
@@ -162,11 +162,6 @@ def _clean(axes: Axes) -> Axes:
 def _marks(steps: Sequence[float]) -> dict[str, Any]:
     """Dots where points are few: a line through one point is invisible."""
     return {"linewidth": 1.6, "marker": "o" if len(steps) <= 25 else None, "markersize": 3.5}
-
-
-def _label(metric: str) -> str:
-    name, _, cut = metric.partition("@")
-    return f"{ {'ndcg': 'nDCG', 'mrr': 'MRR'}.get(name, name) }@{cut}"
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

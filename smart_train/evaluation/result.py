@@ -12,8 +12,6 @@ from typing import Any
 from smart_train.errors import DataError
 from smart_train.utils.atomic import write_json
 
-SCORES = ("pooled", "late", "hybrid")
-
 
 @dataclass(frozen=True)
 class EvaluationResult:

@@ -16,6 +16,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import smart_train
 from smart_train.errors import ExportError, ModelError
 from smart_train.evaluation import selection_note
+from smart_train.evaluation.metrics import IN_TABLES
 from smart_train.export.parity import ParityReport
 from smart_train.export.snippets import (
     LOCATION,
@@ -38,7 +39,6 @@ from smart_train.utils.markdown import link, plain
 CARD_NAME = "README.md"
 PLOTS = "plots"
 TAGS = ("smart", "multi-vector", "late-interaction", "smart_train")
-_SHOWN = ("ndcg@5", "ndcg@10", "recall@1", "recall@10", "mrr@10")
 _PAPER = "[SMART](https://arxiv.org/abs/2605.24938)"
 
 
@@ -252,7 +252,7 @@ def _results(facts: CardFacts) -> list[str]:
         return []
     stages = [name for name in ("before", "after") if name in report]
     scores = report[stages[-1]]
-    metrics = [metric for metric in _SHOWN if metric in report["chance"]]
+    metrics = [metric for metric in IN_TABLES if metric in report["chance"]]
     rows = [f"| score | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
     for score in scores:
         cells = [" -> ".join(f"{report[stage][score][metric]:.3f}" for stage in stages) for metric in metrics]

@@ -23,6 +23,7 @@ from smart_train.models.family import Features, Role
 from smart_train.scoring import combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.terms import SCORES
 
 GOLDEN_NAME = "golden.safetensors"
 _FORMAT = "smart_train.golden.1"
@@ -106,7 +107,7 @@ class Golden:
             mine = {name.removeprefix(f"{role}."): value for name, value in tensors.items() if name.startswith(role)}
             pooled, tokens, offsets = (mine.pop(name) for name in _EMBEDDINGS)
             embeddings[role], features[role] = Embeddings(pooled, tokens, offsets), mine
-        scores = {name: tensors[f"scores.{name}"] for name in ("pooled", "late", "hybrid")}
+        scores = {name: tensors[f"scores.{name}"] for name in SCORES}
         return cls(Probe(sides["query"], sides["document"]), features, embeddings, scores)
 
 

@@ -19,15 +19,7 @@ from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
-from smart_train.utils.limits import MIN_TEMPERATURE
-
-# objective -> the score matrices it needs
-OBJECTIVES: dict[str, tuple[str, ...]] = {
-    "joint": ("pooled", "late"),
-    "hybrid": ("pooled", "late"),
-    "late": ("late",),
-    "pooled": ("pooled",),
-}
+from smart_train.utils.terms import MIN_TEMPERATURE, OBJECTIVES
 
 
 class ContrastiveObjective(nn.Module):

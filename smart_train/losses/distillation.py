@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
+from smart_train.utils.terms import SCORES
 
-DISTILLED = ("hybrid", "late", "pooled")
+DISTILLED = SCORES
 
 
 class Teacher(NamedTuple):

@@ -84,7 +84,7 @@ class SmartConfig:
             "quantization": self.quantization,
             "scoring": self.scoring.to_dict(),
             "prompts": self.prompts.to_dict(),
-            "versions": versions(("smart_train", "transformers", "torch", "peft")),
+            "versions": versions(),
         }
         if self.trained_from is not None:
             values["trained_from"] = self.trained_from.to_dict()

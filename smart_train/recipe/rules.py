@@ -9,9 +9,10 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.evaluation.metrics import metric_names
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection
+from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection, source_keys
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
 from smart_train.utils.learning_rate import default_arguments
+from smart_train.utils.terms import SCORES
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
@@ -168,13 +169,13 @@ def _model_problems(recipe: Recipe) -> list[str]:
 
 def _column_problems(recipe: Recipe) -> list[str]:
     problems = []
-    several = len(recipe.data.training) > 1
-    named = {f"train.{place}" if several else "train": source for place, source in enumerate(recipe.data.training)}
-    for name, source in {**named, **recipe.data.held_out}.items():
+    training = recipe.data.training
+    named: list[tuple[str, SourceSection]] = list(zip(source_keys("train", training), training, strict=True))
+    for key, source in [*named, *((f"data.{name}", source) for name, source in recipe.data.held_out.items())]:
         if not isinstance(source.columns, dict):
             continue
         for ours, theirs in source.columns.items():
-            dotted = f"data.{name}.columns.{ours}"
+            dotted = f"{key}.columns.{ours}"
             if ours not in KNOWN_NAMES:
                 problems.append(unknown_key(dotted, KNOWN_NAMES))
             elif ours != "negatives" and not isinstance(theirs, str):
@@ -242,7 +243,7 @@ def _teacher_problems(recipe: Recipe) -> list[str]:
 
 def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
     evaluation, training, problems = filled.evaluation, filled.training, []
-    metrics = [f"{score}_{metric}" for score in ("hybrid", "pooled", "late") for metric in metric_names((1, 5, 10))]
+    metrics = [f"{score}_{metric}" for score in SCORES for metric in metric_names((1, 5, 10))]
     if evaluation.metric not in metrics:
         problems.append(bad_value("evaluation.metric", evaluation.metric, one_of(evaluation.metric, metrics)))
     elif training.get("metric_for_best_model", evaluation.metric) != evaluation.metric:

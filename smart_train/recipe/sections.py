@@ -6,12 +6,12 @@ A default of None means "decided by another key"; `rules.fill_defaults` fills it
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.utils.limits import MIN_TEMPERATURE
+from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
 
 T = TypeVar("T")
 
@@ -89,6 +89,11 @@ class SourceSection(Section):
     documents: str | None = Field(None, min_length=1)
     streaming: bool = False
     dpi: int | None = Field(None, gt=0)
+
+
+def source_keys(name: str, sections: Sequence[SourceSection]) -> list[str]:
+    """The key in the recipe of each source of `data.{name}`; several are numbered."""
+    return [f"data.{name}"] if len(sections) == 1 else [f"data.{name}.{place}" for place in range(len(sections))]
 
 
 class TrainSourceSection(SourceSection):
@@ -184,7 +189,7 @@ class DistillationSection(Section):
     `temperature` the objective's, `teacher_temperature` the same."""
 
     weight: float = Field(1.0, gt=0)
-    score: Literal["hybrid", "late", "pooled"] | None = None
+    score: Score | None = None
     temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     teacher_temperature: float | None = Field(None, gt=0)
 
@@ -192,7 +197,7 @@ class DistillationSection(Section):
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
 
-    name: Literal["joint", "hybrid", "late", "pooled"] | None = None
+    name: Objective | None = None
     temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     pooled_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
     late_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
@@ -228,7 +233,7 @@ class EvaluationSection(Section):
     during: bool | None = None
     batch_size: int = Field(32, gt=0)
     early_stopping_patience: int | None = Field(None, gt=0)
-    metric: str = "hybrid_ndcg@5"
+    metric: str = f"hybrid_{HEADLINE}"
 
 
 class ExportSection(Section):

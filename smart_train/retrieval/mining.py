@@ -43,8 +43,8 @@ from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import write_json
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.terms import SCORES
 
-SCORES = ("hybrid", "late", "pooled")
 PICKS = ("top", "random")
 WHEN_SHORT = ("drop", "keep")
 RULES = ("before the window", "above the maximum", "within the margin")

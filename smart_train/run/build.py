@@ -36,6 +36,7 @@ from smart_train.run.build_rows import sources as sources
 from smart_train.run.build_rows import usable_rows as usable_rows
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, arguments, engines
+from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
@@ -245,6 +246,25 @@ def batches(
     if recipe.data.max_tokens_per_batch is not None and family is None:
         family = skeleton(recipe, locate(recipe.model.name_or_path, recipe.model.revision, weights=False)).family
     return build_rows.batches(recipe, rows, processes, family)
+
+
+def schedule(
+    recipe: Recipe, *, rows: int, processes: int, batches: GroupedBatches | None, different: int | None = None
+) -> Schedule:
+    """How that many usable training rows become steps.
+
+    Args:
+        batches: as the function of that name gives them. different: documents, if it is known how many differ.
+    """
+    return Schedule.of(
+        recipe.training,
+        rows=rows,
+        processes=processes,
+        negatives=min(negatives(recipe)),
+        shared=recipe.objective.shared_negatives,
+        grouped=None if batches is None else (len(batches), batches.smallest),
+        different=different,
+    )
 
 
 def collator(recipe: Recipe, model: SmartModel) -> PairCollator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from smart_train.data import (
     CheckReport,
@@ -24,9 +24,10 @@ from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.inputs.images import verify_image
 from smart_train.recipe import Recipe
-from smart_train.recipe.sections import EvaluationSourceSection, SourceSection
+from smart_train.recipe.sections import EvaluationSourceSection, SourceSection, source_keys
 from smart_train.types import Example, ModelInput
 
+T = TypeVar("T")
 _NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
 
 
@@ -56,6 +57,26 @@ def negatives(recipe: Recipe) -> list[int]:
     ]
 
 
+def each_source(name: str, sections: Sequence[SourceSection], read: Callable[[str, int], T]) -> list[T]:
+    """What `read` makes of every source of `data.{name}`, given its key in the recipe and its place.
+
+    Raises:
+        DataError: what is wrong with each of the sources, beginning with its key.
+        Unreachable: nothing is wrong but that sources lie on the Hub, which is out of reach.
+    """
+    results, problems, causes = [], [], []
+    for place, key in enumerate(source_keys(name, sections)):
+        try:
+            results.append(read(key, place))
+        except DataError as error:
+            problems.append(f"{key}: {error}")
+            causes.append(error)
+    if problems:
+        certain = any(not isinstance(error, Unreachable) for error in causes)
+        raise (DataError if certain else Unreachable)("\n".join(problems)) from causes[-1]
+    return results
+
+
 def usable_rows(
     recipe: Recipe,
     name: str,
@@ -72,34 +93,27 @@ def usable_rows(
         on_error: in the place of the recipe's. workers, decode, reads: as `check_examples`.
 
     Raises:
-        DataError: beginning with the section's name: a source, a column or a row cannot be used, or none is left. What
-            is wrong with other sources is said too.
-        Unreachable: nothing is wrong but that sources lie on the Hub, which is out of reach.
+        DataError, Unreachable: as `each_source`: a source, a column or a row cannot be used, or none is left.
     """
     sections = sources(recipe)[name]
     # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
     needed = negatives(recipe) if name == "train" else [0]
-    kept, reports, problems, causes = [], [], [], []
-    for place, (section, count) in enumerate(zip(sections, needed, strict=True)):
-        try:
-            rows, report = check_examples(
-                examples(section),
-                on_error=on_error or recipe.data.on_error,
-                negatives_per_query=count,
-                scores=count > 0 and recipe.objective.needs_teacher,
-                workers=workers,
-                decode=decode,
-                reads=reads,
-            )
-            kept.append(MixturePart(section.path, rows, count, getattr(section, "weight", None)))
-            reports.append(report)
-        except DataError as error:
-            where = f"data.{name}" if len(sections) == 1 else f"data.{name}.{place}"
-            problems.append(f"{where}: {error}")
-            causes.append(error)
-    if problems:
-        reached = any(not isinstance(error, Unreachable) for error in causes)
-        raise (DataError if reached else Unreachable)("\n".join(problems)) from causes[-1]
+
+    def read(key: str, place: int) -> tuple[MixturePart, CheckReport]:
+        section, count = sections[place], needed[place]
+        rows, report = check_examples(
+            examples(section),
+            on_error=on_error or recipe.data.on_error,
+            negatives_per_query=count,
+            scores=count > 0 and recipe.objective.needs_teacher,
+            workers=workers,
+            decode=decode,
+            reads=reads,
+        )
+        return MixturePart(section.path, rows, count, getattr(section, "weight", None)), report
+
+    checked = each_source(name, sections, read)
+    kept, reports = [part for part, _ in checked], [report for _, report in checked]
     if len(kept) == 1:
         return kept[0].examples, reports[0]
     return Mixture(kept), CheckReport.joined(reports)

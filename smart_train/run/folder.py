@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe, run_changes
-from smart_train.recipe.reader import read_recipe
+from smart_train.recipe.reader import RECIPE_FILE, read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
 from smart_train.utils.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
-RECIPE_FILE = "recipe.yaml"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 

@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data import CheckReport, check_examples
-from smart_train.errors import DataError
 from smart_train.recipe import Recipe
-from smart_train.recipe.reader import dump_yaml, merge, read_overrides
+from smart_train.recipe.reader import RECIPE_FILE, dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection
 from smart_train.retrieval import MiningSummary
 from smart_train.retrieval.mining import SUMMARY_FILE, WORK_FOLDER
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from smart_train.utils.edited import write_unless_edited
-
-RECIPE_FILE = "recipe.yaml"
 
 
 @dataclass(frozen=True)
@@ -64,23 +61,18 @@ def mining_sources(recipe: Recipe, output: Path, corpus: Path | None = None) -> 
     several into a folder there.
 
     Raises:
-        DataError: a source or `corpus` cannot be read, or rows cannot be used; what is wrong with any source is said.
+        DataError, Unreachable: as `build_rows.each_source`: a source or `corpus` cannot be read, or rows not be used.
     """
-    sections, found, problems, cause = recipe.data.training, [], [], None
-    for place, section in enumerate(sections):
-        name, folder = "data.train", output
-        if len(sections) > 1:
-            name, folder = f"data.train.{place}", output / f"{place}-{_word(section)}"
-        try:
-            rows, report = check_examples(build_rows.examples(section), on_error=recipe.data.on_error)
-            extra = build_rows.more_documents(section, str(corpus) if corpus else None)
-            found.append(MiningSource(name, folder, section, rows, extra, report))
-        except DataError as error:
-            problems.append(f"{name}: {error}")
-            cause = error
-    if problems:
-        raise DataError("\n".join(problems)) from cause
-    return found
+    sections = recipe.data.training
+
+    def read(key: str, place: int) -> MiningSource:
+        section = sections[place]
+        folder = output / f"{place}-{_word(section)}" if len(sections) > 1 else output
+        rows, report = check_examples(build_rows.examples(section), on_error=recipe.data.on_error)
+        extra = build_rows.more_documents(section, str(corpus) if corpus else None)
+        return MiningSource(key, folder, section, rows, extra, report)
+
+    return build_rows.each_source("train", sections, read)
 
 
 def write_recipe(

@@ -18,7 +18,6 @@ from smart_train.recipe.against_model import config_problems
 from smart_train.run import build, memory
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
-from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 from smart_train.utils.learning_rate import phase_problems
 
@@ -131,14 +130,8 @@ def _batches(
     except SmartTrainError as error:
         plan.problems.append(str(error))
         return
-    schedule = Schedule.of(
-        recipe.training,
-        rows=len(rows) if rows is not None else 0,
-        processes=count,
-        negatives=min(build.negatives(recipe)),
-        shared=recipe.objective.shared_negatives,
-        grouped=None if grouped is None else (len(grouped), grouped.smallest),
-        different=different,
+    schedule = build.schedule(
+        recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped, different=different
     )
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)

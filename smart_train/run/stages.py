@@ -41,7 +41,6 @@ from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.engines import runs
 from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
-from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 from smart_train.utils.console import PlainConsole
 from smart_train.utils.learning_rate import phase_problems
@@ -115,14 +114,8 @@ def _load_data(
             console.print(f"  {label}: {value}")
         different = report.documents if name == "train" else different
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
-    schedule = Schedule.of(
-        recipe.training,
-        rows=len(parts["train"]),
-        processes=args.world_size,
-        negatives=min(build.negatives(recipe)),
-        shared=recipe.objective.shared_negatives,
-        grouped=None if batches is None else (len(batches), batches.smallest),
-        different=different,
+    schedule = build.schedule(
+        recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches, different=different
     )
     problems = schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if problems:

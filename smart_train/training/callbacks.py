@@ -14,11 +14,12 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.errors import RunError
+from smart_train.evaluation.metrics import metric_label
 from smart_train.training.resources import saving
 from smart_train.utils.atomic import write_text
+from smart_train.utils.terms import HEADLINE, SCORES
 
 LOG_NAME = "log.jsonl"
-SHOWN_METRIC = "ndcg@5"
 
 
 class FlushAtCheckpoints(TrainerCallback):
@@ -150,17 +151,16 @@ def training_line(logs: Mapping[str, Any]) -> str | None:
 
 
 def evaluation_line(logs: Mapping[str, Any], args: TrainingArguments, state: TrainerState) -> str | None:
-    """nDCG@5 of the three scores in one line, and whether this is the best so far; None when `logs` hold none."""
-    scores = [f"{score} {value:.4f}" for score in ("pooled", "late", "hybrid")
-              if (value := logs.get(f"eval_{score}_{SHOWN_METRIC}")) is not None]  # fmt: skip
+    """The headline metric of every score in a line, and whether this is the best so far; None when `logs` hold none."""
+    scores = [f"{score} {value:.4f}" for score in SCORES if (value := logs.get(f"eval_{score}_{HEADLINE}")) is not None]
     if not scores:
         return None
-    line = f"held out nDCG@5  {'  '.join(scores)}"
+    line = f"held out {metric_label(HEADLINE)}  {'  '.join(scores)}"
     chosen = (args.metric_for_best_model or "").removeprefix("eval_")
     value = logs.get(f"eval_{chosen}")
     if value is None:
         return line
-    if not chosen.endswith(SHOWN_METRIC):
+    if not chosen.endswith(HEADLINE):
         line += f"  {chosen} {value:.4f}"
     # The Trainer notes a new best only after this log.
     return line + ("  best so far" if state.best_metric is None or value > state.best_metric else "")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from importlib import metadata
 
 import smart_train
 
-# The libraries that decide what comes out.
+# The libraries that decide what comes out, by their names on PyPI.
 LIBRARIES = ("smart_train", "torch", "transformers", "peft", "accelerate")
 
 
-def versions(names: Collection[str] = LIBRARIES) -> dict[str, str]:
-    """The installed release of each of these packages, by its name on PyPI."""
-    return {name: version(name) for name in names}
+def versions() -> dict[str, str]:
+    """The installed release of each of `LIBRARIES`."""
+    return {name: version(name) for name in LIBRARIES}
 
 
 def version(name: str) -> str:

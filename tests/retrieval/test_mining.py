@@ -387,7 +387,7 @@ def test_random_picks_depend_on_seed_and_row_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"score": "cosine"}, "score is 'cosine'; choose one of hybrid, late, pooled"),
+        ({"score": "cosine"}, "score is 'cosine'; choose one of pooled, late, hybrid"),
         ({"negatives": 0}, "negatives is 0; it must be at least 1"),
         ({"first_rank": 98}, "ranks 98 to 100 hold fewer than the 4 negatives wanted; raise last_rank"),
         ({"margin": 1.2}, "margin is 1.2; it must be above 0 and at most 1"),

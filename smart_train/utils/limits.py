@@ -1,3 +1,0 @@
-"""Bounds that more than one layer holds to, where no library need be imported to know them."""
-
-MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient

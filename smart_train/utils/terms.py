@@ -1,0 +1,23 @@
+"""Names and bounds that a recipe and the code below it share, where no library need be imported to know them.
+
+A mistake in a recipe is told before torch is imported, so its sections cannot ask `losses`, `scoring` or `evaluation`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Score = Literal["pooled", "late", "hybrid"]
+SCORES: tuple[Score, ...] = get_args(Score)
+
+Objective = Literal["joint", "hybrid", "late", "pooled"]
+# objective -> the score matrices it needs
+OBJECTIVES: dict[Objective, tuple[str, ...]] = {
+    "joint": ("pooled", "late"),
+    "hybrid": ("pooled", "late"),
+    "late": ("late",),
+    "pooled": ("pooled",),
+}
+MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
+
+HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too
