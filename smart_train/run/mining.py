@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data import CheckReport, check_examples
+from smart_train.errors import DataError
 from smart_train.recipe import Recipe
 from smart_train.recipe.reader import RECIPE_FILE, dump_yaml, merge, read_overrides
 from smart_train.recipe.sections import TrainSourceSection

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Score = Literal["pooled", "late", "hybrid"]
-SCORES: tuple[Score, ...] = get_args(Score)
+SCORES: tuple[str, ...] = get_args(Score)
 
 Objective = Literal["joint", "hybrid", "late", "pooled"]
 # objective -> the score matrices it needs
-OBJECTIVES: dict[Objective, tuple[str, ...]] = {
+OBJECTIVES: dict[str, tuple[str, ...]] = {
     "joint": ("pooled", "late"),
     "hybrid": ("pooled", "late"),
     "late": ("late",),
