@@ -56,6 +56,11 @@ class RunError(SmartTrainError):
     """A run folder that cannot be started, resumed or read."""
 
 
+class WriteError(SmartTrainError):
+    """A file or folder cannot be written: the disk is full or failing, or the place is read-only. What was there before
+    is untouched."""
+
+
 class EndpointError(SmartTrainError):
     """A service that was asked over the network refused, failed, or answered what cannot be used."""
 

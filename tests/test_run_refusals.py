@@ -17,7 +17,7 @@ import yaml
 import smart_train.run.stages
 from smart_train import SmartModel
 from smart_train.cli import main
-from smart_train.errors import RunError
+from smart_train.errors import RunError, WriteError
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
@@ -386,6 +386,6 @@ def test_a_disk_that_fills_is_not_left_with_half_a_model(tmp_path: Path) -> None
         (partial / "model.safetensors").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match=r"final: cannot be written \(No space left on device\)"):
         folder.write_whole(folder.final, fill)
-    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.yaml", "run.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.yaml", "run.json", "run.json.copy"]

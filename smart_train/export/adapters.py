@@ -13,7 +13,7 @@ from peft import PeftModel
 from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
-from smart_train.export.folder import check_output, filling, write_record
+from smart_train.export.folder import check_output, write_record
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import release
@@ -22,6 +22,7 @@ from smart_train.models import SmartModel
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.storage import locate
+from smart_train.utils.atomic import filling
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
 ADAPTER_FILES = (

@@ -29,7 +29,7 @@ from smart_train.models.heads import TokenProjection
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
-from smart_train.models.reading import read_json, read_weights
+from smart_train.models.reading import check_weights, read_json, read_weights
 from smart_train.models.saving import WEIGHT_SUFFIXES, checkpoint_names, is_unused, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
@@ -89,6 +89,8 @@ def load_model(
             f"{folder}: a token projection that names no base; load the base with projection={str(folder)!r}"
         )
     base_folder = folder if owns_weights else locate_base(saved, folder)
+    for part in {folder, base_folder}:
+        check_weights(part)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:

@@ -20,6 +20,7 @@ from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated
+from smart_train.utils.atomic import filling
 from smart_train.utils.differences import changes, flat, lines, sections
 
 FORMAT = 2  # raise it when the same files and settings would give other pairs
@@ -93,20 +94,12 @@ def make_pairs(
         chosen, unanswered = writer.write(images, settings.queries_per_page)
         problems += unanswered
     report = _report(output, documents, parts, chosen, problems)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with filling(output) as partial:
         _write_pages(partial, drawn, show_progress_bar)
         _write_rows(partial, parts, chosen, drawn)
         values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
         (partial / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_card(partial, report, settings, parameters["method"])
-        if output.is_dir():
-            output.rmdir()  # empty, as `_made_already` has seen
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return report
 
 
@@ -149,7 +142,7 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
     manifest = output / MANIFEST
     try:
         values = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or not UTF-8
         raise DataError(f"{manifest}: not valid JSON ({error}); remove the folder or name another output") from error
     if "report" not in values or "parameters" not in values:
         raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,9 +31,11 @@ from smart_train.retrieval.index import (
     check_index_folder,
     document_settings,
     model_fingerprint,
+    write_index,
 )
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.atomic import remove
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -149,14 +152,21 @@ def update_index(
         show_progress_bar=show_progress_bar,
     )
     if index is not previous:
-        index.save(index_folder)
+        write_index(index, index_folder)
     shutil.rmtree(unfinished, ignore_errors=True)
     return index, previous
 
 
 def _parts(unfinished: Path, model: IndexEncoder) -> list[DocumentIndex]:
-    """What a call that was killed has encoded. A part without its index.json is half of one, and made again."""
-    parts = [DocumentIndex.load(path.parent) for path in sorted(unfinished.glob(f"*/{INDEX_FILE}"))]
+    """What a call that was killed has encoded. A part without its index.json is half of one, and made again; so is one
+    that is damaged, which is said."""
+    parts = []
+    for path in sorted(unfinished.glob(f"*/{INDEX_FILE}")):
+        try:
+            parts.append(DocumentIndex.load(path.parent))
+        except DataError as error:
+            tqdm.write(f"{error}; its documents are encoded again", file=sys.stderr)
+            remove(path.parent)
     for part in parts:
         part.check(model)
     return parts

@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -41,7 +40,7 @@ from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
-from smart_train.utils.atomic import write_json
+from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections
 
 SCORES = ("hybrid", "late", "pooled")
@@ -348,7 +347,10 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
         DataError: it was begun with something else, which is named, and `overwrite` is not given.
     """
     path = work / WORK_FILE
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise DataError(f"{path}: cannot be read ({error}); delete {work}, which is made again") from error
     defaults = flat({"scoring": ScoringConfig().to_dict()})
     differing = {} if begun is None else changes(flat(begun), flat(identity), defaults)
     barrier()  # all have looked before one writes
@@ -359,6 +361,6 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
         )
     if is_main() and (differing or begun is None):
         if work.exists():
-            shutil.rmtree(work)
+            remove(work)
         write_json(path, identity)
     barrier()

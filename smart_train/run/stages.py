@@ -6,7 +6,6 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from transformers import TrainingArguments, set_seed
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import is_main, on_main
-from smart_train.errors import ExportError, RecipeError
+from smart_train.errors import DataError, ExportError, RecipeError, RunError
 from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
@@ -28,6 +27,7 @@ from smart_train.evaluation import (
 )
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
+from smart_train.export.folder import check_record
 from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
@@ -43,6 +43,8 @@ from smart_train.training.launch import check_distribution, naming_lost_processe
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
+from smart_train.utils.atomic import remove
+from smart_train.utils.manifest import damage
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -66,22 +68,23 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
 
 def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
-    on_main(lambda: check_recipe(build.run_folder(recipe), recipe, overwrite=overwrite))
+    run = build.run_folder(recipe)
+    on_main(lambda: check_recipe(run, recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     reads = on_main(lambda: _check_model(recipe))
     parts, batches = _load_data(recipe, args, reads, console)
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
-        lambda: RunFolder.open(
-            build.run_folder(recipe), recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite
-        )
+        lambda: RunFolder.open(run, recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite)
     )
+    if folder.set_back is not None:
+        console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
         console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
         on_main(lambda: _report(recipe, folder, console))
         return folder.path
     on_main(lambda: _check_outlets(recipe, folder))
-    if folder.state == "exported":
+    if on_main(lambda: _is_exported(recipe, folder, console)):
         on_main(lambda: _publish(recipe, folder, console))
         return folder.path
     evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
@@ -128,6 +131,12 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
     name and a resumed run the same start."""
     if recipe.model.from_config is None:
         return build.base_model(recipe, device=device)
+    reason = on_main(lambda: damage(folder.base))
+    if reason is not None:
+        raise RunError(
+            f"{folder.base}: {reason}. These weights were drawn at random, and what was trained belongs to them: put "
+            "the file back, or start over with --overwrite"
+        )
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))
     return build.base_model(recipe, str(folder.base), device=device)
 
@@ -137,13 +146,23 @@ def _evaluate(
 ) -> EvaluationResult | None:
     if evaluator is None:
         return None
-    if on_main(saved.is_file):
-        return on_main(lambda: EvaluationResult.load(saved))
+    kept = on_main(lambda: _kept_evaluation(saved, console))
+    if kept is not None:
+        return kept
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator)):
         result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
     return result
+
+
+def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:
+    """What an earlier start measured; None, which is said, where that cannot be read: it is measured again."""
+    try:
+        return EvaluationResult.load(saved) if saved.is_file() else None
+    except DataError as error:
+        console.print(f"{error}; it is made again")
+        return None
 
 
 def _train(
@@ -194,7 +213,7 @@ def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     found = find_checkpoint(run)
     for path, reason in found.broken.items():
         console.print(f"{path} is not usable and is deleted: {reason}")
-        shutil.rmtree(path)
+        remove(path)
     if found.newest is not None:
         console.print(f"Resuming from {found.newest}")
     elif found.broken:
@@ -265,6 +284,18 @@ def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:
     if recipe.hub.repo_id is not None:
         build.check_publishable(recipe)
         check_destination(recipe.hub.repo_id, private=recipe.hub.private)
+
+
+def _is_exported(recipe: Recipe, folder: RunFolder, console: Console) -> bool:
+    """Whether only the push is left. An export that is no longer what was verified is said to be, and made again."""
+    if folder.state != "exported" or recipe.hub.repo_id is None or recipe.hub.what == "adapter":
+        return folder.state == "exported"
+    try:
+        check_record(build.export_folder(recipe))
+    except ExportError as error:
+        console.print(f"{error}; it is exported again")
+        return False
+    return True
 
 
 def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:

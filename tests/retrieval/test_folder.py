@@ -12,6 +12,7 @@ import torch
 
 from smart_train.errors import DataError, ModelError
 from smart_train.retrieval import DocumentIndex, encode_folder, find_images, folder, update_index
+from tests.damage import flip
 from tests.pdf_files import make_pdf
 
 
@@ -184,6 +185,17 @@ def test_pages_that_another_model_left_unfinished_are_refused(tmp_path, pages, m
     encode_folder(make_model(), pages, unfinished=tmp_path / "index" / "unfinished")
     with pytest.raises(ModelError, match="unfinished/.* made by another model"):
         update_index(make_model(seed=1), pages, tmp_path / "index")
+
+
+def test_an_unfinished_part_that_is_damaged_is_encoded_again(tmp_path, pages, make_model, capsys):
+    model = make_model()
+    encode_folder(model, pages, unfinished=tmp_path / "index" / "unfinished")
+    (tensors,) = tmp_path.glob("index/unfinished/*/*.safetensors")
+    flip(tensors, -1)
+    again = make_model()
+    made, _ = update_index(again, pages, tmp_path / "index")
+    assert again.encoded == model.encoded and "damaged" in capsys.readouterr().err
+    assert torch.equal(made.embeddings.packed, encode_folder(model, pages).embeddings.packed)
 
 
 def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
