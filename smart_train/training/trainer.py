@@ -54,6 +54,7 @@ from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
+from smart_train.training.unpickling import without_code
 from smart_train.types import Example, LossOutput
 from smart_train.utils.atomic import remove, sync
 from smart_train.utils.manifest import write_manifest
@@ -315,7 +316,7 @@ class SmartTrainer(Trainer):
         forget_engine(self.args)
         check_engine(self.accelerator, self.model_wrapped, self.strategy)
         if by_zero:
-            with naming_damage(resume_from_checkpoint):
+            with naming_damage(resume_from_checkpoint), without_code(self.strategy):
                 found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
             if found is None:
                 raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
@@ -395,7 +396,7 @@ class SmartTrainer(Trainer):
             self.module.load(Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        with naming_damage(checkpoint):
+        with naming_damage(checkpoint), without_code(self.strategy):
             super()._load_optimizer_and_scheduler(checkpoint)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
