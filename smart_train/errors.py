@@ -61,6 +61,10 @@ class WriteError(SmartTrainError):
     is untouched."""
 
 
+class BusyError(SmartTrainError):
+    """Another process writes where this one was to write. Names it, and since when."""
+
+
 class EndpointError(SmartTrainError):
     """A service that was asked over the network refused, failed, or answered what cannot be used."""
 

@@ -22,6 +22,7 @@ from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run.folder import RunFolder, Spread
+from smart_train.utils.locks import LOCK_NAME, only_one
 from tests.runs import MODES, OVERRIDES, TINY, TRAIN_ROWS, WIDTH, logged, recipe_values, write_rows
 
 QUICK = {
@@ -302,6 +303,12 @@ def test_a_folder_that_is_no_run_is_never_touched(command: Any, tmp_path: Path, 
     (tmp_path / "run" / "run.json").write_text('{"experiment')
     refused(command("train", *flags), "run.json: not valid JSON")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_folder_that_another_process_trains_in(command: Any, tmp_path: Path) -> None:
+    with only_one(tmp_path / "run" / LOCK_NAME, "training"):
+        refused(command(), f"{tmp_path / 'run'}: in use by another process (training, process {os.getpid()} on")
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(command: Any, tmp_path: Path) -> None:

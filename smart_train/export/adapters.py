@@ -23,6 +23,7 @@ from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.storage import locate
 from smart_train.utils.atomic import filling
+from smart_train.utils.locks import beside, only_one
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
 ADAPTER_FILES = (
@@ -68,7 +69,7 @@ def export_adapter(
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: it contains {trained}; choose another output")
     model = load_exactly(trained, trust_remote_code)
-    with filling(output) as partial:
+    with only_one(beside(output), "an export"), filling(output) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)

@@ -29,6 +29,7 @@ from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example
 from smart_train.utils.atomic import filling
+from smart_train.utils.locks import beside, only_one
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -105,7 +106,7 @@ def export_model(
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
     _merge(model, trained, expected)
-    with filling(output) as partial:
+    with only_one(beside(output), "an export"), filling(output) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
         exported = load_exactly(partial, trust_remote_code)

@@ -8,6 +8,7 @@ from typing import Any
 
 from smart_train.errors import ExportError
 from smart_train.utils.atomic import settle, write_json
+from smart_train.utils.locks import beside, check_free
 from smart_train.utils.manifest import digests
 
 REPORT_NAME = "parity.json"
@@ -19,6 +20,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
     `overwrite` covers an earlier export (or an empty folder) and nothing else: a mistyped path must not cost its files.
     """
+    check_free(beside(output))
     settle(output)
     if not output.exists():
         return

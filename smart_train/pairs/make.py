@@ -22,6 +22,7 @@ from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated
 from smart_train.utils.atomic import filling
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.locks import beside, only_one
 
 FORMAT = 2  # raise it when the same files and settings would give other pairs
 MANIFEST, PAGES = "manifest.json", "pages"
@@ -78,8 +79,21 @@ def make_pairs(
     Raises:
         DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, or an
             `output` that holds something else.
+        BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
+    with only_one(beside(output), "make-pairs"):
+        return _make(folder, output, settings, writer, cache_dir, show_progress_bar)
+
+
+def _make(
+    folder: str | Path,
+    output: Path,
+    settings: PairSettings,
+    writer: QueryWriter | None,
+    cache_dir: str | Path | None,
+    show_progress_bar: bool | None,
+) -> PairReport:
     documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
     parameters = _parameters(documents, settings, writer)
     made = _made_already(output, parameters)

@@ -36,6 +36,7 @@ from smart_train.retrieval.index import (
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
+from smart_train.utils.locks import LOCK_NAME, only_one
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -138,22 +139,24 @@ def update_index(
     Raises:
         DataError: as `encode_folder`, or `index_folder` cannot be written, holds something else or a damaged index.
         ModelError: as `encode_folder`.
+        BusyError: another process encodes into `index_folder`.
     """
     index_folder = Path(index_folder)
     check_index_folder(index_folder)
-    previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
-    unfinished = index_folder / UNFINISHED
-    index = encode_folder(
-        model,
-        folder,
-        previous=previous,
-        unfinished=unfinished,
-        batch_size=batch_size,
-        show_progress_bar=show_progress_bar,
-    )
-    if index is not previous:
-        write_index(index, index_folder)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    with only_one(index_folder / LOCK_NAME, "encoding"):
+        previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
+        unfinished = index_folder / UNFINISHED
+        index = encode_folder(
+            model,
+            folder,
+            previous=previous,
+            unfinished=unfinished,
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+        )
+        if index is not previous:
+            write_index(index, index_folder)
+        shutil.rmtree(unfinished, ignore_errors=True)
     return index, previous
 
 

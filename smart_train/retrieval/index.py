@@ -31,6 +31,7 @@ from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, for_digest, lines
+from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.tensors import load_tensors
 
 INDEX_FILE = "index.json"
@@ -140,8 +141,10 @@ class DocumentIndex:
 
         Raises:
             WriteError: the files cannot be written; an index that is there stays.
+            BusyError: another process has been writing it for a minute.
         """
-        return write_index(self, Path(folder))
+        with only_one(Path(folder, LOCK_NAME), "saving an index", patience=60.0):
+            return write_index(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> DocumentIndex:
@@ -166,7 +169,7 @@ class DocumentIndex:
 
 
 def write_index(index: DocumentIndex, folder: Path) -> Path:
-    """As `DocumentIndex.save`."""
+    """As `DocumentIndex.save`, by whoever holds the folder's lock."""
     tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
     index.embeddings.save(tensors)
     values = {

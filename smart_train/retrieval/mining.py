@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from smart_train.distributed import barrier, gather_objects, is_main, rank, world_size
+from smart_train.distributed import barrier, gather_objects, is_main, on_main, rank, world_size
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
@@ -42,6 +42,7 @@ from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.locks import LOCK_NAME, only_one
 
 SCORES = ("hybrid", "late", "pooled")
 PICKS = ("top", "random")
@@ -170,24 +171,26 @@ def mine_negatives(
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
             cannot be read.
+        BusyError: another process mines into `folder`.
     """
     config, folder = config or MiningConfig(), Path(folder)
     if shard_size < 1:
         raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
     if store not in STORES:
         raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
-    corpus = RowCorpus(examples, extra, show_progress_bar)
-    with_tokens = config.scoring(model.scoring).late_weight > 0
-    work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
-    _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
-    shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
-    queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
-    options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
-    show = show_progress_bar
-    queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
-    documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
-    rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
-    return _write(examples, corpus, rankings, config, folder)
+    with only_one(folder / LOCK_NAME, "mining", by=on_main):
+        corpus = RowCorpus(examples, extra, show_progress_bar)
+        with_tokens = config.scoring(model.scoring).late_weight > 0
+        work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
+        _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
+        shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
+        queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
+        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+        show = show_progress_bar
+        queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
+        documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
+        rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
+        return _write(examples, corpus, rankings, config, folder)
 
 
 def _search(

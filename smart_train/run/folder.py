@@ -15,6 +15,7 @@ from smart_train.recipe.reader import read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
 from smart_train.utils.atomic import filling, remove, write_json, write_text
+from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.manifest import damage, write_manifest
 from smart_train.utils.versions import versions
 
@@ -189,7 +190,7 @@ def _lost(path: Path, state: State) -> str | None:
 def _is_leftover(file: Path) -> bool:
     """Whether a kill while the folder was being opened left `file`."""
     temporary = file.name.startswith((f"{RUN_FILE}.", f".{RUN_FILE}.")) and file.name.endswith(".tmp")
-    return temporary or file.name == WRITE_PROBE
+    return temporary or file.name in (WRITE_PROBE, LOCK_NAME)
 
 
 def _discard(path: Path) -> None:
@@ -199,7 +200,7 @@ def _discard(path: Path) -> None:
     if (path / RUN_FILE).is_file():
         (path / RUN_FILE).replace(mark)
     for child in path.iterdir():
-        if child != mark:
+        if child not in (mark, path / LOCK_NAME):
             remove(child)
     remove(mark)
 

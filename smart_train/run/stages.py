@@ -34,7 +34,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
+from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
 from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
@@ -44,6 +44,7 @@ from smart_train.training.resources import evaluation_knobs, memory_advice, savi
 from smart_train.training.schedule import Schedule
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
+from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.manifest import damage
 
 
@@ -69,10 +70,28 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
 def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = Console(quiet=not is_main(), markup=False, emoji=False, highlight=False, soft_wrap=True)
     run = build.run_folder(recipe)
+    on_main(lambda: check_free(run / LOCK_NAME))  # before hours of decoding
     on_main(lambda: check_recipe(run, recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     reads = on_main(lambda: _check_model(recipe))
     parts, batches = _load_data(recipe, args, reads, console)
+    if not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished":
+        # Without a lock: it writes nothing, and the folder may be read-only.
+        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+    with only_one(run / LOCK_NAME, "training", by=on_main):
+        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+
+
+def _run_in(
+    run: Path,
+    recipe: Recipe,
+    args: TrainingArguments,
+    parts: dict[str, Sequence[Example]],
+    batches: GroupedBatches | None,
+    console: Console,
+    overwrite: bool,
+) -> Path:
+    """The stages that are left of the run in folder `run`."""
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
         lambda: RunFolder.open(run, recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite)

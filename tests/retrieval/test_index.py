@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
@@ -70,6 +71,18 @@ def test_a_save_that_dies_leaves_the_old_index(tmp_path, index, monkeypatch, ste
     monkeypatch.undo()
     index.save(tmp_path)  # and the next save clears what the dead one left
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_saves_at_once_leave_the_last_and_never_a_mixture(tmp_path, index):
+    def save(place):
+        part = DocumentIndex([str(place)], index.embeddings[:1], index.model, index.settings)
+        for _ in range(4):
+            part.save(tmp_path)
+            DocumentIndex.load(tmp_path)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(save, range(4)))
+    assert DocumentIndex.load(tmp_path).document_ids[0] in "0123" and len(list(tmp_path.iterdir())) == 2
 
 
 def test_embeddings_of_any_dtype_survive(tmp_path, index):
