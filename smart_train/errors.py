@@ -63,6 +63,15 @@ class RunError(SmartTrainError):
     """A run folder that cannot be started, resumed or read."""
 
 
+class WriteError(SmartTrainError):
+    """A file or folder cannot be written: the disk is full or failing, or the place is read-only. What was there before
+    is untouched."""
+
+
+class BusyError(SmartTrainError):
+    """Another process writes where this one was to write. Names it, and since when."""
+
+
 class EndpointError(SmartTrainError):
     """A service that was asked over the network refused, failed, or answered what cannot be used."""
 

@@ -26,7 +26,7 @@ from smart_train.cli.launch import plan_launch
 from smart_train.recipe import load_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run import train
-from smart_train.training.checkpoints import MANIFEST
+from smart_train.utils.manifest import MANIFEST
 from tests.near_ties import Ranges, assert_each_within, assert_within, best_of, metric_ranges
 from tests.runs import GENTLE, GENTLE_LORA, logged, metrics, recipe_values, skip_without_engine
 

@@ -17,11 +17,12 @@ import yaml
 import smart_train.run.stages
 from smart_train import SmartModel
 from smart_train.cli import main
-from smart_train.errors import RunError
+from smart_train.errors import RunError, WriteError
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run.folder import RunFolder, Spread
+from smart_train.utils.locks import LOCK_NAME, only_one
 from tests.runs import MODES, OVERRIDES, TINY, TRAIN_ROWS, WIDTH, logged, recipe_values, write_rows
 
 QUICK = {
@@ -304,6 +305,12 @@ def test_a_folder_that_is_no_run_is_never_touched(command: Any, tmp_path: Path, 
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_folder_that_another_process_trains_in(command: Any, tmp_path: Path) -> None:
+    with only_one(tmp_path / "run" / LOCK_NAME, "training"):
+        refused(command(), f"{tmp_path / 'run'}: in use by another process (training, process {os.getpid()} on")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made(command: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(command(training={"output_dir": str(tmp_path / "file" / "run")}), "cannot be written (Not a directory)")
@@ -386,6 +393,6 @@ def test_a_disk_that_fills_is_not_left_with_half_a_model(tmp_path: Path) -> None
         (partial / "model.safetensors").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match=r"final: cannot be written \(No space left on device\)"):
         folder.write_whole(folder.final, fill)
-    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.yaml", "run.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["recipe.yaml", "run.json", "run.json.copy"]

@@ -18,12 +18,15 @@ from transformers import TrainerState
 import smart_train.export.exporter
 import smart_train.run.stages
 import smart_train.training.trainer
+from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe
 from smart_train.run import train
-from smart_train.run.folder import RunFolder
+from smart_train.run.folder import RunFolder, open_finished
 from smart_train.training import SmartTrainer, TrainingModule
 from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, read_log
+from smart_train.utils.manifest import write_manifest
+from tests.damage import flip, zero
 from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe
 
 # Eight steps, six to an epoch: the run crosses an epoch and ends within one. Logs span three steps, checkpoints two.
@@ -85,8 +88,8 @@ def named(part: str) -> Callable[..., bool]:
 
 # In the order in which a run comes by.
 MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-    "the folder is made, not marked": ((smart_train.run.folder, "_write", named("run.json")), {}),
-    "the folder is marked, the recipe not written": ((smart_train.run.folder, "_write", named("recipe.yaml")), {}),
+    "the folder is made, not marked": ((smart_train.run.folder, "write_json", named("run.json")), {}),
+    "the folder is marked, the recipe not written": ((smart_train.run.folder, "write_text", named("recipe.yaml")), {}),
     "the base is half written": (
         (smart_train.run.stages.build.SmartModel, "save_pretrained", named("base")),
         {"after": True},
@@ -212,6 +215,57 @@ def test_a_checkpoint_cut_off_is_passed_over_and_said_to_be(cut_run: tuple[Recip
     assert f"Resuming from {run / 'checkpoint-4'}" in printed
     assert "step 4/8" not in printed and "step 6/8" in printed and "step 8/8" in printed
     assert_same_run(run, expected)
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_passed_over(cut_run: tuple[Recipe, Path, Path], capsys: Any) -> None:
+    recipe, run, expected = cut_run
+    flip(run / "checkpoint-8" / "optimizer.pt", 8 * 500)
+    flip(run / "checkpoint-6" / "model.safetensors", -1)
+    train(recipe)
+    printed = capsys.readouterr().out
+    for step, name in ((8, "optimizer.pt"), (6, "model.safetensors")):
+        assert f"checkpoint-{step} is not usable and is deleted: {name} is damaged: its content is not" in printed
+    assert f"Resuming from {run / 'checkpoint-4'}" in printed
+    assert_same_run(run, expected)
+
+
+def test_a_state_of_other_shapes_names_its_checkpoint(cut_run: tuple[Recipe, Path, Path]) -> None:
+    """Whole by its manifest, as the state of another optimiser is."""
+    recipe, run, _ = cut_run
+    shutil.rmtree(run / "checkpoint-8")
+    for content in ({"state": {}, "param_groups": []}, None):
+        torch.save(content, run / "checkpoint-6" / "optimizer.pt")
+        write_manifest(run / "checkpoint-6")
+        told = r"checkpoint-6: its state cannot be loaded \(.*\); delete this folder, and the same command continues"
+        with pytest.raises(RunError, match=told):
+            train(recipe)
+
+
+def test_what_a_power_cut_took_is_made_again(tiny_data: Path, tmp_path: Path, full_run: Any, capsys: Any) -> None:
+    """Zeros where the trained model, an evaluation and the record were, with everything noted as done."""
+    recipe = tiny_recipe(tiny_data, tmp_path / "run", **VARIANTS["full"])
+    with killed(RunFolder, "advance", state_is("exported")):
+        train(recipe)
+    run = tmp_path / "run"
+    for name in ("final/model.safetensors", "evaluation.before.json", "run.json"):
+        zero(run / name)
+    with pytest.raises(RunError, match="final: model.safetensors is damaged"):
+        open_finished(run)
+    train(recipe)
+    printed = capsys.readouterr().out
+    assert (
+        f"{run / 'final'}: model.safetensors is damaged: its content is not what was written (SHA-256). The" in printed
+    )
+    assert "evaluation.before.json: cannot be read" in printed and "it is made again" in printed
+    assert f"Resuming from {run / 'checkpoint-8'}" in printed and "step 8/8" not in printed
+    assert_same_run(run, full_run[0])
+
+
+def test_drawn_weights_that_are_damaged_are_not_drawn_anew(cut_run: tuple[Recipe, Path, Path]) -> None:
+    recipe, run, _ = cut_run
+    flip(run / "base" / "model.safetensors", -1)
+    with pytest.raises(RunError, match="base: model.safetensors is damaged: .*what was trained belongs to them"):
+        train(recipe)
 
 
 def test_with_no_whole_checkpoint_training_starts_over_and_says_so(

@@ -108,7 +108,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         Path(arguments[1]).write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("smart_train.utils.tensors.save_file", full)
     with pytest.raises(OSError, match="disk full"):
         embeddings(4).save(path)
     assert path.read_bytes() == before

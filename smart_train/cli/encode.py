@@ -45,9 +45,11 @@ def encode(
     """
     from smart_train.retrieval import is_collection, update_index
     from smart_train.retrieval.index import check_index_folder
+    from smart_train.utils.locks import LOCK_NAME, check_free
 
-    is_collection(documents)  # both raise before the model is loaded
+    is_collection(documents)  # all raise before the model is loaded
     check_index_folder(index)
+    check_free(index / LOCK_NAME)
     reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
     made, previous = update_index(reader, documents, index, batch_size=batch_size)
     if layout != "index":

@@ -41,7 +41,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
     assert run is not None, "only called for a folder that has a record"
-    found = find_checkpoint(path)
+    found = find_checkpoint(path, contents=False)  # a look should not read gigabytes
     paths = ", ".join(section.path for section in recipe.data.training)
     rows = [
         ("run", run["state"]),

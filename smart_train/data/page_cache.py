@@ -75,8 +75,5 @@ class PageCache:
         return str(image_key(reference))
 
     def _write(self, path: Path, image: Image.Image) -> None:
-        try:
-            # Level 1: reading is as fast as after level 6, writing five times faster.
-            replace_whole(path, lambda temporary: image.save(temporary, format="PNG", compress_level=1))
-        except OSError as error:
-            raise DataError(f"data.cache_dir {self.folder}: {path.name} cannot be written ({error})") from error
+        # Level 1: reading is as fast as after level 6, writing five times faster.
+        replace_whole(path, lambda temporary: image.save(temporary, format="PNG", compress_level=1))

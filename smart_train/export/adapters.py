@@ -15,7 +15,7 @@ from peft import PeftModel
 from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
-from smart_train.export.folder import check_output, filling, write_record
+from smart_train.export.folder import check_output, write_record
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import release
@@ -25,6 +25,8 @@ from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.storage import locate, locate_base
+from smart_train.utils.atomic import filling
+from smart_train.utils.locks import beside, only_one
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
 ADAPTER_FILES = (
@@ -72,7 +74,7 @@ def export_adapter(
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: it contains {trained}; choose another output")
     model = load_exactly(trained, trust_remote_code, base=base)
-    with filling(output) as partial:
+    with only_one(beside(output), "an export"), filling(output) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)

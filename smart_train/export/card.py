@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from smart_train.models.locating import locate_base
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.smart_config import SmartConfig
 from smart_train.scoring import ScoringConfig
-from smart_train.utils.atomic import write_text
+from smart_train.utils.atomic import replace_whole, write_text
 from smart_train.utils.markdown import link, plain
 
 CARD_NAME = "README.md"
@@ -180,8 +181,7 @@ def write_adapter_card(folder: Path, facts: CardFacts) -> None:
 def copy_plots(folder: Path, plots: Sequence[Path]) -> None:
     """The plots that a card in `folder` shows, where it looks for them."""
     for path in plots:
-        (folder / PLOTS).mkdir(exist_ok=True)
-        shutil.copyfile(path, folder / PLOTS / path.name)
+        replace_whole(folder / PLOTS / path.name, partial(shutil.copyfile, path))
 
 
 def named(card: str, repo_id: str) -> str:

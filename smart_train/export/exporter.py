@@ -16,7 +16,7 @@ from smart_train.errors import ExportError
 from smart_train.export.adapters import Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
-from smart_train.export.folder import check_output, filling, write_record
+from smart_train.export.folder import check_output, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
@@ -28,6 +28,8 @@ from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example
+from smart_train.utils.atomic import filling
+from smart_train.utils.locks import beside, only_one
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -107,7 +109,7 @@ def export_model(
     probe = Probe.make(model.family.modalities, examples)
     expected = probe.encode(model)
     _merge(model, trained, expected)
-    with filling(output) as partial:
+    with only_one(beside(output), "an export"), filling(output) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
         exported = load_exactly(partial, trust_remote_code)

@@ -1,24 +1,17 @@
-"""Output folders that are whole or not there, and the record by which a verified one is known.
-
-A new folder is filled under a partial name. When one stands in its place already, that one is moved aside, the new one
-moved in, and only then is the old one deleted: a kill at any instant leaves a whole folder, at worst aside, from where
-the next call brings it back.
-"""
+"""Where an export may be written, and the record by which a verified one is known."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ExportError
+from smart_train.utils.atomic import settle, write_json
+from smart_train.utils.locks import beside, check_free
+from smart_train.utils.manifest import digests
 
 REPORT_NAME = "parity.json"
-_BLOCK = 1 << 20
 _PROVED = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
@@ -27,7 +20,8 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
     `overwrite` covers an earlier export (or an empty folder) and nothing else: a mistyped path must not cost its files.
     """
-    _settle(output)
+    check_free(beside(output))
+    settle(output)
     if not output.exists():
         return
     if not output.is_dir():
@@ -42,44 +36,10 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise ExportError(f"{output}: exists already; choose another output or pass --overwrite")
 
 
-@contextmanager
-def filling(output: Path) -> Iterator[Path]:
-    """A partial folder to fill, which takes the place of `output` if the body ends without an error."""
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        _replace(partial, output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _replace(new: Path, output: Path) -> None:
-    if output.exists():
-        output.rename(_aside(output))
-    try:
-        new.rename(output)
-    finally:
-        _settle(output)
-
-
-def _settle(output: Path) -> None:
-    """Ends what `_replace` began: the old folder comes back unless a new one stands in its place."""
-    aside = _aside(output)
-    if aside.exists() and not output.exists():
-        aside.rename(output)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(output: Path) -> Path:
-    return output.with_name(f".{output.name}.replaced")
-
-
 def write_record(folder: Path, measured: dict[str, Any]) -> None:
     """`parity.json`: what was measured, and digests of the files that it was measured on."""
     record = {**measured, "sha256": _digests(folder)}
-    (folder / REPORT_NAME).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(folder / REPORT_NAME, record)
 
 
 def check_record(folder: Path) -> dict[str, Any]:
@@ -96,8 +56,8 @@ def check_record(folder: Path) -> dict[str, Any]:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        expected = record["sha256"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        expected = dict(record["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path}: unreadable ({error}); export again") from error
     actual = _digests(folder)
     changed = sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
@@ -110,12 +70,4 @@ def _digests(folder: Path) -> dict[str, str]:
     """Relative name -> digest of every file that decides what the model gives. Cards, plots and hidden files do not."""
     names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in _PROVED}
     shown = {name: path for name, path in names.items() if not any(part.startswith(".") for part in name.split("/"))}
-    return {name: _sha256(path) for name, path in shown.items() if name != REPORT_NAME}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return digests(folder, [name for name in shown if name != REPORT_NAME])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, constants, get_token
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from smart_train.errors import ExportError
@@ -28,12 +29,15 @@ from smart_train.export.folder import REPORT_NAME, check_record
 from smart_train.export.golden import GOLDEN_NAME
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
+from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.storage import own_class
+from smart_train.utils.atomic import refusal
+from smart_train.utils.hashing import sha256
 from smart_train.utils.retries import persist
 
-# Left in a repository by an earlier push of another kind, these would be loaded in place of the new weights.
-_STALE = (*ADAPTER_FILES, "config.json", "model.safetensors.index.json", REPORT_NAME)
+# Left in a repository beside weights of another kind, these would be loaded in their place, or on top of them.
+_LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_INDEX} - {SMART_CONFIG, CARD_NAME})
 
 
 @dataclass(frozen=True)
@@ -210,14 +214,54 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _stale(api: HfApi, info: ModelInfo, pushed: Mapping[str, Path]) -> list[str]:
-    """Files of an earlier push that the new one does not have. Only what that push recorded as its own counts."""
+    """Files of an earlier push that the new one does not have, to be deleted: what that push recorded as its own, and
+    only where the content is still the one that it recorded.
+
+    Raises:
+        ExportError: a file that would be loaded in place of what is pushed, or on top of it, is not one of these.
+    """
     there = {item.rfilename for item in info.siblings or ()}
-    earlier = set(_STALE)
-    if REPORT_NAME in there:
-        record = api.hf_hub_download(info.id, REPORT_NAME, revision=info.sha)
-        earlier |= set(json.loads(Path(record).read_text(encoding="utf-8")).get("sha256", {}))
-    weights = {name for name in there if name.endswith(".safetensors")}
-    return sorted((earlier & there | weights) - set(pushed) - {CARD_NAME})
+    recorded = _recorded(api, info, there)
+    left = there - set(pushed) - {CARD_NAME, REPORT_NAME}
+    stale = _unchanged(api, info, {name: recorded[name] for name in left & set(recorded)})
+    foreign = sorted(left & _LOADED - stale)
+    if foreign:
+        raise ExportError(
+            f"{info.id}: holds {', '.join(foreign)}, which would be loaded in place of what is pushed or on top of it. "
+            f"The {REPORT_NAME} there does not say that a push of smart_train wrote it as it is now, so it is not "
+            "deleted: delete it by hand, or choose another repository"
+        )
+    return sorted(stale)
+
+
+def _recorded(api: HfApi, info: ModelInfo, there: Collection[str]) -> dict[str, str]:
+    """Name -> SHA-256 of the files that an earlier push recorded as its own; of none where no record can be read."""
+    if REPORT_NAME not in there:
+        return {}
+    record = api.hf_hub_download(info.id, REPORT_NAME, revision=info.sha)
+    try:
+        values = json.loads(Path(record).read_text(encoding="utf-8"))
+    except ValueError:  # not JSON, or not UTF-8
+        return {}
+    found = values.get("sha256") if isinstance(values, dict) else None
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+
+
+def _unchanged(api: HfApi, info: ModelInfo, digests: Mapping[str, str]) -> set[str]:
+    """The names in the repository whose content has the SHA-256 of `digests`."""
+    if not digests:
+        return set()
+    same = set()
+    for entry in api.get_paths_info(info.id, sorted(digests), revision=info.sha):
+        if not isinstance(entry, RepoFile):
+            continue
+        if entry.lfs is not None:
+            actual = entry.lfs.sha256
+        else:  # a small file, of which the Hub knows git's digest alone
+            actual = sha256(Path(api.hf_hub_download(info.id, entry.path, revision=info.sha)))
+        if actual == digests[entry.path]:
+            same.add(entry.path)
+    return same
 
 
 def _check_token(api: HfApi) -> None:
@@ -251,7 +295,7 @@ def _explained(repo_id: str) -> Iterator[None]:
         yield
     except ExportError:
         raise
-    except (HTTPError, OfflineModeIsEnabled, RuntimeError, ValueError) as error:
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
         reason = _reason(error, repo_id)
         if reason is None:
             raise
@@ -264,6 +308,8 @@ def _reason(error: BaseException, repo_id: str) -> str | None:
         return _reason(error.__cause__, repo_id)
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set; unset it to reach the Hub"
+    if isinstance(error, OSError) and (refused := refusal(error, Path(constants.HF_HUB_CACHE))) is not None:
+        return f"the Hub's client cannot write its files ({refused}): free some space in {constants.HF_HUB_CACHE}"
     if isinstance(error, ValueError) and str(error).startswith("LFS batch API"):
         return f"the Hub refuses a file: {str(error).splitlines()[-1]}"
     if isinstance(error, HFValidationError):

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 from smart_train.errors import ExportError
-from smart_train.export.folder import check_output, filling
+from smart_train.export.folder import check_output
 from smart_train.models import find_family
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.published import StoredProjection, read_projection
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate, read_config
+from smart_train.utils.atomic import filling
+from smart_train.utils.locks import beside, only_one
 
 
 def convert_projection(
@@ -37,7 +39,7 @@ def convert_projection(
     check_output(output, overwrite=False)
     stored = read_projection(source)
     config = None if base is None else _belonging(stored, source, base, revision, output)
-    with filling(output) as partial:
+    with only_one(beside(output), "an export"), filling(output) as partial:
         stored.projection.save(partial)
         if config is not None:
             config.write(partial)

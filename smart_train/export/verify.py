@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from smart_train.errors import ExportError, first_line
+from smart_train.export.folder import REPORT_NAME, check_record
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import Reading, Route, routes_of
@@ -70,7 +71,8 @@ def verify_folder(
         A report per route, those that could not be run here included.
 
     Raises:
-        ExportError: no export, or a route beyond `tolerance`; every route is named.
+        ExportError: no export, a route beyond `tolerance` (every route is named), or a file that is not what was
+            verified then.
     """
     reports = measure_routes(Path(folder), base=base)
     check_reports(Path(folder), reports, tolerance)
@@ -78,12 +80,15 @@ def verify_folder(
 
 
 def check_reports(folder: Path, reports: Iterable[RouteReport], tolerance: float = TOLERANCE) -> None:
-    """Raises ExportError when a route of `folder` is beyond `tolerance`."""
+    """Raises ExportError when a route of `folder` is beyond `tolerance`, or its files are not those on record: what is
+    damaged need not show in the few inputs that are compared."""
     failed = [str(report) for report in reports if not report.largest <= tolerance]
     if failed:
         raise ExportError(
             f"FAILED: {folder}: its results differ from those at export; allowed {tolerance:.0e}:\n" + "\n".join(failed)
         )
+    if (folder / REPORT_NAME).is_file():
+        check_record(folder)
 
 
 def measure_routes(folder: Path, others: Sequence[Route] = (), *, base: str | Path | None = None) -> list[RouteReport]:

@@ -11,6 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from smart_train.errors import ModelError
+from smart_train.utils.manifest import MANIFEST, changed, recorded_digests
+
+# Of a folder that a run wrote, and of an export.
+_RECORDS = (MANIFEST, "parity.json")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -37,3 +41,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); fetch or save it again") from error
+
+
+def check_weights(folder: Path) -> None:
+    """Raises ModelError where a file of weights in `folder` is not what was recorded when it was written. Folders
+    without a record, or with another tool's, pass."""
+    for record in _RECORDS:
+        reason = changed(folder, recorded_digests(folder, record, _is_weights))
+        if reason is not None:
+            raise ModelError(
+                f"{folder}: {reason}; put the file back that {record} was written with. If you changed it on purpose, "
+                f"delete {record}"
+            )
+
+
+def _is_weights(name: str) -> bool:
+    return name.endswith(".safetensors") and name.startswith(("model", "adapter_model", "projection"))

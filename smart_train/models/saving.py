@@ -21,13 +21,14 @@ from smart_train.models.family import Family
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import grow_heads
+from smart_train.utils.manifest import MANIFEST
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
 WEIGHT_INDEX = "model.safetensors.index.json"
 # Names of dtypes in safetensors headers, of those that a model can be written in here.
 _HEADER_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 # What a folder says of itself and would be untrue of another: its weights' index, its card, the proof of its scores.
-_OWN_FILES = (SMART_CONFIG, "config.json", WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json")
+_OWN_FILES = (SMART_CONFIG, "config.json", WEIGHT_INDEX, "README.md", ".gitattributes", "parity.json", MANIFEST)
 
 
 def save_model(model: SmartModel, folder: Path) -> None:

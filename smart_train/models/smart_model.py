@@ -28,6 +28,7 @@ from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.atomic import naming_refusals
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
 READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
@@ -219,7 +220,8 @@ class SmartModel(nn.Module):
         """
         from smart_train.models.saving import save_model
 
-        save_model(self, Path(folder))
+        with naming_refusals(Path(folder)):
+            save_model(self, Path(folder))
 
     def push_to_hub(
         self, repo_id: str, *, private: bool = True, revision: str | None = None, adapter_only: bool = False

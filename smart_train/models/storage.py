@@ -32,7 +32,7 @@ from smart_train.models.locating import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
-from smart_train.models.reading import read_json, read_weights
+from smart_train.models.reading import check_weights, read_json, read_weights
 from smart_train.models.saving import checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
@@ -81,6 +81,8 @@ def load_model(
     named = _named_base(saved, folder, base)
     owns_weights = named is None
     base_folder = folder if named is None else locate_base(named, folder, base)
+    for part in {folder, base_folder}:
+        check_weights(part)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:

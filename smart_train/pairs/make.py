@@ -20,7 +20,9 @@ from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated
+from smart_train.utils.atomic import filling
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.locks import beside, only_one
 
 FORMAT = 2  # raise it when the same files and settings would give other pairs
 MANIFEST, PAGES = "manifest.json", "pages"
@@ -77,8 +79,21 @@ def make_pairs(
     Raises:
         DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, or an
             `output` that holds something else.
+        BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
+    with only_one(beside(output), "make-pairs"):
+        return _make(folder, output, settings, writer, cache_dir, show_progress_bar)
+
+
+def _make(
+    folder: str | Path,
+    output: Path,
+    settings: PairSettings,
+    writer: QueryWriter | None,
+    cache_dir: str | Path | None,
+    show_progress_bar: bool | None,
+) -> PairReport:
     documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
     parameters = _parameters(documents, settings, writer)
     made = _made_already(output, parameters)
@@ -93,20 +108,12 @@ def make_pairs(
         chosen, unanswered = writer.write(images, settings.queries_per_page)
         problems += unanswered
     report = _report(output, documents, parts, chosen, problems)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with filling(output) as partial:
         _write_pages(partial, drawn, show_progress_bar)
         _write_rows(partial, parts, chosen, drawn)
         values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
         (partial / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_card(partial, report, settings, parameters["method"])
-        if output.is_dir():
-            output.rmdir()  # empty, as `_made_already` has seen
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return report
 
 
@@ -149,7 +156,7 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
     manifest = output / MANIFEST
     try:
         values = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or not UTF-8
         raise DataError(f"{manifest}: not valid JSON ({error}); remove the folder or name another output") from error
     if "report" not in values or "parameters" not in values:
         raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")

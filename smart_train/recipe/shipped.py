@@ -67,25 +67,23 @@ def copy_recipe(name: str, folder: str | Path) -> list[Path]:
         folder: where to; it is created.
 
     Raises:
-        RecipeError: an unknown name, a file of that name with other content, or a folder that cannot be written.
+        RecipeError: an unknown name, or a file of that name with other content.
+        WriteError: the folder cannot be written.
     """
     names = {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
     recipe = names.get(name.removesuffix(".yaml"))
     if recipe is None:
         raise RecipeError(f"no shipped recipe is called {name!r}; the name {one_of(name, names)}")
     copies = {Path(folder, source.name): source for source in recipe_files(recipe)}
-    try:
-        differing = [path for path, source in copies.items() if _holds_something_else(path, source)]
-        if differing:
-            raise RecipeError(
-                f"nothing was copied: {', '.join(map(str, differing))} already exists with other content; choose "
-                "another folder with --to, or move the file away"
-            )
-        for path, source in copies.items():
-            if not path.exists():
-                replace_whole(path, partial(shutil.copyfile, source))
-    except OSError as error:
-        raise RecipeError(f"{folder}: the recipe cannot be copied there: {error.strerror}") from error
+    differing = [path for path, source in copies.items() if _holds_something_else(path, source)]
+    if differing:
+        raise RecipeError(
+            f"nothing was copied: {', '.join(map(str, differing))} already exists with other content; choose "
+            "another folder with --to, or move the file away"
+        )
+    for path, source in copies.items():
+        if not path.exists():
+            replace_whole(path, partial(shutil.copyfile, source))
     return list(copies)
 
 

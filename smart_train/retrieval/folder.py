@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,10 +31,13 @@ from smart_train.retrieval.index import (
     check_index_folder,
     document_settings,
     model_fingerprint,
+    write_index,
 )
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.atomic import remove
 from smart_train.utils.compressed import GZIP
+from smart_train.utils.locks import LOCK_NAME, only_one
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -136,28 +140,37 @@ def update_index(
     Raises:
         DataError: as `encode_folder`, or `index_folder` cannot be written, holds something else or a damaged index.
         ModelError: as `encode_folder`.
+        BusyError: another process encodes into `index_folder`.
     """
     index_folder = Path(index_folder)
     check_index_folder(index_folder)
-    previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
-    unfinished = index_folder / UNFINISHED
-    index = encode_folder(
-        model,
-        folder,
-        previous=previous,
-        unfinished=unfinished,
-        batch_size=batch_size,
-        show_progress_bar=show_progress_bar,
-    )
-    if index is not previous:
-        index.save(index_folder)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    with only_one(index_folder / LOCK_NAME, "encoding"):
+        previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
+        unfinished = index_folder / UNFINISHED
+        index = encode_folder(
+            model,
+            folder,
+            previous=previous,
+            unfinished=unfinished,
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+        )
+        if index is not previous:
+            write_index(index, index_folder)
+        shutil.rmtree(unfinished, ignore_errors=True)
     return index, previous
 
 
 def _parts(unfinished: Path, model: IndexEncoder) -> list[DocumentIndex]:
-    """What a call that was killed has encoded. A part without its index.json is half of one, and made again."""
-    parts = [DocumentIndex.load(path.parent) for path in sorted(unfinished.glob(f"*/{INDEX_FILE}"))]
+    """What a call that was killed has encoded. A part without its index.json is half of one, and made again; so is one
+    that is damaged, which is said."""
+    parts = []
+    for path in sorted(unfinished.glob(f"*/{INDEX_FILE}")):
+        try:
+            parts.append(DocumentIndex.load(path.parent))
+        except DataError as error:
+            tqdm.write(f"{error}; its documents are encoded again", file=sys.stderr)
+            remove(path.parent)
     for part in parts:
         part.check(model)
     return parts

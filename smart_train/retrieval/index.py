@@ -7,7 +7,8 @@ On disk an index is a folder:
                                   of 8-bit tokens
 
 `index.json` names the embeddings file and is replaced last, by one move: a reader, or a run that was killed, finds the
-old index or the new one, never half of each.
+old index or the new one, never half of each. Both hold digests of their content (SHA-256), which are checked whenever
+an index is read: all of it is read then, and a digest adds about a second a gigabyte.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.encoder import Encoder, IndexEncoder
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.utils.atomic import replace_whole, write_json
+from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, for_digest, lines
+from smart_train.utils.locks import LOCK_NAME, only_one
+from smart_train.utils.tensors import load_tensors
 
 INDEX_FILE = "index.json"
 INDEX_FORMAT = 1
@@ -139,33 +140,11 @@ class DocumentIndex:
         """Writes the index, replacing the one that `folder` holds; returns the folder.
 
         Raises:
-            DataError: the files cannot be written.
+            WriteError: the files cannot be written; an index that is there stays.
+            BusyError: another process has been writing it for a minute.
         """
-        try:
-            return self._write(Path(folder))
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"document index {folder}: cannot be written ({error})") from error
-
-    def _write(self, folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
-        contiguous = {name: tensor.contiguous() for name, tensor in self.embeddings.to("cpu").parts().items()}
-        replace_whole(tensors, lambda temporary: save_file(contiguous, temporary))
-        write_json(
-            folder / INDEX_FILE,
-            {
-                "format": INDEX_FORMAT,
-                "embeddings": tensors.name,
-                "model": self.model,
-                "settings": self.settings,
-                "document_ids": self.document_ids,
-                "sources": [asdict(source) for source in self.sources],
-            },
-        )
-        for old in folder.glob("embeddings-*.safetensors"):
-            if old != tensors:
-                old.unlink()
-        return folder
+        with only_one(Path(folder, LOCK_NAME), "saving an index", patience=60.0):
+            return write_index(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> DocumentIndex:
@@ -177,8 +156,8 @@ class DocumentIndex:
         folder = Path(folder)
         values = _read_manifest(folder)
         try:
-            embeddings = Embeddings.from_parts(load_file(folder / values["embeddings"]))
-        except (OSError, SafetensorError, ScoreError) as error:
+            embeddings = Embeddings.from_parts(load_tensors(folder / values["embeddings"])[0])
+        except (DataError, ScoreError, TypeError) as error:
             raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
         try:
             sources = tuple(Source(**source) for source in values["sources"])
@@ -187,6 +166,27 @@ class DocumentIndex:
                 f"document index {folder}: the sources in its {INDEX_FILE} are damaged ({error})"
             ) from error
         return cls(values["document_ids"], embeddings, values["model"], values["settings"], sources, folder)
+
+
+def write_index(index: DocumentIndex, folder: Path) -> Path:
+    """As `DocumentIndex.save`, by whoever holds the folder's lock."""
+    tensors = folder / f"embeddings-{uuid.uuid4().hex[:12]}.safetensors"
+    index.embeddings.save(tensors)
+    values = {
+        "format": INDEX_FORMAT,
+        "embeddings": tensors.name,
+        "model": index.model,
+        "settings": index.settings,
+        "document_ids": index.document_ids,
+        "sources": [asdict(source) for source in index.sources],
+    }
+    write_json(folder / INDEX_FILE, {**values, "sha256": _digest(values)})
+    # An older one, and what processes left that were killed while they wrote one.
+    for pattern in ("embeddings-*.safetensors", ".embeddings-*.tmp", f".{INDEX_FILE}.*.tmp"):
+        for old in folder.glob(pattern):
+            if old != tensors:
+                remove(old)
+    return folder
 
 
 def check_index_folder(folder: str | Path) -> None:
@@ -255,4 +255,12 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     missing = [key for key in ("embeddings", "model", "settings", "document_ids", "sources") if key not in values]
     if missing:
         raise DataError(f"document index {folder}: {INDEX_FILE} lacks {', '.join(missing)}")
+    if "sha256" in values and _digest(values) != values["sha256"]:  # version 0.1.0 wrote none
+        raise DataError(f"document index {folder}: {INDEX_FILE} is damaged: it is not what was written (SHA-256)")
     return values
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Of all that `index.json` says but the digest itself."""
+    said = {name: value for name, value in values.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

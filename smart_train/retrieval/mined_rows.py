@@ -26,7 +26,7 @@ from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import FORMATS, describe_image, image_key, read_encoded
 from smart_train.inputs.video import video_key
 from smart_train.types import Example, ModelInput
-from smart_train.utils.atomic import replace_whole
+from smart_train.utils.atomic import remove, replace_whole
 
 ROWS_FILE = "train.jsonl"
 IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"
@@ -64,7 +64,7 @@ class RowWriter:
         for kind in (IMAGES_FOLDER, VIDEOS_FOLDER):
             for file in (self.folder / kind).glob("*"):
                 if f"{kind}/{file.name}" not in self._written_names:
-                    file.unlink()
+                    remove(file)
         return path
 
     def _row(self, example: Example, negatives: Sequence[ModelInput], scores: Sequence[float]) -> dict[str, Any]:

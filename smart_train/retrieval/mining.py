@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +29,7 @@ from typing import Any
 
 import torch
 
-from smart_train.distributed import barrier, gather_objects, is_main, rank, world_size
+from smart_train.distributed import barrier, gather_objects, is_main, on_main, rank, world_size
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
@@ -41,8 +40,9 @@ from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
-from smart_train.utils.atomic import write_json
+from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.terms import SCORES
 
 PICKS = ("top", "random")
@@ -171,24 +171,26 @@ def mine_negatives(
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
             cannot be read.
+        BusyError: another process mines into `folder`.
     """
     config, folder = config or MiningConfig(), Path(folder)
     if shard_size < 1:
         raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
     if store not in STORES:
         raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
-    corpus = RowCorpus(examples, extra, show_progress_bar)
-    with_tokens = config.scoring(model.scoring).late_weight > 0
-    work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
-    _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
-    shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
-    queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
-    options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
-    show = show_progress_bar
-    queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
-    documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
-    rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
-    return _write(examples, corpus, rankings, config, folder)
+    with only_one(folder / LOCK_NAME, "mining", by=on_main):
+        corpus = RowCorpus(examples, extra, show_progress_bar)
+        with_tokens = config.scoring(model.scoring).late_weight > 0
+        work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
+        _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
+        shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
+        queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
+        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+        show = show_progress_bar
+        queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
+        documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
+        rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
+        return _write(examples, corpus, rankings, config, folder)
 
 
 def _search(
@@ -349,7 +351,10 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
         DataError: it was begun with something else, which is named, and `overwrite` is not given.
     """
     path = work / WORK_FILE
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise DataError(f"{path}: cannot be read ({error}); delete {work}, which is made again") from error
     defaults = flat({"scoring": ScoringConfig().to_dict()})
     differing = {} if begun is None else changes(flat(begun), flat(identity), defaults)
     barrier()  # all have looked before one writes
@@ -360,6 +365,6 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
         )
     if is_main() and (differing or begun is None):
         if work.exists():
-            shutil.rmtree(work)
+            remove(work)
         write_json(path, identity)
     barrier()

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from smart_train.errors import DataError
 from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.utils.atomic import replace_whole
 from smart_train.utils.differences import for_digest
+from smart_train.utils.tensors import load_tensors, save_tensors
 
 # Those of version 0.1.0, which are in the keys of all its searches.
 _FIRST_SCORING_SETTINGS = ("pooled_weight", "late_weight", "layer", "query_tokens", "document_tokens", "pooled_token")
@@ -171,11 +170,13 @@ class CorpusSearch:
     def _resume(self, pairs: int) -> _State:
         """What an earlier process got to, if it asked the same."""
         if self.path.is_file():
-            with safe_open(self.path, framework="pt") as file:
-                about = file.metadata()
-                if about["key"] == self.key and int(about["depth"]) >= self.depth:
-                    self.depth = int(about["depth"])
-                    return _State(int(about["shards_done"]), *(file.get_tensor(n) for n in ("best", "places", "pairs")))
+            try:
+                kept, about = load_tensors(self.path)
+            except DataError as error:
+                raise DataError(f"{error}; delete it, and the search begins again") from error
+            if about["key"] == self.key and int(about["depth"]) >= self.depth:
+                self.depth = int(about["depth"])
+                return _State(int(about["shards_done"]), *(kept[name] for name in ("best", "places", "pairs")))
         count = len(self.queries)
         return _State(
             0, torch.empty(count, 0), torch.empty(count, 0, dtype=torch.int64), torch.full((pairs,), float("nan"))
@@ -184,4 +185,4 @@ class CorpusSearch:
     def _save(self, state: _State) -> None:
         tensors = {"best": state.best, "places": state.places, "pairs": state.pair_scores}
         about = {"key": self.key, "depth": str(self.depth), "shards_done": str(state.shards_done)}
-        replace_whole(self.path, lambda path: save_file({n: t.contiguous() for n, t in tensors.items()}, path, about))
+        save_tensors(self.path, tensors, about)

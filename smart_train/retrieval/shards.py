@@ -6,19 +6,20 @@ one goes on behind them.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
 from smart_train.distributed import barrier, rank, world_size
 from smart_train.errors import DataError
 from smart_train.scoring.compress import FLOAT_DTYPES
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.utils.tensors import load_tensors
 
 STORES = (*FLOAT_DTYPES, "int8")
 
@@ -77,7 +78,8 @@ class EmbeddingShards:
 
     def load(self, shard: int, device: str | torch.device = "cpu") -> Embeddings:
         """One shard, its tokens in fp32."""
-        return Embeddings.load(self.path(shard), device).quantize("float32")
+        with _made_again():
+            return Embeddings.load(self.path(shard), device).quantize("float32")
 
     def load_all(self, device: str | torch.device = "cpu") -> Embeddings:
         """Every item, tokens in fp32."""
@@ -87,13 +89,8 @@ class EmbeddingShards:
         """Every item without its tokens, which stay on the disk unread."""
         parts = []
         for shard in range(len(self)):
-            try:
-                with safe_open(self.path(shard), framework="pt", device=str(device)) as file:
-                    parts.append(file.get_tensor("pooled"))
-            except (OSError, SafetensorError) as error:
-                raise DataError(
-                    f"{self.path(shard)}: cannot be read ({error}); delete it, and it is made again"
-                ) from error
+            with _made_again():
+                parts.append(load_tensors(self.path(shard), ["pooled"])[0]["pooled"].to(device))
         pooled = torch.cat(parts)
         offsets = torch.zeros(len(pooled) + 1, dtype=torch.int64, device=pooled.device)
         return Embeddings(pooled, pooled.new_empty(0, pooled.shape[1]), offsets)
@@ -115,3 +112,12 @@ class EmbeddingShards:
                 f"of {written / 2**20:.0f} MiB), {free / 2**30:.1f} GiB are free; store tokens as int8, mine with the "
                 "pooled score, which keeps no tokens, or write to another disk"
             )
+
+
+@contextlib.contextmanager
+def _made_again() -> Iterator[None]:
+    """Says of a shard that cannot be read what to do about it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{error}; delete it, and it is made again") from error

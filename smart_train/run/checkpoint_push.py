@@ -39,12 +39,16 @@ class PushCheckpoints(TrainerCallback):
         if not state.is_world_process_zero or (self.thread is not None and self.thread.is_alive()):
             return
         checkpoint = output_folder(args) / f"checkpoint-{state.global_step}"
-        # A copy: rotation may delete the checkpoint while it is being sent. Optimiser and random states stay here.
-        # Python removes it when it ends, whatever the thread is doing then.
-        copy = tempfile.TemporaryDirectory(prefix="smart_train-push-", ignore_cleanup_errors=True)
-        for path in checkpoint.iterdir():
-            if path.is_file() and path.suffix in (".json", ".safetensors"):
-                shutil.copy2(path, copy.name)
+        try:
+            # A copy: rotation may delete the checkpoint while it is being sent. Optimiser and random states stay here.
+            # Python removes it when it ends, whatever the thread is doing then.
+            copy = tempfile.TemporaryDirectory(prefix="smart_train-push-", ignore_cleanup_errors=True)
+            for path in checkpoint.iterdir():
+                if path.is_file() and path.suffix in (".json", ".safetensors"):
+                    shutil.copy2(path, copy.name)
+        except OSError as error:  # the folder for temporary files is full: no reason to lose the run either
+            self.say(f"step {state.global_step}: the checkpoint was not pushed to {self.repo_id}: {error}")
+            return
         self.thread = threading.Thread(target=self._push, args=(copy, state.global_step), name=THREAD_NAME, daemon=True)
         self.thread.start()
 

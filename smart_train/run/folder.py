@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe, run_changes
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
 from smart_train.types import Example
+from smart_train.utils.atomic import filling, remove, write_json, write_text
+from smart_train.utils.locks import LOCK_NAME
+from smart_train.utils.manifest import damage, write_manifest
 from smart_train.utils.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
 RUN_FILE = "run.json"
+COPY_FILE = f"{RUN_FILE}.copy"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
@@ -44,11 +47,13 @@ class RunFolder:
     Attributes:
         state: "training" until the trained model is written, "trained" until every later stage is, "exported" until
             the result is published, then "finished".
+        set_back: why the run was set back to an earlier state when it was opened; None where it was not.
     """
 
     path: Path
     state: State
     identity: dict[str, Any]
+    set_back: str | None = None
 
     base = property(lambda self: self.path / "base")
     final = property(lambda self: self.path / "final")
@@ -69,36 +74,34 @@ class RunFolder:
         if (path / _DISCARDED).is_file() or (overwrite and read_record(path) is not None):
             check_writable(path)
             _discard(path)
-        saved = read_record(path)
+        saved, lost = read_record(path), None
         if saved is not None:
+            lost = _lost(path, saved["state"])
+            saved |= {"state": "training"} if lost else {}
             _check_same(path, saved, identity)
-        folder = cls(path, saved["state"] if saved else "training", identity)
+        folder = cls(path, saved["state"] if saved else "training", identity, lost)
         if folder.state != "finished":
             check_writable(path)
             # The mark of a run first: a kill between the two must not leave a folder without a run.json.
             folder.advance(folder.state)
-            _write(path / RECIPE_FILE, recipe.to_yaml())
+            write_text(path / RECIPE_FILE, recipe.to_yaml())
         return folder
 
     def advance(self, state: State) -> None:
-        """Records how far the run got, in one step."""
+        """Records how far the run got, in one step; and again, for the case that the first record is damaged."""
         self.state = state
         record = {"state": state, **self.identity, "versions": versions()}
-        _write(self.path / RUN_FILE, json.dumps(record, indent=2) + "\n")
+        for name in (RUN_FILE, COPY_FILE):
+            write_json(self.path / name, record)
 
     def write_whole(self, target: Path, write: Callable[[Path], object]) -> None:
-        """Lets `write` fill a temporary folder and moves it to `target`; does nothing when `target` is there."""
-        if target.is_dir():
+        """Lets `write` fill a temporary folder and moves it, with a manifest, to `target`; does nothing when `target`
+        is there and as it was written."""
+        if target.is_dir() and damage(target) is None:
             return
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
+        with filling(target) as partial:
             write(partial)
-        except Exception:
-            shutil.rmtree(partial, ignore_errors=True)  # a disk that is full should not go on holding half a model
-            raise
-        partial.rename(target)
+            write_manifest(partial)
 
 
 def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
@@ -122,6 +125,11 @@ def open_finished(path: Path) -> Recipe:
         raise RunError(f"{path}: not a run folder (no {RUN_FILE})")
     if not (path / "final").is_dir():
         raise RunError(f"{path}: this run has no trained model yet; run its recipe to the end first")
+    reason = damage(path / "final")
+    if reason is not None:
+        raise RunError(
+            f"{path / 'final'}: {reason}; put it back, or train {path / RECIPE_FILE} again, with --overwrite"
+        )
     return load_recipe(path / RECIPE_FILE)
 
 
@@ -142,29 +150,46 @@ def data_fingerprint(*parts: Sequence[Example]) -> str:
 
 
 def read_record(path: Path) -> dict | None:
-    """What `run.json` of the run in `path` says; None where there is none. Raises RunError when it is damaged."""
+    """What `run.json` of the run in `path` says, or, where that is damaged, its copy; None where there is none. Raises
+    RunError when neither can be read."""
     file = path / RUN_FILE
     if not file.is_file():
         return None
     try:
+        return _read(file)
+    except RunError:
+        if not (path / COPY_FILE).is_file():
+            raise
+    return _read(path / COPY_FILE)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        missing = [key for key in _KEYS if key not in values]
-    except (json.JSONDecodeError, TypeError) as error:
+    except ValueError as error:  # not JSON, or not UTF-8
         raise RunError(f"{file}: not valid JSON ({error}); remove the folder or choose another output") from error
+    missing = [key for key in _KEYS if key not in values] if isinstance(values, dict) else _KEYS
+    if not missing and values["state"] not in get_args(State):
+        raise RunError(f"{file}: state {values['state']!r} is not one of {', '.join(get_args(State))}")
     if missing:
         raise RunError(f"{file}: not written by smart_train (no {', '.join(missing)}); choose another folder")
     return values
 
 
-def _write(file: Path, text: str) -> None:
-    temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+def _lost(path: Path, state: State) -> str | None:
+    """Why what a run in `state` goes on from is not there, so that it has to be trained to its end once more; None
+    where nothing is wrong. A finished run goes on from nothing."""
+    if state not in ("trained", "exported"):
+        return None
+    final = path / "final"
+    reason = damage(final) if final.is_dir() else "is missing"
+    return None if reason is None else f"{final}: {reason}"
 
 
 def _is_leftover(file: Path) -> bool:
     """Whether a kill while the folder was being opened left `file`."""
-    return file.name in (WRITE_PROBE, f"{RUN_FILE}.tmp")
+    temporary = file.name.startswith((f"{RUN_FILE}.", f".{RUN_FILE}.")) and file.name.endswith(".tmp")
+    return temporary or file.name in (WRITE_PROBE, LOCK_NAME)
 
 
 def _discard(path: Path) -> None:
@@ -174,11 +199,9 @@ def _discard(path: Path) -> None:
     if (path / RUN_FILE).is_file():
         (path / RUN_FILE).replace(mark)
     for child in path.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        elif child != mark:
-            child.unlink()
-    mark.unlink()
+        if child not in (mark, path / LOCK_NAME):
+            remove(child)
+    remove(mark)
 
 
 def _check_changes(path: Path, recipe: Recipe) -> None:

@@ -6,7 +6,6 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from transformers import TrainingArguments, set_seed
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import is_main, on_main
-from smart_train.errors import ExportError, RecipeError
+from smart_train.errors import DataError, ExportError, RecipeError, RunError
 from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
@@ -28,13 +27,14 @@ from smart_train.evaluation import (
 )
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
+from smart_train.export.folder import check_record
 from smart_train.models import SmartModel
 from smart_train.models.storage import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints
+from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
 from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
@@ -42,8 +42,11 @@ from smart_train.training.engines import runs
 from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.types import Example
+from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole
 from smart_train.utils.learning_rate import phase_problems
+from smart_train.utils.locks import LOCK_NAME, check_free, only_one
+from smart_train.utils.manifest import damage
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -67,22 +70,41 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
 
 def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     console = PlainConsole(quiet=not is_main())
-    on_main(lambda: check_recipe(build.run_folder(recipe), recipe, overwrite=overwrite))
+    run = build.run_folder(recipe)
+    on_main(lambda: check_free(run / LOCK_NAME))  # before hours of decoding
+    on_main(lambda: check_recipe(run, recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     reads = on_main(lambda: _check_model(recipe, args))
     parts, batches = _load_data(recipe, args, reads, console)
+    if not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished":
+        # Without a lock: it writes nothing, and the folder may be read-only.
+        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+    with only_one(run / LOCK_NAME, "training", by=on_main):
+        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+
+
+def _run_in(
+    run: Path,
+    recipe: Recipe,
+    args: TrainingArguments,
+    parts: dict[str, Sequence[Example]],
+    batches: GroupedBatches | None,
+    console: PlainConsole,
+    overwrite: bool,
+) -> Path:
+    """The stages that are left of the run in folder `run`."""
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
     folder = on_main(
-        lambda: RunFolder.open(
-            build.run_folder(recipe), recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite
-        )
+        lambda: RunFolder.open(run, recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite)
     )
+    if folder.set_back is not None:
+        console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
         console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
         on_main(lambda: _report(recipe, folder, console))
         return folder.path
     on_main(lambda: _check_outlets(recipe, folder))
-    if folder.state == "exported":
+    if on_main(lambda: _is_exported(recipe, folder, console)):
         on_main(lambda: _publish(recipe, folder, console))
         return folder.path
     evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
@@ -130,6 +152,12 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
     name and a resumed run the same start."""
     if recipe.model.from_config is None:
         return build.base_model(recipe, device=device)
+    reason = on_main(lambda: damage(folder.base))
+    if reason is not None:
+        raise RunError(
+            f"{folder.base}: {reason}. These weights were drawn at random, and what was trained belongs to them: put "
+            "the file back, or start over with --overwrite"
+        )
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))
     return build.base_model(recipe, str(folder.base), device=device)
 
@@ -139,13 +167,23 @@ def _evaluate(
 ) -> EvaluationResult | None:
     if evaluator is None:
         return None
-    if on_main(saved.is_file):
-        return on_main(lambda: EvaluationResult.load(saved))
+    kept = on_main(lambda: _kept_evaluation(saved, console))
+    if kept is not None:
+        return kept
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator)):
         result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
     return result
+
+
+def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:
+    """What an earlier start measured; None, which is said, where that cannot be read: it is measured again."""
+    try:
+        return EvaluationResult.load(saved) if saved.is_file() else None
+    except DataError as error:
+        console.print(f"{error}; it is made again")
+        return None
 
 
 def _train(
@@ -156,7 +194,7 @@ def _train(
     training: Sequence[Example],
     batches: GroupedBatches | None,
     evaluator: RetrievalEvaluator | None,
-    console: Console,
+    console: PlainConsole,
 ) -> SmartModel:
     set_seed(args.seed)  # a new LoRA is drawn at random, and must be the same one when the run is started again
     module = TrainingModule(
@@ -197,7 +235,7 @@ def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     found = find_checkpoint(run)
     for path, reason in found.broken.items():
         console.print(f"{path} is not usable and is deleted: {reason}")
-        shutil.rmtree(path)
+        remove(path)
     if found.newest is not None:
         console.print(f"Resuming from {found.newest}")
     elif found.broken:
@@ -212,7 +250,7 @@ def _finish(
     after: EvaluationResult | None,
     held_out: Sequence[Example],
     curves: EvaluationSet | None,
-    console: Console,
+    console: PlainConsole,
 ) -> None:
     """Reports, plots, export and Hub: the main rank's work.
 
@@ -273,6 +311,18 @@ def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:
     if recipe.hub.repo_id is not None:
         build.check_publishable(recipe)
         check_destination(recipe.hub.repo_id, private=recipe.hub.private)
+
+
+def _is_exported(recipe: Recipe, folder: RunFolder, console: Console) -> bool:
+    """Whether only the push is left. An export that is no longer what was verified is said to be, and made again."""
+    if folder.state != "exported" or recipe.hub.repo_id is None or recipe.hub.what == "adapter":
+        return folder.state == "exported"
+    try:
+        check_record(build.export_folder(recipe))
+    except ExportError as error:
+        console.print(f"{error}; it is exported again")
+        return False
+    return True
 
 
 def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
 from smart_train.scoring.compress import STORED_DTYPES, clustered, recoded, shortened
-from smart_train.utils.atomic import replace_whole
 
 EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file that `Embeddings.save` writes
 PROGRESS_FROM = 200  # items, from which clustering takes long enough to want a progress bar
@@ -163,35 +162,30 @@ class Embeddings:
         return cls(parts["pooled"], parts["packed"], offsets, scales=parts.get("scales"))
 
     def save(self, path: str | Path) -> Path:
-        """Writes a safetensors file, under a temporary name first, so that `path` is never half a file."""
-        from safetensors.torch import save_file
+        """Writes a safetensors file, under a temporary name first, so that `path` is never half a file. Its header
+        holds a digest of every tensor."""
+        from smart_train.utils.tensors import save_tensors
 
-        # Clones: safetensors refuses tensors that share storage, as views of one encoding do.
-        tensors = {name: tensor.detach().clone().contiguous() for name, tensor in self.parts().items()}
-        metadata = {"format": EMBEDDINGS_FORMAT}
-        return replace_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+        return save_tensors(path, self.parts(), {"format": EMBEDDINGS_FORMAT})
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Embeddings:
         """What `save` wrote, on `device`.
 
         Raises:
-            DataError: no such file, not a file of embeddings, cut off, or offsets that do not add up.
+            DataError: no such file, not a file of embeddings, cut off, damaged, or offsets that do not add up.
         """
-        from safetensors import SafetensorError, safe_open
+        from smart_train.utils.tensors import load_tensors
 
         if not Path(path).is_file():
             raise DataError(f"{path}: no such file; Embeddings.save writes one")
+        tensors, header = load_tensors(path)
+        if header.get("format") != EMBEDDINGS_FORMAT:
+            raise DataError(
+                f"{path}: format is {header.get('format')!r}, not the {EMBEDDINGS_FORMAT!r} of Embeddings.save"
+            )
         try:
-            with safe_open(path, framework="pt", device=str(device)) as file:
-                written = (file.metadata() or {}).get("format")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except SafetensorError as error:
-            raise DataError(f"{path}: not a complete safetensors file ({error})") from error
-        if written != EMBEDDINGS_FORMAT:
-            raise DataError(f"{path}: format is {written!r}, not the {EMBEDDINGS_FORMAT!r} of Embeddings.save")
-        try:
-            return cls.from_parts(tensors)
+            return cls.from_parts({name: tensor.to(device) for name, tensor in tensors.items()})
         except ScoreError as error:
             raise DataError(f"{path}: its tensors do not fit together: {error}") from error
 

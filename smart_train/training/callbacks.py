@@ -171,11 +171,15 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     records = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            record = json.loads(line)
+            if not (isinstance(record, dict) and isinstance(record.get("step"), int)):
+                raise ValueError("it holds no step")
+        except ValueError as error:
             if number != len(lines) - 1:
-                raise RunError(f"{path}, line {number + 1}: not valid JSON ({error})") from error
+                raise RunError(f"{path}, line {number + 1}: damaged ({error}); delete this line") from error
+        else:
+            records.append(record)
     return records

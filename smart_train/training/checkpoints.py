@@ -1,25 +1,25 @@
 """Checkpoints that are whole, or not there.
 
 A run may be killed at any instant, also while it writes. The last file written into a checkpoint is a manifest of every
-other file and its size, moved into place in one step; a folder without a manifest, or whose files differ from it, is
-skipped on resume, and the skip is reported.
+other file, its size and its digest, moved into place in one step (`utils.manifest`); a folder without a manifest, or
+whose files differ from it, is skipped on resume, and the skip is reported.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from smart_train.errors import RunError
+from smart_train.errors import RunError, SmartTrainError, first_line
+from smart_train.utils.manifest import fault
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-MANIFEST = "manifest.json"
 STATE_NAME = "trainer_state.json"  # the Trainer's own
 WRITE_PROBE = ".write-test"
 
@@ -33,39 +33,6 @@ class CheckpointState:
 
     newest: Path | None
     broken: dict[Path, str] = field(default_factory=dict)
-
-
-def write_manifest(checkpoint: Path) -> None:
-    """Declares `checkpoint` whole. Flushes its files first, so that the manifest never survives a crash alone."""
-    sizes = {}
-    for path in _files(checkpoint):
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
-        sizes[str(path.relative_to(checkpoint))] = path.stat().st_size
-    temporary = checkpoint / f"{MANIFEST}.tmp"
-    with temporary.open("w", encoding="utf-8") as handle:
-        json.dump({"files": sizes}, handle, indent=2)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(checkpoint / MANIFEST)
-
-
-def fault(checkpoint: Path) -> str | None:
-    """Why `checkpoint` cannot be used, or None when it is whole."""
-    manifest = checkpoint / MANIFEST
-    if not manifest.is_file():
-        return "writing it was interrupted (no manifest)"
-    try:
-        expected = dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        return f"its manifest is unreadable ({error})"
-    for name, size in expected.items():
-        path = checkpoint / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != size:
-            return f"{name} has {path.stat().st_size} bytes instead of {size}"
-    return None
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -92,11 +59,15 @@ def best_of(checkpoint: Path) -> Path | None:
     return checkpoint.with_name(Path(best).name) if best else None
 
 
-def find_checkpoint(run: Path) -> CheckpointState:
-    """The newest checkpoint of `run` that is whole and whose best one is, and those passed over on the way to it."""
+def find_checkpoint(run: Path, *, contents: bool = True) -> CheckpointState:
+    """The newest checkpoint of `run` that is whole and whose best one is, and those passed over on the way to it.
+
+    Args:
+        contents: as `utils.manifest.fault`.
+    """
     state = CheckpointState(None)
     for path in checkpoints(run):
-        reason = fault(path) or _unfit_to_resume(path)
+        reason = fault(path, contents=contents) or _unfit_to_resume(path, contents)
         if reason is None:
             state.newest = path
             break
@@ -115,6 +86,23 @@ def left_by_signal(run: Path, step: int) -> str:
     return f"checkpoint-{step} in {run} cannot be used ({reason}), and the same command continues from {start}"
 
 
+@contextmanager
+def naming_damage(checkpoint: str | None) -> Iterator[None]:
+    """Turns whatever goes wrong inside, where the state in `checkpoint` is read, into a RunError that names it: pickles
+    that were cut off, or a state of other shapes, have as many errors as there are libraries."""
+    try:
+        yield
+    except (SmartTrainError, MemoryError):
+        raise
+    except Exception as error:
+        if checkpoint is None or "out of memory" in str(error):
+            raise
+        raise RunError(
+            f"{checkpoint}: its state cannot be loaded ({type(error).__name__}: {first_line(error)}); delete this "
+            "folder, and the same command continues from the checkpoint before it"
+        ) from error
+
+
 def check_writable(run: Path) -> None:
     """Raises RunError unless files can be written into `run`, before hours of work depend on it."""
     probe = run / WRITE_PROBE
@@ -131,19 +119,18 @@ def output_folder(args: TrainingArguments) -> Path:
     return Path(cast(str, args.output_dir))  # transformers fills a None when the arguments are made
 
 
-def _unfit_to_resume(checkpoint: Path) -> str | None:
+def _unfit_to_resume(checkpoint: Path, contents: bool) -> str | None:
     """Why a whole checkpoint does not lead to where an unbroken run ends."""
     if not any(checkpoint.glob("rng_state*.pth")):
         return "it holds only weights (training.save_only_model)"
-    best = best_of(checkpoint)
-    reason = fault(best) if best is not None and best != checkpoint else None
+    try:
+        has_ended(checkpoint)
+        best = best_of(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"its {STATE_NAME} is unreadable ({type(error).__name__}: {error})"
+    reason = fault(best, contents=contents) if best is not None and best != checkpoint else None
     return f"the best checkpoint before it, {best.name}, cannot be used: {reason}" if best and reason else None
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / STATE_NAME).read_text(encoding="utf-8"))
-
-
-def _files(checkpoint: Path) -> Iterator[Path]:
-    skipped = (MANIFEST, f"{MANIFEST}.tmp")
-    return (path for path in sorted(checkpoint.rglob("*")) if path.is_file() and path.name not in skipped)

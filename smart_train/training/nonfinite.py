@@ -6,7 +6,6 @@ number of candidates. A run that diverges therefore shows as NaN or infinity, in
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from smart_train.distributed import rank
 from smart_train.errors import RunError
 from smart_train.training.checkpoints import output_folder
+from smart_train.utils.atomic import write_json
 
 FOLDER_NAME = "bad_batch"
 REMEMBERED = 1000  # micro-batches
@@ -67,8 +67,7 @@ class NonFiniteGuard(TrainerCallback):
             for at, loss, rows in list(self._seen)[max(bad - 1, 0) : bad + 1]
         ]
         path = run / FOLDER_NAME / f"rank-{rank()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"step": step, "what": what, "batches": batches}, indent=2) + "\n", encoding="utf-8")
+        write_json(path, {"step": step, "what": what, "batches": batches})
         return RunError(
             f"step {step}: {what}. The rows of the batch are in {path}. Lower training.learning_rate or raise the "
             f"objective's temperature (at the first step: start from finite weights); the last complete checkpoint in "

@@ -11,12 +11,12 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import TrainingArguments
 
-from smart_train.errors import RunError, first_line
+from smart_train.errors import RunError, WriteError, first_line
 from smart_train.evaluation import RetrievalEvaluator
 from smart_train.training.module import TrainingModule
+from smart_train.utils.atomic import refusal
 
 _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")
-_WRITER = ("PytorchStreamWriter", "inline_container", "unexpected pos")  # torch.save when the disk takes no more
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -76,11 +76,12 @@ def saving(path: Path, run: Path) -> Iterator[None]:
     """Turns a write that the file system refuses inside into a RunError that names `path` and how to go on."""
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _WRITER):
+    except (OSError, SafetensorError, RuntimeError, WriteError) as error:
+        if isinstance(error, RuntimeError) and refusal(error, path) is None:
             raise
+        told = error.__cause__ if isinstance(error, WriteError) else error
         raise RunError(
-            f"{path} could not be written: {error}. Free space there (training.save_total_limit keeps fewer "
+            f"{path} could not be written: {told}. Free space there (training.save_total_limit keeps fewer "
             "checkpoints) or make it writable, and start the run again: it continues from the last complete "
             "checkpoint in "
             f"{run}"

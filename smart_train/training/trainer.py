@@ -7,7 +7,6 @@ only when whole.
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,15 +28,15 @@ from smart_train.data import GroupedBatches
 from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
+from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import (
     STATE_NAME,
     best_of,
     checkpoints,
     has_ended,
     left_by_signal,
+    naming_damage,
     output_folder,
-    write_manifest,
 )
 from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
@@ -56,8 +55,11 @@ from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
+from smart_train.training.unpickling import without_code
 from smart_train.types import Example, LossOutput
+from smart_train.utils.atomic import remove, sync
 from smart_train.utils.learning_rate import scheduler_arguments
+from smart_train.utils.manifest import write_manifest
 
 
 class _EpochLoader(DataLoader):
@@ -325,7 +327,8 @@ class SmartTrainer(Trainer):
         forget_engine(self.args)
         check_engine(self.accelerator, self.model_wrapped, self.strategy)
         if by_zero:
-            found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
+            with naming_damage(resume_from_checkpoint), without_code(self.strategy):
+                found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
             if found is None:
                 raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
@@ -340,6 +343,7 @@ class SmartTrainer(Trainer):
         barrier()
         if self.args.should_save:
             with saving(run / f"checkpoint-{self.state.global_step}", run):
+                sync(run / LOG_NAME)  # what a checkpoint continues, its log included, is on the disk before it counts
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
                 output_dir=str(self.args.output_dir),
@@ -366,7 +370,7 @@ class SmartTrainer(Trainer):
         if self.args.save_total_limit == 1 and best is not None:
             for checkpoint in checkpoints(output_folder(self.args)):
                 if checkpoint.name != Path(best).name:
-                    shutil.rmtree(checkpoint)
+                    remove(checkpoint)
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
         self, resume_from_checkpoint: str | None = None, **kwargs: Any
@@ -394,12 +398,21 @@ class SmartTrainer(Trainer):
             return output
         self.state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, STATE_NAME)))
         best = best_of(Path(resume_from_checkpoint)) if self.args.load_best_model_at_end else None
-        self.module.load(best or Path(resume_from_checkpoint))
+        with naming_damage(str(best or resume_from_checkpoint)):
+            self.module.load(best or Path(resume_from_checkpoint))
         return TrainOutput(self.state.global_step, float("nan"), {})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        with self.whole(write_back=True):
+        with naming_damage(resume_from_checkpoint), self.whole(write_back=True):
             self.module.load(Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with naming_damage(checkpoint), without_code(self.strategy):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with naming_damage(checkpoint):
+            super()._load_rng_state(checkpoint)
 
     def _load_best_model(self) -> None:
         best = self.state.best_model_checkpoint

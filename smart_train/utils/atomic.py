@@ -1,19 +1,33 @@
-"""Files that are whole or absent: written under a temporary name, then moved."""
+"""Files and folders that are whole or absent, also after a power cut: written under a temporary name, synced, moved.
+
+Everything that the package keeps is written here. A write that the system refuses (a full disk, a read-only folder) is
+a `WriteError` that names the path, so that no caller has to think of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
+import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from smart_train.errors import WriteError
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file has no writer left
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _looked_at: set[Path] = set()
+# What a system says of a place that takes no more, whichever file the call was about.
+_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EINTR})
+# torch.save and safetensors have exceptions of their own for it.
+_TORCH_WRITER = ("PytorchStreamWriter", "inline_container", "unexpected pos")
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_json(path: str | Path, value: Any) -> Path:
@@ -28,19 +42,26 @@ def write_text(path: str | Path, text: str) -> Path:
 
 def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     """Has `write` make a file under a temporary name, then moves it to `path`; folders are made. What a failed write
-    leaves behind is removed.
+    leaves behind is removed. On return the file is on the disk, whatever happens to the machine.
 
     The temporary name is hidden, lies beside `path`, and no other process or thread chooses it at the same time.
+
+    Raises:
+        WriteError: the file system refuses it; an earlier file at `path` is untouched.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming_refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(path.parent)
+        try:
+            write(temporary)
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.parent)
+        finally:
+            with contextlib.suppress(OSError):  # there is one to tell of already
+                temporary.unlink(missing_ok=True)
     return path
 
 
@@ -56,3 +77,134 @@ def _clear_leftovers(folder: Path) -> None:
                 file.unlink()
         except FileNotFoundError:
             continue  # another writer cleared it
+
+
+@contextlib.contextmanager
+def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `target` if the body ends without an error, and else is removed.
+
+    When a folder stands at `target` already, it is moved aside, the new one moved in, and only then is the old one
+    deleted: a kill at any instant leaves a whole folder, at worst aside, from where `settle` brings it back.
+
+    Args:
+        shared: several processes may make the same folder at the same time; the first one's stays.
+
+    Raises:
+        WriteError: the file system refuses it.
+    """
+    mark = f".{uuid.uuid4().hex[:8]}" if shared else ""
+    partial = target.with_name(f".{target.name}{mark}.partial")
+    with naming_refusals(target):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            sync_folder(partial)
+            _move_shared(partial, target) if shared else _replace(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def settle(target: Path) -> None:
+    """Ends what `filling` began before it was killed: an old folder that was moved aside comes back, unless a new one
+    stands in its place."""
+    aside = _aside(target)
+    if aside.exists() and not target.exists():
+        aside.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file, or a folder with all that is in it. What is not there is fine.
+
+    Raises:
+        WriteError: the file system refuses it.
+    """
+    with naming_refusals(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Returns when a file's content, or a folder's names, are on the disk and not only in memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot sync a folder, and need not.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """`sync` for everything below `folder`, and itself."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(Path(parent, name))
+        sync(Path(parent))
+
+
+@contextlib.contextmanager
+def naming_refusals(path: Path) -> Iterator[None]:
+    """Turns a write that the system refuses inside into a WriteError that names `path`. Other errors pass: files that
+    are read inside may be missing or unreadable, which says nothing of the place that is written to."""
+    try:
+        yield
+    except Exception as error:
+        reason = refusal(error, path)
+        if reason is None:
+            raise
+        raise WriteError(
+            f"{path}: cannot be written ({reason}); free some space there or make it writable, and run the same "
+            "command again"
+        ) from error
+
+
+def refusal(error: BaseException, path: Path) -> str | None:
+    """Why the system refused a write at or below `path`, where `error` says that it did; else None."""
+    if isinstance(error, WriteError):
+        return None  # told already, by the name of the file itself
+    if isinstance(error, OSError):
+        names = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
+        own = error.errno != errno.ENOENT and any(_belongs(name, path) for name in names)
+        return error.strerror or str(error) if own or error.errno in _REFUSALS else None
+    told = _OS_ERROR.search(str(error))
+    if type(error).__name__ == "SafetensorError" and told is not None:
+        return os.strerror(int(told[1]))
+    if isinstance(error, RuntimeError) and any(word in str(error) for word in _TORCH_WRITER):
+        return "torch.save: the disk takes no more"
+    return None
+
+
+def _replace(new: Path, target: Path) -> None:
+    if target.exists():
+        target.rename(_aside(target))
+    try:
+        new.rename(target)
+        sync(target.parent)
+    finally:
+        settle(target)
+
+
+def _move_shared(new: Path, target: Path) -> None:
+    try:
+        new.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process was faster, and its folder is as good
+            raise
+    sync(target.parent)
+
+
+def _belongs(name: Path, path: Path) -> bool:
+    """Whether `name` is `path`, in it, above it, or one of the temporary names that are made for it."""
+    if path in (name, *name.parents) or name in path.parents:
+        return True
+    return any(part.parent == path.parent and part.name.startswith(f".{path.name}.") for part in (name, *name.parents))
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.replaced")

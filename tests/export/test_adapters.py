@@ -9,7 +9,7 @@ from transformers import AutoModel
 from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
 from smart_train.export import export_adapter, export_model, verify_folder
-from smart_train.export.folder import check_record
+from smart_train.export.folder import check_record, write_record
 from tests.command import call
 from tests.export.conftest import adapt, project
 from tests.models.conftest import make_model
@@ -86,6 +86,9 @@ def test_an_adapter_that_was_changed_fails(base, tmp_path):
     export_adapter(tmp_path / "trained", tmp_path / "adapter")
     adapt(base).save_pretrained(tmp_path / "another")
     (tmp_path / "another" / "adapter_model.safetensors").replace(tmp_path / "adapter" / "adapter_model.safetensors")
+    with pytest.raises(ExportError, match="smart_train: fails, ModelError: .*adapter_model.safetensors is damaged"):
+        verify_folder(tmp_path / "adapter")
+    write_record(tmp_path / "adapter", {})
     with pytest.raises(ExportError, match="smart_train: largest difference .*\npeft: largest difference"):
         verify_folder(tmp_path / "adapter")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from smart_train import SmartModel
-from smart_train.export import exporter, folder
+from smart_train.export import exporter
 from smart_train.export.folder import check_record
+from smart_train.utils import atomic
 
 pytestmark = pytest.mark.usefixtures("without_peers")
 
@@ -24,12 +25,12 @@ def killed_at(instant, trained, output):
         if instant == "weights written":
             exporter.measure_parity = die
         elif instant == "verified":
-            folder._replace = die
+            atomic._replace = die
         elif instant == "old aside":
             rename = Path.rename
             Path.rename = lambda self, target: die() if self.name.endswith(".partial") else rename(self, target)
         elif instant == "new in place":
-            folder._settle = lambda path: die() if path.exists() and folder._aside(path).exists() else None
+            atomic.settle = lambda path: die() if path.exists() and atomic._aside(path).exists() else None
         exporter.export_model(trained, output, overwrite=True)
 
     process = multiprocessing.get_context("fork").Process(target=run)

@@ -15,6 +15,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
 from smart_train.export.embedder_layout import plain_obstacle
+from smart_train.export.folder import write_record
 from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.families.registry import FAMILIES
 from tests.export.conftest import adapt, disturb
@@ -254,6 +255,23 @@ def exported(tmp_path):
 def change(path, name, function):
     tensors = load_file(path)
     save_file({**tensors, name: function(tensors[name])}, path, {"format": "pt"})
+    write_record(path.parent, {})  # as if these weights had been recorded
+
+
+def test_damage_that_no_comparison_shows_is_named(exported):
+    path = exported / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # the last bits of one number
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match="smart_train: fails, ModelError: .*model.safetensors is damaged: its"):
+        verify_folder(exported)
+    path = exported / "tokenizer_config.json"
+    path.write_text(path.read_text() + " ")
+    write_record(exported, {})
+    verify_folder(exported)
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(ExportError, match="tokenizer_config.json changed since the export was verified"):
+        verify_folder(exported)
 
 
 def test_changed_weights_fail_in_every_library(exported):
@@ -284,6 +302,7 @@ def test_missing_weights_are_named(exported):
     tensors = load_file(exported / "model.safetensors")
     del tensors["embeddings.LayerNorm.bias"]
     save_file(tensors, exported / "model.safetensors", {"format": "pt"})
+    write_record(exported, {})
     with pytest.raises(
         ExportError, match=r"smart_train: fails, ModelError: .*1 missing weight\(s\).*\ntransformers: fails"
     ):

@@ -13,11 +13,12 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 WRITER, READER = "hf_may_write", "hf_may_read"
 OWNERS = ("user",)  # namespaces that the writer may write to
 _REPO = r"(?P<repo>[^/]+/[^/]+)"
+_LARGE = (".safetensors", "tokenizer.json")  # files that are kept apart, by their SHA-256
 
 
 @dataclass
@@ -206,7 +207,7 @@ def _preupload(request, hub: Hub, repo: str, revision: str) -> None:
     files = [
         {
             "path": item["path"],
-            "uploadMode": "lfs" if item["path"].endswith((".safetensors", "tokenizer.json")) else "regular",
+            "uploadMode": "lfs" if item["path"].endswith(_LARGE) else "regular",
             "shouldIgnore": False,
         }
         for item in request.json()["files"]
@@ -269,6 +270,18 @@ def _tree(request, hub: Hub, repo: str, revision: str) -> None:
     raise _Answer(200, [{"type": "file", "path": name, "size": len(body), "oid": _etag(body)} for name, body in files])
 
 
+def _paths_info(request, hub: Hub, repo: str, revision: str) -> None:
+    repository, oid = _find(request, hub, repo, revision)
+    found = []
+    for name in parse_qs(request.content.decode())["paths"]:
+        body = repository.commits[oid].get(name)
+        if body is not None:
+            found.append({"type": "file", "path": name, "size": len(body), "oid": _etag(body)})
+            if name.endswith(_LARGE):
+                found[-1]["lfs"] = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 134}
+    raise _Answer(200, found)
+
+
 def _resolve(request, hub: Hub, repo: str, revision: str, path: str) -> None:
     repository, oid = _find(request, hub, repo, revision)
     body = repository.commits[oid].get(path)
@@ -294,6 +307,7 @@ _ROUTES = (
     ("GET", f"/api/models/{_REPO}", _info),
     ("GET", f"/api/models/{_REPO}/revision/(?P<revision>.+)", _info),
     ("GET", f"/api/models/{_REPO}/tree/(?P<revision>[^/]+)", _tree),
+    ("POST", f"/api/models/{_REPO}/paths-info/(?P<revision>[^/]+)", _paths_info),
     ("HEAD", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", _resolve),
     ("GET", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", _resolve),
 )

@@ -1,5 +1,6 @@
 """Pushing to a Hub: what arrives, what loads from there, and every refusal."""
 
+import errno
 import json
 
 import pytest
@@ -135,6 +136,41 @@ def test_weights_of_an_earlier_kind_do_not_stay_behind(hub, base, exported, tmp_
     assert not {"adapter_config.json", "adapter_model.safetensors"} & set(hub.files("user/other"))
 
 
+def test_only_what_a_push_recorded_and_nobody_changed_since_is_deleted(hub, base, exported, tmp_path):
+    push_folder(exported, "user/model")
+    theirs = {"theirs.safetensors": b"theirs", "other/config.json": b"{}"}
+    changed = {"generation_config.json": b"edited by hand", "golden.safetensors": b"x"}
+    hub.repositories["user/model"].commit("main", {**hub.files("user/model"), **theirs, **changed})
+    record = json.loads(hub.files("user/model")["parity.json"])
+    # A record that names what is not its own names its content by chance only.
+    record["sha256"] |= {"theirs.safetensors": "0" * 64, "other/config.json": 7, "../elsewhere": "0" * 64}
+    record["sha256"]["generation_config.json"] = "0" * 64
+    files = {**hub.files("user/model"), "parity.json": json.dumps(record).encode()}
+    hub.repositories["user/model"].commit("main", files)
+    push_folder(exported, "user/base")
+    adapt("user/base").save_pretrained(tmp_path / "adapter")
+    push_folder(tmp_path / "adapter", "user/model")
+    left = hub.files("user/model")
+    assert theirs.items() <= left.items() and left["generation_config.json"] == b"edited by hand"
+    assert not {"config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"} & set(left)
+
+
+@pytest.mark.parametrize("record", [b"{", b"\xff", b"[]", b'{"sha256": ["config.json"]}', None])
+def test_without_a_record_that_can_be_read_nothing_is_deleted(record, hub, base, exported, tmp_path):
+    push_folder(exported, "user/base")
+    push_folder(exported, "user/model")
+    files = {name: body for name, body in hub.files("user/model").items() if name != "parity.json"}
+    hub.repositories["user/model"].commit("main", files if record is None else {**files, "parity.json": record})
+    before = hub.files("user/model")
+    push_folder(exported, "user/model")  # nothing of it is left behind
+    hub.repositories["user/model"].commit("main", before)
+    adapt("user/base").save_pretrained(tmp_path / "adapter")
+    told = r"user/model: holds config.json, model.safetensors, model.safetensors.index.json, which would be loaded"
+    with pytest.raises(ExportError, match=told):
+        push_folder(tmp_path / "adapter", "user/model")
+    assert hub.files("user/model") == before
+
+
 # What is not pushed ---------------------------------------------------------------------------------------------
 
 
@@ -245,6 +281,18 @@ def message(capfd, call, *args, **kwargs):
     for token in (WRITER, READER, "hf_wrong"):
         assert token not in f"{caught.value}{printed.out}{printed.err}"
     return str(caught.value)
+
+
+def test_a_full_disk_of_the_hubs_client(hub, exported, monkeypatch, capfd):
+    push_folder(exported, "user/model")
+    hub.repositories["user/model"].commit("main", {**hub.files("user/model"), "old.json": b"{}"})
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", full)
+    told = "user/model: the Hub's client cannot write its files (No space left on device): free some space in"
+    assert told in message(capfd, push_folder, exported, "user/model")
 
 
 def test_missing_token(hub, exported, monkeypatch, capfd):

@@ -12,6 +12,8 @@ from smart_train import SmartModel
 from smart_train.errors import ModelError
 from smart_train.models.peft import add_lora
 from smart_train.run import build
+from smart_train.utils.manifest import write_manifest
+from tests.damage import flip
 from tests.models.conftest import make_model
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -43,6 +45,19 @@ def test_files_that_inputs_are_read_with_are_looked_at_before_the_weights(saved,
     (saved / "m" / "model.safetensors").write_bytes(b"cut")  # would be found next
     with pytest.raises(ModelError, match=message):
         SmartModel.from_pretrained(saved / "m")
+
+
+@pytest.mark.parametrize("record", ["manifest.json", "parity.json"])
+def test_weights_that_are_not_those_on_record_are_refused_by_name(saved, record):
+    write_manifest(saved / "m")
+    (saved / "m" / "manifest.json").rename(saved / "m" / record)
+    SmartModel.from_pretrained(saved / "m")
+    flip(saved / "m" / "model.safetensors", -1)
+    told = f"/m: model.safetensors is damaged: .*put the file back that {record} was written with"
+    with pytest.raises(ModelError, match=told):
+        SmartModel.from_pretrained(saved / "m")
+    (saved / "m" / record).write_text('{"files": [], "sha256": "another tool\'s"}')
+    SmartModel.from_pretrained(saved / "m")
 
 
 def test_an_adapter_on_a_base_of_another_kind_is_refused_though_every_shape_fits(saved):

@@ -13,9 +13,10 @@ import yaml
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
-from smart_train.errors import DataError
+from smart_train.errors import BusyError, DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.pairs import PairSettings, make_pairs
+from smart_train.utils.locks import beside, only_one
 from tests.command import call
 from tests.pairs.conftest import SUBJECTS, write_manual
 from tests.pdf_files import locked_pdf, make_pdf
@@ -257,3 +258,11 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
         assert expected in out
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
     assert "already made with these files and settings" in capsys.readouterr().out
+
+
+def test_a_second_that_makes_the_same_output_is_refused(manuals: Path, tmp_path: Path) -> None:
+    told = f"{tmp_path / 'made'}: in use by another process \\(make-pairs, process"
+    with only_one(beside(tmp_path / "made"), "make-pairs"), pytest.raises(BusyError, match=told):
+        make_pairs(manuals, tmp_path / "made", SETTINGS)
+    make_pairs(manuals, tmp_path / "made", SETTINGS)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

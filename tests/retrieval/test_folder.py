@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smart_train.errors import DataError, ModelError
+from smart_train.errors import BusyError, DataError, ModelError
 from smart_train.retrieval import DocumentIndex, encode_folder, find_images, folder, update_index
+from tests.damage import flip
 from tests.pdf_files import make_pdf
 
 
@@ -184,6 +185,28 @@ def test_pages_that_another_model_left_unfinished_are_refused(tmp_path, pages, m
     encode_folder(make_model(), pages, unfinished=tmp_path / "index" / "unfinished")
     with pytest.raises(ModelError, match="unfinished/.* made by another model"):
         update_index(make_model(seed=1), pages, tmp_path / "index")
+
+
+def test_an_unfinished_part_that_is_damaged_is_encoded_again(tmp_path, pages, make_model, capsys):
+    model = make_model()
+    encode_folder(model, pages, unfinished=tmp_path / "index" / "unfinished")
+    (tensors,) = tmp_path.glob("index/unfinished/*/*.safetensors")
+    flip(tensors, -1)
+    again = make_model()
+    made, _ = update_index(again, pages, tmp_path / "index")
+    assert again.encoded == model.encoded and "damaged" in capsys.readouterr().err
+    assert torch.equal(made.embeddings.packed, encode_folder(model, pages).embeddings.packed)
+
+
+def test_a_second_that_encodes_into_one_index_is_refused(tmp_path, pages, make_model):
+    class Second(type(make_model())):
+        def encode_document(self, inputs, **options):
+            with pytest.raises(BusyError, match=r"/index: in use by another process \(encoding, process"):
+                update_index(make_model(), pages, tmp_path / "index")
+            return super().encode_document(inputs, **options)
+
+    update_index(Second(), pages, tmp_path / "index")
+    assert not [path for path in (tmp_path / "index").iterdir() if path.name.startswith(".")]
 
 
 def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):

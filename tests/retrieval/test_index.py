@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from smart_train.errors import DataError, ModelError
 from smart_train.models.family import PromptConfig
@@ -16,6 +19,7 @@ from smart_train.retrieval import index as index_module
 from smart_train.retrieval.search import search_embeddings
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
+from tests.damage import flip
 
 
 @pytest.fixture
@@ -53,20 +57,32 @@ def test_saving_again_replaces_and_leaves_nothing_behind(tmp_path, index, model)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("step", ["save_file", "write_json"])
+@pytest.mark.parametrize("step", ["smart_train.utils.tensors.save_file", "smart_train.retrieval.index.write_json"])
 def test_a_save_that_dies_leaves_the_old_index(tmp_path, index, monkeypatch, step):
     index.save(tmp_path)
 
     def die(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(index_module, step, die)
+    monkeypatch.setattr(step, die)
     with pytest.raises(KeyboardInterrupt):
         DocumentIndex(["z"], index.embeddings[:1], index.model, index.settings).save(tmp_path)
     assert same(DocumentIndex.load(tmp_path), index)
     monkeypatch.undo()
     index.save(tmp_path)  # and the next save clears what the dead one left
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_saves_at_once_leave_the_last_and_never_a_mixture(tmp_path, index):
+    def save(place):
+        part = DocumentIndex([str(place)], index.embeddings[:1], index.model, index.settings)
+        for _ in range(4):
+            part.save(tmp_path)
+            DocumentIndex.load(tmp_path)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(save, range(4)))
+    assert DocumentIndex.load(tmp_path).document_ids[0] in "0123" and len(list(tmp_path.iterdir())) == 2
 
 
 def test_embeddings_of_any_dtype_survive(tmp_path, index):
@@ -148,6 +164,32 @@ def test_damaged_folders_are_named(tmp_path, index):
     tensors.unlink()
     with pytest.raises(DataError, match="its embeddings cannot be read"):
         DocumentIndex.load(tmp_path)
+
+
+def test_no_flipped_bit_gives_other_scores(tmp_path, index):
+    index.save(tmp_path)
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    drawn = random.Random(0)
+    for draw in drawn.choices(list(files), k=200):
+        flip(draw, drawn.randrange(8 * len(files[draw])))
+        try:
+            loaded = DocumentIndex.load(tmp_path)
+        except DataError as error:
+            assert str(tmp_path) in str(error)
+        else:
+            assert loaded.document_ids == index.document_ids and loaded.sources == index.sources
+            assert all(torch.equal(loaded.embeddings.parts()[n], v) for n, v in index.embeddings.parts().items())
+        draw.write_bytes(files[draw])
+
+
+def test_an_index_of_version_0_1_0_still_opens(tmp_path, index):
+    """Its files hold no digests."""
+    index.save(tmp_path)
+    values = json.loads((tmp_path / "index.json").read_text())
+    del values["sha256"]
+    (tmp_path / "index.json").write_text(json.dumps(values))
+    save_file(index.embeddings.parts(), tmp_path / values["embeddings"])
+    assert torch.equal(DocumentIndex.load(tmp_path).embeddings.packed, index.embeddings.packed)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_a_log_cut_off_within_a_line_is_read_to_the_line_before(tmp_path: Path) 
     path.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
     assert read_log(path) == [{"step": 1, "loss": 2.0}]
     path.write_text('{"step": 1, "lo\n{"step": 2, "loss": 2.0}\n')
-    with pytest.raises(RunError, match=r"log\.jsonl, line 1: not valid JSON"):
+    with pytest.raises(RunError, match=r"log\.jsonl, line 1: damaged \(.*\); delete this line"):
         read_log(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from smart_train.training.checkpoints import (
     best_of,
     check_writable,
     checkpoints,
-    fault,
     find_checkpoint,
     has_ended,
-    write_manifest,
 )
+from smart_train.utils.manifest import fault, write_manifest
+from tests.damage import flip
 
 
 def make(run: Path, step: int, *, best: int | None = None, ended: bool = False, whole: bool = True) -> Path:
@@ -56,6 +57,26 @@ def test_what_is_wrong_with_a_checkpoint_is_told(tmp_path: Path) -> None:
     for text in ("{", "{}", "[1]", '{"files": 3}'):
         (folder / "manifest.json").write_text(text)
         assert fault(folder).startswith("its manifest is unreadable"), text
+
+
+def test_a_state_that_cannot_be_read_is_a_reason_to_pass_over(tmp_path: Path) -> None:
+    """Also where the manifest agrees with it: version 0.1.0 compares sizes alone."""
+    make(tmp_path, 1)
+    for content in (b"{", b"\xff", b"[]", b"{}", b'{"stateful_callbacks": []}'):
+        folder = make(tmp_path, 2, whole=False)
+        (folder / "trainer_state.json").write_bytes(content)
+        write_manifest(folder)
+        found = find_checkpoint(tmp_path)
+        assert found.newest == tmp_path / "checkpoint-1"
+        assert found.broken[folder].startswith("its trainer_state.json is unreadable (")
+        shutil.rmtree(folder)
+
+
+def test_a_flipped_bit_is_a_reason_to_pass_over_unless_nobody_looks(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    flip(make(tmp_path, 2) / "model.safetensors", 5)
+    assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
+    assert find_checkpoint(tmp_path, contents=False).newest == tmp_path / "checkpoint-2"
 
 
 def test_folders_are_ordered_by_step_and_others_left_alone(tmp_path: Path) -> None:

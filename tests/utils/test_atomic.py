@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
-from smart_train.utils.atomic import replace_whole, write_json, write_text
+from smart_train.errors import WriteError
+from smart_train.utils.atomic import filling, naming_refusals, replace_whole, settle, write_json, write_text
 
 
 def test_what_is_written_replaces_what_was_there(tmp_path: Path) -> None:
@@ -25,9 +28,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     def half(temporary: Path) -> None:
         assert temporary.parent == tmp_path and temporary.name.startswith("."), "the same file system, and hidden"
         temporary.write_text("hal")
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(WriteError, match=r"a\.txt: cannot be written \(no space left on device\); free some space"):
         replace_whole(path, half)
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(path, float("nan"))
@@ -59,3 +62,90 @@ def test_what_a_killed_writer_left_is_cleared_and_what_one_writes_now_is_not(tmp
         os.utime(file, (0, 0))
     write_text(tmp_path / "a.json", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [fresh.name, foreign.name, "a.json"]
+
+
+def test_a_file_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this order: the content, the name, the folder that holds the name."""
+    done: list[tuple[str, str]] = []
+    fsync, move = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        done.append(("sync", Path(os.readlink(f"/proc/self/fd/{handle}")).name))
+        fsync(handle)
+
+    def moved(source: Path, target: Path) -> None:
+        done.append(("move", Path(source).name))
+        move(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
+    write_text(tmp_path / "a.txt", "words")
+    temporary = done[0][1]
+    assert temporary.startswith(".a.txt.")
+    assert done == [("sync", temporary), ("move", temporary), ("sync", tmp_path.name)]
+    done.clear()
+    monkeypatch.setattr(Path, "rename", lambda self, target: moved(self, target))
+    with filling(tmp_path / "folder") as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "b.txt").write_text("b")
+    inner = [("sync", "b.txt"), ("sync", "inner"), ("sync", ".folder.partial")]
+    assert done == [*inner, ("move", ".folder.partial"), ("sync", tmp_path.name)]
+
+
+def refused(number: int, *names: str) -> OSError:
+    return OSError(number, os.strerror(number), *names[:1], *([None, names[1]] if len(names) > 1 else []))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (refused(errno.ENOSPC), "No space left on device"),
+        (refused(errno.EDQUOT), "Disk quota exceeded"),
+        (refused(errno.EROFS, "/elsewhere"), "Read-only file system"),
+        (refused(errno.EACCES, "/runs/a/.file.1234.tmp"), "Permission denied"),
+        (refused(errno.EACCES, "/runs/a/.file.1234.tmp", "/runs/a/file"), "Permission denied"),
+        (refused(errno.ENOTDIR, "/runs/a"), "Not a directory"),
+        (refused(errno.EACCES, "/rows/page.png"), None),  # what could not be read
+        (refused(errno.ENOENT, "/runs/a/file"), None),
+        (SafetensorError("Error while serializing: I/O error: No space left (os error 28)"), "No space left on device"),
+        (SafetensorError("Error while deserializing header: header too large"), None),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"), "the disk takes no more"),
+        (RuntimeError("size mismatch"), None),
+        (ValueError("NaN"), None),
+    ],
+)
+def test_only_a_write_that_is_refused_is_called_one(error: Exception, reason: str | None) -> None:
+    with pytest.raises(WriteError if reason else type(error)) as caught, naming_refusals(Path("/runs/a/file")):
+        raise error
+    if reason is None:
+        assert caught.value is error
+    else:
+        told = f"/runs/a/file: cannot be written ({reason}); free some space there or make it writable, and run"
+        assert str(caught.value).replace("torch.save: ", "").startswith(told)
+
+
+def test_the_file_that_was_refused_is_named_and_not_the_folder_around_it(tmp_path: Path) -> None:
+    name = "x" * 300
+    with (
+        pytest.raises(WriteError, match=rf"/{name}: cannot be written \(File name too long\)"),
+        filling(tmp_path / "folder") as partial,
+    ):
+        write_text(partial / name, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_that_make_a_shared_folder_the_first_stays(tmp_path: Path) -> None:
+    target = tmp_path / "pages"
+    with filling(target, shared=True) as slow:
+        (slow / "a").write_text("slow")
+        with filling(target, shared=True) as fast:
+            assert fast != slow
+            (fast / "a").write_text("fast")
+    assert (target / "a").read_text() == "fast" and [path.name for path in tmp_path.iterdir()] == ["pages"]
+
+
+def test_a_folder_that_was_moved_aside_comes_back(tmp_path: Path) -> None:
+    (tmp_path / ".export.replaced").mkdir()
+    (tmp_path / ".export.replaced" / "a").write_text("old")
+    settle(tmp_path / "export")
+    assert (tmp_path / "export" / "a").read_text() == "old"

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from smart_train.data.formats.pdf_text import has_layers, read_text_lines
 from smart_train.errors import DataError
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT
+from smart_train.utils.atomic import filling
 
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72
@@ -132,9 +132,12 @@ def read_pdf(
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(content).hexdigest()[:32]
     folder = (Path(cache_dir) if cache_dir is not None else page_cache()) / f"{digest}-{dpi}dpi-{_FORMAT}"
-    if not (folder / _INDEX).is_file():
+    pages = _kept(folder)
+    if pages is None:
+        shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, file, content, dpi)
-    pages = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        pages = _kept(folder)
+        assert pages is not None, "it was written a moment ago"
     return [
         PdfPage(name or file.name, number, folder / _image_name(number), **{**kept, "titles": tuple(kept["titles"])})
         for number, kept in enumerate(pages, start=1)
@@ -150,20 +153,21 @@ def page_cache() -> Path:
     return Path(base) / "pdf-pages"
 
 
-def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+_Kept = dict[str, Any]  # what the cache keeps of a page beside its image: the fields of PdfPage
+
+
+def _kept(folder: Path) -> list[_Kept] | None:
+    """What a cache folder says of its pages; None where it is not there or cannot be read, and is to be made again."""
     try:
+        return json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
+    with filling(folder, shared=True) as made:
         pages = _render(made, file, content, dpi)
         (made / _INDEX).write_text(json.dumps(pages), encoding="utf-8")
-        made.chmod(0o755)  # mkdtemp keeps other users out, and a cache may be theirs too
-        try:
-            made.rename(folder)
-        except OSError:
-            if not (folder / _INDEX).is_file():  # else another process was faster, and its pages are as good
-                raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)  # gone already where the renaming worked
 
 
 @contextlib.contextmanager

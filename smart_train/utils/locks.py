@@ -1,0 +1,217 @@
+"""One process at a time in a folder that is written to, and a refusal by name for the next.
+
+The lock is a file that says who holds it. A process that was killed leaves it behind, so it is believed only as far as
+its holder can be seen: on this machine by the process itself, on another by the holder touching the file every few
+seconds. Locks of the operating system were not chosen, because workers that a process forks keep them after it is
+killed, and network file systems need not hand them on to other machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from smart_train.errors import BusyError
+from smart_train.utils.atomic import naming_refusals
+
+LOCK_NAME = ".smart_train.lock"
+BEAT = 10.0  # seconds between two touches
+SILENCE = 60.0  # seconds without one after which a holder on another machine counts as gone
+_LONGEST = 4096  # bytes of a lock
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        began: when the process began, in ticks of its machine's clock: its number alone may be another's by now.
+        place: the kernel and the set of processes that `pid` is a number in.
+        since: when the lock was taken. doing: what for.
+    """
+
+    host: str
+    place: str
+    pid: int
+    began: int
+    since: float
+    doing: str
+
+    @classmethod
+    def me(cls, doing: str) -> Holder:
+        return cls(socket.gethostname(), _place(), os.getpid(), _began(os.getpid()) or 0, time.time(), doing)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its process could be seen from here."""
+        return self.place == _place()
+
+    @property
+    def is_alive(self) -> bool:
+        """Of a holder that is near."""
+        return _began(self.pid) == self.began
+
+    def __str__(self) -> str:
+        since = datetime.fromtimestamp(self.since, timezone.utc)
+        minutes = max(0, round((time.time() - self.since) / 60))
+        return f"{self.doing}, process {self.pid} on {self.host}, since {since:%Y-%m-%d %H:%M} UTC ({minutes} min)"
+
+
+def beside(target: Path) -> Path:
+    """The lock of a folder or file that is replaced as a whole."""
+    return target.with_name(f".{target.name}.lock")
+
+
+@contextlib.contextmanager
+def only_one(
+    lock: Path, doing: str, *, patience: float = 0.0, by: Callable[[Callable[[], None]], None] = lambda act: act()
+) -> Iterator[None]:
+    """Holds the file `lock`, made here and removed at the end, against all other processes and threads.
+
+    Args:
+        doing: what is said of this process to those that are refused.
+        patience: seconds to wait for a holder that is alive.
+        by: what runs the taking of the lock, where one of several processes takes it for all.
+
+    Raises:
+        BusyError: another process holds it.
+        WriteError: the file system refuses the file.
+    """
+    held: list[_Held] = []
+    by(lambda: held.append(_take(lock, doing, patience)))
+    try:
+        yield
+    finally:
+        for one in held:
+            one.release()
+
+
+def check_free(lock: Path) -> None:
+    """Raises BusyError when a process of this machine holds `lock`; takes the lock of one that is gone away. Waits for
+    nobody: for a look before work that would be lost."""
+    try:
+        holder = _read(lock.read_bytes())
+    except OSError:
+        return
+    if holder is None or not holder.is_near:
+        return
+    if holder.is_alive:
+        raise _refusal(lock, holder)
+    _remove(lock, holder)
+
+
+class _Held:
+    def __init__(self, lock: Path, holder: Holder) -> None:
+        self.lock, self.holder = lock, holder
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, name=f"lock {lock}", daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT):
+            with contextlib.suppress(OSError):  # the next beat may succeed, and nobody here can be told
+                os.utime(self.lock)
+
+    def release(self) -> None:
+        self._ended.set()
+        _remove(self.lock, self.holder)
+
+
+def _remove(lock: Path, holder: Holder) -> None:
+    """Removes a lock, unless another has it by now. One that cannot be removed is stale once its process has ended."""
+    with contextlib.suppress(OSError), _opened(lock) as handle:
+        if _read(os.pread(handle, _LONGEST, 0)) == holder:
+            lock.unlink()
+
+
+def _take(lock: Path, doing: str, patience: float) -> _Held:
+    mine, begun = Holder.me(doing), time.monotonic()
+    touched, heard, told = 0, begun, False
+    while True:
+        with naming_refusals(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with _opened(lock, os.O_CREAT) as handle:
+                holder, now = _read(os.pread(handle, _LONGEST, 0)), time.monotonic()
+                before, touched = touched, os.fstat(handle).st_mtime_ns
+                heard = heard if touched == before else now
+                if holder is None or (not holder.is_alive if holder.is_near else now - heard >= SILENCE):
+                    os.ftruncate(handle, 0)
+                    os.pwrite(handle, json.dumps(asdict(mine)).encode(), 0)
+                    os.fsync(handle)
+                    return _Held(lock, mine)
+        beats = before not in (0, touched)
+        if (holder.is_near or beats) and now - begun >= patience:
+            raise _refusal(lock, holder)
+        if not (holder.is_near or told):
+            told = True
+            print(f"smart-train: {lock.parent} was left locked by {holder}; waiting {SILENCE:g} seconds to see whether "
+                  "it is still at work", file=sys.stderr)  # fmt: skip
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _opened(lock: Path, flags: int = 0) -> Iterator[int]:
+    """The lock's file, alone in it for an instant: who holds it is read and written in one step."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | flags, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks: two within a millisecond may both pass
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is(lock, handle):  # else it was removed while this waited for it
+                yield handle
+                return
+        finally:
+            os.close(handle)
+
+
+def _is(lock: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(lock), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _read(content: bytes) -> Holder | None:
+    """Who a lock names; None where nobody, or by half: a kill or a power cut left it."""
+    try:
+        return Holder(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
+
+
+def _refusal(lock: Path, holder: Holder) -> BusyError:
+    folder = lock.parent if lock.name == LOCK_NAME else lock.with_name(lock.name[1:].removesuffix(".lock"))
+    return BusyError(
+        f"{folder}: in use by another process ({holder}). Wait for it, or stop it and start again; if it is certain "
+        f"that it is gone, delete {lock}"
+    )
+
+
+def _began(pid: int) -> int | None:
+    """When a process of this machine began; None where there is none, or one that has ended and whose parent has not
+    asked for its status. Not by the time of day, which may be set while it runs."""
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *rest = said[said.rindex(")") + 1 :].split()  # the name before it may hold anything
+    return None if state in "ZX" else int(rest[18])
+
+
+def _place() -> str:
+    """This kernel, since it was started, and the set of processes that is seen from here: two containers of one machine
+    may have one name, and each its own process 1."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
