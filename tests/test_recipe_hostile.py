@@ -16,6 +16,7 @@ import pytest
 
 from smart_train.errors import RecipeError
 from smart_train.recipe import Recipe, load_recipe
+from smart_train.recipe.quick import check_quickly
 from smart_train.recipe.reader import dump_yaml, read_overrides, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
@@ -163,9 +164,10 @@ def test_random_changes_of_a_shipped_recipe_are_a_recipe_or_a_message(path: Path
     for number in range(max(1, MUTATIONS // len(RECIPES))):
         changed = changed_value(values, draw) if number % 2 else changed_text(text, draw)
         target.write_text(changed, encoding="utf-8", errors="surrogatepass")
-        try:
-            load_recipe(target)
-        except RecipeError:
-            continue
-        except Exception as error:
-            raise AssertionError(f"{type(error).__name__}: {error}, from:\n{changed}") from error
+        for read in (load_recipe, check_quickly):
+            try:
+                read(target)
+            except RecipeError:
+                continue
+            except Exception as error:
+                raise AssertionError(f"{type(error).__name__}: {error}, from:\n{changed}") from error

@@ -116,12 +116,13 @@ def test_a_column_that_no_row_has_is_named(recipe, tmp_path) -> None:
     check_quickly(recipe(data={"train": {"path": str(rows), "columns": {"query": "question", "positive": "page"}}}))
     path = recipe(data={"train": {"path": str(rows), "columns": {"query": "qestion", "negatives": ["x", "page"]}}})
     assert told(path)[1:] == [
-        f"data.train: {rows}: no column 'qestion' (columns.query), did you mean question?; columns: page, question",
-        f"data.train: {rows}: no column 'x' (columns.negatives); columns: page, question",
+        f"data.train: {rows}: columns.query: there is no column 'qestion', did you mean question?; columns: page, "
+        "question",
+        f"data.train: {rows}: columns.negatives: there is no column 'x'; columns: page, question",
     ]
     (tmp_path / "rows.csv").write_text("query;page\na,b\n")
     path = recipe(data={"train": {"path": str(tmp_path / "rows.csv"), "columns": {"query": "page"}}})
-    assert "no column 'page' (columns.query); columns: query;page" in told(path)[1]
+    assert "columns.query: there is no column 'page'; columns: query;page" in told(path)[1]
 
 
 def test_rows_are_not_a_recipe(tiny_data) -> None:

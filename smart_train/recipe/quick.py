@@ -53,7 +53,7 @@ def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterat
             yield unknown_key(dotted, section.model_fields, _all_keys())
         elif dotted == "training":
             names = argument_names()
-            yield from (unknown_argument(name, names) for name in value or () if names and name not in names)
+            yield from (unknown_argument(name, names) for name in _other(value, names) if names)
         elif dotted == "scoring":
             yield from (unknown_key(f"scoring.{name}", scoring_names()) for name in _other(value, scoring_names()))
         else:
@@ -103,10 +103,9 @@ def _all_keys() -> tuple[str, ...]:
 def _sources(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(dotted key, section) of every source of rows."""
     data = values.get("data")
-    if not isinstance(data, Mapping):
-        return
+    given = data if isinstance(data, Mapping) else {}
     for name in ("train", "evaluation", "test"):
-        section = data.get(name)
+        section = given.get(name)
         several = section if isinstance(section, list) else [section]
         for place, source in enumerate(several):
             if isinstance(source, Mapping):
@@ -121,14 +120,21 @@ def _missing(values: Mapping[str, Any], beside: Path) -> Iterator[str]:
     for name, source in _sources(values):
         for key in ("path", "documents", "corpus", "image_root"):
             text = source.get(key)
-            if not isinstance(text, str) or not text or Path(text).exists():
+            if not isinstance(text, str) or not text or _exists(Path(text)):
                 continue
             if made is not None and (Path(text) == made or made in Path(text).parents):
                 continue
-            near = (beside / text).exists() and not Path(text).is_absolute()
+            near = _exists(beside / text) and not Path(text).is_absolute()
             if near or _is_path(text) or key == "image_root":
                 where = name if key == "path" else f"{name}.{key}"
                 yield f"{where}: {text}: no such file or folder{_hint(Path(text), beside if near else None)}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than any file's
+        return False
 
 
 def _is_path(text: str) -> bool:
@@ -139,13 +145,19 @@ def _is_path(text: str) -> bool:
 def _hint(path: Path, beside: Path | None) -> str:
     """What to do about a path that leads nowhere."""
     if path.is_absolute():
-        folder = "" if path.parent.is_dir() else f"; there is no folder {path.parent} either"
+        folder = "" if _exists(path.parent) else f"; there is no folder {path.parent} either"
     else:
         folder = f"; paths are meant from the current folder, {Path.cwd()}"
     if beside is not None:
         return f"{folder}; it lies beside the recipe: write {beside / path}, or start in {beside.resolve()}"
-    siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"{did_you_mean(path.name, siblings)}{folder}"
+    return f"{did_you_mean(path.name, _siblings(path))}{folder}"
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [file.name for file in path.parent.iterdir()]
+    except OSError:  # there is no such folder, or it may not be read
+        return []
 
 
 def _columns(values: Mapping[str, Any]) -> Iterator[str]:
@@ -161,8 +173,8 @@ def _columns(values: Mapping[str, Any]) -> Iterator[str]:
             for column in theirs if isinstance(theirs, list) else [theirs]:
                 if isinstance(column, str) and column not in found:
                     yield (
-                        f"{name}: {text}: no column {column!r} (columns.{ours}){did_you_mean(column, found)}; columns: "
-                        f"{', '.join(sorted(found))}"
+                        f"{name}: {text}: columns.{ours}: there is no column {column!r}{did_you_mean(column, found)}; "
+                        f"columns: {', '.join(sorted(found))}"
                     )
 
 
