@@ -47,11 +47,12 @@ class QueryWriter(Protocol):
 
 @dataclass
 class _Parts:
-    """The pages of each part, in order, and why others are in none."""
+    """The pages of each part, in order, and why others are in none. `images_alone`: pages need no text."""
 
     pages: dict[str, list[Page]]
     left_out: Counter[str] = field(default_factory=Counter)
     one_document: bool = False
+    images_alone: bool = False
 
 
 def make_pairs(
@@ -89,7 +90,10 @@ def make_pairs(
     made = _made_already(output, parameters)
     if made is not None:
         return replace(made, files=files, beside=beside)
-    parts = _split(documents, drawn, settings, images_alone=writer is not None)
+    try:
+        parts = _split(documents, drawn, settings, images_alone=writer is not None)
+    except DataError as error:
+        raise DataError(f"{error}; not read:\n{listing(beside)}" if beside else str(error)) from error
     pages = [page for part in parts.pages.values() for page in part]
     if writer is None:
         chosen = choose_queries(pages, settings.queries_per_page)
@@ -183,7 +187,7 @@ def _split(
     documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]], settings: PairSettings, *, images_alone: bool
 ) -> _Parts:
     """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
-    parts = _Parts({TRAIN: [], HELD_OUT: []}, Counter())
+    parts = _Parts({TRAIN: [], HELD_OUT: []}, images_alone=images_alone)
     found = {d.key: _candidates(d, drawn[d.key], parts.left_out, images_alone) for d in documents}
     asked = [document for document in documents if images_alone or any(page.words for page in found[document.key])]
     asked = [document for document in asked if found[document.key]]
@@ -280,7 +284,7 @@ def _report(
     kinds = Counter(kind for found in chosen.values() for kind, _ in found)
     unasked = sum(part["corpus"] - part["pages"] for part in counts.values())
     pages = [page for part in parts.pages.values() for page in part]
-    silent = sum(not page.words for place, page in enumerate(pages) if place not in chosen)
+    silent = sum(not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen)
     reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
     left_out = {reason: count for reason, count in reasons.items() if count}
     return PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)

@@ -237,6 +237,15 @@ def test_pages_that_all_say_the_same_give_no_pairs(tmp_path: Path) -> None:
         make_pairs(tmp_path, tmp_path / "made", SETTINGS)
 
 
+def test_an_error_names_the_files_that_were_not_read(tmp_path: Path) -> None:
+    make_pdf(tmp_path / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
+    (tmp_path / "scan.tif").touch()
+    with pytest.raises(
+        DataError, match=r"(?s)a single document of 2 usable pages cannot.*not read:\n  1 pictures, .*scan"
+    ):
+        make_pairs(tmp_path, tmp_path / "made")
+
+
 def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Path) -> None:
     for name in ("photo.avif", "scan.tif", "letter.docx", "old/notes.zip", "strange.xyz", ".hidden.png"):
         (manuals / name).parent.mkdir(exist_ok=True)
@@ -261,7 +270,7 @@ def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Pat
 def test_pages_without_words_can_be_found_and_those_that_no_model_takes_cannot(tmp_path: Path) -> None:
     """Of each document one page has a figure alone, one nothing, and one is two points high."""
     for name in ("alpha", "beta"):
-        own = [f"Worn {name} bearings take oil twice a year.", *words(f"{name} own")]
+        own = [f"Worn {name} bearings take oil twice a year. Nothing else does.", *words(f"{name} own")]
         (tmp_path / "pdf").mkdir(exist_ok=True)
         path = tmp_path / "pdf" / f"{name}.pdf"
         make_pdf(path, [own, ["7"], [], [*own, *words(f"{name} thin")]], [])
