@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import pypdfium2
 
+from smart_train.pairs.layout import read_lines
 from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
-from smart_train.pairs.words import as_words, clean
+from smart_train.pairs.words import as_words
 
 MIN_CHARACTERS = 300  # a page with less text is a title page, a figure or empty
 SNIPPET_WORDS = (8, 12)
@@ -32,12 +33,13 @@ class Page:
 def read_pages(pdf: pypdfium2.PdfDocument) -> list[Page]:
     """The content pages of a document, without front matter, tables of contents and indexes: those hold the words of
     every heading and would be second answers to most queries."""
-    texts = [clean(page.get_textpage().get_text_bounded()) for page in pdf]
+    texts = ["\n".join(line.text for line in read_lines(pdf, n, layers=False)) for n in range(len(pdf))]
+    words = {number: as_words(text) for number, text in enumerate(texts)}
     bookmarks = [(number, title) for number, _, title in read_bookmarks(pdf)]
     first = min((number for number, _ in bookmarks), default=0)
-    listings = [number for number, text in enumerate(texts) if is_listing(text.split("\n"))]
+    listings = [n for n, text in enumerate(texts) if is_listing(n, text.split("\n"), words, len(texts))]
     pages = {
-        number: Page(number, text.replace("\n", " "), as_words(text))
+        number: Page(number, text.replace("\n", " "), words[number])
         for number, text in enumerate(texts)
         if number >= first and number not in listings and len(text) >= MIN_CHARACTERS
     }

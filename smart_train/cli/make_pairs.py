@@ -113,8 +113,15 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
             f"{part['documents']} documents"
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
+    asked = sum(part["pages"] for part in report.counts.values())
+    console.print(f"pages: {asked + sum(report.left_out.values())} read, {asked} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
+    console.print(
+        f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
+    )
+    for line in report.beside:
+        console.print(f"not read: {line}")
     if writer is not None and any(writer.used):
         console.print(f"tokens used, as counted by the endpoint: {writer.used[0]:,} in, {writer.used[1]:,} out")
     if report.one_document:

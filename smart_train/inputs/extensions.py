@@ -1,4 +1,8 @@
 """What a file holds, by the end of its name."""
 
-IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+IMAGE_EXTENSIONS = (
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif")
+)  # fmt: skip
+TIFF_EXTENSIONS = (".tif", ".tiff")  # a file may hold several pages
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")

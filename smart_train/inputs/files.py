@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from smart_train.errors import DataError
 
 
-def files_below(folder: Path, extensions: Collection[str]) -> list[Path]:
+def files_below(folder: Path, extensions: Collection[str] | None = None) -> list[Path]:
     """Every file below `folder` with one of these (lower-case) extensions, sorted by its path inside. Hidden files and
-    folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep.
+    folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep. Links
+    are followed; a folder that is linked to several times is read once.
+
+    Args:
+        extensions: None: all files.
 
     Raises:
-        DataError: a file's path inside is not text (bytes of another encoding), so that it could not be written down.
+        DataError: a file's path inside is not text (bytes of another encoding), so that it could not be written down;
+            or a folder cannot be listed.
     """
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix.lower() in extensions}
-    shown = {
-        inside.as_posix(): path
-        for inside, path in found.items()
-        if not any(part.startswith(".") for part in inside.parts) and path.is_file()
-    }
+    found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    shown = {name: path for name, path in found.items() if extensions is None or path.suffix.lower() in extensions}
     for name in shown:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python writes bytes that it cannot decode
             raise DataError(f"{folder}: the file name {name!a} is not UTF-8 text; rename it, or set LC_ALL=C.UTF-8")
@@ -44,3 +45,28 @@ def check_regular(path: str | os.PathLike[str], name: str) -> None:
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "a pipe, a socket or a device"
         raise DataError(f"{name}: is {what}, not a file")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files that are not hidden. Folders themselves come before links to them, so that names do not hang on links."""
+    known: set[tuple[int, int]] = set()
+    folders, links = [folder], list[Path]()
+    while folders or links:
+        current = folders.pop() if folders else links.pop(0)
+        if not current.is_dir():
+            continue
+        identity = (current.stat().st_dev, current.stat().st_ino)
+        if identity in known:
+            continue
+        known.add(identity)
+        try:
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"{current}: this folder cannot be listed ({error.strerror})") from error
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                (links if entry.is_symlink() else folders).append(current / entry.name)
+            elif entry.is_file():
+                yield current / entry.name

@@ -10,11 +10,12 @@ import binascii
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from smart_train.errors import DataError
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
@@ -25,10 +26,18 @@ from smart_train.utils.hashing import stable_hash
 MAX_PIXELS_LIMIT = 89_478_485
 # What Pillow may try, whatever a file is called. Its other plugins start programs (Ghostscript for EPS) or are rarely
 # used code that anybody's file would reach.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000") + (
+    ("AVIF",) if features.check("avif") else ()  # Pillow has it since 11.2, where it was built with it
+)
 MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
+_DECODING_ERRORS = (
+    (OSError, ValueError, SyntaxError, EOFError, MemoryError, NotImplementedError)
+    + (struct.error, LookupError, ArithmeticError, TypeError, AttributeError)
+)  # fmt: skip
 _ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
 _SIDEWAYS = (5, 6, 7, 8)
+_TIFF_SIDES = (256, 257)
+_SUBFILE, _REDUCED = 254, 1  # the TIFF tag that says what a frame is, and its bit for a smaller copy of another
 
 
 def load_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> Image.Image:
@@ -81,8 +90,27 @@ def image_size(ref: Any) -> tuple[int, int]:
     """
     with _named_errors(ref):
         image = _open(ref, MAX_PIXELS_LIMIT)
+        width, height = image.size
+        if image.format == "TIFF":  # Pillow turns these itself, and gives the turned size before or after, by version
+            width, height = (image.tag_v2[tag] for tag in _TIFF_SIDES)  # type: ignore[attr-defined]
         turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
-        return (image.height, image.width) if turned else (image.width, image.height)
+        return (height, width) if turned else (width, height)
+
+
+def tiff_pages(file: str | os.PathLike[str]) -> list[int]:
+    """The frames of a TIFF file that are pages; smaller copies of a page, kept beside it, are not. Empty for a file
+    that is not TIFF or cannot be opened, which says why when it is decoded."""
+    try:
+        with Image.open(file, formats=("TIFF",)) as image:
+            frames = range(getattr(image, "n_frames", 1)) if image.format == "TIFF" else range(0)
+            return [frame for frame in frames if not _is_smaller_copy(image, frame)]
+    except _DECODING_ERRORS:
+        return []
+
+
+def _is_smaller_copy(image: Image.Image, frame: int) -> bool:
+    image.seek(frame)
+    return bool(image.tag_v2.get(_SUBFILE, 0) & _REDUCED)  # type: ignore[attr-defined]
 
 
 def image_key(ref: Any) -> int:
@@ -145,8 +173,8 @@ def _named_errors(ref: Any) -> Iterator[None]:
         raise DataError(
             f"image {describe_image(ref)}: not an image file that can be decoded (read are {', '.join(FORMATS)})"
         ) from error
-    # Pillow's decoders report broken files as any of these, SyntaxError included.
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    # Pillow's decoders report broken and unknown files as any of these, SyntaxError included.
+    except _DECODING_ERRORS as error:
         raise DataError(f"image {describe_image(ref)}: cannot be decoded ({error})") from error
 
 
@@ -160,6 +188,11 @@ def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
     elif isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:"))):
         check_regular(ref, f"image {describe_image(ref)}")
         image = Image.open(ref, formats=FORMATS)
+        if image.format == "TIFF" and (pages := len(tiff_pages(ref))) > 1:
+            raise DataError(
+                f"image {describe_image(ref)}: holds {pages} pages, and one document is one page; name the folder that "
+                "it is in, whose TIFF pages are read each, or save every page as a file of its own"
+            )
     else:
         image = Image.open(io.BytesIO(read_encoded(ref)), formats=FORMATS)
     pixels = image.width * image.height

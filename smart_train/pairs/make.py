@@ -6,14 +6,17 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from PIL import Image
 from tqdm.auto import tqdm
 
-from smart_train.data.formats.pdf import PdfError, PdfPage, read_pdf
+from smart_train.data.formats.pdf import PdfError, PdfPage, pdf_files, read_pdf
 from smart_train.errors import DataError, listing
+from smart_train.inputs.images import MAX_ASPECT
+from smart_train.pairs.beside import files_beside
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
@@ -24,7 +27,8 @@ from smart_train.utils.atomic import filling
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
-FORMAT = 2  # raise it when the same files and settings would give other pairs
+FORMAT = 3  # raise it when the same files and settings would give other pairs
+NO_TEXT = "hardly any text"
 MANIFEST, PAGES = "manifest.json", "pages"
 CORPORA = {HELD_OUT: "corpus.jsonl", TEST: "test_corpus.jsonl"}
 
@@ -45,11 +49,12 @@ class QueryWriter(Protocol):
 
 @dataclass
 class _Parts:
-    """The pages of each part, in order, and why others are in none."""
+    """The pages of each part, in order, and why others are in none. `images_alone`: pages need no text."""
 
     pages: dict[str, list[Page]]
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     one_document: bool = False
+    images_alone: bool = False
 
 
 def make_pairs(
@@ -95,11 +100,15 @@ def _make(
     show_progress_bar: bool | None,
 ) -> PairReport:
     documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
+    files, not_read = _count_files(Path(folder), documents, problems)
     parameters = _parameters(documents, settings, writer)
     made = _made_already(output, parameters)
     if made is not None:
-        return made
-    parts = _split(documents, settings, images_alone=writer is not None)
+        return replace(made, files=files, beside=not_read)
+    try:
+        parts = _split(documents, drawn, settings, images_alone=writer is not None)
+    except DataError as error:
+        raise DataError(f"{error}; not read:\n{listing(not_read)}" if not_read else str(error)) from error
     pages = [page for part in parts.pages.values() for page in part]
     if writer is None:
         chosen = choose_queries(pages, settings.queries_per_page)
@@ -107,7 +116,7 @@ def _make(
         images = [drawn[page.document][page.number].image for page in pages]
         chosen, unanswered = writer.write(images, settings.queries_per_page)
         problems += unanswered
-    report = _report(output, documents, parts, chosen, problems)
+    report = replace(_report(output, documents, parts, chosen, problems), files=files, beside=not_read)
     with filling(output) as partial:
         _write_pages(partial, drawn, show_progress_bar)
         _write_rows(partial, parts, chosen, drawn)
@@ -143,6 +152,16 @@ def _read(
     return usable, drawn, problems
 
 
+def _count_files(
+    folder: Path, documents: Sequence[Document], problems: Sequence[str]
+) -> tuple[dict[str, int], list[str]]:
+    """What became of every file below `folder` -> how many, and a line for each kind that is not read at all."""
+    there = pdf_files(folder)
+    beside, lines = files_beside(folder, set(there))
+    counts = {"PDF files read": len(documents), "PDF files that cannot be used": len(there) - len(documents), **beside}
+    return {what: number for what, number in counts.items() if number}, lines
+
+
 def _parameters(documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None) -> dict[str, Any]:
     values = {name: value for name, value in asdict(settings).items() if name != "on_error"}
     method = writer.method if writer is not None else {"name": "text layer"}
@@ -171,15 +190,18 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
     return PairReport(output=output, **{**values["report"], "again": True})
 
 
-def _split(documents: Sequence[Document], settings: PairSettings, *, images_alone: bool) -> _Parts:
+def _split(
+    documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]], settings: PairSettings, *, images_alone: bool
+) -> _Parts:
     """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
-    found = {document.key: _candidates(document, images_alone) for document in documents}
-    asked = [document for document in documents if found[document.key]]
+    parts = _Parts({TRAIN: [], HELD_OUT: []}, images_alone=images_alone)
+    found = {d.key: _candidates(d, drawn[d.key], parts.left_out, images_alone) for d in documents}
+    asked = [document for document in documents if images_alone or any(page.words for page in found[document.key])]
+    asked = [document for document in asked if found[document.key]]
     if not asked:
         raise DataError("no page has text to make a query from")
-    listings = sum(len(document.listings) for document in documents)
-    silent = 0 if images_alone else sum(len(document.silent) for document in documents)
-    parts = _Parts({TRAIN: [], HELD_OUT: []}, {"table of contents or index": listings, "hardly any text": silent})
+    silent = [key for key in found if key not in {document.key for document in asked}]
+    parts.left_out[NO_TEXT] += sum(len(found[key]) for key in silent)
     if len(asked) == 1 and not settings.test:
         parts.one_document = True
         pages = found[asked[0].key]
@@ -187,12 +209,12 @@ def _split(documents: Sequence[Document], settings: PairSettings, *, images_alon
         for page in pages:
             if page.number in first or page.number in second:
                 parts.pages[TRAIN if page.number in first else HELD_OUT].append(page)
-        parts.left_out["at the seam"] = len(pages) - len(first) - len(second)
+        parts.left_out["at the seam"] += len(pages) - len(first) - len(second)
     else:
         for name, keys in _parts_of_documents(asked, found, settings).items():
             parts.pages[name] = [page for document in asked if document.key in keys for page in found[document.key]]
     parts.pages, repeated = without_repeated(parts.pages)
-    parts.left_out["says what held-out pages say"] = repeated
+    parts.left_out["says what held-out pages say"] += repeated
     return parts
 
 
@@ -212,11 +234,25 @@ def _parts_of_documents(
     return {TRAIN: rest.keys() - test, HELD_OUT: held_out, TEST: test}
 
 
-def _candidates(document: Document, images_alone: bool) -> list[Page]:
-    if not images_alone:
-        return document.pages
+def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[str], images_alone: bool) -> list[Page]:
+    """The pages of a document that can be found, in order. One without text, such as a figure, can be found too, though
+    without a vision model nothing asks for it. Why others are left out is counted in `left_out`."""
+    left_out["table of contents or index"] += len(document.listings)
+    found = []
     silent = [Page.without_text(document.key, number) for number in document.silent]
-    return sorted([*document.pages, *silent], key=lambda page: page.number)
+    for page in sorted([*document.pages, *silent], key=lambda page: page.number):
+        if _too_long(drawn[page.number]):
+            left_out[f"more than {MAX_ASPECT} times as long as wide, which no model takes"] += 1
+        elif drawn[page.number].blank and not images_alone:
+            left_out["blank"] += 1
+        else:
+            found.append(page)
+    return found
+
+
+def _too_long(page: PdfPage) -> bool:
+    with Image.open(page.image) as image:
+        return max(image.size) > MAX_ASPECT * min(image.size)
 
 
 def _report(
@@ -253,8 +289,11 @@ def _report(
         for document in documents
     ]
     kinds = Counter(kind for found in chosen.values() for kind, _ in found)
-    silent = sum(part["corpus"] - part["pages"] for part in counts.values())
-    left_out = {reason: count for reason, count in {**parts.left_out, "nothing of its own": silent}.items() if count}
+    unasked = sum(part["corpus"] - part["pages"] for part in counts.values())
+    pages = [page for part in parts.pages.values() for page in part]
+    silent = sum(not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen)
+    reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
+    left_out = {reason: count for reason, count in reasons.items() if count}
     return PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
 
 
@@ -263,8 +302,8 @@ def _as_json(report: PairReport) -> dict[str, Any]:
 
 
 def _write_pages(folder: Path, drawn: dict[str, list[PdfPage]], show_progress_bar: bool | None) -> None:
-    """Copies of all pages, so that the data set stands for itself and the cache may go."""
-    everything = [page for pages in drawn.values() for page in pages]
+    """Copies of all pages that a model takes, so that the data set stands for itself and the cache may go."""
+    everything = [page for pages in drawn.values() for page in pages if not _too_long(page)]
     hidden = None if show_progress_bar is None else not show_progress_bar
     for page in tqdm(everything, desc="writing pages", leave=False, disable=hidden):
         target = folder / page_path(page)

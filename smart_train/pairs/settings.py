@@ -59,10 +59,12 @@ class PairReport:
         counts: part -> {"documents", "pages" (that answer a query), "corpus" (that can be found), "queries"}.
         kinds: where queries come from -> how many.
         documents: of each file its key, SHA-256, part, pages and queries.
-        left_out: reason -> number of pages.
+        left_out: reason -> number of pages without a query; with those that have one, they are all the pages read.
         problems: files, and pages that a vision model gave no queries for, that were skipped; one line each.
         one_document: the parts are two stretches of a single document.
         again: the data set was there already, and nothing was done.
+        files: what became of the files of the folder -> how many.
+        beside: for each kind of file that is not read, a line that says why and names some.
     """
 
     output: Path
@@ -73,3 +75,5 @@ class PairReport:
     problems: list[str] = field(default_factory=list)
     one_document: bool = False
     again: bool = False
+    files: dict[str, int] = field(default_factory=dict)
+    beside: list[str] = field(default_factory=list)

@@ -19,9 +19,9 @@ from smart_train.data.files import EXTENSIONS, is_rows_file
 from smart_train.data.formats.pdf import pdf_files
 from smart_train.data.keys import default_id
 from smart_train.errors import DataError, listing
-from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS
 from smart_train.inputs.files import files_below
-from smart_train.inputs.images import load_image, verify_image
+from smart_train.inputs.images import load_image, tiff_pages, verify_image
 from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.retrieval.index import (
     INDEX_FILE,
@@ -202,7 +202,8 @@ def _encode(
 
 
 def collection(path: Path) -> dict[str, ModelInput] | None:
-    """Id -> document of a collection; None of a folder that holds images and no PDF file, which need not be read whole.
+    """Id -> document of a collection; None of a folder that holds images of one page each and no PDF file, which need
+    not be read whole.
 
     Raises:
         DataError: nothing is there, or no collection; or two different documents have one id.
@@ -217,7 +218,8 @@ def collection(path: Path) -> dict[str, ModelInput] | None:
 
 
 def is_collection(path: Path) -> bool:
-    """Whether `path` is read as a collection, or is a folder that holds images and no PDF file; reads no document.
+    """Whether `path` is read as a collection, or is a folder that holds images of one page each and no PDF file; reads
+    no document.
 
     Raises:
         DataError: nothing is there, or neither of both.
@@ -225,8 +227,8 @@ def is_collection(path: Path) -> bool:
     if not path.exists():
         raise DataError(f"documents {path}: no such file or folder")
     if path.is_dir() and not pdf_files(path):
-        if files_below(path, IMAGE_EXTENSIONS):
-            return False
+        if images := files_below(path, IMAGE_EXTENSIONS):
+            return any(len(tiff_pages(file)) > 1 for file in images if file.suffix.lower() in TIFF_EXTENSIONS)
         if not any(map(is_rows_file, files_below(path, (*EXTENSIONS, GZIP)))):
             raise DataError(
                 f"documents {path}: no image, PDF file or collection in it (looked for "

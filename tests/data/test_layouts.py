@@ -267,7 +267,7 @@ def test_a_folder_of_pdf_files_is_a_corpus(tmp_path: Path) -> None:
     assert len(load_documents(SourceConfig(folder, dpi=20))) == 3, "a table beside the pages is not the corpus"
     for name in ("c.pdf", "d.pdf"):
         (folder / name).write_text("no PDF")
-    with pytest.raises(DataError, match=r"(?s)2 PDF files cannot be read; fix or remove them:.*c.pdf: .*d.pdf: "):
+    with pytest.raises(DataError, match=r"(?s)2 files cannot be read; fix or remove them:.*c.pdf: .*d.pdf: "):
         load_documents(SourceConfig(folder, dpi=20))
 
 

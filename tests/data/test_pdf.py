@@ -9,7 +9,9 @@ from PIL import Image
 
 from smart_train.data import PdfPage, read_pdf, read_pdfs
 from smart_train.data.formats.pdf import page_cache
+from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
+from smart_train.inputs.images import load_image, tiff_pages
 from tests.pdf_files import locked_pdf, make_pdf
 
 pdfium = pytest.importorskip("pypdfium2")
@@ -130,6 +132,27 @@ def test_a_page_too_large_for_the_resolution_is_drawn_smaller(
     assert (large.dpi, other.dpi) == (18.0, 72.0)
     with Image.open(large.image) as image:
         assert image.size == (306, 396)
+
+
+def test_pages_of_tiff_files(tmp_path: Path, cache: Path) -> None:
+    frames = [Image.new("1", (20, 30 + number), number) for number in range(3)]
+    frames[0].save(tmp_path / "scan.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "one.TIFF")
+    pages = list(read_image_pages(tmp_path / "scan.tif", "in/scan.tif", cache_dir=cache))
+    assert [name for name, _ in pages] == [f"in/scan.tif#page={number}" for number in (1, 2, 3)]
+    for number, (_, file) in enumerate(pages):
+        with Image.open(file) as image:
+            assert image.size == (20, 30 + number) and image.mode == "RGB"
+    assert list(read_image_pages(tmp_path / "one.TIFF", "one.TIFF")) == [("one.TIFF", tmp_path / "one.TIFF")]
+    with pytest.raises(DataError, match="scan.tif: holds 3 pages, and one document is one page; name the folder"):
+        load_image(tmp_path / "scan.tif")
+
+
+def test_a_smaller_copy_in_a_tiff_file_is_not_a_page(tmp_path: Path) -> None:
+    small = Image.new("RGB", (4, 6))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    Image.new("RGB", (20, 30)).save(tmp_path / "photo.tif", save_all=True, append_images=[small])
+    assert tiff_pages(tmp_path / "photo.tif") == [0] and load_image(tmp_path / "photo.tif").size == (20, 30)
 
 
 def test_blank_pages_are_told(tmp_path: Path, cache: Path) -> None:

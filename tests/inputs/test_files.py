@@ -21,6 +21,18 @@ def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
     assert files_below(hidden, (".png",)) == [hidden / "b.png"], "the folder that was asked for may be hidden"
 
 
+def test_links_are_followed_and_nothing_is_read_twice(tmp_path: Path) -> None:
+    for name in ("pages/b.png", "archive/old.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    for link, target in (("a-link", "archive"), ("pages", ""), ("again", "pages"), ("gone", "nowhere")):
+        (tmp_path / "pages" / link).symlink_to(tmp_path / target)
+    (tmp_path / "pages" / "c.png").symlink_to(tmp_path / "archive" / "old.png")
+    found = [path.relative_to(tmp_path / "pages").as_posix() for path in files_below(tmp_path / "pages", (".png",))]
+    assert found == ["a-link/old.png", "b.png", "c.png"]
+    assert len(files_below(tmp_path)) == 3, "all files, each folder once"
+
+
 def test_a_file_name_that_is_no_text_is_named(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcber.png")).touch()  # Latin-1, as old archives unpack to
     (tmp_path / "über.png").touch()

@@ -15,11 +15,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from smart_train.errors import DataError
 from smart_train.inputs import fetching, images
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.files import files_below
 from smart_train.utils.hashing import stable_hash
 
 
@@ -219,7 +220,8 @@ def test_a_picture_reaches_only_the_plugins_for_pictures(tmp_path: Path, monkeyp
         with pytest.raises(DataError, match="not an image file that can be decoded .read are PNG, JPEG, WEBP"):
             images.load_image(reference)
     assert not started
-    assert {Image.registered_extensions().get(ending) for ending in IMAGE_EXTENSIONS} <= set(images.FORMATS)
+    endings = [ending for ending in IMAGE_EXTENSIONS if ending != ".avif" or features.check("avif")]
+    assert {Image.registered_extensions().get(ending) for ending in endings} <= set(images.FORMATS)
 
 
 @pytest.mark.parametrize("read", [images.load_image, images.verify_image, images.image_size, images.image_key])
@@ -301,3 +303,26 @@ def test_credentials_stay_out_of_messages(monkeypatch) -> None:
         images.load_image(url)
     assert "http://127.0.0.1:9/a.png?page=3&X-Amz-Signature=...&token=..." in str(caught.value)
     assert not any(secret in str(caught.value) for secret in ("ann", "hush", "abc", "xyz"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_of_a_turned_tiff_is_that_of_what_is_loaded(tmp_path: Path, orientation: int) -> None:
+    file = tmp_path / "turned.tif"
+    Image.new("RGB", (40, 20)).save(file, tiffinfo={274: orientation})
+    assert images.image_size(file) == images.load_image(file).size == ((20, 40) if orientation > 4 else (40, 20))
+
+
+def test_a_picture_that_pillow_knows_and_cannot_read_is_named(tmp_path: Path) -> None:
+    header = struct.pack("<4s7I44x2I4s5I5I", b"DDS ", 124, 0x1007, 8, 8, 0, 0, 0, 32, 4, b"ZZZZ", *[0] * 10)
+    (tmp_path / "texture.dds").write_bytes(header + bytes(200))
+    with pytest.raises(DataError, match="texture.dds: not an image file that can be decoded"):
+        images.load_image(tmp_path / "texture.dds")
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.jpe", "a.jp2", "a.avif", "a.pgm", "a.pbm"])
+def test_pictures_of_many_types(tmp_path: Path, name: str) -> None:
+    kind = {"jfif": "JPEG", "jpe": "JPEG", "jp2": "JPEG2000", "avif": "AVIF"}.get(name[2:], "PPM")
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    Image.new("1" if name.endswith("pbm") else "L", (30, 20), 1).save(tmp_path / name, kind)
+    assert images.load_image(tmp_path / name).size == (30, 20) and files_below(tmp_path, IMAGE_EXTENSIONS)

@@ -19,7 +19,7 @@ from smart_train.pairs import PairSettings, make_pairs
 from smart_train.utils.locks import beside, only_one
 from tests.command import call
 from tests.pairs.conftest import SUBJECTS, write_manual
-from tests.pdf_files import locked_pdf, make_pdf
+from tests.pdf_files import locked_pdf, make_pdf, words
 
 SETTINGS = PairSettings(dpi=40, queries_per_page=4)
 
@@ -238,6 +238,57 @@ def test_pages_that_all_say_the_same_give_no_pairs(tmp_path: Path) -> None:
         make_pairs(tmp_path, tmp_path / "made", SETTINGS)
 
 
+def test_an_error_names_the_files_that_were_not_read(tmp_path: Path) -> None:
+    make_pdf(tmp_path / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
+    (tmp_path / "scan.tif").touch()
+    with pytest.raises(
+        DataError, match=r"(?s)a single document of 2 usable pages cannot.*not read:\n  1 pictures, .*scan"
+    ):
+        make_pairs(tmp_path, tmp_path / "made")
+
+
+def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Path) -> None:
+    for name in ("photo.avif", "scan.tif", "letter.docx", "old/notes.zip", "strange.xyz", ".hidden.png"):
+        (manuals / name).parent.mkdir(exist_ok=True)
+        (manuals / name).touch()
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copyfile(manuals / "beta.pdf", tmp_path / "elsewhere" / "linked.pdf")
+    (manuals / "linked").symlink_to(tmp_path / "elsewhere")
+    (manuals / "linked" / "back").symlink_to(manuals)
+    bad_files(manuals)
+    report = make_pairs(manuals, tmp_path / "made", replace(SETTINGS, on_error="skip"))
+    there = [path for path in manuals.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert sum(report.files.values()) == len(there) + 1, "and the one behind the link"
+    assert report.files["PDF files read"] == 3 and report.files["PDF files that cannot be used"] == 5
+    assert any(problem.startswith(f"{manuals}/linked/linked.pdf: the same file as") for problem in report.problems)
+    for line in ("2 pictures, which have no text layer: ", "1 documents of other types: export them as PDF"):
+        assert any(found.startswith(line) for found in report.beside)
+    assert any("(old/notes.zip)" in found for found in report.beside)
+    asked = sum(part["pages"] for part in report.counts.values())
+    assert asked + sum(report.left_out.values()) == sum(int(row["pages"]) for row in report.documents)
+
+
+def test_pages_without_words_can_be_found_and_those_that_no_model_takes_cannot(tmp_path: Path) -> None:
+    """Of each document one page has a figure alone, one nothing, and one is two points high."""
+    for name in ("alpha", "beta"):
+        own = [f"Worn {name} bearings take oil twice a year. Nothing else does.", *words(f"{name} own")]
+        (tmp_path / "pdf").mkdir(exist_ok=True)
+        path = tmp_path / "pdf" / f"{name}.pdf"
+        make_pdf(path, [own, ["7"], [], [*own, *words(f"{name} thin")]], [])
+        content = path.read_bytes().split(b"[0 0 612 792]")
+        path.write_bytes(b"[0 0 612 792]".join(content[:4]) + b"[0 0 900 2]  " + content[4])
+    report = make_pairs(tmp_path / "pdf", tmp_path / "made", SETTINGS)
+    assert report.left_out == {
+        "hardly any text": 2,
+        "blank": 2,
+        "more than 200 times as long as wide, which no model takes": 2,
+    }
+    held_out = {row["document_id"].partition("#")[2] for row in rows(tmp_path / "made" / "corpus.jsonl")}
+    assert held_out == {"page=1", "page=2"}
+    assert not list((tmp_path / "made" / "pages").rglob("page-00004.png"))
+    assert len(load_documents(SourceConfig(tmp_path / "made" / "pages"))) == 6
+
+
 def test_the_command_says_what_it_made_and_what_it_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +304,8 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
         "train.jsonl: 3 queries for 1 of 1 pages, 1 documents",
         "queries: 2 bookmark",
         "pages without a query: 2 table of contents or index, 1 at the seam",
+        "pages: 5 read, 2 with a query",
+        "files: 2: 1 PDF files read, 1 PDF files that cannot be used",
         "WARNING: there is only one document",
     ):
         assert expected in out

@@ -10,6 +10,7 @@ from typing import Any
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import read_file
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
+from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.table import Table
 from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
@@ -35,14 +36,22 @@ def image_files(folder: Path) -> list[Path]:
 
 def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) -> Table:
     """The images below a folder, then the pages of the PDF files below it (or of one PDF file): columns `document_id`
-    and `image`. An image's id is its path below the folder, a page's is FILE.pdf#page=N.
+    and `image`. An image's id is its path below the folder, a page's is FILE.pdf#page=N; likewise of a TIFF file of
+    several pages.
 
     Raises:
-        DataError: PDF files that cannot be read, all of them listed; or there is neither image nor PDF.
+        DataError: PDF and TIFF files that cannot be read, all of them listed; or there is neither image nor PDF.
     """
     images = image_files(path) if path.is_dir() else []
-    rows: list[dict[str, Any]] = [{"document_id": file.relative_to(path).as_posix(), "image": file} for file in images]
+    rows: list[dict[str, Any]] = []
     problems = []
+    for file in images:
+        try:
+            pages = list(read_image_pages(file, file.relative_to(path).as_posix()))
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        rows.extend({"document_id": name, "image": image} for name, image in pages)
     if path.is_file() or pdf_files(path):
         for page in read_pdfs(path, dpi=dpi or DPI):
             if isinstance(page, PdfPage):
@@ -52,7 +61,7 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
             if max_rows is not None and len(rows) >= max_rows:
                 break
     if problems:
-        raise DataError(f"{path}: {len(problems)} PDF files cannot be read; fix or remove them:\n{listing(problems)}")
+        raise DataError(f"{path}: {len(problems)} files cannot be read; fix or remove them:\n{listing(problems)}")
     if not rows:
         raise DataError(f"{path}: holds neither images nor PDF files")
     return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)
