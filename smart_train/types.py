@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+HIGHEST_GRADE = 1_000_000  # of a judgement; trec_eval, which counts metrics, keeps a table as long as the highest one
+
 
 @dataclass(frozen=True)
 class ModelInput:

@@ -96,9 +96,8 @@ class CellReader:
             DataError: it looks like a name, and other values of the column are images or videos.
         """
         check_characters(value, where)
-        if self.media is None or column == "text" or not value.strip():
-            return ModelInput(text=value)
-        if reads_as_name(value) and column in self.media:
+        media = None if column == "text" else self.media  # a column called so holds texts
+        if media is not None and value.strip() and reads_as_name(value) and column in media:
             raise DataError(
                 f"{where}: {value[:60]!r} looks like a name, but not like that of an image or a video, which this "
                 'column holds in other rows; correct the name, or write {"text": ...} if these words are the document'

@@ -15,6 +15,8 @@ from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 _EXTENSIONS = "|".join(re.escape(extension[1:]) for extension in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
 _FILE_INSIDE = re.compile(rf"\S\.(?:{_EXTENSIONS}|{OTHER_TYPES})\b", re.IGNORECASE)
 _FILE_AT_END = re.compile(r"\S\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_OTHER_AT_END = re.compile(rf"\S\.(?:{OTHER_TYPES})$", re.IGNORECASE)
+_LONGEST_NAME = 250
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SLASH = re.compile(r"[/\\]")
 _FEW_WORDS = 4
@@ -42,12 +44,22 @@ class MediaColumns:
 
     def _is_media(self, value: Any) -> bool:
         if isinstance(value, str):
-            return self._references.names_media(value)
+            return self._references.names_media(value) or names_other_file(value)
         if isinstance(value, Mapping):
             return any(value.get(key) for key in ("image", "images", "video", "bytes", "path"))
         if isinstance(value, (list, tuple)):
             return any(map(self._is_media, value))
         return isinstance(value, (bytes, Path, Image.Image))
+
+
+def names_other_file(text: str) -> bool:
+    """Whether a text is the name of a file, in few words, that is not read as an image or a video, or not written so
+    that it can be: its column was meant to hold such names."""
+    name = text.strip()
+    if len(name) > _LONGEST_NAME or "\n" in name:
+        return False
+    words = len(name.split())
+    return (words == 1 and bool(_FILE_INSIDE.search(name))) or (words < _FEW_WORDS and bool(_OTHER_AT_END.search(name)))
 
 
 def reads_as_name(text: str) -> bool:

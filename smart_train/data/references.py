@@ -32,6 +32,14 @@ _ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
 _ONE_WORD_FILE = re.compile(r"\S+\.\w{1,8}")
 
 
+_INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"  # marks that editors and web pages leave around a name
+
+
+def bare(text: str) -> str:
+    """A name without blanks and invisible marks around it."""
+    return text.strip().strip(_INVISIBLE).strip()
+
+
 class References:
     """Finds what a row's text names.
 
@@ -62,7 +70,7 @@ class References:
             DataError: a path outside the root, a page that its PDF file does not have, an address that is not read, or
                 a file that is not an image.
         """
-        name = text.strip()
+        name = bare(text)
         address = _ADDRESS.fullmatch(name)
         if address is not None:
             return self._addressed(name, address["scheme"].lower(), where)
@@ -87,7 +95,7 @@ class References:
         Raises:
             DataError: a path that leaves the root, or an address that is not read.
         """
-        name = text.strip()
+        name = bare(text)
         if not (is_video or _ends_in(name, VIDEO_EXTENSIONS)):
             return None
         address = _ADDRESS.fullmatch(name)
@@ -98,7 +106,7 @@ class References:
     def names_media(self, text: str) -> bool:
         """Whether `text` looks like the name of an image, of a video or of a PDF file's page, or is one in base64;
         whether it can be read is not asked."""
-        name = text.strip()
+        name = bare(text)
         if name.lower().startswith(URL_SCHEMES) and _ADDRESS.fullmatch(name):
             return True
         try:
@@ -111,7 +119,7 @@ class References:
         """Whether `text` names an image, a video or a page, in a file that is there or in itself."""
         if not self.names_media(text):
             return False
-        name = text.strip()
+        name = bare(text)
         page = _PDF_PAGE.fullmatch(name)
         if page is None and not _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
             return name[:5].lower() == "data:" or not _ADDRESS.fullmatch(name)
@@ -128,7 +136,7 @@ class References:
     @staticmethod
     def page_id(value: Any) -> str | None:
         """The document id of a page of a PDF file, the same that the folder of that file gives it."""
-        page = _PDF_PAGE.fullmatch(value.strip()) if isinstance(value, str) else None
+        page = _PDF_PAGE.fullmatch(bare(value)) if isinstance(value, str) else None
         if page is None:
             return None
         file = Path(os.path.normpath(page["file"].replace("\\", "/"))).as_posix()

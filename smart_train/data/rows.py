@@ -16,7 +16,7 @@ from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
 from smart_train.inputs.text import check_characters
-from smart_train.types import Example, ModelInput
+from smart_train.types import HIGHEST_GRADE, Example, ModelInput
 
 RawRow = Mapping[str, Any]
 
@@ -184,9 +184,9 @@ class RowReader:
         value = raw.get(self.columns.grade) if self.columns.grade else None
         if value is None:
             return 1
-        if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
+        if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(value) <= HIGHEST_GRADE:
             inside = f"{where}, column {self.called(self.columns.grade)!r}"
-            raise DataError(f"{inside}: {value!r}; a grade is a whole number from 1 up")
+            raise DataError(f"{inside}: {value!r}; a grade is a whole number from 1 up to {HIGHEST_GRADE}")
         return int(value)
 
     def _task(self, raw: RawRow, where: str) -> str | None:
@@ -194,6 +194,7 @@ class RowReader:
         if value is not None and not isinstance(value, (str, int)):
             inside = f"{where}, column {self.called(self.columns.task)!r}"
             raise DataError(f"{inside}: {value!r} is not the name of a task; a name is text")
+        check_characters(str(value or ""), f"{where}, column {self.called(self.columns.task)!r}")
         return None if value is None else str(value)
 
     @staticmethod

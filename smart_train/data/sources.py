@@ -56,6 +56,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
     if config.columns is None:
         layouts.check_layout(table.columns, _name(config, table))
     columns = find_columns(_name(config, table), table.columns, config.columns)
+    layouts.check_labels(table, _name(config, table))
     apart = _documents(config, table)
     if table.documents_apart and apart is None:
         raise DataError(
@@ -198,7 +199,7 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
     else:
         _check_hub_id(config)
         table = _read_hub(config)
-    return table if config.columns is not None else layouts.adapted(table, _name(config, table)).head(config.first_rows)
+    return table if config.columns is not None else layouts.adapted(table, _name(config, table), config.first_rows)
 
 
 def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:

@@ -7,7 +7,7 @@ from dataclasses import InitVar, dataclass, field
 
 from smart_train.data.keys import content_key, is_itself
 from smart_train.errors import DataError
-from smart_train.types import Example, ModelInput
+from smart_train.types import HIGHEST_GRADE, Example, ModelInput
 
 _SHOWN = 20
 
@@ -119,10 +119,10 @@ def _grades(query: str, documents: Judged) -> dict[str, int]:
         raise DataError(f"evaluation set: the relevant documents of query {query!r} are a string, they must be a set")
     grades = dict(documents) if isinstance(documents, Mapping) else dict.fromkeys(documents, 1)
     for document, grade in grades.items():
-        if isinstance(grade, bool) or not isinstance(grade, int) or grade < 0:
+        if isinstance(grade, bool) or not isinstance(grade, int) or not 0 <= grade <= HIGHEST_GRADE:
             raise DataError(
                 f"evaluation set: query {query!r}, document {document!r}: grade is {grade!r}, it must be a whole "
-                "number of at least 0"
+                f"number of at least 0 and at most {HIGHEST_GRADE}"
             )
     return grades
 

@@ -43,7 +43,7 @@ class Part:
     Attributes:
         name: "train", "evaluation", "corpus", or a split's. asks: whether its rows are queries; a corpus has none.
         total: of all rows. examples: the usable ones. rows: the same, in keys. problems: what is wrong with the others.
-        different: how many different documents the usable rows bring as candidates.
+        different: how many different documents the usable rows bring as candidates. kinds, columns: as `CheckReport`.
         images: image key -> what the image looks like. documents: document key -> where it is.
     """
 
@@ -51,6 +51,8 @@ class Part:
     asks: bool = True
     total: int = 0
     different: int | None = None
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
     examples: Sequence[Example] = ()
     rows: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -86,6 +88,7 @@ def read_part(name: str, check: Callable[[Callable[[Any], None]], tuple[Sequence
     try:
         part.examples, report = check(looked)
         part.problems, part.total, part.different = report.problems, report.total, report.documents
+        part.kinds, part.columns = report.kinds, report.columns
     except DataError as error:  # the source is not there, or not one row can be used
         part.problems = [str(error)]
     part.images = looked.facts

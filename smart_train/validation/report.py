@@ -32,7 +32,7 @@ class ValidationReport:
 
     Attributes:
         source: what was validated. findings: the errors first.
-        statistics: part -> quantity -> a number, or {"least", "median", "p95", "most", "mean"}, or {name: count}.
+        statistics: part -> quantity -> a number, {"least", "median", "p95", "most", "mean"}, {name: count}, or a text.
         plan: what a recipe amounts to on this data, label -> value; empty where there is no recipe.
         unchecked: what could not be looked at, with the reason.
     """
@@ -152,6 +152,8 @@ def _statistics(part: Part, tokens: Tokens | None) -> dict[str, Any]:
     values |= {name: _quantiles(numbers) for name, numbers in spread.items() if numbers}
     if part.asks:
         values["languages of queries (estimate)"] = language_mix(row.query for row in part.rows)
+        values |= {side: dict(counts) for side, counts in part.kinds.items() if counts}
+        values |= {"columns": "; ".join(part.columns)} if part.columns else {}
     return values
 
 
@@ -171,12 +173,14 @@ def print_validation(report: ValidationReport, console: Console) -> None:
         for name, value in values.items():
             if isinstance(value, dict) and "median" in value:
                 table.add_row(name, "", *(f"{value[column]:,g}" for column in (*_QUANTILES, "mean")))
-            elif not isinstance(value, dict):
+            elif not isinstance(value, dict | str):
                 table.add_row(name, f"{value:,}")
         console.print(table)
         for name, value in values.items():
             if isinstance(value, dict) and value and "median" not in value:
                 console.print(f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in value.items()))
+            elif isinstance(value, str):
+                console.print(f"{name}: {value}")
         console.print()
     for label, value in report.plan.items():
         console.print(f"{label}: {value}")

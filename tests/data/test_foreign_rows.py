@@ -156,6 +156,17 @@ def test_other_rows_are_refused_with_what_to_write(write_jsonl: Write, row: dict
         load(write_jsonl(row))
 
 
+@pytest.mark.parametrize("zero", [0, 0.0, False])
+def test_labels_of_pairs(write_jsonl: Write, zero: Any) -> None:
+    """Pairs with a label are trained on there with another loss, to which the pairs labelled 0 are counterexamples."""
+    pair = {"sentence1": "a", "sentence2": "b"}
+    path = write_jsonl({**pair, "label": 1}, {**pair, "label": zero}, {**pair, "label": None})
+    with pytest.raises(DataError, match="column 'label' is 0 in 1 rows, which says that their two sides do not belong"):
+        load(path, columns="positional")
+    assert len(load(write_jsonl({**pair, "label": 0}, {**pair, "label": 3}), columns="positional")) == 2, "classes"
+    assert len(load(write_jsonl({**pair, "label": 1}), columns="positional")) == 1
+
+
 def test_a_map_that_a_message_suggests_is_read(pages: list[Path], write_jsonl: Write) -> None:
     path = write_jsonl({"instruction": "red?", "input": "", "output": "red", "images": ["pages/0.png"]})
     (row,) = load(path, columns={"query": "instruction", "positive": "images"})

@@ -113,6 +113,7 @@ def test_the_corpus_is_known_by_the_ids_of_the_judgements(pages: list[Path], tmp
         (["q1"], [("q1", "d1", "inf")], "qrels, row 0, column 'score': 'inf' is not a grade; a grade is a whole"),
         (["q1"], [("q1", "d1", "nan")], "qrels, row 0, column 'score': 'nan' is not a grade"),
         (["q1"], [("q1", "d1", "1e999")], "qrels, row 0, column 'score': '1e999' is not a grade"),
+        (["q1"], [("q1", "d1", 1e20)], "1e.20 is not a grade; a grade is a whole number up to 1000000"),
         (["q1", "q1"], [("q1", "d1", 1)], "queries, row 1, column '_id': the id 'q1' is already the id of row 0"),
         (["q1"], [("q1", "d1", 1), ("q1", "d1", 1)], "qrels, row 1: query 'q1' and document 'd1' are judged already, "
          "in .*qrels, row 0; keep one"),

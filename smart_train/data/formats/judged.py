@@ -17,6 +17,7 @@ from smart_train.data.files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.formats import trec
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
+from smart_train.types import HIGHEST_GRADE
 from smart_train.utils.compressed import plain_name
 
 PARTS = ("queries", "corpus", "qrels")
@@ -140,8 +141,10 @@ def _judgement(
         whole = int(float(value))  # type: ignore[arg-type]  # another type is refused below
     except (TypeError, ValueError, OverflowError):  # the last of what is infinite
         return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
-    if whole != float(value):  # type: ignore[arg-type]  # it was one a line above
-        return DataError(f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number")
+    if whole != float(value) or whole > HIGHEST_GRADE:  # type: ignore[arg-type]  # it was one a line above
+        return DataError(
+            f"{where}, column {grade!r}: {value!r} is not a grade; a grade is a whole number up to {HIGHEST_GRADE}"
+        )
     return str(row[query]), str(row[document]), whole
 
 
