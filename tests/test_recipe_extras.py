@@ -38,6 +38,7 @@ SHIPPED = {
     "qwen3_vl_embedding_8b_projection": [],
     "qwen3_vl_embedding_8b_qlora": ["quantization"],
     "real_pages": ["pdf"],
+    "smart_lamra_qwen3_vl_2b": [],
     "text_minilm": [],
 }
 Recipe = Callable[..., list[str]]
