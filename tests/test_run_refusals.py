@@ -262,7 +262,9 @@ def test_a_folder_in_use_by_another_recipe(command: Any) -> None:
         assert "\n  training.learning_rate: 0.001 there, 0.002 here\n" in ended.err
         assert "pass --overwrite to discard it" in ended.err
     # Said before any row is read: that may take hours.
-    assert "'gone.jsonl' here" in command(**other, data={"train": {"path": "gone.jsonl"}}).err
+    (broken := ended.run.parent / "broken.jsonl").write_text("not rows")
+    told = command(**other, data={"train": {"path": str(broken)}}).err
+    assert "data.train.path: " in told and "holds the run of another recipe" in told and "not JSON" not in told
     first = logged(ended.run, "learning_rate")
     ended = command("train", "--overwrite", **other)
     assert ended.status == 0, ended.err

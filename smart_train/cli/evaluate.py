@@ -130,7 +130,12 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
     from smart_train.run import build
 
     rows = filled(recipe.data.reported)
-    held_out, report = build.usable_rows(recipe, rows)
+    try:
+        held_out, report = build.usable_rows(recipe, rows)
+    except DataError as error:
+        if named is None:
+            raise
+        raise type(error)(str(error).replace(f"data.{rows}:", "--data:", 1)) from error
     plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
     for label, value in report.details():
         plain_console().print(f"  {label}: {value}")

@@ -130,6 +130,8 @@ class GroupedBatches(Sampler[list[int]]):
     def _check(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise DataError(f"max_tokens_per_batch is {self.max_tokens}; it must be at least 1")
+        if not self.groups:
+            raise DataError("there is not one row to make a batch of")
         weights = [group.weight for group in self.groups]
         if any(weight is None for weight in weights) != all(weight is None for weight in weights):
             missing = ", ".join(group.name for group in self.groups if group.weight is None)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from smart_train.errors import ModelError, first_line
 from smart_train.models.family import Family
 from smart_train.models.module_names import own_names
+from smart_train.models.patterns import check_patterns
 from smart_train.models.reading import read_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -52,7 +53,7 @@ def add_lora(
     )
     try:
         model = get_peft_model(backbone, config)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise ModelError(f"lora.target_modules {targets!r}: {first_line(error)}") from error
     family.check_lora_targets(adapted_modules(model))
     return model
@@ -79,6 +80,7 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}; pickled weights (adapter_model.bin) are not "
             "read: save them as safetensors"
         )
+    check_patterns(folder, [name for name, _ in backbone.named_modules()])
     saved = read_weights(weights)
     state = _lora_alone(saved, backbone, family, folder)
     names = own_names({module for key in state if (module := _module(key)) is not None}, backbone, family)

@@ -145,7 +145,8 @@ def _read(
     usable = [document for document in documents if document.key in drawn]
     if problems and settings.on_error == "fail":
         raise DataError(
-            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip leaves them out):\n{listing(problems)}"
+            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip, --on-error skip on the command line, "
+            f"leaves them out):\n{listing(problems)}"
         )
     if not usable:
         raise DataError(f"{folder}: none of its PDF files can be used:\n{listing(problems)}")

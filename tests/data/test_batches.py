@@ -155,3 +155,8 @@ def test_the_smallest_step() -> None:
     assert GroupedBatches(TWO, batch_size=4, drop_last=False).smallest == 3
     assert GroupedBatches(TWO, batch_size=4, drop_last=False, processes=2).smallest == 8
     assert GroupedBatches([Group("a", range(8), documents=3)], batch_size=2).smallest == 6
+
+
+def test_without_a_row_there_is_no_batch() -> None:
+    with pytest.raises(DataError, match="there is not one row to make a batch of"):
+        GroupedBatches([], batch_size=4)

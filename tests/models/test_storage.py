@@ -146,6 +146,8 @@ def test_lora_that_reaches_vision_is_refused(tiny):
 def test_lora_that_matches_nothing_is_refused(tiny):
     with pytest.raises(ModelError, match="lora.target_modules 'nothing_here'"):
         add_lora(tiny.backbone, tiny.family, **LORA, target_modules="nothing_here")
+    with pytest.raises(ModelError, match="lora.target_modules .*nothing to repeat"):
+        add_lora(tiny.backbone, tiny.family, **LORA, target_modules="*_proj")
 
 
 def test_adapter_of_another_width_is_refused(adapted, tmp_path):

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from smart_train import SmartModel
 from smart_train.errors import ModelError
+from smart_train.models import patterns
 from smart_train.models.peft import add_lora
 from smart_train.run import build
 from smart_train.utils.manifest import write_manifest
@@ -170,3 +171,23 @@ def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data)
     start = {"name_or_path": str(saved / "m"), "from_config": None}
     with pytest.raises(ModelError, match=message):
         build.skeleton(tiny_recipe(tiny_data, saved / "run", model=start), saved / "m")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"target_modules": r"(\w+\.?)+!"}, "target_modules .* does not come to an end .*; list the modules"),
+        ({"rank_pattern": {r"(\w+\.?)+!": 4}}, "rank_pattern .* does not come to an end"),
+        ({"target_modules": "*_proj"}, "target_modules .* is not a regular expression"),
+    ],
+)
+def test_a_pattern_in_an_adapter_cannot_hold_the_program(saved, monkeypatch, values, message):
+    monkeypatch.setattr(patterns, "SECONDS", 2.0)
+    model = SmartModel.from_pretrained(saved / "m")
+    model.backbone = add_lora(model.backbone, model.family, r=2, alpha=4, dropout=0.0)
+    model.save_pretrained(saved / "a")
+    SmartModel.from_pretrained(saved / "a")
+    path = saved / "a" / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    with pytest.raises(ModelError, match=message):
+        SmartModel.from_pretrained(saved / "a")

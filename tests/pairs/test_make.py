@@ -204,7 +204,9 @@ def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_p
     )
     with pytest.raises(DataError) as caught:
         make_pairs(manuals, tmp_path / "made", SETTINGS)
-    assert "4 PDF files cannot be used (on_error skip leaves them out):" in str(caught.value)
+    assert "4 PDF files cannot be used (on_error skip, --on-error skip on the command line, leaves them out):" in str(
+        caught.value
+    )
     assert all(problem in str(caught.value) for problem in problems)
     report = make_pairs(manuals, tmp_path / "made", PairSettings(dpi=40, on_error="skip"))
     assert len(report.problems) == 4 and len(report.documents) == 3

@@ -15,7 +15,7 @@ from torch.utils.file_baton import FileBaton
 
 from smart_train.errors import RunError
 from smart_train.training import engines
-from smart_train.training.engines import engine_arguments, launched_engine
+from smart_train.training.engines import configured_processes, engine_arguments, launched_engine
 from smart_train.training.launch import check_distribution, naming_lost_processes
 
 
@@ -238,3 +238,16 @@ def test_an_accelerate_configuration_without_processes(tmp_path: Path) -> None:
     file.write_text("use_cpu: false\n")
     with pytest.raises(RunError, match=r"accelerate_config .*mine\.yaml: no num_processes can be read from it"):
         engines.configured_processes(file)
+
+
+def test_an_accelerate_file_for_machines_that_no_run_uses_is_refused(tmp_path):
+    file = tmp_path / "tpu.yaml"
+    for kind in ("XLA", "TPU", "MEGATRON_LM"):
+        file.write_text(f"distributed_type: {kind}\nnum_processes: 8\n")
+        with pytest.raises(RunError, match=f"tpu.yaml: distributed_type {kind} is not supported; use NO, MULTI_CPU"):
+            configured_processes(file)
+    file.write_text("num_processes: 8\n")
+    assert configured_processes(file) == 8
+    file.write_text("[]")
+    with pytest.raises(RunError, match="no num_processes can be read"):
+        configured_processes(file)

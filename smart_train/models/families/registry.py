@@ -67,7 +67,8 @@ for _family in _ALL:
 def get_family(name: str | None) -> type[Family]:
     """The family class called `name`; ModelError lists the known ones."""
     if name is None or name not in FAMILIES:
-        raise ModelError(f"model.family {name!r} is unknown; known families: {', '.join(sorted(FAMILIES))}")
+        known = ", ".join(sorted(FAMILIES))
+        raise ModelError(f"model.family (--family on the command line) {name!r} is unknown; known families: {known}")
     return FAMILIES[name]
 
 
