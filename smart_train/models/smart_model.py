@@ -346,15 +346,16 @@ class SmartModel(nn.Module):
     ) -> Embeddings:
         """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
 
-        A query that holds nothing (no image or video, and no text but blanks) is refused: its vectors would be those of
-        the prompt alone. An empty document is encoded as that: public collections hold some.
+        An input that holds nothing (no image or video, and no text but blanks) is encoded as its family's prompt around
+        no text; Qwen3-VL-Embedding writes NULL there, as its authors' script does. Public collections hold some. Rows
+        of data and the queries of `smart-train search` must hold something.
 
         Args:
             batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
             num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
 
         Raises:
-            ModelError: an input is empty, or the model gives NaN. DataError: an input cannot be read.
+            ModelError: nothing to encode, or the model gives NaN. DataError: an input cannot be read.
         """
         return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
 
@@ -380,9 +381,6 @@ class SmartModel(nn.Module):
         items = [as_model_input(item) for item in _as_list(inputs)]
         if not items:
             raise ModelError(f"encode_{role}: nothing to encode")
-        blank = [place for place, item in enumerate(items) if item.is_blank] if role == "query" else []
-        if blank:
-            raise ModelError(f"encode_query: input {blank[0]} is empty: no text, image or video; leave it out")
         # Long inputs first: little padding within a batch, and memory runs out at once or never.
         order = sorted(
             range(len(items)),

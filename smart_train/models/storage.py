@@ -191,15 +191,15 @@ def config_for(
     """
     trusted = trust_remote_code and family.runs_own_code
     config = read_config(folder, overrides=overrides, trust_remote_code=trusted)
-    try:
-        family.check_config(config)
-    except ModelError as error:
-        raise ModelError(f"{folder}: {error}") from error
     if not family.any_backbone and config.model_type not in family.model_types:
         raise ModelError(
             f"{folder}: its config.json says model_type {config.model_type!r}, but family {family.name} reads only "
             f"{', '.join(family.model_types)}. Choose another family or another base"
         )
+    try:
+        family.check_config(config)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
     needed = own_class(folder, family)
     if needed and not trusted:
         raise ModelError(

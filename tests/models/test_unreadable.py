@@ -13,6 +13,7 @@ from smart_train.errors import ModelError
 from smart_train.models import patterns
 from smart_train.models.peft import add_lora
 from smart_train.run import build
+from smart_train.types import ModelInput
 from smart_train.utils.manifest import write_manifest
 from tests.damage import flip
 from tests.models.conftest import make_model
@@ -152,12 +153,12 @@ def test_weights_that_are_nan_give_no_vectors(saved):
             encode("a text")
 
 
-def test_an_empty_query_is_refused_and_an_empty_document_encoded(saved):
+def test_an_empty_input_is_encoded_as_the_prompt_around_nothing(saved):
     model = SmartModel.from_pretrained(saved / "m")
-    for query in ("", "  \n", {"text": ""}):
-        with pytest.raises(ModelError, match="encode_query: input 1 is empty: no text, image or video"):
-            model.encode_query(["a text", query])
-    assert len(model.encode_document([""])) == 1
+    for encode in (model.encode_query, model.encode_document):
+        expected = encode("NULL").pooled  # what this family writes there
+        for item in ("", {"text": ""}, ModelInput()):
+            assert torch.equal(encode(item).pooled, expected)
 
 
 def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor, Qwen3VLProcessor
 from transformers.processing_utils import ProcessorMixin
 
-from smart_train.models import deepstack
+from smart_train.models.families import deepstack
 from smart_train.models.families.qwen3_vl import punctuated
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import SMART_CONFIG, Features, Role
