@@ -28,6 +28,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
 from smart_train.recipe.sections import filled
 from smart_train.run import build_rows
+from smart_train.run.build_rows import distinct_documents as distinct_documents
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
 from smart_train.run.build_rows import sources as sources

@@ -109,6 +109,17 @@ def usable_rows(
     )
 
 
+def distinct_documents(recipe: Recipe, rows: Sequence[Example], *, at_most: int | None = None) -> int:
+    """How many different documents the training rows bring, by their ids, the negatives used among them; counting ends
+    at `at_most`."""
+    found: set[str] = set()
+    for example in rows:
+        found.update(example.document_ids[: 1 + max(negatives(recipe))])
+        if at_most is not None and len(found) >= at_most:
+            break
+    return len(found)
+
+
 def batches(
     recipe: Recipe, rows: Sequence[Example], processes: int, counter: TokenCounter | None
 ) -> GroupedBatches | None:

@@ -118,6 +118,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     except SmartTrainError as error:
         plan.problems.append(str(error))
         return
+    documents = None if rows is None else build.distinct_documents(recipe, rows)
     schedule = Schedule.of(
         recipe.training,
         rows=len(rows) if rows is not None else 0,
@@ -125,6 +126,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
         negatives=min(build.negatives(recipe)),
         shared=recipe.objective.shared_negatives,
         grouped=None if grouped is None else (len(grouped), grouped.smallest),
+        documents=documents,
     )
     accumulation = schedule.accumulation
     plan.quantities["processes"] = str(count)
@@ -136,6 +138,7 @@ def _batches(recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, family:
     )
     if rows is None:
         return
+    plan.quantities["documents"] = f"{documents} different ones in {len(rows)} rows"
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]
         plan.quantities["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"

@@ -117,6 +117,7 @@ def _load_data(
         shared=recipe.objective.shared_negatives,
         grouped=None if batches is None else (len(batches), batches.smallest),
     )
+        documents=build.distinct_documents(recipe, parts["train"], at_most=2),
     problems = schedule.problems()
     if problems:
         raise RecipeError("\n".join(problems))

@@ -20,6 +20,7 @@ class Schedule:
         epochs: passes over the rows; max_steps, where positive, decides instead.
         grouped: where rows meet by kind or length, batches of one process in an epoch, and documents of the smallest
             step over all processes.
+        documents: how many different documents the rows bring, by their ids; None where it was not counted.
     """
 
     rows: int
@@ -32,6 +33,7 @@ class Schedule:
     epochs: float = 1.0
     max_steps: int = -1
     grouped: tuple[int, int] | None = None
+    documents: int | None = None
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class Schedule:
         negatives: int,
         shared: bool = True,
         grouped: tuple[int, int] | None = None,
+        documents: int | None = None,
     ) -> Schedule:
         """From the `training` section of a resolved recipe."""
         return cls(
@@ -56,6 +59,7 @@ class Schedule:
             epochs=training["num_train_epochs"],
             max_steps=training.get("max_steps", -1),
             grouped=grouped,
+            documents=documents,
         )
 
     @property
@@ -89,6 +93,11 @@ class Schedule:
     def problems(self) -> list[str]:
         """Why these batches cannot train, a line each; empty when they can."""
         key = "training.per_device_train_batch_size"
+        if self.documents == 1:
+            return [
+                f"data.train: all {self.rows} rows have the same document, so that no query has a negative and there "
+                "is nothing to learn from: check the column of document ids, or add rows with other documents"
+            ]
         product = f"{self.batch} x {self.processes} process(es) = {self.together}"
         if self.candidates < 2:
             return [

@@ -110,6 +110,8 @@ class SmartTrainer(Trainer):
         self._accumulating = False
 
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
+        self._has_negatives = False
+        self._first_log = dict(first_log or {})
 
     @property
     def module(self) -> TrainingModule:
@@ -159,6 +161,8 @@ class SmartTrainer(Trainer):
         self._guard.note(step, output.total.detach(), inputs["rows"])
         self._count(output)
         return (output.total, output) if return_outputs else output.total
+        if not self._has_negatives:
+            self._check_negatives(step, output)
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
@@ -255,6 +259,19 @@ class SmartTrainer(Trainer):
         for name, part in output.parts.items():
             self._sums[f"loss_{name}"] += part.detach()
         for name, value in output.metrics.items():
+    def _check_negatives(self, step: int, output: LossOutput) -> None:
+        """Raises RunError, on every rank, where no query of the first batch has a negative. Asked once: a later batch
+        may be unlucky, and reading a number back at every step would wait for the device."""
+        candidates = output.metrics.get("candidates")
+        if candidates is not None and max(gather_objects(float(candidates))) <= 1:
+            raise RunError(
+                f"step {step}: no query of this batch has a negative, because its documents all count as one (the same "
+                "id or the same content) or answer the same query; the loss is 0 and nothing is learned. Check the "
+                "documents and their ids (smart-train validate counts the different ones); if rows differ and only "
+                "this batch is unlucky, raise training.per_device_train_batch_size or set training.seed"
+            )
+        self._has_negatives = True
+
             self._sums[name] += value
         self._counted += 1
 

@@ -55,6 +55,11 @@ def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
     yield from _images(part)
     if part.asks:
         yield from _queries(part)
+    if part.name == "train" and len(part.rows) > 1 and len(part.documents) == 1:
+        yield _finding(
+            "error", "one document", part, [row.where for row in part.rows],
+            "rows whose documents are all the same one: no query has a negative, so there is nothing to learn from",
+        )  # fmt: skip
 
 
 def _images(part: Part) -> Iterator[Finding]:

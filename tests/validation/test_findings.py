@@ -174,3 +174,11 @@ def test_many_findings_keep_their_count_and_a_few_examples(pages: Path) -> None:
     rows = [("", f"{rng.randrange(8)}.png") for _ in range(30)]
     report = validate([part(pages, "train", ("sound", "0.png"), *rows)], source="many")
     assert found(report) == {"unusable rows": ("error", 30)} and len(report.findings[0].examples) == 20
+
+
+def test_rows_that_all_name_one_page_have_no_negatives(pages: Path) -> None:
+    """Under different names, and ids, too."""
+    (pages / "copy.png").write_bytes((pages / "0.png").read_bytes())
+    train = part(pages, "train", ("what is on it", "0.png"), ("what else", "copy.png"), ("and what more", "0.png"))
+    report = validate([train, sound(pages)[1]], source="one page")
+    assert found(report)["one document"] == ("error", 3) and not report.passed
