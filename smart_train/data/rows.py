@@ -15,7 +15,7 @@ from smart_train.data.keys import default_id
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
-from smart_train.inputs.model_input import as_model_input
+from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.types import Example, ModelInput
 
 RawRow = Mapping[str, Any]
@@ -138,7 +138,7 @@ class RowReader:
             except DataError as error:
                 raise DataError(f"{inside}: {error}") from error
         else:
-            identity, document = self.references.page_id(value), self._read(value, inside, column)
+            identity, document = self.references.page_id(_alone(value)), self._read(value, inside, column)
         if given not in (None, ""):
             return str(given), document
         return identity or self._content_id(document, inside), document
@@ -173,7 +173,8 @@ class RowReader:
         if not isinstance(value, Mapping):
             raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
         if value.keys() == {"bytes", "path"}:
-            return as_model_input(self._decoded_later(value, where))
+            found = self._decoded_later(value, where)
+            return ModelInput(images=(found,)) if isinstance(found, str) else as_model_input(found)
         try:
             item = as_model_input(value)
         except DataError as error:
@@ -190,16 +191,19 @@ class RowReader:
     def _video(self, value: Any, where: str) -> Any:
         """A video inside a mapping: a path, an address, or a list of frames, which are images."""
         if isinstance(value, (list, tuple)):
-            return [self._image(frame, where) for frame in value]
+            return [self._image(frame, where) for frame in images_of(value)]
         if isinstance(value, Mapping):
             return self._decoded_later(value, where)
         return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value
 
-    def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | Path:
+    def _decoded_later(self, value: Mapping[str, Any], where: str) -> bytes | str | Path:
         """What the `datasets` library gives for an image or a video that it was told not to decode, and what any file
-        of rows may hold too."""
-        if value.get("bytes") is not None:
-            return value["bytes"]
+        of rows may hold too; in JSON, which has no bytes, the image's in base64."""
+        found = value.get("bytes")
+        if isinstance(found, str):
+            return found if found.startswith("data:") else "data:image;base64," + "".join(found.split())
+        if found is not None:
+            return found
         if not value.get("path"):
             raise DataError(f"{where}: an image or video with neither bytes nor path")
         return self.references.undecoded(value["path"], where)
@@ -210,6 +214,16 @@ class RowReader:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
+
+
+def _alone(value: Any) -> Any:
+    """The image in a mapping that holds nothing else; `value` itself where it is no such mapping."""
+    if isinstance(value, Mapping):
+        images = images_of({name: value[name] for name in ("image", "images") if name in value})
+        others = [item for name, item in value.items() if name not in ("image", "images") and item not in (None, "")]
+        if len(images) == 1 and not others:
+            return images[0]
+    return value
 
 
 def _expected(value: Any) -> str:
