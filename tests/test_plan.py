@@ -18,7 +18,7 @@ from smart_train.run.plan import derive, processes
 from smart_train.training import precision
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
-from tests.runs import MODES, WIDTH, tiny_recipe
+from tests.runs import MODES, WIDTH, tiny_recipe, write_rows
 
 
 @pytest.mark.parametrize(
@@ -186,6 +186,20 @@ def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Pat
     assert plan.quantities["held out to report"] == "24 queries against 42 documents"  # some pages come twice
     broken = derive(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": "nowhere.jsonl"}}))
     assert [problem.split(":")[0] for problem in broken.problems] == ["data.test"]
+
+
+@pytest.mark.parametrize(("change", "count"), [({}, 24), ({"positive": "train-0.png"}, 1)])
+def test_different_documents_are_counted_and_one_is_not_enough(
+    tiny_data: Path, tmp_path: Path, change: dict[str, str], count: int
+) -> None:
+    rows = [{**json.loads(line), **change} for line in (tiny_data / "train.jsonl").read_text().splitlines()]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    data = {"train": {"path": str(tmp_path / "rows.jsonl"), "image_root": str(tiny_data)}}
+    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", data=data))
+    assert plan.quantities["documents"] == f"{count} different ones in 24 rows"
+    message = "data.train: all 24 rows have the same document, so no query has another one to be told from"
+    assert [problem for problem in plan.problems if message in problem] == plan.problems
+    assert bool(plan.problems) == (count == 1)
 
 
 def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Path) -> None:

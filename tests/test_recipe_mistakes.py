@@ -60,6 +60,8 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
             "training.save_strategy: 'always'; must be one of no, steps, epoch, best",
         ),
         ({"training": {"bf16": "maybe"}}, "training.bf16: 'maybe'; must be true or false"),
+        ({"training": {"max_steps": 0}}, "training.max_steps: 0; must be at least 1; leave it out to train for"),
+        ({"training": {"max_steps": -2}}, "training.max_steps: -2; must be at least 1"),
         ({"training": {"max_steps": "many"}}, "training.max_steps: 'many'; must be a whole number"),
         ({"training": {"learning_rate": 0}}, "training.learning_rate: 0; must be greater than 0"),
         ({"training": {"weight_decay": -1}}, "training.weight_decay: -1; must be at least 0"),

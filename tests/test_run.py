@@ -94,6 +94,7 @@ def test_the_log_names_the_parts_and_they_add_up(finished: Recipe) -> None:
         assert record["loss"] == pytest.approx(sum(record[f"loss_{term}"] for term in terms), abs=1e-5)
         assert all(0 <= record[f"accuracy_{term}"] <= 1 for term in terms)
         assert record["learning_rate"] >= 0 and record["grad_norm"] > 0
+    assert logged(run, "cut_query") == logged(run, "cut_document") == {1: 0.0}  # on the first line alone
     assert list(logged(run, "eval_hybrid_ndcg@5")) == [2, 4, 6]
     assert list(logged(run, "train_runtime")) == [6]
 

@@ -12,7 +12,7 @@ from smart_train.data.media_columns import MediaColumns, reads_as_name
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image
-from smart_train.inputs.model_input import as_model_input
+from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
 
@@ -113,7 +113,7 @@ class CellReader:
     def _video(self, value: Any, where: str) -> Any:
         """A video inside a mapping: a path, an address, or a list of frames, which are images."""
         if isinstance(value, (list, tuple)):
-            return [self.image(frame, where) for frame in value]
+            return [self.image(frame, where) for frame in images_of(value)]
         if isinstance(value, Mapping):
             return self._decoded_later(value, where)
         return self.references.locate_video(value, where, is_video=True) if isinstance(value, str) else value

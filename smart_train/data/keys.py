@@ -12,16 +12,19 @@ from smart_train.utils.hashing import stable_hash
 
 def content_key(item: ModelInput) -> int:
     """Equal for inputs that say the same, whatever they are called. One image alone has the key of the image, so that
-    a page is recognised wherever its file lies.
+    a page is recognised wherever its file lies; a blank text beside it says nothing, nor does an empty instruction.
 
     Raises: DataError when the file of an image or a video cannot be read.
     """
     images = [image_key(image) for image in item.images]
-    if len(images) == 1 and item.text is None and item.video is None and item.instruction is None:
+    text, instruction = item.text, item.instruction or None
+    if (images or item.video is not None) and not (text or "").strip():
+        text = None
+    if len(images) == 1 and text is None and item.video is None and instruction is None:
         return images[0]
     # as text, so that inputs without a video keep the ids they have always had
     video = str(None if item.video is None else video_key(item.video))
-    return stable_hash(repr((item.text, images, video, item.instruction)).encode())
+    return stable_hash(repr((text, images, video, instruction)).encode())
 
 
 def default_id(item: ModelInput) -> str:

@@ -1,4 +1,5 @@
-"""How many tokens rows have, from sizes and text alone: what a token budget needs to know before the first batch."""
+"""How many tokens rows have, from sizes and text alone: what a token budget needs to know before the first batch, and
+what of them does not fit the model."""
 
 from __future__ import annotations
 
@@ -13,15 +14,42 @@ from smart_train.inputs.images import image_size
 from smart_train.types import Example, ModelInput
 
 
+Side = Literal["query", "document"]
+
+
 class TokenCounter(Protocol):
     """What this needs of a model family."""
 
     @property
     def max_length(self) -> int: ...
 
-    def token_count(
-        self, item: ModelInput, role: Literal["query", "document"], image_sizes: Sequence[tuple[int, int]]
-    ) -> int: ...
+    def token_count(self, item: ModelInput, role: Side, image_sizes: Sequence[tuple[int, int]]) -> int: ...
+
+
+def cut_shares(
+    examples: Sequence[Example], counter: TokenCounter, *, negatives: int = 0, sample: int = 256
+) -> dict[str, float]:
+    """Share of the tokens of "query" and "document" (0 to 1) that is cut, because inputs are longer than the model's
+    `max_length`; of some `sample` rows spread evenly over all, without their videos.
+
+    Raises:
+        DataError: an image cannot be read. ModelError: an input that the family does not take.
+    """
+    count: dict[Side, int] = {"query": 0, "document": 0}
+    cut = dict(count)
+    for place in range(0, len(examples), max(1, len(examples) // sample)):
+        example = examples[place]
+        sides: dict[Side, tuple[ModelInput, ...]] = {
+            "query": (example.query,),
+            "document": example.documents[: 1 + negatives],
+        }
+        for role, items in sides.items():
+            for item in items:
+                if item.video is None:
+                    tokens = counter.token_count(item, role, [image_size(image) for image in item.images])
+                    count[role] += tokens
+                    cut[role] += max(0, tokens - counter.max_length)
+    return {role: cut[role] / max(1, count[role]) for role in count}
 
 
 def longest_documents(

@@ -15,6 +15,7 @@ from smart_train.data.media_columns import MediaColumns
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.scores import read_scores
 from smart_train.errors import DataError
+from smart_train.inputs.model_input import images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import HIGHEST_GRADE, Example, ModelInput
 
@@ -175,7 +176,8 @@ class RowReader:
             except DataError as error:
                 raise DataError(f"{inside}: {error}") from error
         else:
-            identity, document = self.cells.references.page_id(value), self.cells.document(value, inside, column)
+            identity = self.cells.references.page_id(_alone(value))
+            document = self.cells.document(value, inside, column)
         if given is not None:
             return given, document
         return identity or self._content_id(document, inside), document
@@ -203,6 +205,16 @@ class RowReader:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
+
+
+def _alone(value: Any) -> Any:
+    """The image in a mapping that holds nothing else; `value` itself where it is no such mapping."""
+    if isinstance(value, Mapping):
+        images = images_of({name: value[name] for name in ("image", "images") if name in value})
+        others = [item for name, item in value.items() if name not in ("image", "images") and item not in (None, "")]
+        if len(images) == 1 and not others:
+            return images[0]
+    return value
 
 
 class ExampleRows(Sequence[Example]):

@@ -100,8 +100,9 @@ def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:
     assert base is not None, "it is not a whole model"
     named = replace(saved, named_base=base.seen_from(folder), family=model.family.name, scoring=model.scoring)
     named.write(folder)
-    if (folder / ADAPTER_CONFIG).is_file():
-        config = {**(read_json(folder / ADAPTER_CONFIG) or {}), "base_model_name_or_path": base.name}
+    config = read_json(folder / ADAPTER_CONFIG)
+    if config is not None and config.get("base_model_name_or_path") != base.name:
+        config["base_model_name_or_path"] = base.name
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

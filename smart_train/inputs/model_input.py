@@ -48,7 +48,7 @@ def as_model_input(value: Any) -> ModelInput:
         if key not in INPUT_KEYS:
             hint = did_you_mean(str(key), INPUT_KEYS)
             raise DataError(f"input key {key!r}: unknown{hint}; known: {', '.join(INPUT_KEYS)}")
-    images = [*_as_list(value.get("image")), *_as_list(value.get("images"))]
+    images = [*images_of(value.get("image")), *images_of(value.get("images"))]
     if value.get("text") is None and not images and value.get("video") is None:
         raise DataError(f"input with keys {sorted(value)}: has neither text nor image nor video")
     for key in ("text", "instruction"):
@@ -58,7 +58,13 @@ def as_model_input(value: Any) -> ModelInput:
     return ModelInput(value.get("text"), tuple(images), value.get("video"), value.get("instruction"))
 
 
-def _as_list(value: Any) -> list[Any]:
+def images_of(value: Any) -> list[Any]:
+    """The images of what a user gives for one or several: itself, a list of them, or mappings {image: ...} of them,
+    however deep. An image as the `datasets` library writes it, {bytes: ..., path: ...}, stays what it is."""
     if value is None:
         return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(value, (list, tuple)):
+        return [image for item in value for image in images_of(item)]
+    if isinstance(value, Mapping) and value and value.keys() <= {"image", "images"}:
+        return [*images_of(value.get("image")), *images_of(value.get("images"))]
+    return [value]

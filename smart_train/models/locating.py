@@ -123,7 +123,7 @@ def _places(base: Base, folder: Path) -> Iterator[Path]:
         # Version 0.1.0: the path from where the run was started, which is most often above its folder.
         yield from (Path(os.path.abspath(parent / name)) for parent in Path(os.path.abspath(folder)).parents)
         yield Path(os.path.abspath(name))
-    if base.weights is None:  # a run folder of that version that moved keeps its base beside it
+    if base.local and base.weights is None:  # a run folder of that version that moved keeps its base beside it
         yield Path(os.path.abspath(folder)).parent / name.name
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from huggingface_hub import save_torch_state_dict
 from peft import PeftModel
 from safetensors import safe_open
@@ -118,15 +119,39 @@ def unused_weights(folder: Path, family: Family, backbone: nn.Module) -> dict[st
     """What the checkpoint in `folder` holds beyond the embedder, as the backbone's dtype and as long as its vocabulary;
     empty where nothing is.
 
-    An embedder does not use it, but the class named in config.json wants it, and silently draws it at random.
+    An embedder does not use it, but the class named in config.json wants it, and silently draws it at random. A head
+    that is the embeddings once more is left out: that class ties the two where only one is stored, and takes the old
+    head for the model's own where training has moved the embeddings away from it.
     """
     tensors = {}
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
             names = [name for name in list(file.keys()) if is_unused(name, family, backbone)]
             names = [name for name in names if not _within(name, family.dropped_weights, backbone)]
-            tensors.update({name: file.get_tensor(name).to(backbone.dtype) for name in names})
+            tensors.update({name: file.get_tensor(name) for name in names})
+    embeddings = _tied_embeddings(folder, family, backbone) if tensors else None
+    if embeddings is not None:
+        tensors = {name: value for name, value in tensors.items() if not _same(value, embeddings)}
+    tensors = {name: value.to(backbone.dtype) for name, value in tensors.items()}
     return grow_heads(tensors, cast(Any, backbone).get_input_embeddings().num_embeddings)
+
+
+def _tied_embeddings(folder: Path, family: Family, backbone: nn.Module) -> Tensor | None:
+    """The input embeddings as the checkpoint in `folder` stores them, where config.json ties a head to them."""
+    model = cast(Any, backbone)
+    if not getattr(model.config, "tie_word_embeddings", False):
+        return None
+    weight = model.get_input_embeddings().weight
+    own = next(name for name, value in backbone.named_parameters() if value is weight)
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for name in {own, checkpoint_names(backbone, family)[own]} & set(file.keys()):
+                return file.get_tensor(name)
+    return None
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def is_unused(name: str, family: Family | type[Family], backbone: nn.Module) -> bool:

@@ -103,7 +103,8 @@ def load_model(
         scoring=family_class.scoring_of(scoring, inherited.scoring),
         prompts=told.replaced_by(prompts),
     )
-    reader.featurize([ModelInput()], "query")  # what is wrong with its files is said before minutes of loading weights
+    for role in ("query", "document"):  # what is wrong with its files is said before minutes of loading weights
+        reader.featurize([ModelInput()], role)
     # Straight to its device: converted on the way, the weights would lie in main memory once for every process.
     options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))

@@ -23,6 +23,7 @@ from smart_train.utils.processor import usable_cores
 
 _POSITIVE = "must be greater than 0"
 _NOT_NEGATIVE = "must be at least 0"
+_STEPS = "must be at least 1; leave it out to train for num_train_epochs"
 _RANGES = {
     "learning_rate": _POSITIVE,
     "num_train_epochs": _POSITIVE,
@@ -195,6 +196,8 @@ def _problem(name: str, value: Any) -> str | None:
     if name in _ONE_VALUE and checked != _ONE_VALUE[name][0]:
         only, why = _ONE_VALUE[name]
         return f"must stay {shown(only)}: {why}"
+    if name == "max_steps" and checked < 1 and checked != -1:  # transformers' own value where it is left out
+        return _STEPS
     if isinstance(checked, (int, float)) and name in _RANGES:
         broken = checked <= 0 if _RANGES[name] is _POSITIVE else checked < 0
         return _RANGES[name] if broken else None

@@ -15,6 +15,7 @@ from rich.console import Console
 from transformers import TrainingArguments, set_seed
 
 from smart_train.data import GroupedBatches
+from smart_train.data.lengths import cut_shares
 from smart_train.distributed import is_main, on_main
 from smart_train.errors import DataError, ExportError, RecipeError, RunError
 from smart_train.evaluation import (
@@ -202,6 +203,7 @@ def _train(
         build.objective(recipe, model.scoring),
         caching=build.gradient_caching(recipe),
     )
+    newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer = SmartTrainer(
         module,
         args,
@@ -210,11 +212,11 @@ def _train(
         evaluator=evaluator if recipe.evaluation.during else None,
         batches=batches,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
+        first_log=on_main(lambda: _cut(recipe, model, training)) if newest is None else None,
     )
     if recipe.hub.checkpoints:
         trainer.add_callback(PushCheckpoints(filled(recipe.hub.repo_id), private=recipe.hub.private, say=console.print))
     on_main(model.pin_base)  # now, as it was loaded: what is saved after hours of training loads with this base only
-    newest = on_main(lambda: _checkpoint_to_resume(folder.path, console))
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained = trainer.module.model
     with trainer.whole():
@@ -222,6 +224,12 @@ def _train(
     on_main(lambda: folder.advance("trained"))
     on_main(trainer.drop_superseded)  # not earlier: until then a restart needs the last one
     return trained
+
+
+def _cut(recipe: Recipe, model: SmartModel, training: Sequence[Example]) -> dict[str, float]:
+    """The share of tokens that the model's length limit cuts, as the log names it."""
+    shares = cut_shares(training, model.family, negatives=max(build.negatives(recipe)))
+    return {f"cut_{role}": share for role, share in shares.items()}
 
 
 def _save_trained(folder: RunFolder, module: TrainingModule) -> None:

@@ -8,7 +8,7 @@ only when whole.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,7 @@ class SmartTrainer(Trainer):
             no evaluation.
         batches: which rows make a batch; None: the Trainer's own, rows of all kinds in random order.
         early_stopping_patience: evaluations without a better `metric_for_best_model` after which training stops.
+        first_log: what the first line of the log says beside the loss.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class SmartTrainer(Trainer):
         evaluator: RetrievalEvaluator | None = None,
         batches: GroupedBatches | None = None,
         early_stopping_patience: int | None = None,
+        first_log: Mapping[str, float] | None = None,
     ) -> None:
         self.strategy = runs(args)
         module.model.in_step = self.strategy in SHARDED
@@ -122,6 +124,8 @@ class SmartTrainer(Trainer):
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
         self._accumulating = False
+        self._has_negatives = False
+        self._first_log = dict(first_log or {})
 
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
 
@@ -171,6 +175,8 @@ class SmartTrainer(Trainer):
             self._guard.note(step, torch.tensor(float("nan")), inputs["rows"])
             raise self._guard.stop(run, step, str(error)) from error
         self._guard.note(step, output.total.detach(), inputs["rows"])
+        if not self._has_negatives:
+            self._check_negatives(step, output)
         self._count(output)
         return (output.total, output) if return_outputs else output.total
 
@@ -236,6 +242,8 @@ class SmartTrainer(Trainer):
             own = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
             ranks = gather_objects(own)
             logs = {**logs, **{name: sum(rank[name] for rank in ranks) / len(ranks) for name in own}}
+            logs |= self._first_log
+            self._first_log = {}
             self._sums.clear()
             self._counted = 0
         super().log(logs, start_time)
@@ -264,6 +272,19 @@ class SmartTrainer(Trainer):
                 f"training.optim {optimiser} updates weights during the backward pass, while gradient_caching has "
                 "chunks left to replay with the old ones; choose another optimiser"
             )
+
+    def _check_negatives(self, step: int, output: LossOutput) -> None:
+        """Raises RunError, on every rank, where no query of the first batch has a negative. Asked once: a later batch
+        may be unlucky, and reading a number back at every step would wait for the device."""
+        candidates = output.metrics.get("candidates")
+        if candidates is not None and max(gather_objects(float(candidates))) <= 1:
+            raise RunError(
+                f"step {step}: no query of this batch has a negative, because its documents all count as one (the same "
+                "id or the same content) or answer the same query; the loss is 0 and nothing is learned. Check the "
+                "documents and their ids (smart-train validate counts the different ones); if rows differ and only "
+                "this batch is unlucky, raise training.per_device_train_batch_size or set training.seed"
+            )
+        self._has_negatives = True
 
     def _count(self, output: LossOutput) -> None:
         for name, part in output.parts.items():

@@ -55,6 +55,11 @@ def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
     yield from _images(part)
     if part.asks:
         yield from _queries(part)
+    if part.name == "train" and len(part.rows) > 1 and len(part.documents) == 1:
+        yield _finding(
+            "error", "one document", part, [row.where for row in part.rows],
+            "rows whose documents are all the same one: no query has a negative, so there is nothing to learn from",
+        )  # fmt: skip
 
 
 def _images(part: Part) -> Iterator[Finding]:
@@ -123,6 +128,7 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
             "error", "leaked documents", f"{train.name} and {held_out.name}", len(leaked),
             "documents that answer queries in both parts; split by document", tuple(where[:SHOWN]),
         )  # fmt: skip
+    yield from _shared_pages(train, held_out)
     asked = {row.query: row for row in train.rows}
     shared = [f"{row.where} = {asked[row.query].where}: {row.query!r}" for row in held_out.rows if row.query in asked]
     if shared:
@@ -163,6 +169,23 @@ def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
             "documents that answer other queries in the other part: the results of the two parts then depend on each "
             "other",
             tuple(f"{other.positives[key][0].where} = {one.positives[key][0].where}" for key in shared[:SHOWN]),
+        )  # fmt: skip
+
+
+def _shared_pages(train: Part, held_out: Part) -> Iterator[Finding]:
+    """Pages that both parts show in different documents: with a text beside them, or among other pages."""
+    trained = {image: rows[0].where for key, rows in train.positives.items() for image in train.documents[key].images}
+    found = [
+        f"{held_out.positives[key][0].where} shows a page of {trained[shared[0]]}"
+        for key in held_out.positives
+        if key not in train.positives
+        and (shared := [image for image in held_out.documents[key].images if image in trained])
+    ]
+    if found:
+        yield Finding(
+            "warning", "shared pages", f"{train.name} and {held_out.name}", len(found),
+            "held-out documents that show a page of a training document, with other text or other pages beside it",
+            tuple(found[:SHOWN]),
         )  # fmt: skip
 
 

@@ -116,6 +116,8 @@ def test_pages_of_pdf_files_by_number(write_jsonl: Write, tmp_path: Path) -> Non
     (example,) = load(path, dpi=20)
     assert example.document_ids == ("a.pdf#page=2", "a.pdf#page=1")
     assert [document.images[0].name for document in example.documents] == ["page-00002.png", "page-00001.png"]
+    inside = write_jsonl({"query": "q", "positive": {"images": [{"image": "a.pdf#page=2"}]}}, name="inside.jsonl")
+    assert load(inside, dpi=20)[0].document_ids == ("a.pdf#page=2",)
     beyond = write_jsonl({"query": "q", "positive": "a.pdf#page=3"}, name="beyond.jsonl")
     with pytest.raises(DataError, match=r"row 0, column 'positive': .*a.pdf has pages 1 to 2, not 3"):
         load(beyond, dpi=20)

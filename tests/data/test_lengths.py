@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from smart_train.data import Mixture, MixturePart, groups_of
-from smart_train.data.lengths import longest_documents
+from smart_train.data.lengths import cut_shares, longest_documents
 from smart_train.errors import DataError
 from smart_train.types import Example, ModelInput
 
@@ -39,6 +40,20 @@ def rows(tmp_path: Path) -> list[Example]:
 def test_the_longest_of_the_documents_used(rows: list[Example]) -> None:
     assert longest_documents(rows, Counter()) == [6, 20, 3, 50]
     assert longest_documents(rows, Counter(), negatives=1) == [20, 20, 6, 50]
+
+
+class SidesCounter(Counter):
+    def token_count(self, item: ModelInput, role: str, image_sizes: Sequence[tuple[int, int]]) -> int:
+        return 60 if role == "query" else super().token_count(item, role, image_sizes)
+
+
+def test_the_share_that_is_cut_of_each_side(rows: list[Example]) -> None:
+    # Every query has 60 tokens, of which 50 are read; of the positives' 6 + 20 + 3 + 99 the last loses 49.
+    assert cut_shares(rows, SidesCounter()) == pytest.approx({"query": 10 / 60, "document": 49 / 128})
+    assert cut_shares(rows, SidesCounter(), negatives=1)["document"] == pytest.approx(49 / 154)
+    assert cut_shares(rows * 100, SidesCounter(), sample=4)["query"] == pytest.approx(10 / 60)
+    videos = [replace(rows[0], query=ModelInput(video="a.mp4"), documents=(ModelInput(video="a.mp4"),))]
+    assert cut_shares(videos, SidesCounter()) == {"query": 0.0, "document": 0.0}
 
 
 def test_groups_know_their_lengths(rows: list[Example]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import datasets
 import pytest
 
-from smart_train.data import SourceConfig, load_documents, load_examples
+from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
+from smart_train.data.keys import content_key
 from smart_train.errors import DataError
 from smart_train.types import Example, ModelInput
 
@@ -62,6 +63,34 @@ def test_default_ids_follow_content(pages: list[Path], write_jsonl: Write, tmp_p
     assert rows[0].document_ids == rows[1].document_ids != rows[2].document_ids
     assert rows[0].query_id == rows[1].query_id != rows[2].query_id
     assert len(rows[0].query_id) == 16
+
+
+def test_one_page_is_one_document_in_every_form(pages: list[Path], write_jsonl: Write) -> None:
+    name, encoded = "pages/0.png", base64.b64encode(pages[0].read_bytes()).decode()
+    forms = [
+        name,
+        {"image": name},
+        {"images": [name]},
+        {"images": [{"image": name}]},
+        {"image": {"image": {"path": name}}},
+        {"image": {"bytes": encoded, "path": None}},
+        {"bytes": encoded, "path": name},
+        {"text": "", "image": name},
+        {"text": " ", "images": [{"bytes": None, "path": name}], "instruction": ""},
+    ]
+    rows = load(write_jsonl(*({"query": "q", "positive": form} for form in forms)))
+    check_examples(rows)
+    assert len({row.document_ids for row in rows}) == 1
+    assert {content_key(row.documents[0]) for row in rows} == {content_key(rows[0].documents[0])}
+    (captioned,) = load(write_jsonl({"query": "q", "positive": {"text": "a caption", "image": name}}))
+    assert captioned.document_ids != rows[0].document_ids
+
+
+@pytest.mark.parametrize("form", [{"images": [{"image": "gone.png"}]}, {"image": {"bytes": "AAAA", "path": None}}])
+def test_an_image_inside_a_mapping_is_checked(write_jsonl: Write, form: dict) -> None:
+    rows = load(write_jsonl({"query": "q", "positive": form, "document_id": "d"}))
+    with pytest.raises(DataError, match="row 0.*(gone.png: no such file|not an image file that can be decoded)"):
+        check_examples(rows)
 
 
 def test_column_map_split_and_max_samples(pages: list[Path], write_jsonl: Write, tmp_path: Path) -> None:

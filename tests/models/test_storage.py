@@ -52,6 +52,26 @@ def test_saved_folder_loads_in_the_class_its_config_names(base):
     assert not report["missing_keys"] and not report["unexpected_keys"]
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_head_that_is_tied_to_the_embeddings_follows_them_through_training(base, tmp_path, tied):
+    """The checkpoint stores both, as many published ones do; an untied head stays what it was."""
+    config, weights = base / "config.json", base / "model.safetensors"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"tie_word_embeddings": tied}))
+    state = load_file(weights)
+    embeddings = "model.language_model.embed_tokens.weight"
+    head = state[embeddings].clone() if tied else torch.ones_like(state[embeddings])
+    save_file({**state, "lm_head.weight": head}, weights, {"format": "pt"})
+    model = SmartModel.from_pretrained(base)
+    with torch.no_grad():
+        model.backbone.get_input_embeddings().weight.add_(1.0)
+    model.save_pretrained(tmp_path / "trained")
+    assert ("lm_head.weight" in load_file(tmp_path / "trained" / "model.safetensors")) != tied
+    generating = AutoModelForImageTextToText.from_pretrained(tmp_path / "trained")
+    trained = generating.get_input_embeddings().weight
+    torch.testing.assert_close(trained, state[embeddings] + 1.0)
+    torch.testing.assert_close(generating.get_output_embeddings().weight, trained if tied else head)
+
+
 def test_scoring_and_prompts_travel_with_the_folder(tmp_path):
     scoring = ScoringConfig(pooled_weight=0.5, layer=1, query_tokens="text")
     prompts = PromptConfig(query_instruction="Find it.", max_pixels=9216)
@@ -156,7 +176,8 @@ def test_adapter_of_another_width_is_refused(adapted, tmp_path):
     make_model(overrides=wide).save_pretrained(tmp_path / "other")
     for name in ("adapter_config.json", "smart_config.json"):
         path = tmp_path / "adapter" / name
-        path.write_text(path.read_text().replace(str(tmp_path / "base"), str(tmp_path / "other")))
+        values = json.loads(path.read_text().replace(str(tmp_path / "base"), str(tmp_path / "other")))
+        path.write_text(json.dumps({key: values[key] for key in values if key not in ("base_beside", "base_weights")}))
     with pytest.raises(ModelError, match="trained on another base"):
         SmartModel.from_pretrained(tmp_path / "adapter")
 

@@ -63,6 +63,26 @@ def test_pooled_is_the_state_at_its_position(make, pooling, position):
     assert torch.equal(model.eval()(features).pooled[0], F.normalize(states[0, position], dim=-1))
 
 
+@pytest.mark.parametrize("role", ["query", "document"])
+def test_a_prompt_that_leaves_no_room_for_the_text_is_refused(make, role):
+    """At the limit all texts would be the same prompt; one token more, and texts differ in their first word."""
+    family = make(prompts=PromptConfig(**{f"{role}_instruction": "the cat sat on "}, max_length=7)).family
+    first, second = (family.featurize([ModelInput(text)], role)["input_ids"] for text in ("red page", "dog page"))
+    assert first.shape == second.shape == (1, 7) and not torch.equal(first, second)
+    tight = make(prompts=PromptConfig(**{f"{role}_instruction": "the cat sat on "}, max_length=6)).family
+    message = f"the prompt before every {role} has 6 tokens, .* the model reads 6 .*; shorten model.{role}_instruction"
+    with pytest.raises(ModelError, match=message):
+        tight.featurize([ModelInput("red page")], role)
+    with pytest.raises(ModelError, match=message):  # what `validate` counts by
+        tight.token_count(ModelInput("red page"), role, [])
+
+
+def test_a_folder_whose_prompt_leaves_no_room_does_not_load(make, tmp_path):
+    make(prompts=PromptConfig(document_instruction="the cat sat on ", max_length=7)).save_pretrained(tmp_path / "saved")
+    with pytest.raises(ModelError, match="the prompt before every document has 6 tokens"):
+        SmartModel.from_pretrained(tmp_path / "saved", prompts={"max_length": 6})
+
+
 def test_mean_pooling_leaves_padding_out_even_where_it_is_not_a_number(make):
     model = make(pooling=MEAN)
     features = model.family.featurize([ModelInput(text) for text in TEXTS], "document")

@@ -59,6 +59,8 @@ def state(step: int, *, main: bool = True, best: float | None = None) -> Trainer
 def test_a_log_is_one_line() -> None:
     assert training_line(LOGS) == LINE
     assert training_line({"loss": 2.0, "learning_rate": 0.0}) == "loss 2.0000  lr 0.00e+00"
+    cut = {"loss": 2.0, "cut_query": 0.0, "cut_document": 0.123}
+    assert training_line(cut) == "loss 2.0000  cut document 12.3%, query 0.0%"
     assert training_line(MEASURED) is None and training_line({"train_runtime": 3.0, "train_loss": 1.0}) is None
 
 

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,17 @@ def test_logged_parts_are_means_over_the_steps_since_the_last_log(tmp_path: Path
     (record,) = [record for record in read_log(tmp_path / LOG_NAME) if "loss" in record]
     assert len(seen) == 2 and record["loss_late"] == pytest.approx(sum(seen) / 2)
     assert record["loss"] == pytest.approx(record["loss_late"] + record["loss_pooled"], abs=1e-5)
+
+
+@pytest.mark.parametrize("equal", ["document_ids", "documents"])
+def test_a_run_whose_documents_all_count_as_one_stops_at_its_first_step(tmp_path: Path, equal: str) -> None:
+    """By their ids, or by their content under different ids."""
+    made = trainer(tmp_path)
+    first = example(0)
+    made.train_dataset = [replace(example(index), **{equal: getattr(first, equal)}) for index in range(6)]
+    with pytest.raises(RunError, match="step 1: no query of this batch has a negative, because its documents all"):
+        made.train()
+    assert read_log(tmp_path / LOG_NAME) == []
 
 
 def test_evaluation_without_held_out_rows_is_refused(tmp_path: Path) -> None:

@@ -174,3 +174,22 @@ def test_many_findings_keep_their_count_and_a_few_examples(pages: Path) -> None:
     rows = [("", f"{rng.randrange(8)}.png") for _ in range(30)]
     report = validate([part(pages, "train", ("sound", "0.png"), *rows)], source="many")
     assert found(report) == {"unusable rows": ("error", 30)} and len(report.findings[0].examples) == 20
+
+
+def test_rows_that_all_name_one_page_have_no_negatives(pages: Path) -> None:
+    """Under different names, and ids, too."""
+    (pages / "copy.png").write_bytes((pages / "0.png").read_bytes())
+    train = part(pages, "train", ("what is on it", "0.png"), ("what else", "copy.png"), ("and what more", "0.png"))
+    report = validate([train, sound(pages)[1]], source="one page")
+    assert found(report)["one document"] == ("error", 3) and not report.passed
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [{"image": "1.png", "text": "a caption"}, {"images": ["6.png", "1.png"]}, {"images": [{"image": "1.png"}]}],
+)
+def test_a_page_of_a_training_document_is_found_inside_any_mapping(pages: Path, held_out: dict[str, Any]) -> None:
+    other = part(pages, "held_out", ("what else is on it", held_out), ("and on 5", "5.png"))
+    report = found(validate([sound(pages)[0], other], source="shared"))
+    alone = held_out == {"images": [{"image": "1.png"}]}  # the same document, whatever the form
+    assert report["leaked documents" if alone else "shared pages"] == ("error" if alone else "warning", 1)

@@ -22,7 +22,8 @@ from smart_train.types import ModelInput
 class TextFamily(Family):
     """Text in, one state per token out. The folder's own files decide pooling, prefix and length; see `EmbedderFiles`.
 
-    Text beyond the length limit is cut, as these models were trained. Control tokens in user text stay what they are:
+    Text beyond the length limit is cut, as these models were trained; a prefix that leaves no room for it is refused,
+    or all texts would look the same. Control tokens in user text stay what they are:
     no token claims anything that another input owns.
     """
 
@@ -88,8 +89,25 @@ class TextFamily(Family):
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)
-        text = self.prefix(item, role) + (item.text or "")
+        prefix = self.prefix(item, role)
+        if self._length(prefix) >= self.max_length:
+            raise ModelError(
+                f"the prompt before every {role} has {self._length(prefix)} tokens, special ones included, and the "
+                f"model reads {self.max_length} (model.max_length), so that nothing of the text is left; shorten "
+                f"model.{role}_instruction or raise model.max_length"
+            )
+        text = prefix + (item.text or "")
         return text.lower() if self.lower_case else text
+
+    def _length(self, prefix: str) -> int:
+        """Tokens of a text that is nothing but `prefix`; counted once for each."""
+        if prefix not in self._lengths:
+            self._lengths[prefix] = len(self.tokenizer(prefix)["input_ids"]) + (self.closing_id is not None)
+        return self._lengths[prefix]
+
+    @cached_property
+    def _lengths(self) -> dict[str, int]:
+        return {}
 
     def tokenize(self, texts: Sequence[str]) -> Features:
         """Token ids and masks, special tokens included, padded right, cut to `max_length`."""
