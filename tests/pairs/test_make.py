@@ -241,12 +241,13 @@ def test_pages_that_all_say_the_same_give_no_pairs(tmp_path: Path) -> None:
 
 
 def test_an_error_names_the_files_that_were_not_read(tmp_path: Path) -> None:
-    make_pdf(tmp_path / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
-    (tmp_path / "scan.tif").touch()
+    (tmp_path / "pdf").mkdir()
+    make_pdf(tmp_path / "pdf" / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
+    (tmp_path / "pdf" / "scan.tif").touch()
     with pytest.raises(
         DataError, match=r"(?s)a single document of 2 usable pages cannot.*not read:\n  1 pictures, .*scan"
     ):
-        make_pairs(tmp_path, tmp_path / "made")
+        make_pairs(tmp_path / "pdf", tmp_path / "made")
 
 
 def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Path) -> None:
