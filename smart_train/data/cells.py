@@ -16,7 +16,7 @@ from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
 
-_IMAGE_COLUMNS = ("image", "page_image", "query_image")  # by whatever name a text there goes, it is an image's
+_IMAGE_COLUMNS = ("image", "page_image")  # by whatever name a text there goes, it is an image's
 
 
 class CellReader:
@@ -31,18 +31,18 @@ class CellReader:
     def __init__(self, references: References, media: MediaColumns | None = None) -> None:
         self.references, self.media = references, media
 
-    def query(self, value: Any, where: str, column: str) -> ModelInput:
+    def query(self, value: Any, where: str) -> ModelInput:
         """A query: text, whatever it looks like, or an image, a video or a mapping of these. None is an empty one.
 
         Args:
-            where: source, row and column, for messages. column: the cell's.
+            where: source, row and column, for messages.
 
         Raises:
             DataError: another type, or text that names a file that is there.
         """
         if value is None:
             return ModelInput(text="")
-        if isinstance(value, str) and column not in _IMAGE_COLUMNS:
+        if isinstance(value, str):
             check_characters(value, where)
             if self.references.names_file_there(value):
                 raise DataError(
@@ -50,12 +50,12 @@ class CellReader:
                     'to ask with it, {"text": ...} to ask with its name'
                 )
             return ModelInput(text=value)
-        if not isinstance(value, (str, bytes, Path, Image.Image, Mapping)):
+        if not isinstance(value, (bytes, Path, Image.Image, Mapping)):
             raise DataError(
                 f"{where}: {value!r} is {type(value).__name__}; a query must be text, or a mapping of text, image, "
                 "video"
             )
-        return self.document(value, where, column)
+        return self.document(value, where, "")
 
     def document(self, value: Any, where: str, column: str) -> ModelInput:
         """A document: path of an image or a video, page of a PDF file, URL, data URI, base64, bytes, PIL image,

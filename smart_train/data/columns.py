@@ -39,7 +39,9 @@ _LIKELY_NAMES = {
     "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt"),
     "positive": ("pos", "page", "image_path", "img_path", "img", "images", "file_name", "answer", "response", "output",
                  "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp"),
+    "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response"),
 }  # fmt: skip
+_WORDS_OF_A_NAME = 4
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 
 
@@ -47,8 +49,8 @@ _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 class Columns:
     """The source's own name of each column that was found; None for one it does not have.
 
-    `query_image` stands beside the query's text, or alone. `text` is what stands beside a document's image, in tables
-    of documents.
+    `query_image` stands beside the query's text, or is `query` itself where queries are images alone. `text` is what
+    stands beside a document's image, in tables of documents.
 
     `negatives` is a tuple of columns, each holding one document, or a single column holding a list of them.
 
@@ -132,7 +134,6 @@ def find_columns(
     }
     if query_required and found["query"] is None and found["query_image"] is not None:
         found["query"] = found["query_image"]  # queries that are images alone
-        found["query_image"] = None
     for ours in ("query", "positive") if query_required else ("positive",):
         if found[ours] is None:
             raise DataError(
@@ -160,13 +161,13 @@ def list_columns(given: ColumnMap | str | None) -> set[str]:
 
 
 def _suggested(available: Collection[str], found: Mapping[str, Any], missing: str) -> str:
-    """The map to write: the column that is likely meant, of each that was not found."""
+    """The map to write: the column that is likely meant, of each that was not found. Documents need no query."""
+    wanted = (missing,) if missing == "positive" and found["query"] is None else tuple(_LIKELY_NAMES)
     pairs = []
-    for ours, likely in _LIKELY_NAMES.items():
-        if found[ours] is None and (ours == missing or missing == "query"):
-            name = next((name for name in likely if name in available), None)
-            if name is not None or ours == missing:
-                pairs.append(f"{ours}: {name or 'NAME'}")
+    for ours, likely in ((ours, _LIKELY_NAMES[ours]) for ours in wanted):
+        name = next((name for name in likely if name in available), None)
+        if found[ours] is None and (name is not None or ours == missing):
+            pairs.append(f"{ours}: {name or 'NAME'}")
     return ", ".join(pairs)
 
 
@@ -190,4 +191,11 @@ def _numbered_negatives(available: Collection[str]) -> list[str]:
 
 
 def _listed(available: Collection[str]) -> str:
-    return ", ".join(sorted(available)) or "none"
+    return (", ".join(sorted(available)) or "none") + header_hint(available)
+
+
+def header_hint(available: Collection[str]) -> str:
+    """What to say beside a list of columns that look like the first row of a file without a header; else nothing."""
+    if any(name.isdecimal() or len(name.split()) > _WORDS_OF_A_NAME for name in available):
+        return " (the first line of a file must name the columns, and this seems to be a row)"
+    return ""

@@ -108,7 +108,9 @@ class RowReader:
         if columns.query not in raw:
             raise DataError(f"{where}: has no column {self.called(columns.query)!r}")
         instruction = self._instruction(raw, where) or self.instruction
-        item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}", columns.query)
+        item = ModelInput(text="")
+        if columns.query != columns.query_image:
+            item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}")
         if columns.query_image is not None and raw.get(columns.query_image) is not None:
             inside = f"{where}, column {self.called(columns.query_image)!r}"
             shown = self.cells.image(raw[columns.query_image], inside)
@@ -271,7 +273,7 @@ class ExampleRows(Sequence[Example]):
         """The rows but for those whose query is null, which become its `pages`."""
         text, shown = self.reader.columns.query, self.reader.columns.query_image
         assert text is not None, "only a source of documents alone has no query column"
-        names = [text, *([shown] if shown is not None else [])]
+        names = [name for name in dict.fromkeys((text, shown)) if name is not None]
         raw = self.raw.select_columns(names) if hasattr(self.raw, "select_columns") else self.raw
         rows = {position: raw[position] for position in self.chosen}
         pages = [

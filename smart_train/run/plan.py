@@ -139,7 +139,8 @@ def _batches(
         f" ({accumulation} accumulated, which adds no candidates)" if accumulation > 1 else ""
     )
     plan.quantities["candidates per query"] = (
-        f"{schedule.candidates} documents (1 positive), less those known to be relevant"
+        f"{'at most ' if rows is None else ''}{schedule.candidates} documents (1 positive), less those known to be "
+        "relevant"
     ) + (
         f"; a batch has room for {schedule.room}, but the rows bring only {schedule.different} different documents"
         if schedule.candidates < schedule.room

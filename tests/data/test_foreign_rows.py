@@ -147,7 +147,7 @@ def test_bad_rows_of_swift(write_jsonl: Write, change: dict, message: str) -> No
         ({"instruction": "a", "output": "b", "images": ["x.png"]}, "columns: {query: instruction, positive: images}"),
         ({"sentence1": "a", "sentence2": "b", "score": 0.5}, "columns: {query: sentence1, positive: sentence2}"),
         ({"question": "a", "answer": "b"}, "columns: {query: question, positive: answer}"),
-        ({"query": "a", "response": "b", "rejected_response": "c"}, "columns: {positive: response}"),
+        ({"query": "a", "response": "b", "rejected": "c"}, "columns: {positive: response, negatives: rejected}"),
         ({"image": "x.png", "caption": "a"}, "columns: {query: caption}"),
     ],
 )  # fmt: skip
@@ -228,6 +228,17 @@ def test_judgements_of_trec(tmp_path: Path, write_jsonl: Write, name: str) -> No
     file.write_bytes(gzip.compress(b"q1 0 d1 2\nq2 d2\n") if name.endswith(".gz") else b"q1 0 d1 2\nq2 d2\n")
     with pytest.raises(DataError, match="row 1: has 2 fields; a judgement has 4: query 0 document grade"):
         load(tmp_path)
+
+
+def test_a_file_without_a_header_is_told_from_one_with_other_columns(tmp_path: Path, write_jsonl: Write) -> None:
+    write_jsonl({"_id": "d1", "text": "body"}, name="corpus.jsonl")
+    (tmp_path / "qrels.txt").write_text("1 0 d1 1\n")
+    (tmp_path / "queries.tsv").write_text("1\twhat is a pulley\n2\twhat is a belt\n")
+    with pytest.raises(DataError, match="columns: 1, what is a pulley .the first line of a file must name the columns"):
+        load(tmp_path)
+    (tmp_path / "train.csv").write_text("what is a pulley made of,a wheel\n")
+    with pytest.raises(DataError, match="no column for 'query'.*the first line of a file must name the columns"):
+        load(tmp_path / "train.csv")
 
 
 def test_a_title_belongs_to_the_text_of_a_document(write_jsonl: Write) -> None:

@@ -89,11 +89,13 @@ def test_queries_with_images(pages: list[Path], tmp_path: Path, text: bool) -> N
         check_examples(rows, reads=("text",))
 
 
-@pytest.mark.parametrize("form", ["column", "alone", "mapping"])
+@pytest.mark.parametrize("form", ["column", "alone", "mapping", "named"])
 def test_rows_whose_queries_are_images(pages: list[Path], tmp_path: Path, form: str) -> None:
     asked = {"column": {"query": "like this", "query_image": "pages/0.png"}, "alone": {"query_image": "pages/0.png"},
-             "mapping": {"query": {"image": "pages/0.png"}}}[form]  # fmt: skip
-    (row,) = load_examples(SourceConfig(lines(tmp_path / "rows.jsonl", {**asked, "positive": "pages/1.png"})))
+             "mapping": {"query": {"image": "pages/0.png"}}, "named": {"sketch": "pages/0.png"}}[form]  # fmt: skip
+    columns = {"query_image": "sketch"} if form == "named" else None
+    path = lines(tmp_path / "rows.jsonl", {**asked, "positive": "pages/1.png"})
+    (row,) = load_examples(SourceConfig(path, columns=columns))
     assert row.query == ModelInput("like this" if form == "column" else None, (pages[0],))
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smart_train.data.columns import ColumnMap
+from smart_train.data.columns import ColumnMap, header_hint
 from smart_train.data.files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.formats import trec
 from smart_train.data.table import AdaptedRows, Table
@@ -189,7 +189,10 @@ def _column(source: str, table: Table, given: Any, known: Sequence[str], ours: s
     name = _known(table, given, known)
     if name is None or name not in table.columns:
         listed = ", ".join(table.columns) or "none"
-        raise DataError(f"{source}: no column for {ours!r} (looked for {name or ', '.join(known)}); columns: {listed}")
+        raise DataError(
+            f"{source}: no column for {ours!r} (looked for {name or ', '.join(known)}); columns: {listed}"
+            f"{header_hint(table.columns)}"
+        )
     return name
 
 
