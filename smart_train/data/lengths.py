@@ -13,7 +13,6 @@ from tqdm.auto import tqdm
 from smart_train.inputs.images import image_size
 from smart_train.types import Example, ModelInput
 
-
 Side = Literal["query", "document"]
 
 
