@@ -51,6 +51,10 @@ class ModelError(SmartTrainError):
     """A model folder, adapter or input does not fit what was asked of it."""
 
 
+class NonFiniteError(ModelError):
+    """A model gives NaN or infinite vectors."""
+
+
 class ScoreError(SmartTrainError):
     """Embeddings that cannot be scored against each other (widths, dtypes, masks, NaN)."""
 

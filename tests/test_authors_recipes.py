@@ -61,7 +61,7 @@ def late(query, query_mask, page, page_mask):
 
 def loss_of(recipe, model, queries, pages):
     """What the recipe's objective makes of the batch."""
-    parts = score_parts(model(queries), model(pages))
+    parts = score_parts(model.embed(queries), model.embed(pages))
     excluded = torch.zeros(len(parts.of("late")), len(parts.of("late")), dtype=torch.bool)
     return build.objective(recipe, model.scoring)(parts, torch.arange(len(excluded)), excluded).total
 

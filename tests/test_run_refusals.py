@@ -247,6 +247,8 @@ def test_an_adapter_of_another_base(command: Any, adapter: Path, data: Path, tmp
     SmartModel.from_config(TINY).save_pretrained(tmp_path / "wider")
     stray = shutil.copytree(adapter, tmp_path / "stray")
     config = json.loads((stray / "smart_config.json").read_text())
+    for gone in ("base_beside", "base_weights"):  # a folder of version 0.1.0 does not say which weights it means
+        config.pop(gone, None)
     (stray / "smart_config.json").write_text(json.dumps({**config, "base": str(tmp_path / "wider")}))
     ended = command.plain("evaluate", str(stray), "--data", str(data / "held_out.jsonl"))
     refused(ended, f"{stray}: the adapter does not fit Qwen3VLModel", "it was trained on another base")

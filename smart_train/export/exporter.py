@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import Any
 import torch
 from peft import PeftModel
 
-from smart_train.errors import ExportError
+from smart_train.errors import ExportError, NonFiniteError
 from smart_train.export.adapters import Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.folder import check_output, write_record
-from smart_train.export.parity import TOLERANCE, ParityReport, Probe, is_finite, measure_parity
+from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel
@@ -107,8 +106,10 @@ def export_model(
     origin = facts.base or model.trained_from or model.named_base
     scoring, lineage = model.scoring, Lineage.of(origin, Path(model.family.folder))
     probe = Probe.make(model.family.modalities, examples)
-    expected = probe.encode(model)
-    _merge(model, trained, expected)
+    expected = _encode(
+        probe, model, f"{trained}: the trained model gives NaN or infinite embeddings, so it cannot be exported"
+    )
+    _merge(model, trained)
     with only_one(beside(output), "an export"), filling(output) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
@@ -134,10 +135,15 @@ def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None
         raise ExportError(f"{output}: {trained} uses the weights in this folder; choose another output")
 
 
-def _merge(model: SmartModel, trained: Trained, expected: tuple[Embeddings, Embeddings]) -> None:
-    """`expected`: what the model gives before; an error where that is no number already."""
-    if not is_finite(expected):
-        raise ExportError(f"{trained}: the trained model gives NaN or infinite embeddings, so it cannot be exported")
+def _encode(probe: Probe, model: SmartModel, fault: str) -> tuple[Embeddings, Embeddings]:
+    """What `model` makes of the probe. Raises ExportError with `fault` where that is NaN or infinite."""
+    try:
+        return probe.encode(model)
+    except NonFiniteError as error:
+        raise ExportError(fault) from error
+
+
+def _merge(model: SmartModel, trained: Trained) -> None:
     if not isinstance(model.backbone, PeftModel):
         return
     try:
@@ -185,10 +191,8 @@ def _cast(exported: SmartModel, folder: Path, dtype: str, trust_remote_code: boo
 def _measure_rounding(
     rounded: SmartModel, dtype: str, probe: Probe, expected: tuple[Embeddings, Embeddings]
 ) -> ParityReport:
-    report = measure_parity(expected, probe.encode(rounded), rounded.scoring)
-    if not math.isfinite(report.largest):
-        raise ExportError(f"dtype {dtype!r}: some weights are outside its range; export as bfloat16 or float32")
-    return report
+    fault = f"dtype {dtype!r}: some weights are outside its range; export as bfloat16 or float32"
+    return measure_parity(expected, _encode(probe, rounded, fault), rounded.scoring)
 
 
 def _quantised(

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from smart_train.distributed import any_rank
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, NonFiniteError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.family import Family, Features, PromptConfig, Role
@@ -424,9 +424,9 @@ class _Featurize:
 
 
 def _finite(made: Embeddings, base: str | None) -> Embeddings:
-    """`made`. Raises ModelError where it holds NaN, which would rank without an error."""
+    """`made`. Raises NonFiniteError where it holds NaN, which would rank without an error."""
     if not bool(made.pooled.isfinite().all()) or not bool(made.packed.isfinite().all()):
-        raise ModelError(
+        raise NonFiniteError(
             f"the model{f' from {base}' if base else ''} gives vectors that hold NaN: its weights are damaged, or its "
             "dtype cannot hold its values; fetch it again, or load it as float32"
         )

@@ -261,7 +261,7 @@ def change(path, name, function):
 def test_damage_that_no_comparison_shows_is_named(exported):
     path = exported / "model.safetensors"
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1  # the last bits of one number
+    content[-4] ^= 1  # the last bit of one number: little-endian fp32
     path.write_bytes(content)
     with pytest.raises(ExportError, match="smart_train: fails, ModelError: .*model.safetensors is damaged: its"):
         verify_folder(exported)

@@ -73,6 +73,12 @@ def test_an_adapter_on_a_base_of_another_kind_is_refused_though_every_shape_fits
     model.save_pretrained(saved / "b")
     shutil.rmtree(saved / "gme")
     (saved / "jina").rename(saved / "gme")
+    with pytest.raises(ModelError, match="its base .*/gme holds other weights than it was trained from"):
+        SmartModel.from_pretrained(saved / "b")
+    path = saved / "b" / "smart_config.json"
+    values = json.loads(path.read_text())
+    del values["base_weights"]  # version 0.1.0 wrote no digest
+    path.write_text(json.dumps(values))
     with pytest.raises(ModelError, match="/gme: .* says model_type 'qwen2_5_vl', but family gme reads only qwen2_vl"):
         SmartModel.from_pretrained(saved / "b")
 
