@@ -30,13 +30,14 @@ def inspect(
 
 def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.evaluation import selection_note
-    from smart_train.evaluation.metrics import HEADLINE, metric_label
+    from smart_train.evaluation.metrics import metric_label
     from smart_train.evaluation.report import EVALUATION_FILE
     from smart_train.export import CardFacts
     from smart_train.recipe import load_recipe
     from smart_train.recipe.reader import RECIPE_FILE
     from smart_train.run.folder import read_record
     from smart_train.training.checkpoints import find_checkpoint
+    from smart_train.utils.names import HEADLINE
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
     assert run is not None, "only called for a folder that has a record"

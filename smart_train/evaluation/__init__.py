@@ -7,7 +7,7 @@ from smart_train.evaluation.report import evaluation_report, print_report, repor
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, selection_note
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.scoring.hybrid import SCORES
+from smart_train.utils.names import SCORES
 
 __all__ = [
     "SCORES",

@@ -28,8 +28,8 @@ from smart_train.retrieval.blocks import (
 from smart_train.retrieval.encoder import Encoder
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.hybrid import SCORES
 from smart_train.types import ModelInput
+from smart_train.utils.names import SCORES
 
 
 class RetrievalEvaluator:

@@ -16,9 +16,6 @@ import pytrec_eval
 from smart_train.errors import DataError
 
 MRR_DEPTH = 10
-HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too
-HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where there is room for a few, the most telling ones first
-IN_TABLES = (HEADLINE, "ndcg@10", "recall@1", "recall@10", "mrr@10")
 
 Qrels = Mapping[str, Mapping[str, int]]
 

@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from smart_train.evaluation.metrics import HEADLINES, chance, metric_label
+from smart_train.evaluation.metrics import chance, metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.scoring.hybrid import SCORES
 from smart_train.utils.atomic import replace_whole
+from smart_train.utils.names import HEADLINES, SCORES
 
 Record = Mapping[str, Any]
 Series = tuple[list[float], list[float]]

@@ -16,7 +16,6 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import smart_train
 from smart_train.errors import ExportError, ModelError
 from smart_train.evaluation import selection_note
-from smart_train.evaluation.metrics import IN_TABLES
 from smart_train.export.parity import ParityReport
 from smart_train.export.snippets import (
     LOCATION,
@@ -33,6 +32,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_text
+from smart_train.utils.names import IN_TABLES
 
 CARD_NAME = "README.md"
 PLOTS = "plots"

@@ -22,8 +22,8 @@ from smart_train.models import SmartModel
 from smart_train.models.family import Features, Role
 from smart_train.scoring import combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.hybrid import SCORES
 from smart_train.types import ModelInput
+from smart_train.utils.names import SCORES
 
 GOLDEN_NAME = "golden.safetensors"
 _FORMAT = "smart_train.golden.1"

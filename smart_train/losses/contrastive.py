@@ -17,16 +17,10 @@ from torch.nn import functional as F
 from smart_train.errors import ScoreError
 from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
+from smart_train.losses.names import OBJECTIVES
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 
-# objective -> the score matrices it needs
-OBJECTIVES: dict[str, tuple[str, ...]] = {
-    "joint": ("pooled", "late"),
-    "hybrid": ("pooled", "late"),
-    "late": ("late",),
-    "pooled": ("pooled",),
-}
 MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.hybrid import SCORES
+from smart_train.utils.names import SCORES
 
 DISTILLED = SCORES
 

@@ -127,8 +127,8 @@ class VisionShape:
 
 
 class Family(ABC):
-    """One backbone family: all that the package asks about a kind of model. Subclasses fill in the class variables and
-    the abstract methods; one that reads images or videos also what stands below "images and videos".
+    """One backbone family: everything that the package asks about a kind of model. Subclasses fill in the class
+    variables and the abstract methods; one that reads images or videos also those under "Images and videos".
 
     Class variables:
         name: the registry's key.           model_types: `config.model_type` values it is found by.
@@ -136,6 +136,12 @@ class Family(ABC):
         lora_targets: regular expression of the linear layers that LoRA adapts: the language model's, never vision's.
         vision_modules: name prefixes of the vision tower inside the backbone; empty for text models.
         modalities: what an input may contain ("text", "image", "video").
+        visual_fields: the features that images and videos have of their own, one entry for each that it reads.
+        pixel_bounds: whether `min_pixels` and `max_pixels` bound the area of its images.
+        pools_special_token: whether the pooled position, where there is one, always holds a special token.
+        reads_layout: whether it reads its pooling and lower case from the files of sentence-transformers.
+        transformers_alone: whether transformers alone, with the folder's own processor, gives its states for what
+            `render` gives; the model card then shows how.
         default_min_pixels, default_max_pixels: bounds on an image's area; None leaves them to the processor's files.
         unused_weights: name prefixes, in the backbone or beside it, of checkpoint weights that an embedder does not use
             (heads that generate text, guess masked words, or pool for classifiers). They may be there or not; a merged
@@ -146,12 +152,6 @@ class Family(ABC):
         checkpoint_layout: (prefix in the backbone, prefix in the generation class's checkpoint) for every part; empty
             where that class puts its own prefix before all of them.
         default_scoring: how its published tokens are scored, where neither user, recipe nor folder says.
-        visual_fields: the features that images and videos have of their own, one entry for each that it reads.
-        pixel_bounds: whether `min_pixels` and `max_pixels` bound the area of its images.
-        pools_special_token: whether the pooled position, where there is one, always holds a special token.
-        reads_layout: whether it reads its pooling and lower case from the files of sentence-transformers.
-        transformers_alone: whether transformers alone, with the folder's own processor, gives its states for what
-            `render` gives; the model card then shows how.
     """
 
     name: ClassVar[str]
@@ -160,6 +160,11 @@ class Family(ABC):
     lora_targets: ClassVar[str]
     vision_modules: ClassVar[tuple[str, ...]] = ()
     modalities: ClassVar[tuple[str, ...]] = ("text",)
+    visual_fields: ClassVar[tuple[VisualFields, ...]] = ()
+    pixel_bounds: ClassVar[bool] = False
+    pools_special_token: ClassVar[bool] = False
+    reads_layout: ClassVar[bool] = False
+    transformers_alone: ClassVar[bool] = False
     default_query_instruction: ClassVar[str | None] = None
     default_document_instruction: ClassVar[str | None] = None
     default_max_length: ClassVar[int] = 8192
@@ -170,11 +175,6 @@ class Family(ABC):
     runs_own_code: ClassVar[bool] = True
     checkpoint_layout: ClassVar[tuple[tuple[str, str], ...]] = ()
     default_scoring: ClassVar[ScoringConfig] = ScoringConfig()
-    visual_fields: ClassVar[tuple[VisualFields, ...]] = ()
-    pixel_bounds: ClassVar[bool] = False
-    pools_special_token: ClassVar[bool] = False
-    reads_layout: ClassVar[bool] = False
-    transformers_alone: ClassVar[bool] = False
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
@@ -204,15 +204,15 @@ class Family(ABC):
         return ScoringConfig.from_dict({**(saved or cls.default_scoring).to_dict(), **(given or {})})
 
     @classmethod
+    def check_config(cls, config: Any) -> None:
+        """Raises ModelError where the parts of a backbone's Hugging Face `config` do not fit together."""
+        return
+
+    @classmethod
     def claims(cls, folder: Path) -> bool | None:
         """Whether the files in `folder` show that its model is of this family; None when they do not say. Families that
         share a `model_type` are told apart by it."""
         return None
-
-    @classmethod
-    def check_config(cls, config: Any) -> None:
-        """Raises ModelError where the parts of a backbone's Hugging Face `config` do not fit together."""
-        return
 
     def fit_backbone(self, backbone: nn.Module) -> None:  # noqa: B027 (a hook that most families leave alone)
         """Changes, in place, what this family has differently from the plain backbone class, before any adapter."""
@@ -234,7 +234,8 @@ class Family(ABC):
 
         Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T], and one of `pooled_index`
         int64 [B] (the pooled state's position) and `pooled_mask` bool [B, T] (the positions whose mean is the pooled
-        state); everything else is passed to the backbone's forward by name.
+        state); where images or videos are read also how many each row has, `image_counts` or `video_counts` int64 [B].
+        Everything else is passed to the backbone's forward by name.
         """
 
     @abstractmethod

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.evaluation.metrics import HEADLINE
-from smart_train.losses.contrastive import MIN_TEMPERATURE, OBJECTIVES
-from smart_train.scoring.hybrid import Score
+from smart_train.losses.contrastive import MIN_TEMPERATURE
+from smart_train.losses.names import OBJECTIVES
+from smart_train.utils.names import HEADLINE, Score
 
 T = TypeVar("T")
 if TYPE_CHECKING:

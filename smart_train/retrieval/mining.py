@@ -40,10 +40,10 @@ from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.scoring import ScoringConfig
-from smart_train.scoring.hybrid import SCORES
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import write_json
 from smart_train.utils.differences import changes, flat, lines, sections
+from smart_train.utils.names import SCORES
 
 PICKS = ("top", "random")
 WHEN_SHORT = ("drop", "keep")

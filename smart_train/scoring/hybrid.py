@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +20,6 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.maxsim import maxsim
 from smart_train.types import ScoreParts
 
-Score = Literal["pooled", "late", "hybrid"]
-SCORES: tuple[str, ...] = get_args(Score)
 TOKEN_FILTERS = ("content", "text", "visual", "all")
 POOLED_TOKEN_CHOICES = ("keep", "drop")
 

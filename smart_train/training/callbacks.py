@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.errors import RunError
-from smart_train.evaluation.metrics import HEADLINE, metric_label
-from smart_train.scoring.hybrid import SCORES
+from smart_train.evaluation.metrics import metric_label
 from smart_train.training.resources import saving
 from smart_train.utils.atomic import write_text
+from smart_train.utils.names import HEADLINE, SCORES
 
 LOG_NAME = "log.jsonl"
 

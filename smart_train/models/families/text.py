@@ -89,7 +89,7 @@ class TextFamily(Family):
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)
         text = self.prefix(item, role) + (item.text or "")
-        return text.lower() if self.lower_case else text
+        return text.lower() if self.files.lower_case else text
 
     def tokenize(self, texts: Sequence[str]) -> Features:
         """Token ids and masks, special tokens included, padded right, cut to `max_length`."""
