@@ -2,7 +2,8 @@
 
 A list of frames needs nothing beyond Pillow. Files are decoded by PyAV (the `video` extra), the frames in between
 dropped as they pass: an hour of video costs no more memory than the frames that are kept. A file's frames come upright:
-turned as the file asks players to turn them, which phones' files do.
+turned as the file asks players to turn them, which phones' files do. Frames are known by their number, and their times
+follow from the file's mean rate, as in the readers that the published models were trained with.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import math
 import mmap
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from smart_train.errors import DataError, MissingExtra
@@ -33,41 +33,59 @@ ANSWER_SECONDS = 20.0  # that a server may take for the beginning of a video, an
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
+# Numbers of the frames to keep, rising, from 0: of a file by its count of frames and its frames a second, of a list by
+# its length.
+FileRule = Callable[[int, float], Sequence[int]]
+ListRule = Callable[[int], Sequence[int]]
+
+
 @dataclass(frozen=True)
 class Video:
     """Some frames of a video, in order.
 
     Attributes:
-        frames: at least one RGB image, all of one size. seconds: when each of them is shown, rising, counted from the
-            video's first frame.
+        frames: at least one RGB image, all of one size.
+        numbers: of each frame, counted from 0 in the whole video; of a list, in what is kept of it.
+        rate: frames a second of the whole video.
+        total: how many frames the whole video has.
+        listed: whether it was a list of frames.
     """
 
     frames: tuple[Image.Image, ...]
-    seconds: tuple[float, ...]
+    numbers: tuple[int, ...]
+    rate: float
+    total: int
+    listed: bool = False
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """When each frame is shown, counted from the video's first frame."""
+        return tuple(number / self.rate for number in self.numbers)
 
 
-def load_video(ref: Any, *, frames_per_second: float | None, max_frames: int) -> Video:
-    """The video behind `ref`: at most `max_frames` frames, evenly spread from its first to its last.
+def load_video(ref: Any, *, of_file: FileRule, of_list: ListRule) -> Video:
+    """The video behind `ref`, as the frames that the rules keep.
 
     Args:
         ref: a path or http(s) URL of a video file, or a sequence of frames (whatever `load_image` reads).
-        frames_per_second: how many frames of a file are kept, at least two where it has them; None keeps `max_frames`
-            of any file. Frames of a list have been chosen already, and are thinned only beyond `max_frames`.
+        of_file: which frames of a file are kept; it is given at least one frame.
+        of_list: which frames of a list are kept. Its times are those of the kept frames, two a second: how far apart
+            the frames of a list were taken is unknown.
 
     Raises:
         DataError: names `ref` and why it cannot be read.
         MissingExtra: a file, and PyAV is not installed.
     """
     if isinstance(ref, (list, tuple)):
-        return _of_frames(ref, max_frames)
-    return _of_file(_address(ref), frames_per_second, max_frames)
+        return _of_frames(ref, of_list)
+    return _of_file(_address(ref), of_file)
 
 
 def verify_video(ref: Any) -> None:
     """Raises what `load_video` may raise for a video, whichever of its frames are wanted: a file is decoded to its end,
     every image of a list read."""
     if not isinstance(ref, (list, tuple)):
-        load_video(ref, frames_per_second=None, max_frames=2)
+        load_video(ref, of_file=lambda total, _: sorted({0, total - 1}), of_list=range)
         return
     for frame in ref:
         verify_image(frame)
@@ -107,11 +125,10 @@ def describe_video(ref: Any) -> str:
     return f"<{len(ref)} frames>" if isinstance(ref, (list, tuple)) else describe_image(ref)
 
 
-def _of_frames(refs: Sequence[Any], max_frames: int) -> Video:
-    kept = _spread(len(refs), max_frames)
-    frames = tuple(load_image(refs[index]) for index in kept)
+def _of_frames(refs: Sequence[Any], of_list: ListRule) -> Video:
+    frames = tuple(load_image(refs[index]) for index in of_list(len(refs))) if refs else ()
     _check_sizes(refs, [frame.size for frame in frames])
-    return Video(frames, tuple(index / LIST_FRAMES_PER_SECOND for index in kept))
+    return Video(frames, tuple(range(len(frames))), LIST_FRAMES_PER_SECOND, len(frames), listed=True)
 
 
 def _check_sizes(refs: Sequence[Any], found: Sequence[tuple[int, int]]) -> None:
@@ -122,7 +139,7 @@ def _check_sizes(refs: Sequence[Any], found: Sequence[tuple[int, int]]) -> None:
         raise DataError(f"video {describe_video(refs)}: its frames differ in size, {sizes[0]} and {sizes[1]}")
 
 
-def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Video:
+def _of_file(name: str, of_file: FileRule) -> Video:
     if find_spec("av") is None:
         raise MissingExtra(
             f"video {name}: reading video files needs PyAV: pip install 'smart_train[video]', or give a list of frames"
@@ -141,70 +158,70 @@ def _of_file(name: str, frames_per_second: float | None, max_frames: int) -> Vid
         with av.open(place, timeout=ANSWER_SECONDS if remote else None) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
-            start = _start(container)
-            duration = _duration(container) or _last_second(container) - start
-            count = max_frames if frames_per_second is None else round(duration * frames_per_second)
-            count = min(max(count, 2), max_frames)
-            wanted = np.linspace(start, start + duration, count).tolist()
-            container.seek(0)
-            taken = list(_frames_at(container, wanted, time.monotonic() + TOTAL_SECONDS if remote else math.inf))
+            video = _choose(container, of_file, time.monotonic() + TOTAL_SECONDS if remote else math.inf)
     except DataError:
         raise
     except av.error.ExitError as error:
         raise DataError(f"video {name}: no answer within {ANSWER_SECONDS:g} seconds") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(f"video {name}: cannot be decoded ({error})") from error
-    if not taken:
+    if video is None:
         raise DataError(f"video {name}: holds no frame")
-    return Video(tuple(image for image, _ in taken), tuple(second - start for _, second in taken))
+    return video
 
 
-def _frames_at(container: Any, wanted: list[float], until: float) -> Iterator[tuple[Image.Image, float]]:
-    """The frame shown at each of the `wanted` seconds, once where several fall on one, and the second it begins.
+def _choose(container: Any, of_file: FileRule, until: float) -> Video | None:
+    """The frames that the rule keeps; None where there is none.
 
     `until`: of the monotonic clock; a server that drips reaches it, and the video is refused."""
-    shown: Any = None
-    position = 0
-    for frame in container.decode(video=0):
-        if time.monotonic() > until:
-            raise TimeoutError(f"not complete after {TOTAL_SECONDS:g} seconds")
-        taken = False
-        while shown is not None and position < len(wanted) and wanted[position] < frame.time:
-            position, taken = position + 1, True
-        if taken:
-            yield _picture(shown), float(shown.time)
-        if position == len(wanted):
-            return
-        shown = frame
-    if shown is not None and position < len(wanted):
-        yield _picture(shown), float(shown.time)
+    total, rate = _measure(container, until)
+    while total:
+        numbers = tuple(of_file(total, rate))
+        frames, seen = _decode(container, numbers, until)
+        if len(frames) == len(numbers):
+            return Video(frames, numbers, rate, total)
+        total = seen  # the file says more frames than it holds
+    return None
+
+
+def _check_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise TimeoutError(f"not complete after {TOTAL_SECONDS:g} seconds")
+
+
+def _measure(container: Any, until: float) -> tuple[int, float]:
+    """How many frames a file has, and its mean rate of frames a second, without decoding any."""
+    stream = container.streams.video[0]
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    if stream.frames and rate:
+        return stream.frames, rate
+    # Some containers do not say how many they hold.
+    times = []
+    for packet in container.demux(stream):
+        _check_time(until)
+        if packet.size:
+            times.append(packet.pts)
+    shown = sorted(time for time in times if time is not None)
+    span = float((shown[-1] - shown[0]) * stream.time_base) if len(shown) > 1 and stream.time_base else 0.0
+    # Without a rate or times a single picture is left, whose time is 0 at any rate.
+    return len(times), rate or ((len(shown) - 1) / span if span else 1.0)
+
+
+def _decode(container: Any, numbers: Sequence[int], until: float) -> tuple[tuple[Image.Image, ...], int]:
+    """The frames of these rising numbers, as far as there are such, and how many were seen in all."""
+    container.seek(0)
+    frames: list[Image.Image] = []
+    seen = 0
+    for seen, frame in enumerate(container.decode(video=0), start=1):
+        _check_time(until)
+        if seen - 1 == numbers[len(frames)]:
+            frames.append(_picture(frame))
+            if len(frames) == len(numbers):
+                break
+    return tuple(frames), seen
 
 
 def _picture(frame: Any) -> Image.Image:
     """RGB, upright. PyAV gives the turn in degrees counter-clockwise; players obey quarter turns."""
     image, turn = frame.to_image(), _TURNS.get(round(frame.rotation / 90) % 4)
     return image if turn is None else image.transpose(turn)
-
-
-def _start(container: Any) -> float:
-    """The second at which the first frame is shown: 0 in most containers, half a second or more in MPEG streams."""
-    stream = container.streams.video[0]
-    return 0.0 if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
-
-
-def _duration(container: Any) -> float:
-    """Seconds from the first frame to the last, as the file says; 0 where it does not."""
-    stream = container.streams.video[0]
-    if stream.duration is None or stream.time_base is None or not stream.average_rate:
-        return 0.0
-    return max(float(stream.duration * stream.time_base - 1 / stream.average_rate), 0.0)
-
-
-def _last_second(container: Any) -> float:
-    """The time of the last frame, found by decoding all of them: some containers do not say how long they are."""
-    return max((float(frame.time) for frame in container.decode(video=0)), default=0.0)
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """At most `most` of 0 .. count - 1, evenly, the first and the last among them."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()

@@ -1,55 +1,124 @@
-"""A video as what Qwen's processors take: frames of one size, and when they were shown."""
+"""A video as what Qwen's processors take: frames of one size, and when they were shown.
+
+Which frames of a video are read, and at which size, is what `qwen_vl_utils` does for a model whose visual token covers
+`patch` pixels a side; the models were trained and published with it. Two frames share a token.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
 from smart_train.inputs.video import Video
+from smart_train.models.image_sizes import Size, fitted_size
 
-# Bounds of Qwen3-VL-Embedding's published script: 10 x 768 tokens' worth of pixels a video, 768 a pair of frames.
-VIDEO_TOKENS = 10 * 768
-PAIR_TOKENS = 768
-_CLOCK = 1000  # frames are counted in milliseconds: the processors know times as frame numbers at a rate
+# Visual tokens: least and most of a pair of frames, and most of a video.
+PAIR_TOKENS = (128, 768)
+LIST_TOKENS = 10 * 768  # the total that Qwen3-VL-Embedding's script gives with a list of frames
+FILE_TOKENS = 115_200  # the reader's own, which that script leaves in force for a file
+# A frame of a list is first read as an image, of tokens twice as wide as the model's.
+_LIST_FRAME_TOKENS = (4, 16384)
+_LEAST_FRAMES = 4  # of a file, where it has so many
+
+
+class FrameSizes(NamedTuple):
+    """The sizes that every frame takes on the way to the model.
+
+    Attributes:
+        first: by Pillow's resizing; None where there is one step.
+        last: by torch's; None where there is one step.
+    """
+
+    first: Size | None
+    last: Size | None
 
 
 class VideoInput(NamedTuple):
-    """uint8 frames [T, H, W, 3], H and W multiples of a visual token's side, and their times."""
+    """uint8 frames [T, H, W, 3], T even, H and W multiples of a visual token's side, and their times."""
 
     frames: np.ndarray
     metadata: VideoMetadata
 
 
-def prepare_video(video: Video, *, patch: int, max_tokens: int) -> VideoInput:
-    """Frames resized, their aspect kept, so that the video has at most `max_tokens` visual tokens, and a pair of frames
-    at most `PAIR_TOKENS`.
+def spread(total: int, count: int) -> list[int]:
+    """`count` of 0 .. total - 1, evenly, the first and the last among them where there are two."""
+    # In single precision and rounded half to even, as the readers do: another library's may differ by one frame.
+    return torch.linspace(0, total - 1, count).round().long().tolist()
+
+
+def frames_at_rate(total: int, rate: float, *, per_second: float, most: int) -> list[int]:
+    """Numbers of the frames kept of a file: an even count, at least 4 and at most `most` where it has so many.
 
     Args:
-        patch: pixels of a visual token's side; two frames share a token.
+        total: frames of the file.
+        rate: frames a second of the file.
+        per_second: how many frames of a second are kept.
     """
-    pairs = (len(video.frames) + 1) // 2
-    tokens = max(min(PAIR_TOKENS, max_tokens // pairs), 4)
-    columns, rows = _grid(*video.frames[0].size, patch, tokens)
-    width, height = columns * patch, rows * patch
-    frames = np.stack([np.asarray(frame.resize((width, height), Image.Resampling.BICUBIC)) for frame in video.frames])
-    return VideoInput(frames, _metadata(video, height, width))
+    return even_frames(total, min(max(total / rate * per_second, _LEAST_FRAMES), most))
 
 
-def _grid(width: int, height: int, patch: int, most: int) -> tuple[int, int]:
-    """Columns and rows of visual tokens nearest to the picture's own size and aspect, 4 to `most` in all."""
-    columns, rows = max(round(width / patch), 1), max(round(height / patch), 1)
-    if columns * rows > most:
-        scale = math.sqrt(most / (width * height))
-        columns, rows = max(int(width * scale), 1), max(int(height * scale), 1)
-    elif columns * rows < 4:
-        scale = math.sqrt(4 / (width * height))
-        columns, rows = max(math.ceil(width * scale), 1), max(math.ceil(height * scale), 1)
-    # One side may have been held at a single token, or both rounded up.
-    return min(columns, max(most // rows, 1)), min(rows, max(most // columns, 1))
+def even_frames(total: int, count: float) -> list[int]:
+    """Numbers of an even count of frames of a file of `total` frames: `count`, or all that it has. A file of one frame
+    is read as that frame, where the readers refuse it."""
+    return spread(total, max(int(min(count, total)) // 2 * 2, 1))
+
+
+def reader_sizes(video: Video, patch: int) -> FrameSizes:
+    """The sizes of `video`'s frames.
+
+    Args:
+        patch: pixels of a visual token's side.
+    """
+    size, first = video.frames[0].size, None
+    if video.listed:
+        wide = 2 * patch
+        least, most = (tokens * wide**2 for tokens in _LIST_FRAME_TOKENS)
+        size = first = fitted_size(size, factor=wide, min_pixels=least, max_pixels=most)
+    pairs = _pairs(video)
+    area = patch**2
+    least = PAIR_TOKENS[0] * area
+    total = (LIST_TOKENS if video.listed else FILE_TOKENS) * area
+    of_pair = max(min(PAIR_TOKENS[1] * area, total / pairs), int(least * 1.05))
+    return FrameSizes(first, fitted_size(size, factor=patch, min_pixels=least, max_pixels=of_pair))
+
+
+def within(sizes: FrameSizes, video: Video, patch: int, max_length: int) -> FrameSizes:
+    """`sizes`, or smaller ones where the video would leave no room for its prompt in `max_length` tokens: three
+    quarters of these are then the video's. The published script refuses such a video."""
+    width, height = sizes.last or sizes.first or video.frames[0].size
+    pairs = _pairs(video)
+    # As much as a list may have by `LIST_TOKENS` in the published 8,192.
+    if width * height // patch**2 * pairs <= max_length * 15 // 16:
+        return sizes
+    most = max(max_length * 3 // 4 // pairs, 1)
+    smaller = fitted_size((width, height), factor=patch, min_pixels=0, max_pixels=most * patch**2)
+    columns, rows = (side // patch for side in smaller)
+    # One side may have been held at a single token.
+    columns, rows = min(columns, max(most // rows, 1)), min(rows, max(most // columns, 1))
+    return FrameSizes(sizes.first, (columns * patch, rows * patch))
+
+
+def prepare_video(video: Video, sizes: FrameSizes) -> VideoInput:
+    """The frames at their last size. Where their count is odd, the last one is there twice, with the next number."""
+    frames, numbers = list(video.frames), list(video.numbers)
+    if len(frames) % 2:
+        frames.append(frames[-1])
+        numbers.append(numbers[-1] + 1)
+    resized = np.stack([_resized(frame, sizes) for frame in frames])
+    total = max(video.total, len(numbers))
+    metadata = VideoMetadata(
+        total_num_frames=total,
+        fps=video.rate,
+        duration=total / video.rate,
+        frames_indices=numbers,
+        height=resized.shape[1],
+        width=resized.shape[2],
+    )
+    return VideoInput(resized, metadata)
 
 
 def processor_arguments(videos: list[VideoInput]) -> dict[str, Any]:
@@ -60,15 +129,19 @@ def processor_arguments(videos: list[VideoInput]) -> dict[str, Any]:
     return {"videos": [video.frames for video in videos], "videos_kwargs": settings}
 
 
-def _metadata(video: Video, height: int, width: int) -> VideoMetadata:
-    seconds = video.seconds
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 1.0
-    return VideoMetadata(
-        # So many that the processors' "frames kept per second" is one over the mean step between kept frames.
-        total_num_frames=max(round(len(seconds) * step * _CLOCK), 1),
-        fps=_CLOCK,
-        duration=seconds[-1] + step,
-        frames_indices=[round(second * _CLOCK) for second in seconds],
-        height=height,
-        width=width,
-    )
+def _pairs(video: Video) -> int:
+    return (len(video.frames) + 1) // 2
+
+
+def _resized(frame: Image.Image, sizes: FrameSizes) -> np.ndarray:
+    """uint8 [H, W, 3]."""
+    if sizes.first is not None:
+        frame = frame.resize(sizes.first, Image.Resampling.BICUBIC)
+    pixels = np.asarray(frame)
+    if sizes.last is None:
+        return pixels
+    # Pillow rounds between its two passes: its pixels differ from the reader's by up to a twelfth of the scale.
+    planes = torch.tensor(pixels).permute(2, 0, 1).unsqueeze(0).float()
+    width, height = sizes.last
+    planes = torch.nn.functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    return planes[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

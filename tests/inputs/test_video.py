@@ -4,7 +4,6 @@ import socket
 import struct
 import subprocess
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +17,15 @@ from smart_train.types import ModelInput
 from tests.videos import write_clip
 
 RATE = 10
+
+
+def rules(count):
+    """Rules that keep `count` frames, evenly, of a file or a list."""
+
+    def spread(total, *_):
+        return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+
+    return {"of_file": spread, "of_list": spread}
 
 
 def shades(count, size=(64, 48)):
@@ -34,7 +42,7 @@ def test_a_clock_that_begins_late_changes_nothing(tmp_path):
     """MPEG streams begin at half a second or more: counted from 0, the first frames wanted would all be one, and the
     last ones never be reached."""
     clips = [write_clip(tmp_path / f"{late}.mkv", shades(20), RATE, late=late) for late in (0, 27)]
-    early, late = (load_video(clip, frames_per_second=4, max_frames=64) for clip in clips)
+    early, late = (load_video(clip, **rules(8)) for clip in clips)
     assert shown(late) == shown(early) and shown(late)[-1] == 19
     assert late.seconds == pytest.approx(early.seconds) and late.seconds[0] == pytest.approx(0)
 
@@ -46,25 +54,25 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
         with pytest.raises(DataError, match=r"a\.mp4: no answer within 0\.2 seconds"):
-            load_video(address, frames_per_second=1.0, max_frames=4)
+            load_video(address, **rules(4))
 
 
 def shown(loaded):
     return [int(np.asarray(frame)[0, 0, 0]) // 8 for frame in loaded.frames]
 
 
-def test_a_list_is_kept_whole_up_to_the_limit_then_spread():
+def test_a_list_gives_the_frames_that_its_rule_keeps_half_a_second_apart():
     frames = shades(5)
-    whole = load_video(frames, frames_per_second=1.0, max_frames=8)
+    whole = load_video(frames, **rules(8))
     assert shown(whole) == [0, 1, 2, 3, 4] and whole.seconds == (0.0, 0.5, 1.0, 1.5, 2.0)
-    some = load_video(frames, frames_per_second=1.0, max_frames=3)
-    assert shown(some) == [0, 2, 4] and some.seconds == (0.0, 1.0, 2.0)
+    some = load_video(frames, **rules(3))
+    assert shown(some) == [0, 2, 4] and some.seconds == (0.0, 0.5, 1.0)
 
 
 def test_frames_of_a_list_may_be_files(tmp_path):
     for index, frame in enumerate(shades(2)):
         frame.save(tmp_path / f"{index}.png")
-    loaded = load_video([tmp_path / "0.png", str(tmp_path / "1.png")], frames_per_second=1.0, max_frames=8)
+    loaded = load_video([tmp_path / "0.png", str(tmp_path / "1.png")], **rules(8))
     assert shown(loaded) == [0, 1]
 
 
@@ -99,23 +107,36 @@ def test_files_without_a_key_are_named(tmp_path, name, message):
         video_key(tmp_path / name if isinstance(name, str) else name)
 
 
-@pytest.mark.parametrize(
-    ("per_second", "most", "expected"),
-    [(2.0, 64, [0, 6, 12, 19]), (0.1, 64, [0, 19]), (None, 3, [0, 9, 19]), (100.0, 5, [0, 4, 9, 14, 19])],
-)
-def test_a_file_gives_frames_evenly_from_its_first_to_its_last(clip, per_second, most, expected):
-    loaded = load_video(clip(), frames_per_second=per_second, max_frames=most)
-    assert shown(loaded) == expected
-    assert loaded.seconds == pytest.approx([index / RATE for index in expected], abs=1e-3)
+def test_a_file_gives_the_frames_that_its_rule_keeps(clip):
+    given = []
+
+    def of_file(total, rate):
+        given.append((total, rate))
+        return [0, 7, 19]
+
+    loaded = load_video(clip(), of_file=of_file, of_list=len)
+    assert given == [(20, RATE)] and (loaded.total, loaded.rate, loaded.listed) == (20, RATE, False)
+    assert shown(loaded) == [0, 7, 19] and loaded.numbers == (0, 7, 19)
+    assert loaded.seconds == pytest.approx((0.0, 0.7, 1.9))
 
 
-def test_a_file_with_fewer_frames_than_asked_for_gives_each_once(clip):
-    assert shown(load_video(str(clip(count=3)), frames_per_second=None, max_frames=64)) == [0, 1, 2]
+def test_a_file_that_says_how_many_frames_it_has_is_believed(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in shades(6):
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert video._measure(container) == (6, RATE)
 
 
-def test_a_file_that_does_not_say_how_long_it_is(clip, monkeypatch):
-    monkeypatch.setattr(video, "_duration", lambda container: 0.0)
-    assert shown(load_video(clip(), frames_per_second=None, max_frames=3)) == [0, 9, 19]
+def test_a_file_that_says_more_frames_than_it_holds(clip, monkeypatch):
+    monkeypatch.setattr(video, "_measure", lambda container: (30, RATE))
+    loaded = load_video(clip(), **rules(4))
+    assert shown(loaded) == [0, 6, 13, 19] and loaded.total == 20
 
 
 @pytest.mark.parametrize(
@@ -129,22 +150,22 @@ def test_a_file_that_does_not_say_how_long_it_is(clip, monkeypatch):
     ],
 )
 def test_what_is_no_video_is_named(ref, message):
-    for read in (partial(load_video, frames_per_second=1.0, max_frames=8), verify_video):
+    for read, options in ((load_video, rules(8)), (verify_video, {})):
         with pytest.raises(DataError, match=message):
-            read(ref)
+            read(ref, **options)
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path):
     pytest.importorskip("av")
     (tmp_path / "page.mp4").write_text("not a video")
     with pytest.raises(DataError, match=r"page.mp4: cannot be decoded \("):
-        load_video(tmp_path / "page.mp4", frames_per_second=1.0, max_frames=8)
+        load_video(tmp_path / "page.mp4", **rules(8))
 
 
 def test_missing_decoder_names_the_extra(monkeypatch):
     monkeypatch.setattr(video, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs PyAV: pip install 'smart_train\[video\]', or give a list of frames"):
-        load_video("clip.mp4", frames_per_second=1.0, max_frames=8)
+        load_video("clip.mp4", **rules(8))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +186,7 @@ def test_a_phones_video_is_seen_upright(tmp_path, turn, corner):
             container.mux(stream.encode(av.VideoFrame.from_image(frame)))
         container.mux(stream.encode())
     turn_track(path, turn)
-    for image in load_video(path, frames_per_second=None, max_frames=2).frames:
+    for image in load_video(path, **rules(2)).frames:
         assert image.size == ((64, 48) if turn in (0, 180) else (48, 64))
         assert np.asarray(image)[corner[1], corner[0]].astype(int) @ (1, -1, -1) > 100
 

@@ -10,7 +10,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.video import Video
 from smart_train.models import PromptConfig, processing
 from smart_train.models.slicing import VIDEO_COUNTS, select_rows
-from smart_train.models.video_input import prepare_video
+from smart_train.models.video_input import frames_at_rate, prepare_video, reader_sizes, within
 from smart_train.types import ModelInput
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -30,36 +30,66 @@ def model(request, tmp_path):
     return SmartModel.from_config(folder, family=request.param, init_std=0.05, prompts=SMALL_PAGES)
 
 
+def listed(count, size=(96, 64)):
+    return Video(tuple(frames(count, size)), tuple(range(count)), 2.0, count, listed=True)
+
+
 @pytest.mark.parametrize(
-    ("size", "count", "most", "expected"),
+    ("size", "count", "expected"),
     [
-        ((96, 64), 4, 7680, (64, 96)),  # nothing to do
-        ((100, 70), 4, 7680, (64, 96)),  # nearest multiples of 32
-        ((3200, 1600), 2, 7680, (608, 1248)),  # 768 tokens a pair at most
-        ((3200, 1600), 64, 7680, (320, 672)),  # 7,680 in all: 240 a pair
-        ((10, 10), 2, 7680, (64, 64)),  # 4 tokens at least
-        ((3200, 16), 2, 7680, (32, 3200)),
+        ((96, 64), 4, (320, 448)),  # 128 tokens a pair at least
+        ((3200, 1600), 2, (608, 1248)),  # 768 at most
+        ((3200, 1600), 64, (320, 672)),  # 7,680 in all: 240 a pair
+        ((3200, 16), 2, (64, 3200)),  # a side under half a token of twice the width
     ],
 )
-def test_frames_are_resized_within_both_budgets(size, count, most, expected):
-    video = Video(tuple(frames(count, size)), tuple(range(count)))
-    found = prepare_video(video, patch=32, max_tokens=most).frames
-    assert found.shape == (count, *expected, 3)
+def test_frames_of_a_list_are_within_both_budgets(size, count, expected):
+    sizes = reader_sizes(listed(count, size), 32)
+    assert sizes.last == expected[::-1]
     rows, columns = expected[0] // 32, expected[1] // 32
-    assert 4 <= rows * columns <= 768 and rows * columns * count / 2 <= most
+    assert 128 <= rows * columns <= 768 and rows * columns * count / 2 <= 7680
+    if count == 2:
+        assert prepare_video(listed(count, size), sizes).frames.shape == (count, *expected, 3)
+
+
+@pytest.mark.parametrize("max_length", [24, 100, 1024])
+def test_a_video_that_leaves_no_room_is_made_smaller(max_length):
+    video = listed(16, (320, 240))
+    width, height = within(reader_sizes(video, 32), video, 32, max_length).last
+    assert 8 * (width // 32) * (height // 32) <= max_length * 3 // 4
+    assert within(reader_sizes(video, 32), video, 32, 8192) == reader_sizes(video, 32)
 
 
 def test_times_survive_as_the_processors_read_them():
-    metadata = prepare_video(Video(tuple(frames(3)), (0.0, 0.5, 1.0)), patch=32, max_tokens=100).metadata
-    assert metadata.timestamps == [0.0, 0.5, 1.0]
+    metadata = prepare_video(listed(4), reader_sizes(listed(4), 32)).metadata
+    assert metadata.timestamps == [0.0, 0.5, 1.0, 1.5]
     assert metadata.sampled_fps == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "expected"),
+    [
+        (2.0, 10, [0, 6, 13, 19]),  # four at least
+        (11.0, 10, [0, 12, 24, 36, 48, 61, 73, 85, 97, 109]),  # an even number
+        (0.3, 10, [0, 2]),  # as many as there are
+        (0.1, 10, [0]),
+    ],
+)
+def test_a_file_gives_an_even_number_of_frames_and_at_least_four(seconds, rate, expected):
+    assert frames_at_rate(round(seconds * rate), rate, per_second=1.0, most=64) == expected
+
+
+def test_an_odd_count_ends_in_its_last_frame_twice():
+    found = prepare_video(listed(3), reader_sizes(listed(3), 32))
+    assert found.metadata.frames_indices == [0, 1, 2, 3]
+    assert len(found.frames) == 4 and (found.frames[3] == found.frames[2]).all()
 
 
 @needs_torchvision
 def test_qwen3_writes_the_time_of_each_pair_and_marks_it_once(tmp_path):
     model = SmartModel.from_config(vision_folder(tmp_path / "base", "qwen3_vl"), init_std=0.05)
     features = model.family.featurize([ModelInput("a walk", video=frames(4))], "document")
-    pads = "<|vision_start|>" + "<|video_pad|>" * 6 + "<|vision_end|>"
+    pads = "<|vision_start|>" + "<|video_pad|>" * 140 + "<|vision_end|>"
     assert model.family.processor.tokenizer.decode(features["input_ids"][0]) == (
         "<|im_start|>system\nRepresent the user's input.<|im_end|>\n<|im_start|>user\n"
         f"<0.2 seconds>{pads}<1.2 seconds>{pads}a walk<|im_end|>\n<|im_start|>assistant\n"
@@ -80,7 +110,8 @@ def test_kept_visual_tokens_are_the_placeholders(model):
     model.family.scoring = ScoringConfig(document_tokens="visual")
     features = model.family.featurize([ModelInput("text", video=frames(4)), ModelInput("none")], "document")
     kept = features["input_ids"][0][features["token_mask"][0]]
-    assert (kept == model.family.processor.video_token_id).all() and len(kept) == 2 * 6  # two pairs, 3 x 2 tokens each
+    _, rows, columns = (features["video_grid_thw"][0] // 2).tolist()
+    assert (kept == model.family.processor.video_token_id).all() and len(kept) == 2 * rows * columns  # two pairs
     assert features["token_mask"][1].sum() == 1
 
 

@@ -11,10 +11,12 @@ import torch.nn.functional as F
 
 import smart_train
 from smart_train.errors import ScoreError
+from smart_train.losses import OBJECTIVES
 from smart_train.scoring import ScoringConfig, combine, score_parts, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.reference import maxsim_reference
 from smart_train.types import ScoreParts
+from smart_train.utils.terms import SCORES
 
 
 def embeddings(*lengths: int, dtype: torch.dtype = torch.float32) -> Embeddings:
@@ -130,6 +132,21 @@ def test_late_interaction_has_one_owner() -> None:
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _looks_like_maxsim(function):
                 owners.add(path.relative_to(root).parts[0])
     assert owners == {"scoring"}
+
+
+def test_the_names_of_the_scores_are_listed_once() -> None:
+    """Objectives, which `smart_train.losses` lists once, are named like scores: a second list of them is found too."""
+    names = {*SCORES, *OBJECTIVES}
+    root = Path(smart_train.__file__).parent
+    lists = []
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            items = node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else []
+            values = [item.value for item in items if isinstance(item, ast.Constant)]
+            if len(values) == len(items) >= 3 and names.issuperset(values):
+                lists.append(path.relative_to(root).as_posix())
+    assert lists == ["utils/terms.py"]
+    assert "joint" in names
 
 
 def _looks_like_maxsim(function: ast.AST) -> bool:

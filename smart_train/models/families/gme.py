@@ -2,7 +2,8 @@
 
 Sources: prompt, default instruction, limits and pooling from `gme_inference.py` of Alibaba-NLP/gme-Qwen2-VL-2B-Instruct
 (also in github.com/TIGER-AI-Lab/VLM2Vec, src/model/baseline_backbone/gme); that script hands input embeddings to the
-language model without positions, hence the plain ones. Text-only filter on the query side: the SMART authors' public
+language model without positions, hence the plain ones; it resizes an image and then lets its processor resize it again.
+Text-only filter on the query side: the SMART authors' public
 code, eval_gme_late_interaction.py. The default query instruction is the one of their visual-document evaluation. GME's
 script reads no video; its backbone does, and a video stands where an image would. The repository's newer code,
 modeling_gme_qwen2vl.py, does the same in a class that refuses transformers from 4.52 on; it is not run.
@@ -16,10 +17,13 @@ from transformers import Qwen2VLProcessor
 
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.models.family import Role
+from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
 _SCRIPTS = ("gme_inference.py", "modeling_gme_qwen2vl.py")
+_SCRIPT_TOKENS = (4, 16384)  # least and most of an image, when the script resizes it
+_MAX_ASPECT = 200  # of what the first step makes of a thin image: its processor refuses more
 
 
 class GME(VisionLanguageFamily):
@@ -43,6 +47,13 @@ class GME(VisionLanguageFamily):
     def claims(cls, folder: Path) -> bool:
         # Its folders bring their script; a Qwen2-VL without it may be anything.
         return any((folder / name).is_file() for name in _SCRIPTS)
+
+    def image_size(self, size: Size) -> Size:
+        # What the script does before its processor does the like with closer bounds: a side that was rounded first is
+        # reduced to another count of tokens than the page's own side.
+        least, most = (tokens * self.patch**2 for tokens in _SCRIPT_TOKENS)
+        width, height = fitted_size(size, factor=self.patch, min_pixels=least, max_pixels=most)
+        return min(width, _MAX_ASPECT * height), min(height, _MAX_ASPECT * width)
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         instruction = self.instruction(item, role) or self.default_document_instruction

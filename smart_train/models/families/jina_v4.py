@@ -26,6 +26,7 @@ from transformers import Qwen2_5_VLProcessor
 from smart_train.errors import ModelError
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VIDEO, VISION, VisionLanguageFamily
 from smart_train.models.family import Features, Role
+from smart_train.models.image_sizes import Size
 from smart_train.models.module_names import own_names
 from smart_train.models.reading import read_json
 from smart_train.types import ModelInput
@@ -54,6 +55,9 @@ class JinaV4(VisionLanguageFamily):
     def claims(cls, folder: Path) -> bool:
         # The published folder is for every task; the retriever takes it unless another is named.
         return cls is JinaV4 and _is_published(folder)
+
+    def image_size(self, size: Size) -> Size:
+        return size  # the published code knows no reader but its processor
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         if item.video is None and not item.images:

@@ -52,6 +52,8 @@ class LamRA(VisionLanguageFamily):
     default_query_instruction = "Find a document image that matches the given query."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
     frames_per_second, max_frames = None, 12
+    max_list_frames: ClassVar[int | None] = None
+    list_frames_as_images = True
     default_min_pixels = 4 * patch * patch
     default_max_pixels = 300 * patch * patch
     generation_prompt: ClassVar[bool] = False
@@ -123,6 +125,7 @@ class LamRAQwen3(LamRA):
     plain_positions = False
     checkpoint_layout = ()
     patch = 32
+    max_list_frames, list_frames_as_images = 64, False
     video_placeholder = "<|video_pad|>"
     # In pixels the published bounds, 256 and 1024 tokens of 28 x 28; a token of Qwen3-VL covers 32 x 32.
     default_min_pixels = 256 * 28 * 28

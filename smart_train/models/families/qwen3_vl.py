@@ -1,8 +1,10 @@
 """Qwen3-VL-Embedding (2B, 8B): a Qwen3-VL backbone whose last prompt token is the embedding.
 
 Sources: prompt, instructions, pixel limits, pooling, and videos (one frame a second, at most 64, before images and
-text) from the model's public card and its `Qwen3VLEmbedder` script; token filter from the SMART authors' public code.
-That script fills short lists of frames up to 64 by repeating them; here they stay as they are.
+text) from the model's public card and its `Qwen3VLEmbedder` script (github.com/QwenLM/Qwen3-VL-Embedding,
+src/models/qwen3_vl_embedding.py, January 2026); frames and their sizes from the reader that it calls, qwen_vl_utils
+0.0.14; token filter from the SMART authors' public code. The script gives an input of nothing as `NULL`, and an empty
+text as an empty text; here both are `NULL`, since a row's empty column is an input of nothing.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import torch
 import transformers
 from PIL import Image
@@ -20,12 +21,22 @@ from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
-from smart_train.inputs.video import load_video
+from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid, token_filter
+from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
-from smart_train.models.video_input import VIDEO_TOKENS, VideoInput, prepare_video, processor_arguments
+from smart_train.models.video_input import (
+    FrameSizes,
+    VideoInput,
+    even_frames,
+    frames_at_rate,
+    prepare_video,
+    processor_arguments,
+    reader_sizes,
+    within,
+)
 from smart_train.types import ModelInput
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
@@ -42,7 +53,9 @@ class VisionLanguageFamily(Family):
         patch: pixels of a visual token's side.
         video_placeholder: what the processor takes for a video in a prompt: Qwen3-VL's puts vision markers around each
             pair of frames, and transformers 5 leaves those around the video standing, which the model never saw.
-        frames_per_second, max_frames: which frames of a video are read, see `load_video`.
+        frames_per_second, max_frames: how many frames of a video file are read, see `file_frames`.
+        max_list_frames: how many frames of a list are read; None: all of them.
+        list_frames_as_images: whether frames of a list get the size that an image of that size gets.
         plain_positions: number image tokens like words. Models whose published code hands input embeddings to the
             language model were trained so: their rotary positions never saw the image's rows and columns.
     """
@@ -52,6 +65,8 @@ class VisionLanguageFamily(Family):
     video_placeholder: ClassVar[str] = VIDEO
     frames_per_second: ClassVar[float | None] = 1.0
     max_frames: ClassVar[int] = 64
+    max_list_frames: ClassVar[int | None] = 64
+    list_frames_as_images: ClassVar[bool] = False
     plain_positions: ClassVar[bool] = False
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("visual",)
@@ -125,8 +140,8 @@ class VisionLanguageFamily(Family):
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         prompts = [self.render(item, role) for item in inputs]
-        images = load_images([image for item in inputs for image in item.images])
-        videos = [self._video(item.video) for item in inputs if item.video is not None]
+        images = [self._sized(image) for image in load_images([image for item in inputs for image in item.images])]
+        videos = [self.read_video(item.video) for item in inputs if item.video is not None]
         features = self._tokenize(prompts, images, videos)
         if features["attention_mask"].shape[1] > self.max_length:
             prompts = [self._shorten(item, role, features, row) for row, item in enumerate(inputs)]
@@ -143,6 +158,40 @@ class VisionLanguageFamily(Family):
         whether an input has text of its own."""
         return {"pooled_index": self.pooled_index(features)}
 
+    def image_size(self, size: Size) -> Size:
+        """The size to which an image of this size is brought before the processor resizes it to its final one.
+
+        Qwen's reader, which the models were trained with, gives a side under half a token one token. The processor
+        gives it none at first, finds an area of nothing and enlarges the image: the grid is another. All other sizes
+        are left to the processor, which does the same with them as the reader.
+        """
+        return size if round(min(size) / self.patch) else self.final_size(size)
+
+    def final_size(self, size: Size) -> Size:
+        """The multiple of a visual token's side that is nearest to `size`, within the bounds on an image's area."""
+        bounds = self.processor.image_processor.size
+        return fitted_size(
+            size, factor=self.patch, min_pixels=bounds["shortest_edge"], max_pixels=bounds["longest_edge"]
+        )
+
+    def file_frames(self, total: int, rate: float) -> Sequence[int]:
+        """Numbers of the frames that are read of a video file of `total` frames, `rate` a second."""
+        if self.frames_per_second is None:
+            return even_frames(total, self.max_frames)
+        return frames_at_rate(total, rate, per_second=self.frames_per_second, most=self.max_frames)
+
+    def list_frames(self, count: int) -> Sequence[int]:
+        """Numbers of the frames that are read of a list of `count`."""
+        if self.max_list_frames is None or count <= self.max_list_frames:
+            return range(count)
+        return np.linspace(0, count - 1, self.max_list_frames, dtype=int).tolist()  # rounded down, as in the scripts
+
+    def frame_sizes(self, video: Video) -> FrameSizes:
+        """The sizes of a video's frames, where `max_length` has room for all of it."""
+        if video.listed and self.list_frames_as_images:
+            return FrameSizes(first=self.final_size(video.frames[0].size), last=None)
+        return reader_sizes(video, self.patch)
+
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
         if item.video is not None:
             raise ModelError(f"{self.name}: the tokens of a video cannot be counted without reading it")
@@ -151,7 +200,8 @@ class VisionLanguageFamily(Family):
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         images = self.processor.image_processor
-        patches = [images.get_number_of_image_patches(height, width, {}) for width, height in image_sizes]
+        sizes = [self.image_size(size) for size in image_sizes]
+        patches = [images.get_number_of_image_patches(height, width, {}) for width, height in sizes]
         return sum(count // images.merge_size**2 for count in patches)
 
     def vision_shape(self, config: Any) -> VisionShape:
@@ -174,11 +224,11 @@ class VisionLanguageFamily(Family):
         return super().embedder_obstacle
 
     def fit_image(self, image: Image.Image) -> Image.Image:
-        return fit_image(self.processor.image_processor, image)
+        return fit_image(self.processor.image_processor, self._sized(image))
 
     @property
     def image_settings(self) -> str:
-        return image_settings(self.processor.image_processor)
+        return f"{self.name} {image_settings(self.processor.image_processor)}"
 
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""
@@ -195,10 +245,16 @@ class VisionLanguageFamily(Family):
         )
         return {**pooled, "token_mask": mask}
 
-    def _video(self, ref: Any) -> VideoInput:
+    def read_video(self, ref: Any) -> VideoInput:
+        """The frames of a video as the processor takes them. Raises DataError as `load_video` does, and ModelError
+        where torchvision is missing."""
         require_video_half(self.processor)
-        video = load_video(ref, frames_per_second=self.frames_per_second, max_frames=self.max_frames)
-        return prepare_video(video, patch=self.patch, max_tokens=min(VIDEO_TOKENS, self.max_length * 3 // 4))
+        video = load_video(ref, of_file=self.file_frames, of_list=self.list_frames)
+        return prepare_video(video, within(self.frame_sizes(video), video, self.patch, self.max_length))
+
+    def _sized(self, image: Image.Image) -> Image.Image:
+        size = self.image_size(image.size)
+        return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
     def _tokenize(self, prompts: list[str], images: list[Any], videos: list[VideoInput]) -> Features:
         prompts = [prompt.replace(VIDEO, self.video_placeholder) for prompt in prompts]
