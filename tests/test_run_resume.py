@@ -251,6 +251,7 @@ def test_what_a_power_cut_took_is_made_again(tiny_data: Path, tmp_path: Path, fu
         zero(run / name)
     with pytest.raises(RunError, match="final: model.safetensors is damaged"):
         open_finished(run)
+    capsys.readouterr()
     train(recipe)
     printed = capsys.readouterr().out
     assert (

@@ -94,7 +94,7 @@ def test_mistakes_are_one_line(monkeypatch, capsys, tmp_path: Path) -> None:
     assert message.endswith("; did you mean qwen3_vl_embedding_8b_qlora?\n")
     (tmp_path / "file").touch()
     assert call(monkeypatch, "recipes", "quickstart", "--to", tmp_path / "file") == 2
-    assert "file/quickstart.yaml: cannot be written (Not a directory)" in capsys.readouterr().err
+    assert "file/quickstart.yaml: cannot be written (File exists)" in capsys.readouterr().err
     monkeypatch.setattr(shipped, "_PLACES", (tmp_path / "absent", tmp_path / "gone"))
     assert call(monkeypatch, "recipes") == 2
     message = capsys.readouterr().err

@@ -39,6 +39,7 @@ from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerp
 from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.checkpoints import drop_superseded
 from smart_train.training.engines import runs
 from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
@@ -222,7 +223,8 @@ def _train(
     with trainer.whole():
         on_main(lambda: _save_trained(folder, trainer.module))
     on_main(lambda: folder.advance("trained"))
-    on_main(trainer.drop_superseded)  # not earlier: until then a restart needs the last one
+    best, limit = trainer.state.best_model_checkpoint, args.save_total_limit
+    on_main(lambda: drop_superseded(folder.path, best, limit))
     return trained
 
 

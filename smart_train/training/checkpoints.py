@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from smart_train.errors import RunError, SmartTrainError, first_line
+from smart_train.utils.atomic import remove
 from smart_train.utils.manifest import fault
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ def find_checkpoint(run: Path, *, contents: bool = True) -> CheckpointState:
             break
         state.broken[path] = reason
     return state
+
+
+def drop_superseded(run: Path, best: str | None, limit: int | None) -> None:
+    """Deletes all checkpoints but the `best` where `limit`, training.save_total_limit, is 1, as transformers does where
+    its training ends. Not before what was trained is whole elsewhere: until then a restart needs the last one."""
+    if limit == 1 and best is not None:
+        for checkpoint in checkpoints(run):
+            if checkpoint.name != Path(best).name:
+                remove(checkpoint)
 
 
 def left_by_signal(run: Path, step: int) -> str:

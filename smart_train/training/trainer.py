@@ -32,7 +32,6 @@ from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheck
 from smart_train.training.checkpoints import (
     STATE_NAME,
     best_of,
-    checkpoints,
     has_ended,
     left_by_signal,
     naming_damage,
@@ -57,7 +56,7 @@ from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
 from smart_train.training.unpickling import without_code
 from smart_train.types import Example, LossOutput
-from smart_train.utils.atomic import remove, sync
+from smart_train.utils.atomic import sync
 from smart_train.utils.learning_rate import scheduler_arguments
 from smart_train.utils.manifest import write_manifest
 
@@ -383,15 +382,6 @@ class SmartTrainer(Trainer):
             yield
         finally:
             self.args.save_total_limit = self._kept
-
-    def drop_superseded(self) -> None:
-        """Deletes all checkpoints but the best where `training.save_total_limit` is 1, as transformers does where its
-        training ends. To be called by the main rank once what was trained is whole elsewhere."""
-        best = self.state.best_model_checkpoint
-        if self.args.save_total_limit == 1 and best is not None:
-            for checkpoint in checkpoints(output_folder(self.args)):
-                if checkpoint.name != Path(best).name:
-                    remove(checkpoint)
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
         self, resume_from_checkpoint: str | None = None, **kwargs: Any

@@ -1,16 +1,18 @@
 """Runs that publish their result: at their end, once, and without losing the run when the Hub refuses."""
 
+import errno
 import json
 import threading
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from smart_train import SmartModel, run
 from smart_train.errors import ExportError
 from smart_train.export import export_model, push_folder
-from smart_train.run.checkpoint_push import THREAD_NAME
+from smart_train.run.checkpoint_push import THREAD_NAME, PushCheckpoints
 from tests.command import call
 from tests.models.conftest import TINY
 
@@ -147,3 +149,18 @@ def test_push_says_what_is_wrong_and_ends_with_2(hub, base, exported, monkeypatc
     assert "was never verified" in capsys.readouterr().err
     assert call(monkeypatch, "push", exported, "--repo", "user/model", "--adapter-only") == 2
     assert "--adapter-only needs a run folder" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_copied_is_told_and_the_run_goes_on(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "checkpoint-1").mkdir()
+    (tmp_path / "checkpoint-1" / "adapter_config.json").write_text("{}")
+    monkeypatch.setattr("shutil.copy2", full)
+    told = []
+    pushing = PushCheckpoints("user/model", private=True, say=told.append)
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
+    pushing.on_save(args, TrainerState(global_step=1), TrainerControl())
+    assert pushing.thread is None and len(told) == 1
+    assert told[0].startswith("step 1: the checkpoint was not pushed to user/model: ") and "No space left" in told[0]

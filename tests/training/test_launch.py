@@ -206,6 +206,12 @@ def test_a_lost_process_is_named() -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
+def test_a_loaders_worker_that_was_killed_is_named() -> None:
+    told = r"loads data has ended \(DataLoader worker \(pid 7\) is killed by signal: Killed\.\).*num_workers"
+    with pytest.raises(RunError, match=told), naming_lost_processes(60):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+
 def test_the_timeout_holds_on_cpus_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Joined(Exception):
         pass

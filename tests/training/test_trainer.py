@@ -19,6 +19,7 @@ from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
 from smart_train.training import SmartTrainer, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.checkpoints import drop_superseded
 from smart_train.training.interruption import SIGNALS
 from smart_train.training.resources import training_knobs
 from tests.training.batches import example, tiny, training_module
@@ -205,7 +206,9 @@ def test_an_ordinary_end_keeps_the_last_checkpoint_until_the_trained_model_is_wh
     made.add_callback(Best())
     made.train()
     assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
-    made.drop_superseded()
+    drop_superseded(tmp_path, made.state.best_model_checkpoint, 2)
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 2
+    drop_superseded(tmp_path, made.state.best_model_checkpoint, made.args.save_total_limit)
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-1"]
 
 
