@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from smart_train.data.formats.pdf_characters import SUSPENDING
@@ -135,12 +135,13 @@ def _is_told(text: str) -> bool:
 
 @dataclass
 class Parts:
-    """What a page's lines are: headings (with their size), captions without their label, and running text, of which
-    each paragraph, item of a list or line that stands for itself is a line."""
+    """What a page's lines are: headings (with their size), captions without their label, running text, of which each
+    paragraph, item of a list or line that stands for itself is a line, and headings at the end of the page (`cut`)."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
     prose: str
+    cut: list[tuple[float, str]] = field(default_factory=list)
 
 
 def parts_of(lines: Sequence[Line], body: float) -> Parts:
@@ -159,7 +160,9 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
                 stop += 1
             text = " ".join(item.text for item in lines[place:stop])
             if length_in_words(text) <= HEADING_WORDS:
-                parts.headings.append((line.size, text))
+                # What the last heading of a page stands over is on the next page.
+                cut = stop == len(lines) and bool(prose)
+                (parts.cut if cut else parts.headings).append((line.size, text))
             else:
                 prose.extend(lines[place:stop])
             place = stop

@@ -137,6 +137,18 @@ def test_headings_captions_and_prose_are_told_apart() -> None:
     assert body_size([]) == 0 and parts_of([], 0.0).headings == []
 
 
+def test_a_heading_at_the_end_of_a_page_is_not_asked_for(tmp_path: Path) -> None:
+    pages = [
+        [(16, "4.1 Filling pumps"), "Pumps are filled with oil before winter.", (16, "4.2 Emptying pumps")],
+        ["Oil."],
+    ]
+    make_pdf(tmp_path / "pumps.pdf", pages, [("4.1 Filling pumps", 0), ("4.2 Emptying pumps", 0)])
+    (page,) = read_document(tmp_path / "pumps.pdf", "k").pages
+    assert {query for _, query in page.candidates} == {"4.1 Filling pumps", "Filling pumps"}
+    alone = parts_of([Line("Pumps", 16), Line("Second edition", 16)], 10)
+    assert alone.headings and not alone.cut, "a title page is nothing else"
+
+
 def test_large_print_that_is_long_is_no_heading() -> None:
     lines = [Line("word " * 20, 14), Line("small print " * 20, 10)]
     assert parts_of(lines, body_size([lines])).headings == []
