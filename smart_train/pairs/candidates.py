@@ -43,6 +43,8 @@ _ABBREVIATED = re.compile(
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
+_GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
+_NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 _ITEM = re.compile(r"^[•‣▪●○◦·➢✓*–—-]\s*")
@@ -152,6 +154,8 @@ def split_sentences(prose: str) -> list[str]:
             continue
         if leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
             continue
+        if _GLUED.search(sentence) or (sentence[0] == "(" and sentence[-1] == ")"):
+            continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
         if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_CHARACTERS:
             found.append(sentence)
@@ -164,7 +168,11 @@ def split_lines(prose: str) -> list[str]:
     found = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
-        if line.endswith((":", ",")) or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]:
+        if (
+            line.endswith((":", ","))
+            or _NUMBERED.match(line)
+            or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]
+        ):
             continue
         whole = (
             REPLACEMENT not in line

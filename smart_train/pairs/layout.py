@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from smart_train.data.formats.pdf_characters import SUSPENDING
 from smart_train.data.formats.pdf_text import TextLine, read_text_lines
-from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of
+from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -157,6 +157,8 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
         if body and line.size >= HEADING_RATIO * body:
             stop = place + 1
             while stop < len(lines) and lines[stop].size == line.size and stop - place < 3:
+                if without_numbering(lines[stop].text) != lines[stop].text:  # the heading of a section inside it
+                    break
                 stop += 1
             text = " ".join(item.text for item in lines[place:stop])
             if length_in_words(text) <= HEADING_WORDS:

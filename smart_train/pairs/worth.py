@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+import regex
+
 from smart_train.pairs.words import tokens_of, words_of
 
 # A sentence that opens so speaks of what stands before it: English, German, French, Spanish, Portuguese, Italian,
@@ -32,12 +34,18 @@ _LINKING = re.compile(
     r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
     r"|(?:en|con|para|por|a|de) (?:este|esta|estos|estas|ese|esa)\b|por ejemplo\b|por exemplo\b|per esempio\b"
     r"|(?:in|con|per|di|a) quest\w+\b|(?:при|для|в|на|с|по|из|после) (?:этом|этого|этой|этих|этому|этим|таком|такой)\b"
-    r"|таким образом\b|например\b|в этом\b|w tym\b|na przykład\b",
+    r"|таким образом\b|например\b|в этом\b|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
+    r"|w tym\b|na przykład\b|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b"
+    r"|we (?:have|will|can)\b|wie (?:bereits|schon|gezeigt|erwähnt)\b|mit anderen worten\b|autrement dit\b"
+    r"|en d'autres termes\b|comme (?:vu|dit)\b"
+    r"|es decir\b|en otras palabras\b|como se (?:ha|ve)\b|come (?:visto|detto)\b",
     re.IGNORECASE,
 )
 # Such scripts have no blanks after the word that points.
-_POINTING_UNSPACED = re.compile(
+_POINTING_UNSPACED = regex.compile(
     "これ|この|ここ|こう|それ|その|そこ|そう|あれ|あの|また|さらに|しかし|例えば|たとえば|次の|以下|上記|のように|なお|ただし|従って|したがって"
+    # A particle without its noun.
+    r"|[がを]|[はにでとのも](?=\P{Hiragana})"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見"
 )
 # What stands beside the text it belongs to.
@@ -79,13 +87,15 @@ _GENERIC_HEAD = re.compile(
     r"|(?:public|protected|private|static) (?:\w+ )*(?:functions|attributes|members|types)"
     r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
     r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*"
-    r"|weitere informationen|siehe auch|voir aussi|table des matières|véase también|per saperne di più"
+    r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
+    r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
+    r"|voir aussi|table des matières|véase también|per saperne di più"
     r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
     r"|partie|annexe|capítulo|parte|capitolo|глава|часть|раздел|приложение)\s*(?:[\divxlc]+|[a-z])\W*"
     r"|第\s*[\d一二三四五六七八九十]+\s*[章节節部]",
     re.IGNORECASE,
 )
-LEANING = 0.5  # what a sentence is worth for each word in it that points elsewhere
+LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
 
 
 def leans(sentence: str) -> bool:

@@ -119,6 +119,7 @@ def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Pa
 
 def test_headings_captions_and_prose_are_told_apart() -> None:
     lines = [
+        Line("Above all", 14),
         Line("3 A heading over", 14),
         Line("two lines", 14),
         *plain("Running text. Table 3 shows what", "follows."),
@@ -126,7 +127,7 @@ def test_headings_captions_and_prose_are_told_apart() -> None:
         *plain("Abb. 4 Der Fall", "図1 構成", "Figure 12-3. Ends here. And more", "prose"),
     ]
     parts = parts_of(lines, body_size([lines]))
-    assert parts.headings == [(14, "3 A heading over two lines")]
+    assert parts.headings == [(14, "Above all"), (14, "3 A heading over two lines")]
     assert parts.captions == [
         "What follows, in a caption that is so long that it needs a second line.",
         "Der Fall",
@@ -158,7 +159,8 @@ def test_sentences_stand_for_themselves() -> None:
     prose = (
         "of the page before. Dr. J. Doe wrote the first chapter of this book (see the preface). This sentence points "
         "at what stands before it. Too short. Its last bracket (was opened and never closed here. x = a[i] + b[j] * "
-        "c[k] / 2; Y = 1. 7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
+        "c[k] / 2; Y = 1. (Nobody is told of what the brackets hold.) Pumps run on petrol. png() makes pictures. "
+        "7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
         "last one has no end and runs on"
     )
     assert split_sentences(prose) == [
@@ -221,7 +223,8 @@ def test_lines_that_end_on_purpose_are_not_put_together() -> None:
         "Far to the right Where nothing is known of its place Lines are put together",
     ]
     assert split_lines(
-        "• Asia: up by 22 %;\nwhich paid twice over\nN_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
+        "• Asia: up by 22 %;\n15 Lines of a program\nwhich paid twice over\n"
+        "N_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
     ) == ["Asia: up by 22 %"]
 
 

@@ -10,7 +10,7 @@ from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
 from smart_train.pairs.structure import read_index
 from smart_train.pairs.words import as_words
-from smart_train.pairs.worth import leans, says_something, standing
+from smart_train.pairs.worth import LEANING, leans, says_something, standing
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,11 @@ from smart_train.pairs.worth import leans, says_something, standing
         "Questo valore vale per tutte le pompe",
         "Таким образом насос останавливается",
         "При этом насос стоит",
+        "Другими словами, насос стоит",
+        "As mentioned before, the pump stops",
         "これはポンプを止めます",
+        "が呼び出されますがポンプ",
+        "は水です",
         "此外水泵会停止",
     ],
 )
@@ -43,6 +47,8 @@ def test_sentences_that_speak_of_the_one_before(sentence: str) -> None:
         "Il file contiene tutte le pompe",
         "Насос включают после заполнения водой",
         "ポンプは水で満たします",
+        "もし水がなければ止まります",
+        "はじめに水を入れます",
     ],
 )
 def test_sentences_that_stand_alone(sentence: str) -> None:
@@ -50,7 +56,7 @@ def test_sentences_that_stand_alone(sentence: str) -> None:
 
 
 def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
-    assert standing("The values above are set as told in Section 6.4 and figure 3") == 0.125
+    assert standing("The values above are set as told in Section 6.4 and figure 3") == pytest.approx(LEANING**3)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Public Member Functions", True),
         ("List of Figures", True),
         ("Chapter 4", True),
+        ("A specific example", True),
         ("Глава 25", True),
         ("第3章", True),
         ("open_pump() close_pump()", True),
