@@ -20,6 +20,7 @@ from smart_train.pairs.words import (
     without_numbering,
     words_of,
 )
+from smart_train.pairs.worth import leans, says_something, standing
 
 # In the order in which a page's queries are chosen; "written" ones come from a vision model.
 Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "line", "written"]
@@ -29,7 +30,6 @@ SENTENCE_WORDS = (6, 30)
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
 LINE_WORDS = (3, 16)
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
-_LEANING = 0.6  # what a sentence is worth for each word in it that points elsewhere
 # Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
 _STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
 _BETWEEN_SENTENCES = re.compile(
@@ -43,21 +43,11 @@ _ABBREVIATED = re.compile(
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
+_GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
+_NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 _ITEM = re.compile(r"^[•‣▪●○◦·➢✓*–—-]\s*")
-# A sentence that opens so speaks of what stands before it. English alone: elsewhere such sentences are taken.
-_POINTING = frozenset(
-    ("also", "another", "both", "everyone", "finally", "furthermore", "he", "hence", "here", "however", "it", "its")
-    + ("moreover", "neither", "otherwise", "see", "she", "so", "such", "that", "their", "then", "there", "therefore")
-    + ("these", "they", "this", "those", "thus")
-)
-# "First, it allows", "For example, one", "In addition, the": the same.
-_LINKING = re.compile(r"\w+,\s|(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b", re.I)
-_ELSEWHERE = frozenset(
-    ("above", "below", "following", "he", "her", "him", "his", "it", "its", "previous", "she", "them", "these", "they")
-    + ("this", "those")
-)
 
 
 @dataclass
@@ -91,7 +81,8 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str]) -> No
     headings = sorted(page.parts.headings, key=lambda heading: -heading[0])
     if page.number == 0 and headings:
         page.candidates.append(("title", headings[0][1]))
-    page.candidates.extend(("bookmark", title) for title in bookmarks)
+    cut = " ".join(as_words(text) for _, text in page.parts.cut)
+    page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
     page.candidates.extend(("heading", without_numbering(text)) for _, text in headings)
     page.candidates.extend(("caption", text) for text in page.parts.captions)
     page.candidates.extend(("term", text) for text in terms)
@@ -104,6 +95,8 @@ def is_telling(kind: Kind, query: str) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
+    if kind not in ("sentence", "line", "term") and not says_something(query, head=True):
+        return False
     return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
 
 
@@ -132,8 +125,9 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
     scored = []
     for text in texts:
         words = words_of(text)
-        leaning = _LEANING ** sum(word in _ELSEWHERE for word in words)
-        scored.append((leaning * sum(weights.get(word, 0.0) for word in words) / len(words), text, _told_in(words)))
+        scored.append(
+            (standing(text) * sum(weights.get(word, 0.0) for word in words) / len(words), text, _told_in(words))
+        )
     chosen: list[set[tuple[str, ...]]] = []
     for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
         if all(len(used & other) <= len(used) / 2 for other in chosen):
@@ -156,10 +150,11 @@ def split_sentences(prose: str) -> list[str]:
         if begins is None or begins[0][-1].islower() or not _SENTENCE_END.search(sentence):
             continue
         sentence = sentence.rstrip(_FULL_STOPS + " ")
-        words = words_of(sentence)
         if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= SENTENCE_WORDS[1]:
             continue
-        if words[0] in _POINTING or _LINKING.match(sentence) or sentence.count(": ") > 1:
+        if leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
+            continue
+        if _GLUED.search(sentence) or (sentence[0] == "(" and sentence[-1] == ")"):
             continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
         if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_CHARACTERS:
@@ -173,7 +168,11 @@ def split_lines(prose: str) -> list[str]:
     found = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
-        if line.endswith((":", ",")) or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]:
+        if (
+            line.endswith((":", ","))
+            or _NUMBERED.match(line)
+            or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]
+        ):
             continue
         whole = (
             REPLACEMENT not in line
@@ -182,7 +181,7 @@ def split_lines(prose: str) -> list[str]:
             and not _CODE.search(line)
             and len(line) <= MAX_CHARACTERS
         )
-        if whole and _alphabetic(line) >= _ALPHABETIC_LINE:
+        if whole and _alphabetic(line) >= _ALPHABETIC_LINE and says_something(line, head=False):
             found.append(line.rstrip(_FULL_STOPS + " ;"))
     return found
 

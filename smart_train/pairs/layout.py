@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from smart_train.data.formats.pdf_characters import SUSPENDING
 from smart_train.data.formats.pdf_text import TextLine, read_text_lines
-from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of
+from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -135,12 +135,13 @@ def _is_told(text: str) -> bool:
 
 @dataclass
 class Parts:
-    """What a page's lines are: headings (with their size), captions without their label, and running text, of which
-    each paragraph, item of a list or line that stands for itself is a line."""
+    """What a page's lines are: headings (with their size), captions without their label, running text, of which each
+    paragraph, item of a list or line that stands for itself is a line, and headings at the end of the page (`cut`)."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
     prose: str
+    cut: list[tuple[float, str]] = field(default_factory=list)
 
 
 def parts_of(lines: Sequence[Line], body: float) -> Parts:
@@ -156,10 +157,14 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
         if body and line.size >= HEADING_RATIO * body:
             stop = place + 1
             while stop < len(lines) and lines[stop].size == line.size and stop - place < 3:
+                if without_numbering(lines[stop].text) != lines[stop].text:  # the heading of a section inside it
+                    break
                 stop += 1
             text = " ".join(item.text for item in lines[place:stop])
             if length_in_words(text) <= HEADING_WORDS:
-                parts.headings.append((line.size, text))
+                # What the last heading of a page stands over is on the next page.
+                cut = stop == len(lines) and bool(prose)
+                (parts.cut if cut else parts.headings).append((line.size, text))
             else:
                 prose.extend(lines[place:stop])
             place = stop

@@ -22,7 +22,7 @@ from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
-from smart_train.pairs.split import split_documents, split_pages, without_repeated
+from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
 from smart_train.utils.atomic import filling
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
@@ -214,6 +214,9 @@ def _split(
     else:
         for name, keys in _parts_of_documents(asked, found, settings).items():
             parts.pages[name] = [page for document in asked if document.key in keys for page in found[document.key]]
+    for name, pages in parts.pages.items():
+        parts.pages[name] = without_twins(pages)
+        parts.left_out["says what another document of its part says"] += len(pages) - len(parts.pages[name])
     parts.pages, repeated = without_repeated(parts.pages)
     parts.left_out["says what held-out pages say"] += repeated
     return parts

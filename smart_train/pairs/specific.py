@@ -27,9 +27,13 @@ class PageWords:
         """log(1 + N / n) for a word on n of N pages: the inverse document frequency, above 0 for every word."""
         return math.log1p(len(self.pages) / max(1, len(self.places.get(word, ()))))
 
-    def answers_alone(self, query: str, place: int) -> bool:
+    def answers_alone(self, query: str, place: int, *, in_any_order: bool = False) -> bool:
         """Whether the words of `query`, in their order, stand on the page at `place` and on no other, and one of them
-        is rare."""
+        is rare.
+
+        Args:
+            in_any_order: no other page may have them in another order either.
+        """
         words = words_of(query)
         if not words:
             return False
@@ -37,6 +41,8 @@ class PageWords:
         having = set.intersection(*sorted((self.places.get(word, set()) for word in words), key=len))
         phrase = as_words(query)
         if place not in having or phrase not in self.pages[place].words:
+            return False
+        if in_any_order and len(having) > 1:
             return False
         if any(phrase in self.pages[other].words for other in having if other != place):
             return False
@@ -70,7 +76,7 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
         if not any(kind == "sentence" for kind, _ in kept):
             for line in telling_lines(page, index.rarity):
                 new = len(kept) < limit and not any(same_question(line, other) for _, other in kept)
-                if new and is_telling("line", line) and index.answers_alone(line, place):
+                if new and is_telling("line", line) and index.answers_alone(line, place, in_any_order=True):
                     kept.append(("line", line))
         if kept:
             chosen[place] = kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from smart_train.errors import DataError
@@ -74,6 +75,25 @@ def without_repeated(parts: Mapping[str, Sequence[Page]]) -> tuple[dict[str, lis
         kept[name] = [page for place, page in enumerate(pages) if place not in repeated]
         later.extend(pages)
     return {name: kept[name] for name in parts}, len(later) - sum(map(len, kept.values()))
+
+
+def without_twins(pages: Sequence[Page]) -> list[Page]:
+    """The pages of one part without those that say what an earlier document of the part says: the same card in A4 and
+    in Letter, another edition. They would be second answers to each other's queries.
+
+    A page is one of them when more than half of its runs of five words stand in one other document.
+    """
+    seen: dict[int, str] = {}
+    kept = []
+    for page in pages:
+        shingles = _shingles(page)
+        owners = Counter(owner for shingle in shingles if (owner := seen.get(shingle, page.document)) != page.document)
+        if max(owners.values(), default=0) > REPEATED_SHARE * len(shingles):
+            continue
+        kept.append(page)
+        for shingle in shingles:
+            seen.setdefault(shingle, page.document)
+    return kept
 
 
 def repeated_pages(training: Sequence[Page], held_out: Sequence[Page]) -> set[int]:

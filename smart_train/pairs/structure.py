@@ -82,7 +82,8 @@ def read_index(listings: Sequence[Sequence[str]], pages: Mapping[int, str]) -> I
     entries = []
     for line in (line for listing in listings for line in listing):
         match = _ENTRY.match(line)
-        if match and "," not in match["numbers"]:
+        # An entry that begins with a number is a section's: a table of contents at the end of a document.
+        if match and "," not in match["numbers"] and not match["term"][0].isdigit():
             term = re.sub(r"\s*\([^)]*\)$", "", match["term"]).rstrip(" .,")
             entries.append((int(match["numbers"]), term, as_words(term)))
     votes = Counter(

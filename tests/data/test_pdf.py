@@ -155,6 +155,22 @@ def test_a_smaller_copy_in_a_tiff_file_is_not_a_page(tmp_path: Path) -> None:
     assert tiff_pages(tmp_path / "photo.tif") == [0] and load_image(tmp_path / "photo.tif").size == (20, 30)
 
 
+def test_footnote_marks_are_not_read_and_exponents_are(tmp_path: Path, cache: Path) -> None:
+    def small(digits: str, rise: int) -> str:
+        return f") Tj 6 Tf {rise} Ts ({digits}) Tj 0 Ts 10 Tf ("
+
+    make_pdf(tmp_path / "marks.pdf", [["MARKED"]], [])
+    text = f"The red valves{small('12', 4)} of iron.{small('3', 4)} Over 10 m{small('2', 4)}, CO{small('2', -2)}, type2"
+    text = text.replace(") Tj 6 Tf", ") Tj /F1 6 Tf").replace("Ts 10 Tf", "Ts /F1 10 Tf")
+    content = (tmp_path / "marks.pdf").read_bytes().decode("latin-1")
+    drawn = content.replace("(MARKED)", f"({text})")
+    length = int(content.split("/Length ")[1].split(">")[0])
+    drawn = drawn.replace(f"/Length {length}>>", f"/Length {length + len(text) - len('MARKED')}>>")
+    (tmp_path / "marks.pdf").write_bytes(drawn.encode("latin-1"))
+    (page,) = read_pdf(tmp_path / "marks.pdf", dpi=36, cache_dir=cache)
+    assert "".join(page.text.split()) == "Theredvalvesofiron.Over10m2,CO2,type2"
+
+
 def test_blank_pages_are_told(tmp_path: Path, cache: Path) -> None:
     make_pdf(tmp_path / "half.pdf", [["Something."], []], [])
     assert [page.blank for page in read_pdf(tmp_path / "half.pdf", dpi=36, cache_dir=cache)] == [False, True]

@@ -119,6 +119,7 @@ def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Pa
 
 def test_headings_captions_and_prose_are_told_apart() -> None:
     lines = [
+        Line("Above all", 14),
         Line("3 A heading over", 14),
         Line("two lines", 14),
         *plain("Running text. Table 3 shows what", "follows."),
@@ -126,7 +127,7 @@ def test_headings_captions_and_prose_are_told_apart() -> None:
         *plain("Abb. 4 Der Fall", "図1 構成", "Figure 12-3. Ends here. And more", "prose"),
     ]
     parts = parts_of(lines, body_size([lines]))
-    assert parts.headings == [(14, "3 A heading over two lines")]
+    assert parts.headings == [(14, "Above all"), (14, "3 A heading over two lines")]
     assert parts.captions == [
         "What follows, in a caption that is so long that it needs a second line.",
         "Der Fall",
@@ -135,6 +136,18 @@ def test_headings_captions_and_prose_are_told_apart() -> None:
     ]
     assert parts.prose == "Running text. Table 3 shows what follows. More text. prose"
     assert body_size([]) == 0 and parts_of([], 0.0).headings == []
+
+
+def test_a_heading_at_the_end_of_a_page_is_not_asked_for(tmp_path: Path) -> None:
+    pages = [
+        [(16, "4.1 Filling pumps"), "Pumps are filled with oil before winter.", (16, "4.2 Emptying pumps")],
+        ["Oil."],
+    ]
+    make_pdf(tmp_path / "pumps.pdf", pages, [("4.1 Filling pumps", 0), ("4.2 Emptying pumps", 0)])
+    (page,) = read_document(tmp_path / "pumps.pdf", "k").pages
+    assert {query for _, query in page.candidates} == {"4.1 Filling pumps", "Filling pumps"}
+    alone = parts_of([Line("Pumps", 16), Line("Second edition", 16)], 10)
+    assert alone.headings and not alone.cut, "a title page is nothing else"
 
 
 def test_large_print_that_is_long_is_no_heading() -> None:
@@ -146,7 +159,8 @@ def test_sentences_stand_for_themselves() -> None:
     prose = (
         "of the page before. Dr. J. Doe wrote the first chapter of this book (see the preface). This sentence points "
         "at what stands before it. Too short. Its last bracket (was opened and never closed here. x = a[i] + b[j] * "
-        "c[k] / 2; Y = 1. 7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
+        "c[k] / 2; Y = 1. (Nobody is told of what the brackets hold.) Pumps run on petrol. png() makes pictures. "
+        "7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
         "last one has no end and runs on"
     )
     assert split_sentences(prose) == [
@@ -209,7 +223,8 @@ def test_lines_that_end_on_purpose_are_not_put_together() -> None:
         "Far to the right Where nothing is known of its place Lines are put together",
     ]
     assert split_lines(
-        "• Asia: up by 22 %;\nwhich paid twice over\nN_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
+        "• Asia: up by 22 %;\n15 Lines of a program\nwhich paid twice over\n"
+        "N_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
     ) == ["Asia: up by 22 %"]
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _NARROW = 0.15  # of its size: no print gives a character less room
 _DARK = 250  # of 255: a lighter point is paper
+# Digits after a word of three letters, a stop or a closing bracket.
+_MARKED = re.compile(r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,2})(?!\d|[.,]\d)")
+_RAISED_SIZE, _RAISED = 0.8, 0.15  # of the size of the character before, at most and at least
 _LAYER = "OC"  # the name of the marks around what belongs to a layer
 
 
@@ -56,6 +59,10 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextL
         places = [place for place in range(start, start + len(raw)) if place not in hidden]
         start += len(raw) + 2
         shown = "".join(characters[place] for place in places)
+        marks = _footnote_marks(textpage, shown, places)
+        if marks:
+            places = [place for place in places if place not in marks]
+            shown = "".join(characters[place] for place in places)
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)
@@ -63,6 +70,19 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextL
             lines.append(TextLine(text, size, *_ends(textpage, first, last, size)))
     texts = with_accents([line.text for line in lines])
     return [TextLine(text, line.size, line.left, line.right) for text, line in zip(texts, lines, strict=True)]
+
+
+def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
+    """Indexes of the digits after a word or a stop that are set smaller and higher than it: nobody types them, and they
+    would make "valve2" of "valve". Exponents stay: they follow a unit or a number."""
+    found: set[int] = set()
+    for match in _MARKED.finditer(shown):
+        before, marks = places[match.start("mark") - 1], places[match.start("mark") : match.end("mark")]
+        size = _size(textpage, before)
+        raised = _baseline(textpage, marks[0]) - _baseline(textpage, before)
+        if _size(textpage, marks[0]) <= _RAISED_SIZE * size and raised > _RAISED * size:
+            found.update(marks)
+    return found
 
 
 def has_layers(content: bytes) -> bool:
@@ -226,6 +246,14 @@ def _size(textpage: PdfTextPage, index: int) -> float:
     if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
         scale = math.hypot(matrix.c, matrix.d)
     return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
+
+
+def _baseline(textpage: PdfTextPage, index: int) -> float:
+    import pypdfium2.raw as pdfium
+
+    across, up = ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDFText_GetCharOrigin(textpage.raw, index, across, up)
+    return up.value
 
 
 def _ends(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float]:
