@@ -209,7 +209,7 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     (data / "held_out.jsonl").write_text("".join(lines))
     (problem,) = derive(tiny_recipe(data, tmp_path)).problems
     assert problem.startswith("data.evaluation: 10 of 10 rows cannot be used")
-    assert "row 9: the document id 'the same' is given to another document in" in problem
+    assert "row 0: the document id 'the same' is given to another document in" in problem
 
 
 def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> None:

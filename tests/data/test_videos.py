@@ -78,7 +78,7 @@ def test_bad_videos_are_bad_rows(pages: list[Path], clips: Path, write_jsonl: Wr
         ("row 4: video", "head.mkv: cannot be decoded"),
         ("row 5: video <3 frames>", "its frames differ in size, (8, 8) and (9, 9) (column 'positive')"),
         ("row 6: video", "an empty list of frames (column 'query')"),
-        ("row 7: image", "text.png: not an image file that can be decoded (column 'negative_0')"),
+        ("row 7: image", "text.png: not an image file that can be decoded", "(column 'negative_0')"),
     )
     for problem, parts in zip(report.problems, expected, strict=True):
         for part in ("train.jsonl, ", *parts, "; put the right file there, or remove the row"):
