@@ -1,4 +1,5 @@
-"""What a row calls an image or video by: a path below the data root, a PDF file's page, a URL, a data URI, base64."""
+"""What a row calls an image or video by: a path below the data root, a page of a PDF or TIFF file, a URL, a data URI,
+base64."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.formats.pdf import read_pdf
+from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image
-from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import describe_image
 
@@ -25,7 +27,9 @@ OTHER_TYPES = (
 _NO_IMAGE = re.compile(rf"[^\n]{{1,250}}\.({OTHER_TYPES})", re.IGNORECASE)
 UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 # As in a link: pages count from 1, other parameters of the address say how a reader shows them.
-_PDF_PAGE = re.compile(r"(?P<file>[^\n]+?\.pdf)[#?](?:[^\s#?]*&)?page=0*(?P<number>\d+)(?:[&#?]\S*)?", re.IGNORECASE)
+_PAGE = re.compile(
+    r"(?P<file>[^\n]+?\.(?:pdf|tiff?))[#?](?:[^\s#?]*&)?page=0*(?P<number>\d+)(?:[&#?]\S*)?", re.IGNORECASE
+)
 _PDF_OTHERWISE = re.compile(r"\S+\.pdf(?:[\W_]{1,3}(?:pages?|pg|p|seite|s)?[\W_]{0,2}\d+\W?|[#?]\S*)", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
 _ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
@@ -80,7 +84,7 @@ class References:
             raise DataError(f"{where}: {error}") from error
         if encoded is not None:
             return encoded
-        page = _PDF_PAGE.fullmatch(name)
+        page = _PAGE.fullmatch(name)
         if page is not None:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
         if _ends_in(name, IMAGE_EXTENSIONS):
@@ -113,14 +117,14 @@ class References:
             encoded = encoded_image(name) is not None
         except DataError:  # a file in base64, if not an image
             encoded = True
-        return encoded or bool(_PDF_PAGE.fullmatch(name)) or _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
+        return encoded or bool(_PAGE.fullmatch(name)) or _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
 
     def names_file_there(self, text: str) -> bool:
         """Whether `text` names an image, a video or a page, in a file that is there or in itself."""
         if not self.names_media(text):
             return False
         name = bare(text)
-        page = _PDF_PAGE.fullmatch(name)
+        page = _PAGE.fullmatch(name)
         if page is None and not _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
             return name[:5].lower() == "data:" or not _ADDRESS.fullmatch(name)
         return any(os.path.isfile(os.path.join(self.root, path)) for path in _spellings(page["file"] if page else name))
@@ -135,8 +139,8 @@ class References:
 
     @staticmethod
     def page_id(value: Any) -> str | None:
-        """The document id of a page of a PDF file, the same that the folder of that file gives it."""
-        page = _PDF_PAGE.fullmatch(bare(value)) if isinstance(value, str) else None
+        """The document id of a page of a PDF or TIFF file, the same that the folder of that file gives it."""
+        page = _PAGE.fullmatch(bare(value)) if isinstance(value, str) else None
         if page is None:
             return None
         file = Path(os.path.normpath(page["file"].replace("\\", "/"))).as_posix()
@@ -158,7 +162,10 @@ class References:
     def _page(self, file: Path, number: int, where: str) -> Path:
         if file not in self._pages:
             try:
-                self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
+                if file.suffix.lower() in TIFF_EXTENSIONS:
+                    self._pages[file] = [image for _, image in read_image_pages(file, file.name)]
+                else:
+                    self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
             except DataError as error:
                 raise DataError(f"{where}: {error}; {UNREADABLE}") from error
         pages = self._pages[file]

@@ -25,7 +25,7 @@ from smart_train.retrieval.blocks import (
     take,
     with_progress,
 )
-from smart_train.retrieval.encoder import Encoder
+from smart_train.retrieval.encoder import Encoder, check_readable
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -70,8 +70,16 @@ class RetrievalEvaluator:
         """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`.
 
         Under several ranks every rank must call this; all get the same result.
+
+        Raises:
+            DataError: queries or documents with an image or a video that the model does not read.
         """
         data = self.evaluation_set
+        for names, items, kind in (
+            (data.query_ids, data.queries, "queries"),
+            (data.document_ids, data.documents, "documents"),
+        ):
+            check_readable(model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
         queries, _ = self._encode(model.encode_query, data.queries)
         documents, first_document = self._encode(model.encode_document, data.documents)
         builders = self._rank(

@@ -8,11 +8,39 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from smart_train.errors import DataError
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
 
 if TYPE_CHECKING:
     from smart_train.models.family import Family
+
+
+_SHOWN = 5
+
+
+def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], where: str) -> None:
+    """Looks for images and videos that a model does not read, before anything is encoded. An encoder of your own that
+    has no family is taken to read everything.
+
+    Args:
+        items: (name, input). where: what the message begins with.
+
+    Raises:
+        DataError: names the first of them.
+    """
+    reads = getattr(getattr(model, "family", None), "modalities", None)
+    for kind in ("image", "video") if reads is not None else ():
+        if kind in reads:
+            continue
+        found = [name for name, item in items if (item.images if kind == "image" else item.video is not None)]
+        if found:
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise DataError(
+                f"{where}: {len(found)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
+                f"{', '.join(map(repr, found[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
+            )
 
 
 class Encoder(Protocol):

@@ -22,7 +22,7 @@ from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import load_image, tiff_pages, verify_image
-from smart_train.retrieval.encoder import IndexEncoder
+from smart_train.retrieval.encoder import IndexEncoder, check_readable
 from smart_train.retrieval.index import (
     INDEX_FILE,
     UNFINISHED,
@@ -85,7 +85,8 @@ def encode_folder(
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
-            two documents with one id, or a `previous` that was not made from a folder or a file.
+            two documents with one id, images or videos that the model does not read, or a `previous` that was not made
+            from a folder or a file.
         ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
     folder = Path(folder)
@@ -100,6 +101,8 @@ def encode_folder(
         items = [ModelInput(images=(path,)) for path in paths]
     else:
         sources, items = _collected_sources(folder, documents), list(documents.values())
+    named = [(source.path, item) for source, item in zip(sources, items, strict=True)]
+    check_readable(model, named, f"documents {folder}")
     if previous is not None and tuple(sources) == previous.sources:
         return previous
     parts = [] if previous is None else [previous]

@@ -236,7 +236,7 @@ def test_a_file_without_a_header_is_told_from_one_with_other_columns(tmp_path: P
     (tmp_path / "queries.tsv").write_text("1\twhat is a pulley\n2\twhat is a belt\n")
     with pytest.raises(DataError, match="columns: 1, what is a pulley .the first line of a file must name the columns"):
         load(tmp_path)
-    (tmp_path / "train.csv").write_text("what is a pulley made of,a wheel\n")
+    (tmp_path / "train.csv").write_text("what is a pulley made of,a wheel\nand a belt,leather\n")
     with pytest.raises(DataError, match="no column for 'query'.*the first line of a file must name the columns"):
         load(tmp_path / "train.csv")
 

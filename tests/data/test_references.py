@@ -81,6 +81,18 @@ def test_pages_of_pdf_files(write_jsonl: Write, tmp_path: Path, name: str) -> No
     assert row.document_ids == (f"{name[:5]}#page=2",)
 
 
+def test_pages_of_tiff_files(write_jsonl: Write, tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (9, 7), color) for color in ("red", "green")]
+    frames[0].save(tmp_path / "scan.tif", save_all=True, append_images=frames[1:])
+    (row,) = load_examples(SourceConfig(write_jsonl(*positives("scan.tif#page=2"))))
+    assert row.document_ids == ("scan.tif#page=2",)
+    assert Image.open(row.documents[0].images[0]).convert("RGB").getpixel((0, 0)) == (0, 128, 0)
+    with pytest.raises(DataError, match="scan.tif has pages 1 to 2, not 3"):
+        documents(write_jsonl(*positives("scan.tif#page=3")))
+    with pytest.raises(DataError, match="holds 2 pages, and one document is one page"):
+        documents(write_jsonl(*positives("scan.tif")))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -188,3 +189,16 @@ def test_a_query_that_is_a_document_is_left_out_of_its_own_ranking(make_model):
     assert EvaluationResult.from_dict(result.to_dict()) == result
     renamed = dataclasses.replace(data, query_ids=[f"q{i}" for i in range(4)], relevant=list(data.qrels.values()))
     assert RetrievalEvaluator(renamed, ks=(1,))(model).metrics["hybrid"]["ndcg@1"] == 0.0, "the test could not fail"
+
+
+@pytest.mark.parametrize("side", ["queries", "documents"])
+def test_what_the_model_does_not_read_is_named(evaluation_set, make_model, side):
+    model = make_model(ScoringConfig())
+    model.family = SimpleNamespace(modalities=("text",))
+    items = [dataclasses.replace(item, images=("page.png",)) for item in getattr(evaluation_set, side)]
+    data = dataclasses.replace(evaluation_set, **{side: items}, relevant=list(evaluation_set.qrels.values()))
+    with pytest.raises(DataError, match=rf"evaluation set, {side}: (\d+) of \1 hold image, .* only text: '.0', '.1', "):
+        RetrievalEvaluator(data)(model)
+    assert model.encoded == []
+    model.family = SimpleNamespace(modalities=("text", "image"))
+    RetrievalEvaluator(data)(model)

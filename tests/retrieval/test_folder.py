@@ -216,3 +216,15 @@ def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
     with pytest.raises(DataError, match="file: cannot be written"):
         update_index(model, pages, tmp_path / "file")
     assert model.encoded == []
+
+
+def test_documents_that_the_model_does_not_read_are_named_before_anything_is_encoded(pages, model):
+    model.family.modalities = ("text",)
+    message = (
+        r"4 of 4 hold image, but the model reads only text: 'a.webp', 'b.png', .*; choose a model that reads image"
+    )
+    with pytest.raises(DataError, match=message):
+        encode_folder(model, pages)
+    assert model.encoded == []
+    model.family.modalities = ("text", "image")
+    assert len(encode_folder(model, pages).embeddings) == 4
