@@ -210,10 +210,7 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     (problem,) = derive(tiny_recipe(data, tmp_path)).problems
     assert problem.startswith("data.evaluation: 10 of 10 rows cannot be used")
     assert "row 0: the document id 'the same' is given to another document in" in problem
-<<<<<<< HEAD
     assert problem.endswith("(and 9 more like it: rows 1, 2, 3, 4, 5, 6, 7, 8, 9)")
-=======
->>>>>>> rows
 
 
 def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> None:

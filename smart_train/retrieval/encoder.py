@@ -31,7 +31,9 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
         DataError: names the first of them.
     """
     reads = getattr(getattr(model, "family", None), "modalities", None)
-    for kind in ("image", "video") if reads is not None else ():
+    if reads is None:
+        return
+    for kind in ("image", "video"):
         if kind in reads:
             continue
         found = [name for name, item in items if (item.images if kind == "image" else item.video is not None)]

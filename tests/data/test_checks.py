@@ -122,9 +122,8 @@ def test_one_id_for_several_documents_is_named_with_its_rows(pages: list[Path], 
     """Training would take documents of one id for the same document, and every candidate for a known answer."""
     rows = [{"query": f"find page {i}", "positive": f"pages/{i}.png", "document_id": "manual.pdf"} for i in range(4)]
     path = write_jsonl(*rows, {"query": "other", "positive": "pages/0.png", "document_id": "page"})
-    with pytest.raises(DataError, match="(?s)4 of 5 rows cannot be used.*row 0: the document id 'manual.pdf' is given"):
+    with pytest.raises(DataError, match="4 of 5 rows cannot be used") as caught:
         check_examples(load_examples(SourceConfig(path)))
-<<<<<<< HEAD
     (line,) = str(caught.value).splitlines()[1:]
     assert line.strip().startswith(
         f"{path}, row 0: the document id 'manual.pdf' is given to another document in {path}, row 1 (column "
@@ -132,17 +131,6 @@ def test_one_id_for_several_documents_is_named_with_its_rows(pages: list[Path], 
     )
     assert line.endswith("(and 3 more like it: rows 1, 2, 3)")
     kept, report = check_examples(load_examples(SourceConfig(path)), "skip")
-=======
-    kept, report = check_examples(load_examples(SourceConfig(path)), "skip")
-    assert report.problems[0].startswith(
-        f"{path}, row 0: the document id 'manual.pdf' is given to another document in {path}, row 1 (column "
-        "'document_id'); give each document its own id"
-    )
-    assert (
-        f"{path}, row 3: the document id 'manual.pdf' is given to another document in {path}, row 0"
-        in report.problems[3]
-    )
->>>>>>> rows
     assert [row.row for row in kept] == [4] and report.documents == 1
 
 
