@@ -250,7 +250,8 @@ def test_visual_tokens_of_a_video_are_kept(make, name):
     model = make(name, scoring=ScoringConfig(document_tokens="visual"))
     frames = [Image.new("RGB", (96, 64), (index * 40, 90, 200)) for index in range(4)]
     features = model.family.featurize([ModelInput("red", (), frames), ModelInput("red")], "document")
-    assert kept(model, features, 0) == ["<|video_pad|>"] * 2 * 6
+    pairs, rows, columns = (features["video_grid_thw"][0] // torch.tensor([1, 2, 2])).tolist()
+    assert pairs == 2 and kept(model, features, 0) == ["<|video_pad|>"] * pairs * rows * columns
     with torch.no_grad():
         assert model(features).pooled.isfinite().all()
 

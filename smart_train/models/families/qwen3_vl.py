@@ -3,8 +3,8 @@
 Sources: prompt, instructions, pixel limits, pooling, and videos (one frame a second, at most 64, before images and
 text) from the model's public card and its `Qwen3VLEmbedder` script (github.com/QwenLM/Qwen3-VL-Embedding,
 src/models/qwen3_vl_embedding.py, January 2026); frames and their sizes from the reader that it calls, qwen_vl_utils
-0.0.14; token filter from the SMART authors' public code. The script gives an input of nothing as `NULL`, and an empty
-text as an empty text; here both are `NULL`, since a row's empty column is an input of nothing.
+0.0.14; token filter from the SMART authors' public code. An input of nothing is `NULL`. An empty text is too, as in the
+first release of the script; the newer one and the authors' evaluation of projections give an empty turn.
 """
 
 from __future__ import annotations
