@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint import filesystem
+from torch.distributed.checkpoint import CheckpointException, filesystem
 
 # What ZeRO's optimiser states hold beside tensors.
 _OF_DEEPSPEED = {
@@ -43,7 +43,7 @@ def without_code(strategy: str) -> Iterator[None]:
     """Within, the files that `strategy`'s engine loads may hold tensors, plain values and that engine's own classes.
 
     Raises:
-        pickle.UnpicklingError: a file names anything else.
+        pickle.UnpicklingError, RuntimeError: a file names anything else.
     """
     listed = _OF_DEEPSPEED if strategy.startswith("zero") else {}
     own = [getattr(importlib.import_module(module), name) for module, names in listed.items() for name in names]
@@ -59,6 +59,8 @@ def without_code(strategy: str) -> Iterator[None]:
     try:
         with torch.serialization.safe_globals(own):
             yield
+    except CheckpointException as error:  # not an Exception, and it quotes every rank's traceback
+        raise RuntimeError(str(error).strip().splitlines()[-1]) from error
     finally:
         torch.load, files.pickle = load, table
 

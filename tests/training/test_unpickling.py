@@ -55,7 +55,7 @@ def test_a_poisoned_table_of_contents_of_fsdp2_is_refused_and_a_true_one_read(tm
     by_name = b"\x80\x04\x8c\x25torch.distributed.checkpoint.metadata\x8c\x09os.system\x93\x8c\x04true\x85R."
     for content in (pickle.dumps(Poison(mark)), by_name):
         (tmp_path / "state" / ".metadata").write_bytes(content)
-        with pytest.raises(Exception, match="which a saved state has no use for"), without_code("fsdp2"):
+        with pytest.raises(RuntimeError, match="which a saved state has no use for"), without_code("fsdp2"):
             dcp.load(found, checkpoint_id=tmp_path / "state", no_dist=True)
     assert not mark.exists() and pickle.loads(by_name) == 0, "the second poison works where nothing stops it"
 
