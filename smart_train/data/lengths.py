@@ -38,7 +38,11 @@ def cut_shares(
     cut = dict(count)
     for place in range(0, len(examples), max(1, len(examples) // sample)):
         example = examples[place]
-        for role, items in (("query", (example.query,)), ("document", example.documents[: 1 + negatives])):
+        sides: dict[Literal["query", "document"], Sequence[ModelInput]] = {
+            "query": (example.query,),
+            "document": example.documents[: 1 + negatives],
+        }
+        for role, items in sides.items():
             for item in items:
                 if item.video is None:
                     tokens = counter.token_count(item, role, [image_size(image) for image in item.images])
