@@ -38,7 +38,7 @@ def cut_shares(
     cut = dict(count)
     for place in range(0, len(examples), max(1, len(examples) // sample)):
         example = examples[place]
-        sides: dict[Side, tuple[ModelInput, ...]] = {
+        sides: dict[Side, Sequence[ModelInput]] = {
             "query": (example.query,),
             "document": example.documents[: 1 + negatives],
         }

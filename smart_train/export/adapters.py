@@ -101,8 +101,10 @@ def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:
     named = replace(saved, named_base=base.seen_from(folder), family=model.family.name, scoring=model.scoring)
     named.write(folder)
     config = read_json(folder / ADAPTER_CONFIG)
-    if config is not None and config.get("base_model_name_or_path") != base.name:
-        config["base_model_name_or_path"] = base.name
+    # Without a head, as every library here reads it.
+    right = {"base_model_name_or_path": base.name, "task_type": "FEATURE_EXTRACTION"}
+    if config is not None and any(config.get(key) != value for key, value in right.items()):
+        config |= right
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError, first_line
+from smart_train.models.adapter_config import ADAPTER_CONFIG as ADAPTER_CONFIG
+from smart_train.models.adapter_config import read_adapter_config, translated_patterns
 from smart_train.models.family import Family
 from smart_train.models.module_names import own_names
 from smart_train.models.patterns import check_patterns
 from smart_train.models.reading import read_weights
 
-ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _HEAD = "base_model.model.lm_head.weight"
 
@@ -72,7 +73,7 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
     known namings fits all of them, and it is refused otherwise.
 
     Raises:
-        ModelError: the adapter belongs to another base (keys or shapes differ).
+        ModelError: the adapter belongs to another base (keys or shapes differ), or is not LoRA alone.
     """
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
@@ -80,14 +81,15 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             f"{folder}: no {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}; pickled weights (adapter_model.bin) are not "
             "read: save them as safetensors"
         )
+    config = read_adapter_config(folder)
     check_patterns(folder, [name for name, _ in backbone.named_modules()])
     saved = read_weights(weights)
     state = _lora_alone(saved, backbone, family, folder)
     names = own_names({module for key in state if (module := _module(key)) is not None}, backbone, family)
     try:
         if names is not None and (len(state) < len(saved) or any(name != own for name, own in names.items())):
-            return _load_translated(backbone, folder, state, names, trainable)
-        model = PeftModel.from_pretrained(backbone, str(folder), is_trainable=trainable)
+            return _load_translated(backbone, folder, state, names, config, trainable)
+        model = PeftModel.from_pretrained(backbone, str(folder), config=config, is_trainable=trainable)
     except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"{folder}: the adapter does not fit {type(backbone).__name__} ({_reason(error)}); "
@@ -148,10 +150,16 @@ def _translated(key: str, names: dict[str, str]) -> str:
 
 
 def _load_translated(
-    backbone: nn.Module, folder: Path, state: dict[str, Tensor], names: dict[str, str], trainable: bool
+    backbone: nn.Module,
+    folder: Path,
+    state: dict[str, Tensor],
+    names: dict[str, str],
+    config: LoraConfig,
+    trainable: bool,
 ) -> PeftModel:
     """The adapter `state` of `folder` on `backbone`, whose modules it calls by the keys of `names`."""
-    config = PeftConfig.from_pretrained(str(folder))
+    config.rank_pattern = translated_patterns(config.rank_pattern, names)
+    config.alpha_pattern = translated_patterns(config.alpha_pattern, names)
     # By full name: a pattern may have been written for the other class, and short names may match more here.
     config.target_modules, config.inference_mode = sorted(set(names.values())), not trainable
     model = get_peft_model(backbone, config)

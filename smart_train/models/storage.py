@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
+from smart_train.models.adapter_config import check_named, check_not_stacked
 from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
@@ -77,10 +78,12 @@ def load_model(
 ) -> SmartModel:
     """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
     folder = locate(name_or_path, revision)
+    check_named(folder)
     saved = SmartConfig.read(folder)
     named = _named_base(saved, folder, base)
     owns_weights = named is None
     base_folder = folder if named is None else locate_base(named, folder, base)
+    check_not_stacked(base_folder, folder)
     for part in {folder, base_folder}:
         check_weights(part)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))

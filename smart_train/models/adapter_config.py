@@ -1,0 +1,82 @@
+"""What an adapter's `adapter_config.json` asks for: read for a backbone without a head, or refused by name.
+
+Most adapters on the Hub were trained with a head on top (CAUSAL_LM, SEQ_2_SEQ_LM). The head plays no part in LoRA, but
+PEFT looks for it in the model and fails without. What changes more than LoRA's two matrices is refused: an embedder
+that left such a part out would be another model, silently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftConfig
+from peft.utils.other import get_pattern_key
+
+from smart_train.errors import ModelError, shown
+from smart_train.models.reading import read_json
+
+ADAPTER_CONFIG = "adapter_config.json"
+_MERGE = "merge it into its base with PEFT (merge_and_unload), and load the merged model"
+
+
+def read_adapter_config(folder: Path) -> LoraConfig:
+    """The LoRA that `folder` describes, for a backbone without a head.
+
+    Raises:
+        ModelError: it is not LoRA, or trains parts beside it.
+    """
+    values = read_json(folder / ADAPTER_CONFIG) or {}
+    kind = values.get("peft_type")
+    if kind != "LORA":
+        raise ModelError(f"{folder}: peft_type {shown(kind)} in {ADAPTER_CONFIG}; only LORA is read; {_MERGE}")
+    for key, what in (
+        ("modules_to_save", "whole modules, trained beside LoRA"),
+        ("trainable_token_indices", "embeddings of single tokens, trained beside LoRA"),
+    ):
+        if values.get(key):
+            raise ModelError(
+                f"{folder}: {key} {shown(values[key])} in {ADAPTER_CONFIG}: {what}, are not read; {_MERGE}"
+            )
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: {ADAPTER_CONFIG} cannot be read by this version of PEFT ({error})") from error
+    assert isinstance(config, LoraConfig), "PEFT's class for LORA"
+    config.task_type = "FEATURE_EXTRACTION"
+    return config
+
+
+def check_not_stacked(base: Path, adapter: Path) -> None:
+    """Raises ModelError where the base of `adapter`, in the folder `base`, is an adapter itself."""
+    if (base / ADAPTER_CONFIG).is_file() and not (base / "config.json").is_file():
+        raise ModelError(
+            f"{adapter}: its base {base} is an adapter itself, and one adapter over another is not read; merge that "
+            "one first (smart-train export), and train or load this one on the merged model"
+        )
+
+
+def check_named(folder: Path) -> None:
+    """Raises ModelError for a folder of adapters that PEFT saved under names, each in a folder of its own."""
+    if (folder / ADAPTER_CONFIG).is_file() or (folder / "config.json").is_file():
+        return
+    names = sorted(path.parent.name for path in folder.glob(f"*/{ADAPTER_CONFIG}"))
+    if names:
+        raise ModelError(
+            f"{folder}: holds adapters under the names {', '.join(names)}; name the folder of one: {folder / names[0]}"
+        )
+
+
+def translated_patterns(pattern: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """`rank_pattern` or `alpha_pattern` for modules that this backbone names otherwise.
+
+    Left as it is, a pattern that is a full name would match nothing here, and the module take the common rank and
+    scale.
+
+    Args:
+        names: the modules' names in the adapter -> in the backbone.
+    """
+    found = {own: get_pattern_key(list(pattern), name) for name, own in names.items()}
+    return {f"^{re.escape(own)}": pattern[key] for own, key in found.items() if key in pattern}
