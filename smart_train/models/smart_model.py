@@ -294,15 +294,15 @@ class SmartModel(nn.Module):
     ) -> Embeddings:
         """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
 
-        A query that holds nothing (no image or video, and no text but blanks) is refused: its vectors would be those of
-        the prompt alone. An empty document is encoded as that: public collections hold some.
+        An input that holds nothing is encoded as its prompt alone, by every family and for documents too, as other
+        libraries do: public collections hold some. Rows of a recipe are refused where they are empty.
 
         Args:
             batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
             num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
 
         Raises:
-            ModelError: an input is empty, or the model gives NaN. DataError: an input cannot be read.
+            ModelError: no input at all, or the model gives NaN. DataError: an input cannot be read.
         """
         return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
 
@@ -328,9 +328,6 @@ class SmartModel(nn.Module):
         items = [as_model_input(item) for item in _as_list(inputs)]
         if not items:
             raise ModelError(f"encode_{role}: nothing to encode")
-        blank = [place for place, item in enumerate(items) if item.is_blank] if role == "query" else []
-        if blank:
-            raise ModelError(f"encode_query: input {blank[0]} is empty: no text, image or video; leave it out")
         # Long inputs first: little padding within a batch, and memory runs out at once or never.
         order = sorted(
             range(len(items)),

@@ -179,7 +179,6 @@ def model_from_config(
         prompts=saved.prompts.replaced_by(prompts),
     )
     reader.fit_backbone(backbone)
-    check_vocabulary(backbone, reader.text_tokenizer, located)
     return SmartModel(backbone, reader, base=None).eval()
 
 

@@ -13,6 +13,7 @@ from smart_train.errors import ModelError
 from smart_train.models import patterns
 from smart_train.models.peft import add_lora
 from smart_train.run import build
+from smart_train.types import ModelInput
 from tests.models.conftest import make_model
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -137,12 +138,14 @@ def test_weights_that_are_nan_give_no_vectors(saved):
             encode("a text")
 
 
-def test_an_empty_query_is_refused_and_an_empty_document_encoded(saved):
+def test_an_empty_input_is_its_prompt_alone(saved):
     model = SmartModel.from_pretrained(saved / "m")
-    for query in ("", "  \n", {"text": ""}):
-        with pytest.raises(ModelError, match="encode_query: input 1 is empty: no text, image or video"):
-            model.encode_query(["a text", query])
-    assert len(model.encode_document([""])) == 1
+    for encode in (model.encode_query, model.encode_document):
+        empty, missing = encode(""), encode(ModelInput())
+        assert bool(empty.pooled.isfinite().all()) and len(empty.tokens[0]) > 0
+        torch.testing.assert_close(empty.pooled, missing.pooled)
+    with pytest.raises(ModelError, match="encode_query: nothing to encode"):
+        model.encode_query([])
 
 
 def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data):
