@@ -180,7 +180,6 @@ def model_from_config(
         prompts=saved.prompts.replaced_by(prompts),
     )
     reader.fit_backbone(backbone)
-    check_vocabulary(backbone, reader.tokenizer, located)
     return SmartModel(backbone, reader, base=None).eval()
 
 

@@ -184,4 +184,4 @@ def test_missing_tokenizer_is_named(make):
     model = make()
     Path(model.family.folder, "tokenizer.json").unlink()
     with pytest.raises(ModelError, match="no tokenizer; the folder needs tokenizer.json"):
-        SmartModel.from_config(model.family.folder)
+        model.encode_query("x")

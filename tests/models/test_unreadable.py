@@ -165,6 +165,8 @@ def test_an_empty_input_is_encoded_as_the_prompt_around_nothing(saved):
         expected = encode("NULL").pooled  # what this family writes there
         for item in ("", {"text": ""}, ModelInput()):
             assert torch.equal(encode(item).pooled, expected)
+    with pytest.raises(ModelError, match="encode_query: nothing to encode"):
+        model.encode_query([])
 
 
 def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data):
