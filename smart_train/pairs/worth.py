@@ -14,16 +14,16 @@ from smart_train.pairs.words import tokens_of, words_of
 # Dutch, Polish, Russian. Words that are articles too, or open sentences of their own in another of these, are not here.
 _POINTING_WORDS = """
 also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
-such that their then there therefore these they this those thus
+such that their then there therefore these they this those thus and but or
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
-dieses dort er hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
-ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir
-además así aquí ello ellos esa ese eso esta estas este esto estos véase
+dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
+ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir et mais
+además así aquí ello ellos esa ese eso esta estas este esto estos véase pero y
 além assim aqui ela ele essa esse isso isto portanto
 inoltre ecco infatti pertanto quello questa queste questi questo quindi così esso essa
 daarom deze dit dus hij zij ponadto zatem wtedy
 затем здесь именно которая которое которые который кроме он она они оно поэтому потом также такая такие такое такой
-там тогда тот эта эти это этот
+там тогда тот эта эти это этот но а и или причем причём тоже
 """
 _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
@@ -34,7 +34,8 @@ _LINKING = re.compile(
     r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
     r"|(?:en|con|para|por|a|de) (?:este|esta|estos|estas|ese|esa)\b|por ejemplo\b|por exemplo\b|per esempio\b"
     r"|(?:in|con|per|di|a) quest\w+\b|(?:при|для|в|на|с|по|из|после) (?:этом|этого|этой|этих|этому|этим|таком|такой)\b"
-    r"|таким образом\b|например\b|в этом\b|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
+    r"|таким образом\b|например\b|в (?:этом|нем|нём|ней|них)\b"
+    r"|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
     r"|w tym\b|na przykład\b|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b"
     r"|we (?:have|will|can)\b|wie (?:bereits|schon|gezeigt|erwähnt)\b|mit anderen worten\b|autrement dit\b"
     r"|en d'autres termes\b|comme (?:vu|dit)\b"
@@ -43,7 +44,7 @@ _LINKING = re.compile(
 )
 # Such scripts have no blanks after the word that points.
 _POINTING_UNSPACED = regex.compile(
-    "これ|この|ここ|こう|それ|その|そこ|そう|あれ|あの|また|さらに|しかし|例えば|たとえば|次の|以下|上記|のように|なお|ただし|従って|したがって"
+    "これ|この|ここ|こう|それ|その|そこ|そう|あれ|あの|また|さらに|しかし|例えば|たとえば|次の|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
     # A particle without its noun.
     r"|[がを]|[はにでとのも](?=\P{Hiragana})"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見"
@@ -56,6 +57,7 @@ dessus dessous suivant suivante suivants suivantes cette cet siguiente siguiente
 seguente seguenti questo questa этого этом этой этот эта следующий следующая следующие выше ниже
 """
 _ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
+_ELSEWHERE_UNSPACED = re.compile("これ|この|次の|以下の|上記|这个|這個|如下|上述|下面|上面")
 _CROSS_REFERENCE = re.compile(
     r"\b(?:see|section|sections|chapter|page|pages|figure|table|appendix|siehe|abschnitt|kapitel|seite|abbildung|tabelle"
     r"|voir|chapitre|véase|sección|capítulo|capitolo|см|раздел|глава|рис|табл)\.?\s*[\[(«\"]?\d",
@@ -88,6 +90,7 @@ _GENERIC_HEAD = re.compile(
     r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
     r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*"
     r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
+    r"|(?:version|release)\s*v?\d.*|what is this\b.*"
     r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
     r"|voir aussi|table des matières|véase también|per saperne di più"
     r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
@@ -106,7 +109,8 @@ def leans(sentence: str) -> bool:
 
 def standing(sentence: str) -> float:
     """1 for a sentence that stands alone; less for every word in it that points elsewhere."""
-    pointing = sum(word in _ELSEWHERE for word in words_of(sentence)) + len(_CROSS_REFERENCE.findall(sentence))
+    pointing = sum(word in _ELSEWHERE for word in words_of(sentence))
+    pointing += len(_CROSS_REFERENCE.findall(sentence)) + len(_ELSEWHERE_UNSPACED.findall(sentence))
     return LEANING**pointing
 
 

@@ -29,6 +29,9 @@ from smart_train.pairs.worth import LEANING, leans, says_something, standing
         "As mentioned before, the pump stops",
         "これはポンプを止めます",
         "が呼び出されますがポンプ",
+        "代わりにポンプを使います",
+        "But the pump stops at noon",
+        "В нём нет масла и воды",
         "は水です",
         "此外水泵会停止",
     ],
@@ -57,6 +60,7 @@ def test_sentences_that_stand_alone(sentence: str) -> None:
 
 def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
     assert standing("The values above are set as told in Section 6.4 and figure 3") == pytest.approx(LEANING**3)
+    assert standing("水を止めるには次の例のようにします") == LEANING
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,7 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Public Member Functions", True),
         ("List of Figures", True),
         ("Chapter 4", True),
+        ("Version 2.12.5 [2003 May 19]", True),
         ("A specific example", True),
         ("Глава 25", True),
         ("第3章", True),
