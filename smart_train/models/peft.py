@@ -158,8 +158,8 @@ def _load_translated(
     trainable: bool,
 ) -> PeftModel:
     """The adapter `state` of `folder` on `backbone`, whose modules it calls by the keys of `names`."""
-    config.rank_pattern = translated_patterns(config.rank_pattern, names)
-    config.alpha_pattern = translated_patterns(config.alpha_pattern, names)
+    config.rank_pattern = translated_patterns(config.rank_pattern or {}, names)
+    config.alpha_pattern = translated_patterns(config.alpha_pattern or {}, names)
     # By full name: a pattern may have been written for the other class, and short names may match more here.
     config.target_modules, config.inference_mode = sorted(set(names.values())), not trainable
     model = get_peft_model(backbone, config)

@@ -346,17 +346,17 @@ class SmartModel(nn.Module):
     ) -> Embeddings:
         """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
 
-                        An input that holds nothing (no image or video, and no text but blanks) is encoded as its family's prompt around
-                no text; Qwen3-VL-Embedding writes NULL there, as its authors' script does. Public collections hold some. Rows
-                of data and the queries of `smart-train search` must hold something.
-        
-                Args:
-                    batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
-                    num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
+        An input that holds nothing (no image or video, and no text but blanks) is encoded as its family's prompt around
+        no text; Qwen3-VL-Embedding writes NULL there, as its authors' script does. Public collections hold some. Rows
+        of data and the queries of `smart-train search` must hold something.
 
-                Raises:
-                            ModelError: nothing to encode, or the model gives NaN. DataError: an input cannot be read.
-                """
+        Args:
+            batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
+            num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
+
+        Raises:
+            ModelError: nothing to encode, or the model gives NaN. DataError: an input cannot be read.
+        """
         return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
 
     def encode_document(
