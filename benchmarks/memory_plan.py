@@ -89,7 +89,7 @@ def estimated(chosen: Recipe) -> dict[str, float]:
     examples, _ = build.usable_rows(chosen, "train")
     sides = {"query": [row.query for row in examples], "document": [row.documents[0] for row in examples]}
     loads = {
-        side: memory.Load.of(model.family.featurize(inputs, side), BATCH, model.family)
+        side: memory.BatchSide.of(model.family.featurize(inputs, side), BATCH, model.family)
         for side, inputs in sides.items()
     }
     return memory.estimate(chosen, model, loads, 1)

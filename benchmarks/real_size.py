@@ -184,7 +184,7 @@ def planned(made: TrainingModule, batch: dict[str, Any], variant: Variant, optio
     if variant.cached:
         values["gradient_caching"] = {"mini_batch_size": options.chunk}
     values["objective"] = {"name": "joint" if variant.lora else "late"}
-    loads = {side: memory.Load.of(batch[side], options.pages, made.model.family) for side in ("query", "document")}
+    loads = {side: memory.BatchSide.of(batch[side], options.pages, made.model.family) for side in ("query", "document")}
     return sum(memory.estimate(parse_recipe(values), made.model, loads, 1).values())
 
 

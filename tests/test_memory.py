@@ -29,10 +29,10 @@ def recipe(mode: str, **sections: Any) -> Recipe:
     return tiny_recipe(Path("unused"), Path("unused"), **{**MODES[mode], **drawn, **sections})
 
 
-def model_and_load(chosen: Recipe) -> tuple[SmartModel, dict[str, torch.Tensor], memory.Load]:
+def model_and_load(chosen: Recipe) -> tuple[SmartModel, dict[str, torch.Tensor], memory.BatchSide]:
     model = build.prepare_for_training(build.base_model(chosen), chosen).train()
     features = model.family.featurize(PAGES, "document")
-    return model, features, memory.Load.of(features, len(PAGES), model.family)
+    return model, features, memory.BatchSide.of(features, len(PAGES), model.family)
 
 
 def kept_by_autograd(model: SmartModel, features: dict[str, torch.Tensor]) -> int:
@@ -69,7 +69,7 @@ def test_activations_are_what_autograd_keeps(mode: str, sections: dict[str, Any]
 
 def test_a_load_counts_the_sample_and_scales_to_the_batch() -> None:
     model, features, _ = model_and_load(recipe("full"))
-    load = memory.Load.of(features, 12, model.family)
+    load = memory.BatchSide.of(features, 12, model.family)
     assert load.inputs == 12 and load.patches == 100  # 160 / 16 squared
     assert load.tokens == features["attention_mask"].sum().item() / 3
     assert load.kept == features["token_mask"].sum().item() / 3 < load.tokens
@@ -127,7 +127,7 @@ def test_caching_and_checkpointing_keep_less() -> None:
     def activations(**sections: Any) -> float:
         chosen = recipe("lora", **sections)
         model, features, _ = model_and_load(chosen)
-        loads = {side: memory.Load.of(features, 64, model.family) for side in ("query", "document")}
+        loads = {side: memory.BatchSide.of(features, 64, model.family) for side in ("query", "document")}
         return memory.estimate(chosen, model, loads, 1)["activations"]
 
     plain = activations()

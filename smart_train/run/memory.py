@@ -35,7 +35,7 @@ QUANTIZED_BYTES = {"4bit": 0.5 + 1 / 64 + 4 / (64 * 256), "8bit": 1.0}
 
 
 @dataclass(frozen=True)
-class Load:
+class BatchSide:
     """One side of a process's batch: `inputs` of `tokens` each (mean, padding left out), `kept` of them late, and
     `patches` that the vision tower reads."""
 
@@ -45,7 +45,7 @@ class Load:
     patches: float
 
     @classmethod
-    def of(cls, features: Features, inputs: int, family: Family) -> Load:
+    def of(cls, features: Features, inputs: int, family: Family) -> BatchSide:
         """From the features that `family` made of a sample, for a batch of `inputs`."""
         rows = len(features["attention_mask"])
         return cls(
@@ -56,7 +56,7 @@ class Load:
         )
 
 
-def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, Load], processes: int) -> dict[str, float]:
+def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide], processes: int) -> dict[str, float]:
     """Bytes of one process by what holds them, at the peak of a training step; libraries and caches come on top.
 
     Args:
@@ -99,7 +99,7 @@ def weights(recipe: Recipe, model: SmartModel) -> float:
     )
 
 
-def together(recipe: Recipe, loads: dict[str, Load]) -> dict[str, int]:
+def together(recipe: Recipe, loads: dict[str, BatchSide]) -> dict[str, int]:
     """How many inputs of each side keep their activations at a time."""
     caching = build.gradient_caching(recipe)
     if caching is None:
@@ -129,7 +129,7 @@ def _optimiser(recipe: Recipe, trained: list[nn.Parameter]) -> float:
     return float(count * moments * (1 if "8bit" in name else FP32))
 
 
-def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> float:
+def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> float:
     text, wide = model.config.get_text_config(), number_bytes(recipe)
     live = together(recipe, loads)
     sides = {side: (load.tokens * live[side], load.patches * live[side]) for side, load in loads.items()}
@@ -157,7 +157,7 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> f
     return float(kept)
 
 
-def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> float:
+def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> float:
     """What gradient caching keeps instead of computing it again: see `training/kept_vision.py`, `grad_cache.py`."""
     caching, sharded = build.gradient_caching(recipe), recipe.distributed.strategy in SHARDED
     if caching is None or sharded:
@@ -197,7 +197,7 @@ def _text_layer(recipe: Recipe, model: SmartModel, text: Any, wide: int) -> floa
     return numbers * wide + 2 * hidden * (FP32 - wide)
 
 
-def _pixels(recipe: Recipe, model: SmartModel, loads: dict[str, Load]) -> float:
+def _pixels(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> float:
     """The batch's patches as the processor hands them over, fp32."""
     vision = model.family.vision_shape(model.config)
     if vision is None:

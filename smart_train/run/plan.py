@@ -225,7 +225,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Exam
         return
     batch = recipe.training["per_device_train_batch_size"]
     inputs = {"query": batch, "document": batch * (1 + max(build.negatives(recipe)))}
-    loads = {side: memory.Load.of(features[side], inputs[side], model.family) for side in features}
+    loads = {side: memory.BatchSide.of(features[side], inputs[side], model.family) for side in features}
     if build.gradient_caching(recipe) is not None:
         live = memory.together(recipe, loads)
         plan.quantities["encoded"] = (

@@ -40,7 +40,7 @@ from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoints import drop_superseded
-from smart_train.training.engines import runs
+from smart_train.training.engines import active_strategy
 from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.types import Example
@@ -95,7 +95,7 @@ def _run_in(
     overwrite: bool,
 ) -> Path:
     """The stages that are left of the run in folder `run`."""
-    spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, runs(args))
+    spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, active_strategy(args))
     folder = on_main(
         lambda: RunFolder.open(run, recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite)
     )

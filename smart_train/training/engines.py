@@ -168,7 +168,7 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
         # On CPUs the Trainer forgets its own timeout, and a stuck rank would be waited for half an hour.
         _join(values.get("ddp_timeout", DEFAULT_TIMEOUT))
     args = TrainingArguments(**{**values, **engine})
-    if runs(args) == "fsdp2" and args.distributed_state.distributed_type == DistributedType.MULTI_CPU:
+    if active_strategy(args) == "fsdp2" and args.distributed_state.distributed_type == DistributedType.MULTI_CPU:
         # accelerate knows FSDP only on accelerators, and on CPUs would silently train without it. What it calls
         # MULTI_GPU is "one process per device".
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
@@ -240,7 +240,7 @@ def configured_processes(file: Path) -> int:
     return count
 
 
-def runs(args: TrainingArguments) -> str:
+def active_strategy(args: TrainingArguments) -> str:
     """The strategy that these arguments and the launcher set up: "none", "ddp", "zero1", ..., "fsdp2"."""
     if args.deepspeed:
         return f"zero{args.hf_deepspeed_config.config['zero_optimization']['stage']}"
@@ -255,13 +255,13 @@ def runs(args: TrainingArguments) -> str:
 def check_engine(accelerator: Accelerator, wrapped: nn.Module, expected: str) -> None:
     """Raises RunError unless the prepared model `wrapped` was wrapped by the engine `expected`."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        found = f"zero{cast(Any, wrapped).zero_optimization_stage()}"
+        wrapper = f"zero{cast(Any, wrapped).zero_optimization_stage()}"
     elif isinstance(wrapped, FSDPModule):
-        found = "fsdp2"
+        wrapper = "fsdp2"
     else:
-        found = "ddp" if isinstance(wrapped, nn.parallel.DistributedDataParallel) else "none"
-    if found != expected:
-        raise RunError(f"the run should use {expected}, but its model was prepared for {found}")
+        wrapper = "ddp" if isinstance(wrapped, nn.parallel.DistributedDataParallel) else "none"
+    if wrapper != expected:
+        raise RunError(f"the run should use {expected}, but its model was prepared for {wrapper}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError, first_line
-from smart_train.training.engines import runs
+from smart_train.training.engines import active_strategy
 
 
 @contextmanager
@@ -68,10 +68,10 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
         raise RunError(
             f"distributed.strategy is {strategy}, but one process runs: start with ./launch.sh or accelerate launch"
         )
-    found = runs(args)
-    if strategy not in ("auto", found):
+    active = active_strategy(args)
+    if strategy not in ("auto", active):
         raise RunError(
-            f"distributed.strategy is {strategy}, but the {args.world_size} processes were set up for {found}"
+            f"distributed.strategy is {strategy}, but the {args.world_size} processes were set up for {active}"
         )
     known = (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU, DistributedType.DEEPSPEED)
     if args.world_size > 1 and kind not in known:

@@ -41,12 +41,12 @@ from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
     SHARDED,
     ZERO_STAGES,
+    active_strategy,
     check_engine,
     drop_stale_gradients,
     forget_engine,
     naming_contradictions,
     offloads,
-    runs,
     whole,
 )
 from smart_train.training.grad_cache import HostCollator, average_gradients
@@ -95,7 +95,7 @@ class SmartTrainer(Trainer):
         early_stopping_patience: int | None = None,
         first_log: Mapping[str, float] | None = None,
     ) -> None:
-        self.strategy = runs(args)
+        self.strategy = active_strategy(args)
         module.model.in_step = self.strategy in SHARDED
         self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
         # In this order: whether to save decides whether to log.

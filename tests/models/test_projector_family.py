@@ -143,7 +143,7 @@ def test_gradient_caching_is_the_plain_step(folder: Path) -> None:
 
 def test_memory_is_estimated_from_its_own_tower(model: SmartModel) -> None:
     features = model.family.featurize(ITEMS, "document")
-    load = memory.Load.of(features, 10, model.family)
+    load = memory.BatchSide.of(features, 10, model.family)
     assert load.patches == 4 * 9 / 5
     recipe = tiny_recipe(Path("unused"), Path("unused"))
     parts = memory.estimate(recipe, model, {"document": load}, 1)
