@@ -38,8 +38,10 @@ def mode_problems(values: dict[str, Any]) -> list[str]:
 def caching_problems(values: dict[str, Any]) -> list[str]:
     """A `gradient_caching` section without a bound, read from the raw mapping; a wrong bound is another mistake."""
     section = values.get("gradient_caching")
-    bounds = ("mini_batch_size", "mini_batch_tokens")
-    if not isinstance(section, dict) or any(section.get(name) is not None for name in bounds):
+    # Any other key may be a bound that is spelt wrong, which is said already.
+    if not isinstance(section, dict) or any(
+        value is not None for key, value in section.items() if key != "keep_vision"
+    ):
         return []
     return ["gradient_caching: sets no bound; give mini_batch_size or mini_batch_tokens, or null to turn it off"]
 

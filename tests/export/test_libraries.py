@@ -260,15 +260,12 @@ def change(path, name, function):
 
 def test_damage_that_no_comparison_shows_is_named(exported):
     path = exported / "model.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-4] ^= 1  # the last bit of one number: little-endian fp32
-    path.write_bytes(content)
+    before = path.read_bytes()
+    path.write_bytes(before[:-4] + bytes([before[-4] ^ 1]) + before[-3:])  # the last bit of one number
     with pytest.raises(ExportError, match="smart_train: fails, ModelError: .*model.safetensors is damaged: its"):
         verify_folder(exported)
+    path.write_bytes(before)
     path = exported / "tokenizer_config.json"
-    path.write_text(path.read_text() + " ")
-    write_record(exported, {})
-    verify_folder(exported)
     path.write_text(path.read_text() + " ")
     with pytest.raises(ExportError, match="tokenizer_config.json changed since the export was verified"):
         verify_folder(exported)
