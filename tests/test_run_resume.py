@@ -287,6 +287,7 @@ def test_a_checkpoint_whose_best_is_broken_is_passed_over(cut_run: tuple[Recipe,
     state = run / "checkpoint-8" / "trainer_state.json"
     best = json.loads(state.read_text())["best_model_checkpoint"]
     state.write_text(state.read_text().replace(best, best[:-1] + "4"))
+    write_manifest(state.parent)
     truncate(run / "checkpoint-4" / "model.safetensors")
     train(recipe)
     printed = capsys.readouterr().out
