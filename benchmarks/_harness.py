@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.document import replace_section
 from smart_train.scoring import arithmetic
-from smart_train.utils import processor
+from smart_train.utils import cpu
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Without huge pages the first touch of fresh memory costs more than much of what is measured here.
@@ -182,10 +182,10 @@ def _machine(options: argparse.Namespace) -> str:
     if options.device == "cuda":
         model = torch.cuda.get_device_name()
     else:
-        units = sorted(name for name in processor.flags() if name.startswith(("avx", "amx", "fma", "f16c")))
+        units = sorted(name for name in cpu.flags() if name.startswith(("avx", "amx", "fma", "f16c")))
         limits = [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ]
         threads = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
-        model = ", ".join([f"{processor.model_name()} ({', '.join(units)})", *limits, threads])
+        model = ", ".join([f"{cpu.model_name()} ({', '.join(units)})", *limits, threads])
     installed = []
     for package in VERSIONS:
         try:

@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from smart_train.utils import processor  # noqa: E402 - needs nothing that is to be installed
+from smart_train.utils import cpu  # noqa: E402 - needs nothing that is to be installed
 
 AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")  # torch's avx512 kernels need them all
 
@@ -85,7 +85,7 @@ def main() -> int:
     for setting in SETTINGS:
         if setting.name not in (options.only or NAMES):
             continue
-        reason = setting.unfit(processor.flags())
+        reason = setting.unfit(cpu.flags())
         rows += run(setting, command) if reason is None else [[setting.title, "", "", "", "", f"skipped: {reason}"]]
     print(machine(options.here), f"`{' '.join(['pytest', *arguments])}`", sep="\n\n", end="\n\n")
     print("| setting | passed | failed | skipped | minutes | failures |\n|---|---|---|---|---|---|")

@@ -126,7 +126,7 @@ def said(*arguments: object) -> None:
 
 def export_result(area: Path) -> Any:
     """The proved files of an export."""
-    from smart_train.export.folder import check_record
+    from smart_train.export.parity_record import check_record
     from smart_train.utils.atomic import settle
 
     settle(area / "run" / "export")
@@ -196,7 +196,7 @@ def earlier_push(area: Path) -> None:
     """A repository of this area's name that holds an earlier export, with a file that the next push deletes."""
     from huggingface_hub import constants
 
-    from smart_train.export.folder import write_record
+    from smart_train.export.parity_record import write_record
 
     constants.HF_HUB_CACHE = str(area / "cache")
     if not (inputs() / "push").is_dir():

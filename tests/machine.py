@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from smart_train.utils import processor
+from smart_train.utils import cpu
 from smart_train.utils.versions import versions
 
 # Beginnings of the names of those instructions that matrix products and sums are made of, on x86 and on ARM.
@@ -18,13 +18,13 @@ VARIABLES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_NUM_T
 
 def description(environment: Mapping[str, str]) -> list[str]:
     """Lines for a person: processor, cores and threads, overrides that `environment` holds, versions."""
-    flags = sorted(flag for flag in processor.flags() if flag.startswith(TELLING))
+    flags = sorted(flag for flag in cpu.flags() if flag.startswith(TELLING))
     overrides = [f"{name}={environment[name]}" for name in VARIABLES if name in environment]
     releases = {"Python": platform.python_version(), **versions(), "deepspeed": _release("deepspeed")}
     return [
-        f"processor: {processor.model_name()}",
+        f"processor: {cpu.model_name()}",
         f"instructions: {' '.join(flags) or 'not known on this system'}",
-        f"cores: {processor.usable_cores()} usable; {environment.get('OMP_NUM_THREADS', '1')} thread(s) a test process",
+        f"cores: {cpu.usable_cores()} usable; {environment.get('OMP_NUM_THREADS', '1')} thread(s) a test process",
         f"overrides: {', '.join(overrides) or 'none'}",
         f"versions: {', '.join(f'{name} {release}' for name, release in releases.items())}",
     ]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pypdfium2
 
-from smart_train.pairs.layout import read_lines
-from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
+from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
+from smart_train.pairs.page_parts import read_lines
 from smart_train.pairs.words import as_words
 
 MIN_CHARACTERS = 300  # a page with less text is a title page, a figure or empty

@@ -57,7 +57,7 @@ def launch(
     import torch
 
     from smart_train.run.plan import processes
-    from smart_train.utils.processor import usable_cores
+    from smart_train.utils.cpu import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     plan = plan_launch(

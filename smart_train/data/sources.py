@@ -4,7 +4,7 @@
 |---|---|
 | a .jsonl, .ndjson, .csv, .tsv, .json (also .gz), .parquet, .arrow or .tar file | its rows, images relative to it |
 | a folder with `queries`, `corpus` and `qrels` | judged pairs (`judged.py`) |
-| a folder with `*cand_pool*.jsonl` | queries and their candidates (`candidates.py`) |
+| a folder with `*cand_pool*.jsonl` | queries and their candidates (`formats/mbeir.py`) |
 | a folder with `pairs.csv` | queries about the images and PDF pages beside it (`folders.py`) |
 | a folder with `SPLIT.jsonl` | JSON lines |
 | a folder written by `datasets.save_to_disk` | that data set |
@@ -23,11 +23,10 @@ from typing import Any
 
 import torch
 
-from smart_train.data import candidates
 from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import is_rows_file, read_file
-from smart_train.data.formats import folders, judged, layouts
+from smart_train.data.formats import folders, judged, layouts, mbeir
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
@@ -203,11 +202,11 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
 
 
 def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
-    pool, pairs = candidates.pool_in(path), folders.pairs_in(path)
+    pool, pairs = mbeir.pool_in(path), folders.pairs_in(path)
     if judged.is_judged(path):
         return judged.read_judged(path, config.split, config.columns).head(config.first_rows)
     if pool is not None:
-        return candidates.read_candidates(path, pool, config.split, config.first_rows)
+        return mbeir.read_candidates(path, pool, config.split, config.first_rows)
     if pairs is not None:
         return folders.read_pairs(path, pairs, config)
     lines = _json_lines_in(path, config.split)

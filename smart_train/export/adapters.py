@@ -15,16 +15,16 @@ from peft import PeftModel
 from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
-from smart_train.export.folder import check_output, write_record
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
+from smart_train.export.parity_record import check_output, write_record
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
+from smart_train.models.loading import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
-from smart_train.models.storage import locate, locate_base
 from smart_train.utils.atomic import filling
 from smart_train.utils.locks import beside, only_one
 

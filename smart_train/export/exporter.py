@@ -15,15 +15,15 @@ from smart_train.errors import ExportError, NonFiniteError
 from smart_train.export.adapters import Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
-from smart_train.export.folder import check_output, write_record
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
+from smart_train.export.parity_record import check_output, write_record
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel
+from smart_train.models.loading import locate
 from smart_train.models.quantization import is_installed
 from smart_train.models.saving import save_merged, weights_dtype
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import locate
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example

@@ -25,13 +25,13 @@ from smart_train.errors import ExportError
 from smart_train.export.adapters import ADAPTER_FILES, export_adapter
 from smart_train.export.card import CARD_NAME, PLOTS, is_hub_id, named
 from smart_train.export.exporter import export_model
-from smart_train.export.folder import REPORT_NAME, check_record
 from smart_train.export.golden import GOLDEN_NAME
+from smart_train.export.parity_record import REPORT_NAME, check_record
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
+from smart_train.models.loading import own_class
 from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
-from smart_train.models.storage import own_class
 from smart_train.utils.atomic import refusal
 from smart_train.utils.hashing import sha256
 from smart_train.utils.retries import persist

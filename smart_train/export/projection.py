@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from smart_train.errors import ExportError
-from smart_train.export.folder import check_output
+from smart_train.export.parity_record import check_output
 from smart_train.models import find_family
 from smart_train.models.bases import Base, weights_digest
+from smart_train.models.loading import locate, read_config
 from smart_train.models.published import StoredProjection, read_projection
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import locate, read_config
 from smart_train.utils.atomic import filling
 from smart_train.utils.locks import beside, only_one
 

@@ -159,7 +159,7 @@ class SmartModel(nn.Module):
             ModelError: nothing loadable is there, weights are missing or left over, an adapter has another base, or its
                 base is gone or holds other weights than it was trained from.
         """
-        from smart_train.models.storage import load_model
+        from smart_train.models.loading import load_model
 
         return load_model(
             str(name_or_path),
@@ -199,7 +199,7 @@ class SmartModel(nn.Module):
             seed: of the draw. The same seed gives the same weights.
             trust_remote_code: run Python code that the folder brings.
         """
-        from smart_train.models.storage import model_from_config
+        from smart_train.models.loading import model_from_config
 
         return model_from_config(
             str(folder),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.layout import Parts
+from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.words import (
     as_words,
     is_alphabetic,

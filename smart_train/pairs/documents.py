@@ -13,8 +13,8 @@ from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, structural
-from smart_train.pairs.layout import Line, body_size, body_sizes, parts_of, read_lines, without_running_lines
-from smart_train.pairs.structure import is_listing, read_bookmarks, read_index
+from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
+from smart_train.pairs.page_parts import Line, body_size, body_sizes, parts_of, read_lines, without_running_lines
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own

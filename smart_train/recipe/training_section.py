@@ -19,7 +19,7 @@ from smart_train.errors import shown
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.renamed import INSTEAD
 from smart_train.recipe.training_rules import setting_problems, value_problems
-from smart_train.utils.processor import usable_cores
+from smart_train.utils.cpu import usable_cores
 
 _POSITIVE = "must be greater than 0"
 _NOT_NEGATIVE = "must be at least 0"

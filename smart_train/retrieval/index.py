@@ -41,7 +41,7 @@ DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token")
 # Those of version 0.1.0, which are in the digests of all its indexes.
 _FIRST_PROMPT_SETTINGS = ("query_instruction", "document_instruction", "min_pixels", "max_pixels", "max_length")
 _SAMPLED_VALUES = 64
-# Where pages are kept while an index is not yet whole (`retrieval.folder`).
+# Where pages are kept while an index is not yet whole (`retrieval/encode_documents.py`).
 UNFINISHED = "unfinished"
 # What a kill before the first index.json can leave; a hidden file is no reason to refuse a folder either.
 _OWN_FILES = (".", "embeddings-", UNFINISHED)

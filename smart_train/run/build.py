@@ -20,10 +20,10 @@ from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family, quantization
 from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
+from smart_train.models.loading import config_for, library_errors
 from smart_train.models.locating import base_dtype, locate, locate_base, start_of
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.storage import config_for, library_errors
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
@@ -36,7 +36,7 @@ from smart_train.run.build_rows import sources as sources
 from smart_train.run.build_rows import usable_rows as usable_rows
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, arguments, engines
-from smart_train.training.schedule import Schedule
+from smart_train.training.step_counts import Schedule
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has

@@ -18,7 +18,7 @@ from smart_train.errors import RecipeError
 from smart_train.inputs.images import image_size
 from smart_train.models import Family, SmartModel
 from smart_train.models.family import Role
-from smart_train.models.storage import locate
+from smart_train.models.loading import locate
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.naming import one_of
 from smart_train.recipe.reader import dump_yaml

@@ -12,7 +12,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachable
 from smart_train.models import Family, SmartModel
-from smart_train.models.storage import locate
+from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.run import build, memory

@@ -28,9 +28,9 @@ from smart_train.evaluation import (
 )
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
-from smart_train.export.folder import check_record
+from smart_train.export.parity_record import check_record
 from smart_train.models import SmartModel
-from smart_train.models.storage import locate
+from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
@@ -41,8 +41,8 @@ from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoints import drop_superseded
 from smart_train.training.engines import active_strategy
-from smart_train.training.launch import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
+from smart_train.training.spread_check import check_distribution, naming_lost_processes
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole

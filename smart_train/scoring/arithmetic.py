@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 
 from smart_train.errors import ScoreError
-from smart_train.utils import processor
+from smart_train.utils import cpu
 
 NATIVE, WIDENED = "native", "widened"
 CHOICES = (NATIVE, WIDENED)
@@ -116,7 +116,7 @@ def _decided(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     if dtype not in _CPU:
         return _plain(dtype)
     if device.type == "cpu":
-        return _on_cpu(dtype, processor.flags(), os.environ, torch.backends.mkldnn.is_available())
+        return _on_cpu(dtype, cpu.flags(), os.environ, torch.backends.mkldnn.is_available())
     if device.type == "cuda":
         return _on_cuda(dtype, torch.cuda.get_device_capability(device))
     if dtype == torch.int8:

@@ -13,7 +13,7 @@ from smart_train.data.keys import content_key
 from smart_train.errors import DataError
 from smart_train.inputs.images import image_key
 from smart_train.types import Example, ModelInput
-from smart_train.validation.images import ImageFacts, look_at
+from smart_train.validation.page_fingerprints import ImageFacts, look_at
 
 
 @dataclass(frozen=True)

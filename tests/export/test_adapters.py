@@ -9,7 +9,7 @@ from transformers import AutoModel
 from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
 from smart_train.export import export_adapter, export_model, verify_folder
-from smart_train.export.folder import check_record, write_record
+from smart_train.export.parity_record import check_record, write_record
 from tests.command import call
 from tests.export.conftest import adapt, project
 from tests.models.conftest import make_model

@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForImageTextToText
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import Probe, export_model
-from smart_train.export.folder import check_record
+from smart_train.export.parity_record import check_record
 from smart_train.models import PromptConfig
 from smart_train.models.saving import weights_dtype
 from tests.export.conftest import KINDS, adapt, project

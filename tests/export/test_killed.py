@@ -9,7 +9,7 @@ import pytest
 
 from smart_train import SmartModel
 from smart_train.export import exporter
-from smart_train.export.folder import check_record
+from smart_train.export.parity_record import check_record
 from smart_train.utils import atomic
 
 pytestmark = pytest.mark.usefixtures("without_peers")

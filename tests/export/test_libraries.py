@@ -15,7 +15,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
 from smart_train.export.embedder_layout import plain_obstacle
-from smart_train.export.folder import write_record
+from smart_train.export.parity_record import write_record
 from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.families.registry import FAMILIES
 from tests.export.conftest import adapt, disturb

@@ -12,9 +12,9 @@ from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.models import FAMILIES, TokenProjection, register_family
+from smart_train.models.loading import load_weights
 from smart_train.models.peft import adapted_modules, add_lora
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
-from smart_train.models.storage import load_weights
 from smart_train.types import ModelInput
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder

@@ -8,7 +8,7 @@ import pytest
 
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, telling_sentences
-from smart_train.pairs.layout import Parts
+from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.specific import PageWords, choose_queries
 from smart_train.pairs.split import repeated_pages, split_documents, split_pages, without_repeated
 from smart_train.pairs.words import as_words

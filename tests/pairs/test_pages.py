@@ -9,9 +9,9 @@ import pytest
 
 from smart_train.data import read_pdf
 from smart_train.pairs.candidates import Page, is_telling, split_lines, split_sentences, telling_sentences
+from smart_train.pairs.contents_pages import is_listing
 from smart_train.pairs.documents import read_document
-from smart_train.pairs.layout import Line, Parts, body_size, body_sizes, parts_of, without_running_lines
-from smart_train.pairs.structure import is_listing
+from smart_train.pairs.page_parts import Line, Parts, body_size, body_sizes, parts_of, without_running_lines
 from smart_train.pairs.words import (
     as_words,
     clean,

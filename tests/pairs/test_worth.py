@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from smart_train.pairs.candidates import Page
-from smart_train.pairs.layout import Parts
+from smart_train.pairs.contents_pages import read_index
+from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
-from smart_train.pairs.structure import read_index
 from smart_train.pairs.words import as_words
 from smart_train.pairs.worth import LEANING, leans, says_something, standing
 

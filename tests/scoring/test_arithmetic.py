@@ -14,7 +14,7 @@ from smart_train.errors import ScoreError
 from smart_train.scoring import PackedDocuments, arithmetic, blocks, forced_arithmetic, maxsim, product
 from smart_train.scoring.arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.utils import processor
+from smart_train.utils import cpu
 from tests.scoring.live_bytes import LiveBytes
 
 NARROW = (torch.bfloat16, torch.float16, torch.int8)
@@ -90,10 +90,10 @@ def test_the_gpu_decides(capability: tuple[int, int], native: set) -> None:
 
 def test_the_choice_is_made_once(monkeypatch: pytest.MonkeyPatch, undecided: None) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(processor, "flags", lambda: frozenset(AVX2))
+    monkeypatch.setattr(cpu, "flags", lambda: frozenset(AVX2))
     first = arithmetic(torch.bfloat16)
     assert first.widened and arithmetic(torch.bfloat16, torch.device("cpu")) is first
-    monkeypatch.setattr(processor, "flags", lambda: frozenset(ZEN_4))
+    monkeypatch.setattr(cpu, "flags", lambda: frozenset(ZEN_4))
     assert arithmetic(torch.bfloat16) is first
 
 

@@ -13,9 +13,10 @@ from transformers import AutoTokenizer
 
 from smart_train.errors import ModelError, first_line
 from smart_train.models.embedder_files import EmbedderFiles
-from smart_train.models.family import Family, Features, Role, last_valid, token_filter
+from smart_train.models.family import Family, Features, Role, last_valid
 from smart_train.models.processing import require_tokenizer, special_ids
 from smart_train.models.reading import read_json
+from smart_train.models.token_filter import token_filter
 from smart_train.types import ModelInput
 
 

@@ -23,10 +23,11 @@ from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
-from smart_train.models.family import Family, Features, Role, VisionShape, last_valid, token_filter
+from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
+from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (
     FrameSizes,
     VideoInput,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from smart_train.errors import BusyError, DataError, ModelError
-from smart_train.retrieval import DocumentIndex, encode_folder, find_images, folder, update_index
+from smart_train.retrieval import DocumentIndex, encode_documents, encode_folder, find_images, update_index
 from tests.damage import flip
 from tests.pdf_files import make_pdf
 
@@ -155,7 +155,7 @@ def test_pages_of_pdf_files_are_documents_beside_images(tmp_path, pages, make_mo
 
 
 def test_a_killed_call_is_taken_up_where_it_was(tmp_path, pages, paint, model, monkeypatch):
-    monkeypatch.setattr(folder, "_PART_DOCUMENTS", 2)
+    monkeypatch.setattr(encode_documents, "_PART_DOCUMENTS", 2)
     encode, plain = type(model).encode_document, encode_folder(model, pages)
 
     def killed(self, inputs, **options):

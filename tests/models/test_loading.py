@@ -12,8 +12,8 @@ from transformers import AutoModelForImageTextToText
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.models import PromptConfig, TokenProjection
+from smart_train.models.loading import load_weights
 from smart_train.models.peft import add_lora
-from smart_train.models.storage import load_weights
 from tests.models.conftest import TINY, make_model
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0}

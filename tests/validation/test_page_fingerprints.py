@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from smart_train.errors import DataError
-from smart_train.validation.images import BITS, NEAR_BITS, look_at, near_duplicates
+from smart_train.validation.page_fingerprints import BITS, NEAR_BITS, look_at, near_duplicates
 
 
 def page(seed: str, scale: int = 1) -> Image.Image:
@@ -47,7 +47,7 @@ def test_pairs_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     second = [first[3], *(rng.bytes(32) for _ in range(4))]
     # The last of 256 bits is padding, which must not count.
     second.append(bytes([*first[5][:-1], first[5][-1] ^ 1]))
-    monkeypatch.setattr("smart_train.validation.images._BLOCK", 3)
+    monkeypatch.setattr("smart_train.validation.page_fingerprints._BLOCK", 3)
     expected = {(i, j, bits(a, b)) for i, a in enumerate(first) for j, b in enumerate(second) if bits(a, b) <= 120}
     assert set(near_duplicates(first, second, bits=120)) == expected
     assert near_duplicates(first, second)[:2] == [(3, 0, 0), (5, 5, 0)]

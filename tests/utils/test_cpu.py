@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from smart_train.utils import processor
+from smart_train.utils import cpu
 from tests.machine import description
 
 ROOT = Path(__file__).parents[2]
@@ -45,25 +45,25 @@ def test_flags_and_name(
     cpuinfo = tmp_path / "cpuinfo"
     if text is not None:
         cpuinfo.write_text(text)
-    monkeypatch.setattr(processor, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(cpu, "_CPUINFO", cpuinfo)
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert processor.flags() == flags
-    assert processor.model_name() == name
+    assert cpu.flags() == flags
+    assert cpu.model_name() == name
 
 
 def test_cores_are_those_of_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    assert processor.usable_cores() == 3
+    assert cpu.usable_cores() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert processor.usable_cores() == 1
+    assert cpu.usable_cores() == 1
 
 
 def test_the_description_names_what_changes_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor, "flags", lambda: frozenset({"fpu", "avx2", "amx_bf16", "avx512_vnni"}))
-    monkeypatch.setattr(processor, "model_name", lambda: "Some Maker 9000")
-    monkeypatch.setattr(processor, "usable_cores", lambda: 6)
+    monkeypatch.setattr(cpu, "flags", lambda: frozenset({"fpu", "avx2", "amx_bf16", "avx512_vnni"}))
+    monkeypatch.setattr(cpu, "model_name", lambda: "Some Maker 9000")
+    monkeypatch.setattr(cpu, "usable_cores", lambda: 6)
     name, instructions, cores, overrides, versions = description(
         {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "2", "HOME": "/"}
     )
@@ -72,7 +72,7 @@ def test_the_description_names_what_changes_results(monkeypatch: pytest.MonkeyPa
     assert overrides == "overrides: ATEN_CPU_CAPABILITY=avx2, OMP_NUM_THREADS=2"
     for package in ("Python", "torch", "transformers", "peft", "accelerate", "deepspeed"):
         assert f"{package} " in versions
-    monkeypatch.setattr(processor, "flags", frozenset)
+    monkeypatch.setattr(cpu, "flags", frozenset)
     assert description({})[1:4] == [
         "instructions: not known on this system",
         "cores: 6 usable; 1 thread(s) a test process",
