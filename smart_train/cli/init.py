@@ -63,10 +63,7 @@ def init(
             trust_remote_code=trust_remote_code,
         )
     )
-    try:
-        write_text(to, text)
-    except OSError as error:
-        raise RecipeError(f"{to}: the recipe cannot be written there: {error.strerror}") from error
+    write_text(to, text)
     print(to)
     print(f"Next: smart-train validate {to}")
 

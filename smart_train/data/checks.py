@@ -49,9 +49,11 @@ class CheckReport:
         return cls(
             total=sum(report.total for report in reports),
             kept=sum(report.kept for report in reports),
+            pages=sum(report.pages for report in reports),
             problems=[problem for report in reports for problem in report.problems],
             kinds={side: dict(counts) for side, counts in kinds.items()},
-            documents=min((report.documents for report in reports if report.documents is not None), default=None),
+            # Of them all there are at least as many as of one source; two sources may bring the same ones.
+            documents=max((report.documents for report in reports if report.documents is not None), default=None),
             columns=[line for report in reports for line in report.columns],
         )
 

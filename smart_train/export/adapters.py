@@ -17,7 +17,7 @@ from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, wri
 from smart_train.export.finishing import add_provenance
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
-from smart_train.export.parity_record import check_output, write_record
+from smart_train.export.parity_record import check_output, write_record, writing
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
@@ -25,8 +25,6 @@ from smart_train.models.loading import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
-from smart_train.utils.atomic import filling
-from smart_train.utils.locks import beside, only_one
 
 # What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
 ADAPTER_FILES = (
@@ -74,7 +72,7 @@ def export_adapter(
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: it contains {trained}; choose another output")
     model = load_exactly(trained, trust_remote_code, base=base)
-    with only_one(beside(output), "an export"), filling(output) as partial:
+    with writing(output, overwrite=overwrite) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)

@@ -16,7 +16,7 @@ from smart_train.export.adapters import Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
-from smart_train.export.parity_record import check_output, write_record
+from smart_train.export.parity_record import check_output, write_record, writing
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel
@@ -27,8 +27,6 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example
-from smart_train.utils.atomic import filling
-from smart_train.utils.locks import beside, only_one
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -110,7 +108,7 @@ def export_model(
         probe, model, f"{trained}: the trained model gives NaN or infinite embeddings, so it cannot be exported"
     )
     _merge(model, trained)
-    with only_one(beside(output), "an export"), filling(output) as partial:
+    with writing(output, overwrite=overwrite) as partial:
         save_merged(model, partial)
         release(model.backbone)  # the written one takes its place in memory
         exported = load_exactly(partial, trust_remote_code)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ExportError
-from smart_train.utils.atomic import settle, write_json
-from smart_train.utils.locks import beside, check_free
+from smart_train.utils.atomic import aside, filling, settle, write_json
+from smart_train.utils.locks import beside, check_free, only_one
 from smart_train.utils.manifest import digests
 
 REPORT_NAME = "parity.json"
@@ -16,19 +18,38 @@ _PROVED = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
-    """Raises ExportError unless an export may be written to `output`.
+    """Raises ExportError unless an export may be written to `output`; for a look before hours of work.
 
     `overwrite` covers an earlier export (or an empty folder) and nothing else: a mistyped path must not cost its files.
     """
     check_free(beside(output))
-    settle(output)
-    if not output.exists():
+    _check_taken(output, overwrite)
+
+
+@contextmanager
+def writing(output: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A folder to fill, which becomes the export at `output`. No other process writes there meanwhile, and what stands
+    there is looked at once more: another may have written it since the first look.
+
+    Raises:
+        ExportError: as `check_output`. BusyError: another process writes there.
+    """
+    with only_one(beside(output), "an export"):
+        settle(output)
+        _check_taken(output, overwrite)
+        with filling(output) as partial:
+            yield partial
+
+
+def _check_taken(output: Path, overwrite: bool) -> None:
+    found = output if output.exists() else aside(output)
+    if not found.exists():
         return
-    if not output.is_dir():
+    if not found.is_dir():
         raise ExportError(f"{output}: is a file; an export is a folder")
-    if not any(output.iterdir()):
+    if not any(found.iterdir()):
         return
-    if not (output / REPORT_NAME).is_file():
+    if not (found / REPORT_NAME).is_file():
         raise ExportError(
             f"{output}: holds files that are not an export of smart_train (no {REPORT_NAME}); choose another"
         )

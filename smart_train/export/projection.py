@@ -6,14 +6,12 @@ import os
 from pathlib import Path
 
 from smart_train.errors import ExportError
-from smart_train.export.parity_record import check_output
+from smart_train.export.parity_record import check_output, writing
 from smart_train.models import find_family
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.loading import locate, read_config
 from smart_train.models.published import StoredProjection, read_projection
 from smart_train.models.smart_config import SmartConfig
-from smart_train.utils.atomic import filling
-from smart_train.utils.locks import beside, only_one
 
 
 def convert_projection(
@@ -39,7 +37,7 @@ def convert_projection(
     check_output(output, overwrite=False)
     stored = read_projection(source)
     config = None if base is None else _belonging(stored, source, base, revision, output)
-    with only_one(beside(output), "an export"), filling(output) as partial:
+    with writing(output, overwrite=False) as partial:
         stored.projection.save(partial)
         if config is not None:
             config.write(partial)

@@ -61,8 +61,9 @@ class Base:
         if name is None:
             return None
         base = cls(name, *others)
-        if base.revision is not None:
+        if base.revision is not None and not is_path(name):
             return replace(base, local=False)
+        base = replace(base, revision=None)  # version 0.1.0 wrote one for a folder too, where the recipe had one
         return replace(base, local=True if ours or is_path(name) else None)
 
     def to_dict(self) -> dict[str, str | None]:

@@ -44,6 +44,7 @@ def save_model(model: SmartModel, folder: Path) -> None:
         save_merged(model, folder, trained_from=model.named_base)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    _forget_records(folder)
     model.pin_base()
     base = model.named_base
     if isinstance(model.backbone, PeftModel):
@@ -53,10 +54,17 @@ def save_model(model: SmartModel, folder: Path) -> None:
     _write_parts(model, folder, base)
 
 
+def _forget_records(folder: Path) -> None:
+    """Removes what a folder says of weights that are replaced now: their digests would call the new ones damaged."""
+    for name in (MANIFEST, "parity.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def save_merged(model: SmartModel, folder: Path, *, trained_from: Base | None = None) -> None:
     """The whole model in one folder that needs no other: weights, generation head, processor, `smart_config.json`,
     which names what it was `trained_from`."""
     folder.mkdir(parents=True, exist_ok=True)
+    _forget_records(folder)
     source = Path(model.family.folder)
     save_backbone(model.backbone, folder, model.family, unused_weights(source, model.family, model.backbone))
     copy_companions(source, folder, model.family)

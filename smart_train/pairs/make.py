@@ -23,7 +23,7 @@ from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
-from smart_train.utils.atomic import filling
+from smart_train.utils.atomic import filling, settle
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
@@ -88,6 +88,7 @@ def make_pairs(
     """
     settings, output = settings or PairSettings(), Path(output)
     with only_one(beside(output), "make-pairs"):
+        settle(output)
         return _make(folder, output, settings, writer, cache_dir, show_progress_bar)
 
 

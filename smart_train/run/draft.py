@@ -67,16 +67,13 @@ class _Facts:
     model: SmartModel
     rows: Sequence[Example]
     rows_line: str  # how many, and what is wrong with others
+    documents: int  # different ones
     query_tokens: list[int]
     document_tokens: list[int]
 
     @property
     def images(self) -> bool:
         return any(document.images for example in self.rows[:_SAMPLE] for document in example.documents)
-
-    @property
-    def documents(self) -> int:
-        return len({example.document_ids[0] for example in self.rows})
 
     @property
     def parameters(self) -> int:
@@ -111,7 +108,7 @@ def _read(wanted: Wanted) -> _Facts:
     sample = [rows[place] for place in range(0, len(rows), ceil(len(rows) / _SAMPLE))]
     queries = _token_counts(model.family, [example.query for example in sample], "query")
     documents = _token_counts(model.family, [example.documents[0] for example in sample], "document")
-    return _Facts(model, rows, report.summary(), queries, documents)
+    return _Facts(model, rows, report.summary(), report.documents or 0, queries, documents)
 
 
 def _token_counts(family: Family, items: Sequence[ModelInput], role: Role) -> list[int]:

@@ -169,8 +169,9 @@ def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> flo
     vision = model.family.vision_shape(model.config)
     if vision is None or _trains_vision(model):
         return 0.0
-    outputs = wide * vision.output_numbers * sum(load.patches * load.inputs for load in loads.values())
-    return min(outputs, budget(caching.keep_vision, torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+    on_cpu = recipe.training.get("use_cpu") or not torch.cuda.is_available()
+    room = budget(caching.keep_vision, torch.device("cpu" if on_cpu else "cuda")) // 2  # of each side
+    return sum(min(wide * vision.output_numbers * load.patches * load.inputs, room) for load in loads.values())
 
 
 def _trains_vision(model: SmartModel) -> bool:

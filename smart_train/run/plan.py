@@ -149,7 +149,11 @@ def _batches(
     if rows is None:
         return
     if different is not None:
-        plan.quantities["documents"] = f"{different} different ones in {len(rows)} rows"
+        plan.quantities["documents"] = (
+            f"{different} different ones in {len(rows)} rows"
+            if len(recipe.data.training) == 1
+            else f"at least {different} different ones in {len(rows)} rows"
+        )
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]
         plan.quantities["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"

@@ -88,10 +88,11 @@ def drop_superseded(run: Path, best: str | None, limit: int | None) -> None:
 def left_by_signal(run: Path, step: int) -> str:
     """What a user is told of the checkpoint that a signal asked for at `step`, and of how the run goes on: by what lies
     in the folder, not by what was meant to be written."""
-    reason = fault(run / f"checkpoint-{step}")
+    # By sizes: reading gigabytes again might outlast the time between the signal and the kill.
+    reason = fault(run / f"checkpoint-{step}", contents=False)
     if reason is None:
         return f"checkpoint-{step} in {run} is complete, and the same command continues from it"
-    newest = find_checkpoint(run).newest
+    newest = find_checkpoint(run, contents=False).newest
     start = newest.name if newest is not None else "the beginning"
     return f"checkpoint-{step} in {run} cannot be used ({reason}), and the same command continues from {start}"
 

@@ -167,7 +167,8 @@ class ChunkedEncoder:
         self.autocast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
         # Nothing is replayed for whoever wants no gradients.
         self.replays = torch.is_grad_enabled()
-        room = budget(caching.keep_vision, self.device) if self.replays and not self.keeps_states else 0
+        # Half of it: the two sides of a batch wait for their second forward together.
+        room = budget(caching.keep_vision, self.device) // 2 if self.replays and not self.keeps_states else 0
         self.vision = KeptVision(model, room, self._random_state, self._set_random_state)
 
     def encode(self) -> tuple[Tensor, Tensor]:

@@ -40,14 +40,15 @@ def check_keep_vision(value: Any) -> None:
 
 
 def budget(keep: KeepVision, device: torch.device) -> int:
-    """Bytes that may be kept on `device`: with "auto", a tenth of its memory."""
+    """Bytes that a process may keep on `device` for queries and documents together; "auto": a tenth of its memory."""
     if keep == "off":
         return 0
     if not isinstance(keep, str):
         return int(keep * _GIB)
     if device.type == "cuda":
         return int(_SHARE * torch.cuda.get_device_properties(device).total_memory)
-    return int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # they share the machine's memory
+    return int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / processes)
 
 
 def towers(model: SmartModel) -> list[nn.Module]:

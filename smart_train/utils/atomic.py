@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import re
@@ -52,7 +53,7 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     with naming_refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _clear_leftovers(path.parent)
         try:
             write(temporary)
@@ -75,8 +76,8 @@ def _clear_leftovers(folder: Path) -> None:
         try:
             if _TEMPORARY.fullmatch(file.name) and time.time() - file.stat().st_mtime > _ABANDONED:
                 file.unlink()
-        except FileNotFoundError:
-            continue  # another writer cleared it
+        except OSError:
+            continue  # another writer cleared it, or it is not ours to clear
 
 
 @contextlib.contextmanager
@@ -95,8 +96,13 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
     mark = f".{uuid.uuid4().hex[:8]}" if shared else ""
     partial = target.with_name(f".{target.name}{mark}.partial")
     with naming_refusals(target):
+        if shared:
+            _clear_fillings(target)
+        else:
+            settle(target)
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        make_folder(partial.parent)
+        partial.mkdir()
         try:
             yield partial
             sync_folder(partial)
@@ -107,11 +113,32 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
 
 def settle(target: Path) -> None:
     """Ends what `filling` began before it was killed: an old folder that was moved aside comes back, unless a new one
-    stands in its place."""
-    aside = _aside(target)
-    if aside.exists() and not target.exists():
-        aside.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
+    stands in its place. `filling` itself begins with it; call it before a look at what is there."""
+    old = aside(target)
+    if old.exists() and not target.exists():
+        old.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def aside(target: Path) -> Path:
+    """Where `filling` moves the old folder for the instant of the exchange."""
+    return target.with_name(f".{target.name}.replaced")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes `folder` and those above it that are missing, each on the disk by its name."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in missing:
+        sync(parent.parent)
+
+
+def _clear_fillings(target: Path) -> None:
+    """Removes what killed processes left of `target`, where several fill it under names of their own."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with contextlib.suppress(OSError):  # another process cleared it
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def remove(path: Path) -> None:
@@ -171,6 +198,8 @@ def refusal(error: BaseException, path: Path) -> str | None:
     if isinstance(error, OSError):
         names = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
         own = error.errno != errno.ENOENT and any(_belongs(name, path) for name in names)
+        if names and not own and error.errno == errno.EIO:
+            return None  # another file, which could not be read
         return error.strerror or str(error) if own or error.errno in _REFUSALS else None
     told = _OS_ERROR.search(str(error))
     if type(error).__name__ == "SafetensorError" and told is not None:
@@ -182,7 +211,7 @@ def refusal(error: BaseException, path: Path) -> str | None:
 
 def _replace(new: Path, target: Path) -> None:
     if target.exists():
-        target.rename(_aside(target))
+        target.rename(aside(target))
     try:
         new.rename(target)
         sync(target.parent)
@@ -204,7 +233,3 @@ def _belongs(name: Path, path: Path) -> bool:
     if path in (name, *name.parents) or name in path.parents:
         return True
     return any(part.parent == path.parent and part.name.startswith(f".{path.name}.") for part in (name, *name.parents))
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.replaced")

@@ -88,8 +88,8 @@ def only_one(
         WriteError: the file system refuses the file.
     """
     held: list[_Held] = []
-    by(lambda: held.append(_take(lock, doing, patience)))
     try:
+        by(lambda: held.append(_take(lock, doing, patience)))
         yield
     finally:
         for one in held:
@@ -119,6 +119,8 @@ class _Held:
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
             with contextlib.suppress(OSError):  # the next beat may succeed, and nobody here can be told
+                if _read(self.lock.read_bytes()) not in (self.holder, None):
+                    return  # this process slept for so long that another took the lock
                 os.utime(self.lock)
 
     def release(self) -> None:
@@ -153,8 +155,8 @@ def _take(lock: Path, doing: str, patience: float) -> _Held:
             raise _refusal(lock, holder)
         if not (holder.is_near or told):
             told = True
-            print(f"smart-train: {lock.parent} was left locked by {holder}; waiting {SILENCE:g} seconds to see whether "
-                  "it is still at work", file=sys.stderr)  # fmt: skip
+            print(f"smart-train: {_folder_of(lock)} is locked by {holder}, on another machine; waiting up to "
+                  f"{SILENCE:g} seconds to see whether that process still runs", file=sys.stderr)  # fmt: skip
         time.sleep(0.1)
 
 
@@ -188,11 +190,15 @@ def _read(content: bytes) -> Holder | None:
         return None
 
 
+def _folder_of(lock: Path) -> Path:
+    """What a lock is for."""
+    return lock.parent if lock.name == LOCK_NAME else lock.with_name(lock.name[1:].removesuffix(".lock"))
+
+
 def _refusal(lock: Path, holder: Holder) -> BusyError:
-    folder = lock.parent if lock.name == LOCK_NAME else lock.with_name(lock.name[1:].removesuffix(".lock"))
     return BusyError(
-        f"{folder}: in use by another process ({holder}). Wait for it, or stop it and start again; if it is certain "
-        f"that it is gone, delete {lock}"
+        f"{_folder_of(lock)}: in use by another process ({holder}). Wait for it, or stop it and start again; if it is "
+        f"certain that it is gone, delete {lock}"
     )
 
 

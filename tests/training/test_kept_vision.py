@@ -100,13 +100,13 @@ def test_a_budget_holds_and_what_does_not_fit_is_computed_again(monkeypatch) -> 
     chunks = chunks_with_images(model, inputs)
     calls = Calls(monkeypatch, tower(model))
     grids = inputs["document"]["image_grid_thw"]
-    # Merged states of one vector each from the last layer, and from each layer that DeepStack reads.
+    # Half of the budget is for each side. A token has a vector of the last layer, and of each that DeepStack reads.
     outputs = 1 + len(model.config.vision_config.deepstack_visual_indexes)
     every = int(grids.prod(1).sum()) // 4 * model.hidden_size * 4 * outputs
 
-    assert_equal(step(model, inputs, (every - 1) / GIB), step(model, inputs, "off"))
+    assert_equal(step(model, inputs, 2 * (every - 1) / GIB), step(model, inputs, "off"))
     assert calls.taken() - 2 * chunks in range(chunks + 1, 2 * chunks), "some chunks, not all"
-    step(model, inputs, every / GIB)
+    step(model, inputs, 2 * every / GIB)
     assert calls.taken() == chunks
     step(model, inputs, 1 / GIB)
     assert calls.taken() == 2 * chunks

@@ -100,7 +100,7 @@ def test_a_holder_on_another_machine_is_heard_or_taken_over(
     check_free(lock)  # nobody can tell at once
     with only_one(lock, "training"):
         assert json.loads(lock.read_text())["place"] != "another kernel"
-    assert "was left locked by training, process" in capsys.readouterr().err
+    assert "is locked by training, process" in capsys.readouterr().err
     monkeypatch.setattr(locks, "SILENCE", 20.0)
     leave(lock, host="node7", place="another kernel")
     ended = threading.Event()
