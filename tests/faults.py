@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 KINDS = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EINTR": errno.EINTR, "kill": -1}
 PATIENCE = 900  # seconds after which a child hangs
 # Kills leave the temporary names that they interrupted; nothing else may be left once the command has ended well.
@@ -68,6 +70,8 @@ def run_child(act: Callable[[], object], log: Path) -> int:
             handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
+            # A forked process makes torch's pool of threads anew at its first use, which two threads must not do at once.
+            torch.set_num_threads(torch.get_num_threads())
             act()
             status = 0
         except SystemExit as end:

@@ -11,7 +11,7 @@ import pytest
 from tests.fault_sweep import WRITERS, swept
 from tests.faults import KINDS
 
-MOMENTS = 2  # calls of each command that fail, for each kind of fault
+MOMENTS = 1  # calls of each command that fail, for each kind of fault
 
 
 @pytest.mark.slow

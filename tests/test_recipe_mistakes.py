@@ -370,3 +370,10 @@ def test_every_advice_names_keys_that_exist() -> None:
         match = re.match(r"set ([\w.]+)(?::| |,|$)", advice)
         if match is not None and match[1] not in ("the", "weight"):
             assert match[1] in dotted | set(known_names()), name
+
+
+def test_noise_on_embeddings_is_refused_where_they_are_sharded_with_the_rest() -> None:
+    noise = {"training": {"neftune_noise_alpha": 5.0}}
+    (line,) = mistakes(merge(noise, {"distributed": {"strategy": "fsdp2"}}))
+    assert line.startswith("training.neftune_noise_alpha: cannot be used with distributed.strategy fsdp2")
+    parse_recipe(merge(MINIMAL, merge(noise, {"distributed": {"strategy": "zero3"}})))

@@ -70,7 +70,17 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_evaluation_problems(given, filled),
         *training_conflicts(filled.training),
         *_scale_problems(filled),
+        *_noise_problems(filled),
         *_hub_problems(filled),
+    ]
+
+
+def _noise_problems(recipe: Recipe) -> list[str]:
+    if recipe.distributed.strategy != "fsdp2" or recipe.training.get("neftune_noise_alpha") is None:
+        return []
+    return [
+        "training.neftune_noise_alpha: cannot be used with distributed.strategy fsdp2, which shards the embeddings "
+        "with the rest of the model; use zero3, or remove it"
     ]
 
 

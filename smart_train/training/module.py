@@ -63,10 +63,6 @@ class TrainingModule(nn.Module):
         """The backbone's configuration; DeepSpeed's "auto" values are read from it."""
         return self.model.config
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The backbone's; NEFTune adds its noise to what they give."""
-        return cast(Any, self.model.backbone).get_input_embeddings()
-
     @property
     def _no_split_modules(self) -> list[str]:
         """Classes that FSDP2 shards as one: the backbone's layers, and the whole model, which is also called alone, to

@@ -113,6 +113,8 @@ class SmartTrainer(Trainer):
             callbacks=callbacks,
         )
         forget_engine(args)
+        if args.neftune_noise_alpha is not None:
+            self._show_embeddings()
         self.remove_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
         if module.caching is not None:
             self._check_caching()
@@ -246,6 +248,16 @@ class SmartTrainer(Trainer):
             self._sums.clear()
             self._counted = 0
         super().log(logs, start_time)
+
+    def _show_embeddings(self) -> None:
+        """Gives the module what NEFTune adds its noise by. Not every module has it: under FSDP2 accelerate asks a model
+        for its embeddings, and would shard them a second time."""
+        if self.strategy == "fsdp2":
+            raise RunError(
+                "training.neftune_noise_alpha cannot be used under FSDP2, which shards the embeddings with the rest of "
+                "the model; use zero3, or remove it"
+            )
+        self.module.__dict__["get_input_embeddings"] = cast(Any, self.module.model.backbone).get_input_embeddings
 
     def _check_caching(self) -> None:
         """Raises RunError where chunks that each run a backward would be misread."""

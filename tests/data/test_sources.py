@@ -88,9 +88,9 @@ def test_one_page_is_one_document_in_every_form(pages: list[Path], write_jsonl: 
 
 @pytest.mark.parametrize("form", [{"images": [{"image": "gone.png"}]}, {"image": {"bytes": "AAAA", "path": None}}])
 def test_an_image_inside_a_mapping_is_checked(write_jsonl: Write, form: dict) -> None:
-    rows = load(write_jsonl({"query": "q", "positive": form, "document_id": "d"}))
+    path = write_jsonl({"query": "q", "positive": form, "document_id": "d"})
     with pytest.raises(DataError, match="row 0.*(gone.png: no such file|bytes are str, and not an image in base64)"):
-        check_examples(rows)
+        check_examples(load_examples(SourceConfig(path)))
 
 
 def test_column_map_split_and_max_samples(pages: list[Path], write_jsonl: Write, tmp_path: Path) -> None:

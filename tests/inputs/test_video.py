@@ -1,5 +1,6 @@
 """Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
 
+import math
 import socket
 import struct
 import subprocess
@@ -130,11 +131,11 @@ def test_a_file_that_says_how_many_frames_it_has_is_believed(tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_image(frame)))
         container.mux(stream.encode())
     with av.open(str(path)) as container:
-        assert video._measure(container) == (6, RATE)
+        assert video._measure(container, math.inf) == (6, RATE)
 
 
 def test_a_file_that_says_more_frames_than_it_holds(clip, monkeypatch):
-    monkeypatch.setattr(video, "_measure", lambda container: (30, RATE))
+    monkeypatch.setattr(video, "_measure", lambda container, until: (30, RATE))
     loaded = load_video(clip(), **rules(4))
     assert shown(loaded) == [0, 6, 13, 19] and loaded.total == 20
 

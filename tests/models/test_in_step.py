@@ -49,12 +49,14 @@ def test_what_only_other_ranks_see_changes_nothing(
     monkeypatch.setattr(smart_model, "any_rank", lambda own, device: own or next(kinds) in elsewhere)
     found, beside = gradients(model, features)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    # A longer batch rounds in another order: sums of gradients by some ulps of the largest.
+    largest = max(gradient.abs().max().item() for gradient in plain.values() if gradient is not None)
     for name, gradient in plain.items():
         other = beside[name]
         if gradient is None:  # the vision tower: it ran, and nothing came back through it
             assert "visual" in name and (other is None or not other.any())
         else:
-            torch.testing.assert_close(other, gradient, rtol=0, atol=1e-6)
+            torch.testing.assert_close(other, gradient, rtol=0, atol=1e-6 * largest)
     assert any(gradient is not None for name, gradient in beside.items() if "visual" in name)
 
 
