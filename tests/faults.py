@@ -70,7 +70,7 @@ def run_child(act: Callable[[], object], log: Path) -> int:
             handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
-            # A forked process makes torch's pool of threads anew at its first use, which two threads must not do at once.
+            # A forked process makes torch's pool of threads anew at its first use; two threads must not do it at once.
             torch.set_num_threads(torch.get_num_threads())
             act()
             status = 0
