@@ -22,6 +22,8 @@ from smart_train.models.loading import locate
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.naming import one_of
 from smart_train.recipe.reader import dump_yaml
+from smart_train.recipe.rules import TEMPERATURES
+from smart_train.recipe.training_section import COMMON_DEFAULTS
 from smart_train.run import build
 from smart_train.types import Example, ModelInput
 
@@ -222,11 +224,15 @@ def _objective(wanted: Wanted) -> list[Line]:
     if wanted.method == "projection":
         return [
             ("name", "late", "the pooled vector has no trained part; the scores stay hybrid"),
-            ("temperature", 0.03, "a lower value gives more weight to the hardest negatives"),
+            ("temperature", TEMPERATURES["projection"], "a lower value gives more weight to the hardest negatives"),
         ]
     return [
         ("name", "joint", "pooled and late InfoNCE side by side, so the pooled vector stays usable alone"),
-        ("temperature", 0.05, "a lower value gives more weight to the hardest negatives"),
+        (
+            "temperature",
+            TEMPERATURES["full" if wanted.method == "full" else "lora"],
+            "a lower value gives more weight to the hardest negatives",
+        ),
     ]
 
 
@@ -248,7 +254,7 @@ def _training(wanted: Wanted, facts: _Facts) -> list[Line]:
         ("per_device_train_batch_size", batch, "= candidates per query on one GPU: more train better, but slower"),
         ("learning_rate", rate.get(wanted.method, rate["lora"]), "try a third and three times of it"),
         ("lr_scheduler_type", "cosine", "falls to 0 over the whole run"),
-        ("warmup_steps", 0.1, "share of the steps; from 1 on a number"),
+        ("warmup_steps", COMMON_DEFAULTS["warmup_steps"], "share of the steps; from 1 on a number"),
         ("num_train_epochs", epochs, f"about {epochs * (rows // batch)} steps on one GPU"),
     ]
     if torch.cuda.is_available() and torch.cuda.is_bf16_supported():
