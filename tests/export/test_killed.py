@@ -30,7 +30,7 @@ def killed_at(instant, trained, output):
             rename = Path.rename
             Path.rename = lambda self, target: die() if self.name.endswith(".partial") else rename(self, target)
         elif instant == "new in place":
-            atomic.settle = lambda path: die() if path.exists() and atomic._aside(path).exists() else None
+            atomic.settle = lambda path: die() if path.exists() and atomic.aside(path).exists() else None
         exporter.export_model(trained, output, overwrite=True)
 
     process = multiprocessing.get_context("fork").Process(target=run)
