@@ -107,6 +107,8 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"{report.output}: already made with these files and settings")
     for problem in report.problems:
         console.print(f"left out: {problem}")
+    for line in report.undrawn:
+        console.print(f"blank: {line}")
     for name, part in report.counts.items():
         console.print(
             f"{report.output / name}.jsonl: {part['queries']} queries for {part['pages']} of {part['corpus']} pages, "

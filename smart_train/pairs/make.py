@@ -117,7 +117,8 @@ def _make(
         images = [drawn[page.document][page.number].image for page in pages]
         chosen, unanswered = writer.write(images, settings.queries_per_page)
         problems += unanswered
-    report = replace(_report(output, documents, parts, chosen, problems), files=files, beside=not_read)
+    report = _report(output, documents, parts, chosen, problems)
+    report = replace(report, files=files, beside=not_read, undrawn=_undrawn(documents, drawn))
     with filling(output) as partial:
         _write_pages(partial, drawn, show_progress_bar)
         _write_rows(partial, parts, chosen, drawn)
@@ -239,6 +240,19 @@ def _parts_of_documents(
     return {TRAIN: rest.keys() - test, HELD_OUT: held_out, TEST: test}
 
 
+def _undrawn(documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]]) -> list[str]:
+    """A line for each document with pages that have text and are drawn blank."""
+    lines = []
+    for document in documents:
+        blank = sum(drawn[document.key][page.number].blank for page in document.pages)
+        if blank:
+            lines.append(
+                f"{document.key}: {blank} of {document.page_count} pages have text and are drawn blank, because their "
+                "fonts are neither in the file nor on this machine; install the fonts, or train on text alone"
+            )
+    return lines
+
+
 def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[str], images_alone: bool) -> list[Page]:
     """The pages of a document that can be found, in order. One without text, such as a figure, can be found too, though
     without a vision model nothing asks for it. Why others are left out is counted in `left_out`."""
@@ -248,7 +262,8 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
     for page in sorted([*document.pages, *silent], key=lambda page: page.number):
         if _too_long(drawn[page.number]):
             left_out[f"more than {MAX_ASPECT} times as long as wide, which no model takes"] += 1
-        elif drawn[page.number].blank and not images_alone:
+        # One with text stays: its fonts are missing here, see `_undrawn`.
+        elif drawn[page.number].blank and page.number in document.silent and not images_alone:
             left_out["blank"] += 1
         else:
             found.append(page)

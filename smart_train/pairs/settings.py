@@ -65,6 +65,7 @@ class PairReport:
         again: the data set was there already, and nothing was done.
         files: what became of the files of the folder -> how many.
         beside: for each kind of file that is not read, a line that says why and names some.
+        undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
     """
 
     output: Path
@@ -77,3 +78,4 @@ class PairReport:
     again: bool = False
     files: dict[str, int] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
+    undrawn: list[str] = field(default_factory=list)

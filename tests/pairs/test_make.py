@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
+from smart_train.data.formats.pdf import read_pdf
 from smart_train.errors import BusyError, DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.pairs import PairSettings, make_pairs
@@ -321,3 +322,15 @@ def test_a_second_that_makes_the_same_output_is_refused(manuals: Path, tmp_path:
         make_pairs(manuals, tmp_path / "made", SETTINGS)
     make_pairs(manuals, tmp_path / "made", SETTINGS)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_pages_whose_fonts_are_missing_are_kept_and_named(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "fixtures" / "documents" / "09-indic-scripts" / "hindi"
+    report = make_pairs(folder, tmp_path / "made", SETTINGS)
+    asked = sum(part["queries"] for part in report.counts.values())
+    assert asked == 4 * 6 and "blank" not in report.left_out
+    blank = report.undrawn
+    assert all("3 of 3 pages have text and are drawn blank" in line for line in blank) and not report.problems
+    # A machine that has a Hindi font draws them.
+    drawn = read_pdf(next(folder.glob("*.pdf")), dpi=40, cache_dir=tmp_path / "cache")
+    assert bool(blank) == drawn[0].blank
