@@ -193,7 +193,7 @@ class References:
         )
 
     def _without_extension(self, name: str, where: str) -> Path | None:
-        """The file that one word with a slash names, where its folder is there: then it is no word to be read.
+        """The file that a word with a slash names. If its folder exists, the word is a name and not a text.
 
         Raises:
             DataError: the folder is there, but not the file.

@@ -210,7 +210,7 @@ class RowReader:
 
 
 def _alone(value: Any) -> Any:
-    """The image in a mapping that holds nothing else; `value` itself where it is no such mapping."""
+    """The image in a mapping that holds nothing else; any other `value` is returned as it is."""
     if isinstance(value, Mapping):
         images = images_of({name: value[name] for name in ("image", "images") if name in value})
         others = [item for name, item in value.items() if name not in ("image", "images") and item not in (None, "")]

@@ -159,7 +159,8 @@ def _parity_of(
 ) -> ParityReport:
     """How far the merged model, read back, scores from the trained one. Raises ExportError when that is beyond the
     tolerance."""
-    report = measure_parity(expected, probe.encode(exported), scoring)
+    fault = f"{trained}: the merged model gives NaN or infinite embeddings. Nothing was exported"
+    report = measure_parity(expected, _encode(probe, exported, fault), scoring)
     if report.largest > TOLERANCE:
         raise ExportError(
             f"{trained}: the merged model does not score like the trained one: {report}, allowed {TOLERANCE:.0e}. "

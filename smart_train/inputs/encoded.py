@@ -7,7 +7,7 @@ import re
 
 from smart_train.errors import DataError
 
-_SHORTEST = 70  # characters; less than that is no image, and may be a word
+_SHORTEST = 70  # characters; a shorter text is too short for an image, and may be a word
 _NO_WORD = 200  # characters of base64 that no language writes in one word
 _HEAD = 48  # characters of base64 that are looked at: 36 bytes, more than any signature below
 _ALPHABET = r"-A-Za-z0-9+/_"  # with both letters of the URL-safe alphabet
