@@ -15,6 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
 import random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,15 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def left_as_found() -> Iterator[None]:
+    """A test that leaves the libraries changed for the whole process fails itself, not one that follows it."""
+    yield
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+    modeling = sys.modules.get("transformers.modeling_utils")
+    assert modeling is None or modeling.PreTrainedModel.tie_weights.__name__ == "tie_weights"
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ def push(
     revision: Annotated[
         str | None, typer.Option(help="The branch; created if it does not exist. Default: the main branch.")
     ] = None,
+    message: Annotated[str, typer.Option(help="The commit message.")] = "Upload a model trained with smart_train",
     adapter_only: Annotated[
         bool,
         typer.Option("--adapter-only", help="For a run folder: push only the trained weights, not those of the base."),
@@ -46,7 +47,7 @@ def push(
     if dry_run:
         _show(plan_push(folder, repo), folder, repo, private=private, revision=revision)
         return
-    url = push_folder(folder, repo, private=private, revision=revision)
+    url = push_folder(folder, repo, private=private, revision=revision, commit_message=message)
     plain_console().print(f"Pushed {folder} to {url}")
 
 

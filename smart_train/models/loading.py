@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,9 @@ _FAULTS = (
     SafetensorError,
     StrictDataclassError,
 )
+# transformers switches weight tying off, and torch's default dtype to the checkpoint's, for the whole process while it
+# makes a model. Two threads that load at a time would leave both as the other one had them, for every later model.
+_ONE_AT_A_TIME = threading.RLock()
 _TRUST = "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)"
 
 
@@ -171,7 +175,8 @@ def model_from_config(
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
     attention = _attention(attn_implementation)
-    with torch.random.fork_rng(devices=[]), library_errors(located, "no model can be made from its config.json"):
+    fault = "no model can be made from its config.json"
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), library_errors(located, fault):
         torch.manual_seed(seed)
         backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
     reader = family_class(
@@ -275,7 +280,7 @@ def library_errors(folder: Path, fault: str) -> Iterator[None]:
 def _load_backbone(
     folder: Path, family: Family, dtype: Any, trust_remote_code: bool, options: dict[str, Any]
 ) -> nn.Module:
-    with library_errors(folder, "the weights cannot be loaded"):
+    with _ONE_AT_A_TIME, library_errors(folder, "the weights cannot be loaded"):
         backbone, report = AutoModel.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
         )

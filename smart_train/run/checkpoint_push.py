@@ -1,32 +1,44 @@
-"""Checkpoints on the Hub while a run lasts, from a thread that the run neither waits for nor falls with."""
+"""Checkpoints on the Hub while a run lasts, from a process that the run neither waits for nor falls with."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from smart_train.export import push_folder
 from smart_train.training.checkpoints import output_folder
 
 THREAD_NAME = "push of a checkpoint"
 BRANCH = "checkpoints"  # what is on the main branch is the run's verified result, never a state on the way
+# What says to a process that it is one rank of a run.
+_OF_A_RANK = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK", "MASTER_")
+_OF_A_LAUNCHER = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "DEEPSPEED_")
 
 
 class PushCheckpoints(TrainerCallback):
     """Publishes each saved adapter or projection on the branch `checkpoints`.
 
     One push at a time: while one is under way later checkpoints are passed over, and the next one saved after it goes.
-    A push that fails is reported and the run goes on. The thread is a daemon, so a connection that hangs does not keep
+    A push that fails is reported and the run goes on. It ends with the run, so a connection that hangs does not keep
     the run's process alive; the final push does not depend on it.
+
+    It runs in a process of its own, on the CPU, because a push verifies what it sends and loads the model for it.
+    transformers sets the default dtype and switches weight tying off for the whole process while a model is loaded:
+    from a thread of the run that would reach into a training step, and two models loaded at a time would leave tying
+    switched off for good.
 
     Args:
         repo_id, private: the recipe's `hub` section.
-        say: called with a line for the user, from the thread too.
+        say: called with a line for the user, also from another thread, which waits for that process.
     """
 
     def __init__(self, repo_id: str, *, private: bool, say: Callable[[str], None]) -> None:
@@ -53,17 +65,37 @@ class PushCheckpoints(TrainerCallback):
         self.thread.start()
 
     def _push(self, copy: tempfile.TemporaryDirectory[str], step: int) -> None:
+        command = [sys.executable, "-m", "smart_train", "push", copy.name, "--repo", self.repo_id]
+        command += ["--private" if self.private else "--public", "--revision", BRANCH]
+        command += ["--message", f"Checkpoint of step {step}"]
         try:
-            push_folder(
-                copy.name,
-                self.repo_id,
-                private=self.private,
-                revision=BRANCH,
-                commit_message=f"Checkpoint of step {step}",
-            )
-        except Exception as error:  # whatever it is, it is told, and it is no reason to lose the run
+            with copy, _ended_with_this_process(command) as process:
+                _, errors = process.communicate()
+        except OSError as error:
             self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {error}")
+            return
+        if process.returncode:
+            _, told, message = errors.rpartition("smart-train: ")
+            tail = "\n".join(errors.strip().splitlines()[-8:])
+            reason = message.strip() if told else f"the process ended with {process.returncode}\n{tail}"
+            self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {reason}")
         else:
             self.say(f"step {step}: checkpoint pushed to {self.repo_id}, branch {BRANCH}")
+
+
+@contextmanager
+def _ended_with_this_process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """`command`, which is not a rank of this run, sees no GPU, and is killed when this process exits before it."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OF_A_RANK + _OF_A_LAUNCHER)
+    }
+    environment |= {"CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        atexit.register(process.kill)
+        try:
+            yield process
         finally:
-            copy.cleanup()
+            process.kill()  # does nothing to one that has ended
+            atexit.unregister(process.kill)

@@ -34,7 +34,7 @@ def state():
 def wait_for_pushes():
     for thread in threading.enumerate():
         if thread.name == THREAD_NAME:
-            thread.join(60)
+            thread.join(300)
 
 
 @pytest.mark.parametrize("what", ["merged", "adapter"])
@@ -72,17 +72,16 @@ def test_checkpoints_are_published_while_the_run_goes_on(start, hub, recipe, cap
 
 
 def test_checkpoints_that_cannot_be_published_cost_the_run_nothing(start, hub, recipe, capsys):
-    hub.fail("POST", "/commit/checkpoints", 503)
+    hub.fail("POST", "/commit/checkpoints", 403)  # not one that is tried again after a pause
     mine = recipe(
         start, "hub.repo_id=user/trained", "hub.checkpoints=true", "hub.what=adapter", "training.save_strategy=steps"
     )
     run.train(mine)
     wait_for_pushes()
     assert state() == "finished" and "adapter_model.safetensors" in hub.files("user/trained")
-    assert (
-        "the checkpoint was not pushed to user/trained: user/trained: the Hub answered 503" in capsys.readouterr().out
-    )
-    assert hub.files("user/trained", "checkpoints").keys() <= {".gitattributes"}
+    assert "the checkpoint was not pushed to user/trained: user/trained: " in capsys.readouterr().out
+    # Nothing but what the branch began with: the main branch as it was then, which may be the finished run's.
+    assert hub.files("user/trained", "checkpoints").items() <= hub.files("user/trained").items()
 
 
 def test_checkpoints_of_a_base_that_nobody_has_are_refused_before_training(hub, base, recipe):

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModel, AutoModelForImageTextToText, PreTrainedModel
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
@@ -50,6 +52,26 @@ def test_full_weights_round_trip(base, mixed):
 def test_saved_folder_loads_in_the_class_its_config_names(base):
     _, report = AutoModelForImageTextToText.from_pretrained(base, output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
+
+
+def test_threads_load_one_after_the_other(base, mixed, monkeypatch):
+    """transformers changes the whole process while it loads: two at a time would leave tying switched off for good."""
+    tie_weights, load, at_a_time, most = PreTrainedModel.tie_weights, AutoModel.from_pretrained, [], []
+
+    def slow(*args, **options):
+        at_a_time.append(None)
+        most.append(len(at_a_time))
+        time.sleep(0.05)  # long enough for the other threads to come here too
+        try:
+            return load(*args, **options)
+        finally:
+            at_a_time.pop()
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", slow)
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(SmartModel.from_pretrained, [base] * 4))
+    assert most == [1] * 4 and PreTrainedModel.tie_weights is tie_weights
+    assert_same(loaded[0], loaded[3], mixed)
 
 
 @pytest.mark.parametrize("tied", [True, False])
