@@ -179,8 +179,8 @@ class RetrievalEvaluator:
 
 
 class _Gathered:
-    """Holds narrow blocks of scores until there are enough columns to be ranked together: a block of pages has two dozen
-    columns, and choosing the best of ten thousand costs hardly more.
+    """Holds narrow blocks of scores until there are enough columns to be ranked together: a block of pages has two
+    dozen columns, and choosing the best of ten thousand costs hardly more.
 
     Args:
         builders: what ranks, by score. queries: how many there are in all.

@@ -140,7 +140,9 @@ def test_wide_blocks_equal_a_sort_of_everything(levels):
 def test_a_block_is_ranked_at_once(monkeypatch):
     calls = []
     merge = RankingBuilder._merge
-    monkeypatch.setattr(RankingBuilder, "_merge", lambda self, rows, *rest: (calls.append(rows), merge(self, rows, *rest)))
+    monkeypatch.setattr(
+        RankingBuilder, "_merge", lambda self, rows, *rest: (calls.append(rows), merge(self, rows, *rest))
+    )
     queries, documents = [f"q{i}" for i in range(200)], [f"d{i}" for i in range(300)]
     RankingBuilder(queries, documents, 10).add(torch.rand(200, 300))
     assert [len(rows) for rows in calls] == [200], "all queries together, not one after the other"
