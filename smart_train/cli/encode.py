@@ -34,6 +34,13 @@ def encode(
             "--format", help="Also write another layout: INDEX/plaid for fast-plaid and PyLate, or INDEX/qdrant."
         ),
     ] = "index",
+    store: Annotated[
+        Literal["float32", "float16", "bfloat16", "int8"] | None,
+        typer.Option(
+            help="Data type of the token states on disk. Default: that of INDEX if it exists, else float32 (exact).",
+            show_default=False,
+        ),
+    ] = None,
     family: FamilyName = None,
     document_instruction: DocumentInstruction = None,
     trust_remote_code: TrustRemoteCode = False,
@@ -51,7 +58,7 @@ def encode(
     check_index_folder(index)
     check_free(index / LOCK_NAME)
     reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
-    made, previous = update_index(reader, documents, index, batch_size=batch_size)
+    made, previous = update_index(reader, documents, index, batch_size=batch_size, store=store)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from smart_train.distributed import gather_objects, rank, world_size
 from smart_train.errors import DataError
@@ -30,6 +31,9 @@ from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
+
+_RESIDENT_BYTES = 4 * 2**30  # queries' tokens that are kept where scores are computed; more are sent block by block
+_GATHERED_BYTES = 256 * 2**20  # scores that wait to be ranked
 
 
 class RetrievalEvaluator:
@@ -139,18 +143,23 @@ class RetrievalEvaluator:
         data = self.evaluation_set
         depth = depth_for(self.ks)
         builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in SCORES}
+        gathered = _Gathered(builders, len(queries))
         blocks = document_blocks(documents, self.document_block_bytes)
         work = len(queries.packed) * documents.packed.numel()
+        resident = queries.packed.numel() * queries.packed.element_size() <= _RESIDENT_BYTES
+        if resident:  # once, and not again for every block of documents
+            queries = queries.to(device)
         for column, some_documents in with_progress(
             blocks, len(documents), unit="doc", work=work, show=self.show_progress_bar
         ):
             some_documents = some_documents.to(device)
             for row, some_queries in query_blocks(queries, self.query_block):
                 with torch.no_grad():
-                    parts = score_parts(some_queries.to(device), some_documents)
+                    parts = score_parts(some_queries if resident else some_queries.to(device), some_documents)
                     hybrid = combine(parts, scoring)
-                for score, block in (("pooled", parts.of("pooled")), ("late", parts.of("late")), ("hybrid", hybrid)):
-                    builders[score].add(block, row, first_document + column)
+                block = {"pooled": parts.of("pooled"), "late": parts.of("late"), "hybrid": hybrid}
+                gathered.add(block, row, first_document + column)
+        gathered.flush()
         return builders
 
     def _result(self, builders: dict[str, RankingBuilder], scoring: ScoringConfig) -> EvaluationResult:
@@ -167,6 +176,37 @@ class RetrievalEvaluator:
             measured_on=data.name,
             own=len(data.own),
         )
+
+
+class _Gathered:
+    """Holds narrow blocks of scores until there are enough columns to be ranked together: a block of pages has two
+    dozen columns, and choosing the best of ten thousand costs hardly more.
+
+    Args:
+        builders: what ranks, by score. queries: how many there are in all.
+    """
+
+    def __init__(self, builders: dict[str, RankingBuilder], queries: int) -> None:
+        self.builders = builders
+        self._columns = _GATHERED_BYTES // (4 * len(builders) * queries)
+        self._waiting: dict[int, tuple[int, list[dict[str, Tensor]]]] = {}
+
+    def add(self, block: dict[str, Tensor], row: int, column: int) -> None:
+        """Takes fp32 [q, n] of every score, the next n columns of these queries."""
+        first, blocks = self._waiting.setdefault(row, (column, []))
+        blocks.append(block)
+        if column + next(iter(block.values())).shape[1] - first >= self._columns:
+            self._rank(row)
+
+    def flush(self) -> None:
+        """Ranks what is left."""
+        for row in list(self._waiting):
+            self._rank(row)
+
+    def _rank(self, row: int) -> None:
+        first, blocks = self._waiting.pop(row)
+        for score, builder in self.builders.items():
+            builder.add(torch.cat([block[score] for block in blocks], dim=1), row, first)
 
 
 def _gather_embeddings(own: Embeddings, total: int, block: int) -> Embeddings:

@@ -18,6 +18,9 @@ from torch import Tensor
 
 from smart_train.errors import DataError, ScoreError
 
+_SLACK = 16  # places taken beyond `depth`, so that a few documents that share the last score need no second look
+_NONE = -1  # the column of a place that no document has
+
 
 def id_hashes(ids: Sequence[str], role: str) -> np.ndarray:
     """uint64 [len(ids)]: blake2b of every id, stable across machines and Python runs.
@@ -32,8 +35,9 @@ def id_hashes(ids: Sequence[str], role: str) -> np.ndarray:
     return np.frombuffer(b"".join(map(digest, ids)), dtype="<u8").astype(np.uint64)
 
 
-def tie_keys(query_hash: np.uint64, document_hashes: np.ndarray) -> np.ndarray:
-    """uint64 [n]: the place of every document among equals of one query; smaller comes first.
+def tie_keys(query_hash: np.uint64 | np.ndarray, document_hashes: np.ndarray) -> np.ndarray:
+    """uint64 [n]: the place of every document among equals of one query; smaller comes first. With hashes [q, 1] of
+    several queries, and [q, n] or [n] of documents: [q, n].
 
     Both ids are hashed once (`id_hashes`) and the pair is mixed with the finaliser of SplitMix64 (Steele, Lea and
     Flood, 2014), so that a corpus in which everything ties costs N hashes and not Q times N. The finaliser is a
@@ -75,9 +79,11 @@ class RankingBuilder:
         self._query_hashes = id_hashes(self.query_ids, "query")
         self._document_hashes = id_hashes(self.document_ids, "document")
         columns = {identity: column for column, identity in enumerate(self.document_ids)} if own else {}
-        self._left_out = {row: columns[query] for row, query in enumerate(self.query_ids) if query in own}
-        self._scores = [np.empty(0, dtype=np.float32) for _ in self.query_ids]
-        self._columns = [np.empty(0, dtype=np.int64) for _ in self.query_ids]
+        # A query's own column; -2, which no place has, where there is none.
+        left_out = [columns.get(query, -2) if query in own else -2 for query in self.query_ids]
+        self._left_out = np.array(left_out, dtype=np.int64)
+        self._scores = np.full((len(self.query_ids), depth), -np.inf, dtype=np.float32)
+        self._columns = np.full((len(self.query_ids), depth), _NONE, dtype=np.int64)
 
     def add(self, scores: Tensor, query_start: int = 0, document_start: int = 0) -> None:
         """Takes the block scores[i, j] = score of query `query_start + i` and document `document_start + j`.
@@ -89,38 +95,49 @@ class RankingBuilder:
             ScoreError: another dtype or shape, NaN (named by query and document), or a block beyond the ids.
         """
         self._check(scores, query_start, document_start)
-        block = scores.detach().cpu().numpy()
-        columns = np.arange(document_start, document_start + block.shape[1])
-        for row, values in enumerate(block):
-            self._merge(query_start + row, values, columns)
+        scores = scores.detach()
+        rows, count = np.arange(query_start, query_start + len(scores)), scores.shape[1]
+        width = self.depth + 1 + _SLACK  # one more for the query's own document
+        if width >= count:
+            columns = np.arange(document_start, document_start + count)
+            self._merge(rows, scores.cpu().numpy(), np.broadcast_to(columns, scores.shape))
+            return
+        best, places = scores.topk(width, dim=1)
+        values, columns = best.cpu().numpy(), places.cpu().numpy() + document_start
+        # Where the last one taken equals the last that counts, others may do so too: their keys decide.
+        crowded = values[:, -1] == values[:, self.depth]
+        self._merge(rows[~crowded], values[~crowded], columns[~crowded])
+        for row in np.flatnonzero(crowded):
+            reach = (scores[row] >= float(values[row, self.depth])).nonzero()[:, 0]
+            found = reach.cpu().numpy() + document_start
+            self._merge(rows[row : row + 1], scores[row, reach].cpu().numpy()[None], found[None])
 
     def kept(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Per query (scores fp32 [<= depth], columns int64 [<= depth]), best first."""
-        return list(zip(self._scores, self._columns, strict=True))
+        counts = (self._columns != _NONE).sum(axis=1)
+        return [(self._scores[row, :count], self._columns[row, :count]) for row, count in enumerate(counts)]
 
     def merge(self, kept: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         """Adds what another builder over the same ids has kept (for example another rank's documents)."""
-        for row, (values, columns) in enumerate(kept):
-            self._merge(row, values, columns)
+        values = np.full((len(kept), self.depth), -np.inf, dtype=np.float32)
+        columns = np.full((len(kept), self.depth), _NONE, dtype=np.int64)
+        for row, (own_values, own_columns) in enumerate(kept):
+            values[row, : len(own_values)], columns[row, : len(own_columns)] = own_values, own_columns
+        self._merge(np.arange(len(kept)), values, columns)
 
     def rankings(self) -> list[list[str]]:
         """The document ids of every query, best first."""
-        return [[self.document_ids[column] for column in columns] for columns in self._columns]
+        return [[self.document_ids[column] for column in columns] for _, columns in self.kept()]
 
-    def _merge(self, row: int, values: np.ndarray, columns: np.ndarray) -> None:
-        if row in self._left_out:
-            others = columns != self._left_out[row]
-            values, columns = values[others], columns[others]
-        if len(values) > self.depth:
-            # Everything that reaches the last kept place stays in until the tie is decided by key.
-            threshold = np.partition(values, len(values) - self.depth)[len(values) - self.depth]
-            chosen = np.flatnonzero(values >= threshold)
-            values, columns = values[chosen], columns[chosen]
-        values = np.concatenate([self._scores[row], values])
-        columns = np.concatenate([self._columns[row], columns])
-        keys = tie_keys(self._query_hashes[row], self._document_hashes[columns])
-        order = np.lexsort((keys, -values))[: self.depth]
-        self._scores[row], self._columns[row] = values[order], columns[order]
+    def _merge(self, rows: np.ndarray, values: np.ndarray, columns: np.ndarray) -> None:
+        """Keeps the best `depth` of what these rows have and of values and columns [len(rows), w]."""
+        columns = np.where(columns == self._left_out[rows, None], _NONE, columns)
+        values = np.concatenate([self._scores[rows], values], axis=1)
+        columns = np.concatenate([self._columns[rows], columns], axis=1)
+        keys = tie_keys(self._query_hashes[rows, None], self._document_hashes[columns])
+        order = np.lexsort((keys, -values, columns == _NONE), axis=1)[:, : self.depth]
+        self._scores[rows] = np.take_along_axis(values, order, axis=1)
+        self._columns[rows] = np.take_along_axis(columns, order, axis=1)
 
     def _check(self, scores: Tensor, query_start: int, document_start: int) -> None:
         if scores.ndim != 2 or str(scores.dtype) != "torch.float32":

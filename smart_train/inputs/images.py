@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from smart_train.errors import DataError
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
 from smart_train.inputs.files import check_regular
+from smart_train.inputs.known_files import recall
 from smart_train.utils.hashing import stable_hash
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
@@ -74,12 +75,21 @@ def load_images(refs: Sequence[Any]) -> list[Image.Image]:
 
 def verify_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> None:
     """Raises DataError for an image that `load_image` cannot read, at less cost: JPEG files are read to their end but
-    decoded at an eighth of their size, and no pixel is converted."""
-    with _named_errors(ref):
-        image = _open(ref, max_pixels_limit)
-        if image is not ref:  # a draft would shrink the caller's own image
-            image.draft("RGB", (1, 1))
-        image.load()
+    decoded at an eighth of their size, and no pixel is converted. What is known to decode is not decoded again
+    (`known_files.remembering`)."""
+
+    def decoded() -> int:
+        with _named_errors(ref):
+            image = _open(ref, max_pixels_limit)
+            if image is not ref:  # a draft would shrink the caller's own image
+                image.draft("RGB", (1, 1))
+            image.load()
+        return 1
+
+    if max_pixels_limit == MAX_PIXELS_LIMIT:
+        recall(ref, "image", decoded)
+    else:
+        decoded()
 
 
 def image_size(ref: Any) -> tuple[int, int]:
@@ -124,7 +134,7 @@ def image_key(ref: Any) -> int:
         return stable_hash(f"{ref.mode} {ref.size}{'' if turn == 1 else f' {turn}'}".encode() + ref.tobytes())
     if isinstance(ref, str) and ref.startswith(URL_SCHEMES):
         return stable_hash(ref.encode())
-    return stable_hash(read_encoded(ref))
+    return recall(ref, "key", lambda: stable_hash(read_encoded(ref)))
 
 
 def describe_image(ref: Any) -> str:

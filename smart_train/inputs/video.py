@@ -23,6 +23,7 @@ from smart_train.errors import DataError, MissingExtra
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, final_address
 from smart_train.inputs.files import check_regular
 from smart_train.inputs.images import describe_image, image_key, image_size, load_image, verify_image
+from smart_train.inputs.known_files import recall
 from smart_train.utils.hashing import stable_hash
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
@@ -85,7 +86,12 @@ def verify_video(ref: Any) -> None:
     """Raises what `load_video` may raise for a video, whichever of its frames are wanted: a file is decoded to its end,
     every image of a list read."""
     if not isinstance(ref, (list, tuple)):
-        load_video(ref, of_file=lambda total, _: sorted({0, total - 1}), of_list=range)
+
+        def decoded() -> int:
+            load_video(ref, of_file=lambda total, _: sorted({0, total - 1}), of_list=range)
+            return 1
+
+        recall(ref, "video", decoded)
         return
     for frame in ref:
         verify_image(frame)
@@ -105,6 +111,10 @@ def video_key(ref: Any) -> int:
     name = _address(ref)
     if name.startswith(URL_SCHEMES):
         return stable_hash(name.encode())
+    return recall(name, "key", lambda: _file_key(name))
+
+
+def _file_key(name: str) -> int:
     check_regular(name, f"video {name}")
     try:
         # mapped, not read: videos are large

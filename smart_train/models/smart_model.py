@@ -26,6 +26,7 @@ from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
 from smart_train.scoring import ScoringConfig, smart_scores
+from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import naming_refusals
@@ -398,18 +399,14 @@ class SmartModel(nn.Module):
         show = len(loader) >= 10 if show_progress_bar is None else show_progress_bar
         training = self.training
         self.eval()
+        collected = Collector()
         try:
-            parts = [
-                _finite(
-                    self.embed({name: value.to(self.device) for name, value in features.items()}).to("cpu"), self.base
-                )
-                for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show)
-            ]
+            for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show):
+                made = self.embed({name: value.to(self.device) for name, value in features.items()})
+                collected.add(_finite(made, self.base))
         finally:
             self.train(training)
-        inverse = torch.empty(len(order), dtype=torch.int64)
-        inverse[torch.tensor(order)] = torch.arange(len(order))
-        return Embeddings.concatenate(parts)[inverse]
+        return collected.placed(order)
 
 
 class _Featurize:

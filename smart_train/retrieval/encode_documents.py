@@ -7,11 +7,13 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from smart_train.data import SourceConfig, load_documents
@@ -33,6 +35,8 @@ from smart_train.retrieval.index import (
     model_fingerprint,
     write_index,
 )
+from smart_train.scoring.collecting import assembled
+from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
@@ -67,6 +71,7 @@ def encode_folder(
     unfinished: str | Path | None = None,
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
+    store: str | None = None,
 ) -> DocumentIndex:
     """An index of all documents of `folder`.
 
@@ -82,18 +87,23 @@ def encode_folder(
         unfinished: a folder to keep documents in as they are encoded, some hundred at a time: a call that was killed is
             taken up where it was. Whoever saves the index removes it.
         batch_size: as `encode_document`. show_progress_bar: None shows it on a terminal.
+        store: what token states are kept as: "float32" (exact), "float16", "bfloat16" or "int8". None: as in
+            `previous`, else float32.
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
-            two documents with one id, images or videos that the model does not read, or a `previous` that was not made
-            from a folder or a file.
+            two documents with one id, images or videos that the model does not read, a `previous` that was not made
+            from a folder or a file, or one whose states were rounded to another `store`.
         ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
     folder = Path(folder)
+    if store not in (None, *STORED_DTYPES):
+        raise DataError(f"encode_folder: store is {store!r}; choose one of {', '.join(STORED_DTYPES)}")
     if previous is not None:
         previous.check(model)
         if not previous.sources:
             raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
+        previous = _stored(previous, store)
     documents = collection(folder)
     if documents is None:
         paths = find_images(folder)
@@ -105,24 +115,21 @@ def encode_folder(
     check_readable(model, named, f"documents {folder}")
     if previous is not None and tuple(sources) == previous.sources:
         return previous
-    parts = [] if previous is None else [previous]
-    parts += _parts(Path(unfinished), model) if unfinished is not None else []
-    known = {source.digest for part in parts for source in part.sources}
+    if store is None and previous is not None:
+        store = _store_of(previous)
+    parts = [] if previous is None else [_held(previous)]
+    parts += _parts(Path(unfinished), model, store) if unfinished is not None else []
+    known = {digest for part in parts for digest in part.digests}
     fresh: dict[str, tuple[ModelInput, Source]] = {}
     for item, source in zip(items, sources, strict=True):
         if source.digest not in known:
             fresh.setdefault(source.digest, (item, source))
-    parts += _encode(model, list(fresh.values()), unfinished, batch_size, show_progress_bar)
-    held = [part.embeddings for part in parts]
-    if previous is not None:  # what is stored in 8 or 16 bits stays so
-        stored = previous.embeddings
-        held = [stored, *(part.stored_as(stored.packed.dtype).to(stored.device) for part in held[1:])]
-    places = {digest: i for i, digest in enumerate(source.digest for part in parts for source in part.sources)}
+    parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, show_progress_bar)
     return DocumentIndex(
         [source.path for source in sources],
-        Embeddings.concatenate(held)[[places[source.digest] for source in sources]],
-        parts[0].model,
-        parts[0].settings,
+        _together(parts, [source.digest for source in sources]),
+        model_fingerprint(model),
+        document_settings(model),
         tuple(sources),
     )
 
@@ -134,6 +141,7 @@ def update_index(
     *,
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
+    store: str | None = None,
 ) -> tuple[DocumentIndex, DocumentIndex | None]:
     """The index of the documents of `folder` that is kept in `index_folder`, made or brought up to date there, and the
     one that was there before. A call that is killed leaves the old index whole and is taken up by the next.
@@ -157,6 +165,7 @@ def update_index(
             unfinished=unfinished,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
+            store=store,
         )
         if index is not previous:
             write_index(index, index_folder)
@@ -164,18 +173,68 @@ def update_index(
     return index, previous
 
 
-def _parts(unfinished: Path, model: IndexEncoder) -> list[DocumentIndex]:
+@dataclass(frozen=True)
+class _Part:
+    """Documents that are encoded, on the disk or in memory: their digests, their numbers of tokens, and themselves."""
+
+    digests: Sequence[str]
+    lengths: Sequence[int]
+    load: Callable[[], Embeddings]
+
+
+def _held(index: DocumentIndex) -> _Part:
+    digests, lengths = [source.digest for source in index.sources], index.embeddings.lengths.tolist()
+    return _Part(digests, lengths, lambda: index.embeddings)
+
+
+def _kept(index: DocumentIndex, folder: Path) -> _Part:
+    """What `folder` holds as well, so that it need not stay in memory until all others are encoded."""
+    return replace(_held(index), load=lambda: DocumentIndex.load(folder).embeddings)
+
+
+def _store_of(index: DocumentIndex) -> str:
+    name = str(index.embeddings.packed.dtype).removeprefix("torch.")
+    return name if name in STORED_DTYPES else "float32"
+
+
+def _stored(previous: DocumentIndex, store: str | None) -> DocumentIndex:
+    """`previous` with its token states as `store`; itself where they are so already. Raises DataError where they were
+    rounded to something else."""
+    now = _store_of(previous)
+    if store in (None, now):
+        return previous
+    if now != "float32":
+        where = "the earlier index" if previous.folder is None else f"document index {previous.folder}"
+        raise DataError(
+            f"{where}: its token states are stored as {now}, and cannot become {store}: what was rounded away is gone; "
+            "leave --store out, or encode into another index folder"
+        )
+    return DocumentIndex(
+        previous.document_ids,
+        previous.embeddings.quantize(store),
+        previous.model,
+        previous.settings,
+        previous.sources,
+        previous.folder,
+    )
+
+
+def _parts(unfinished: Path, model: IndexEncoder, store: str | None) -> list[_Part]:
     """What a call that was killed has encoded. A part without its index.json is half of one, and made again; so is one
-    that is damaged, which is said."""
+    that is damaged or stored otherwise, which is said."""
     parts = []
     for path in sorted(unfinished.glob(f"*/{INDEX_FILE}")):
         try:
-            parts.append(DocumentIndex.load(path.parent))
+            part = DocumentIndex.load(path.parent)
+            part.check(model)
+            stored = _stored(part, store)
         except DataError as error:
             tqdm.write(f"{error}; its documents are encoded again", file=sys.stderr)
             remove(path.parent)
-    for part in parts:
-        part.check(model)
+            continue
+        if stored is not part:
+            stored.save(path.parent)
+        parts.append(_kept(stored, path.parent))
     return parts
 
 
@@ -183,25 +242,47 @@ def _encode(
     model: IndexEncoder,
     documents: Sequence[tuple[ModelInput, Source]],
     unfinished: str | Path | None,
+    store: str | None,
     batch_size: int,
     show_progress_bar: bool | None,
-) -> list[DocumentIndex]:
+) -> list[_Part]:
     """`documents` as small indexes whose ids are the digests, each kept in `unfinished` as soon as it is made."""
     fingerprint, settings = model_fingerprint(model), document_settings(model)
     size = -(-_PART_DOCUMENTS // batch_size) * batch_size
-    parts: list[DocumentIndex] = []
+    parts: list[_Part] = []
     disable = None if show_progress_bar is None else not show_progress_bar
     with tqdm(total=len(documents), desc="Encoding documents", leave=False, disable=disable) as bar:
         for start in range(0, len(documents), size):
             some = documents[start : start + size]
             items, sources = [item for item, _ in some], tuple(source for _, source in some)
             encoded = model.encode_document(items, batch_size=batch_size, show_progress_bar=False)
-            parts.append(DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources))
+            encoded = encoded if store is None else encoded.quantize(store)
+            made = DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources)
+            del encoded
             if unfinished is not None:
                 # Named by content: the next call may find other documents to do, and must not write over these.
-                parts[-1].save(Path(unfinished) / sources[0].digest)
+                parts.append(_kept(made, made.save(Path(unfinished) / sources[0].digest)))
+            else:
+                parts.append(_held(made))
+            del made
             bar.update(len(some))
     return parts
+
+
+def _together(parts: list[_Part], digests: Sequence[str]) -> Embeddings:
+    """The documents with these digests, in this order. `parts` is empty afterwards: each is let go of as it is done."""
+    lengths = {digest: length for part in parts for digest, length in zip(part.digests, part.lengths, strict=True)}
+    wanted: dict[str, list[int]] = {}
+    for place, digest in enumerate(digests):
+        wanted.setdefault(digest, []).append(place)
+    # The first part that has a document gives it.
+    places = [wanted.pop(digest, []) for part in parts for digest in part.digests]
+
+    def pieces() -> Iterator[Embeddings]:
+        while parts:
+            yield parts.pop(0).load()
+
+    return assembled(pieces(), torch.tensor([lengths[digest] for digest in digests]), places)
 
 
 def collection(path: Path) -> dict[str, ModelInput] | None:

@@ -20,10 +20,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
-from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks, take
+from smart_train.retrieval.blocks import query_blocks
 from smart_train.retrieval.shards import EmbeddingShards
-from smart_train.scoring import PackedDocuments, ScoringConfig, smart_scores
+from smart_train.scoring import PackedDocuments, ScoringConfig, combine
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.pairs import pair_parts
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
 
@@ -60,7 +61,7 @@ class CorpusSearch:
         scoring: weights of the two scores.
         depth: documents kept per query.
         candidates: None is exact; otherwise how many documents of each query its pooled scores let through.
-        file: where progress is kept.
+        file: where progress is kept; that of two stages in files beside it, one a shard.
         device: where scores are computed.
     """
 
@@ -96,7 +97,7 @@ class CorpusSearch:
             for shard in range(state.shards_done, len(self.documents)):
                 self._score_shard(shard, pairs, state)
                 state.shards_done = shard + 1
-                self._save(state)
+                self._save(state, self._of_shard(shard, pairs))
                 bar.update()
         return self._rankings(pairs, state)
 
@@ -119,8 +120,8 @@ class CorpusSearch:
     def _score_shard(self, shard: int, pairs: Tensor, state: _State) -> None:
         places = self.documents.places(shard)
         documents = self.documents.load(shard, self.device)
-        first, last = torch.searchsorted(pairs[:, 0].contiguous(), torch.tensor([places.start, places.stop])).tolist()
-        state.pair_scores[first:last] = self._pair_scores(documents, pairs[first:last], places.start)
+        own = self._of_shard(shard, pairs)
+        state.pair_scores[own] = self._pair_scores(documents, pairs[own], places.start)
         if self.candidates is not None:
             return
         packed = PackedDocuments(documents)
@@ -137,18 +138,18 @@ class CorpusSearch:
             found.append(merged[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(found)
 
+    def _of_shard(self, shard: int, pairs: Tensor) -> slice:
+        """Which pairs lie in a shard."""
+        places = self.documents.places(shard)
+        bounds = torch.tensor([places.start, places.stop])
+        return slice(*torch.searchsorted(pairs[:, 0].contiguous(), bounds).tolist())
+
     def _pair_scores(self, documents: Embeddings, pairs: Tensor, start: int) -> Tensor:
-        """fp32 [p]: a document at a time against the queries that want it. Its tokens, which are many, are not copied,
-        theirs are."""
-        scores = [torch.empty(0)]
-        taken = 0
-        wanted, counts = pairs[:, 0].unique_consecutive(return_counts=True)
-        for place, count in zip(wanted.tolist(), counts.tolist(), strict=True):
-            document = take(documents, place - start, place - start + 1)
-            for some in pairs[taken : taken + count, 1].split(QUERY_BLOCK):
-                scores.append(smart_scores(self.queries[some], document, self.scoring)[:, 0].cpu())
-            taken += count
-        return torch.cat(scores)
+        """fp32 [p], on the CPU."""
+        weights = self.scoring
+        own = torch.stack([pairs[:, 0] - start, pairs[:, 1]], dim=1)
+        parts = pair_parts(self.queries, documents, own, pooled=weights.pooled_weight > 0, late=weights.late_weight > 0)
+        return combine(parts, weights).cpu()
 
     def _rankings(self, pairs: Tensor, state: _State) -> list[Ranking]:
         counts = pairs[:, 1].bincount(minlength=len(self.queries)).tolist()
@@ -169,20 +170,47 @@ class CorpusSearch:
 
     def _resume(self, pairs: int) -> _State:
         """What an earlier process got to, if it asked the same."""
-        if self.path.is_file():
-            try:
-                kept, about = load_tensors(self.path)
-            except DataError as error:
-                raise DataError(f"{error}; delete it, and the search begins again") from error
-            if about["key"] == self.key and int(about["depth"]) >= self.depth:
-                self.depth = int(about["depth"])
-                return _State(int(about["shards_done"]), *(kept[name] for name in ("best", "places", "pairs")))
         count = len(self.queries)
-        return _State(
+        state = _State(
             0, torch.empty(count, 0), torch.empty(count, 0, dtype=torch.int64), torch.full((pairs,), float("nan"))
         )
+        if self.candidates is not None:
+            self._resume_pairs(state)
+        elif self.path.is_file():
+            kept, about = self._load(self.path)
+            if about["key"] == self.key and int(about["depth"]) >= self.depth:
+                self.depth = int(about["depth"])
+                state = _State(int(about["shards_done"]), *(kept[name] for name in ("best", "places", "pairs")))
+        return state
 
-    def _save(self, state: _State) -> None:
+    def _resume_pairs(self, state: _State) -> None:
+        for shard in range(len(self.documents)):
+            if not self._pairs_path(shard).is_file():
+                return
+            kept, about = self._load(self._pairs_path(shard))
+            if about["key"] != self.key:
+                return
+            first = int(about["first"])
+            state.pair_scores[first : first + len(kept["pairs"])] = kept["pairs"]
+            state.shards_done = shard + 1
+
+    @staticmethod
+    def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+        try:
+            return load_tensors(path)
+        except DataError as error:
+            raise DataError(f"{error}; delete it, and the search begins again") from error
+
+    def _pairs_path(self, shard: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}-pairs-{shard:05d}{self.path.suffix}")
+
+    def _save(self, state: _State, scored: slice) -> None:
+        """What the last shard has added. Chosen pairs are many, and are written once, by themselves: written again
+        with every shard, they would grow with the square of the corpus."""
+        if self.candidates is not None:
+            about = {"key": self.key, "first": str(scored.start)}
+            save_tensors(self._pairs_path(state.shards_done - 1), {"pairs": state.pair_scores[scored].clone()}, about)
+            return
         tensors = {"best": state.best, "places": state.places, "pairs": state.pair_scores}
         about = {"key": self.key, "depth": str(self.depth), "shards_done": str(state.shards_done)}
         save_tensors(self.path, tensors, about)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,15 +22,20 @@ from smart_train.data import (
     load_held_out,
     load_own_documents,
 )
+from smart_train.data.formats.pdf import page_cache
 from smart_train.data.lengths import TokenCounter
+from smart_train.distributed import is_main
 from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.inputs.images import verify_image
+from smart_train.inputs.known_files import remembering
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import EvaluationSourceSection, SourceSection, source_keys
 from smart_train.types import Example, ModelInput
+from smart_train.utils.hashing import stable_hash
 
 T = TypeVar("T")
+_CHECKED = "checked-files"  # beside the pages of PDF files, a file for each set of sources
 _NOT_THE_SOURCE = ("corpus", "weight", "negatives_per_query")
 
 
@@ -41,6 +49,21 @@ def sources(recipe: Recipe) -> dict[str, list[SourceSection]]:
     """The sections of `data` that hold rows, by name: "train", and "evaluation" and "test" where they are given."""
     held_out: dict[str, list[SourceSection]] = {name: [section] for name, section in recipe.data.held_out.items()}
     return {"train": [*recipe.data.training], **held_out}
+
+
+@contextmanager
+def remembered_files(recipe: Recipe, *names: str) -> Iterator[None]:
+    """Within, images and videos of these parts of the data that an earlier run or command has read are not decoded and
+    hashed again, as long as they have their size and time of change.
+
+    Args:
+        names: "train", "evaluation" or "test"; default: all that the recipe has.
+    """
+    sections = sources(recipe)
+    paths = sorted({os.path.abspath(section.path) for name in names or sections for section in sections[name]})
+    file = page_cache().with_name(_CHECKED) / f"{stable_hash(json.dumps(paths).encode()) % 2**64:016x}.json"
+    with remembering(file, writes=is_main()):
+        yield
 
 
 def examples(section: SourceSection) -> Sequence[Example]:
@@ -86,8 +109,8 @@ def usable_rows(
     decode: Callable[[Any], None] = verify_image,
     reads: Collection[str] | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
-    """The rows of `data.{name}` after `data.on_error`, every image decoded once, and the report on the others. Several
-    sources give a `Mixture`.
+    """The rows of `data.{name}` after `data.on_error`, every image decoded that is not known to decode, and the report
+    on the others. Several sources give a `Mixture`.
 
     Args:
         on_error: in the place of the recipe's. workers, decode, reads: as `check_examples`.
@@ -112,7 +135,8 @@ def usable_rows(
         )
         return MixturePart(section.path, rows, count, getattr(section, "weight", None)), report
 
-    checked = each_source(name, sections, read)
+    with remembered_files(recipe, name):
+        checked = each_source(name, sections, read)
     kept, reports = [part for part, _ in checked], [report for _, report in checked]
     if len(kept) == 1:
         return kept[0].examples, reports[0]

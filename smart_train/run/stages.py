@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -29,6 +30,7 @@ from smart_train.evaluation import (
 from smart_train.evaluation.plots import plot_run
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.export.parity_record import check_record
+from smart_train.inputs.images import verify_image
 from smart_train.models import SmartModel
 from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
@@ -77,12 +79,16 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     on_main(lambda: check_recipe(run, recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     reads = on_main(lambda: _check_model(recipe, args))
-    parts, batches = _load_data(recipe, args, reads, console)
-    if not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished":
+    # Before the rows: of a run that is finished nothing is read but their ids.
+    finished = not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished"
+    with build.remembered_files(recipe):
+        parts, batches = _load_data(recipe, args, reads, console, trains=not finished)
+        data = on_main(lambda: data_fingerprint(*parts.values()))
+    if finished:
         # Without a lock: it writes nothing, and the folder may be read-only.
-        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
     with only_one(run / LOCK_NAME, "training", by=on_main):
-        return _run_in(run, recipe, args, parts, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
 
 
 def _run_in(
@@ -90,15 +96,14 @@ def _run_in(
     recipe: Recipe,
     args: TrainingArguments,
     parts: dict[str, Sequence[Example]],
+    data: str,
     batches: GroupedBatches | None,
     console: PlainConsole,
     overwrite: bool,
 ) -> Path:
-    """The stages that are left of the run in folder `run`."""
+    """The stages that are left of the run in folder `run`, over rows with the fingerprint `data`."""
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, active_strategy(args))
-    folder = on_main(
-        lambda: RunFolder.open(run, recipe, data_fingerprint(*parts.values()), spread, overwrite=overwrite)
-    )
+    folder = on_main(lambda: RunFolder.open(run, recipe, data, spread, overwrite=overwrite))
     if folder.set_back is not None:
         console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
@@ -109,7 +114,8 @@ def _run_in(
     if on_main(lambda: _is_exported(recipe, folder, console)):
         on_main(lambda: _publish(recipe, folder, console))
         return folder.path
-    evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
+    with build.remembered_files(recipe):
+        evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
     reporting, steering = evaluators.get(recipe.data.reported or ""), evaluators.get("evaluation")
     model = _base_model(recipe, folder, args.device)
     before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
@@ -125,18 +131,26 @@ def _run_in(
 
 
 def _load_data(
-    recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console
+    recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console, *, trains: bool
 ) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
     """The usable rows of every part of the data, for a model that `reads` this, and how those to train on meet; says
-    what was left out."""
+    what was left out.
+
+    Args:
+        trains: False: the rows are only to be told from others. No page is decoded then, unless that decides which
+            rows are left out.
+    """
     parts: dict[str, Sequence[Example]] = {}
     different: int | None = None
+    decode = verify_image if trains or recipe.data.on_error == "skip" else _taken_as_read
     for name in build.sources(recipe):
-        parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads))
+        parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads, decode=decode))
         console.print(f"data.{name}: {report.summary()}")
         for label, value in report.details():
             console.print(f"  {label}: {value}")
         different = report.documents if name == "train" else different
+    if not trains:
+        return parts, None
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = build.schedule(
         recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches, different=different
@@ -147,6 +161,10 @@ def _load_data(
     if schedule.too_short:
         console.print(schedule.too_short)
     return parts, batches and batches.for_rank(args.process_index)
+
+
+def _taken_as_read(reference: Any) -> None:
+    """A look at an image that was looked at when the run began."""
 
 
 def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from smart_train.errors import DataError, ScoreError
-from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
+from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator, evaluator
 from smart_train.evaluation.metrics import score_rankings
-from smart_train.evaluation.ranking import rank_documents
+from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -202,3 +202,21 @@ def test_what_the_model_does_not_read_is_named(evaluation_set, make_model, side)
     assert model.encoded == []
     model.family = SimpleNamespace(modalities=("text", "image"))
     RetrievalEvaluator(data)(model)
+
+
+def test_queries_are_sent_once_and_blocks_ranked_together(evaluation_set, model, monkeypatch):
+    sent, ranked = [], []
+    move, add = Embeddings.to, RankingBuilder.add
+    monkeypatch.setattr(Embeddings, "to", lambda self, *to: (sent.append(len(self)), move(self, *to))[1])
+    monkeypatch.setattr(RankingBuilder, "add", lambda self, *block: (ranked.append(block), add(self, *block))[1])
+    RetrievalEvaluator(evaluation_set, document_block_bytes=1)(model)  # a document at a time
+    documents, queries = len(evaluation_set.documents), len(evaluation_set.queries)
+    assert sorted(sent) == sorted([queries, *([1] * documents)])
+    assert len(ranked) == 3, "one block for each of the three scores"
+
+
+def test_queries_too_large_to_keep_are_sent_block_by_block(evaluation_set, model, monkeypatch):
+    expected = RetrievalEvaluator(evaluation_set)(model).per_query
+    monkeypatch.setattr(evaluator, "_RESIDENT_BYTES", 0)
+    monkeypatch.setattr(evaluator, "_GATHERED_BYTES", 0)
+    assert RetrievalEvaluator(evaluation_set, query_block=3, document_block_bytes=1)(model).per_query == expected

@@ -120,3 +120,29 @@ def test_keys_differ_between_queries_and_documents():
 def test_ids_need_not_be_valid_unicode():
     odd = ["page\udce9", "page"]
     assert sorted(rank_documents(torch.zeros(1, 2), ["q"], odd)[0]) == sorted(odd)
+
+
+@pytest.mark.parametrize("levels", [2, 40, 10_000])
+def test_wide_blocks_equal_a_sort_of_everything(levels):
+    # Far more columns than places: whether few, some or many share the last score, and with own documents among them.
+    count, depth = 500, 10
+    queries, documents = [f"id-{i}" for i in range(30)], [f"id-{i}" for i in range(count)]
+    scores = torch.randint(0, levels, (len(queries), count)).float() / 64
+    scores[3, :40] = float("-inf")
+    builder = RankingBuilder(queries, documents, depth, own=set(queries[:20]))
+    for start in range(0, count, 167):
+        builder.add(scores[:, start : start + 167], document_start=start)
+    expected = rank_documents(scores, queries, documents)
+    for query, ranking, whole in zip(queries, builder.rankings(), expected, strict=True):
+        assert ranking == [item for item in whole if item != query or query not in queries[:20]][:depth]
+
+
+def test_a_block_is_ranked_at_once(monkeypatch):
+    calls = []
+    merge = RankingBuilder._merge
+    monkeypatch.setattr(
+        RankingBuilder, "_merge", lambda self, rows, *rest: (calls.append(rows), merge(self, rows, *rest))
+    )
+    queries, documents = [f"q{i}" for i in range(200)], [f"d{i}" for i in range(300)]
+    RankingBuilder(queries, documents, 10).add(torch.rand(200, 300))
+    assert [len(rows) for rows in calls] == [200], "all queries together, not one after the other"

@@ -6,14 +6,19 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from smart_train.errors import BusyError, DataError, ModelError
+from smart_train.models.family import PromptConfig
 from smart_train.retrieval import DocumentIndex, encode_documents, encode_folder, find_images, update_index
+from smart_train.scoring import ScoringConfig
+from smart_train.scoring.embeddings import Embeddings
 from tests.damage import flip
 from tests.pdf_files import make_pdf
+from tests.scoring.resident import peak_bytes
 
 
 def test_images_of_all_levels_sorted_without_hidden_ones(pages, model):
@@ -228,3 +233,74 @@ def test_documents_that_the_model_does_not_read_are_named_before_anything_is_enc
     assert model.encoded == []
     model.family.modalities = ("text", "image")
     assert len(encode_folder(model, pages).embeddings) == 4
+
+
+class WordsModel:
+    """Every text as 40 token states of 1,024 numbers, made of its words' hash."""
+
+    family = SimpleNamespace(name="words", prompts=PromptConfig())
+    scoring = ScoringConfig()
+    device = torch.device("cpu")
+
+    def state_dict(self):
+        return {}
+
+    def encode_document(self, inputs, **options):
+        states = torch.empty(len(inputs), 40, 1024)
+        for place, item in enumerate(inputs):
+            torch.rand(40, 1024, generator=torch.Generator().manual_seed(len(item.text)), out=states[place])
+        return Embeddings(states[:, 0], states.flatten(0, 1), torch.arange(len(inputs) + 1) * 40)
+
+
+@pytest.mark.parametrize("part", [None, 128])
+def test_an_index_is_made_with_one_copy_in_memory(part, tmp_path, monkeypatch):
+    count = 1024 if part is None else 768
+    file = tmp_path / "texts.jsonl"
+    file.write_text("".join(json.dumps({"id": str(i), "text": "x" * (i + 1)}) + "\n" for i in range(count)))
+
+    def build():
+        if part is None:
+            return encode_folder(WordsModel(), file)
+        monkeypatch.setattr(encode_documents, "_PART_DOCUMENTS", part)
+        return update_index(WordsModel(), file, tmp_path / "index")[0]
+
+    # Its parts, their concatenation and that in order: 3.0. One copy and a part of it, and what the system rounds up:
+    assert peak_bytes(build) < 1.6 * count * 40 * 1024 * 4
+
+
+@pytest.mark.parametrize("store", ["float16", "bfloat16", "int8"])
+def test_an_index_is_stored_in_fewer_bits(store, tmp_path, pages, paint, model):
+    plain = encode_folder(model, pages).embeddings
+    index, _ = update_index(model, pages, tmp_path / "index", store=store)
+    for found in (index, DocumentIndex.load(tmp_path / "index")):
+        for name, part in found.embeddings.parts().items():
+            assert torch.equal(part, plain.quantize(store).parts()[name]), name
+    model.encoded.clear()
+    paint(pages / "z.png", "grey")
+    again, _ = update_index(model, pages, tmp_path / "index")
+    assert model.encoded == ["z.png"] and again.embeddings.packed.dtype == index.embeddings.packed.dtype
+    with pytest.raises(DataError, match=f"stored as {store}, and cannot become float32: what was rounded away is gone"):
+        update_index(model, pages, tmp_path / "index", store="float32")
+
+
+def test_an_exact_index_can_be_stored_in_fewer_bits_later(tmp_path, pages, model):
+    exact, _ = update_index(model, pages, tmp_path / "index")
+    model.encoded.clear()
+    update_index(model, pages, tmp_path / "index", store="int8")
+    found = DocumentIndex.load(tmp_path / "index").embeddings
+    assert model.encoded == [] and torch.equal(found.packed, exact.embeddings.quantize("int8").packed)
+
+
+def test_parts_of_a_killed_call_are_stored_as_the_next_asks(tmp_path, pages, model, capsys):
+    for first, second, encoded in (("float32", "int8", 0), ("int8", "float16", 4)):
+        unfinished = tmp_path / f"{first}-{second}"
+        encode_folder(model, pages, unfinished=unfinished, store=first)
+        model.encoded.clear()
+        index = encode_folder(model, pages, unfinished=unfinished, store=second)
+        assert len(model.encoded) == encoded and str(index.embeddings.packed.dtype) == f"torch.{second}"
+        assert ("its documents are encoded again" in capsys.readouterr().err) == bool(encoded)
+
+
+def test_a_store_that_is_not_one(pages, model):
+    with pytest.raises(DataError, match="store is 'int4'; choose one of float32, bfloat16, float16, int8"):
+        encode_folder(model, pages, store="int4")

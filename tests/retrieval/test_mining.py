@@ -199,6 +199,27 @@ def test_a_killed_call_goes_on_and_ends_the_same(
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_two_stages_write_each_score_once(rows: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written again with every shard, they would grow with the square of the corpus."""
+    from smart_train.retrieval import mining_search
+
+    written: list[int] = []
+    save = mining_search.save_tensors
+
+    def counted(path: Path, tensors: dict[str, torch.Tensor], about: dict[str, str]) -> Path:
+        written.append(sum(len(tensor) for tensor in tensors.values()))
+        return save(path, tensors, about)
+
+    monkeypatch.setattr(mining_search, "save_tensors", counted)
+    config = MiningConfig(negatives=3, candidates=12, **ANY)
+    totals = []
+    for size in (4, 24):
+        written.clear()
+        mine_negatives(HashModel(), rows, tmp_path / str(size), config, shard_size=size)
+        totals.append(sum(written))
+    assert totals[0] == totals[1] > 0
+
+
 def test_other_rules_need_no_second_encoding_or_search(rows: list[Example], tmp_path: Path) -> None:
     mine_negatives(HashModel(), rows, tmp_path / "a", MiningConfig(negatives=3, **ANY))
     again = HashModel()
