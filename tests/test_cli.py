@@ -205,6 +205,7 @@ def test_search_takes_queries_from_a_file(run, model: Path, pages: Path, tmp_pat
 
 def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "no model").mkdir()
     for arguments, message in (
         (("--query", " "), "query 1 of 1 is empty"),
         ((), "there is no query"),
@@ -299,6 +300,39 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
     assert run("encode", bare, "--documents", pages, "--index", tmp_path / "index", "--family", "vlm2vec").status == 0
     told = run("evaluate", bare, "--data", rows, "--family", "vlm2vec", "--document-instruction", "A page.")
     assert told.status == 0, told.err
+
+
+def test_a_run_folder_is_a_model_for_every_command(run, finished: Path, pages: Path, rows: Path, tmp_path) -> None:
+    asked = ("--documents", pages, "--query", "red", "--json")
+    assert run("search", finished, *asked).out == run("search", finished / "final", *asked).out != ""
+    assert "no smart_config.json" not in run("verify", finished).err
+    assert "golden.safetensors" in run("verify", finished).err, "final/ was not exported"
+    assert run("export", finished).status == 0
+    assert SmartModel.from_pretrained(finished).base == SmartModel.from_pretrained(finished / "export").base
+    assert "PASSED" in run("verify", finished).out
+    (finished / "final").rename(tmp_path / "elsewhere")  # the export is enough
+    assert run("search", finished, *asked).status == 0
+    assert run("encode", finished, "--documents", pages, "--index", tmp_path / "index").status == 0
+    assert run("evaluate", finished, "--data", rows).status == 0
+
+
+def test_a_misspelt_model_is_answered_with_the_nearest_before_anything_is_imported(
+    run, finished: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_train.cli.quiet.quiet_libraries", lambda: pytest.fail("imports the libraries"))
+    wrong = finished.with_name("rum")
+    for arguments in (
+        ("search", wrong, "--documents", pages, "--query", "red"),
+        ("encode", wrong, "--documents", pages, "--index", pages / "index"),
+        ("evaluate", wrong, "--data", "rows.jsonl"),
+        ("verify", wrong),
+        ("export", wrong),
+        ("push", wrong, "--repo", "user/name"),
+    ):
+        ended = run(*arguments)
+        assert ended.status == 2 and f"{wrong}: no such folder, did you mean {finished}?" in ended.err, arguments
+    monkeypatch.undo()
+    assert f"did you mean {finished}?" in run("inspect", wrong).err
 
 
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:

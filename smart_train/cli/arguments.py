@@ -17,7 +17,12 @@ Overrides = Annotated[
     typer.Argument(help="Changes to the recipe, as in training.learning_rate=1e-4.", metavar="[KEY=VALUE]..."),
 ]
 ModelPath = Annotated[
-    str, typer.Argument(help="A model: an export, an adapter, a checkpoint, a base model or a Hub id.", metavar="MODEL")
+    str,
+    typer.Argument(
+        help="A model: a run folder (its export, or its final model), an export, an adapter, a checkpoint, a base "
+        "model, a Hub id, or an installed Python package with a model in it.",
+        metavar="MODEL",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of items encoded at a time.")]
 Documents = Annotated[

@@ -20,6 +20,7 @@ from smart_train.cli.arguments import (
 )
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, RunError
+from smart_train.utils.model_names import find_model
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -67,10 +68,11 @@ def evaluate(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
-    trained = model
+    trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file():
-        open_finished(Path(model))
-        trained, recipe = str(Path(model) / "final"), recipe or Path(model) / RECIPE_FILE
+        if Path(trained) == Path(model) / "final":
+            open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
+        recipe = recipe or Path(model) / RECIPE_FILE
     if data is not None:
         meant = _recipe_of_rows(trained, data, split, corpus, overrides)
     elif split is not None or corpus is not None:
