@@ -205,6 +205,7 @@ def test_search_takes_queries_from_a_file(run, model: Path, pages: Path, tmp_pat
 
 def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "no model").mkdir()
     for arguments, message in (
         (("--query", " "), "query 1 of 1 is empty"),
         ((), "there is no query"),
@@ -269,6 +270,59 @@ def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path
     assert "scoring.late_wait" in run("evaluate", model, "scoring.late_wait=0", "--data", rows).err
 
 
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of texts."""
+    folder = tmp_path_factory.mktemp("reader")
+    SmartModel.from_config(encoder_folder(folder / "bare"), init_std=0.5).save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def test_the_first_command_ends_in_a_verdict(run, reader: Path, tmp_path: Path) -> None:
+    words = ("a red apple", "a blue sky", "a grey cat", "the mat", "total revenue", "a green page", "the dog sat")
+    lines = [{"question": text[2:], "passage": f"{text} {text} on the page"} for text in words]
+    rows = tmp_path / "pairs.jsonl"
+    rows.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"question": "", "passage": "x"}]))
+    told = run("evaluate", reader, "--data", rows)
+    assert (
+        told.status == 2 and "Name it: --columns query=question,positive=passage; or --columns positional" in told.err
+    )
+    assert "in the recipe" not in told.err and f"--data: {rows}" in told.err
+    named = ("--columns", "query=question,positive=passage")
+    assert "--data: 1 of 8 rows" in run("evaluate", reader, "--data", rows, *named).err
+    out = tmp_path / "out.json"
+    ended = run("evaluate", reader, "--data", rows, *named, "--on-error", "skip", "--output", out)
+    assert ended.status == 0, ended.err
+    verdict = ended.out[ended.out.index("Verdict: ") :].splitlines()
+    assert re.match(r"Verdict: hybrid .* at 7 queries, by nDCG@5: pooled 0\.\d{3}, hybrid 0\.\d{3} \(", verdict[0])
+    assert "7 queries" in verdict[1] and "a document takes 128 bytes pooled, and " in verdict[2]
+    assert verdict[3].startswith("  next: ")
+    result = EvaluationResult.load(out)
+    assert result.query_texts[0] == "red apple" and len(result.found["late"][0]) == 5
+    other = run("evaluate", reader, "--data", rows, *named, "--on-error", "skip", "evaluation.metric=hybrid_recall@1")
+    assert "by recall@1: pooled" in other.out
+    few = run("evaluate", reader, "--data", rows, *named, "--max-samples", 3)
+    assert "3 queries cannot show any difference; it takes at least 6" in few.out
+    wrong = run("evaluate", reader, "--data", rows, "--columns", "query=questoin,positive=passage")
+    assert "columns.query: there is no column 'questoin', did you mean question?" in wrong.err
+    assert "must read OURS=THEIRS" in run("evaluate", reader, "--data", rows, "--columns", "question").err
+
+
+def test_documents_of_a_search_are_read_as_the_options_say(run, reader: Path, tmp_path: Path) -> None:
+    file = tmp_path / "faq.jsonl"
+    lines = [{"name": f"faq-{i}", "answer": text, "text": "x"} for i, text in enumerate(("red", "blue sky", "cat"))]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    named = ("--columns", "positive=answer,document_id=name", "--max-samples", 2)
+    ended = run("search", reader, "--documents", file, *named, "--query", "blue sky")
+    assert ended.status == 0, ended.err
+    assert "faq-0" in ended.out and "faq-1" in ended.out and "faq-2" not in ended.out and "blue sky" in ended.out
+    assert "2 documents" in run("encode", reader, "--documents", file, *named, "--index", tmp_path / "index").out
+    wrong = run("search", reader, "--documents", file, "--columns", "positive=anser", "--query", "x")
+    assert "there is no column 'anser', did you mean answer?" in wrong.err
+    alone = run("search", reader, "--documents", file, "--sample-seed", 1, "--query", "x")
+    assert "sample_seed needs max_samples" in alone.err
+
+
 def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None:
     ended = run("evaluate", finished, f"data.evaluation.path={rows}")
     assert ended.status == 0, ended.err
@@ -301,9 +355,47 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
     assert told.status == 0, told.err
 
 
+def test_a_run_folder_is_a_model_for_every_command(run, finished: Path, pages: Path, rows: Path, tmp_path) -> None:
+    asked = ("--documents", pages, "--query", "red", "--json")
+    assert run("search", finished, *asked).out == run("search", finished / "final", *asked).out != ""
+    assert "no smart_config.json" not in run("verify", finished).err
+    assert "golden.safetensors" in run("verify", finished).err, "final/ was not exported"
+    assert run("export", finished).status == 0
+    assert SmartModel.from_pretrained(finished).base == SmartModel.from_pretrained(finished / "export").base
+    assert "PASSED" in run("verify", finished).out
+    (finished / "final").rename(tmp_path / "elsewhere")  # the export is enough
+    assert run("search", finished, *asked).status == 0
+    assert run("encode", finished, "--documents", pages, "--index", tmp_path / "index").status == 0
+    assert run("evaluate", finished, "--data", rows).status == 0
+
+
+def test_a_misspelt_model_is_answered_with_the_nearest_before_anything_is_imported(
+    run, finished: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_train.cli.quiet.quiet_libraries", lambda: pytest.fail("imports the libraries"))
+    wrong = finished.with_name("rum")
+    for arguments in (
+        ("search", wrong, "--documents", pages, "--query", "red"),
+        ("encode", wrong, "--documents", pages, "--index", pages / "index"),
+        ("evaluate", wrong, "--data", "rows.jsonl"),
+        ("verify", wrong),
+        ("export", wrong),
+        ("push", wrong, "--repo", "user/name"),
+    ):
+        ended = run(*arguments)
+        assert ended.status == 2 and f"{wrong}: no such folder, did you mean {finished}?" in ended.err, arguments
+    monkeypatch.undo()
+    assert f"did you mean {finished}?" in run("inspect", wrong).err
+
+
 def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None:
     assert "pass --data or --recipe" in run("evaluate", model).err
-    assert "--split and --corpus need --data" in run("evaluate", model, "--split", "test").err
+    needed = "--split needs --data; with a recipe, set data.evaluation.split=..."
+    assert needed in run("evaluate", model, "--split", "test", "--corpus", "more").err
+    assert (
+        "--on-error needs --data; with a recipe, set data.on_error=..."
+        in run("evaluate", model, "--on-error", "skip").err
+    )
     assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
     assert "does not hold metrics of evaluate; name" in run("evaluate", model, "--output", recipe).err

@@ -20,7 +20,7 @@ from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, Selection
 from smart_train.recipe import Recipe
 from smart_train.run import build, train
-from smart_train.run.folder import RunFolder
+from smart_train.run.outcome import weights_of
 from smart_train.training.callbacks import LOG_NAME, read_log
 from tests.runs import HELD_OUT_ROWS, MODES, logged, metrics, tiny_recipe, write_rows
 
@@ -83,7 +83,8 @@ def test_evaluation_rows_choose(finished: Finished) -> None:
 def test_test_rows_are_reported(finished: Finished) -> None:
     report = json.loads((finished.run / "evaluation.json").read_text())
     assert (report["measured_on"], report["queries"], report["documents"]) == ("data.test", TEST_ROWS, TEST_ROWS)
-    assert report["selection"] == {"rows": "data.evaluation", "metric": "hybrid_ndcg@5", "evaluations": 3}
+    chosen = {"rows": "data.evaluation", "metric": "hybrid_ndcg@5", "evaluations": 3, "step": 4}
+    assert report["selection"] == chosen and finished.plotted["chosen"] == 4
     assert report["comparison"]["queries"] == TEST_ROWS
     assert len(json.loads((finished.run / "per_query.json").read_text())["query_ids"]) == TEST_ROWS
     rows, _ = build.usable_rows(finished.recipe, "test")
@@ -101,6 +102,10 @@ def test_terminal_plots_and_card_name_the_rows(finished: Finished) -> None:
     )
     for words in ("Evaluating before training, on data.test ...", "data.test: 4 queries against 4 documents", note):
         assert words in finished.printed
+    last = finished.printed.rstrip().splitlines()[-1]
+    assert last.startswith("Conclusion: not told apart from before training at 4 queries, by hybrid nDCG@5: before 0.")
+    assert last.endswith("; step 4 of 6 was chosen, by hybrid_ndcg@5 on data.evaluation")
+    assert "4 queries cannot show any difference; it takes at least 6" in last
     card = (finished.run / "final" / "README.md").read_text()
     assert "4 held-out queries against 4 documents, before training -> after training:" in card and note in card
     assert {result.dataset_split for result in ModelCard(card).data.eval_results} == {"test"}
@@ -150,8 +155,9 @@ def test_what_counts_as_a_choice(
         tmp_path / LOG_NAME, [{"step": 1, "loss": 1.0}, *({"step": n, "eval_hybrid_ndcg@5": 0.5} for n in steps)]
     )
     recipe = tiny_recipe(tiny_data, tmp_path, training=training, evaluation=evaluation)
-    expected = None if chosen is None else Selection("data.evaluation", "hybrid_ndcg@5", chosen)
-    assert smart_train.run.stages._selection(recipe, RunFolder(tmp_path, "finished", {})) == expected
+    step = 2 if recipe.training["load_best_model_at_end"] else max(steps)  # all are equal: the first is kept
+    expected = None if chosen is None else Selection("data.evaluation", "hybrid_ndcg@5", chosen, step)
+    assert weights_of(recipe, tmp_path) == (step, max(steps), expected)
 
 
 def test_test_rows_alone_are_measured_and_steer_nothing(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from smart_train.errors import DataError
+
 if TYPE_CHECKING:
+    from smart_train.data import SourceConfig
     from smart_train.models import SmartModel
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe: the YAML file that defines the run.", metavar="RECIPE")]
@@ -17,7 +21,12 @@ Overrides = Annotated[
     typer.Argument(help="Changes to the recipe, as in training.learning_rate=1e-4.", metavar="[KEY=VALUE]..."),
 ]
 ModelPath = Annotated[
-    str, typer.Argument(help="A model: an export, an adapter, a checkpoint, a base model or a Hub id.", metavar="MODEL")
+    str,
+    typer.Argument(
+        help="A model: a run folder (its export, or its final model), an export, an adapter, a checkpoint, a base "
+        "model, a Hub id, or an installed Python package with a model in it.",
+        metavar="MODEL",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of items encoded at a time.")]
 Documents = Annotated[
@@ -26,6 +35,48 @@ Documents = Annotated[
         exists=True,
         help="A folder of page images and PDF files (subfolders included), or a collection in a format of "
         "docs/data.md, such as JSON lines with id and text.",
+    ),
+]
+# Where rows come from, one option for each key of a recipe's data section; `source_values` takes them.
+Split = Annotated[str | None, typer.Option(help="The split to use, if there are several.", show_default=False)]
+Subset = Annotated[
+    str | None, typer.Option(help="The configuration to use, if a Hub data set has several.", show_default=False)
+]
+ColumnMap = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Names of the columns, as in query=question,positive=page, if they are not found by themselves; or "
+        "positional: by their order.",
+        metavar="OURS=THEIRS,...",
+        show_default=False,
+    ),
+]
+ImageRoot = Annotated[
+    str | None,
+    typer.Option(help="Folder where relative image paths start. Default: the folder of the file.", show_default=False),
+]
+RowDocuments = Annotated[
+    str | None,
+    typer.Option("--documents", help="File or folder of the documents that rows name by id.", show_default=False),
+]
+MaxSamples = Annotated[
+    int | None, typer.Option(min=1, help="Use so many rows: the first, or a sample.", show_default=False)
+]
+SampleSeed = Annotated[
+    int | None, typer.Option(help="Draw the --max-samples rows at random, by this number.", show_default=False)
+]
+Instruction = Annotated[
+    str | None,
+    typer.Option(help="Instruction of the queries, for rows that have none of their own.", show_default=False),
+]
+Streaming = Annotated[bool, typer.Option("--streaming", help="Of a Hub data set, fetch only what --max-samples needs.")]
+Dpi = Annotated[int | None, typer.Option(min=1, help="Resolution of PDF pages. Default: 144.", show_default=False)]
+OnError = Annotated[
+    Literal["fail", "skip"] | None,
+    typer.Option(
+        help="A row that cannot be used: stop and name it (fail), or leave it out (skip). Default: fail.",
+        show_default=False,
     ),
 ]
 # How a model's inputs are read, where its folder does not say so or is to be overruled; `open_model` takes them.
@@ -51,6 +102,49 @@ TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run the Python code in the model's repository. Read that code first."),
 ]
+
+
+def source_values(*, columns: str | None = None, **given: Any) -> dict[str, Any]:
+    """The keys of a recipe's data section that the options above set. Raises DataError for a --columns that cannot be
+    read."""
+    values = {"columns": parse_columns(columns), **given}
+    return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+def document_source(documents: Path, *, columns: str | None, **given: Any) -> SourceConfig:
+    """Where the documents of a search lie, and how they are read. Raises DataError for options that do not fit."""
+    from smart_train.data import SourceConfig
+
+    return SourceConfig(documents, **source_values(columns=columns, **given))
+
+
+def parse_columns(given: str | None) -> dict[str, str | list[str]] | str | None:
+    """`OURS=THEIRS,...` as a mapping, `positional` as it is. A name that comes twice has several columns.
+
+    Raises:
+        DataError: a pair without a name on either side.
+    """
+    if given is None or given == "positional":
+        return given
+    named: dict[str, list[str]] = {}
+    for pair in given.split(","):
+        ours, _, theirs = (part.strip() for part in pair.partition("="))
+        if not ours or not theirs:
+            raise DataError(f"--columns {given!r}: {pair!r} must read OURS=THEIRS, as in query=question")
+        named.setdefault(ours, []).append(theirs)
+    return {ours: theirs[0] if len(theirs) == 1 else theirs for ours, theirs in named.items()}
+
+
+def as_options(text: str) -> str:
+    """A message about rows, where it tells what to write in a recipe, with the options instead."""
+    text = re.sub(
+        r"Name it in the recipe: columns: \{([^}]*)\}",
+        lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
+        text,
+    )
+    text = re.sub(r"or columns: positional", "or --columns positional", text)
+    text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
+    return re.sub(r": documents: PATH", ": --documents PATH", text)
 
 
 def open_model(

@@ -10,11 +10,19 @@ import typer
 from smart_train.cli.arguments import (
     BasePath,
     BatchSize,
+    ColumnMap,
     DocumentInstruction,
     Documents,
+    Dpi,
     FamilyName,
+    ImageRoot,
+    MaxSamples,
     ModelPath,
+    SampleSeed,
+    Split,
+    Subset,
     TrustRemoteCode,
+    document_source,
     open_model,
 )
 from smart_train.cli.output import plain_console
@@ -27,6 +35,13 @@ def encode(
     model: ModelPath,
     documents: Documents,
     index: Annotated[Path, typer.Option(help="The index folder to create or update.")],
+    columns: ColumnMap = None,
+    split: Split = None,
+    subset: Subset = None,
+    image_root: ImageRoot = None,
+    dpi: Dpi = None,
+    max_samples: MaxSamples = None,
+    sample_seed: SampleSeed = None,
     batch_size: BatchSize = 32,
     layout: Annotated[
         Literal["index", "plaid", "qdrant"],
@@ -54,11 +69,21 @@ def encode(
     from smart_train.retrieval.index import check_index_folder
     from smart_train.utils.locks import LOCK_NAME, check_free
 
-    is_collection(documents)  # all raise before the model is loaded
+    source = document_source(
+        documents,
+        columns=columns,
+        split=split,
+        subset=subset,
+        image_root=image_root,
+        dpi=dpi,
+        max_samples=max_samples,
+        sample_seed=sample_seed,
+    )
+    is_collection(source)  # all raise before the model is loaded
     check_index_folder(index)
     check_free(index / LOCK_NAME)
     reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
-    made, previous = update_index(reader, documents, index, batch_size=batch_size, store=store)
+    made, previous = update_index(reader, source, index, batch_size=batch_size, store=store)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 

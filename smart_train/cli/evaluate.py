@@ -11,15 +11,29 @@ import typer
 
 from smart_train.cli.arguments import (
     BasePath,
+    ColumnMap,
     DocumentInstruction,
+    Dpi,
     FamilyName,
+    ImageRoot,
+    Instruction,
+    MaxSamples,
     ModelPath,
+    OnError,
     QueryInstruction,
+    RowDocuments,
+    SampleSeed,
+    Split,
+    Streaming,
+    Subset,
     TrustRemoteCode,
+    as_options,
     open_model,
+    source_values,
 )
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, RunError
+from smart_train.utils.model_names import find_model
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -31,8 +45,8 @@ def evaluate(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Changes to the recipe or to --data: keys data.*, evaluation.batch_size and scoring.*, as in "
-            "scoring.late_weight=0.5.",
+            help="Changes to the recipe or to --data: keys data.*, evaluation.batch_size, evaluation.metric (of the "
+            "verdict) and scoring.*, as in scoring.late_weight=0.5.",
             metavar="[KEY=VALUE]...",
         ),
     ] = None,
@@ -44,7 +58,17 @@ def evaluate(
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
-    split: Annotated[str | None, typer.Option(help="The split of --data to use, if it has several.")] = None,
+    columns: ColumnMap = None,
+    split: Split = None,
+    subset: Subset = None,
+    documents: RowDocuments = None,
+    image_root: ImageRoot = None,
+    dpi: Dpi = None,
+    instruction: Instruction = None,
+    max_samples: MaxSamples = None,
+    sample_seed: SampleSeed = None,
+    streaming: Streaming = False,
+    on_error: OnError = None,
     corpus: Annotated[
         str | None, typer.Option(help="More documents to search, which answer no query of --data.")
     ] = None,
@@ -57,24 +81,45 @@ def evaluate(
     trust_remote_code: TrustRemoteCode = False,
     base: BasePath = None,
 ) -> None:
-    """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score."""
+    """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score.
+
+    Ends in a verdict: whether hybrid is better than pooled on these rows, what that many queries can show, and what to
+    try. The options from --columns to --corpus are those of a recipe's data section, for --data.
+    """
     from smart_train.recipe import load_recipe
     from smart_train.recipe.reader import RECIPE_FILE
     from smart_train.run.folder import RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
+    rows = source_values(
+        columns=columns,
+        split=split,
+        subset=subset,
+        documents=documents,
+        image_root=image_root,
+        dpi=dpi,
+        instruction=instruction,
+        max_samples=max_samples,
+        sample_seed=sample_seed,
+        streaming=streaming,
+        corpus=corpus,
+    )
+    common = source_values(on_error=on_error)
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
-    trained = model
+    trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file():
-        open_finished(Path(model))
-        trained, recipe = str(Path(model) / "final"), recipe or Path(model) / RECIPE_FILE
+        if Path(trained) == Path(model) / "final":
+            open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
+        recipe = recipe or Path(model) / RECIPE_FILE
     if data is not None:
-        meant = _recipe_of_rows(trained, data, split, corpus, overrides)
-    elif split is not None or corpus is not None:
-        raise RunError("--split and --corpus need --data; with a recipe, set data.evaluation.split=...")
+        meant = _recipe_of_rows(trained, {"path": data, **rows}, common, overrides)
+    elif rows or common:
+        name = next(iter({**rows, **common}))
+        key = f"data.{name}" if name in common else f"data.evaluation.{name}"
+        raise RunError(f"--{name.replace('_', '-')} needs --data; with a recipe, set {key}=...")
     elif recipe is None:
         raise RunError(f"{model}: not a run folder, so the rows to evaluate on are unknown; pass --data or --recipe")
     else:
@@ -102,30 +147,32 @@ def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:
     from smart_train.recipe.reader import read_overrides
 
     for text in overrides:
-        if not text.startswith(("data.", "evaluation.batch_size=", "scoring.")):
+        if not text.startswith(("data.", "evaluation.batch_size=", "evaluation.metric=", "scoring.")):
             raise RunError(
-                f"{text}: has no effect on what is measured; evaluate accepts data.*, evaluation.batch_size and "
-                "scoring.*"
+                f"{text}: has no effect on what is measured; evaluate accepts data.*, evaluation.batch_size, "
+                "evaluation.metric and scoring.*"
             )
     # Not through a recipe, whose objective may need a weight that is to be left out here.
     scoring = read_overrides([text for text in overrides if text.startswith("scoring.")])
     return [text for text in overrides if not text.startswith("scoring.")], scoring.get("scoring", {})
 
 
-def _recipe_of_rows(model: str, data: str, split: str | None, corpus: str | None, overrides: list[str]) -> Recipe:
+def _recipe_of_rows(model: str, rows: dict[str, Any], common: dict[str, Any], overrides: list[str]) -> Recipe:
     """A recipe that says nothing but which rows are held out, and what `overrides` say."""
     from smart_train.recipe import parse_recipe
     from smart_train.recipe.reader import merge, read_overrides
 
-    rows = {"path": data, "split": split}
-    values = {"model": {"name_or_path": model}, "data": {"train": rows, "evaluation": {**rows, "corpus": corpus}}}
+    # A recipe needs rows to train on, which nothing reads here.
+    data = {"train": {"path": rows["path"]}, "evaluation": rows, **common}
+    values = {"model": {"name_or_path": model}, "data": data}
     return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
 
 
 def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None) -> None:
     """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
     the recipe."""
-    from smart_train.evaluation import print_report
+    from smart_train.evaluation import print_report, verdict
+    from smart_train.evaluation.verdict import split_metric
     from smart_train.recipe.sections import filled
     from smart_train.run import build
 
@@ -135,7 +182,7 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
     except DataError as error:
         if named is None:
             raise
-        raise type(error)(str(error).replace(f"data.{rows}:", "--data:", 1)) from error
+        raise type(error)(as_options(str(error).replace(f"data.{rows}:", "--data:", 1))) from error
     plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
     for label, value in report.details():
         plain_console().print(f"  {label}: {value}")
@@ -143,5 +190,7 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
     result = evaluator(reader())
     print_report(result)
+    for line in verdict(result, split_metric(recipe.evaluation.metric)[1]).lines():
+        plain_console().print(line)
     if output is not None:
         result.save(output)

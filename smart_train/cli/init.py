@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from smart_train.cli.arguments import FamilyName, TrustRemoteCode
+from smart_train.cli.arguments import ColumnMap, FamilyName, Split, TrustRemoteCode, parse_columns
 from smart_train.errors import RecipeError
 
 
@@ -27,23 +27,18 @@ def init(
         "recipe.yaml"
     ),
     evaluation: Annotated[str | None, typer.Option(help="Held-out rows.", metavar="PATH", show_default=False)] = None,
-    split: Annotated[str | None, typer.Option(help="The split of DATA, if it has several.", show_default=False)] = None,
+    split: Split = None,
     evaluation_split: Annotated[
         str | None, typer.Option(help="The split of the held-out rows, if there are several.", show_default=False)
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of the columns, as in query=question,positive=page, if they are not found by themselves.",
-            metavar="OURS=THEIRS,...",
-            show_default=False,
-        ),
-    ] = None,
+    columns: ColumnMap = None,
     family: FamilyName = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Write a commented recipe for MODEL and DATA: family, columns, lengths and batch size are filled in from them."""
-    named = _columns(columns)
+    named = parse_columns(columns)
+    if isinstance(named, str):
+        raise RecipeError("--columns positional: init takes names only, as in query=question,positive=page")
     if to.exists():
         raise RecipeError(f"{to} already exists; name another file with --to, or move it away")
     from smart_train.run.draft import Wanted, draft_recipe
@@ -66,16 +61,3 @@ def init(
     write_text(to, text)
     print(to)
     print(f"Next: smart-train validate {to}")
-
-
-def _columns(given: str | None) -> dict[str, str] | None:
-    """`OURS=THEIRS,...` as a mapping. Raises RecipeError for a pair without a name on either side."""
-    if given is None:
-        return None
-    named = {}
-    for pair in given.split(","):
-        ours, _, theirs = pair.partition("=")
-        if not ours.strip() or not theirs.strip():
-            raise RecipeError(f"--columns {given!r}: {pair!r} must read OURS=THEIRS, as in query=question")
-        named[ours.strip()] = theirs.strip()
-    return named

@@ -10,6 +10,7 @@ import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
+from smart_train.utils.model_names import missing_folder
 
 if TYPE_CHECKING:
     from smart_train.models import Family
@@ -24,7 +25,7 @@ def inspect(
     from smart_train.run.folder import RUN_FILE
 
     if not path.is_dir():
-        raise ModelError(f"{path}: no such folder")
+        raise missing_folder(path)
     print_pairs(_run_rows(path) if (path / RUN_FILE).is_file() else _model_rows(path))
 
 

@@ -24,9 +24,7 @@ _OPTIONS = {"before the window": "--first-rank", "above the maximum": "--max-sco
 Output = Annotated[Path, typer.Option(help="The folder to write. An interrupted call continues there.")]
 Model = Annotated[
     str | None,
-    typer.Option(
-        help="Model to search with: a run's export, an adapter or any other model. Default: the recipe's base."
-    ),
+    typer.Option(help="Model to search with: a run folder, an adapter or any other model. Default: the recipe's base."),
 ]
 Corpus = Annotated[
     Path | None, typer.Option(help="More documents to choose negatives from, which answer no query: rows or a folder.")

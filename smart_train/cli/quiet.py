@@ -6,7 +6,10 @@ import logging
 import warnings
 from collections.abc import Callable
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
+
+from smart_train.utils.model_names import find_model, missing_folder
 
 # logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
 # asks for; the third of heads that no embedder uses: other weights that are missing or left over are refused here.
@@ -15,6 +18,7 @@ _NOTICES = {
     "DeepSpeed": "Setting accelerator to CPU",
     "transformers.modeling_utils": " LOAD REPORT",
 }
+_MODELS = ("model", "base", "run")  # arguments of commands that take a model, or a run in the place of one
 # Libraries that still use names which another one has deprecated. Nothing a user wrote is meant.
 _DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
 
@@ -44,12 +48,18 @@ def quietly(command: Callable[..., None], *, runs_recipe: bool = False) -> Calla
     other commands, and help, need not wait for.
 
     Args:
-        runs_recipe: it needs all that its RECIPE names. Whoever mistyped a key or the name of a file there need not
-            wait either.
+        runs_recipe: it needs all that its RECIPE names.
+
+    Whoever mistyped the name of a model, a key of the recipe or the name of a file in it need not wait either.
     """
 
     @wraps(command)
     def quiet(*args: Any, **options: Any) -> None:
+        for name in _MODELS:
+            if options.get(name) is not None:
+                find_model(options[name])
+        if options.get("folder") is not None and not Path(options["folder"]).is_dir():
+            raise missing_folder(options["folder"])
         if runs_recipe:
             from smart_train.recipe.quick import check_quickly
 

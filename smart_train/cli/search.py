@@ -14,12 +14,20 @@ import typer
 from smart_train.cli.arguments import (
     BasePath,
     BatchSize,
+    ColumnMap,
     DocumentInstruction,
     Documents,
+    Dpi,
     FamilyName,
+    ImageRoot,
+    MaxSamples,
     ModelPath,
     QueryInstruction,
+    SampleSeed,
+    Split,
+    Subset,
     TrustRemoteCode,
+    document_source,
     open_model,
 )
 from smart_train.cli.output import plain_console
@@ -46,6 +54,13 @@ def search(
     index: Annotated[
         Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
+    columns: ColumnMap = None,
+    split: Split = None,
+    subset: Subset = None,
+    image_root: ImageRoot = None,
+    dpi: Dpi = None,
+    max_samples: MaxSamples = None,
+    sample_seed: SampleSeed = None,
     batch_size: BatchSize = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
     family: FamilyName = None,
@@ -60,7 +75,17 @@ def search(
     from smart_train.retrieval import check_request, collection, search_folder
 
     asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
-    request = (documents, asked, top_k, candidates, index)
+    source = document_source(
+        documents,
+        columns=columns,
+        split=split,
+        subset=subset,
+        image_root=image_root,
+        dpi=dpi,
+        max_samples=max_samples,
+        sample_seed=sample_seed,
+    )
+    request = (source, asked, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     bar = False if as_json else None  # None: on a terminal
@@ -70,7 +95,7 @@ def search(
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
         return
     console = plain_console()
-    texts = {name: item.text for name, item in (collection(documents) or {}).items() if item.text}
+    texts = {name: item.text for name, item in (collection(source) or {}).items() if item.text}
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
         table = Table("rank", "hybrid", "pooled", "late", "document", box=None)

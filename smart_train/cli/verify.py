@@ -10,13 +10,16 @@ import typer
 
 from smart_train.cli.arguments import BasePath
 from smart_train.cli.output import plain_console
+from smart_train.utils.model_names import find_model
 
 if TYPE_CHECKING:
     from smart_train.export.verify import RouteReport
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A folder that `smart-train export` wrote.", metavar="DIR")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that `smart-train export` wrote, or the run folder of it.", metavar="DIR")
+    ],
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest difference of a coordinate or a score that is allowed.")
     ] = 1e-4,
@@ -33,6 +36,7 @@ def verify(
     from smart_train.export.routes import vllm_route
     from smart_train.export.verify import check_reports, measure_routes
 
+    folder = Path(find_model(folder))
     reports = measure_routes(folder, [] if vllm is None else [vllm_route(vllm)], base=base)
     for report in reports:
         plain_console().print(str(report))

@@ -1,12 +1,20 @@
 """How well a model retrieves: evaluation sets, metrics, paired comparison, tables and plots."""
 
-from smart_train.evaluation.compare import Comparison, Difference, compare
+from smart_train.evaluation.compare import (
+    Comparison,
+    Difference,
+    compare,
+    compare_scores,
+    fewest_queries,
+    least_difference,
+)
 from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.result import EvaluationResult
-from smart_train.evaluation.selection import Selection, selection_note
+from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.verdict import Verdict, conclusion, verdict
 from smart_train.utils.terms import SCORES
 
 __all__ = [
@@ -18,11 +26,18 @@ __all__ = [
     "RankingBuilder",
     "RetrievalEvaluator",
     "Selection",
+    "Verdict",
+    "best_step",
     "compare",
+    "compare_scores",
+    "conclusion",
     "evaluation_report",
+    "fewest_queries",
+    "least_difference",
     "print_report",
     "rank_documents",
     "report_table",
     "save_report",
     "selection_note",
+    "verdict",
 ]

@@ -8,20 +8,30 @@ p value   paired randomisation test (Fisher; for retrieval: Smucker, Allan and C
           a sample, (1 + hits) / (1 + samples).
 interval  percentile bootstrap over queries (Efron and Tibshirani, 1993).
 
+least difference   the true mean difference that a test at this confidence finds with probability `power`, by the normal
+          approximation: (z of confidence + z of power) times the standard error of the mean difference.
+
+The same tests compare two scores of one model (`compare_scores`), paired by query likewise.
+
 Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by luck alone: decide
 beforehand which row is the result (the project's is hybrid nDCG@5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from smart_train.errors import DataError
 from smart_train.evaluation.result import EvaluationResult
+
+# Two scores of one model, whose difference `compare_scores` tests: the second minus the first.
+SCORE_PAIRS = (("pooled", "late"), ("pooled", "hybrid"), ("late", "hybrid"))
 
 # Bounds the resampling matrices: patterns drawn at once times queries.
 _CHUNK_CELLS = 4_000_000
@@ -49,6 +59,20 @@ class Difference:
     p_value: float
     better: int
     worse: int
+
+    def outcome(self, confidence: float = 0.95) -> str:
+        """ "better", "worse" or "not told apart", by the p value at this confidence."""
+        if self.p_value >= 1 - confidence:
+            return "not told apart"
+        return "better" if self.difference > 0 else "worse"
+
+    def figures(self, confidence: float = 0.95, names: tuple[str, str] = ("before", "after")) -> str:
+        """The values and what the test says of them: `before 0.738, after 0.801 (+0.063, 95% interval +0.041 to
+        +0.085, p <0.001)`."""
+        return (
+            f"{names[0]} {self.before:.3f}, {names[1]} {self.after:.3f} ({self.difference:+.3f}, {confidence:.0%} "
+            f"interval {self.low:+.3f} to {self.high:+.3f}, p {p_text(self.p_value)})"
+        )
 
 
 @dataclass(frozen=True)
@@ -102,8 +126,7 @@ def compare(
         DataError: other queries or another corpus size in `after` (the values would not be pairs), nothing in common,
             or a setting out of range.
     """
-    if samples < 1 or not 0 < confidence < 1:
-        raise DataError(f"compare: samples={samples} must be at least 1 and confidence={confidence} between 0 and 1")
+    _check_settings(samples, confidence)
     _check_pairs(before, after)
     names = [
         (score, metric)
@@ -117,6 +140,82 @@ def compare(
     order = [place[query] for query in before.query_ids]
     first = np.array([before.per_query[score][metric] for score, metric in names]).T
     second = np.array([after.per_query[score][metric] for score, metric in names]).T[order]
+    return _paired(names, first, second, samples, confidence, seed)
+
+
+def compare_scores(
+    result: EvaluationResult, *, samples: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> Comparison:
+    """Compares the scores of one result with each other, query by query, for every metric: is hybrid better than
+    pooled, or is it luck?
+
+    Rows are called "late - pooled", "hybrid - pooled" and "hybrid - late": `after` is the first of the two, `before`
+    the second.
+
+    Args: as `compare`.
+
+    Raises:
+        DataError: the result has one score only, or a setting is out of range.
+    """
+    _check_settings(samples, confidence)
+    values = result.per_query
+    pairs = [
+        (first, second, metric)
+        for first, second in SCORE_PAIRS
+        if first in values and second in values
+        for metric in values[first]
+        if metric in values[second]
+    ]
+    if not pairs:
+        raise DataError(f"compare: the result has no two scores to compare, but {', '.join(values) or 'none'}")
+    names = [(f"{second} - {first}", metric) for first, second, metric in pairs]
+    before = np.array([values[first][metric] for first, _, metric in pairs]).T
+    after = np.array([values[second][metric] for _, second, metric in pairs]).T
+    return _paired(names, before, after, samples, confidence, seed)
+
+
+def least_difference(
+    differences: Sequence[float] | np.ndarray, *, confidence: float = 0.95, power: float = 0.8
+) -> float | None:
+    """The least true mean difference that so many queries can show, were they to differ as much as these do.
+
+    Args:
+        differences: after - before, one value per query.
+        confidence: of the test.
+        power: how often it finds such a difference.
+
+    Returns:
+        In the unit of the differences. None where it is not known: with fewer queries than `fewest_queries`, whose p
+        value is never small enough, or where no query differs.
+    """
+    values = np.asarray(differences, dtype=float)
+    if len(values) < fewest_queries(confidence) or not values.any():
+        return None
+    normal = NormalDist()
+    reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power)
+    return reach * float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def fewest_queries(confidence: float = 0.95) -> int:
+    """How many queries must differ before the test can tell anything apart: of 2^n sign patterns at least two are as
+    far from 0 as the observed one, so p is at least 2 / 2^n."""
+    return math.floor(1 + math.log2(1 / (1 - confidence))) + 1
+
+
+def p_text(p_value: float) -> str:
+    """A p value for readers: `<0.001` or three decimals."""
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _paired(
+    names: Sequence[tuple[str, str]],
+    first: np.ndarray,
+    second: np.ndarray,
+    samples: int,
+    confidence: float,
+    seed: int,
+) -> Comparison:
+    """The comparison of the columns of `first` and `second` [Q, M], which are called `names`."""
     differences = second - first
     generator = np.random.default_rng(seed)
     p_values = sign_flip_p_values(differences, samples, generator)
@@ -136,7 +235,7 @@ def compare(
         )
         for i, (score, metric) in enumerate(names)
     ]
-    return Comparison(rows, len(before.query_ids), samples, confidence, seed)
+    return Comparison(rows, len(first), samples, confidence, seed)
 
 
 def sign_flip_p_values(differences: np.ndarray, samples: int, generator: np.random.Generator) -> np.ndarray:
@@ -179,6 +278,11 @@ def bootstrap_interval(
     return low, high
 
 
+def _check_settings(samples: int, confidence: float) -> None:
+    if samples < 1 or not 0 < confidence < 1:
+        raise DataError(f"compare: samples={samples} must be at least 1 and confidence={confidence} between 0 and 1")
+
+
 def _check_pairs(before: EvaluationResult, after: EvaluationResult) -> None:
     if set(before.query_ids) != set(after.query_ids):
         alone = sorted(set(before.query_ids) ^ set(after.query_ids))
@@ -186,6 +290,14 @@ def _check_pairs(before: EvaluationResult, after: EvaluationResult) -> None:
             f"compare: the two results have different queries; {len(alone)} are in only one of them, such as "
             f"{alone[0]!r}"
         )
+    for name, what in (("query_texts", "other texts"), ("relevant", "other relevant documents")):
+        first, second = (dict(zip(item.query_ids, getattr(item, name), strict=False)) for item in (before, after))
+        other = [query for query, value in first.items() if second.get(query, value) != value]
+        if other:
+            raise DataError(
+                f"compare: {len(other)} queries have {what} under the same id in the two results, such as "
+                f"{other[0]!r}; they were measured on different rows"
+            )
     if before.documents != after.documents:
         raise DataError(
             f"compare: the corpus had {before.documents} documents before and {after.documents} after; it must be the "

@@ -34,6 +34,8 @@ from smart_train.utils.terms import SCORES
 
 _RESIDENT_BYTES = 4 * 2**30  # queries' tokens that are kept where scores are computed; more are sent block by block
 _GATHERED_BYTES = 256 * 2**20  # scores that wait to be ranked
+SHOWN_DOCUMENTS = 5  # of each ranking, kept for reports
+LONGEST_TEXT = 1_000  # characters of a query, likewise
 
 
 class RetrievalEvaluator:
@@ -99,7 +101,7 @@ class RetrievalEvaluator:
                 if other != rank():
                     for score, builder in builders.items():
                         builder.merge(lists[score])
-        return self._result(builders, model.scoring)
+        return self._result(builders, model.scoring, _sizes(documents))
 
     def score_embeddings(
         self, queries: Embeddings, documents: Embeddings, scoring: ScoringConfig, device: str | torch.device = "cpu"
@@ -116,7 +118,8 @@ class RetrievalEvaluator:
                 f"score_embeddings: {len(queries)} queries and {len(documents)} documents were given, the evaluation "
                 f"set has {expected[0]} and {expected[1]}"
             )
-        return self._result(self._rank(queries, documents, 0, scoring, torch.device(device)), scoring)
+        sizes = _own_sizes(documents)
+        return self._result(self._rank(queries, documents, 0, scoring, torch.device(device)), scoring, sizes)
 
     def _encode(self, encode: Callable[..., Embeddings], items: Sequence[ModelInput]) -> tuple[Embeddings, int]:
         """This rank's slice, encoded, and its first item.
@@ -162,19 +165,29 @@ class RetrievalEvaluator:
         gathered.flush()
         return builders
 
-    def _result(self, builders: dict[str, RankingBuilder], scoring: ScoringConfig) -> EvaluationResult:
+    def _result(
+        self, builders: dict[str, RankingBuilder], scoring: ScoringConfig, sizes: dict[str, int]
+    ) -> EvaluationResult:
+        """`sizes`: bytes of all documents together."""
         data = self.evaluation_set
+        rankings = {score: builder.rankings() for score, builder in builders.items()}
         return EvaluationResult(
             query_ids=list(data.query_ids),
             per_query={
-                score: score_rankings(dict(zip(data.query_ids, builder.rankings(), strict=True)), data.qrels, self.ks)
-                for score, builder in builders.items()
+                score: score_rankings(dict(zip(data.query_ids, found, strict=True)), data.qrels, self.ks)
+                for score, found in rankings.items()
             },
             documents=len(data.documents),
             chance=chance(data.qrels, len(data.documents), self.ks, data.own),
             scoring=scoring.to_dict(),
             measured_on=data.name,
             own=len(data.own),
+            query_texts=[_in_words(query) for query in data.queries],
+            relevant=[
+                {document: grade for document, grade in data.qrels[query].items() if grade} for query in data.query_ids
+            ],
+            found={score: [ids[:SHOWN_DOCUMENTS] for ids in found] for score, found in rankings.items()},
+            document_bytes={part: size / len(data.documents) for part, size in sizes.items()},
         )
 
 
@@ -207,6 +220,26 @@ class _Gathered:
         first, blocks = self._waiting.pop(row)
         for score, builder in self.builders.items():
             builder.add(torch.cat([block[score] for block in blocks], dim=1), row, first)
+
+
+def _own_sizes(documents: Embeddings) -> dict[str, int]:
+    """Bytes of the pooled vectors, and of the token states."""
+    scales = 0 if documents.scales is None else documents.scales.nbytes
+    return {"pooled": documents.pooled.nbytes, "tokens": documents.packed.nbytes + scales}
+
+
+def _sizes(own: Embeddings) -> dict[str, int]:
+    """The same, of all ranks' documents together."""
+    parts = gather_objects(_own_sizes(own)) if world_size() > 1 else [_own_sizes(own)]
+    return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+
+def _in_words(query: ModelInput) -> str:
+    """A query for a reader's table: its text, and that there is an image or a video."""
+    seen = [f"({len(query.images)} images)" if len(query.images) > 1 else "(an image)"] if query.images else []
+    seen += ["(a video)"] if query.video is not None else []
+    text = " ".join([*seen, query.text or ""]).strip()
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
 
 
 def _gather_embeddings(own: Embeddings, total: int, block: int) -> Embeddings:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from smart_train.evaluation.compare import bootstrap_interval
 from smart_train.evaluation.metrics import HEADLINES, chance, metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
@@ -23,6 +25,7 @@ Record = Mapping[str, Any]
 Series = tuple[list[float], list[float]]
 
 SHOWN_OVER_STEPS = HEADLINES[:2]
+_WHISKERS: dict[str, Any] = {"ecolor": "#555555", "elinewidth": 0.9, "capsize": 2.0, "fmt": "none"}
 
 # Colours that stay apart in print and for colour-blind readers (Okabe and Ito, 2008).
 COLOURS = {
@@ -32,9 +35,12 @@ COLOURS = {
     "total": "#333333",
     "chance": "#999999",
     "before": "#B8C4CE",
+    "chosen": "#CC79A7",
 }
 _SPARE = ("#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
 _DPI = 150
+_SAMPLES = 2_000  # of an interval that is drawn a few pixels wide
+_CLOSE = 0.02  # values closer than this need a third decimal to be told apart
 
 
 def plot_run(
@@ -44,6 +50,7 @@ def plot_run(
     before: EvaluationResult | None = None,
     after: EvaluationResult | None = None,
     steering: EvaluationSet | None = None,
+    chosen: int | None = None,
 ) -> list[Path]:
     """Draws what there is to draw into `folder` and returns the files.
 
@@ -56,6 +63,7 @@ def plot_run(
             with its last value.
         steering: what the records were measured on, where that is not what `before` and `after` were: then `before` is
             not their step 0, and chance is that of `steering`.
+        chosen: the step that the trained weights are of, which metrics.png marks.
     """
     records, folder = list(records), Path(folder)
     drawn: list[Path] = []
@@ -71,7 +79,8 @@ def plot_run(
     metrics = {metric: _metric_series(start, records, metric) for metric in SHOWN_OVER_STEPS}
     metrics = {metric: series for metric, series in metrics.items() if series}
     if metrics:
-        drawn.append(_save(_metrics_figure(metrics, *_measured(after or before, steering)), folder / "metrics.png"))
+        measured = _measured(after or before, steering)
+        drawn.append(_save(_metrics_figure(metrics, *measured, chosen), folder / "metrics.png"))
     if before is not None and after is not None:
         drawn.append(_save(_before_after_figure(before, after), folder / "before_after.png"))
     return drawn
@@ -108,7 +117,10 @@ def _measured(result: EvaluationResult | None, steering: EvaluationSet | None) -
 
 
 def _metrics_figure(
-    metrics: Mapping[str, Mapping[str, Series]], measured_on: str, chance: Mapping[str, float]
+    metrics: Mapping[str, Mapping[str, Series]],
+    measured_on: str,
+    chance: Mapping[str, float],
+    chosen: int | None = None,
 ) -> Figure:
     figure = Figure(figsize=(4.2 * len(metrics) + 1.0, 3.6), layout="constrained")
     for place, (metric, scores) in enumerate(metrics.items()):
@@ -117,6 +129,8 @@ def _metrics_figure(
             axes.plot(steps, values, label=score, color=COLOURS[score], **_marks(steps))
         if metric in chance:
             axes.axhline(chance[metric], color=COLOURS["chance"], linestyle=":", label="chance")
+        if chosen is not None:
+            axes.axvline(chosen, color=COLOURS["chosen"], linestyle="--", linewidth=1.2, label=f"chosen: step {chosen}")
         axes.set(xlabel="optimiser step", title=f"Held-out {metric_label(metric)}", ylim=(0, 1.02))
     _legend(figure, axes)
     if measured_on:
@@ -131,20 +145,33 @@ def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> F
         axes = _clean(figure.add_subplot(1, len(names), place + 1))
         chance = after.chance[name]
         for i, score in enumerate(SCORES):
+            values = [result.metrics[score][name] for result in (before, after)]
+            decimals = 3 if abs(values[1] - values[0]) < _CLOSE else 2
             for side, result, colour in ((-0.2, before, COLOURS["before"]), (0.2, after, COLOURS[score])):
                 value = result.metrics[score][name]
                 axes.bar(
                     i + side, value, width=0.38, color=colour, label="before" if result is before and not i else None
                 )
-                # Above the line of chance too, or it would run through the number.
-                height = max(value, chance) if abs(value - chance) < 0.06 else value
-                axes.text(i + side, height + 0.015, f"{value:.2f}", ha="center", fontsize=8)
+                low, high = _interval(result, score, name)
+                axes.errorbar(i + side, value, yerr=[[value - low], [high - value]], **_WHISKERS)
+                # Above the line of chance and the interval too, or they would run through the number.
+                height = max(high, chance) if abs(high - chance) < 0.06 else high
+                axes.text(i + side, height + 0.015, f"{value:.{decimals}f}", ha="center", fontsize=8)
         axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance", zorder=0.9)
-        axes.set(title=metric_label(name), ylim=(0, 1.09), xticks=range(len(SCORES)), xticklabels=SCORES)
+        axes.set(title=metric_label(name), ylim=(0, 1.12), xticks=range(len(SCORES)), xticklabels=SCORES)
         axes.tick_params(axis="x", length=0)
     _legend(figure, axes)
     figure.suptitle(f"Before and after training, {after.title}")
+    figure.supxlabel("bars: means over the queries; lines: 95% bootstrap interval of each mean", fontsize=8)
     return figure
+
+
+def _interval(result: EvaluationResult, score: str, metric: str) -> tuple[float, float]:
+    """The 95% interval of a mean over the queries."""
+    values = np.array(result.per_query[score][metric])[:, None]
+    low, high = bootstrap_interval(values, _SAMPLES, 0.95, np.random.default_rng(0))
+    mean = float(values.mean())  # within it, whatever the rounding of either
+    return min(float(low[0]), mean), max(float(high[0]), mean)
 
 
 def _figure(height: float = 3.6) -> tuple[Figure, Axes]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smart_train.errors import DataError
-from smart_train.evaluation.compare import Comparison, compare
+from smart_train.evaluation.compare import Comparison, compare, p_text
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection
 from smart_train.utils.atomic import write_json
@@ -64,15 +64,20 @@ def save_report(
 ) -> Path:
     """Writes RUN/evaluation.json and RUN/per_query.json, each whole or not at all; returns the first's path.
 
-    per_query.json: {"query_ids": [...], "before": {score: {metric: [one value per query]}}, "after": ...}.
+    per_query.json: {"query_ids": [...], "query_texts": [...], "relevant": [{document id: grade}, ...], "before":
+    {score: {metric: [one value per query]}}, "found_before": {score: [[ids, best first], one per query]}, and both for
+    "after"}.
     """
     run = Path(run)
     report = evaluation_report(before, after, comparison, selection=selection)
-    ids = (before or after).query_ids  # type: ignore[union-attr]  # one of the two is there
-    values: dict[str, Any] = {"query_ids": ids}
+    one = before or after
+    assert one is not None, "evaluation_report refuses two results that are both None"
+    ids = one.query_ids
+    values: dict[str, Any] = {"query_ids": ids, "query_texts": one.query_texts, "relevant": one.relevant}
     for name, result in (("before", before), ("after", after)):
         if result is not None:
             values[name] = _in_order(result, ids)
+            values[f"found_{name}"] = _found_in_order(result, ids)
     write_json(run / PER_QUERY_FILE, values)
     return write_json(run / EVALUATION_FILE, report)
 
@@ -142,11 +147,10 @@ def _difference_cells(comparison: Comparison, score: str, metric: str) -> list[s
     row = comparison.row(score, metric)
     significant = row.p_value < 1 - comparison.confidence
     style = ("green" if row.difference > 0 else "red") if significant else "dim"
-    p_value = "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
     return [
         f"[{style}]{row.difference:+.3f}{'*' if significant else ' '}[/]",
         f"[{style}]{row.low:+.3f}..{row.high:+.3f}[/]",
-        f"[{style}]{p_value}[/]",
+        f"[{style}]{p_text(row.p_value)}[/]",
     ]
 
 
@@ -164,3 +168,9 @@ def _in_order(result: EvaluationResult, ids: list[str]) -> dict[str, dict[str, l
         score: {metric: [values[place[query]] for query in ids] for metric, values in columns.items()}
         for score, columns in result.per_query.items()
     }
+
+
+def _found_in_order(result: EvaluationResult, ids: list[str]) -> dict[str, list[list[str]]]:
+    """The documents found per query, likewise."""
+    place = {query: i for i, query in enumerate(result.query_ids)}
+    return {score: [found[place[query]] for query in ids] for score, found in result.found.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,12 @@ class EvaluationResult:
         scoring: the `ScoringConfig` in force, as a dictionary (its weights make "hybrid").
         measured_on: the name of the evaluation set; empty where it has none.
         own: how many queries are documents of the corpus themselves, each left out of its own ranking.
+        query_texts: what each query asks, in the order of `query_ids`; an image or a video in words. Empty in results
+            of version 0.1.0, as are the three below.
+        relevant: per query {document id: grade}, of the documents that answer it.
+        found: score -> per query the ids of the first documents of its ranking, best first.
+        document_bytes: mean bytes of a document's embeddings as they were scored: of "pooled" (its vector) and of
+            "tokens" (its kept token states).
     """
 
     query_ids: list[str]
@@ -34,6 +40,10 @@ class EvaluationResult:
     scoring: dict[str, Any]
     measured_on: str = ""
     own: int = 0
+    query_texts: list[str] = field(default_factory=list)
+    relevant: list[dict[str, int]] = field(default_factory=list)
+    found: dict[str, list[list[str]]] = field(default_factory=dict)
+    document_bytes: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for score, columns in self.per_query.items():
@@ -43,6 +53,9 @@ class EvaluationResult:
                         f"evaluation result: {score} {metric} has {len(values)} values for "
                         f"{len(self.query_ids)} queries"
                     )
+        for name, items in (("query_texts", self.query_texts), ("relevant", self.relevant), *self.found.items()):
+            if items and len(items) != len(self.query_ids):
+                raise DataError(f"evaluation result: {name} has {len(items)} entries for {len(self.query_ids)} queries")
 
     @property
     def title(self) -> str:
@@ -79,12 +92,34 @@ class EvaluationResult:
             **({"own": self.own} if self.own else {}),
             "query_ids": self.query_ids,
             "per_query": self.per_query,
+            "query_texts": self.query_texts,
+            "relevant": self.relevant,
+            "found": self.found,
+            "document_bytes": self.document_bytes,
         }
+
+    def records(self) -> list[dict[str, Any]]:
+        """One plain record per query, for a data frame: its id, text, relevant documents, what each score found, and
+        every metric as "hybrid_ndcg@5"."""
+        rows: list[dict[str, Any]] = []
+        for place, query in enumerate(self.query_ids):
+            row: dict[str, Any] = {"query_id": query}
+            row |= {"query": self.query_texts[place]} if self.query_texts else {}
+            row |= {"relevant": list(self.relevant[place])} if self.relevant else {}
+            row |= {f"found_{score}": found[place] for score, found in self.found.items()}
+            row |= {
+                f"{score}_{metric}": values[place]
+                for score, columns in self.per_query.items()
+                for metric, values in columns.items()
+            }
+            rows.append(row)
+        return rows
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationResult:
         """The result that `to_dict` wrote; DataError when a field is missing."""
-        missing = [item.name for item in fields(cls) if item.default is MISSING and item.name not in values]
+        needed = [item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING]
+        missing = [name for name in needed if name not in values]
         if missing:
             raise DataError(f"evaluation result: {', '.join(missing)} missing; this is not a saved evaluation result")
         return cls(**{item.name: values[item.name] for item in fields(cls) if item.name in values})

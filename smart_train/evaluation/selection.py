@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ class Selection:
         rows: name of the evaluation set that chose, for example "data.evaluation".
         metric: by which, for example "hybrid_ndcg@5".
         evaluations: how many were compared; at least 2, or nothing was chosen.
+        step: the optimiser step that was chosen; None in reports of version 0.1.0.
     """
 
     rows: str
     metric: str
     evaluations: int
+    step: int | None = None
 
     def note(self, measured_on: str) -> str:
         """What a reader of figures measured on `measured_on` must know, in one sentence."""
@@ -34,6 +36,13 @@ class Selection:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+
+def best_step(records: Iterable[Mapping[str, Any]], metric: str) -> int | None:
+    """The step whose weights are kept as the best by `metric` ("hybrid_ndcg@5") of a training log; None where the log
+    holds none. Of equal values the first, as the Trainer keeps it; a step that comes twice has its last value."""
+    values = {record["step"]: record[f"eval_{metric}"] for record in records if f"eval_{metric}" in record}
+    return min(values, key=lambda step: (-values[step], step), default=None)
 
 
 def selection_note(report: Mapping[str, Any]) -> str | None:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from smart_train.errors import ModelError
+from smart_train.utils.model_names import is_path as is_path
 
 _BLOCK = 1 << 20
 
@@ -78,11 +79,6 @@ class Base:
             return self
         # Real paths, as the system follows `..` from a folder that is a link.
         return replace(self, beside=os.path.relpath(os.path.realpath(self.name), os.path.realpath(folder)))
-
-
-def is_path(name: str) -> bool:
-    """Whether `name` can only be a path: absolute, with a leading dot, or of more parts than a Hub id has."""
-    return Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
 def weights_digest(folder: Path) -> str | None:

@@ -41,6 +41,7 @@ from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
+from smart_train.utils.model_names import find_model
 
 # What transformers raises for files that hold other values than it expects: a configuration with 0 heads, a pickle that
 # is not one of weights.
@@ -81,6 +82,7 @@ def load_model(
     trainable: bool = False,
 ) -> SmartModel:
     """See `SmartModel.from_pretrained`. `trainable` leaves a loaded adapter's weights open to training."""
+    name_or_path = find_model(name_or_path)
     folder = locate(name_or_path, revision)
     check_named(folder)
     saved = SmartConfig.read(folder)

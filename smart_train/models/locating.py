@@ -14,29 +14,34 @@ from smart_train.errors import ModelError, first_line
 from smart_train.models.bases import Base, is_path, weights_digest
 from smart_train.models.saving import WEIGHT_SUFFIXES, weights_dtype
 from smart_train.models.smart_config import SmartConfig
+from smart_train.utils.model_names import find_model, missing_folder, nearest_folder
 from smart_train.utils.retries import persist
 
 _SAY = "say where it lies: base= of SmartModel.from_pretrained, --base on the command line"
 
 
 def locate(name_or_path: str, revision: str | None = None, *, weights: bool = True) -> Path:
-    """The local folder of a model: `name_or_path` itself, or a snapshot of that Hub repository, of its configuration
+    """The local folder of a model, whatever `find_model` takes; of a Hub repository a snapshot, of its configuration
     and processor alone where `weights` is False.
 
     Raises:
-        ModelError: neither a folder nor a repository that can be reached; or a folder, with a `revision`.
+        ModelError: as `find_model`; or a repository that cannot be reached; or a folder, with a `revision`.
     """
-    folder = Path(name_or_path)
-    if folder.is_dir():
+    found = find_model(name_or_path)
+    if Path(found).is_dir():
         if revision is not None:
             raise ModelError(
                 f"{name_or_path}: is a folder here, and only a Hub repository has a revision ({revision!r}); leave the "
                 "revision out, or rename the folder if you mean the repository"
             )
-        return folder
-    if is_path(name_or_path):
-        raise ModelError(f"{name_or_path}: no such folder (current directory: {os.getcwd()})")
-    return fetch(name_or_path, revision, weights=weights)
+        return Path(found)
+    try:
+        return fetch(found, revision, weights=weights)
+    except ModelError as error:
+        # Only now: an id on the Hub may well resemble a folder that is here.
+        if nearest_folder(Path(found)) is None:
+            raise
+        raise ModelError(f"{missing_folder(found)}; nor could it be fetched from the Hub") from error
 
 
 def fetch(repository: str, revision: str | None = None, *, weights: bool = True) -> Path:

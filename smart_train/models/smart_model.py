@@ -141,6 +141,8 @@ class SmartModel(nn.Module):
         """A base model, an adapter or projection folder, a checkpoint, or a merged export; local or on the Hub.
 
         Args:
+            name_or_path: a folder, a Hub id, or the name of an installed Python package that carries a model. A run
+                folder means its export, or its final model where it has no export yet.
             scoring: replaces the saved scoring configuration (or the family's default); a mapping replaces single keys.
             dtype: "float32", "bfloat16", "float16" or a torch dtype. None: as saved on a GPU, float32 on a CPU, where
                 half precision is slower and no smaller in practice.

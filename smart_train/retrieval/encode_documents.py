@@ -65,7 +65,7 @@ def find_images(folder: str | Path) -> list[Path]:
 
 def encode_folder(
     model: IndexEncoder,
-    folder: str | Path,
+    folder: str | Path | SourceConfig,
     *,
     previous: DocumentIndex | None = None,
     unfinished: str | Path | None = None,
@@ -81,6 +81,7 @@ def encode_folder(
 
     Args:
         model: a `SmartModel`.
+        folder: where the documents are; a `SourceConfig` also says how they are read (columns, a split, a resolution).
         previous: an earlier index of the folder. Documents whose content it holds are taken from it: an image file of
             the same size and modification time is not even read, anything else is recognised by its content, wherever
             it has moved. Returned itself when nothing has changed.
@@ -96,7 +97,7 @@ def encode_folder(
             from a folder or a file, or one whose states were rounded to another `store`.
         ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
-    folder = Path(folder)
+    path = _path(folder)
     if store not in (None, *STORED_DTYPES):
         raise DataError(f"encode_folder: store is {store!r}; choose one of {', '.join(STORED_DTYPES)}")
     if previous is not None:
@@ -106,13 +107,13 @@ def encode_folder(
         previous = _stored(previous, store)
     documents = collection(folder)
     if documents is None:
-        paths = find_images(folder)
-        sources = _read_sources(folder, paths, previous)
-        items = [ModelInput(images=(path,)) for path in paths]
+        paths = find_images(path)
+        sources = _read_sources(path, paths, previous)
+        items = [ModelInput(images=(image,)) for image in paths]
     else:
-        sources, items = _collected_sources(folder, documents), list(documents.values())
+        sources, items = _collected_sources(path, documents), list(documents.values())
     named = [(source.path, item) for source, item in zip(sources, items, strict=True)]
-    check_readable(model, named, f"documents {folder}")
+    check_readable(model, named, f"documents {path}")
     if previous is not None and tuple(sources) == previous.sources:
         return previous
     if store is None and previous is not None:
@@ -136,7 +137,7 @@ def encode_folder(
 
 def update_index(
     model: IndexEncoder,
-    folder: str | Path,
+    folder: str | Path | SourceConfig,
     index_folder: str | Path,
     *,
     batch_size: int = 32,
@@ -285,31 +286,39 @@ def _together(parts: list[_Part], digests: Sequence[str]) -> Embeddings:
     return assembled(pieces(), torch.tensor([lengths[digest] for digest in digests]), places)
 
 
-def collection(path: Path) -> dict[str, ModelInput] | None:
+def _path(documents: str | Path | SourceConfig) -> Path:
+    return Path(documents.path if isinstance(documents, SourceConfig) else documents)
+
+
+def collection(documents: str | Path | SourceConfig) -> dict[str, ModelInput] | None:
     """Id -> document of a collection; None of a folder that holds images of one page each and no PDF file, which need
     not be read whole.
 
     Raises:
         DataError: nothing is there, or no collection; or two different documents have one id.
     """
-    if not is_collection(path):
+    if not is_collection(documents):
         return None
+    path = _path(documents)
     found: dict[str, ModelInput] = {}
-    for name, item in load_documents(SourceConfig(path)):
+    for name, item in load_documents(documents if isinstance(documents, SourceConfig) else SourceConfig(path)):
         if found.setdefault(name, item) != item:
             raise DataError(f"documents {path}: {name!r} is the id of two different documents; give each its own")
     return found
 
 
-def is_collection(path: Path) -> bool:
-    """Whether `path` is read as a collection, or is a folder that holds images of one page each and no PDF file; reads
-    no document.
+def is_collection(documents: str | Path | SourceConfig) -> bool:
+    """Whether the documents are read as a collection, or are a folder that holds images of one page each and no PDF
+    file; reads no document.
 
     Raises:
         DataError: nothing is there, or neither of both.
     """
+    path = _path(documents)
     if not path.exists():
         raise DataError(f"documents {path}: no such file or folder")
+    if isinstance(documents, SourceConfig) and documents != SourceConfig(documents.path):
+        return True  # whatever is said of how to read them, a folder of images alone does not need
     if path.is_dir() and not pdf_files(path):
         if images := files_below(path, IMAGE_EXTENSIONS):
             return any(len(tiff_pages(file)) > 1 for file in images if file.suffix.lower() in TIFF_EXTENSIONS)

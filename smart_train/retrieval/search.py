@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smart_train.data import SourceConfig
 from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
@@ -82,7 +83,7 @@ def search(
 
 def search_folder(
     model: IndexEncoder | str | Path,
-    folder: str | Path,
+    folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
     top_k: int = 10,
     candidates: int | None = None,
@@ -117,7 +118,7 @@ def search_folder(
 
 
 def check_request(
-    folder: str | Path,
+    folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
     top_k: int = 10,
     candidates: int | None = None,
@@ -126,7 +127,7 @@ def check_request(
     """Raises DataError for what `search_folder` would refuse of its arguments, without a model."""
     _check_numbers(top_k, candidates)
     _inputs(queries)
-    is_collection(Path(folder))
+    is_collection(folder)
     if index_dir is not None:
         check_index_folder(index_dir)
 

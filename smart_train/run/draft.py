@@ -57,7 +57,7 @@ class Wanted:
     evaluation: str | None = None
     split: str | None = None
     evaluation_split: str | None = None
-    columns: Mapping[str, str] | None = None
+    columns: Mapping[str, str | list[str]] | None = None
     family: str | None = None
     trust_remote_code: bool = False
 

@@ -17,10 +17,10 @@ from smart_train.types import Example
 from smart_train.utils.atomic import filling, remove, write_json, write_text
 from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.manifest import damage, write_manifest
+from smart_train.utils.terms import RUN_FILE as RUN_FILE
 from smart_train.utils.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
-RUN_FILE = "run.json"
 COPY_FILE = f"{RUN_FILE}.copy"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")

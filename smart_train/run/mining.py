@@ -19,6 +19,7 @@ from smart_train.retrieval.mining import SUMMARY_FILE, WORK_FOLDER
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from smart_train.utils.edited import write_unless_edited
+from smart_train.utils.model_names import find_model
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def write_recipe(
     values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
     if model is not None:
         # A folder by its absolute path: from another directory, a relative one means another model or one on the Hub.
-        name = os.path.abspath(model) if Path(model).is_dir() else model
+        found = find_model(model)
+        name = os.path.abspath(found) if Path(found).is_dir() else found
         values = merge(values, {"model": {"name_or_path": name, "from_config": None}})
     return write_unless_edited(output / RECIPE_FILE, dump_yaml(values))
 

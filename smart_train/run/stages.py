@@ -23,7 +23,7 @@ from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
     RetrievalEvaluator,
-    Selection,
+    compare,
     print_report,
     save_report,
 )
@@ -38,6 +38,7 @@ from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
 from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
+from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
@@ -286,9 +287,10 @@ def _finish(
         held_out: the rows of `before` and `after`. curves: what was measured while training, where it is not those.
     """
     if before is not None or after is not None:
-        save_report(folder.path, before, after, selection=_selection(recipe, folder))
+        save_report(folder.path, before, after, selection=weights_of(recipe, folder.path).selection)
     log = read_log(folder.path / LOG_NAME)
-    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves)
+    chosen = weights_of(recipe, folder.path).step
+    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen=chosen)
     facts = build.card_facts(recipe, folder.path, fingerprints(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)
@@ -309,15 +311,6 @@ def _finish(
     folder.advance("exported")
     _report(recipe, folder, console)
     _publish(recipe, folder, console)
-
-
-def _selection(recipe: Recipe, folder: RunFolder) -> Selection | None:
-    """How the trained weights were chosen; None where they are the last, or all there was to choose from."""
-    if not (recipe.training.get("load_best_model_at_end") or recipe.evaluation.early_stopping_patience):
-        return None
-    metric = recipe.evaluation.metric
-    steps = {record["step"] for record in read_log(folder.path / LOG_NAME) if f"eval_{metric}" in record}
-    return Selection("data.evaluation", metric, len(steps)) if len(steps) > 1 else None
 
 
 def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
@@ -375,12 +368,14 @@ def _report(recipe: Recipe, folder: RunFolder, console: Console) -> None:
     before, after = (
         EvaluationResult.load(path) if path.is_file() else None for path in (folder.before_file, folder.after_file)
     )
+    comparison = compare(before, after) if before is not None and after is not None else None
     if before is not None or after is not None:
-        print_report(before, after)
-    selection = _selection(recipe, folder)
+        print_report(before, after, comparison)
+    selection = weights_of(recipe, folder.path).selection
     if after is not None and selection is not None:
         advice = " Set data.test to other rows." if after.measured_on == selection.rows else ""
         console.print(selection.note(after.measured_on) + advice)
     for record in read_log(folder.path / LOG_NAME)[-1:]:
         if "train_runtime" in record:
             console.print(f"Trained in {record['train_runtime']:.0f} s; everything is in {folder.path}")
+    console.print(conclude(recipe, folder.path, before, after, comparison))

@@ -20,4 +20,6 @@ OBJECTIVES: dict[str, tuple[str, ...]] = {
 }
 MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
 
+RUN_FILE = "run.json"  # in the folder of every run
+
 HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too

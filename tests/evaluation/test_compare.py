@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -118,6 +119,17 @@ def test_survives_json():
 def test_refusals(after, options, message):
     with pytest.raises(DataError, match=message):
         compare(result([0, 0]), after, **options)
+
+
+def test_the_same_ids_of_other_queries_are_not_pairs():
+    first = dataclasses.replace(result([0, 0]), query_texts=["a", "b"], relevant=[{"d": 1}, {"d": 1}])
+    for change, message in (
+        ({"query_texts": ["a", "c"]}, "1 queries have other texts under the same id in the two results, such as 'q1'"),
+        ({"relevant": [{"d": 2}, {"e": 1}]}, "2 queries have other relevant documents .* such as 'q0'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            compare(first, dataclasses.replace(first, **change))
+    assert compare(first, result([0, 1])).queries == 2, "version 0.1.0 did not keep them"
 
 
 def test_unknown_row_lists_the_known():

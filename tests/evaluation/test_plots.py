@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -66,10 +69,12 @@ def test_curves_of_other_rows_do_not_begin_with_the_result_before(tmp_path, resu
         name="data.evaluation",
     )
     plot_run(RECORDS, tmp_path, before=results[0], after=results[1])
-    metrics, name, chance = drawn["arguments"]
+    metrics, name, chance, chosen = drawn["arguments"]
     assert metrics["ndcg@5"]["late"][0] == [0, 10, 20] and name == "" and chance == results[1].chance
-    plot_run(RECORDS, tmp_path, before=results[0], after=results[1], steering=steering)
-    metrics, name, chance = drawn["arguments"]
+    assert chosen is None
+    plot_run(RECORDS, tmp_path, before=results[0], after=results[1], steering=steering, chosen=10)
+    metrics, name, chance, chosen = drawn["arguments"]
+    assert chosen == 10
     assert metrics["ndcg@5"]["late"][0] == [10, 20] and name == "data.evaluation"
     assert set(SHOWN_OVER_STEPS) <= set(chance)
 
@@ -78,3 +83,33 @@ def test_the_result_before_is_step_zero():
     start = [{"step": 0, "eval_late_ndcg@5": 0.1}]
     assert _metric_series(start, RECORDS, "ndcg@5")["late"] == ([0, 10, 20], [0.1, 0.3, 0.5])
     assert _metric_series(start, [], "ndcg@5") == {}
+
+
+def test_the_chosen_step_is_marked():
+    metrics = {"ndcg@5": {"late": ([0, 10, 20], [0.1, 0.5, 0.4])}}
+    marked = plots._metrics_figure(metrics, "", {}, 10).axes[0]
+    (line,) = [line for line in marked.lines if line.get_label() == "chosen: step 10"]
+    assert list(line.get_xdata()) == [10, 10]
+    assert not any("chosen" in str(line.get_label()) for line in plots._metrics_figure(metrics, "", {}).axes[0].lines)
+
+
+def test_bars_carry_their_interval_and_the_decimals_that_tell_them_apart(results):
+    before, after = results
+    values = np.random.default_rng(0).random(30)
+    first = dataclasses.replace(before, per_query={**before.per_query, "late": _columns(before, values)})
+    close = dataclasses.replace(after, per_query={**after.per_query, "late": _columns(after, values + 0.004)})
+    axes = plots._before_after_figure(first, close).axes[0]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown[2:4] == [f"{values.mean():.3f}", f"{values.mean() + 0.004:.3f}"]
+    assert all(len(text) == 4 for text in shown[4:]), "hybrid values differ in their first two decimals"
+    low, high = plots._interval(first, "late", "ndcg@5")
+    error = 1.96 * values.std() / 30**0.5
+    assert (low, high) == (
+        pytest.approx(values.mean() - error, abs=0.02),
+        pytest.approx(values.mean() + error, abs=0.02),
+    )
+    assert len(axes.collections) == 6, "one interval for each bar"
+
+
+def _columns(result, values):
+    return {metric: list(values) for metric in result.per_query["late"]}

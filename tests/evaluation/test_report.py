@@ -50,10 +50,21 @@ def test_per_query_values_run_parallel_to_the_ids(tmp_path, results):
             score: {metric: values[::-1] for metric, values in columns.items()}
             for score, columns in after.per_query.items()
         },
+        query_texts=after.query_texts[::-1],
+        relevant=after.relevant[::-1],
+        found={score: found[::-1] for score, found in after.found.items()},
     )
     save_report(tmp_path, before, backwards)
     values = json.loads((tmp_path / "per_query.json").read_text())
-    assert values == {"query_ids": before.query_ids, "before": before.per_query, "after": after.per_query}
+    assert values == {
+        "query_ids": before.query_ids,
+        "query_texts": [f"page {i}|question" for i in range(30)],
+        "relevant": [{f"d{i}": 1} for i in range(30)],
+        "before": before.per_query,
+        "found_before": before.found,
+        "after": after.per_query,
+        "found_after": after.found,
+    }
 
 
 def test_one_result_alone(tmp_path, results):

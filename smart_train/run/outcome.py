@@ -1,0 +1,65 @@
+"""What a run came to: which step its weights are of, how they were chosen, and its last line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from smart_train.evaluation import (
+    Comparison,
+    EvaluationResult,
+    Selection,
+    best_step,
+    conclusion,
+)
+from smart_train.recipe import Recipe
+from smart_train.training.callbacks import LOG_NAME, read_log
+
+
+class Weights(NamedTuple):
+    """Which step the trained weights of a run are of.
+
+    Args:
+        step: that step; None where nothing was logged.
+        steps: the last one that was trained.
+        selection: how it was chosen; None where it is the last, or all there was to choose from.
+    """
+
+    step: int | None
+    steps: int | None
+    selection: Selection | None
+
+
+def weights_of(recipe: Recipe, run: Path) -> Weights:
+    """Of the run in the folder `run`, by its log."""
+    records, metric = read_log(run / LOG_NAME), recipe.evaluation.metric
+    last = max((record["step"] for record in records), default=None)
+    keeps_best = recipe.training.get("load_best_model_at_end")
+    if not (keeps_best or recipe.evaluation.early_stopping_patience):
+        return Weights(last, last, None)
+    best = best_step(records, metric)
+    # Stopped early without keeping the best: the weights are the last ones, but when to stop was a choice too.
+    step = best if keeps_best and best is not None else last
+    measured = {record["step"] for record in records if f"eval_{metric}" in record}
+    chosen = Selection("data.evaluation", metric, len(measured), step) if len(measured) > 1 else None
+    return Weights(step, last, chosen)
+
+
+def conclude(
+    recipe: Recipe,
+    run: Path,
+    before: EvaluationResult | None,
+    after: EvaluationResult | None,
+    comparison: Comparison | None,
+) -> str:
+    """The last line of the run in the folder `run`; see `conclusion`."""
+    step, steps, selection = weights_of(recipe, run)
+    return conclusion(
+        before,
+        after,
+        recipe.evaluation.metric,
+        chosen=step,
+        steps=steps,
+        selection=selection,
+        comparison=comparison,
+    )
