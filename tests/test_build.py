@@ -11,7 +11,7 @@ from PIL import Image
 
 from smart_train import ScoringConfig
 from smart_train.errors import DataError, ModelError, RecipeError, Unreachable
-from smart_train.losses import Distillation, PositiveAware
+from smart_train.losses import Distillation, PositiveAware, SelfDistillation
 from smart_train.models import PromptConfig, SmartModel
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
@@ -179,6 +179,14 @@ def test_a_teacher_is_asked_of_the_rows_where_the_objective_has_one(recipe: Any,
     with pytest.raises(DataError, match="data.train: 24 of 24 rows.*\n.*row 0: has no score for its positive"):
         build.usable_rows(taught, "train")
     assert build.usable_rows(taught, "evaluation")[1].problems == []
+
+
+def test_the_objective_learns_from_itself_as_the_recipe_says(recipe: Any) -> None:
+    made = recipe(objective={"name": "joint", "self_distillation": {"score": "pooled", "warmup": 0.2}})
+    learned = build.objective(made, ScoringConfig()).self_distillation
+    assert learned == SelfDistillation(0.05, weight=1.0, warmup=0.2, learners=("pooled",))
+    both = recipe(objective={"name": "joint", "self_distillation": {}})
+    assert build.objective(both, ScoringConfig()).self_distillation.learners == ("pooled", "late")
 
 
 def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any) -> None:

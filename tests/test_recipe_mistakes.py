@@ -359,6 +359,51 @@ def test_distillation_follows_the_objective() -> None:
         assert (filled.score, filled.temperature, filled.teacher_temperature, filled.weight) == (score, 0.07, 0.07, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        (
+            {"objective": {"name": "late", "self_distillation": {"weight": 2}}},
+            "objective.self_distillation.weight: 2.0; the combined score needs both terms, so objective.name must be "
+            "joint or hybrid; this is late",
+        ),
+        (
+            {"objective": {"self_distillation": {}}, "scoring": {"late_weight": 0}},
+            "scoring.late_weight: 0.0; the combined score is then one term alone and has nothing to teach it; remove "
+            "self_distillation",
+        ),
+        (
+            {"projection": {}, "objective": {"name": "hybrid", "self_distillation": {"score": "pooled"}}},
+            "objective.self_distillation.score: 'pooled'; a projection does not touch the pooled vector, so this would "
+            "train nothing; use late",
+        ),
+        (
+            {"objective": {"self_distillation": {}}, "training": {"per_device_train_batch_size": 1}},
+            "training.per_device_train_batch_size: 1; a batch of one holds only the answer",
+        ),
+        ({"objective": {"self_distillation": {"weight": 0}}}, "self_distillation.weight: 0; must be greater than 0"),
+        ({"objective": {"self_distillation": {"temperature": 0.001}}}, "temperature: 0.001; must be at least 0.01"),
+        ({"objective": {"self_distillation": {"warmup": 1}}}, "self_distillation.warmup: 1; must be less than 1"),
+        ({"objective": {"self_distillation": {"warmup": -1}}}, "self_distillation.warmup: -1; must be at least 0"),
+    ],
+)
+def test_self_distillation_needs_both_scores_and_candidates(extra: dict, line: str) -> None:
+    found = mistakes(extra)
+    assert len(found) == 1 and line in found[0]
+
+
+def test_self_distillation_follows_the_objective() -> None:
+    made = parse_recipe(merge(MINIMAL, {"objective": {"temperature": 0.07, "self_distillation": {}}}))
+    assert made.objective.self_distillation.model_dump() == {
+        "weight": 1.0,
+        "score": None,
+        "temperature": 0.07,
+        "warmup": 0.1,
+    }
+    projected = {"projection": {}, "objective": {"name": "hybrid", "self_distillation": {}}}
+    assert parse_recipe(merge(MINIMAL, projected)).objective.self_distillation.score == "late"
+
+
 def test_every_advice_names_keys_that_exist() -> None:
     from smart_train.recipe.parse import _all_keys
     from smart_train.recipe.renamed import INSTEAD

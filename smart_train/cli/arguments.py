@@ -20,6 +20,25 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Changes to the recipe, as in training.learning_rate=1e-4.", metavar="[KEY=VALUE]..."),
 ]
+
+
+def _checked_seeds(text: str | None) -> str | None:
+    """A wrong seed is told at once, before anything that takes seconds to import."""
+    if text is not None:
+        from smart_train.recipe.seeds import parse_seeds
+
+        parse_seeds(text)
+    return text
+
+
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        callback=_checked_seeds,
+        help="Several seeds, as in 0,1,2: a run for each in OUTPUT_DIR/seed-N, then mean, spread and the best of them.",
+        show_default=False,
+    ),
+]
 ModelPath = Annotated[
     str,
     typer.Argument(

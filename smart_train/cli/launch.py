@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smart_train.cli.arguments import Overrides, RecipePath
+from smart_train.cli.arguments import Overrides, RecipePath, Seeds
 from smart_train.errors import RecipeError, RunError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def launch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the command and the derived quantities.")
     ] = False,
+    seeds: Seeds = None,
 ) -> None:
     """Start `train` on all GPUs (or on the CPU); several processes through `accelerate launch`.
 
@@ -60,6 +61,11 @@ def launch(
     from smart_train.utils.cpu import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
+    if seeds is not None:
+        from smart_train.recipe.seeds import parse_seeds, seed_recipes
+
+        seed_recipes(loaded, parse_seeds(seeds))
+        arguments += ["--seeds", seeds]
     plan = plan_launch(
         loaded,
         arguments,

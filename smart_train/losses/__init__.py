@@ -11,6 +11,7 @@ from smart_train.losses.candidates import (
 from smart_train.losses.contrastive import OBJECTIVES, ContrastiveObjective, info_nce
 from smart_train.losses.distillation import DISTILLED, Distillation, Teacher, check_teacher
 from smart_train.losses.objective import Objective
+from smart_train.losses.self_distillation import SelfDistillation
 
 __all__ = [
     "DISTILLED",
@@ -19,6 +20,7 @@ __all__ = [
     "Distillation",
     "Objective",
     "PositiveAware",
+    "SelfDistillation",
     "Teacher",
     "check_candidates",
     "check_positives",

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from smart_train.errors import ScoreError
 from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
+from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 from smart_train.utils.terms import MIN_TEMPERATURE, OBJECTIVES
@@ -34,6 +35,11 @@ class ContrastiveObjective(nn.Module):
         shared_negatives: explicit negatives of a row serve every query; False keeps them to their own.
         positive_aware: leave out candidates that are likely answers; each term judges by its own scores.
         distillation: learn a teacher's scores of each query's own documents as well, as one more part.
+        self_distillation: learn the combined score of all candidates as well, as one more part; joint and hybrid only.
+
+    Attributes:
+        progress: share of the training steps that are done, for what changes while training. A trainer sets it; 1
+            without one.
     """
 
     def __init__(
@@ -48,17 +54,22 @@ class ContrastiveObjective(nn.Module):
         shared_negatives: bool = True,
         positive_aware: PositiveAware | None = None,
         distillation: Distillation | None = None,
+        self_distillation: SelfDistillation | None = None,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
             raise ScoreError(f"objective {name!r} is unknown; choose {', '.join(OBJECTIVES)}")
         if name == "hybrid" and not (scoring.pooled_weight and scoring.late_weight):
             raise ScoreError("objective 'hybrid': scoring gives one of its two terms the weight 0; use pooled or late")
+        if self_distillation is not None:
+            _check_combines(name, scoring)
         self.name = name
+        self.progress = 1.0
         self.scoring = scoring
         self.shared_negatives = shared_negatives
         self.positive_aware = positive_aware
         self.distillation = distillation
+        self.self_distillation = self_distillation
         self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
         scales = {}
         for term in self.weights:
@@ -118,7 +129,18 @@ class ContrastiveObjective(nn.Module):
             student = matrices[self.distillation.score]
             assert teacher is not None and student is not None, "needs_teacher and needs say so"
             parts["distillation"] = self.distillation(student, teacher, excluded)
+        if self.self_distillation is not None:
+            combined = combine(scores, self.scoring)
+            parts["self_distillation"] = self.self_distillation(combined, self._logits(scores), excluded, self.progress)
         return LossOutput(parts, metrics)
+
+    def _logits(self, scores: ScoreParts) -> dict[str, Tensor]:
+        """What the pooled and the late scores bring into the objective's softmax; in `hybrid`, their shares of it."""
+        scales = {name: _bounded(log_scale).exp() for name, log_scale in self.log_scales.items()}
+        if self.name == "hybrid":
+            shares = {"pooled": self.scoring.pooled_weight, "late": self.scoring.late_weight}
+            return {term: share * scores.of(term) * scales["hybrid"] for term, share in shares.items()}
+        return {term: scores.of(term) * scale for term, scale in scales.items()}
 
     def _matrices(self, scores: ScoreParts) -> dict[str, Tensor | None]:
         matrices = {"pooled": scores.pooled, "late": scores.late}
@@ -133,6 +155,16 @@ class ContrastiveObjective(nn.Module):
             return aware.by_student(matrix, positive)
         assert teacher is not None, "needs_teacher says so"
         return aware.by_teacher(teacher.columns, teacher.scores, matrix.shape[1])
+
+
+def _check_combines(name: str, scoring: ScoringConfig) -> None:
+    if OBJECTIVES[name] != OBJECTIVES["joint"]:
+        raise ScoreError(f"self_distillation needs both scores: objective joint or hybrid, not {name!r}")
+    if not (scoring.pooled_weight and scoring.late_weight):
+        raise ScoreError(
+            "self_distillation: scoring gives one of the two terms the weight 0, so the combined score is the other "
+            "one alone and has nothing to teach it"
+        )
 
 
 def _bounded(log_scale: Tensor) -> Tensor:

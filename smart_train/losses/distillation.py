@@ -67,11 +67,17 @@ class Distillation:
         """
         left_out = excluded.gather(1, teacher.columns)
         student = scores.gather(1, teacher.columns)
-        wanted = _log_softmax(teacher.scores.to(student.dtype), self.teacher_temperature, left_out)
-        found = _log_softmax(student, self.temperature, left_out)
-        # Left-out documents have probability 0 on both sides; their -inf - -inf must not reach the sum.
-        terms = wanted.exp() * (wanted - found).masked_fill(left_out, 0.0)
-        return self.weight * terms.sum(dim=1).mean()
+        wanted = teacher.scores.to(student.dtype) / self.teacher_temperature
+        return self.weight * divergence(wanted, student / self.temperature, left_out)
+
+
+def divergence(wanted: Tensor, found: Tensor, left_out: Tensor) -> Tensor:
+    """KL(softmax(wanted) || softmax(found)) of logits [Q, K], mean over Q; columns in `left_out` bool [Q, K] are in
+    neither softmax."""
+    wanted, found = _log_softmax(wanted, left_out), _log_softmax(found, left_out)
+    # Left-out documents have probability 0 on both sides; their -inf - -inf must not reach the sum.
+    terms = wanted.exp() * (wanted - found).masked_fill(left_out, 0.0)
+    return terms.sum(dim=1).mean()
 
 
 def check_teacher(scores: Tensor, rows: Sequence[str]) -> None:
@@ -84,7 +90,6 @@ def check_teacher(scores: Tensor, rows: Sequence[str]) -> None:
         )
 
 
-def _log_softmax(scores: Tensor, temperature: float, left_out: Tensor) -> Tensor:
+def _log_softmax(logits: Tensor, left_out: Tensor) -> Tensor:
     # A finite fill: the gradient of log_softmax through -inf is fine, that of what follows is NaN.
-    filled = (scores / temperature).masked_fill(left_out, torch.finfo(scores.dtype).min)
-    return torch.log_softmax(filled, dim=1)
+    return torch.log_softmax(logits.masked_fill(left_out, torch.finfo(logits.dtype).min), dim=1)

@@ -19,6 +19,9 @@ class Objective(Protocol):
         shared_negatives: whether the explicit negatives of a row serve every query; False keeps them to their own.
         needs: which score matrices a call reads: "pooled", "late" or both; the others are not computed.
         needs_teacher: whether a call reads a teacher's scores.
+
+    An objective that changes while it trains has one more attribute, `progress`: the share of the training steps that
+    are done, which the trainer sets before each step.
     """
 
     shared_negatives: bool

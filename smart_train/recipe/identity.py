@@ -32,6 +32,9 @@ _NOT_THE_MATHEMATICS_PREFIXES = (
     "gradient_checkpointing",
 )
 _DATALOADER_MATHEMATICS = "dataloader_drop_last"
+# Keys that came after 0.1.0, with the value that leaves a run as it was. With it they are not in the fingerprint, which
+# is all that is known of a run whose recipe is lost.
+_ADDED: dict[str, dict[str, Any]] = {"objective": {"self_distillation": None}}
 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +48,10 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
         given = kept.get(section)
         if isinstance(given, Mapping):
             kept[section] = {name: value for name, value in given.items() if defines(name)}
+    for section, added in _ADDED.items():
+        given = kept.get(section)
+        if isinstance(given, Mapping):
+            kept[section] = {n: value for n, value in given.items() if n not in added or value != added[n]}
     return kept
 
 

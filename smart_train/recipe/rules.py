@@ -108,6 +108,11 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
             "teacher_temperature": given.distillation.teacher_temperature or own,
         }
         update["distillation"] = given.distillation.model_copy(update=filled)
+    if given.self_distillation is not None:
+        inner = given.self_distillation
+        both = "late" if recipe.mode == "projection" else None
+        filled = {"temperature": inner.temperature or temperature, "score": inner.score or both}
+        update["self_distillation"] = inner.model_copy(update=filled)
     return given.model_copy(update=update)
 
 
@@ -234,7 +239,26 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
-    return [*problems, *_teacher_problems(filled)]
+    return [*problems, *_teacher_problems(filled), *_self_distillation_problems(filled)]
+
+
+def _self_distillation_problems(recipe: Recipe) -> list[str]:
+    objective, problems = recipe.objective, []
+    section = objective.self_distillation
+    if section is None:
+        return []
+    if objective.name not in ("joint", "hybrid"):
+        rule = "the combined score needs both terms, so objective.name must be joint or hybrid; this is "
+        rule += str(objective.name)
+        problems.append(bad_value("objective.self_distillation.weight", section.weight, rule))
+    for key in ("pooled_weight", "late_weight"):
+        if recipe.scoring[key] == 0 and objective.name != "hybrid":
+            rule = "the combined score is then one term alone and has nothing to teach it; remove self_distillation"
+            problems.append(bad_value(f"scoring.{key}", recipe.scoring[key], rule))
+    if section.score == "pooled" and recipe.mode == "projection":
+        rule = "a projection does not touch the pooled vector, so this would train nothing; use late"
+        problems.append(bad_value("objective.self_distillation.score", section.score, rule))
+    return problems
 
 
 def _teacher_problems(recipe: Recipe) -> list[str]:

@@ -194,6 +194,16 @@ class DistillationSection(Section):
     teacher_temperature: float | None = Field(None, gt=0)
 
 
+class SelfDistillationSection(Section):
+    """A part of the loss that teaches the combined score of all candidates to the pooled and the late one. Null:
+    `temperature` is the objective's, `score` both (a projection's: late). `warmup` is a share of the steps."""
+
+    weight: float = Field(1.0, gt=0)
+    score: Literal["pooled", "late"] | None = None
+    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    warmup: float = Field(0.1, ge=0, lt=1)
+
+
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
 
@@ -207,6 +217,7 @@ class ObjectiveSection(Section):
     shared_negatives: bool = True
     positive_aware: PositiveAwareSection | None = None
     distillation: DistillationSection | None = None
+    self_distillation: SelfDistillationSection | None = None
 
     @property
     def needs_teacher(self) -> bool:

@@ -16,7 +16,8 @@ from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
-from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
+from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware, SelfDistillation
+from smart_train.losses.self_distillation import LEARNERS
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family, quantization
 from smart_train.models.family import Family
 from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
@@ -27,7 +28,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
-from smart_train.recipe.sections import filled
+from smart_train.recipe.sections import SelfDistillationSection, filled
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.run import build_rows
 from smart_train.run.build_rows import evaluation_set, negatives
@@ -200,6 +201,18 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
         shared_negatives=section.shared_negatives,
         positive_aware=None if masked is None else PositiveAware(**masked.model_dump()),
         distillation=None if distilled is None else Distillation(**distilled.model_dump()),
+        self_distillation=_self_distillation(section.self_distillation),
+    )
+
+
+def _self_distillation(section: SelfDistillationSection | None) -> SelfDistillation | None:
+    if section is None:
+        return None
+    return SelfDistillation(
+        temperature=filled(section.temperature),
+        weight=section.weight,
+        warmup=section.warmup,
+        learners=LEARNERS if section.score is None else (section.score,),
     )
 
 

@@ -50,6 +50,11 @@ class TrainingModule(nn.Module):
         sides: Batch = batch
         return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 
+    def at(self, progress: float) -> None:
+        """Tells an objective that changes while it trains which share of the steps is done."""
+        if hasattr(self.objective, "progress"):
+            self.objective.progress = progress
+
     def _encode(self, side: Features | HostFeatures | Embeddings) -> Embeddings:
         if isinstance(side, Embeddings):
             return side

@@ -193,6 +193,7 @@ class SmartTrainer(Trainer):
         if self.strategy == "zero3" and not self._accumulating:
             drop_stale_gradients(self.deepspeed)
         self._accumulating = not self.accelerator.sync_gradients
+        self.module.at(self.state.global_step / max(1, self.state.max_steps))
         knobs = partial(training_knobs, self.args, self.module)
         with memory_advice(f"step {self.state.global_step + 1}", knobs):
             if self.module.caching is not None and self.strategy in SHARDED:

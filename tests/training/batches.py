@@ -7,7 +7,7 @@ from PIL import Image
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.data import PairCollator
-from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
+from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware, SelfDistillation
 from smart_train.models import TokenProjection
 from smart_train.models.peft import add_lora
 from smart_train.training import GradientCaching, TrainingModule
@@ -90,8 +90,10 @@ def training_module(
     caching: GradientCaching | None = None,
     learn_temperature: bool = False,
     taught: bool = False,
+    self_taught: bool = False,
 ) -> TrainingModule:
-    """`taught` distils the hybrid score and masks what the teacher scores near the positive: rows need negatives."""
+    """`taught` distils the hybrid score and masks what the teacher scores near the positive: rows need negatives.
+    `self_taught` distils the model's own hybrid score, from the second of two steps on in full."""
     temperatures = dict.fromkeys(("pooled", "late", "hybrid"), 0.5)
     loss = ContrastiveObjective(
         objective,
@@ -100,5 +102,6 @@ def training_module(
         learn_temperature=learn_temperature,
         positive_aware=PositiveAware(0.9, "teacher") if taught else None,
         distillation=Distillation("hybrid", 0.2, 0.1) if taught else None,
+        self_distillation=SelfDistillation(temperature=0.1, weight=2.0, warmup=0.5) if self_taught else None,
     )
     return TrainingModule(model, loss, caching=caching).train()

@@ -32,6 +32,7 @@ CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
     "apart, cached": ("full", "late", GradientCaching(mini_batch_tokens=60), 1),
     "taught": ("full", "late", None, 1),
     "taught, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
+    "by itself, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
 }
 NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores of them
 
@@ -50,7 +51,12 @@ def trained(
     taught = case.startswith("taught")
     negatives = NEGATIVES if taught else 0
     module = training_module(
-        tiny(mode), objective, caching=cached if caching else None, learn_temperature=True, taught=taught
+        tiny(mode),
+        objective,
+        caching=cached if caching else None,
+        learn_temperature=True,
+        taught=taught,
+        self_taught=case.startswith("by itself"),
     )
     arguments = engines.arguments(
         strategy,

@@ -85,6 +85,15 @@ def test_cached_equals_plain(mode: str, objective: str) -> None:
     assert_same(step(training_module(model, objective, caching=UNEVEN), inputs), plain)
 
 
+@pytest.mark.parametrize(("mode", "objective"), [("lora", "joint"), ("projection", "hybrid")])
+def test_cached_equals_plain_where_a_model_teaches_itself(mode: str, objective: str) -> None:
+    model = tiny(mode)
+    inputs = batch(model, 7)
+    plain = step(training_module(model, objective, self_taught=True), inputs)
+    assert_same(step(training_module(model, objective, self_taught=True, caching=UNEVEN), inputs), plain)
+    assert plain[0] > step(training_module(model, objective), inputs)[0]
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("mode", ["lora", "full", "projection"])
 def test_cached_equals_plain_with_dropout(mode: str, checkpointing: bool) -> None:
