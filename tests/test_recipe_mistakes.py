@@ -43,7 +43,7 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"data": {"prepare": {"script": "a", "output": "b", "arg": []}}}, "unknown key, did you mean args?"),
         (
             {"lora": {"zzz": 1}},
-            "lora.zzz: unknown key, known: alpha, dropout, r, target_modules, use_dora, use_rslora",
+            "lora.zzz: unknown key, known: alpha, dropout, init_from, r, target_modules, use_dora, use_rslora",
         ),
         ({"scoring": {"late_wieght": 1}}, "scoring.late_wieght: unknown key, did you mean late_weight?"),
         (

@@ -65,12 +65,18 @@ def adapted_modules(model: PeftModel) -> list[str]:
     return [name for name, module in model.get_base_model().named_modules() if isinstance(module, BaseTunerLayer)]
 
 
-def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable: bool = False) -> PeftModel:
+def load_adapter(
+    backbone: nn.Module, family: Family, folder: Path, *, trainable: bool = False, dropout: float | None = None
+) -> PeftModel:
     """`backbone` with the adapter saved in `folder`, every saved tensor used.
 
     PEFT only warns when an adapter's keys do not match the model, and then does nothing: an adapter trained on another
     class of the same backbone would leave the base as it was, silently. Here its names are translated where one of the
-    known namings fits all of them, and it is refused otherwise.
+    known namings fits all of them, and it is refused otherwise. On the meta device names and shapes are compared alone.
+
+    Args:
+        trainable: leave its weights open to training.
+        dropout: of its inputs in training; None: as it was trained.
 
     Raises:
         ModelError: the adapter belongs to another base (keys or shapes differ), or is not LoRA alone.
@@ -82,6 +88,7 @@ def load_adapter(backbone: nn.Module, family: Family, folder: Path, *, trainable
             "read: save them as safetensors"
         )
     config = read_adapter_config(folder)
+    config.lora_dropout = config.lora_dropout if dropout is None else dropout
     check_patterns(folder, [name for name, _ in backbone.named_modules()])
     saved = read_weights(weights)
     state = _lora_alone(saved, backbone, family, folder)
@@ -117,7 +124,7 @@ def _lora_alone(state: dict[str, Tensor], backbone: nn.Module, family: Family, f
         return kept
     value = kept.pop(key)
     base = cast(Any, backbone).get_input_embeddings().weight[: len(value)]
-    if not torch.equal(base.to("cpu", value.dtype), value):
+    if not base.is_meta and not torch.equal(base.to("cpu", value.dtype), value):
         raise ModelError(
             f"{folder}: holds embeddings ({key}) that differ from those of its base; merge it with the base that it "
             "was trained on, and load the merged model"

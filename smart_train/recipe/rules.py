@@ -170,6 +170,9 @@ def _model_problems(recipe: Recipe) -> list[str]:
     if model.quantization_upcast and not model.quantization:
         rule = "nothing is quantised; set model.quantization, or leave this out"
         problems.append(bad_value("model.quantization_upcast", model.quantization_upcast, rule))
+    if model.from_config is not None and recipe.lora is not None and recipe.lora.init_from is not None:
+        rule = "belongs to the weights that it was trained on, and model.from_config draws new ones; remove one of them"
+        problems.append(bad_value("lora.init_from", recipe.lora.init_from, rule))
     strategy = recipe.distributed.strategy
     if model.quantization and strategy in ("zero3", "fsdp2"):
         rule = (

@@ -151,7 +151,9 @@ class DataSection(Section):
 
 
 class LoraSection(Section):
-    """LoRA on the language model; `target_modules` null is the family's own rule, which leaves vision alone."""
+    """LoRA on the language model; `target_modules` null is the family's own rule, which leaves vision alone.
+    `init_from` is an adapter, or a run that trained one: its weights are trained on, with its rank, scale and targets.
+    """
 
     r: int = Field(128, gt=0)
     alpha: float = Field(256, gt=0)
@@ -159,6 +161,7 @@ class LoraSection(Section):
     target_modules: str | list[str] | None = None
     use_rslora: bool = False
     use_dora: bool = False
+    init_from: str | None = None
 
 
 class ProjectionSection(Section):

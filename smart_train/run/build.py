@@ -30,7 +30,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes
 from smart_train.recipe.sections import SelfDistillationSection, filled
 from smart_train.recipe.training_section import argument_defaults
-from smart_train.run import build_rows
+from smart_train.run import build_rows, start_adapter
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
 from smart_train.run.build_rows import remembered_files as remembered_files
@@ -44,6 +44,7 @@ from smart_train.types import Example
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
 # waited for a better evaluation as long as it had when it was cut off.
 _ALWAYS = {"remove_unused_columns": False, "restore_callback_states_from_checkpoint": True}
+_OR_TRAIN_ON = "; to train the adapter on, name its base here and the adapter as lora.init_from"
 
 
 def prompts(recipe: Recipe) -> dict[str, Any]:
@@ -70,8 +71,9 @@ def base_model(
         ModelError: what is there cannot be loaded, or is not a model to start from.
     """
     section = recipe.model
-    if name_or_path is None:
-        check_start(recipe, locate(section.name_or_path, section.revision))
+    start = locate(section.name_or_path, section.revision) if name_or_path is None else None
+    if start is not None:
+        check_start(recipe, start)
     common: dict[str, Any] = {
         "scoring": scoring(recipe),
         "family": section.family,
@@ -99,6 +101,8 @@ def base_model(
     if section.quantization is not None:
         # Here and not where training starts: every evaluation of the run should compute alike.
         quantization.prepare(model.backbone, model.family, filled(section.quantization_upcast))
+    if start is not None:
+        start_adapter.attach(model, recipe, start)
     return model
 
 
@@ -123,7 +127,7 @@ def check_start(recipe: Recipe, folder: Path) -> None:
     if kind is not None:
         raise ModelError(
             f"model.name_or_path {recipe.model.name_or_path}: is {kind}, and {recipe.mode} cannot start from it; name "
-            "its base, or its merged export (smart-train export)"
+            f"its base, or its merged export (smart-train export){_OR_TRAIN_ON if kind == 'an adapter' else ''}"
         )
 
 
@@ -152,7 +156,9 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
             backbone = AutoModel.from_config(config, trust_remote_code=trusted)
         family.fit_backbone(backbone)
         check_vocabulary(backbone, family.tokenizer, folder)
-        return prepare_for_training(SmartModel(backbone, family, base=str(folder)), recipe)
+        model = SmartModel(backbone, family, base=str(folder))
+        start_adapter.attach(model, recipe, None)
+        return prepare_for_training(model, recipe)
 
 
 def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
@@ -161,8 +167,8 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
     Raises:
         ModelError: nothing in the model would be trained.
     """
-    if recipe.lora is not None:
-        model.backbone = add_lora(model.backbone, model.family, **recipe.lora.model_dump())
+    if recipe.lora is not None and recipe.lora.init_from is None:
+        model.backbone = add_lora(model.backbone, model.family, **recipe.lora.model_dump(exclude={"init_from"}))
     elif recipe.projection is not None:
         model.freeze_backbone()
         section = recipe.projection
@@ -397,8 +403,9 @@ def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> Ca
 
 def _trained(recipe: Recipe) -> str:
     if recipe.lora is not None:
+        on = f", trained on from {recipe.lora.init_from}" if recipe.lora.init_from is not None else ""
         kind = "rsLoRA" if recipe.lora.use_rslora else "DoRA" if recipe.lora.use_dora else "LoRA"
-        return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}"
+        return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}{on}"
     if recipe.projection is not None:
         section = recipe.projection
         middle = f" over {section.hidden_dim}" if section.hidden_dim else ""

@@ -15,7 +15,9 @@ from smart_train.models import Family, SmartModel
 from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
+from smart_train.recipe.sections import LoraSection
 from smart_train.run import build, memory
+from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
 from smart_train.types import Example
@@ -55,6 +57,11 @@ def derive(
         different_documents: how many these rows bring as candidates, as their `CheckReport` says.
     """
     plan = Plan()
+    try:
+        recipe = shaped_by_its_start(recipe)
+    except SmartTrainError as error:
+        plan.problems += str(error).splitlines()
+        recipe = recipe.model_copy(update={"lora": LoraSection()})  # the rest is checked as for a new adapter
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     skeleton = _skeleton(recipe, plan)
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))

@@ -40,6 +40,7 @@ from smart_train.run.checkpoint_push import PushCheckpoints
 from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
 from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
+from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoints import drop_superseded
@@ -66,6 +67,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     Raises:
         SmartTrainError: data, model, folder or launch do not fit the recipe; nothing was trained yet in that case.
     """
+    recipe = on_main(lambda: shaped_by_its_start(recipe))
     args = build.training_arguments(recipe)
     check_distribution(args, recipe.distributed.strategy, build.told_processes(recipe))
     # Paths and messages are the user's text, not rich's markup.
