@@ -7,6 +7,9 @@ from smart_train.evaluation.report import evaluation_report, print_report, repor
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.tuning import tune
+from smart_train.evaluation.tuning_grid import TuningGrid
+from smart_train.evaluation.tuning_result import TunedSetting, TuningResult
 from smart_train.utils.terms import SCORES
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "RankingBuilder",
     "RetrievalEvaluator",
     "Selection",
+    "TunedSetting",
+    "TuningGrid",
+    "TuningResult",
     "compare",
     "evaluation_report",
     "print_report",
@@ -25,4 +31,5 @@ __all__ = [
     "report_table",
     "save_report",
     "selection_note",
+    "tune",
 ]

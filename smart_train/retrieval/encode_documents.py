@@ -34,6 +34,7 @@ from smart_train.retrieval.index import (
     write_index,
 )
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.stored import as_stored
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
 from smart_train.utils.compressed import GZIP
@@ -196,7 +197,8 @@ def _encode(
             some = documents[start : start + size]
             items, sources = [item for item, _ in some], tuple(source for _, source in some)
             encoded = model.encode_document(items, batch_size=batch_size, show_progress_bar=False)
-            parts.append(DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources))
+            stored = as_stored(encoded, model.scoring)
+            parts.append(DocumentIndex([item.digest for item in sources], stored, fingerprint, settings, sources))
             if unfinished is not None:
                 # Named by content: the next call may find other documents to do, and must not write over these.
                 parts[-1].save(Path(unfinished) / sources[0].digest)
