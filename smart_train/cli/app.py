@@ -24,6 +24,7 @@ from smart_train.cli.quiet import quietly
 from smart_train.cli.recipes import recipes
 from smart_train.cli.search import search
 from smart_train.cli.train import train
+from smart_train.cli.tune import tune
 from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
@@ -49,6 +50,7 @@ for _command in (
     quietly(train, runs_recipe=True),
     quietly(launch, runs_recipe=True),
     quietly(evaluate),
+    quietly(tune),
     quietly(inspect),
     quietly(mine),
     quietly(export),

@@ -14,6 +14,9 @@ from smart_train.evaluation.report import evaluation_report, print_report, repor
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.tuning import tune
+from smart_train.evaluation.tuning_grid import TuningGrid
+from smart_train.evaluation.tuning_result import TunedSetting, TuningResult
 from smart_train.evaluation.verdict import Verdict, conclusion, verdict
 from smart_train.utils.terms import SCORES
 
@@ -26,6 +29,9 @@ __all__ = [
     "RankingBuilder",
     "RetrievalEvaluator",
     "Selection",
+    "TunedSetting",
+    "TuningGrid",
+    "TuningResult",
     "Verdict",
     "best_step",
     "compare",
@@ -39,5 +45,6 @@ __all__ = [
     "report_table",
     "save_report",
     "selection_note",
+    "tune",
     "verdict",
 ]

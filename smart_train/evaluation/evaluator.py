@@ -29,6 +29,7 @@ from smart_train.retrieval.blocks import (
 from smart_train.retrieval.encoder import Encoder, check_readable
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.stored import as_asked, as_stored
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
 
@@ -73,7 +74,8 @@ class RetrievalEvaluator:
         self.document_block_bytes = document_block_bytes
 
     def __call__(self, model: Encoder) -> EvaluationResult:
-        """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`.
+        """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`, documents as an
+        index would keep them.
 
         Under several ranks every rank must call this; all get the same result.
 
@@ -89,8 +91,8 @@ class RetrievalEvaluator:
         queries, _ = self._encode(model.encode_query, data.queries)
         documents, first_document = self._encode(model.encode_document, data.documents)
         builders = self._rank(
-            _gather_embeddings(queries, len(data.queries), self.query_block),
-            documents,
+            _gather_embeddings(as_asked(queries, model.scoring), len(data.queries), self.query_block),
+            as_stored(documents, model.scoring),
             first_document,
             model.scoring,
             torch.device(model.device),

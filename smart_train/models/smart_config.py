@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from smart_train.errors import ModelError, ScoreError
 from smart_train.models.bases import Base
@@ -75,8 +76,13 @@ class SmartConfig:
             ) from error
 
     def write(self, folder: Path) -> None:
+        """Writes the file into `folder`."""
+        (folder / SMART_CONFIG).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the file holds."""
         assert self.scoring is not None
-        values = {
+        values: dict[str, Any] = {
             "format": FORMAT,
             "family": self.family,
             **({"base": None, "base_revision": None} if self.named_base is None else self.named_base.to_dict()),
@@ -87,4 +93,4 @@ class SmartConfig:
         }
         if self.trained_from is not None:
             values["trained_from"] = self.trained_from.to_dict()
-        (folder / SMART_CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        return values

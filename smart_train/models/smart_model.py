@@ -279,25 +279,30 @@ class SmartModel(nn.Module):
         tokens = states[0] if self.projection is None else self.projection(*states)
         return F.normalize(tokens.float(), dim=-1)
 
-    def read_states(self, features: Features) -> tuple[Tensor, list[Tensor], Tensor]:
+    def read_states(
+        self, features: Features, layers: Sequence[int] | None = None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
         """The part of `forward` that belongs to the backbone.
 
+        Args:
+            layers: the hidden states that are read; None: `token_layers`.
+
         Returns:
-            Pooled vectors [B, D], fp32, L2-normalised; the kept states [sum T, H] of each of `token_layers`, in the
+            Pooled vectors [B, D], fp32, L2-normalised; the kept states [sum T, H] of each of `layers`, in the
             backbone's dtype; and where each row's begin, int64 [B + 1].
         """
+        layers = self.token_layers if layers is None else layers
+        hidden = not all(self._is_last(layer) for layer in layers)
         asked = len(features["input_ids"])
         if self.in_step:
             features = self._with_what_others_see(features)
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
-            output = self.backbone(
-                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states
-            )
+            output = self.backbone(**inputs, **self._no_cache, return_dict=True, output_hidden_states=hidden)
         last = output.last_hidden_state
         pooled = F.normalize(_pool(last, features)[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
-        chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in self.token_layers]
+        chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
         kept = [states[features["token_mask"]] for states in chosen]
         counts = features["token_mask"][:asked].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])

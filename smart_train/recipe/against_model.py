@@ -30,6 +30,8 @@ def config_problems(recipe: Recipe) -> list[str]:
 
 def _layer_problems(recipe: Recipe, count: Any) -> list[str]:
     named: list[tuple[str, Any]] = [("scoring.layer", recipe.scoring.get("layer"))]
+    if recipe.tune is not None:
+        named += [("tune.layers", layer) for layer in recipe.tune.layers or ()]
     if recipe.projection is not None:
         named += [("projection.layers", layer) for layer in recipe.projection.layers or ()]
     return [
@@ -40,7 +42,13 @@ def _layer_problems(recipe: Recipe, count: Any) -> list[str]:
 
 
 def _width_problems(recipe: Recipe, width: Any) -> list[str]:
-    section = recipe.projection
-    if section is None or not isinstance(width, int) or section.dim <= width:
-        return []
-    return [f"projection.dim {section.dim} must lie between 1 and the backbone's hidden size {width}"]
+    named: list[tuple[str, Any]] = [("scoring.width", recipe.scoring.get("width"))]
+    if recipe.tune is not None:
+        named += [("tune.widths", value) for value in recipe.tune.widths or ()]
+    if recipe.projection is not None:
+        named.append(("projection.dim", recipe.projection.dim))
+    return [
+        f"{key} {value} must lie between 1 and the backbone's hidden size {width}"
+        for key, value in named
+        if isinstance(width, int) and isinstance(value, int) and value > width
+    ]

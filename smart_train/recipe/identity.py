@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Nothing in these changes the loss, its gradients or the choice of the best checkpoint.
-_NOT_THE_RUN = ("export", "hub", "distributed", "gradient_caching")
+_NOT_THE_RUN = ("export", "hub", "distributed", "gradient_caching", "tune")
 _NOT_THE_MATHEMATICS = {
     # What all processes take together is; a run's folder keeps that.
     "per_device_train_batch_size",

@@ -21,6 +21,7 @@ from smart_train.recipe.sections import (
     ObjectiveSection,
     ProjectionSection,
     Section,
+    TuneSection,
 )
 
 Mode = Literal["lora", "projection", "full"]
@@ -45,6 +46,7 @@ class Recipe(Section):
     training: dict[str, Any] = {}
     gradient_caching: GradientCachingSection | None = None
     evaluation: EvaluationSection = EvaluationSection()
+    tune: TuneSection | None = None
     export: ExportSection = ExportSection()
     hub: HubSection = HubSection()
     distributed: DistributedSection = DistributedSection()

@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 from smart_train.data.columns import KNOWN_NAMES
+from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
+from smart_train.evaluation.tuning_grid import check_metric, read_weights
 from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection, source_keys
@@ -68,6 +70,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_projection_problems(filled),
         *_objective_problems(given, filled),
         *_evaluation_problems(given, filled),
+        *_tune_problems(filled),
         *training_conflicts(filled.training),
         *_scale_problems(filled),
         *_noise_problems(filled),
@@ -311,6 +314,23 @@ def _evaluation_problems(given: Recipe, filled: Recipe) -> list[str]:
     if data.evaluation is not None and data.test is not None and _names(data.test) == _names(data.evaluation):
         rule = "names the rows of data.evaluation, which choose the checkpoint; name other rows, or leave data.test out"
         problems.append(bad_value("data.test.path", data.test.path, rule))
+    return problems
+
+
+def _tune_problems(recipe: Recipe) -> list[str]:
+    section, problems = recipe.tune, []
+    if section is None:
+        return []
+    if recipe.data.reported is None:
+        problems.append("tune: needs rows to choose by: set data.evaluation, or remove the section")
+    try:
+        check_metric(section.metric)
+        read_weights(section.weights or ())
+    except DataError as error:
+        problems.append(f"tune: {error}")
+    if recipe.projection is not None and section.layers is not None:
+        rule = "a token projection reads the layers it is trained on; leave this out"
+        problems.append(bad_value("tune.layers", section.layers, rule))
     return problems
 
 

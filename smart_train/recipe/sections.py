@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
 
 T = TypeVar("T")
+TokenFilter = Literal["content", "text", "visual", "all"]
 
 
 def filled(value: T | None) -> T:
@@ -248,6 +249,24 @@ class EvaluationSection(Section):
     batch_size: int = Field(32, gt=0)
     early_stopping_patience: int | None = Field(None, gt=0)
     metric: str = f"hybrid_{HEADLINE}"
+
+
+class TuneSection(Section):
+    """Settings that are chosen after training, on `data.evaluation`, and decided on `data.test` or on the other half of
+    the queries; see `smart_train.evaluation.TuningGrid`. Null: what that tries by itself. `max_bytes` bounds what a
+    document takes in the index; null changes nothing about how it is stored."""
+
+    metric: str = HEADLINE
+    weights: list[str] | None = Field(None, min_length=1)
+    layers: list[int] | None = Field(None, min_length=1)
+    query_tokens: list[TokenFilter] | None = Field(None, min_length=1)
+    document_tokens: list[TokenFilter] | None = Field(None, min_length=1)
+    pooled_token: list[Literal["keep", "drop"]] | None = Field(None, min_length=1)
+    widths: list[Annotated[int, Field(gt=0)]] | None = Field(None, min_length=1)
+    pool_factors: list[Annotated[int, Field(gt=0)]] | None = Field(None, min_length=1)
+    stored_as: list[Literal["float32", "bfloat16", "float16", "int8"]] | None = Field(None, min_length=1)
+    max_bytes: int | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0)
 
 
 class ExportSection(Section):

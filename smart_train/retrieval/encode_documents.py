@@ -38,6 +38,7 @@ from smart_train.retrieval.index import (
 from smart_train.scoring.collecting import assembled
 from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.stored import as_stored
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
 from smart_train.utils.compressed import GZIP
@@ -89,7 +90,7 @@ def encode_folder(
             taken up where it was. Whoever saves the index removes it.
         batch_size: as `encode_document`. show_progress_bar: None shows it on a terminal.
         store: what token states are kept as: "float32" (exact), "float16", "bfloat16" or "int8". None: as in
-            `previous`, else float32.
+            `previous`, else the `stored_as` of the model's scoring (float32, unless it was tuned).
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
@@ -257,7 +258,8 @@ def _encode(
             some = documents[start : start + size]
             items, sources = [item for item, _ in some], tuple(source for _, source in some)
             encoded = model.encode_document(items, batch_size=batch_size, show_progress_bar=False)
-            encoded = encoded if store is None else encoded.quantize(store)
+            scoring = model.scoring if store is None else replace(model.scoring, stored_as=store)
+            encoded = as_stored(encoded, scoring)
             made = DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources)
             del encoded
             if unfinished is not None:

@@ -29,6 +29,7 @@ from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.encoder import Encoder, IndexEncoder
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.stored import as_stored
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, for_digest, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
@@ -37,7 +38,7 @@ from smart_train.utils.tensors import load_tensors
 INDEX_FILE = "index.json"
 INDEX_FORMAT = 1
 # What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
-DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token")
+DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token", "width", "pool_factor", "stored_as")
 # Those of version 0.1.0, which are in the digests of all its indexes.
 _FIRST_PROMPT_SETTINGS = ("query_instruction", "document_instruction", "min_pixels", "max_pixels", "max_length")
 _SAMPLED_VALUES = 64
@@ -63,7 +64,7 @@ class DocumentIndex:
 
     Args:
         document_ids: N different ids.
-        embeddings: N items, as `model.encode_document` gave them.
+        embeddings: N items, as `model.encode_document` gave them and `scoring.as_stored` keeps them.
         model: fingerprint of the model that encoded them (`model_fingerprint`).
         settings: its document-side scoring settings (`document_settings`).
         sources: the files behind the documents, in the order of the ids; empty when they did not come from files.
@@ -115,7 +116,8 @@ class DocumentIndex:
         embeddings = model.encode_document(
             [as_model_input(item) for item in documents], batch_size=batch_size, show_progress_bar=show_progress_bar
         )
-        return cls(list(document_ids), embeddings, model_fingerprint(model), document_settings(model))
+        stored = as_stored(embeddings, model.scoring)
+        return cls(list(document_ids), stored, model_fingerprint(model), document_settings(model))
 
     def check(self, model: IndexEncoder) -> None:
         """Raises ModelError unless `model` would have encoded these documents the same way."""

@@ -28,6 +28,7 @@ from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.stored import as_asked
 from smart_train.types import ModelInput
 
 
@@ -71,7 +72,7 @@ def search(
     _check_numbers(top_k, candidates)
     encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
     return search_embeddings(
-        encoded,
+        as_asked(encoded, scoring),
         index.embeddings,
         index.document_ids,
         scoring,

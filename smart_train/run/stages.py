@@ -41,6 +41,7 @@ from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerp
 from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.start_adapter import shaped_by_its_start
+from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoints import drop_superseded
@@ -121,11 +122,16 @@ def _run_in(
         evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
     reporting, steering = evaluators.get(recipe.data.reported or ""), evaluators.get("evaluation")
     model = _base_model(recipe, folder, args.device)
+    if recipe.tune is not None:  # now rather than after hours of training
+        sets_of(recipe, parts, recipe.tune.seed)
+        grid_of(recipe.tune).checked(model)
     before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
         model = _train(recipe, args, folder, model, parts["train"], batches, steering, console)
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
+    if recipe.tune is not None:
+        model.family.scoring = on_main(lambda: tune_trained(recipe, folder, parts, args.device, console))
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None

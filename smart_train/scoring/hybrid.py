@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError, did_you_mean
+from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.maxsim import maxsim
 from smart_train.types import ScoreParts
@@ -37,9 +38,14 @@ class ScoringConfig:
         document_tokens: the same for documents.
         pooled_token: whether the position that the pooled vector is read from is among the kept tokens ("keep") or not
             ("drop"). The paper drops it; the authors' published figures kept it.
+        width: how many dimensions of each vector are kept when documents are indexed and queries are asked of the
+            index; None keeps all. Training and the encode methods of a model do not depend on this or the next two.
+        pool_factor: an index keeps at most ceil(T / pool_factor) tokens of a document of T (`Embeddings.pool_tokens`).
+        stored_as: number format of the tokens in an index: "float32", "bfloat16", "float16" or "int8".
 
     Raises:
-        ScoreError: a weight that is negative, not finite or not a number, both weights 0, or a name not listed above.
+        ScoreError: a weight that is negative, not finite or not a number, both weights 0, a width or factor that is not
+            a whole number of at least 1, or a name not listed above.
     """
 
     pooled_weight: float = 1.0
@@ -48,6 +54,9 @@ class ScoringConfig:
     query_tokens: str = "content"
     document_tokens: str = "content"
     pooled_token: str = "keep"
+    width: int | None = None
+    pool_factor: int = 1
+    stored_as: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("pooled_weight", "late_weight"):
@@ -59,10 +68,17 @@ class ScoringConfig:
             raise ScoreError("scoring.pooled_weight and scoring.late_weight are both 0; at least one term must count")
         if isinstance(self.layer, bool) or not isinstance(self.layer, int):
             raise ScoreError(f"scoring.layer is {self.layer!r}; it must be a whole number (-1 is the last layer)")
+        for name in ("width", "pool_factor"):
+            value = getattr(self, name)
+            if name == "width" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ScoreError(f"scoring.{name} is {value!r}; it must be a whole number of at least 1")
         for name, allowed in (
             ("query_tokens", TOKEN_FILTERS),
             ("document_tokens", TOKEN_FILTERS),
             ("pooled_token", POOLED_TOKEN_CHOICES),
+            ("stored_as", STORED_DTYPES),
         ):
             if getattr(self, name) not in allowed:
                 raise ScoreError(f"scoring.{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")

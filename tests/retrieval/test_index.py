@@ -216,5 +216,6 @@ def test_numbers_must_agree(index, model):
 def test_manifest_is_readable(tmp_path, index):
     index.save(tmp_path)
     values = json.loads((tmp_path / "index.json").read_text())
-    assert values["settings"] == {"layer": -1, "document_tokens": "content", "pooled_token": "keep"}
+    tokens = {"layer": -1, "document_tokens": "content", "pooled_token": "keep"}
+    assert values["settings"] == {**tokens, "width": None, "pool_factor": 1, "stored_as": "float32"}
     assert values["sources"][0] == {"path": "a.png", "size": 10, "mtime_ns": 20, "digest": "a" * 32}

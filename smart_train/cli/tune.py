@@ -1,0 +1,201 @@
+"""`smart-train tune`: which scoring settings a model should have, on the user's own queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smart_train.cli.arguments import (
+    BasePath,
+    BatchSize,
+    DocumentInstruction,
+    FamilyName,
+    ModelPath,
+    QueryInstruction,
+    TrustRemoteCode,
+    open_model,
+)
+from smart_train.cli.output import plain_console
+from smart_train.errors import RunError
+from smart_train.utils.terms import HEADLINE
+
+if TYPE_CHECKING:
+    from smart_train.evaluation import TuningResult
+    from smart_train.recipe import Recipe
+
+_CHOICES = "Comma-separated choices"
+
+
+def tune(
+    model: ModelPath,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Changes to the recipe's data, or to --data: keys data.*, as in data.evaluation.max_samples=500.",
+            metavar="[KEY=VALUE]...",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="Choose on this recipe's data.evaluation, and decide on its data.test (without one: on the other half "
+            "of the queries). Default: the recipe of the run folder."
+        ),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Choose on these rows: a file, folder or Hub data set.")] = None,
+    split: Annotated[str | None, typer.Option(help="The split of --data to use, if it has several.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="More documents to search, which answer no query of --data.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Decide on these rows. Default: on the half of --data that did not choose.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Of the hybrid score: ndcg@K, recall@K or mrr@10.")] = HEADLINE,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(min=1, help="The most bytes that a document may take in the index. Default: stored as now."),
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help=f"{_CHOICES} of POOLED:LATE, such as 1:1,1:4.")] = None,
+    layers: Annotated[str | None, typer.Option(help=f"{_CHOICES} of layers; -1 is the last.")] = None,
+    query_tokens: Annotated[str | None, typer.Option(help=f"{_CHOICES} of content, text, visual, all.")] = None,
+    document_tokens: Annotated[str | None, typer.Option(help=f"{_CHOICES} of content, text, visual, all.")] = None,
+    pooled_token: Annotated[str | None, typer.Option(help=f"{_CHOICES} of keep, drop.")] = None,
+    widths: Annotated[str | None, typer.Option(help=f"{_CHOICES} of dimensions kept of each vector.")] = None,
+    pool_factors: Annotated[
+        str | None, typer.Option(help=f"{_CHOICES} of factors by which documents get fewer tokens.")
+    ] = None,
+    stored_as: Annotated[
+        str | None, typer.Option(help=f"{_CHOICES} of float32, bfloat16, float16, int8: number formats of tokens.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the two halves of the queries.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Write tune.json (every setting) and tune.png (the plot) to this folder.")
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Put the chosen settings into MODEL's smart_config.json. Of a run, into its trained model, whose "
+            "export is made again.",
+        ),
+    ] = False,
+    batch_size: BatchSize = 32,
+    family: FamilyName = None,
+    query_instruction: QueryInstruction = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
+) -> None:
+    """Choose weights, layer, token filters and storage for a model, or for the model that a run trained.
+
+    Everything is encoded once. Settings are chosen on some queries and replace those in force only if they are better
+    on others.
+    """
+    from smart_train.evaluation import tune as measure
+    from smart_train.evaluation.tuning_grid import check_metric
+    from smart_train.recipe.sections import TuneSection
+    from smart_train.run import tuning
+    from smart_train.run.folder import RUN_FILE, open_finished
+
+    check_metric(metric)
+    run = Path(model) if (Path(model) / RUN_FILE).is_file() else None
+    own = open_finished(run) if run is not None else None
+    lists: dict[str, Any] = {
+        "weights": _names(weights),
+        "layers": _numbers("--layers", layers),
+        "query_tokens": _names(query_tokens),
+        "document_tokens": _names(document_tokens),
+        "pooled_token": _names(pooled_token),
+        "widths": _numbers("--widths", widths),
+        "pool_factors": _numbers("--pool-factors", pool_factors),
+        "stored_as": _names(stored_as),
+    }
+    grid = tuning.grid_of(TuneSection.model_construct(**lists))
+    if write:
+        tuning.check_writable(model, run)
+    trained = model if run is None else str(run / "final")
+    meant = _rows(trained, own, recipe, data, split, corpus, test, overrides or [])
+    console = plain_console()
+    named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
+    choosing, deciding = tuning.rows_of(meant, named, seed, console)
+    reader = open_model(trained, family, query_instruction, document_instruction, trust_remote_code, base=base)
+    result = measure(
+        reader,
+        choosing,
+        test=deciding,
+        grid=grid,
+        metric=metric,
+        max_bytes=max_bytes,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    _show(result)
+    if output is not None:
+        console.print(f"Every setting: {result.save(output)}")
+    if write:
+        tuning.write_result(result, reader, model, run, own, console)
+    elif result.changes:
+        console.print("Nothing was written; --write puts these settings into the model's smart_config.json")
+
+
+def _rows(
+    model: str,
+    own: Recipe | None,
+    recipe: Path | None,
+    data: str | None,
+    split: str | None,
+    corpus: str | None,
+    test: str | None,
+    overrides: list[str],
+) -> Recipe:
+    """The recipe that names the rows. `own`: that of the run, if it is one."""
+    from smart_train.recipe import load_recipe, parse_recipe
+    from smart_train.recipe.reader import merge, read_overrides
+
+    for text in overrides:
+        if not text.startswith("data."):
+            raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
+    if data is None:
+        if split is not None or corpus is not None or test is not None:
+            raise RunError("--split, --corpus and --test need --data; with a recipe, set data.evaluation and data.test")
+        if recipe is not None:
+            own = load_recipe(recipe, overrides)
+        elif own is None:
+            raise RunError(f"{model}: not a run folder, so the rows to tune on are unknown; pass --data or --recipe")
+        elif overrides:
+            own = parse_recipe(merge(own.to_dict(), read_overrides(overrides)), source="the run's recipe")
+        if own.data.reported is None:
+            raise RunError("the recipe has neither data.evaluation nor data.test; pass the rows with --data")
+        return own
+    rows = {"path": data, "split": split}
+    sections: dict[str, Any] = {"train": rows, "evaluation": {**rows, "corpus": corpus}}
+    if test is not None:
+        sections["test"] = {"path": test}
+    values = {"model": {"name_or_path": model}, "data": sections}
+    return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
+
+
+def _show(result: TuningResult) -> None:
+    from rich.console import Console
+
+    console = plain_console()
+    console.print(
+        f"{len(result.settings)} settings; chosen on {result.queries} queries, decided on "
+        f"{result.comparison.queries} others; {result.documents} documents; {result.metric} of the hybrid score"
+    )
+    Console().print(result.table())
+    console.print(result.conclusion())
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(option: str, text: str | None) -> list[int] | None:
+    parts = _names(text)
+    try:
+        return None if parts is None else [int(part) for part in parts]
+    except ValueError as error:
+        raise RunError(f"{option} {text}: must be whole numbers, separated by commas") from error

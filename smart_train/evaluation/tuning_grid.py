@@ -1,0 +1,164 @@
+"""Which settings `tune` tries: lists of choices, checked against a model, and the scoring configurations they make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from smart_train.errors import DataError, ModelError, did_you_mean
+from smart_train.evaluation.metrics import MRR_DEPTH, metric_names
+from smart_train.scoring import ScoringConfig
+
+if TYPE_CHECKING:
+    from smart_train.models import SmartModel
+
+Weights = tuple[float, float]  # pooled, late
+
+# Only the ratio changes a ranking. Steps of two, because nDCG moves little within one.
+WEIGHTS: tuple[Weights, ...] = (
+    (1, 0), (8, 1), (4, 1), (2, 1), (1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (1, 32), (0, 1),
+)  # fmt: skip
+POOL_FACTORS = (1, 2, 4)
+FORMATS = ("float32", "bfloat16", "int8")
+_METRIC = re.compile(r"(?:ndcg|recall)@([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class TuningGrid:
+    """Choices of each setting. The first five say what is scored and are crossed with each other; the last three say
+    how documents are stored and are crossed for the best of the first.
+
+    Args:
+        weights: (pooled weight, late weight).
+        layers: numbered as `scoring.layer`. None: the model's own, the last two, and the middle one.
+        query_tokens, document_tokens: token filters. None: the model's own, "content" and "all"; of documents also
+            "visual" where the model reads images.
+        pooled_token: None is both, "keep" and "drop".
+        widths: dimensions kept of each vector; None among them is all. None: all of them, a half and a quarter.
+        pool_factors: of `Embeddings.pool_tokens`. stored_as: number formats of `Embeddings.quantize`.
+    """
+
+    weights: tuple[Weights, ...] = WEIGHTS
+    layers: tuple[int, ...] | None = None
+    query_tokens: tuple[str, ...] | None = None
+    document_tokens: tuple[str, ...] | None = None
+    pooled_token: tuple[str, ...] | None = None
+    widths: tuple[int | None, ...] | None = None
+    pool_factors: tuple[int, ...] = POOL_FACTORS
+    stored_as: tuple[str, ...] = FORMATS
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and not value:
+                raise DataError(f"tune: {item.name} is empty; name at least one choice, or leave it out")
+
+    def checked(self, model: SmartModel) -> TuningGrid:
+        """The grid with every choice that was left open filled in for `model`.
+
+        Raises:
+            ModelError: a layer that the model does not have, a layer where a token projection reads its own, a filter
+                for images that it does not read, or a width beyond its own.
+            ScoreError: a value that no scoring configuration can have.
+        """
+        own, images = model.scoring, "image" in model.family.modalities
+        tokens = model.hidden_size if model.projection is None else model.projection.dim
+        widest = min(model.hidden_size, tokens)
+        filters = _once((own.query_tokens, "content", "all"))
+        documents = _once((own.document_tokens, "content", *(("visual",) if images else ()), "all"))
+        filled = replace(
+            self,
+            layers=_layers(self.layers, model),
+            query_tokens=self.query_tokens or filters,
+            document_tokens=self.document_tokens or documents,
+            pooled_token=self.pooled_token or ("keep", "drop"),
+            widths=_once(
+                # What changes nothing is written as such; of a narrow projection it also cuts the pooled vector.
+                None if width == model.hidden_size == tokens else width
+                for width in self.widths or (None, max(widest // 2, 1), max(widest // 4, 1))
+            ),
+        )
+        for side in (filled.query_tokens, filled.document_tokens):
+            if "visual" in (side or ()) and not images:
+                raise ModelError(f"tune: token filter 'visual': {model.family.name} reads no images; leave it out")
+        for width in filled.widths or ():
+            if isinstance(width, int) and width > widest:
+                raise ModelError(f"tune: width {width}: the model's vectors are {widest} wide; choose at most that")
+        filled.contents(own), filled.forms(own)  # ScoringConfig looks at every value
+        return filled
+
+    def contents(self, own: ScoringConfig) -> list[ScoringConfig]:
+        """What is scored: every choice of layer, filters, pooled token and weights, stored as `own` stores."""
+        assert self.layers and self.query_tokens and self.document_tokens and self.pooled_token, "`checked` fills them"
+        kinds = product(self.layers, self.query_tokens, self.document_tokens, self.pooled_token)
+        return self._weighed(
+            [
+                replace(own, layer=layer, query_tokens=queries, document_tokens=documents, pooled_token=pooled)
+                for layer, queries, documents, pooled in kinds
+            ]
+        )
+
+    def forms(self, base: ScoringConfig) -> list[ScoringConfig]:
+        """How documents are stored: every choice of width, pooling and number format, scored as `base` scores and under
+        all weights, because a coarser form may want others."""
+        assert self.widths, "`checked` fills them"
+        kinds = product(self.pool_factors, self.widths, self.stored_as)
+        return self._weighed(
+            [replace(base, pool_factor=factor, width=width, stored_as=form) for factor, width, form in kinds]
+        )
+
+    def _weighed(self, bases: Sequence[ScoringConfig]) -> list[ScoringConfig]:
+        return [
+            replace(base, pooled_weight=pooled, late_weight=late) for base in bases for pooled, late in self.weights
+        ]
+
+
+def read_weights(texts: Iterable[str]) -> tuple[Weights, ...]:
+    """`POOLED:LATE` -> weights. Raises DataError for anything else; whether they can be weights, ScoringConfig says."""
+    found = []
+    for text in texts:
+        pooled, colon, late = text.partition(":")
+        try:
+            found.append((float(pooled), float(late)))
+        except ValueError:
+            colon = ""
+        if not colon:
+            raise DataError(f"weights {text!r}: must read POOLED:LATE, such as 1:4")
+    return tuple(found)
+
+
+def check_metric(metric: str) -> int:
+    """The cut-off of `metric`: "ndcg@K", "recall@K" for any K, or "mrr@10". Raises DataError for another name."""
+    found = _METRIC.fullmatch(metric)
+    if found:
+        return int(found[1])
+    known = metric_names((1, 5, 10))
+    if metric == known[-1]:
+        return MRR_DEPTH
+    hint = did_you_mean(metric, known)
+    raise DataError(f"metric {metric!r}: there is none of this name{hint}; choose ndcg@K, recall@K or {known[-1]}")
+
+
+def _layers(given: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:
+    own, count = model.scoring.layer, model.config.get_text_config().num_hidden_layers
+    if model.projection is not None:
+        if given not in (None, (own,)):
+            raise ModelError(
+                f"tune: layers {', '.join(map(str, given or ()))}: the model has a token projection, which reads the "
+                f"layers it was trained on ({', '.join(map(str, model.projection.layers))}); leave the layers out"
+            )
+        return (own,)
+    for layer in given or ():
+        if isinstance(layer, bool) or not isinstance(layer, int) or not -count - 1 <= layer <= count:
+            near = f", nearest: {count if layer > 0 else -count - 1}" if isinstance(layer, int) else ""
+            raise ModelError(f"tune: layer {layer}: the model has hidden states {-count - 1} .. {count}{near}")
+    layers = given or (own, -1, count - 1, count // 2)
+    # The same state under two numbers would be encoded and measured twice.
+    return tuple({layer % (count + 1): layer for layer in reversed(layers)}.values())[::-1]
+
+
+def _once(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))

@@ -1,0 +1,271 @@
+"""What `tune` found: every setting with its quality and its cost, the decision, a table and a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+
+from smart_train.evaluation.compare import Comparison, Difference
+from smart_train.evaluation.metrics import metric_label
+from smart_train.evaluation.plots import COLOURS, _save
+from smart_train.scoring import ScoringConfig
+from smart_train.utils.atomic import write_json
+
+ALPHA = 0.05  # two-sided
+TUNING_FILE = "tune.json"
+TUNING_PLOT = "tune.png"
+_ROWS = 8  # of the front in the table
+_CONTENTS = ("layer", "query_tokens", "document_tokens", "pooled_token")
+_FORMS = ("width", "pool_factor", "stored_as")
+
+Verdict = Literal["better", "smaller", "same", "unproved", "worse"]
+
+
+@dataclass(frozen=True)
+class TunedSetting:
+    """One setting that was measured.
+
+    Args:
+        bytes_per_document: of the pooled vector and the tokens in an index, on average.
+        ms_per_query: milliseconds to score all documents for one query on the machine that measured.
+        tuning: mean of the metric over the queries that chose. held_out: over those that decide; None where it was not
+            measured there.
+    """
+
+    scoring: ScoringConfig
+    bytes_per_document: float
+    ms_per_query: float
+    tuning: float
+    held_out: float | None
+
+    def record(self) -> dict[str, Any]:
+        """One flat row: every key of the scoring configuration, then what was measured."""
+        measured = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scoring"}
+        return {**self.scoring.to_dict(), **measured}
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """Every setting, and which one to score with.
+
+    Args:
+        metric: of the hybrid score.
+        settings: all that were measured; the first is the one in force.
+        default: the setting in force. best: the one that the queries to choose by would have.
+        comparison: the paired test of the two on the queries that decide; one row.
+        chosen_on: name of the rows that chose; queries: how many. tested_on: name of the rows that decide.
+        documents: in the corpus that the costs are of.
+        max_bytes: the bound that was asked for.
+        seed: of the halves and the test.
+        encoding_seconds: what the one encoding of all queries and documents took.
+    """
+
+    metric: str
+    settings: list[TunedSetting]
+    default: TunedSetting
+    best: TunedSetting
+    comparison: Comparison
+    chosen_on: str
+    queries: int
+    tested_on: str
+    documents: int
+    max_bytes: int | None
+    seed: int
+    encoding_seconds: float
+
+    @property
+    def difference(self) -> Difference:
+        """The best setting against the one in force, on the queries that decide."""
+        return self.comparison.rows[0]
+
+    @property
+    def verdict(self) -> Verdict:
+        """ "better" and "smaller" replace the setting in force; after "same", "unproved" and "worse" it stays."""
+        row = self.difference
+        if self.best.scoring == self.default.scoring:
+            return "same"
+        if row.p_value < ALPHA:
+            if row.difference > 0:
+                return "better"
+            return "worse"
+        too_large = self.max_bytes is not None and self.default.bytes_per_document > self.max_bytes
+        return "smaller" if too_large else "unproved"
+
+    @property
+    def changes(self) -> bool:
+        """Whether another setting than the one in force is to be used."""
+        return self.verdict in ("better", "smaller")
+
+    @property
+    def chosen(self) -> TunedSetting:
+        """The setting to score with."""
+        return self.best if self.changes else self.default
+
+    def conclusion(self) -> str:
+        """The decision and its reason, in sentences."""
+        row, label = self.difference, metric_label(self.metric)
+        p_value = "p < 0.001" if row.p_value < 0.001 else f"p = {row.p_value:.3f}"
+        test = (
+            f"{label} {row.before:.3f} -> {row.after:.3f} on {self.comparison.queries} other queries "
+            f"({row.difference:+.3f}, {self.comparison.confidence:.0%} interval {row.low:+.3f} to {row.high:+.3f}, "
+            f"{p_value})"
+        )
+        kept = f"The settings in force stay ({described(self.default.scoring)})"
+        best = f"the best of {len(self.settings)} settings on {self.queries} queries"
+        if self.verdict == "same":
+            return f"{kept}: they are {best}."
+        found = described(self.best.scoring, self.default.scoring)
+        if self.verdict == "better":
+            return f"Chosen: {found}. {test}."
+        if self.verdict == "smaller":
+            sizes = f"{self.best.bytes_per_document:,.0f} bytes a document instead of"
+            return f"Chosen: {found}. {sizes} {self.default.bytes_per_document:,.0f}; not told apart: {test}."
+        if self.verdict == "worse":
+            return f"{kept}: {best} ({found}) is worse: {test}."
+        return f"{kept}: {best} ({found}) does not beat them: {test}."
+
+    def front(self) -> list[TunedSetting]:
+        """The settings that no other beats in bytes without losing quality on the queries that chose; fewest bytes
+        first."""
+        found: list[TunedSetting] = []
+        for item in sorted(self.settings, key=lambda item: (item.bytes_per_document, -item.tuning)):
+            if not found or item.tuning > found[-1].tuning:
+                found.append(item)
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """A plain row for each setting, for a data frame: scoring keys, bytes, milliseconds, both means, whether it is
+        on the front, and whether it is in force, the best, or to be used."""
+        front = {id(item) for item in self.front()}
+        marks = {"in_force": self.default, "best": self.best, "chosen": self.chosen}
+        return [
+            {
+                **item.record(),
+                "front": id(item) in front,
+                **{name: item.scoring == marked.scoring for name, marked in marks.items()},
+            }
+            for item in self.settings
+        ]
+
+    def table(self) -> Table:
+        """The settings in force, the best ones, each score alone, and the front: bytes a document, milliseconds a
+        query, and the metric on the queries that chose and on those that decide. Fits 80 columns."""
+        decided = f"{self.comparison.queries} others"
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=None)
+        table.add_column("", no_wrap=True)
+        table.add_column("pooled:late", no_wrap=True)
+        table.add_column("differs from in force in")
+        for name in ("bytes", "ms", f"{self.queries} queries", decided):
+            table.add_column(name, justify="right", no_wrap=True)
+        shown = [("in force", self.default), ("best", self.best), *self._alone()]
+        front = [item for item in self.front() if item.scoring not in [one.scoring for _, one in shown]]
+        step = max(1, -(-len(front) // _ROWS))
+        shown += [("smaller", item) for item in front[::-1][::step]]
+        for name, item in shown:
+            held_out = "" if item.held_out is None else f"{item.held_out:.3f}"
+            cost = (f"{item.bytes_per_document:,.0f}", f"{item.ms_per_query:.2f}", f"{item.tuning:.3f}", held_out)
+            differs = _differences(item.scoring, self.default.scoring)
+            table.add_row(name, _weights(item.scoring), ", ".join(differs), *cost)
+        return table
+
+    def figure(self) -> Figure:
+        """Quality on the queries that chose, against bytes a document and milliseconds a query: every setting, the
+        front, the setting in force and the best one."""
+        figure = Figure(figsize=(9.6, 4.0), layout="constrained")
+        front, label = self.front(), metric_label(self.metric)
+        for place, (name, cost) in enumerate(
+            (("bytes_per_document", "bytes a document"), ("ms_per_query", "ms a query"))
+        ):
+            axes = figure.add_subplot(1, 2, place + 1)
+            axes.spines[["top", "right"]].set_visible(False)
+            xs = [getattr(item, name) for item in self.settings]
+            axes.scatter(xs, [item.tuning for item in self.settings], s=9, color="#B8B8B8", label="a setting")
+            if name == "bytes_per_document":
+                line = [getattr(item, name) for item in front]
+                axes.plot(line, [item.tuning for item in front], color=COLOURS["hybrid"], label="front", linewidth=1.4)
+            for title, item, marker in (("in force", self.default, "s"), ("best", self.best, "*")):
+                held_out = "" if item.held_out is None else f" ({item.held_out:.3f} on other queries)"
+                axes.scatter(
+                    getattr(item, name), item.tuning, marker=marker, s=90, zorder=3, label=f"{title}{held_out}",
+                    color=COLOURS["before"] if title == "in force" else COLOURS["late"], edgecolors="black",
+                )  # fmt: skip
+            for title, item in self._alone():
+                axes.axhline(item.tuning, color=COLOURS[title.split()[0]], linestyle=":", linewidth=1.2, label=title)
+            axes.set(xscale="log", xlabel=cost, ylabel=f"{label}, {self.queries} queries" if place == 0 else "")
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
+        figure.suptitle(f"{len(self.settings)} settings against {self.documents} documents")
+        return figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "metric": self.metric,
+            "verdict": self.verdict,
+            "conclusion": self.conclusion(),
+            "scoring": self.chosen.scoring.to_dict(),
+            "in_force": self.default.record(),
+            "best": self.best.record(),
+            "comparison": self.comparison.to_dict(),
+            "chosen_on": {"rows": self.chosen_on, "queries": self.queries},
+            "tested_on": {"rows": self.tested_on, "queries": self.comparison.queries},
+            "documents": self.documents,
+            "max_bytes": self.max_bytes,
+            "seed": self.seed,
+            "encoding_seconds": self.encoding_seconds,
+            "settings": self.records(),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes FOLDER/tune.json and FOLDER/tune.png, each whole or not at all; returns the first's path."""
+        _save(self.figure(), Path(folder, TUNING_PLOT))
+        return write_json(Path(folder, TUNING_FILE), self.to_dict())
+
+    def _alone(self) -> list[tuple[str, TunedSetting]]:
+        """Each score alone, tokens and storage as in force, where the grid had it."""
+        found = []
+        for name, other in (("pooled", "late_weight"), ("late", "pooled_weight")):
+            found += [
+                (f"{name} alone", item)
+                for item in self.settings
+                if getattr(item.scoring, other) == 0 and _kind(item) == _kind(self.default)
+            ][:1]
+        return found
+
+
+def described(scoring: ScoringConfig, against: ScoringConfig | None = None) -> str:
+    """A setting in words: its weights, and what else is not the default, or differs from `against`."""
+    return ", ".join([f"pooled:late {_weights(scoring)}", *_differences(scoring, against or ScoringConfig())])
+
+
+def content_of(scoring: ScoringConfig) -> tuple[Any, ...]:
+    """Which tokens are scored."""
+    return tuple(getattr(scoring, name) for name in _CONTENTS)
+
+
+def form_of(scoring: ScoringConfig) -> tuple[Any, ...]:
+    """How they are stored."""
+    return tuple(getattr(scoring, name) for name in _FORMS)
+
+
+def _kind(item: TunedSetting) -> tuple[Any, ...]:
+    return content_of(item.scoring) + form_of(item.scoring)
+
+
+def _weights(scoring: ScoringConfig) -> str:
+    return f"{scoring.pooled_weight:g}:{scoring.late_weight:g}"
+
+
+def _differences(scoring: ScoringConfig, against: ScoringConfig) -> list[str]:
+    """Every setting but the weights that is another than that of `against`, as `key value`."""
+    values, other = scoring.to_dict(), against.to_dict()
+    return [f"{name} {_worded(values[name])}" for name in (*_CONTENTS, *_FORMS) if values[name] != other[name]]
+
+
+def _worded(value: Any) -> str:
+    return "all" if value is None else str(value)

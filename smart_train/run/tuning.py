@@ -1,0 +1,168 @@
+"""Tuning as a command and as a stage of a run: which rows choose and which decide, and where the result goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from smart_train.errors import DataError, RunError
+from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
+from smart_train.evaluation.tuning import check_queries
+from smart_train.evaluation.tuning_grid import read_weights
+from smart_train.evaluation.tuning_result import TUNING_FILE
+from smart_train.export import export_model
+from smart_train.models import SmartModel
+from smart_train.models.rescoring import check_rescorable, write_scoring
+from smart_train.models.smart_config import SmartConfig
+from smart_train.recipe import Recipe
+from smart_train.recipe.sections import TuneSection, filled
+from smart_train.run import build, build_rows
+from smart_train.run.folder import RunFolder, fingerprints
+from smart_train.scoring import ScoringConfig
+from smart_train.types import Example
+
+
+def grid_of(section: TuneSection) -> TuningGrid:
+    """The choices of a recipe's `tune` section; a key that is not given is left open.
+
+    Raises:
+        DataError: weights that do not read POOLED:LATE.
+    """
+    values = section.model_dump(exclude={"metric", "max_bytes", "seed"}, exclude_none=True)
+    if "weights" in values:
+        values["weights"] = read_weights(values["weights"])
+    return TuningGrid(**{name: tuple(choices) for name, choices in values.items()})
+
+
+def sets_of(
+    recipe: Recipe, parts: Mapping[str, Sequence[Example]], seed: int
+) -> tuple[EvaluationSet, EvaluationSet | None]:
+    """The rows that choose the settings, and those that decide: `data.evaluation` and `data.test`; where there is one
+    of them alone, None stands for its other half.
+
+    Args:
+        parts: the usable rows of each, by name. seed: of the halves.
+
+    Raises:
+        DataError: too few queries.
+    """
+    made = [build_rows.evaluation_set(recipe, name, parts[name]) for name in recipe.data.held_out]
+    data, test = made[0], made[1] if len(made) > 1 else None
+    check_queries(data, test, seed)
+    return data, test
+
+
+def tune_trained(
+    recipe: Recipe,
+    folder: RunFolder,
+    parts: Mapping[str, Sequence[Example]],
+    device: torch.device,
+    console: Console,
+) -> ScoringConfig:
+    """The stage of a run with a `tune` section: tunes the trained model, writes tune.json and the settings of `final`,
+    and returns them. Of a run that was cut off after it, what it wrote."""
+    section = filled(recipe.tune)
+    saved = tuned_scoring(folder.path)
+    model = build.base_model(recipe, str(folder.final), device=device)
+    if saved is None:
+        data, test = sets_of(recipe, parts, section.seed)
+        console.print(f"Tuning the scoring settings on {data.name} ...")
+        result = tune(
+            model,
+            data,
+            test=test,
+            grid=grid_of(section),
+            metric=section.metric,
+            max_bytes=section.max_bytes,
+            seed=section.seed,
+            batch_size=recipe.evaluation.batch_size,
+            show_progress_bar=False if recipe.training.get("disable_tqdm") else None,
+        )
+        # First, and then the settings: a kill between the two must not tune what is tuned already.
+        result.save(folder.path)
+        console.print(result.conclusion())
+        saved = result.chosen.scoring
+    if SmartConfig.read(folder.final).scoring != saved:
+        write_scoring(folder.final, model, saved)
+    return saved
+
+
+def tuned_scoring(run: Path) -> ScoringConfig | None:
+    """What the tune.json in `run` chose; None where there is none.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    file = run / TUNING_FILE
+    if not file.is_file():
+        return None
+    try:
+        return ScoringConfig.from_dict(json.loads(file.read_text(encoding="utf-8"))["scoring"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{file}: cannot be read ({error}); delete it, and the settings are tuned again") from error
+
+
+def check_writable(model: str, run: Path | None) -> None:
+    """Raises ModelError, before minutes of work, unless `write_result` can change the model, or that of `run`."""
+    check_rescorable(Path(model) if run is None else run / "final")
+
+
+def write_result(
+    result: TuningResult, model: SmartModel, named: str, run: Path | None, recipe: Recipe | None, console: Console
+) -> None:
+    """Puts the chosen settings into the folder `named`, or into the trained model of `run`, whose export is then made
+    again: its golden vectors, its card and its digests depend on them.
+
+    Raises:
+        ExportError: the export cannot be made; the trained model has its new settings already.
+    """
+    target = Path(named) if run is None else run / "final"
+    if run is not None:
+        result.save(run)
+    if not result.changes:
+        console.print(f"{target}: nothing was changed")
+        return
+    write_scoring(target, model, result.chosen.scoring)
+    console.print(f"{target}: the settings were written")
+    if run is None or recipe is None:
+        return
+    # Not the recipe's output_dir: the run may have been moved.
+    output = Path(recipe.export.output) if recipe.export.output else run / "export"
+    if not output.is_dir():
+        return
+    report = export_model(
+        target,
+        output,
+        dtype=build.export_dtype(recipe, run),
+        overwrite=True,
+        facts=build.card_facts(recipe, run, fingerprints(run)),
+        trust_remote_code=recipe.model.trust_remote_code,
+    )
+    console.print(f"Exported again to {output}; {report}")
+
+
+def rows_of(
+    recipe: Recipe, named: Mapping[str, str], seed: int, console: Console
+) -> tuple[EvaluationSet, EvaluationSet | None]:
+    """As `sets_of`, with the rows read and what was left out printed.
+
+    Args:
+        named: what to call each part of the data, where the user gave it by an option; else by its key in the recipe.
+    """
+    parts: dict[str, Sequence[Example]] = {}
+    for name in recipe.data.held_out:
+        key = f"data.{name}"
+        try:
+            parts[name], report = build.usable_rows(recipe, name)
+        except DataError as error:
+            raise type(error)(str(error).replace(f"{key}:", f"{named.get(name, key)}:", 1)) from error
+        console.print(f"{named.get(name, key)}: {report.summary()}")
+    data, test = sets_of(recipe, parts, seed)
+    for name, made in zip(recipe.data.held_out, (data, test), strict=False):
+        if made is not None:
+            made.name = named.get(name, made.name)
+    return data, test

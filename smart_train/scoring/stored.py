@@ -1,0 +1,37 @@
+"""What an index keeps of a document, and what a query must be to meet it: the last three keys of `ScoringConfig`."""
+
+from __future__ import annotations
+
+from smart_train.errors import ScoreError
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.hybrid import ScoringConfig
+
+
+def as_stored(documents: Embeddings, scoring: ScoringConfig) -> Embeddings:
+    """Documents as an index under `scoring` keeps them: fewer tokens, then fewer dimensions, then fewer bits. The same
+    object where `scoring` leaves them as they are.
+
+    Tokens are pooled at their full width: what is alike is decided by all that the model says of them.
+
+    Raises:
+        ScoreError: a width beyond the embeddings' own.
+    """
+    pooled = documents.pool_tokens(scoring.pool_factor, show_progress_bar=False)
+    return _cut(pooled, scoring).quantize(scoring.stored_as)
+
+
+def as_asked(queries: Embeddings, scoring: ScoringConfig) -> Embeddings:
+    """Queries as wide as the documents of `as_stored`. They keep all their tokens and bits: there are few of them."""
+    return _cut(queries, scoring)
+
+
+def _cut(embeddings: Embeddings, scoring: ScoringConfig) -> Embeddings:
+    if scoring.width is None:
+        return embeddings
+    widest = min(embeddings.pooled.shape[1], embeddings.packed.shape[1])
+    if scoring.width > widest:
+        raise ScoreError(
+            f"scoring.width {scoring.width}: the model's vectors are {widest} wide; choose a width of at most that, or "
+            "null for all of it"
+        )
+    return embeddings.truncate(scoring.width)
