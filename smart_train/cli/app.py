@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from smart_train.cli.benchmark import benchmark
 from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
@@ -51,6 +52,7 @@ for _command in (
     quietly(launch, runs_recipe=True),
     quietly(evaluate),
     quietly(tune),
+    quietly(benchmark),
     quietly(inspect),
     quietly(mine),
     quietly(export),

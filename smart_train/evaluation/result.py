@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class EvaluationResult:
                         f"evaluation result: {score} {metric} has {len(values)} values for "
                         f"{len(self.query_ids)} queries"
                     )
-        for name, items in (("query_texts", self.query_texts), ("relevant", self.relevant), *self.found.items()):
+        lists: dict[str, Sequence[object]] = {"query_texts": self.query_texts, "relevant": self.relevant, **self.found}
+        for name, items in lists.items():
             if items and len(items) != len(self.query_ids):
                 raise DataError(f"evaluation result: {name} has {len(items)} entries for {len(self.query_ids)} queries")
 

@@ -114,8 +114,8 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
     if given.self_distillation is not None:
         inner = given.self_distillation
         both = "late" if recipe.mode == "projection" else None
-        filled = {"temperature": inner.temperature or temperature, "score": inner.score or both}
-        update["self_distillation"] = inner.model_copy(update=filled)
+        own_values: dict[str, Any] = {"temperature": inner.temperature or temperature, "score": inner.score or both}
+        update["self_distillation"] = inner.model_copy(update=own_values)
     return given.model_copy(update=update)
 
 

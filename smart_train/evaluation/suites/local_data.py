@@ -1,0 +1,62 @@
+"""Where the data of tasks is: on the Hub, or in a folder that was downloaded before, for machines without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smart_train.errors import DataError, first_line
+
+
+def local_copy(task: Any, data: Path | None) -> Path | None:
+    """DATA/OWNER/NAME of the task's data set, where that is a folder; else None."""
+    if data is None:
+        return None
+    folder = data / task.metadata.dataset["path"]
+    return folder if folder.is_dir() else None
+
+
+def load_task(task: Any, data: Path | None) -> None:
+    """Loads the data of `task`, from `data` where that holds its data set, else from the Hub or its cache.
+
+    Raises:
+        DataError: it cannot be loaded. `how_to_fetch` says what to do.
+    """
+    folder = local_copy(task, data)
+    named = task.metadata
+    try:
+        if folder is not None:
+            # mteb passes the path on to `load_dataset`, which reads a folder as it reads the Hub.
+            task.metadata = named.model_copy(update={"dataset": {**named.dataset, "path": str(folder.absolute())}})
+        task.load_data()
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    # Everything that mteb, `datasets` and the Hub's client raise for data that is absent, gated or of another layout.
+    except Exception as error:
+        task.dataset, task.data_loaded = {}, False
+        where = f"{folder}: " if folder is not None else ""
+        raise DataError(f"{where}{first_line(error)}") from error
+    finally:
+        task.metadata = named
+
+
+def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | None) -> str:
+    """A message about the tasks whose data could not be loaded, and what to do.
+
+    Args:
+        failures: each task, and why. total: how many tasks were asked for. data: where local copies were looked for.
+    """
+    told = [
+        f"  {task.metadata.name}: data set {task.metadata.dataset['path']}, revision {task.metadata.revision} ({why})"
+        for task, why in failures
+    ]
+    place = str(data) if data is not None else "DATA"
+    commands = [
+        f"  hf download {task.metadata.dataset['path']} --repo-type dataset --revision {task.metadata.revision} "
+        f"--local-dir {place}/{task.metadata.dataset['path']}"
+        for task, _ in failures
+    ]
+    lead = f"the data of {len(failures)} of {total} tasks cannot be loaded:"
+    ask = "Where the Hub can be reached, run"
+    then = f"and pass --data {place} here (copied to this machine, if that was another one)"
+    return "\n".join([lead, *told, ask, *commands, then])

@@ -1,0 +1,252 @@
+"""Runs tasks of mteb on a model, one after another, resumable: a task whose result is on disk is not run again.
+
+Several processes share the encoding of each task; the first of them ranks and writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smart_train.distributed import barrier, gather_objects, is_main, on_main
+from smart_train.errors import DataError, ModelError, RunError, listing
+from smart_train.evaluation.suites.adapter import MtebModel
+from smart_train.evaluation.suites.catalogue import Chosen, load_mteb
+from smart_train.evaluation.suites.local_data import load_task, local_copy, unloadable
+from smart_train.evaluation.suites.results import (
+    IN_ORDER,
+    Part,
+    TaskScores,
+    per_query_file,
+    per_query_result,
+    read_scores,
+    task_scores,
+    write_predictions,
+    write_result,
+)
+from smart_train.evaluation.suites.rows import check_judgements
+from smart_train.evaluation.suites.store import encoding_settings
+from smart_train.utils.atomic import write_json
+from smart_train.utils.differences import changes, flat, lines
+from smart_train.utils.locks import LOCK_NAME, only_one
+
+RUN_FILE = "benchmark.json"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How tasks are run.
+
+    Args:
+        output: folder of the results.
+        data: folder of data sets that were downloaded, by OWNER/NAME.
+        batch_size: items per forward. num_workers: processes that decode images.
+        predictions: also write the ranked documents of every query, in mteb's own layout.
+        keep_embeddings: False deletes the embeddings of a task when its result is written.
+    """
+
+    output: Path
+    data: Path | None = None
+    batch_size: int = 32
+    num_workers: int = 0
+    predictions: bool = False
+    keep_embeddings: bool = True
+
+
+@dataclass
+class BenchmarkRun:
+    """What came of it: results by task name, and what a reader has to know of them."""
+
+    scores: dict[str, TaskScores] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failures: list[tuple[Any, str]] = field(default_factory=list)
+
+    def check(self, total: int, data: Path | None) -> None:
+        """Raises DataError where a task's data could not be loaded; names the data sets and what to do."""
+        if self.failures:
+            raise DataError(unloadable(self.failures, total, data))
+
+
+def run_settings(model: MtebModel) -> dict[str, Any]:
+    """All that the results of a folder depend on."""
+    return {
+        **encoding_settings(model.model),
+        "scoring": model.model.scoring.to_dict(),
+        "store": model.encoded.store,
+        "candidates": model.candidates,
+        "task_prompts": model.task_prompts,
+        "name": model.name,
+        "revision": model.revision,
+    }
+
+
+def run_tasks(
+    model: MtebModel, chosen: Sequence[Chosen], settings: RunSettings, say: Callable[[str], None] = print
+) -> BenchmarkRun:
+    """Every task of `chosen`, once. A task whose data cannot be loaded is left for the end, see `BenchmarkRun.check`.
+
+    Under several processes all must call this; the first one's result counts.
+
+    Args:
+        say: called with a line about every task, on the first process.
+
+    Raises:
+        RunError: `settings.output` holds results of another model or other settings.
+        BusyError: another process writes there.
+        DataError: a task's rows cannot be used. ModelError: the model does not read what a task holds.
+    """
+    load_mteb()
+    tasks = {task.metadata.name: task for one in chosen for task in one.tasks}
+    for task in tasks.values():
+        _check_readable(model, task)
+    run = BenchmarkRun()
+    output = settings.output
+    on_main(lambda: check_output(model, output))
+    with only_one(output / LOCK_NAME, "benchmarking", by=on_main):
+        on_main(lambda: write_json(output / RUN_FILE, run_settings(model)))
+        for at, task in enumerate(tasks.values(), 1):
+            place = f"[{at}/{len(tasks)}] {task.metadata.name}"
+            known = on_main(partial(read_scores, output, model, task))
+            if known is not None:
+                run.scores[task.metadata.name] = known
+                _say(say, f"{place}: done before")
+            elif not task.metadata.is_public and local_copy(task, settings.data) is None:
+                run.notes.append(f"{task.metadata.name} is private: mteb's maintainers run it on request")
+                _say(say, f"{place}: private, left out")
+            else:
+                _run_one(model, task, settings, run, place, say)
+    return run
+
+
+def check_output_folder(output: Path) -> None:
+    """Raises RunError unless `output` holds results of a benchmark, or is empty or absent."""
+    if (output / RUN_FILE).is_file() or not output.exists():
+        return
+    if not output.is_dir():
+        raise RunError(f"--output {output}: is not a folder; name an empty or new one")
+    # Embeddings are there before the first result is, and hidden files (a lock) are not a reason to refuse.
+    strange = sorted(file.name for file in output.iterdir() if file.name[0] != "." and file.name != "embeddings")
+    if strange:
+        raise RunError(f"--output {output}: holds other files, such as {strange[0]}; name an empty or new folder")
+
+
+def check_output(model: MtebModel, output: Path) -> None:
+    """Raises RunError where `output` holds results of another model, or made with other settings, or other files."""
+    check_output_folder(output)
+    path = output / RUN_FILE
+    if not path.is_file():
+        return
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); name another --output") from error
+    differing = changes(flat(begun), flat(run_settings(model)), {})
+    if differing:
+        raise RunError(
+            f"--output {output}: holds results of another model or of other settings; name another folder\n"
+            f"{listing(lines(differing))}"
+        )
+
+
+def _check_readable(model: MtebModel, task: Any) -> None:
+    reads = model.model.family.modalities
+    needed = [modality for modality in task.metadata.modalities if modality not in reads]
+    if needed:
+        raise ModelError(
+            f"{task.metadata.name}: holds {', '.join(task.metadata.modalities)}, but the model reads only "
+            f"{', '.join(reads)}; choose another task, or a model that reads {', '.join(needed)}"
+        )
+
+
+def _run_one(
+    model: MtebModel, task: Any, settings: RunSettings, run: BenchmarkRun, place: str, say: Callable[[str], None]
+) -> None:
+    """One task, on every process: loaded and encoded together, ranked by the first."""
+    failed = None
+    try:
+        load_task(task, settings.data)
+    except DataError as error:
+        failed = str(error)
+    # Where one process cannot load it, the others would wait for it.
+    failed = next((told for told in gather_objects(failed) if told is not None), None)
+    if failed is not None:
+        run.failures.append((task, failed))
+        _say(say, f"{place}: its data cannot be loaded")
+        return
+    try:
+        parts = _parts(model, task)
+        for queries, documents, _, _ in parts.values():
+            for rows in (documents, queries):
+                model.encode(rows, _encode_kwargs(settings), settings.num_workers)
+        for (split, subset), part in parts.items():
+            run.notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
+        found = on_main(lambda: _evaluate(model, task, parts, settings))
+        run.scores[task.metadata.name] = found
+        main = {score: found.scores[score][found.main_metric] for score in IN_ORDER}
+        shown = ", ".join(f"{score} {value:.4f}" for score, value in main.items())
+        counts = f"{found.queries:,} queries, {found.documents:,} documents"
+        _say(say, f"{place}: {counts}; {found.main_metric} {shown}")
+        if not settings.keep_embeddings:
+            on_main(lambda: model.encoded.discard([rows.key for part in parts.values() for rows in part[:2]]))
+        barrier()
+    finally:
+        task.unload_data()
+        model.forget()
+
+
+def _parts(model: MtebModel, task: Any) -> dict[tuple[str, str], Part]:
+    """(split, subset) -> queries, documents, judgements, and the documents to rank for each query, where the task says.
+
+    Queries that nothing is judged for are left out here, as mteb does before it asks them: what is encoded is then what
+    it asks.
+    """
+    parts: dict[tuple[str, str], Part] = {}
+    for split in task.eval_splits:
+        for subset in task.hf_subsets:
+            data = task.dataset[subset][split]
+            qrels = {query: grades for query, grades in data["relevant_docs"].items() if grades}
+            keep = [at for at, identity in enumerate(data["queries"]["id"]) if identity in qrels]
+            if len(keep) < len(data["queries"]):
+                data["queries"] = data["queries"].select(keep)
+            where = (task.metadata, subset, split)
+            if not len(data["queries"]):
+                raise DataError(f"{task.metadata.name} ({subset}, {split}): no query has a judgement")
+            queries = model.rows(data["queries"], "query", *where)
+            parts[split, subset] = (queries, model.rows(data["corpus"], "document", *where), qrels, data["top_ranked"])
+    return parts
+
+
+def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], settings: RunSettings) -> TaskScores:
+    """mteb's evaluation by each score, and the values per query, all written; on the first process."""
+    mteb = load_mteb()
+    results = {}
+    options: dict[str, Any] = {"cache": None, "co2_tracker": False, "show_progress_bar": False}
+    for score in IN_ORDER:
+        done = mteb.evaluate(model.by(score), task, encode_kwargs=_encode_kwargs(settings), **options)
+        results[score] = done.task_results[0]
+    asked = searched = 0
+    for (split, subset), (queries, documents, qrels, ranked) in parts.items():
+        rankings = model.rankings(queries, documents, task._top_k, ranked)
+        scoring = model.model.scoring.to_dict()
+        result = per_query_result(task, split, subset, queries, documents, qrels, rankings, scoring)
+        result.save(per_query_file(settings.output, task, split, subset))
+        asked, searched = asked + len(result.query_ids), max(searched, result.documents)
+    if settings.predictions:
+        for score in IN_ORDER:
+            write_predictions(settings.output, model.by(score), task, parts)
+    for score, result in results.items():
+        write_result(settings.output, model.by(score), result)
+    return task_scores(task, results, asked, searched)
+
+
+def _encode_kwargs(settings: RunSettings) -> dict[str, Any]:
+    return {"batch_size": settings.batch_size}
+
+
+def _say(say: Callable[[str], None], line: str) -> None:
+    if is_main():
+        say(line)

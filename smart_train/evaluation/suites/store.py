@@ -1,0 +1,110 @@
+"""What a model made of the queries and documents of benchmarks, on disk: encoded once, for every score and every call.
+
+    CACHE/encoded.json                   whose embeddings these are: weights, prompts, limits, token filters
+    CACHE/KEY/documents-XXXXX.safetensors, CACHE/KEY/queries-XXXXX.safetensors
+
+KEY is a digest of what the rows say (`Rows.key`), so nothing is ever taken for other data, and a corpus that several
+tasks share is there once. A cache of another model is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smart_train.distributed import on_main
+from smart_train.errors import DataError, ModelError, listing
+from smart_train.evaluation.suites.rows import Rows
+from smart_train.retrieval.encoder import WorkerEncoder
+from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
+from smart_train.retrieval.shards import STORES, EmbeddingShards
+from smart_train.scoring import ScoringConfig
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.utils.atomic import make_folder, naming_refusals, remove, write_json
+from smart_train.utils.differences import changes, flat, lines
+
+CACHE_FILE = "encoded.json"
+_FORMAT = 1
+# Items in a file: the most that lie in memory beside the queries (1,800 tokens of width 2,048 a page: 1.9 GB).
+SHARD_SIZE = 128
+_NAMES = {"query": "queries", "document": "documents"}
+
+
+class EncodedSets:
+    """Embeddings of `model`, kept in `folder`.
+
+    Args:
+        store: what token states are kept as: float32 (exact), float16, bfloat16 or int8.
+
+    Raises:
+        DataError: `store` is unknown, or the folder's record is damaged.
+        ModelError: the folder holds embeddings of another model, or made with other settings; names what differs.
+    """
+
+    def __init__(self, model: WorkerEncoder, folder: str | Path, *, store: str = "float32") -> None:
+        if store not in STORES:
+            raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
+        self.model = model
+        self.folder = Path(folder)
+        self.store = store
+        on_main(self._claim)
+
+    def encode(
+        self, rows: Rows, *, batch_size: int = 32, num_workers: int = 0, show_progress_bar: bool | None = None
+    ) -> EmbeddingShards:
+        """The embeddings of `rows`; what is not on disk yet is encoded. Several processes share the work, and must all
+        call this, unless everything is there."""
+        shards = self.shards(rows)
+        if all(shards.path(shard).is_file() for shard in range(len(shards))):
+            return shards
+        encode = self.model.encode_query if rows.side == "query" else self.model.encode_document
+
+        def made(places: Sequence[int]) -> Embeddings:
+            return encode(
+                rows.inputs(places), batch_size=batch_size, num_workers=num_workers, show_progress_bar=show_progress_bar
+            )
+
+        with naming_refusals(shards.folder):
+            make_folder(shards.folder)
+        shards.encode(made, show_progress_bar=show_progress_bar)
+        return shards
+
+    def shards(self, rows: Rows) -> EmbeddingShards:
+        """Where the embeddings of `rows` are, or will be."""
+        return EmbeddingShards(self.folder / rows.key, _NAMES[rows.side], len(rows), SHARD_SIZE, store=self.store)
+
+    def discard(self, keys: Sequence[str]) -> None:
+        """Deletes the embeddings of the rows of these keys."""
+        for key in keys:
+            remove(self.folder / key)
+
+    def _claim(self) -> None:
+        path, own = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
+        if not path.is_file():
+            write_json(path, own)
+            return
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); delete {self.folder}, which is made again") from error
+        differing = changes(flat(begun), flat(own), flat({"scoring": ScoringConfig().to_dict()}))
+        if differing:
+            raise ModelError(
+                f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "
+                f"meaningless here. Name another folder, or delete this one\n{listing(lines(differing))}"
+            )
+
+
+def encoding_settings(model: WorkerEncoder) -> dict[str, Any]:
+    """All that the embeddings of `model` depend on, by the names that a user knows. Weights of the two scores act
+    later and are not among it."""
+    return {
+        "format": _FORMAT,
+        "family": model.family.name,
+        "prompts": prompt_settings(model),
+        "scoring": {**document_settings(model), "query_tokens": model.scoring.query_tokens},
+        "shard_size": SHARD_SIZE,
+        "weights": model_fingerprint(model),
+    }

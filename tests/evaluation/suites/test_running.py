@@ -1,0 +1,308 @@
+"""Running tasks: resumed, refused, offline; what is wrong with data; the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smart_train.errors import DataError, ModelError, RunError
+from smart_train.evaluation.suites.catalogue import SUITES
+from smart_train.utils.terms import SCORES
+from tests.command import call
+from tests.evaluation.suites import layouts
+from tests.evaluation.suites.test_ranking import VECTORS
+
+mteb = pytest.importorskip("mteb", reason="needs the extra mteb")
+
+from smart_train.evaluation.suites import (  # noqa: E402
+    BenchmarkRun,
+    MtebModel,
+    RunSettings,
+    TaskScores,
+    choose,
+    published_records,
+    run_tasks,
+    task_records,
+)
+from smart_train.evaluation.suites.published import MODELS, published_model  # noqa: E402
+from smart_train.evaluation.suites.rows import check_judgements, read_rows  # noqa: E402
+
+QUERIES, DOCUMENTS = {"q": "question"}, {"d1": "near", "d2": "far", "d3": ("", "best")}
+JUDGED = [("q", "d2", 1)]
+
+
+@pytest.fixture
+def start(hand_model, tmp_path):
+    """Runs tasks on a model of known vectors; returns it and what came of it."""
+
+    def run(*names: str, data: Path | None = None, output: str = "out", keep: bool = True, **options: object):
+        weights = options.pop("weights", {})
+        model = MtebModel(hand_model(VECTORS, **weights), cache=tmp_path / "cache", **options)
+        lines: list[str] = []
+        settings = RunSettings(tmp_path / output, data=data, predictions=True, keep_embeddings=keep)
+        return model, run_tasks(model, choose(names), settings, say=lines.append), lines
+
+    return run
+
+
+def test_a_second_call_runs_nothing_again(start, texts, tmp_path, monkeypatch):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    model, first, lines = start("SciFact", data=data)
+    assert lines == [
+        "[1/1] SciFact: 1 queries, 3 documents; ndcg_at_10 pooled 0.6309, late 0.6309, hybrid 1.0000",
+    ]
+    path = mteb.ResultCache(tmp_path / "out").get_task_result_path("SciFact", model.mteb_model_meta)
+    whole = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(mteb, "evaluate", None)
+        again, second, lines = start("SciFact", data=data)
+        assert second.scores == first.scores
+        assert again.model.encoded == [] and lines == ["[1/1] SciFact: done before"]
+    path.write_bytes(whole[: len(whole) // 2])  # as another program's kill may leave it
+    again, third, _ = start("SciFact", data=data)
+    assert third.scores == first.scores and again.model.encoded == []
+    kept = json.loads(path.read_text())
+    kept["dataset_revision"] = "of last year"
+    path.write_text(json.dumps(kept))
+    start("SciFact", data=data)
+    assert json.loads(path.read_text())["dataset_revision"] == choose(["SciFact"])[0].tasks[0].metadata.revision
+
+
+def test_results_of_other_settings_are_not_mixed(start, texts, tmp_path):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    start("SciFact", data=data)
+    with pytest.raises(RunError, match="holds results of another model or of other settings") as refused:
+        start("SciFact", data=data, weights={"late_weight": 2.0}, candidates=2)
+    assert "scoring.late_weight: 1.0 there, 2.0 here" in str(refused.value)
+    assert "candidates: null there, 2 here" in str(refused.value)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(RunError, match=r"mine: holds other files, such as thesis.tex; name an empty or new folder"):
+        start("SciFact", data=data, output="mine")
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file: is not a folder"):
+        start("SciFact", data=data, output="file")
+
+
+def test_predictions_make_a_reranking_task(start, texts, tmp_path):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    model, run, _ = start("SciFact", data=data, keep=False)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["encoded.json"]  # not kept
+    folder = tmp_path / "out" / "predictions"
+    assert {path.parent.name for path in folder.glob("*/SciFact_predictions.json")} == set(SCORES)
+    found = json.loads((folder / "late" / "SciFact_predictions.json").read_text())
+    assert list(found["default"]["test"]["q"]) == ["d3", "d2", "d1"]
+    assert found["mteb_model_meta"] == {"model_name": model.name, "revision": model.revision}
+
+
+def test_a_task_without_its_data_says_what_to_fetch_and_where_to_put_it(start, texts):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    _, run, lines = start("SciFact", "NFCorpus", data=data)
+    assert list(run.scores) == ["SciFact"]  # the others are run all the same
+    assert lines[1] == "[2/2] NFCorpus: its data cannot be loaded"
+    with pytest.raises(DataError) as told:
+        run.check(2, data)
+    revision = choose(["NFCorpus"])[0].tasks[0].metadata.revision
+    message = str(told.value)
+    assert message.startswith("the data of 1 of 2 tasks cannot be loaded:\n  NFCorpus: data set mteb/nfcorpus, rev")
+    assert (
+        f"hf download mteb/nfcorpus --repo-type dataset --revision {revision} --local-dir {data}/mteb/nfcorpus"
+        in message
+    )
+    assert message.endswith(f"and pass --data {data} here (copied to this machine, if that was another one)")
+    with pytest.raises(DataError, match="--local-dir DATA/mteb/nfcorpus\nand pass --data DATA here"):
+        run.check(2, None)
+
+
+def test_a_broken_copy_is_named(start, tmp_path):
+    (tmp_path / "DATA" / "mteb" / "scifact").mkdir(parents=True)
+    _, run, _ = start("SciFact", data=tmp_path / "DATA")
+    assert str(tmp_path / "DATA" / "mteb" / "scifact") in run.failures[0][1]
+
+
+def test_private_tasks_are_left_out_and_told(page_model, tmp_path):
+    model = MtebModel(page_model, cache=tmp_path / "cache")
+    lines: list[str] = []
+    chosen = choose(["Vidore3TelecomRetrieval"])
+    run = run_tasks(model, chosen, RunSettings(tmp_path / "out"), say=lines.append)
+    assert lines == ["[1/1] Vidore3TelecomRetrieval: private, left out"]
+    assert run.notes == ["Vidore3TelecomRetrieval is private: mteb's maintainers run it on request"]
+    run.check(1, None)
+
+
+def test_a_task_that_the_model_cannot_read_is_refused_first(start):
+    with pytest.raises(ModelError, match="VidoreDocVQARetrieval: holds text, image, but the model reads only text"):
+        start("VidoreDocVQARetrieval")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("vidore-v4", "the nearest names are vidore-v3, vidore-v2, vidore-v1"),
+        ("ViDoRe-DocVQA-Retrieval", "the nearest names are VidoreDocVQARetrieval"),
+        ("xyzzyxyzzy", "nor a benchmark or task of mteb. Tasks have mteb's names"),
+    ],
+)
+def test_an_unknown_suite_names_the_nearest(name, expected):
+    with pytest.raises(DataError, match=f"--suite {name}: neither a suite .vidore-v1, vidore-v2") as refused:
+        choose([name])
+    assert expected in str(refused.value)
+
+
+def test_only_retrieval_tasks_are_run():
+    with pytest.raises(DataError, match="--suite Banking77Classification: 1 of its 1 tasks are not retrieval"):
+        choose(["Banking77Classification"])
+
+
+def test_suites_are_mtebs_tasks_with_the_official_metric_of_each():
+    sizes = {name: len(choose([name])[0].tasks) for name in SUITES}
+    assert sizes == {
+        "vidore-v1": 10, "vidore-v2": 4, "vidore-v3": 10, "vidore-v3.1": 10, "visrag": 6, "mmeb-visdoc": 20
+    }  # fmt: skip
+    metrics = {name: set(choose([name])[0].metrics.values()) for name in SUITES}
+    assert metrics == {
+        "vidore-v1": {"ndcg_at_5"},
+        "vidore-v2": {"ndcg_at_5"},
+        "vidore-v3": {"ndcg_at_10"},
+        "vidore-v3.1": {"ndcg_at_10"},
+        "visrag": {"recall_at_10"},
+        "mmeb-visdoc": {"ndcg_at_5"},
+    }
+    assert choose(["VisualDocumentRetrieval"])[0].tasks  # mteb's other names of a benchmark
+
+
+def test_rows_that_cannot_be_asked_are_named():
+    def read(side: str, modalities: tuple[str, ...] = ("text",), **columns: object):
+        return read_rows(layouts.rows_of(**columns), side, modalities, "T (default, test)")
+
+    with pytest.raises(DataError, match=r"T \(default, test\): 1 document ids come more than once \('a'\)"):
+        read("document", id=["a", "b", "a"], text=["x", "y", "z"])
+    with pytest.raises(DataError, match="there is no query; at least one is needed"):
+        read("query", id=[], text=[])
+    with pytest.raises(DataError, match="its query side holds audio; benchmarks read text and images"):
+        read("query", ("audio",), id=["a"], text=["x"])
+    with pytest.raises(DataError, match="has columns id, body, none of which is one of text"):
+        read("document", id=["a"], body=["x"])
+    with pytest.raises(DataError, match="query 'a': its text is a list; benchmarks read plain texts"):
+        read("query", id=["a"], text=[["one turn", "another"]])
+    with pytest.raises(DataError, match=r"column image holds Value\('string'\); it must hold one image a row"):
+        rows = layouts.rows_of(id=["a"], words=["x.png"]).rename_column("words", "image")
+        read_rows(rows, "document", ["image"], "T")
+
+
+def test_a_row_says_what_mteb_says_of_it():
+    def inputs(side: str, told: str | None = None, **columns: object):
+        rows = read_rows(layouts.rows_of(id=["a"], **columns), side, ["text"], "T", told)
+        return rows.inputs([0])[0], rows.key
+
+    item, key = inputs("document", title=["Title"], text=["body "])
+    assert item.text == "Title body"
+    assert inputs("document", text=["Title body"])[1] == key  # known by what it says
+    assert inputs("query", text=["Title body"])[1] != key
+    assert inputs("query", text=["ask"], instruction=["Only of 2020."])[0].text == "ask Only of 2020."
+    told, other = inputs("query", "Find it.", text=["Title body"])
+    assert told.instruction == "Find it." and other not in (key, inputs("query", text=["Title body"])[1])
+
+
+def test_judgements_that_nothing_can_answer_are_told():
+    queries = read_rows(layouts.rows_of(id=["q1", "q2"], text=["x", "y"]), "query", ["text"], "T")
+    documents = read_rows(layouts.rows_of(id=["d1", "d2"], text=["x", "y"]), "document", ["text"], "T")
+    assert check_judgements("T", queries, documents, {"q1": {"d1": 1}, "q2": {"d2": 1}, "q9": {"d9": 1}}) == []
+    notes = check_judgements("T", queries, documents, {"q1": {"d1": 1, "d7": 1}, "q2": {"d1": 0}})
+    assert notes == [
+        "T: 1 judgements name documents that are not in the corpus (query 'q1': 'd7'); mteb counts them as not found",
+        "T: 1 of 2 queries have no relevant document in the corpus ('q2'); mteb counts them as 0",
+    ]
+    with pytest.raises(DataError, match="no query has a relevant document in the corpus of 2; .* name 'd7', for"):
+        check_judgements("T", queries, documents, {"q1": {"d7": 1}})
+    with pytest.raises(DataError, match="query 'q1' is to rank document 'd7', which is not in the corpus of 2"):
+        check_judgements("T", queries, documents, {"q1": {"d1": 1}}, {"q1": ["d1", "d7"]})
+
+
+def a_run(name: str, value: float) -> BenchmarkRun:
+    scores = {"pooled": value, "late": value, "hybrid": value + 0.01}
+    return BenchmarkRun(
+        {
+            task.metadata.name: TaskScores(
+                task.metadata.name,
+                task.metadata.main_score,
+                {score: {"ndcg_at_5": held, "recall_at_10": held + 0.1} for score, held in scores.items()},
+                1, 1, "", "",
+            )
+            for task in choose([name])[0].tasks
+        }
+    )  # fmt: skip
+
+
+def test_published_figures_are_held_against_whole_suites_in_their_own_metric():
+    run = a_run("mmeb-visdoc", 0.85)
+    records = published_records(run, "Qwen3-VL-Embedding-2B")
+    assert {record["suite"] for record in records} == {"vidore-v1", "vidore-v2", "visrag"}
+    (hybrid,) = [r for r in records if r["suite"] == "visrag" and r["score"] == "hybrid"]
+    assert (hybrid["published"], hybrid["metric"]) == (86.87, "ndcg_at_5")  # VisRAG's own metric is recall_at_10
+    assert (hybrid["here"], hybrid["distance"]) == (pytest.approx(86.0), pytest.approx(-0.87))
+    assert len(published_records(run, None)) == 3 * 2 * len(MODELS) and "here" not in published_records(run, None)[0]
+    means = [record for record in task_records(choose(["visrag", "mmeb-visdoc"]), run) if record["task"] is None]
+    assert [(m["suite"], m["metric"], m["tasks"], m["of"]) for m in means] == [
+        ("visrag", "recall_at_10", 6, 6),
+        ("mmeb-visdoc", "ndcg_at_5", 20, 20),
+    ]
+    assert means[0]["late"] == pytest.approx(0.95) and means[1]["late"] == pytest.approx(0.85)
+    del run.scores["VisRAGRetChartQA"]
+    assert {record["suite"] for record in published_records(run, None)} == {"vidore-v1", "vidore-v2"}
+
+
+def test_which_published_model_it_is():
+    assert published_model(None, ["Qwen3-VL-Embedding-2B"]) == "Qwen3-VL-Embedding-2B"
+    assert published_model(None, ["", "gme-Qwen2-VL-2B-Instruct"]) == "GME-2B"
+    assert published_model(None, ["gme-Qwen2-VL-7B-Instruct", "my-model"]) is None
+    assert published_model("qwen3-vl-embedding-8b", []) == "Qwen3-VL-Embedding-8B"
+    with pytest.raises(DataError, match="--published GME-2: no published figures of it are known, did you mean GME-2B"):
+        published_model("GME-2", [])
+
+
+@pytest.fixture
+def text_model(tmp_path):
+    from smart_train import SmartModel
+    from tests.models.text_folders import encoder_folder
+
+    model = SmartModel.from_config(encoder_folder(tmp_path / "config"), family="text_encoder", init_std=0.2)
+    model.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path, monkeypatch, capsys):
+    words = {"d1": "the cat sat", "d2": "red page", "d3": "green mat total"}
+    data = texts("mteb/scifact", {"q": "red page total"}, words, [("q", "d2", 1)])
+    arguments = ("benchmark", text_model, "--suite", "SciFact", "--output", tmp_path / "out", "--data", data)
+    assert call(monkeypatch, *arguments, "scoring.late_weight=2") == 0
+    printed = capsys.readouterr().out
+    assert "[1/1] SciFact: 1 queries, 3 documents; ndcg_at_10 pooled" in printed
+    assert "nDCG@10" in printed and "hybrid = 1 x pooled + 2 x late" in printed
+    assert "instructions" in printed and "query content, document content, pooled token" in printed
+    assert max(map(len, printed.splitlines()[1:8])) <= 80
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["scores"][0]["suite"] == "SciFact" and summary["settings"]["name"] == "smart_train/model"
+    assert call(monkeypatch, *arguments[:-1], tmp_path / "nowhere") == 2
+    capsys.readouterr()
+    assert call(monkeypatch, *arguments) == 2  # other weights than those of the results
+    assert "scoring.late_weight: 2" in capsys.readouterr().err
+    assert call(monkeypatch, *arguments[:3], "NFCorpus", "--output", tmp_path / "second") == 2
+    assert "--local-dir DATA/mteb/nfcorpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--suite", "vidore-v9"), "--suite vidore-v9: neither a suite"),
+        (("--suite", "SciFact", "data.path=x"), "data.path=x: has no effect on a benchmark; benchmark accepts scoring"),
+        (("--suite", "SciFact", "--name", "mine"), "--name mine: must read OWNER/NAME"),
+        (("--suite", "SciFact", "--published", "GPT"), "--published GPT: no published figures of it are known"),
+    ],
+)
+def test_mistakes_are_told_before_the_model_is_loaded(options, message, tmp_path, monkeypatch, capsys):
+    assert call(monkeypatch, "benchmark", tmp_path / "no-model", "--output", tmp_path / "out", *options) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
