@@ -12,6 +12,7 @@ import typer
 from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
+from smart_train.cli.explain import explain
 from smart_train.cli.export import export
 from smart_train.cli.extras import extras
 from smart_train.cli.init import init
@@ -56,6 +57,7 @@ for _command in (
     quietly(push),
     quietly(encode),
     quietly(search),
+    quietly(explain),
     quietly(convert_projection),
 ):
     app.command()(_command)
