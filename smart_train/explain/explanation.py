@@ -78,9 +78,12 @@ class Explanation:
 
     def heat(self, token: int | None) -> Tensor:
         """fp32 [Td]: how well each kept token of the document matches one of the query (its place among
-        `query_tokens`); None: all of them, on average. The average is the late score that the document would have if it
-        were this one token."""
-        return self.similarities.mean(dim=0) if token is None else self.similarities[token]
+        `query_tokens`). None: how much of the late part each of them wins; it adds up to `late`. (The mean over the
+        query's tokens was rejected: what is alike to every word, such as blank paper, is darkest then.)"""
+        if token is not None:
+            return self.similarities[token]
+        won = self.best.new_zeros(self.similarities.shape[1])
+        return won.index_add_(0, torch.tensor(self.winners, device=won.device), self.best / len(self.best))
 
     def won(self) -> dict[int, list[int]]:
         """Place of each document token that wins anything -> places of the query tokens that it wins for."""

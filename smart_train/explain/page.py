@@ -26,7 +26,7 @@ from smart_train.utils.atomic import write_text
 GENERATOR = "smart_train explain"  # written into what is written, by which it is known again
 _SIDE = 1000  # pixels of a page's longer side: print can be read
 _WIDEST, _TALLEST = 44, 50  # rem, of a page as it is shown
-_LEVELS = 9  # of a word's colour; level 0 has none
+LEVELS = 9  # of a word's colour; level 0 has none
 _TEXT = 300  # characters of a text in the list of facts
 
 
@@ -56,7 +56,7 @@ class MatchMap:
                 count=len(views),
                 chips=_chips(explanation),
                 images=images,
-                texts=[_words(explanation, token) for token in views] if _has_text(explanation) else [],
+                texts=[coloured_words(explanation, token) for token in views] if _has_text(explanation) else [],
                 notes=[_note(explanation, token) for token in views],
             )
         )
@@ -174,7 +174,7 @@ def _chips(explanation: Explanation) -> list[dict[str, Any]]:
     chips, view = [], 0
     for token in explanation.query_prompt:
         view += token.kept
-        level = round(_LEVELS * next(levels)) if token.kept else 0
+        level = round(LEVELS * next(levels)) if token.kept else 0
         chips.append({"text": token.label, "view": view if token.kept else 0, "level": level})
     return chips
 
@@ -208,7 +208,7 @@ def _stage(
     return stage
 
 
-def _words(explanation: Explanation, token: int | None) -> list[tuple[str, int, bool]]:
+def coloured_words(explanation: Explanation, token: int | None) -> list[tuple[str, int, bool]]:
     """The document's prompt for one view: (text, level of its colour, whether it wins). Neighbours of one colour are
     one piece, and an image is the number of its tokens."""
     heat = iter(explanation.heat(token).tolist())
@@ -217,7 +217,7 @@ def _words(explanation: Explanation, token: int | None) -> list[tuple[str, int, 
         (seen, value) for seen, value in zip(explanation.document_prompt, values, strict=True) if seen.image is None
     ]
     strength = iter(strengths([value for _, value in texts if value is not None]))
-    level = {id(seen): round(_LEVELS * next(strength)) for seen, value in texts if value is not None}
+    level = {id(seen): round(LEVELS * next(strength)) for seen, value in texts if value is not None}
     tokens = explanation.document_tokens
     winners = explanation.winners if token is None else [explanation.winners[token]]
     won = {id(tokens[place]) for place in winners}
@@ -237,8 +237,8 @@ def _note(explanation: Explanation, token: int | None) -> str:
     """What one view shows, in one sentence."""
     if token is None:
         return (
-            "All tokens of the query, on average: the darker, the more alike. A frame is the best match of the tokens "
-            "whose numbers it has. Choose a token to see its own matches."
+            "The darker, the more of the late part comes from there. A frame is the best match of the tokens whose "
+            "numbers it has. Choose a token to see how much alike each place is to it."
         )
     row = explanation.records()[token]
     return f"{row['token']}: best match {row['match']}, similarity {row['best']:.4f}, adds {row['share']:.4f}."

@@ -5,11 +5,12 @@
 Whoever has something to show adds a section. A block is any object with an `html()`; those here escape all text.
 """
 
-from smart_train.report.blocks import Block, Facts, Gallery, Paragraph, Picture, Table
+from smart_train.report.blocks import Block, Code, Facts, Gallery, Paragraph, Picture, Table
 from smart_train.report.html import Report, Section, render_report, write_report
 
 __all__ = [
     "Block",
+    "Code",
     "Facts",
     "Gallery",
     "Paragraph",

@@ -52,6 +52,16 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Lines as they are, in letters of one width; they scroll within the page where they are wider."""
+
+    text: str
+
+    def html(self) -> Markup:
+        return Markup('<pre class="scroll">{}</pre>').format(shown(self.text))
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, which scrolls within the page where it is wider.
 

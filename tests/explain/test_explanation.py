@@ -62,7 +62,9 @@ def test_similarities_and_winners_are_those_of_the_slow_reference(tiny: SmartMod
     torch.testing.assert_close(found.best, expected.amax(dim=1), atol=1e-6, rtol=0)
     assert found.winners == expected.argmax(dim=1).tolist()
     assert len(found.query_tokens) == len(left) and len(found.document_tokens) == len(right)
-    torch.testing.assert_close(found.heat(None), expected.mean(dim=0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.heat(3), expected[3], atol=1e-6, rtol=0)
+    assert float(found.heat(None).sum()) == pytest.approx(found.late, abs=ADDING_UP)
+    assert set(found.heat(None).nonzero().flatten().tolist()) == set(found.winners) == set(found.won())
     assert sorted(token for tokens in found.won().values() for token in tokens) == list(range(len(left)))
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from smart_train.errors import DataError, WriteError
 from smart_train.report import (
+    Code,
     Facts,
     Gallery,
     Paragraph,
@@ -46,6 +47,7 @@ def hostile_report() -> Report:
         Paragraph(HOSTILE),
         Paragraph(HOSTILE, note=True),
         Facts([(HOSTILE, HOSTILE)]),
+        Code(HOSTILE),
         Table((HOSTILE, "value"), [(HOSTILE, "1.0"), ("b", "2.0")], caption=HOSTILE, marked=frozenset({1})),
         Gallery([Picture.of_figure(figure, HOSTILE, HOSTILE)], HOSTILE),
         Picture.of_image(Image.new("RGB", (8, 8)), HOSTILE),
@@ -62,8 +64,8 @@ def test_anybodys_text_is_text() -> None:
     assert (
         escaped.startswith("&lt;/td&gt;&lt;/title&gt;&lt;script&gt;") and "\\ud800" in escaped and "{{ 1 }}" in escaped
     )
-    # Title, lead, link, heading, two paragraphs, facts, table (head, cell, caption), gallery, and what pictures say.
-    assert text.count(escaped) == 2 + 1 + 1 + 1 + 2 + 2 + 3 + 1 + 2 + 2
+    # Title (twice), lead, link, heading, paragraphs, facts, code, table (three places), gallery, what pictures say.
+    assert text.count(escaped) == 2 + 1 + 1 + 1 + 2 + 2 + 1 + 3 + 1 + 2 + 2
     seen = Attributes()
     seen.feed(text)
     assert {"alt", "class", "src"} <= seen.names and not [name for name in seen.names if name.startswith("on")]
