@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def test_a_run_leaves_these_files(finished: Recipe) -> None:
     assert "checkpoint-6" in kept and len(kept) == 2, "the last one, and the best or the one before"
     assert names - kept == {
         *("recipe.yaml", "run.json", "run.json.copy", "log.jsonl", "base", "final", "export", "plots"),
-        *("evaluation.before.json", "evaluation.after.json", "evaluation.json", "per_query.json"),
+        *("evaluation.before.json", "evaluation.after.json", "evaluation.json", "per_query.json", "report.html"),
     }
     weights = {"full": "model.safetensors", "lora": "adapter_model.safetensors", "projection": "projection.safetensors"}
     assert (run / "final" / weights[finished.mode]).is_file() and (run / "final" / "smart_config.json").is_file()
@@ -64,6 +65,23 @@ def test_a_run_leaves_these_files(finished: Recipe) -> None:
     record = json.loads((run / "run.json").read_text())
     assert record["state"] == "finished" and record["fingerprint"] == finished.fingerprint
     assert record["versions"].keys() >= {"smart_train", "torch", "transformers", "peft", "accelerate"}
+
+
+def test_the_report_shows_what_was_run_and_queries_before_and_after(finished: Recipe) -> None:
+    run = build.run_folder(finished)
+    text = (run / "report.html").read_text(encoding="utf-8")
+    titles = re.findall(r"<h2>(.*?)</h2>", text)
+    assert titles == [
+        *("What was run", "Result", "Curves", "Worst queries", "Queries that gained most", "Recipe"),
+    ]
+    shown = metrics(run)["hybrid"]["ndcg@5"]
+    assert f"{shown:.3f} over {HELD_OUT_ROWS} queries" in text and f"<dd>{finished.fingerprint}" not in text
+    assert f"recipe {finished.fingerprint}, data " in text and "<dt>versions</dt><dd>smart_train " in text
+    assert text.count("<b>before</b>") == text.count("<b>after</b>") == 6
+    assert text.count('alt="after, image 1 of 1"') == 6
+    assert "no heat can be shown" not in text and "<script" not in text
+    pictures = re.findall(r'src="([^"]{40})', text)
+    assert len(pictures) == 4 + 12 and all(picture.startswith("data:image/") for picture in pictures)
 
 
 def test_the_evaluation_has_the_promised_shape(finished: Recipe) -> None:

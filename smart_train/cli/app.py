@@ -13,6 +13,7 @@ from smart_train.cli.benchmark import benchmark
 from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
+from smart_train.cli.explain import explain
 from smart_train.cli.export import export
 from smart_train.cli.extras import extras
 from smart_train.cli.init import init
@@ -60,6 +61,7 @@ for _command in (
     quietly(push),
     quietly(encode),
     quietly(search),
+    quietly(explain),
     quietly(convert_projection),
 ):
     app.command()(_command)

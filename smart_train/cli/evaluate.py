@@ -75,6 +75,10 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Also write the metrics to this JSON file: averages, and values per query.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write an HTML page: the metrics, and the worst and best queries with heat maps."),
+    ] = None,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
@@ -109,6 +113,8 @@ def evaluate(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
+    if report is not None and (report.suffix.lower() != ".html" or report.is_dir()):
+        raise RunError(f"--report {report}: must be a file that ends in .html")
     trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file():
         if Path(trained) == Path(model) / "final":
@@ -128,7 +134,7 @@ def evaluate(
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
     reading = (family, query_instruction, document_instruction, trust_remote_code, scoring, base)
     reader = partial(open_model, trained, *reading)
-    _evaluate(reader, meant, data, output)
+    _evaluate(reader, meant, data, output, report)
 
 
 def _check_replaceable(file: Path) -> None:
@@ -168,7 +174,9 @@ def _recipe_of_rows(model: str, rows: dict[str, Any], common: dict[str, Any], ov
     return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
 
 
-def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None) -> None:
+def _evaluate(
+    reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None, page: Path | None
+) -> None:
     """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
     the recipe."""
     from smart_train.evaluation import print_report, verdict
@@ -188,9 +196,16 @@ def _evaluate(reader: Callable[[], SmartModel], recipe: Recipe, named: str | Non
         plain_console().print(f"  {label}: {value}")
     evaluator = build.evaluator(recipe, rows, held_out)
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
-    result = evaluator(reader())
+    model = reader()
+    result = evaluator(model)
     print_report(result)
     for line in verdict(result, split_metric(recipe.evaluation.metric)[1]).lines():
         plain_console().print(line)
     if output is not None:
         result.save(output)
+    if page is not None:
+        from smart_train.run.report import write_evaluation_report
+
+        name = model.base or recipe.model.name_or_path
+        written = write_evaluation_report(model, name, result, evaluator.evaluation_set, page)
+        plain_console().print(f"Written: {written}")

@@ -254,6 +254,18 @@ class Family(ABC):
         """All that the result of `fit_image` depends on beside the image, in words. Raises ModelError as that does."""
         raise ModelError(f"{self.name} reads {', '.join(self.modalities)}, but not images")
 
+    def image_boxes(self, features: Features) -> list[Tensor]:
+        """Where the tokens of each image in `features` lie on it, image after image: fp32 [tokens, 4], in the order of
+        the tokens: left, top, right and bottom, as shares of the image's width and height, 0 to 1.
+
+        Raises:
+            ModelError: the family does not say; heat maps of its pages cannot be drawn then, all else works.
+        """
+        raise ModelError(
+            f"{self.name} does not say where the tokens of an image lie on it; its class needs the method image_boxes "
+            "(see docs/families.md)"
+        )
+
     # Prompts and pooling, as other libraries are told of them
 
     @property

@@ -40,6 +40,7 @@ from smart_train.run.checkpoint_push import PushCheckpoints
 from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
 from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
+from smart_train.run.report import write_run_report
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
@@ -135,7 +136,9 @@ def _run_in(
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None
-    on_main(lambda: _finish(recipe, folder, before, after, held_out, curves, console))
+    measured = reporting.evaluation_set if reporting is not None else None
+    del model  # it is loaded again below, from what was saved
+    on_main(lambda: _finish(recipe, folder, before, after, held_out, measured, curves, args.device, console))
     return folder.path
 
 
@@ -286,13 +289,16 @@ def _finish(
     before: EvaluationResult | None,
     after: EvaluationResult | None,
     held_out: Sequence[Example],
+    measured: EvaluationSet | None,
     curves: EvaluationSet | None,
+    device: torch.device,
     console: PlainConsole,
 ) -> None:
     """Reports, plots, export and Hub: the main rank's work.
 
     Args:
-        held_out: the rows of `before` and `after`. curves: what was measured while training, where it is not those.
+        held_out: the rows of `before` and `after`; measured: the same as a set.
+        curves: what was measured while training, where it is not those.
     """
     if before is not None or after is not None:
         save_report(folder.path, before, after, selection=weights_of(recipe, folder.path).selection)
@@ -316,6 +322,8 @@ def _finish(
             trust_remote_code=trusted,
         )
         console.print(f"Exported to {output}; {report}")
+    page = write_run_report(recipe, folder, before, after, measured, _selection(recipe, folder), device=device)
+    console.print(f"Written: {page}")
     folder.advance("exported")
     _report(recipe, folder, console)
     _publish(recipe, folder, console)

@@ -23,6 +23,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.models import Family, token_filter
 from smart_train.models.family import Features, Role, VisionShape, last_valid
+from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.processing import require_tokenizer, special_ids
 from smart_train.models.reading import read_json
 from smart_train.models.slicing import IMAGE_COUNTS, VisualFields
@@ -109,6 +110,10 @@ class ProjectorFamily(Family):
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         return len(image_sizes) * self.image_tokens
+
+    def image_boxes(self, features: Features) -> list[Tensor]:
+        side = SIDE // PATCH
+        return [grid_boxes(side, side) for _ in features.get("pixel_values", ())]
 
     def patches(self, features: Features) -> int:
         return len(features.get("pixel_values", ())) * self.image_tokens

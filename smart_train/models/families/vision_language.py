@@ -24,6 +24,7 @@ from smart_train.inputs.images import load_images
 from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
+from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
@@ -204,6 +205,12 @@ class VisionLanguageFamily(Family):
         sizes = [self.image_size(size) for size in image_sizes]
         patches = [images.get_number_of_image_patches(height, width, {}) for width, height in sizes]
         return sum(count // images.merge_size**2 for count in patches)
+
+    def image_boxes(self, features: Features) -> list[Tensor]:
+        # The grid counts patches, and a token is a square of them, merged. The tokens follow each other row by row.
+        grids = features["image_grid_thw"].tolist() if "image_grid_thw" in features else []
+        merged = self.processor.image_processor.merge_size
+        return [grid_boxes(rows // merged, columns // merged) for _, rows, columns in grids]
 
     def vision_shape(self, config: Any) -> VisionShape:
         vision = config.vision_config

@@ -1,0 +1,138 @@
+"""`smart-train explain`: why a document scores as it does for a query, token by token, and where on the page."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smart_train.cli.arguments import (
+    BasePath,
+    DocumentInstruction,
+    FamilyName,
+    ModelPath,
+    QueryInstruction,
+    TrustRemoteCode,
+    open_model,
+)
+from smart_train.cli.output import plain_console
+from smart_train.errors import DataError
+
+_PDF_PAGE = re.compile(r"(?P<file>.+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
+
+
+def explain(
+    model: ModelPath,
+    query: Annotated[str, typer.Option(help="The query: a text, or an image file.")],
+    document: Annotated[
+        list[str],
+        typer.Option(
+            help="The document: an image file or its address, FILE.pdf#page=N, or a text. One only.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write an HTML page (map.html: heat maps of a page, coloured words of a text) or a picture "
+            "(map.png).",
+            show_default=False,
+        ),
+    ] = None,
+    family: FamilyName = None,
+    query_instruction: QueryInstruction = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
+) -> None:
+    """Show which tokens of a query match which parts of a document, and what each adds to the score."""
+    from smart_train.explain import explain as explain_pair
+    from smart_train.explain import write_explanation
+    from smart_train.inputs.model_input import as_model_input
+
+    if len(document) > 1:
+        raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
+    for option, value in (("--query", query), ("--document", document[0])):
+        _check_address(option, value)
+    asked, shown = as_model_input(query), as_model_input(_of_pdf(document[0]))
+    for option, item in (("--query", asked), ("--document", shown)):
+        if item.video is not None:
+            raise DataError(
+                f"{option} {item.video}: is a video; pages and texts can be explained, videos cannot. Name one of its "
+                "frames as an image"
+            )
+        if item.is_blank:
+            raise DataError(f"{option}: is empty; give a text or an image")
+    if output is not None:
+        _check_output(output, document[0], text_alone=not shown.images)
+    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
+    found = explain_pair(reader, asked, shown)
+    _print(found)
+    if output is not None:
+        plain_console().print(f"Written: {write_explanation(found, output)}")
+
+
+def _print(found: Any) -> None:
+    from rich.table import Table
+
+    console = plain_console()
+    weights = found.scoring
+    console.print(
+        f"score {found.score:.4f} = {weights.pooled_weight:g} x pooled {found.pooled:.4f} + {weights.late_weight:g} x "
+        f"late {found.late:.4f}"
+    )
+    table = Table("token", "similarity", "share", "best match", box=None)
+    for row in found.records():
+        table.add_row(row["token"], f"{row['best']:.4f}", f"{row['share']:.4f}", row["match"])
+    table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
+    console.print(table)
+
+
+def _check_address(option: str, value: str) -> None:
+    """Raises DataError for what is meant as a file and is none that can be explained: it would be read as a text."""
+    from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+    from smart_train.inputs.fetching import URL_SCHEMES
+
+    if value.startswith((*URL_SCHEMES, "data:")) or "\n" in value or _PDF_PAGE.fullmatch(value):
+        return
+    ending = os.path.splitext(value)[1].lower()
+    if os.path.isdir(value):
+        raise DataError(f"{option} {value}: is a folder; explain shows one document, name one page in it")
+    if ending == ".pdf":
+        raise DataError(f"{option} {value}: a PDF file has pages, and explain shows one; write {value}#page=1")
+    if not os.path.exists(value):
+        if ending in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS) and not any(letter.isspace() for letter in value):
+            raise DataError(f"{option} {value}: no such file")
+        return
+    if ending not in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS):
+        raise DataError(
+            f"{option} {value}: is a file, but not an image ({', '.join(IMAGE_EXTENSIONS[:5])}, ...); to explain a "
+            f'text, give the text itself: {option} "$(cat {value})"'
+        )
+
+
+def _of_pdf(value: str) -> Any:
+    """The image of a page where `value` names one, as results of `smart-train search` do; else `value`."""
+    named = _PDF_PAGE.fullmatch(value)
+    if named is None:
+        return value
+    from smart_train.data import read_pdf
+
+    pages, number = read_pdf(named["file"]), int(named["number"])
+    if not 1 <= number <= len(pages):
+        raise DataError(f"--document {value}: the file has {len(pages)} pages, counted from 1")
+    return pages[number - 1].image
+
+
+def _check_output(output: Path, document: str, *, text_alone: bool) -> None:
+    """Raises DataError where `output` has another ending than can be written, is a folder, or is a file of another
+    kind, such as the page that is to be explained."""
+    from smart_train.explain.page import GENERATOR, check_output
+
+    check_output(output, text_alone=text_alone)
+    if output.is_dir():
+        raise DataError(f"--output {output}: is a folder; name a file in it")
+    if output.is_file() and GENERATOR.encode() not in output.read_bytes()[:1000]:
+        raise DataError(f"--output {output}: exists and was not written by explain; name another file")

@@ -1,0 +1,199 @@
+"""An evaluation as sections of a report: what came out, and the queries that fared worst and best, with their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from smart_train.evaluation.compare import Comparison, compare
+from smart_train.evaluation.metrics import metric_label
+from smart_train.evaluation.result import EvaluationResult
+from smart_train.evaluation.sets import EvaluationSet
+from smart_train.explain import Explanation
+from smart_train.explain.still import StillMap
+from smart_train.report import Block, Gallery, Paragraph, Section, Table
+from smart_train.types import ModelInput
+from smart_train.utils.terms import HEADLINE
+
+SCORE = "hybrid"  # by which queries are chosen, with the metric that has room where there is room for one
+_QUERIES = 3  # of each kind
+_TEXT = 300  # characters
+
+
+@dataclass(frozen=True)
+class ChosenQuery:
+    """A query to look at.
+
+    Args:
+        query_id: whose it is.
+        query, document: it, and the document that answers it best.
+        before, after: its metric, None where it was not evaluated.
+    """
+
+    query_id: str
+    query: ModelInput
+    document: ModelInput
+    before: float | None
+    after: float | None
+
+    @property
+    def heading(self) -> str:
+        """The query's words, and how it fared."""
+        text = self.query.text or "(a query without text)"
+        text = text[:_TEXT] + ("..." if len(text) > _TEXT else "")
+        values = [f"{value:.3f}" for value in (self.before, self.after) if value is not None]
+        return f"{text} ({SCORE} {metric_label(HEADLINE)} {' -> '.join(values)})"
+
+    @property
+    def shows_video(self) -> bool:
+        return self.query.video is not None or self.document.video is not None
+
+
+def result_section(
+    before: EvaluationResult | None, after: EvaluationResult | None, comparison: Comparison | None = None
+) -> Section:
+    """The table of metrics: one result's values, or of two also the paired comparison (made when not given)."""
+    last = after or before
+    assert last is not None, "there is something to report"
+    if before is not None and after is not None:
+        table = _compared(comparison or compare(before, after), last)
+    else:
+        rows = [
+            (score, metric_label(metric), f"{last.chance[metric]:.3f}", f"{value:.3f}")
+            for score, columns in last.metrics.items()
+            for metric, value in columns.items()
+        ]
+        table = Table(("score", "metric", "chance", "value"), rows, left=2, marked=_headlines(last))
+    return Section("Result", [Paragraph(last.title), table])
+
+
+def headline(before: EvaluationResult | None, after: EvaluationResult | None) -> str:
+    """The result in one sentence."""
+    last = after or before
+    assert last is not None, "there is something to report"
+    label, value = f"{SCORE} {metric_label(HEADLINE)}", last.metrics[SCORE][HEADLINE]
+    queries = f"{len(last.query_ids)} queries"
+    if before is None or after is None:
+        return f"{label} {value:.3f} over {queries} (chance {last.chance[HEADLINE]:.3f})."
+    row = compare(before, after).row(SCORE, HEADLINE)
+    return (
+        f"{label} {row.before:.3f} -> {row.after:.3f} over {queries} (change {row.difference:+.3f}, 95 % interval "
+        f"{row.low:+.3f} to {row.high:+.3f}, {_p(row.p_value)})."
+    )
+
+
+def chosen_queries(
+    data: EvaluationSet, before: EvaluationResult | None, after: EvaluationResult | None, count: int = _QUERIES
+) -> tuple[list[ChosenQuery], list[ChosenQuery]]:
+    """The queries with the lowest value, and those that gained most (of one evaluation alone: with the highest value);
+    equals in the order of the data. None is in both.
+
+    Args:
+        data: the rows that both results were measured on.
+        count: how many of each at most.
+    """
+    last = after or before
+    assert last is not None, "there is something to report"
+    values = dict(zip(last.query_ids, last.per_query[SCORE][HEADLINE], strict=True))
+    first = dict(zip(before.query_ids, before.per_query[SCORE][HEADLINE], strict=True)) if before and after else {}
+    gain = {query: value - first.get(query, 0.0) for query, value in values.items()}
+    worst = sorted(values, key=lambda query: (values[query], gain[query]))[:count]
+    rest = [query for query in values if query not in worst]
+    best = sorted(rest, key=lambda query: (-gain[query], -values[query]))[:count]
+    queries = dict(zip(data.query_ids, data.queries, strict=True))
+    documents = dict(zip(data.document_ids, data.documents, strict=True))
+
+    def chosen(query: str) -> ChosenQuery:
+        grades = data.qrels[query]
+        answer = documents[max(grades, key=lambda document: grades[document])]
+        before_value = first.get(query) if after else values[query]
+        return ChosenQuery(query, queries[query], answer, before_value, values[query] if after else None)
+
+    return [chosen(query) for query in worst], [chosen(query) for query in best]
+
+
+def query_sections(
+    worst: Sequence[ChosenQuery],
+    best: Sequence[ChosenQuery],
+    explained: Mapping[str, Mapping[str, Explanation] | str],
+    *,
+    gained: bool,
+) -> list[Section]:
+    """Both kinds of queries, each with the document that answers it under the heat of each model.
+
+    Args:
+        explained: name of a model, as "before" -> query id -> explanation; or why there is none.
+        gained: whether `best` are those that gained most.
+    """
+    titles = ("Worst queries", "Queries that gained most" if gained else "Best queries")
+    sections = []
+    for title, chosen in zip(titles, (worst, best), strict=True):
+        if not chosen:
+            continue
+        blocks: list[Block] = [Paragraph("Below each query: the document that answers it. " + _READING, note=True)]
+        blocks += [
+            Paragraph(f"{name}: {found}", note=True) for name, found in explained.items() if isinstance(found, str)
+        ]
+        for query in chosen:
+            maps: list[Block] = [
+                StillMap(found[query.query_id], name)
+                for name, found in explained.items()
+                if not isinstance(found, str) and query.query_id in found
+            ]
+            if query.shows_video:
+                maps = [Paragraph("A video; no heat can be shown of it.", note=True)]
+            blocks.append(Gallery(maps, query.heading))
+        sections.append(Section(title, blocks))
+    return sections
+
+
+_READING = (
+    "The darker a place, the more of the late score comes from it; a frame is where a token of the query matches best."
+)
+
+
+def _compared(comparison: Comparison, last: EvaluationResult) -> Table:
+    rows = [
+        (
+            row.score,
+            metric_label(row.metric),
+            f"{last.chance[row.metric]:.3f}",
+            f"{row.before:.3f}",
+            f"{row.after:.3f}",
+            f"{row.difference:+.3f}",
+            f"{row.low:+.3f} to {row.high:+.3f}",
+            _p(row.p_value),
+            f"{row.better} / {row.worse}",
+        )
+        for row in comparison.rows
+    ]
+    marked = frozenset(place for place, row in enumerate(comparison.rows) if row.metric == HEADLINE)
+    return Table(
+        (
+            "score",
+            "metric",
+            "chance",
+            "before",
+            "after",
+            "change",
+            f"{comparison.confidence:.0%} interval",
+            "p",
+            "+ / -",
+        ),
+        rows,
+        caption=(
+            f"p: paired randomisation test over {comparison.queries} queries, each row on its own. + / -: how many "
+            "queries rose and fell."
+        ),
+        left=2,
+        marked=marked,
+    )
+
+
+def _headlines(result: EvaluationResult) -> frozenset[int]:
+    metrics = [metric for columns in result.metrics.values() for metric in columns]
+    return frozenset(place for place, metric in enumerate(metrics) if metric == HEADLINE)
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

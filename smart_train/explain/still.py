@@ -1,0 +1,52 @@
+"""An explanation as a small picture or a few coloured words, to stand beside others in a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from smart_train.explain.explanation import Explanation
+from smart_train.explain.heat import HEAT, heated_page
+from smart_train.explain.page import LEVELS, coloured_words
+from smart_train.report import Picture
+from smart_train.report.text import shown
+
+_SIDE = 440  # pixels of a page's longer side
+_PIECES = 120  # of a text
+
+
+@dataclass(frozen=True)
+class StillMap:
+    """The document under the heat of the whole query: its pages where it has any, else its words.
+
+    Args:
+        caption: above it, for example "before".
+    """
+
+    explanation: Explanation
+    caption: str
+
+    def html(self) -> Markup:
+        found = self.explanation
+        parts = f"score {found.score:.3f}: pooled {found.pooled_share:.3f}, late {found.score - found.pooled_share:.3f}"
+        head = Markup("<p><b>{}</b> <span class='note'>{}</span></p>").format(shown(self.caption), shown(parts))
+        if not found.document.images:
+            return head + self._words()
+        count = len(found.document.images)
+        pictures = [
+            Picture.of_image(heated_page(found, image, None, _SIDE), f"{self.caption}, image {image + 1} of {count}")
+            for image in range(count)
+        ]
+        return head + Markup("").join(picture.html() for picture in pictures)
+
+    def _words(self) -> Markup:
+        pieces = coloured_words(self.explanation, None)
+        made = [
+            Markup('<span style="background: rgb({} {} {} / {}%)">{}</span>').format(
+                *HEAT, 63 * max(level, 0) // LEVELS, shown(text)
+            )
+            for text, level, _ in pieces[:_PIECES]
+        ]
+        rest = Markup(" ...") if len(pieces) > _PIECES else Markup("")
+        return Markup('<p class="text">{}{}</p>').format(Markup("").join(made), rest)
