@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from smart_train.cli.compare import compare
 from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
@@ -49,6 +50,7 @@ for _command in (
     quietly(train, runs_recipe=True),
     quietly(launch, runs_recipe=True),
     quietly(evaluate),
+    quietly(compare),
     quietly(inspect),
     quietly(mine),
     quietly(export),

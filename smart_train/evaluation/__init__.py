@@ -14,6 +14,7 @@ from smart_train.evaluation.report import evaluation_report, print_report, repor
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.side_by_side import SideBySide, side_by_side
 from smart_train.evaluation.verdict import Verdict, conclusion, verdict
 from smart_train.utils.terms import SCORES
 
@@ -26,6 +27,7 @@ __all__ = [
     "RankingBuilder",
     "RetrievalEvaluator",
     "Selection",
+    "SideBySide",
     "Verdict",
     "best_step",
     "compare",
@@ -39,5 +41,6 @@ __all__ = [
     "report_table",
     "save_report",
     "selection_note",
+    "side_by_side",
     "verdict",
 ]

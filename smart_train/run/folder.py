@@ -22,6 +22,7 @@ from smart_train.utils.versions import versions
 
 State = Literal["training", "trained", "exported", "finished"]
 COPY_FILE = f"{RUN_FILE}.copy"
+AFTER_FILE = "evaluation.after.json"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
@@ -59,7 +60,7 @@ class RunFolder:
     final = property(lambda self: self.path / "final")
     export = property(lambda self: self.path / "export")
     before_file = property(lambda self: self.path / "evaluation.before.json")
-    after_file = property(lambda self: self.path / "evaluation.after.json")
+    after_file = property(lambda self: self.path / AFTER_FILE)
 
     @classmethod
     def open(cls, path: Path, recipe: Recipe, data: str, spread: Spread, *, overwrite: bool) -> RunFolder:
