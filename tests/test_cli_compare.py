@@ -145,3 +145,23 @@ def test_inspect_shows_rank_learning_rate_and_chosen_step(make_run, monkeypatch,
         assert re.search(said, out), out
         assert re.search(r"learning rate +\S+, cosine, batch 64 a process", out)
         assert re.search(r"chosen step +2 of 6, the best by hybrid_ndcg@5 on data.evaluation", out)
+
+
+def test_judgements_that_answer_nothing_are_named(model, monkeypatch, capsys, tmp_path) -> None:
+    folder = tmp_path / "set"
+    (folder / "qrels").mkdir(parents=True)
+    queries = [{"_id": "q1", "text": "red apple"}, {"_id": "q2", "text": "blue sky"}]
+    corpus = [{"_id": "d1", "text": "a red apple"}, {"_id": "d2", "text": "a blue sky"}]
+    for judged, some_queries, documents, said in (
+        ("q1\td1\t0\nq2\td2\t0", queries, corpus, "none of its 2 judgements is above 0 (column 'score'), so no query"),
+        ("q9\td1\t1", queries, corpus, "no query 'q9' in"),
+        ("q1\td9\t1", queries, corpus, "no document 'd9' among the 2 of"),
+        ("q1\td1\t1", queries, [corpus[0], {**corpus[1], "_id": "d1"}], "the id 'd1' is already the id of another row"),
+        ("q1\td1\t1", [queries[0], {**queries[1], "_id": "q1"}], corpus, "the id 'q1' is already the id of row 0"),
+    ):
+        (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}\n")
+        write_rows(folder / "queries.jsonl", some_queries)
+        write_rows(folder / "corpus.jsonl", documents)
+        assert call(monkeypatch, "evaluate", model, "--data", folder) == 2
+        err = capsys.readouterr().err
+        assert said in err and err.startswith("smart-train: --data: ") and "data.on_error" not in err, err

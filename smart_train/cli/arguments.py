@@ -158,6 +158,7 @@ def as_options(text: str) -> str:
         lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
+    text = text.replace("data.on_error: skip", "--on-error skip")
     text = re.sub(r"or columns: positional", "or --columns positional", text)
     text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
     return re.sub(r": documents: PATH", ": --documents PATH", text)

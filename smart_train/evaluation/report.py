@@ -72,7 +72,8 @@ def save_report(
     report = evaluation_report(before, after, comparison, selection=selection)
     one = before or after
     assert one is not None, "evaluation_report refuses two results that are both None"
-    ids, texts = one.query_ids, {}
+    ids = one.query_ids
+    texts: dict[str, str] = {}
     values: dict[str, Any] = {"query_ids": ids, "query_texts": one.query_texts, "relevant": one.relevant}
     for name, result in (("before", before), ("after", after)):
         if result is not None:

@@ -16,7 +16,7 @@ from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.result import EvaluationResult
-from smart_train.evaluation.verdict import paired_values, split_metric
+from smart_train.evaluation.verdict import count_text, paired_values, split_metric
 from smart_train.utils.terms import HEADLINE
 
 
@@ -128,7 +128,7 @@ class SideBySide:
             figures = found.row(score, metric).figures(found.confidence, (self.first, row["name"]))
             adjusted = f"{corrected} {row['adjusted_p']:.3f}" if corrected else ""
             lines.append(
-                f"{row['name']} {said[row['outcome']]} {self.first} at {found.queries} queries, by {score} "
+                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(found.queries)}, by {score} "
                 f"{metric_label(metric)}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} worse"
             )
         return lines
