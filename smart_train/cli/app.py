@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.benchmark import benchmark
+from smart_train.cli.compare import compare
 from smart_train.cli.convert_projection import convert_projection
 from smart_train.cli.encode import encode
 from smart_train.cli.evaluate import evaluate
@@ -52,6 +53,7 @@ for _command in (
     quietly(train, runs_recipe=True),
     quietly(launch, runs_recipe=True),
     quietly(evaluate),
+    quietly(compare),
     quietly(tune),
     quietly(benchmark),
     quietly(inspect),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from smart_train.errors import DataError
 if TYPE_CHECKING:
     from smart_train.data import SourceConfig
     from smart_train.models import SmartModel
+    from smart_train.recipe import Recipe
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe: the YAML file that defines the run.", metavar="RECIPE")]
 Overrides = Annotated[
@@ -130,6 +131,21 @@ def source_values(*, columns: str | None = None, **given: Any) -> dict[str, Any]
     return {name: value for name, value in values.items() if value is not None and value is not False}
 
 
+def rows_recipe(model: str, rows: dict[str, Any], common: dict[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe that says nothing but which rows are held out, where there is none.
+
+    Args:
+        rows: keys of data.evaluation. common: keys of data. overrides: as behind a recipe on the command line.
+    """
+    from smart_train.recipe import parse_recipe
+    from smart_train.recipe.reader import merge, read_overrides
+
+    # A recipe needs rows to train on, which nothing reads here.
+    data = {"train": {"path": rows["path"]}, "evaluation": rows, **common}
+    values = {"model": {"name_or_path": model}, "data": data}
+    return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
+
+
 def document_source(documents: Path, *, columns: str | None, **given: Any) -> SourceConfig:
     """Where the documents of a search lie, and how they are read. Raises DataError for options that do not fit."""
     from smart_train.data import SourceConfig
@@ -161,6 +177,7 @@ def as_options(text: str) -> str:
         lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
+    text = text.replace("data.on_error: skip", "--on-error skip")
     text = re.sub(r"or columns: positional", "or --columns positional", text)
     text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
     return re.sub(r": documents: PATH", ": --documents PATH", text)

@@ -29,6 +29,7 @@ from smart_train.cli.arguments import (
     TrustRemoteCode,
     as_options,
     open_model,
+    rows_recipe,
     source_values,
 )
 from smart_train.cli.output import plain_console
@@ -121,7 +122,7 @@ def evaluate(
             open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
         recipe = recipe or Path(model) / RECIPE_FILE
     if data is not None:
-        meant = _recipe_of_rows(trained, {"path": data, **rows}, common, overrides)
+        meant = rows_recipe(trained, {"path": data, **rows}, common, overrides)
     elif rows or common:
         name = next(iter({**rows, **common}))
         key = f"data.{name}" if name in common else f"data.evaluation.{name}"
@@ -161,17 +162,6 @@ def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:
     # Not through a recipe, whose objective may need a weight that is to be left out here.
     scoring = read_overrides([text for text in overrides if text.startswith("scoring.")])
     return [text for text in overrides if not text.startswith("scoring.")], scoring.get("scoring", {})
-
-
-def _recipe_of_rows(model: str, rows: dict[str, Any], common: dict[str, Any], overrides: list[str]) -> Recipe:
-    """A recipe that says nothing but which rows are held out, and what `overrides` say."""
-    from smart_train.recipe import parse_recipe
-    from smart_train.recipe.reader import merge, read_overrides
-
-    # A recipe needs rows to train on, which nothing reads here.
-    data = {"train": {"path": rows["path"]}, "evaluation": rows, **common}
-    values = {"model": {"name_or_path": model}, "data": data}
-    return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
 
 
 def _evaluate(

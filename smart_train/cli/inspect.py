@@ -15,6 +15,7 @@ from smart_train.utils.model_names import missing_folder
 if TYPE_CHECKING:
     from smart_train.models import Family
     from smart_train.models.smart_config import SmartConfig
+    from smart_train.recipe import Recipe
     from smart_train.scoring import ScoringConfig
 
 
@@ -48,6 +49,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
         ("run", run["state"]),
         ("model", recipe.model.name_or_path),
         ("training", f"{recipe.mode}, objective {recipe.objective.name}, data {paths}"),
+        *_trained_rows(recipe, path),
         ("fingerprint", run["fingerprint"]),
         ("versions", ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())),
         ("newest checkpoint", found.newest.name if found.newest else "none"),
@@ -63,6 +65,25 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
             rows.append((f"{metric_label(HEADLINE)} {when}", shown))
         note = selection_note(values)
         rows += [("selection", note)] if note else []
+    return rows
+
+
+def _trained_rows(recipe: Recipe, path: Path) -> list[tuple[str, str]]:
+    """What was trained, how strongly, and which step of it was kept."""
+    from smart_train.run.outcome import weights_of
+
+    rows = []
+    if recipe.lora is not None:
+        rows.append(("lora", f"rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}, dropout {recipe.lora.dropout:g}"))
+    elif recipe.projection is not None:
+        hidden = f" over {recipe.projection.hidden_dim}" if recipe.projection.hidden_dim else ""
+        rows.append(("projection", f"width {recipe.projection.dim}{hidden}"))
+    rate, batch = recipe.training["learning_rate"], recipe.training["per_device_train_batch_size"]
+    rows.append(("learning rate", f"{rate:g}, {recipe.training['lr_scheduler_type']}, batch {batch} a process"))
+    step, steps, selection = weights_of(recipe, path)
+    if step is not None:
+        how = f", the best by {selection.metric} on {selection.rows}" if selection is not None else ""
+        rows.append(("chosen step", f"{step} of {steps}{how}"))
     return rows
 
 

@@ -58,6 +58,9 @@ def quietly(command: Callable[..., None], *, runs_recipe: bool = False) -> Calla
         for name in _MODELS:
             if options.get(name) is not None:
                 find_model(options[name])
+        for name in options.get("models") or ():
+            if not Path(name).exists():  # a run, or a file, may keep what is asked for without a model
+                find_model(name)
         if options.get("folder") is not None and not Path(options["folder"]).is_dir():
             raise missing_folder(options["folder"])
         if runs_recipe:

@@ -14,6 +14,7 @@ from smart_train.evaluation.report import evaluation_report, print_report, repor
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.side_by_side import SideBySide, side_by_side
 from smart_train.evaluation.tuning import tune
 from smart_train.evaluation.tuning_grid import TuningGrid
 from smart_train.evaluation.tuning_result import TunedSetting, TuningResult
@@ -29,6 +30,7 @@ __all__ = [
     "RankingBuilder",
     "RetrievalEvaluator",
     "Selection",
+    "SideBySide",
     "TunedSetting",
     "TuningGrid",
     "TuningResult",
@@ -45,6 +47,7 @@ __all__ = [
     "report_table",
     "save_report",
     "selection_note",
+    "side_by_side",
     "tune",
     "verdict",
 ]

@@ -8,6 +8,7 @@ same result, the one that a single process returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ _RESIDENT_BYTES = 4 * 2**30  # queries' tokens that are kept where scores are co
 _GATHERED_BYTES = 256 * 2**20  # scores that wait to be ranked
 SHOWN_DOCUMENTS = 5  # of each ranking, kept for reports
 LONGEST_TEXT = 1_000  # characters of a query, likewise
+LONGEST_BEGINNING = 100  # characters of a document, likewise
 
 
 class RetrievalEvaluator:
@@ -173,11 +175,14 @@ class RetrievalEvaluator:
         """`sizes`: bytes of all documents together."""
         data = self.evaluation_set
         rankings = {score: builder.rankings() for score, builder in builders.items()}
+        found = {score: [ids[:SHOWN_DOCUMENTS] for ids in lists] for score, lists in rankings.items()}
+        shown = {document for lists in found.values() for ids in lists for document in ids}
+        shown.update(document for grades in data.qrels.values() for document, grade in grades.items() if grade)
         return EvaluationResult(
             query_ids=list(data.query_ids),
             per_query={
-                score: score_rankings(dict(zip(data.query_ids, found, strict=True)), data.qrels, self.ks)
-                for score, found in rankings.items()
+                score: score_rankings(dict(zip(data.query_ids, lists, strict=True)), data.qrels, self.ks)
+                for score, lists in rankings.items()
             },
             documents=len(data.documents),
             chance=chance(data.qrels, len(data.documents), self.ks, data.own),
@@ -188,7 +193,12 @@ class RetrievalEvaluator:
             relevant=[
                 {document: grade for document, grade in data.qrels[query].items() if grade} for query in data.query_ids
             ],
-            found={score: [ids[:SHOWN_DOCUMENTS] for ids in found] for score, found in rankings.items()},
+            found=found,
+            document_texts={
+                identity: shorten(document.text, LONGEST_BEGINNING)
+                for identity, document in zip(data.document_ids, data.documents, strict=True)
+                if identity in shown and document.text and not document.images and document.video is None
+            },
             document_bytes={part: size / len(data.documents) for part, size in sizes.items()},
         )
 

@@ -156,7 +156,7 @@ def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> F
                 axes.errorbar(i + side, value, yerr=[[value - low], [high - value]], **_WHISKERS)
                 # Above the line of chance and the interval too, or they would run through the number.
                 height = max(high, chance) if abs(high - chance) < 0.06 else high
-                axes.text(i + side, height + 0.015, f"{value:.{decimals}f}", ha="center", fontsize=8)
+                axes.text(i + side, height + 0.015, f"{value:.{decimals}f}", ha="center", fontsize=10 - decimals)
         axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance", zorder=0.9)
         axes.set(title=metric_label(name), ylim=(0, 1.12), xticks=range(len(SCORES)), xticklabels=SCORES)
         axes.tick_params(axis="x", length=0)

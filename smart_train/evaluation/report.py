@@ -64,20 +64,23 @@ def save_report(
 ) -> Path:
     """Writes RUN/evaluation.json and RUN/per_query.json, each whole or not at all; returns the first's path.
 
-    per_query.json: {"query_ids": [...], "query_texts": [...], "relevant": [{document id: grade}, ...], "before":
-    {score: {metric: [one value per query]}}, "found_before": {score: [[ids, best first], one per query]}, and both for
-    "after"}.
+    per_query.json: {"query_ids": [...], "query_texts": [...], "relevant": [{document id: grade}, ...],
+    "document_texts": {document id: beginning}, "before": {score: {metric: [one value per query]}}, "found_before":
+    {score: [[ids, best first], one per query]}, and the last two for "after"}.
     """
     run = Path(run)
     report = evaluation_report(before, after, comparison, selection=selection)
     one = before or after
     assert one is not None, "evaluation_report refuses two results that are both None"
     ids = one.query_ids
+    texts: dict[str, str] = {}
     values: dict[str, Any] = {"query_ids": ids, "query_texts": one.query_texts, "relevant": one.relevant}
     for name, result in (("before", before), ("after", after)):
         if result is not None:
             values[name] = _in_order(result, ids)
             values[f"found_{name}"] = _found_in_order(result, ids)
+            texts |= result.document_texts
+    values["document_texts"] = texts
     write_json(run / PER_QUERY_FILE, values)
     return write_json(run / EVALUATION_FILE, report)
 

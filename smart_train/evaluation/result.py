@@ -26,9 +26,11 @@ class EvaluationResult:
         measured_on: the name of the evaluation set; empty where it has none.
         own: how many queries are documents of the corpus themselves, each left out of its own ranking.
         query_texts: what each query asks, in the order of `query_ids`; an image or a video in words. Empty in results
-            of version 0.1.0, as are the three below.
+            of version 0.1.0, as are the four below.
         relevant: per query {document id: grade}, of the documents that answer it.
         found: score -> per query the ids of the first documents of its ranking, best first.
+        document_texts: id -> the beginning of the text, of documents without an image or a video in `found` and
+            `relevant`: their ids are often digests, which tell a reader nothing.
         document_bytes: mean bytes of a document's embeddings as they were scored: of "pooled" (its vector) and of
             "tokens" (its kept token states).
     """
@@ -43,6 +45,7 @@ class EvaluationResult:
     query_texts: list[str] = field(default_factory=list)
     relevant: list[dict[str, int]] = field(default_factory=list)
     found: dict[str, list[list[str]]] = field(default_factory=dict)
+    document_texts: dict[str, str] = field(default_factory=dict)
     document_bytes: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,8 +56,8 @@ class EvaluationResult:
                         f"evaluation result: {score} {metric} has {len(values)} values for "
                         f"{len(self.query_ids)} queries"
                     )
-        lists: dict[str, Sequence[object]] = {"query_texts": self.query_texts, "relevant": self.relevant, **self.found}
-        for name, items in lists.items():
+        listed: dict[str, Sequence[Any]] = {"query_texts": self.query_texts, "relevant": self.relevant, **self.found}
+        for name, items in listed.items():
             if items and len(items) != len(self.query_ids):
                 raise DataError(f"evaluation result: {name} has {len(items)} entries for {len(self.query_ids)} queries")
 
@@ -96,6 +99,7 @@ class EvaluationResult:
             "query_texts": self.query_texts,
             "relevant": self.relevant,
             "found": self.found,
+            "document_texts": self.document_texts,
             "document_bytes": self.document_bytes,
         }
 

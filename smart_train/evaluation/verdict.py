@@ -62,7 +62,7 @@ class Verdict:
             "not told apart": "hybrid and pooled are not told apart",
         }[self.outcome]
         figures = self.hybrid.figures(self.confidence, ("pooled", "hybrid"))
-        first = f"Verdict: {said} at {self.queries} queries, by {label}: {figures}"
+        first = f"Verdict: {said} at {count_text(self.queries)}, by {label}: {figures}"
         lines = [first, reach_line(self.least, self.queries, self.confidence)]
         if self.document_bytes:
             pooled, tokens = self.document_bytes["pooled"], self.document_bytes["tokens"]
@@ -87,7 +87,7 @@ class Verdict:
             )
         if self.outcome == "not told apart":
             if self.needed is not None:
-                lines.append(f"about {self.needed:,} queries would tell a difference as large as this one apart")
+                lines.append(f"about {count_text(self.needed)} would tell a difference as large as this one apart")
             lines.append(
                 "training changes more than weights do: smart-train init MODEL DATA --method lora writes a first recipe"
             )
@@ -158,7 +158,7 @@ def conclusion(
         when, missing = ("after", "before") if before is None else ("before", "after")
         return (
             f"Conclusion: none, nothing was measured {missing} training; {score} {metric_label(name)} {when} it is "
-            f"{given.metrics[score][name]:.3f} at {len(given.query_ids)} queries{step}"
+            f"{given.metrics[score][name]:.3f} at {count_text(len(given.query_ids))}{step}"
         )
     comparison = comparison or compare(before, after)
     row, confidence = comparison.row(score, name), comparison.confidence
@@ -168,7 +168,7 @@ def conclusion(
         "not told apart": "not told apart from before training",
     }[row.outcome(confidence)]
     line = (
-        f"Conclusion: {said} at {comparison.queries} queries, by {score} {metric_label(name)}: "
+        f"Conclusion: {said} at {count_text(comparison.queries)}, by {score} {metric_label(name)}: "
         f"{row.figures(confidence)}"
     )
     if row.outcome(confidence) == "not told apart":
@@ -196,10 +196,17 @@ def reach_line(least: float | None, queries: int, confidence: float = 0.95) -> s
     """What so many queries can show."""
     fewest = fewest_queries(confidence)
     if queries < fewest:
-        return f"{queries} queries cannot show any difference; it takes at least {fewest}, and hundreds for small ones"
+        return (
+            f"{count_text(queries)} cannot show any difference; it takes at least {fewest}, and hundreds for small ones"
+        )
     if least is None:
-        return f"no query's value differs, so it is not known what {queries} queries can show"
-    return f"{queries} queries can show a difference of {least:.3f} or more (in four of five such tests)"
+        return f"no query's value differs, so it is not known what {count_text(queries)} can show"
+    return f"{count_text(queries)} can show a difference of {least:.3f} or more (in four of five such tests)"
+
+
+def count_text(queries: int) -> str:
+    """`1 query`, `1,000 queries`."""
+    return f"{queries:,} {'query' if queries == 1 else 'queries'}"
 
 
 def bytes_text(size: float) -> str:

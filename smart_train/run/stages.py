@@ -322,7 +322,9 @@ def _finish(
             trust_remote_code=trusted,
         )
         console.print(f"Exported to {output}; {report}")
-    page = write_run_report(recipe, folder, before, after, measured, _selection(recipe, folder), device=device)
+    page = write_run_report(
+        recipe, folder, before, after, measured, weights_of(recipe, folder.path).selection, device=device
+    )
     console.print(f"Written: {page}")
     folder.advance("exported")
     _report(recipe, folder, console)

@@ -64,7 +64,9 @@ def test_per_query_values_run_parallel_to_the_ids(tmp_path, results):
         "found_before": before.found,
         "after": after.per_query,
         "found_after": after.found,
+        "document_texts": {**before.document_texts, **after.document_texts},
     }
+    assert values["document_texts"]["d3"] == "page 3"
 
 
 def test_one_result_alone(tmp_path, results):

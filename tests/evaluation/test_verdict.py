@@ -199,7 +199,7 @@ def test_a_result_keeps_texts_pages_found_and_bytes(evaluation_set, make_model, 
 def test_results_of_version_0_1_0_are_read(evaluation_set, make_model):
     measured = RetrievalEvaluator(evaluation_set)(make_model())
     old = measured.to_dict()
-    for name in ("query_texts", "relevant", "found", "document_bytes"):
+    for name in ("query_texts", "relevant", "found", "document_texts", "document_bytes"):
         del old[name]
     read = EvaluationResult.from_dict(old)
     assert read.metrics == measured.metrics and read.found == {} and "found_late" not in read.records()[0]

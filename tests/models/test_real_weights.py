@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from smart_train.export.parity import TOLERANCE
 from smart_train.models import TokenProjection
 from smart_train.recipe import load_recipe
 from smart_train.run import train
+from tests.command import call
 from tests.runs import logged, metrics, write_rows
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "text_minilm.yaml"
@@ -115,3 +117,22 @@ def test_the_shipped_recipe_trains_and_exports_the_same_scores(folder: Path, tmp
     torch.testing.assert_close(ours.packed, theirs.packed, atol=1e-5, rtol=0)
     untrained = SmartModel.from_pretrained(folder).encode_query(QUERIES)
     assert (ours.packed - untrained.packed).abs().max() > 1e-3
+
+
+def test_readmes_first_command_runs_without_a_hub_and_says_what_is_printed_below_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text()
+    command = re.search(r"^smart-train (evaluate .*)$", readme, flags=re.M)
+    shown = re.search(r"^```\n(Verdict: .*?)\n```$", readme, flags=re.M | re.S)
+    assert command is not None and shown is not None
+    monkeypatch.chdir(root)
+    assert call(monkeypatch, *command[1].split()) == 0
+    out = capsys.readouterr().out
+    said = out[out.index("Verdict: ") :].rstrip()
+    # Which of two near ties comes first may differ between processors, and with it a few thousandths.
+    for ours, theirs in zip(said.splitlines(), shown[1].splitlines(), strict=True):
+        assert re.sub(r"[\d.]+", "#", ours) == re.sub(r"[\d.]+", "#", theirs)
+    values = [[float(number) for number in re.findall(r"(?<=ed |id )0\.\d{3}", text)] for text in (said, shown[1])]
+    assert len(values[0]) == 2 and values[0] == pytest.approx(values[1], abs=0.02)

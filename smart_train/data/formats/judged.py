@@ -86,6 +86,11 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
                 )
         rows.append(judged)
         numbers.append(index if qrels.numbers is None else qrels.numbers[index])
+    if not rows and len(qrels.rows):
+        raise DataError(
+            f"{names['qrels']}: none of its {len(qrels.rows)} judgements is above 0 (column {grade or 'score'!r}), so "
+            "no query has a relevant document"
+        )
     joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown))
     kept = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
     kept += ["query_image"] if shown is not None else []
