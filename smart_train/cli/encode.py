@@ -15,6 +15,7 @@ from smart_train.cli.arguments import (
     FamilyName,
     ModelPath,
     TrustRemoteCode,
+    Workers,
     open_model,
 )
 from smart_train.cli.output import plain_console
@@ -28,6 +29,7 @@ def encode(
     documents: Documents,
     index: Annotated[Path, typer.Option(help="The index folder to create or update.")],
     batch_size: BatchSize = 32,
+    workers: Workers = None,
     layout: Annotated[
         Literal["index", "plaid", "qdrant"],
         typer.Option(
@@ -58,7 +60,7 @@ def encode(
     check_index_folder(index)
     check_free(index / LOCK_NAME)
     reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
-    made, previous = update_index(reader, documents, index, batch_size=batch_size, store=store)
+    made, previous = update_index(reader, documents, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 

@@ -16,6 +16,7 @@ from smart_train.cli.arguments import (
     ModelPath,
     QueryInstruction,
     TrustRemoteCode,
+    Workers,
     open_model,
 )
 from smart_train.cli.output import plain_console
@@ -51,6 +52,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Also write the metrics to this JSON file: averages, and values per query.")
     ] = None,
+    workers: Workers = None,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
@@ -63,6 +65,7 @@ def evaluate(
     from smart_train.run.folder import RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
+    overrides += [] if workers is None else [f"evaluation.num_workers={workers}"]
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():

@@ -20,6 +20,7 @@ from smart_train.cli.arguments import (
     ModelPath,
     QueryInstruction,
     TrustRemoteCode,
+    Workers,
     open_model,
 )
 from smart_train.cli.output import plain_console
@@ -47,6 +48,7 @@ def search(
         Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
     batch_size: BatchSize = 32,
+    workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
@@ -64,7 +66,7 @@ def search(
     check_request(*request)  # before the model is loaded
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     bar = False if as_json else None  # None: on a terminal
-    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar)
+    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers)
     if as_json:
         for text, hits in zip(asked, found, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
