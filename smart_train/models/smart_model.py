@@ -287,7 +287,7 @@ class SmartModel(nn.Module):
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
-                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.needs_hidden_states
+                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self.inner_layers or False
             )
         last = output.last_hidden_state
         pooled = F.normalize(_pool(last, features)[:asked], dim=-1)
@@ -305,8 +305,14 @@ class SmartModel(nn.Module):
 
     @property
     def needs_hidden_states(self) -> bool:
-        """Whether a forward has to keep the states of all layers, because tokens come from others than the last."""
-        return not all(self._is_last(layer) for layer in self.token_layers)
+        """Whether a forward has to keep states of inner layers, because tokens come from others than the last."""
+        return bool(self.inner_layers)
+
+    @property
+    def inner_layers(self) -> list[int]:
+        """The inner layers among `token_layers`. A forward keeps their states and no others; a backbone whose code is
+        not transformers' own may keep all."""
+        return [layer for layer in self.token_layers if not self._is_last(layer)]
 
     def _is_last(self, layer: int) -> bool:
         return layer in (-1, self.config.get_text_config().num_hidden_layers)
