@@ -60,7 +60,8 @@ def encoded_parts(
     loader: DataLoader[Any] = DataLoader(
         cast("Dataset[ModelInput]", items),
         batch_sampler=batches,
-        collate_fn=_Featurize(model.family, role),
+        # Nothing is sent anywhere where this process does all the work.
+        collate_fn=_Featurize(model.family, role, compact=workers > 0 or model.device.type != "cpu"),
         num_workers=workers,
         pin_memory=pinned,
         # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
@@ -97,13 +98,13 @@ class _Featurize:
     """`family.featurize` bound to a role, in a form that worker processes can unpickle. What is wrong with an input is
     handed over instead of raised: a loader would put a worker's traceback around it."""
 
-    def __init__(self, family: Family, role: Role) -> None:
-        self.family = family
-        self.role = role
+    def __init__(self, family: Family, role: Role, *, compact: bool) -> None:
+        self.family, self.role, self.compact = family, role, compact
 
     def __call__(self, items: Sequence[ModelInput]) -> Features | SmartTrainError:
         try:
-            return self.family.featurize(items, self.role)
+            features = self.family.featurize(items, self.role)
+            return self.family.compact(features) if self.compact else features
         except SmartTrainError as error:
             return error
 

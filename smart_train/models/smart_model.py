@@ -284,6 +284,7 @@ class SmartModel(nn.Module):
         asked = len(features["input_ids"])
         if self.in_step:
             features = self._with_what_others_see(features)
+        features = self.family.expand(features)
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
