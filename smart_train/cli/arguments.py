@@ -49,6 +49,14 @@ ModelPath = Annotated[
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of items encoded at a time.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Number of processes that decode pages while the model runs. Default: up to 8 on a GPU, none on a CPU.",
+        show_default=False,
+    ),
+]
 Documents = Annotated[
     Path,
     typer.Option(

@@ -22,6 +22,7 @@ from smart_train.cli.arguments import (
     Split,
     Subset,
     TrustRemoteCode,
+    Workers,
     document_source,
     open_model,
 )
@@ -43,6 +44,7 @@ def encode(
     max_samples: MaxSamples = None,
     sample_seed: SampleSeed = None,
     batch_size: BatchSize = 32,
+    workers: Workers = None,
     layout: Annotated[
         Literal["index", "plaid", "qdrant"],
         typer.Option(
@@ -83,7 +85,7 @@ def encode(
     check_index_folder(index)
     check_free(index / LOCK_NAME)
     reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
-    made, previous = update_index(reader, source, index, batch_size=batch_size, store=store)
+    made, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 

@@ -27,6 +27,7 @@ from smart_train.cli.arguments import (
     Streaming,
     Subset,
     TrustRemoteCode,
+    Workers,
     as_options,
     open_model,
     rows_recipe,
@@ -80,6 +81,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Also write an HTML page: the metrics, and the worst and best queries with heat maps."),
     ] = None,
+    workers: Workers = None,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
     document_instruction: DocumentInstruction = None,
@@ -96,6 +98,7 @@ def evaluate(
     from smart_train.run.folder import RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
+    overrides += [] if workers is None else [f"evaluation.num_workers={workers}"]
     rows = source_values(
         columns=columns,
         split=split,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import BatchSize, Overrides, RecipePath
+from smart_train.cli.arguments import BatchSize, Overrides, RecipePath, Workers
 from smart_train.cli.output import plain_console
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ Store = Annotated[
     str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
 ]
 ShardSize = Annotated[int, typer.Option(help="Number of items encoded and held in memory at a time.")]
-Workers = Annotated[int, typer.Option(min=0, help="Number of processes that decode pages while the model runs.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Discard what --output holds from another model or corpus.")
 ]
@@ -85,7 +84,7 @@ def mine(
     store: Store = "float32",
     shard_size: ShardSize = 512,
     batch_size: BatchSize = 32,
-    workers: Workers = 0,
+    workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find hard negatives for the training rows of RECIPE, and write them with their scores as a data set.

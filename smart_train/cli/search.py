@@ -27,6 +27,7 @@ from smart_train.cli.arguments import (
     Split,
     Subset,
     TrustRemoteCode,
+    Workers,
     document_source,
     open_model,
 )
@@ -62,6 +63,7 @@ def search(
     max_samples: MaxSamples = None,
     sample_seed: SampleSeed = None,
     batch_size: BatchSize = 32,
+    workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
     family: FamilyName = None,
     query_instruction: QueryInstruction = None,
@@ -89,7 +91,7 @@ def search(
     check_request(*request)  # before the model is loaded
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     bar = False if as_json else None  # None: on a terminal
-    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar)
+    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers)
     if as_json:
         for text, hits in zip(asked, found, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))

@@ -27,7 +27,7 @@ from smart_train.retrieval.blocks import (
     take,
     with_progress,
 )
-from smart_train.retrieval.encoder import Encoder, check_readable
+from smart_train.retrieval.encoder import Encoder, check_readable, with_workers
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.stored import as_asked, as_stored
@@ -50,6 +50,7 @@ class RetrievalEvaluator:
         batch_size: items the model encodes at once.
         show_progress_bar: handed to the model's encode methods; None shows one of the scoring, too, when it takes long.
         query_block: queries scored at once.
+        num_workers: processes that decode and tokenise ahead of the model; None leaves it to the model.
         document_block_bytes: bytes of document tokens scored (and, on an accelerator, held) at once.
     """
 
@@ -62,6 +63,7 @@ class RetrievalEvaluator:
         show_progress_bar: bool | None = None,
         query_block: int = QUERY_BLOCK,
         document_block_bytes: int = DOCUMENT_BLOCK_BYTES,
+        num_workers: int | None = None,
     ) -> None:
         if batch_size < 1 or query_block < 1 or document_block_bytes < 1:
             raise DataError(
@@ -74,6 +76,7 @@ class RetrievalEvaluator:
         self.show_progress_bar = show_progress_bar
         self.query_block = query_block
         self.document_block_bytes = document_block_bytes
+        self.num_workers = num_workers
 
     def __call__(self, model: Encoder) -> EvaluationResult:
         """Encodes queries and corpus with `model` (a `SmartModel`) and ranks them by `model.scoring`, documents as an
@@ -135,7 +138,8 @@ class RetrievalEvaluator:
         start = min(rank() * share, len(items))
         stop = min(start + share, len(items))
         padded = [*items[start:stop], *([items[-1]] * (share - (stop - start)))]
-        encoded = encode(padded, batch_size=self.batch_size, show_progress_bar=self.show_progress_bar)
+        options = with_workers(self.batch_size, self.num_workers)
+        encoded = encode(padded, show_progress_bar=self.show_progress_bar, **options)
         return take(encoded, 0, stop - start), start
 
     def _rank(

@@ -236,6 +236,14 @@ class Family(ABC):
         """How many of an input's tokens stand for its images, whose (width, height) in pixels are given."""
         return 0
 
+    def compact(self, features: Features) -> Features:
+        """`features` as they travel to the device, where `expand` makes them what they were, bit for bit."""
+        return features
+
+    def expand(self, features: Features) -> Features:
+        """The inverse of `compact`, where the features are; others are returned as they are."""
+        return features
+
     def patches(self, features: Features) -> int:
         """How many patches the vision tower reads in `features`: the rows of their pixels, unless a family's rows are
         whole images."""

@@ -6,34 +6,31 @@ states from the chosen layer, through the token projection if there is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 
 from smart_train.distributed import any_rank
-from smart_train.errors import ModelError, NonFiniteError
+from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.bases import Base, weights_digest
+from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
 from smart_train.scoring import ScoringConfig, smart_scores
-from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import naming_refusals
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
 READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
-_PLURAL = {"query": "queries", "document": "documents"}
 
 
 class ForwardOutput(NamedTuple):
@@ -292,13 +289,15 @@ class SmartModel(nn.Module):
             backbone's dtype; and where each row's begin, int64 [B + 1].
         """
         layers = self.token_layers if layers is None else layers
-        hidden = not all(self._is_last(layer) for layer in layers)
         asked = len(features["input_ids"])
         if self.in_step:
             features = self._with_what_others_see(features)
+        features = self.family.expand(features)
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
-            output = self.backbone(**inputs, **self._no_cache, return_dict=True, output_hidden_states=hidden)
+            output = self.backbone(
+                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self._inner(layers) or False
+            )
         last = output.last_hidden_state
         pooled = F.normalize(_pool(last, features)[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
@@ -315,8 +314,17 @@ class SmartModel(nn.Module):
 
     @property
     def needs_hidden_states(self) -> bool:
-        """Whether a forward has to keep the states of all layers, because tokens come from others than the last."""
-        return not all(self._is_last(layer) for layer in self.token_layers)
+        """Whether a forward has to keep states of inner layers, because tokens come from others than the last."""
+        return bool(self.inner_layers)
+
+    @property
+    def inner_layers(self) -> list[int]:
+        """The inner layers among `token_layers`. A forward keeps their states and no others; a backbone whose code is
+        not transformers' own may keep all."""
+        return self._inner(self.token_layers)
+
+    def _inner(self, layers: Sequence[int]) -> list[int]:
+        return [layer for layer in layers if not self._is_last(layer)]
 
     def _is_last(self, layer: int) -> bool:
         return layer in (-1, self.config.get_text_config().num_hidden_layers)
@@ -350,7 +358,7 @@ class SmartModel(nn.Module):
         *,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        num_workers: int = 0,
+        num_workers: int | None = None,
     ) -> Embeddings:
         """Queries (str, image, path, URL, dict or ModelInput; one or many) -> Embeddings, fp32, on the CPU, in order.
 
@@ -360,7 +368,8 @@ class SmartModel(nn.Module):
 
         Args:
             batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
-            num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one.
+            num_workers: processes that decode and tokenise ahead of the model; 0 does it in this one. None: up to 8 for
+                images and videos on a GPU, by the cores at hand; 0 otherwise.
 
         Raises:
             ModelError: nothing to encode, or the model gives NaN. DataError: an input cannot be read.
@@ -373,7 +382,7 @@ class SmartModel(nn.Module):
         *,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        num_workers: int = 0,
+        num_workers: int | None = None,
     ) -> Embeddings:
         """Documents -> Embeddings; arguments as `encode_query`."""
         return self._encode(inputs, "document", batch_size, show_progress_bar, num_workers)
@@ -382,63 +391,35 @@ class SmartModel(nn.Module):
         """The SMART score of every pair, fp32 [Q, N], with this model's weights or those of `scoring`."""
         return smart_scores(queries, documents, scoring or self.scoring)
 
-    @torch.no_grad()
+    def encode_document_parts(
+        self, inputs: Sequence[Any], size: int, *, batch_size: int = 32, num_workers: int | None = None
+    ) -> Iterator[Embeddings]:
+        """`encode_document` of `size` inputs at a time, for more than fit in memory; arguments as there."""
+        items = _model_inputs(inputs, "document")
+        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+        return encoded_parts(self, items, "document", size=size, **options)
+
     def _encode(
-        self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int
+        self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int | None
     ) -> Embeddings:
-        items = [as_model_input(item) for item in _as_list(inputs)]
-        if not items:
-            raise ModelError(f"encode_{role}: nothing to encode")
-        # Long inputs first: little padding within a batch, and memory runs out at once or never.
-        order = sorted(
-            range(len(items)),
-            key=lambda i: (items[i].video is None, -len(items[i].images), -len(items[i].text or ""), i),
-        )
-        loader: DataLoader[Any] = DataLoader(
-            cast("Dataset[ModelInput]", [items[i] for i in order]),
+        items = _model_inputs(inputs, role)
+        (found,) = encoded_parts(
+            self,
+            items,
+            role,
+            size=len(items),
             batch_size=batch_size,
-            collate_fn=_Featurize(self.family, role),
+            show_progress_bar=show_progress_bar,
             num_workers=num_workers,
-            # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
-            # middle of a run would change the dropout of all steps behind it.
-            generator=torch.Generator(),
         )
-        show = len(loader) >= 10 if show_progress_bar is None else show_progress_bar
-        training = self.training
-        self.eval()
-        collected = Collector()
-        try:
-            for features in tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show):
-                made = self.embed({name: value.to(self.device) for name, value in features.items()})
-                collected.add(_finite(made, self.base))
-        finally:
-            self.train(training)
-        return collected.placed(order)
+        return found
 
 
-class _Featurize:
-    """`family.featurize` bound to a role, in a form that worker processes can unpickle."""
-
-    def __init__(self, family: Family, role: Role) -> None:
-        self.family = family
-        self.role = role
-
-    def __call__(self, items: Sequence[ModelInput]) -> Features:
-        return self.family.featurize(items, self.role)
-
-
-def _finite(made: Embeddings, base: str | None) -> Embeddings:
-    """`made`. Raises NonFiniteError where it holds NaN, which would rank without an error."""
-    if not bool(made.pooled.isfinite().all()) or not bool(made.packed.isfinite().all()):
-        raise NonFiniteError(
-            f"the model{f' from {base}' if base else ''} gives vectors that hold NaN: its weights are damaged, or its "
-            "dtype cannot hold its values; fetch it again, or load it as float32"
-        )
-    return made
-
-
-def _as_list(inputs: Any) -> list[Any]:
-    return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+def _model_inputs(inputs: Any, role: Role) -> list[ModelInput]:
+    items = [as_model_input(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    if not items:
+        raise ModelError(f"encode_{role}: nothing to encode")
+    return items
 
 
 def _pool(states: Tensor, features: Features) -> Tensor:

@@ -43,7 +43,7 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
     for section, defines in (
         ("data", lambda name: name != "cache_dir"),
         ("training", _is_mathematics),
-        ("evaluation", lambda name: name != "batch_size"),
+        ("evaluation", lambda name: name not in ("batch_size", "num_workers")),
     ):
         given = kept.get(section)
         if isinstance(given, Mapping):

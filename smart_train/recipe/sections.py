@@ -247,6 +247,7 @@ class EvaluationSection(Section):
     after: bool | None = None
     during: bool | None = None
     batch_size: int = Field(32, gt=0)
+    num_workers: int | None = Field(None, ge=0)
     early_stopping_patience: int | None = Field(None, gt=0)
     metric: str = f"hybrid_{HEADLINE}"
 

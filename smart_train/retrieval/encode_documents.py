@@ -24,7 +24,7 @@ from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import load_image, tiff_pages, verify_image
-from smart_train.retrieval.encoder import IndexEncoder, check_readable
+from smart_train.retrieval.encoder import IndexEncoder, check_readable, documents_in_parts
 from smart_train.retrieval.index import (
     INDEX_FILE,
     UNFINISHED,
@@ -73,6 +73,7 @@ def encode_folder(
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
     store: str | None = None,
+    num_workers: int | None = None,
 ) -> DocumentIndex:
     """An index of all documents of `folder`.
 
@@ -91,6 +92,7 @@ def encode_folder(
         batch_size: as `encode_document`. show_progress_bar: None shows it on a terminal.
         store: what token states are kept as: "float32" (exact), "float16", "bfloat16" or "int8". None: as in
             `previous`, else the `stored_as` of the model's scoring (float32, unless it was tuned).
+        num_workers: processes that decode pages while the model runs; None leaves it to the model.
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
@@ -126,7 +128,7 @@ def encode_folder(
     for item, source in zip(items, sources, strict=True):
         if source.digest not in known:
             fresh.setdefault(source.digest, (item, source))
-    parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, show_progress_bar)
+    parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, num_workers, show_progress_bar)
     return DocumentIndex(
         [source.path for source in sources],
         _together(parts, [source.digest for source in sources]),
@@ -144,6 +146,7 @@ def update_index(
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
     store: str | None = None,
+    num_workers: int | None = None,
 ) -> tuple[DocumentIndex, DocumentIndex | None]:
     """The index of the documents of `folder` that is kept in `index_folder`, made or brought up to date there, and the
     one that was there before. A call that is killed leaves the old index whole and is taken up by the next.
@@ -168,6 +171,7 @@ def update_index(
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             store=store,
+            num_workers=num_workers,
         )
         if index is not previous:
             write_index(index, index_folder)
@@ -246,6 +250,7 @@ def _encode(
     unfinished: str | Path | None,
     store: str | None,
     batch_size: int,
+    num_workers: int | None,
     show_progress_bar: bool | None,
 ) -> list[_Part]:
     """`documents` as small indexes whose ids are the digests, each kept in `unfinished` as soon as it is made."""
@@ -254,21 +259,21 @@ def _encode(
     parts: list[_Part] = []
     disable = None if show_progress_bar is None else not show_progress_bar
     with tqdm(total=len(documents), desc="Encoding documents", leave=False, disable=disable) as bar:
-        for start in range(0, len(documents), size):
-            some = documents[start : start + size]
-            items, sources = [item for item, _ in some], tuple(source for _, source in some)
-            encoded = model.encode_document(items, batch_size=batch_size, show_progress_bar=False)
-            scoring = model.scoring if store is None else replace(model.scoring, stored_as=store)
-            encoded = as_stored(encoded, scoring)
-            made = DocumentIndex([item.digest for item in sources], encoded, fingerprint, settings, sources)
-            del encoded
+        items, done = [item for item, _ in documents], 0
+        scoring = model.scoring if store is None else replace(model.scoring, stored_as=store)
+        for encoded in documents_in_parts(model, items, size, batch_size=batch_size, num_workers=num_workers):
+            sources = tuple(source for _, source in documents[done : done + len(encoded)])
+            stored = as_stored(encoded, scoring)
+            made = DocumentIndex([item.digest for item in sources], stored, fingerprint, settings, sources)
+            del encoded, stored
             if unfinished is not None:
                 # Named by content: the next call may find other documents to do, and must not write over these.
                 parts.append(_kept(made, made.save(Path(unfinished) / sources[0].digest)))
             else:
                 parts.append(_held(made))
             del made
-            bar.update(len(some))
+            done += len(sources)
+            bar.update(len(sources))
     return parts
 
 

@@ -3,7 +3,7 @@ where it has the members named here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -43,6 +43,28 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
                 f"{where}: {len(found)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
                 f"{', '.join(map(repr, found[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
             )
+
+
+def documents_in_parts(
+    model: Encoder, items: Sequence[Any], size: int, *, batch_size: int, num_workers: int | None
+) -> Iterator[Embeddings]:
+    """`model.encode_document` of `size` items at a time. A `SmartModel` has one loader for all of them, whose workers
+    go on while a part is stored.
+
+    Args:
+        num_workers: None leaves it to the model.
+    """
+    options = with_workers(batch_size, num_workers)
+    if hasattr(model, "encode_document_parts"):
+        yield from model.encode_document_parts(items, size, **options)
+        return
+    for start in range(0, len(items), size):
+        yield model.encode_document(items[start : start + size], show_progress_bar=False, **options)
+
+
+def with_workers(batch_size: int, num_workers: int | None) -> dict[str, Any]:
+    """Arguments of an encoder, which need not know of workers unless somebody asks for them."""
+    return {"batch_size": batch_size} if num_workers is None else {"batch_size": batch_size, "num_workers": num_workers}
 
 
 class Encoder(Protocol):
@@ -102,9 +124,9 @@ class WorkerEncoder(IndexEncoder, Protocol):
         *,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
-        num_workers: int = ...,
+        num_workers: int | None = ...,
     ) -> Embeddings:
-        """As `Encoder.encode_query`. `num_workers`: how many processes; 0 does it in this one."""
+        """As `Encoder.encode_query`. `num_workers`: how many processes; 0 does it in this one, None is up to it."""
         ...
 
     def encode_document(
@@ -113,7 +135,7 @@ class WorkerEncoder(IndexEncoder, Protocol):
         *,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
-        num_workers: int = ...,
+        num_workers: int | None = ...,
     ) -> Embeddings:
         """As `Encoder.encode_document`; arguments as `encode_query`."""
         ...

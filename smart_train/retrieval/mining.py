@@ -33,7 +33,7 @@ from smart_train.distributed import barrier, gather_objects, is_main, on_main, r
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
-from smart_train.retrieval.encoder import WorkerEncoder
+from smart_train.retrieval.encoder import WorkerEncoder, with_workers
 from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
@@ -151,7 +151,7 @@ def mine_negatives(
     shard_size: int = 512,
     store: str = "float32",
     batch_size: int = 32,
-    num_workers: int = 0,
+    num_workers: int | None = None,
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
 ) -> MiningSummary:
@@ -165,7 +165,8 @@ def mine_negatives(
         model: a `SmartModel`.
         shard_size: items encoded, held and written at once.
         store: what token states are kept as on the disk: float32, float16, bfloat16 or int8.
-        batch_size: items per forward. num_workers: processes that decode and tokenise ahead of the model.
+        batch_size: items per forward. num_workers: processes that decode and tokenise ahead of the model; None leaves
+            it to the model.
         overwrite: discard what `folder` holds of another model, corpus or way of storing.
 
     Raises:
@@ -185,7 +186,7 @@ def mine_negatives(
         _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
         shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
         queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
-        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
+        options = {**with_workers(batch_size, num_workers), "show_progress_bar": False}
         show = show_progress_bar
         queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
         documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)

@@ -92,6 +92,7 @@ def search_folder(
     *,
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
+    num_workers: int | None = None,
 ) -> list[list[Hit]]:
     """Ranks the documents of `folder` for every query: page images and PDF files, or a collection of the formats of
     docs/data.md (see `encode_folder`). A page's id is its path inside the folder.
@@ -101,6 +102,7 @@ def search_folder(
         top_k, candidates: as `search`.
         index_dir: where to keep the encoded documents. A later call encodes only new and changed ones. None keeps
             nothing.
+        num_workers: processes that decode pages while the model runs; None leaves it to the model.
 
     Raises: as `search` and `update_index`; whatever does not need the model is found before it is loaded.
     """
@@ -112,9 +114,9 @@ def search_folder(
         model = SmartModel.from_pretrained(model)
     options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     if index_dir is None:
-        index = encode_folder(model, folder, **options)
+        index = encode_folder(model, folder, num_workers=num_workers, **options)
     else:
-        index, _ = update_index(model, folder, index_dir, **options)
+        index, _ = update_index(model, folder, index_dir, num_workers=num_workers, **options)
     return search(model, queries, index, top_k=top_k, candidates=candidates, **options)
 
 

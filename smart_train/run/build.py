@@ -251,6 +251,7 @@ def evaluator(recipe: Recipe, name: str, held_out: Sequence[Example]) -> Retriev
     return RetrievalEvaluator(
         evaluation_set(recipe, name, held_out),
         batch_size=recipe.evaluation.batch_size,
+        num_workers=recipe.evaluation.num_workers,
         show_progress_bar=False if quiet else None,
     )
 

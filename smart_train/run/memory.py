@@ -147,8 +147,7 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide])
         kept = layers * states + layer
     else:
         kept = layers * layer
-    if model.needs_hidden_states:
-        kept += (layers + 1) * states
+    kept += len(model.inner_layers) * states
     vision = model.family.vision_shape(model.config)
     if vision is not None and patches:
         block = (9 * vision.width + 2 * vision.inner) * wide * patches

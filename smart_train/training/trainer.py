@@ -28,6 +28,7 @@ from smart_train.data import GroupedBatches
 from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.models.pixels import CompactCollator
 from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import (
     STATE_NAME,
@@ -103,6 +104,8 @@ class SmartTrainer(Trainer):
         callbacks.append(self._guard)
         if early_stopping_patience is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience))
+        if args.dataloader_num_workers or args.device.type != "cpu":  # else nothing is sent anywhere
+            collator = CompactCollator(collator, module.model.family.compact)
         super().__init__(
             model=module,
             args=args,

@@ -102,6 +102,18 @@ def test_a_projection_over_the_first_blocks_reads_them_too_and_passes_gradients(
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in mergers.parameters())
 
 
+@pytest.mark.parametrize(("layers", "kept"), [((-1,), 0), ((2,), 1), ((1, 3), 2), ((-2, LAYERS), 1)])
+@torch.no_grad()
+def test_only_the_states_that_are_read_are_kept(mixed, layers, kept):
+    """Of 28 layers, one instead of 29: for 64 pages of 1,300 tokens 0.34 GB instead of 9.9."""
+    model = deep()
+    model.add_projection(TokenProjection(model.hidden_size, 8, layers=layers))
+    found = []
+    model.backbone.register_forward_hook(lambda module, args, output: found.append(output.get("hidden_states") or ()))
+    model(model.family.featurize(mixed, "document"))
+    assert sum(state is not None for state in found[0]) == kept
+
+
 def test_an_adapter_and_a_saved_folder_keep_the_states(mixed, tmp_path):
     model = deep(scoring=ScoringConfig(layer=2))
     expected = model.encode_document(mixed)

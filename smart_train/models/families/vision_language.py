@@ -26,6 +26,7 @@ from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
+from smart_train.models.pixels import PIXEL_LEVELS, compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.token_filter import token_filter
@@ -74,7 +75,7 @@ class VisionLanguageFamily(Family):
     vision_modules = ("visual",)
     modalities = ("text", "image", "video")
     visual_fields = (
-        VisualFields("image", "pixel_values", "image_grid_thw"),
+        VisualFields("image", "pixel_values", "image_grid_thw", (PIXEL_LEVELS,)),
         VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts",)),
     )
     vision_outputs = ("pooler_output", "deepstack_features")
@@ -154,6 +155,29 @@ class VisionLanguageFamily(Family):
         features[VIDEO_COUNTS] = torch.tensor([int(item.video is not None) for item in inputs], dtype=torch.int64)
         has_text = torch.tensor([bool(item.text) for item in inputs])
         return features | self.read_out({**features, "has_text": has_text}, role)
+
+    def compact(self, features: Features) -> Features:
+        if "pixel_values" not in features:
+            return features
+        codes = compacted(features["pixel_values"], self._levels, self._frames)
+        if codes is None:
+            return features
+        levels = self._levels.expand(len(features["image_grid_thw"]), -1, -1)
+        return {**features, "pixel_values": codes, PIXEL_LEVELS: levels.contiguous()}
+
+    def expand(self, features: Features) -> Features:
+        if PIXEL_LEVELS not in features:
+            return features
+        pixels = expanded(features["pixel_values"], features[PIXEL_LEVELS][0], self._frames)
+        return {**{name: features[name] for name in features if name != PIXEL_LEVELS}, "pixel_values": pixels}
+
+    @cached_property
+    def _levels(self) -> Tensor:
+        return processor_levels(self.processor.image_processor)
+
+    @property
+    def _frames(self) -> int:
+        return self.processor.image_processor.temporal_patch_size
 
     def pooled_positions(self, features: Features) -> Features:
         """`pooled_index` or `pooled_mask`, see `Family.featurize`; of `features` may also be read `has_text` bool [B]:

@@ -1,0 +1,119 @@
+"""Many inputs through a model without a graph: pages are decoded by workers while the model runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from smart_train.errors import NonFiniteError, SmartTrainError
+from smart_train.models.family import Family, Features, Role
+from smart_train.scoring.collecting import Collector
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.types import ModelInput
+from smart_train.utils.cpu import usable_cores
+
+if TYPE_CHECKING:
+    from smart_train.models.smart_model import SmartModel
+
+_PLURAL = {"query": "queries", "document": "documents"}
+_MOST_WORKERS = 8  # one H100 encodes what four to six cores decode
+
+
+def suitable_workers(items: Sequence[ModelInput], batches: int, device: torch.device) -> int:
+    """How many processes should decode `items` ahead of a model on `device`: none where the model itself needs the
+    cores, where there is nothing to decode, or where there is a single batch."""
+    if device.type == "cpu" or batches < 2 or not any(item.images or item.video is not None for item in items):
+        return 0
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # they share the machine's cores
+    return max(0, min(_MOST_WORKERS, batches, usable_cores() // processes - 1))
+
+
+@torch.no_grad()
+def encoded_parts(
+    model: SmartModel,
+    items: Sequence[ModelInput],
+    role: Role,
+    *,
+    size: int,
+    batch_size: int,
+    show_progress_bar: bool | None,
+    num_workers: int | None,
+) -> Iterator[Embeddings]:
+    """`items` encoded, `size` at a time, fp32 on the CPU, in order. One loader serves all parts: its workers go on
+    while a part is put together and used.
+
+    Args:
+        num_workers: None is `suitable_workers`.
+
+    Raises:
+        NonFiniteError: the model gives NaN. DataError: an input cannot be read.
+    """
+    orders = [_long_first(items, range(at, min(at + size, len(items)))) for at in range(0, len(items), size)]
+    batches = [order[at : at + batch_size] for order in orders for at in range(0, len(order), batch_size)]
+    workers = suitable_workers(items, len(batches), model.device) if num_workers is None else num_workers
+    pinned = workers > 0 and model.device.type == "cuda"
+    loader: DataLoader[Any] = DataLoader(
+        cast("Dataset[ModelInput]", items),
+        batch_sampler=batches,
+        # Nothing is sent anywhere where this process does all the work.
+        collate_fn=_Featurize(model.family, role, compact=workers > 0 or model.device.type != "cpu"),
+        num_workers=workers,
+        pin_memory=pinned,
+        # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
+        # middle of a run would change the dropout of all steps behind it.
+        generator=torch.Generator(),
+    )
+    show = len(batches) >= 10 if show_progress_bar is None else show_progress_bar
+    training = model.training
+    model.eval()
+    try:
+        features = iter(tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show))
+        for start, order in zip(range(0, len(items), size), orders, strict=True):
+            collected = Collector()
+            for _ in range(0, len(order), batch_size):
+                made = model.embed(_on_device(next(features), model.device, non_blocking=pinned))
+                collected.add(_finite(made, model.base))
+            yield collected.placed([item - start for item in order])
+    finally:
+        model.train(training)
+
+
+def _long_first(items: Sequence[ModelInput], places: range) -> list[int]:
+    """Long inputs first: little padding within a batch, and memory runs out at once or never."""
+    return sorted(places, key=lambda i: (items[i].video is None, -len(items[i].images), -len(items[i].text or ""), i))
+
+
+def _on_device(features: Features | SmartTrainError, device: torch.device, *, non_blocking: bool) -> Features:
+    if isinstance(features, SmartTrainError):
+        raise features
+    return {name: value.to(device, non_blocking=non_blocking) for name, value in features.items()}
+
+
+class _Featurize:
+    """`family.featurize` bound to a role, in a form that worker processes can unpickle. What is wrong with an input is
+    handed over instead of raised: a loader would put a worker's traceback around it."""
+
+    def __init__(self, family: Family, role: Role, *, compact: bool) -> None:
+        self.family, self.role, self.compact = family, role, compact
+
+    def __call__(self, items: Sequence[ModelInput]) -> Features | SmartTrainError:
+        try:
+            features = self.family.featurize(items, self.role)
+            return self.family.compact(features) if self.compact else features
+        except SmartTrainError as error:
+            return error
+
+
+def _finite(made: Embeddings, base: str | None) -> Embeddings:
+    """`made`. Raises NonFiniteError where it holds NaN, which would rank without an error."""
+    if not bool(made.pooled.isfinite().all()) or not bool(made.packed.isfinite().all()):
+        raise NonFiniteError(
+            f"the model{f' from {base}' if base else ''} gives vectors that hold NaN: its weights are damaged, or its "
+            "dtype cannot hold its values; fetch it again, or load it as float32"
+        )
+    return made
