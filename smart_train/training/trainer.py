@@ -29,6 +29,7 @@ from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.losses import ContrastiveObjective
+from smart_train.training import stability
 from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import (
     STATE_NAME,
@@ -229,14 +230,22 @@ class SmartTrainer(Trainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`."""
+        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`, with what `stability`
+        measures, as `watch_{name}`.
+
+        Raises:
+            RunError: there is nothing to evaluate on, or training has collapsed.
+        """
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
         self._take_weights()
         with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator)):
             self.last_result = self.evaluator(self.module.model)
+            measured = stability.measure(self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size)
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
-        self.log(dict(metrics))
+        self.log({**metrics, **{f"watch_{name}": value for name, value in measured.items()}})
+        if self.state.global_step:
+            stability.check(measured, self.module.objective.needs, self.state.global_step, self.args.learning_rate)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
