@@ -185,8 +185,9 @@ def test_the_objective_learns_from_itself_as_the_recipe_says(recipe: Any) -> Non
     made = recipe(objective={"name": "joint", "self_distillation": {"score": "pooled", "warmup": 0.2}})
     learned = build.objective(made, ScoringConfig()).self_distillation
     assert learned == SelfDistillation(0.05, weight=1.0, warmup=0.2, learners=("pooled",))
-    both = recipe(objective={"name": "joint", "self_distillation": {}})
-    assert build.objective(both, ScoringConfig()).self_distillation.learners == ("pooled", "late")
+    both = build.objective(recipe(objective={"name": "joint", "self_distillation": {}}), ScoringConfig())
+    assert both.self_distillation.learners == ("pooled", "late") and not both.learn_weights
+    assert build.objective(recipe(objective={"learn_weights": True}), ScoringConfig()).learn_weights
 
 
 def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any) -> None:

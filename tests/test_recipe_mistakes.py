@@ -364,9 +364,23 @@ def test_distillation_follows_the_objective() -> None:
     [
         (
             {"objective": {"name": "late", "self_distillation": {"weight": 2}}},
-            "objective.self_distillation.weight: 2.0; the combined score needs both terms, so objective.name must be "
-            "joint or hybrid; this is late",
+            "objective.self_distillation.weight: 2.0; needs both scores, so objective.name must be joint or hybrid; "
+            "this is late",
         ),
+        (
+            {"projection": {}, "objective": {"learn_weights": True}},
+            "objective.learn_weights: true; needs both scores, so objective.name must be joint or hybrid; this is late",
+        ),
+        (
+            {"objective": {"learn_weights": True}, "scoring": {"late_weight": 2}},
+            "scoring.late_weight: 2.0; objective.learn_weights finds the weights; remove one of the two",
+        ),
+        (
+            {"objective": {"learn_weights": True, "learn_temperature": True}},
+            "objective.learn_temperature: true; objective.learn_weights trains the temperature of each score; remove "
+            "one of the two",
+        ),
+        ({"objective": {"learn_weights": "often"}}, "objective.learn_weights: 'often'; must be true or false"),
         (
             {"objective": {"self_distillation": {}}, "scoring": {"late_weight": 0}},
             "scoring.late_weight: 0.0; the combined score is then one term alone and has nothing to teach it; remove "
@@ -387,7 +401,7 @@ def test_distillation_follows_the_objective() -> None:
         ({"objective": {"self_distillation": {"warmup": -1}}}, "self_distillation.warmup: -1; must be at least 0"),
     ],
 )
-def test_self_distillation_needs_both_scores_and_candidates(extra: dict, line: str) -> None:
+def test_what_weighs_or_teaches_by_both_scores_needs_them_and_candidates(extra: dict, line: str) -> None:
     found = mistakes(extra)
     assert len(found) == 1 and line in found[0]
 

@@ -9,6 +9,7 @@ SMART paper's single softmax over the weighted sum of the scores; `late` and `po
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,13 @@ from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 from smart_train.utils.terms import MIN_TEMPERATURE, OBJECTIVES
 
+# Where the weights are learned: T of a term. The late score is a mean over all query tokens, of which a few tell pages
+# apart, so its differences are several times smaller than the pooled score's.
+LEARNED_TEMPERATURES = (0.005, 1.0)
+# How many times as fast as other parameters log T moves. Adam moves every parameter by about the learning rate; the
+# quickstart's 700 steps at 5e-4 could change a temperature by a fifth in all, and it has to fall to a tenth.
+LEARNED_RATE = 20.0
+
 
 class ContrastiveObjective(nn.Module):
     """One of `OBJECTIVES`, with its weights and temperatures.
@@ -32,6 +40,8 @@ class ContrastiveObjective(nn.Module):
         pooled_weight, late_weight: weights of the two losses inside `joint`.
         temperatures: "pooled", "late" and "hybrid" -> T; only those that the objective uses are read.
         learn_temperature: train log(1/T), from the given values.
+        learn_weights: train a temperature for each of the two scores, from the given values. What they come to is how
+            much each score counts (`learned_scoring`). joint and hybrid only; `hybrid` then has two temperatures.
         shared_negatives: explicit negatives of a row serve every query; False keeps them to their own.
         positive_aware: leave out candidates that are likely answers; each term judges by its own scores.
         distillation: learn a teacher's scores of each query's own documents as well, as one more part.
@@ -55,6 +65,7 @@ class ContrastiveObjective(nn.Module):
         positive_aware: PositiveAware | None = None,
         distillation: Distillation | None = None,
         self_distillation: SelfDistillation | None = None,
+        learn_weights: bool = False,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
@@ -62,7 +73,9 @@ class ContrastiveObjective(nn.Module):
         if name == "hybrid" and not (scoring.pooled_weight and scoring.late_weight):
             raise ScoreError("objective 'hybrid': scoring gives one of its two terms the weight 0; use pooled or late")
         if self_distillation is not None:
-            _check_combines(name, scoring)
+            _check_combines("self_distillation", name, scoring)
+        if learn_weights:
+            _check_combines("learn_weights", name, scoring)
         self.name = name
         self.progress = 1.0
         self.scoring = scoring
@@ -71,13 +84,29 @@ class ContrastiveObjective(nn.Module):
         self.distillation = distillation
         self.self_distillation = self_distillation
         self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
+        self.learn_weights = learn_weights
+        start = {term: temperatures[term] for term in self.weights}
+        if learn_weights and name == "hybrid":
+            weights = {"pooled": scoring.pooled_weight, "late": scoring.late_weight}
+            start = {term: temperatures["hybrid"] / weight for term, weight in weights.items()}
         scales = {}
-        for term in self.weights:
-            if not temperatures[term] > 0:
-                raise ScoreError(f"temperature of {term} is {temperatures[term]}; it must be above 0")
+        for term, temperature in start.items():
+            if not temperature > 0:
+                raise ScoreError(f"temperature of {term} is {temperature}; it must be above 0")
             # [1], not a scalar, which FSDP2 cannot shard.
-            scales[term] = nn.Parameter(torch.tensor([-math.log(temperatures[term])]), requires_grad=learn_temperature)
+            value = torch.tensor([-math.log(temperature) / (LEARNED_RATE if learn_weights else 1.0)])
+            scales[term] = nn.Parameter(value, requires_grad=learn_temperature or learn_weights)
         self.log_scales = nn.ParameterDict(scales)
+
+    @property
+    def learned_scoring(self) -> ScoringConfig:
+        """`scoring` with the weights that were learned: the pooled score counts 1, the late one as many times as much
+        as its softmax is sharper. Without `learn_weights` it is `scoring` itself."""
+        if not self.learn_weights:
+            return self.scoring
+        with torch.no_grad():
+            ratio = self._scale("late") / self._scale("pooled")
+        return replace(self.scoring, pooled_weight=1.0, late_weight=ratio.item())
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -115,7 +144,7 @@ class ContrastiveObjective(nn.Module):
         for term, weight in self.weights.items():
             matrix = matrices[term]
             assert matrix is not None, "needs says so"
-            scale = _bounded(self.log_scales[term]).exp()
+            scale = self._scale("pooled" if self.learn_weights and term == "hybrid" else term)
             kept_out = excluded
             if self.positive_aware is not None:
                 kept_out = excluded | self._likely_answers(matrix, positive, teacher)
@@ -123,29 +152,46 @@ class ContrastiveObjective(nn.Module):
                 metrics[f"masked_{term}"] = (kept_out & ~excluded).sum() / negatives.clamp(min=1)
             parts[term] = weight * info_nce(matrix * scale, positive, kept_out)
             metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
-            if self.log_scales[term].requires_grad:
-                metrics[f"temperature_{term}"] = 1 / scale.detach().squeeze()
+        for term, log_scale in self.log_scales.items():
+            if log_scale.requires_grad:
+                metrics[f"temperature_{term}"] = 1 / self._scale(term).detach().squeeze()
         if self.distillation is not None:
             student = matrices[self.distillation.score]
             assert teacher is not None and student is not None, "needs_teacher and needs say so"
             parts["distillation"] = self.distillation(student, teacher, excluded)
         if self.self_distillation is not None:
-            combined = combine(scores, self.scoring)
+            combined = self._combined(scores)
             parts["self_distillation"] = self.self_distillation(combined, self._logits(scores), excluded, self.progress)
         return LossOutput(parts, metrics)
 
+    def _scale(self, term: str) -> Tensor:
+        """1 / T of a term, [1], differentiable where it is learned."""
+        if not self.learn_weights:
+            return _bounded(self.log_scales[term], most=-math.log(MIN_TEMPERATURE)).exp()
+        own = self.log_scales[term]
+        # The value is LEARNED_RATE times the parameter, its gradient that of the value itself: multiplied as well, it
+        # would outweigh all other gradients where their common norm is clipped.
+        log_scale = own + ((LEARNED_RATE - 1) * own).detach()
+        least, most = (-math.log(bound) for bound in reversed(LEARNED_TEMPERATURES))
+        return _bounded(log_scale, least=least, most=most).exp()
+
+    def _combined(self, scores: ScoreParts) -> Tensor:
+        """The hybrid scores [Q, N], with the weights learned so far."""
+        if not self.learn_weights:
+            return combine(scores, self.scoring)
+        return scores.of("pooled") + scores.of("late") * (self._scale("late") / self._scale("pooled"))
+
     def _logits(self, scores: ScoreParts) -> dict[str, Tensor]:
         """What the pooled and the late scores bring into the objective's softmax; in `hybrid`, their shares of it."""
-        scales = {name: _bounded(log_scale).exp() for name, log_scale in self.log_scales.items()}
-        if self.name == "hybrid":
+        if self.name == "hybrid" and not self.learn_weights:
             shares = {"pooled": self.scoring.pooled_weight, "late": self.scoring.late_weight}
-            return {term: share * scores.of(term) * scales["hybrid"] for term, share in shares.items()}
-        return {term: scores.of(term) * scale for term, scale in scales.items()}
+            return {term: share * scores.of(term) * self._scale("hybrid") for term, share in shares.items()}
+        return {term: scores.of(term) * self._scale(term) for term in self.log_scales}
 
     def _matrices(self, scores: ScoreParts) -> dict[str, Tensor | None]:
         matrices = {"pooled": scores.pooled, "late": scores.late}
         if self.name == "hybrid" or (self.distillation is not None and self.distillation.score == "hybrid"):
-            matrices["hybrid"] = combine(scores, self.scoring)
+            matrices["hybrid"] = self._combined(scores)
         return matrices
 
     def _likely_answers(self, matrix: Tensor, positive: Tensor, teacher: Teacher | None) -> Tensor:
@@ -157,28 +203,29 @@ class ContrastiveObjective(nn.Module):
         return aware.by_teacher(teacher.columns, teacher.scores, matrix.shape[1])
 
 
-def _check_combines(name: str, scoring: ScoringConfig) -> None:
+def _check_combines(what: str, name: str, scoring: ScoringConfig) -> None:
     if OBJECTIVES[name] != OBJECTIVES["joint"]:
-        raise ScoreError(f"self_distillation needs both scores: objective joint or hybrid, not {name!r}")
+        raise ScoreError(f"{what} needs both scores: objective joint or hybrid, not {name!r}")
     if not (scoring.pooled_weight and scoring.late_weight):
         raise ScoreError(
-            "self_distillation: scoring gives one of the two terms the weight 0, so the combined score is the other "
-            "one alone and has nothing to teach it"
+            f"{what}: scoring gives one of the two terms the weight 0, so the hybrid score is the other one alone; "
+            "give both a weight above 0"
         )
 
 
-def _bounded(log_scale: Tensor) -> Tensor:
-    """`log_scale`, at most -log(MIN_TEMPERATURE). At and past the bound it can only come back.
+def _bounded(log_scale: Tensor, *, most: float, least: float = -math.inf) -> Tensor:
+    """`log_scale` between `least` and `most`. At and past a bound it can only come back.
 
     A plain clamp has no gradient past its bound, so that a step too far would fix the temperature for good. Clamping
     the parameter itself after each step would need every sharded engine's help; this needs none.
     """
-    bound = -math.log(MIN_TEMPERATURE)
-    held = log_scale + (log_scale.clamp(max=bound) - log_scale).detach()
+    held = log_scale + (log_scale.clamp(min=least, max=most) - log_scale).detach()
     if held.requires_grad:
-        outside = log_scale.detach() >= bound
+        above, below = log_scale.detach() >= most, log_scale.detach() <= least
         # Descent raises what has a negative gradient.
-        held.register_hook(lambda grad: torch.where(outside & (grad < 0), torch.zeros_like(grad), grad))
+        held.register_hook(
+            lambda grad: torch.where((above & (grad < 0)) | (below & (grad > 0)), torch.zeros_like(grad), grad)
+        )
     return held
 
 

@@ -114,8 +114,9 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
     if given.self_distillation is not None:
         inner = given.self_distillation
         both = "late" if recipe.mode == "projection" else None
-        own_values: dict[str, Any] = {"temperature": inner.temperature or temperature, "score": inner.score or both}
-        update["self_distillation"] = inner.model_copy(update=own_values)
+        update["self_distillation"] = inner.model_copy(
+            update={"temperature": inner.temperature or temperature, "score": inner.score or both}
+        )
     return given.model_copy(update=update)
 
 
@@ -245,23 +246,32 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
-    return [*problems, *_teacher_problems(filled), *_self_distillation_problems(filled)]
+    return [*problems, *_teacher_problems(filled), *_both_score_problems(filled)]
 
 
-def _self_distillation_problems(recipe: Recipe) -> list[str]:
+def _both_score_problems(recipe: Recipe) -> list[str]:
+    """What teaches or weighs the two scores by each other needs both of them."""
     objective, problems = recipe.objective, []
     section = objective.self_distillation
-    if section is None:
-        return []
+    asking = {
+        **({} if section is None else {"objective.self_distillation.weight": section.weight}),
+        **({"objective.learn_weights": True} if objective.learn_weights else {}),
+    }
     if objective.name not in ("joint", "hybrid"):
-        rule = "the combined score needs both terms, so objective.name must be joint or hybrid; this is "
-        rule += str(objective.name)
-        problems.append(bad_value("objective.self_distillation.weight", section.weight, rule))
+        rule = f"needs both scores, so objective.name must be joint or hybrid; this is {objective.name}"
+        problems += [bad_value(key, value, rule) for key, value in asking.items()]
     for key in ("pooled_weight", "late_weight"):
-        if recipe.scoring[key] == 0 and objective.name != "hybrid":
+        weight = recipe.scoring[key]
+        if objective.learn_weights and weight is not None:
+            rule = "objective.learn_weights finds the weights; remove one of the two"
+            problems.append(bad_value(f"scoring.{key}", weight, rule))
+        elif section is not None and weight == 0 and objective.name != "hybrid":
             rule = "the combined score is then one term alone and has nothing to teach it; remove self_distillation"
-            problems.append(bad_value(f"scoring.{key}", recipe.scoring[key], rule))
-    if section.score == "pooled" and recipe.mode == "projection":
+            problems.append(bad_value(f"scoring.{key}", weight, rule))
+    if objective.learn_weights and objective.learn_temperature:
+        rule = "objective.learn_weights trains the temperature of each score; remove one of the two"
+        problems.append(bad_value("objective.learn_temperature", True, rule))
+    if section is not None and section.score == "pooled" and recipe.mode == "projection":
         rule = "a projection does not touch the pooled vector, so this would train nothing; use late"
         problems.append(bad_value("objective.self_distillation.score", section.score, rule))
     return problems

@@ -209,7 +209,8 @@ class SelfDistillationSection(Section):
 
 
 class ObjectiveSection(Section):
-    """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight."""
+    """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight.
+    `learn_weights` trains both, and what the model scores by with them."""
 
     name: Objective | None = None
     temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
@@ -222,6 +223,7 @@ class ObjectiveSection(Section):
     positive_aware: PositiveAwareSection | None = None
     distillation: DistillationSection | None = None
     self_distillation: SelfDistillationSection | None = None
+    learn_weights: bool = False
 
     @property
     def needs_teacher(self) -> bool:

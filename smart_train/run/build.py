@@ -208,6 +208,7 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
         positive_aware=None if masked is None else PositiveAware(**masked.model_dump()),
         distillation=None if distilled is None else Distillation(**distilled.model_dump()),
         self_distillation=_self_distillation(section.self_distillation),
+        learn_weights=section.learn_weights,
     )
 
 

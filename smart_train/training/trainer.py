@@ -28,7 +28,9 @@ from smart_train.data import GroupedBatches
 from smart_train.distributed import barrier, gather_objects
 from smart_train.errors import Interrupted, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.losses import ContrastiveObjective
 from smart_train.models.pixels import CompactCollator
+from smart_train.training import stability
 from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoints import (
     STATE_NAME,
@@ -231,13 +233,22 @@ class SmartTrainer(Trainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`."""
+        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`, with what `stability`
+        measures, as `watch_{name}`.
+
+        Raises:
+            RunError: there is nothing to evaluate on, or training has collapsed.
+        """
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
+        self._take_weights()
         with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator)):
             self.last_result = self.evaluator(self.module.model)
+            measured = stability.measure(self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size)
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
-        self.log(dict(metrics))
+        self.log({**metrics, **{f"watch_{name}": value for name, value in measured.items()}})
+        if self.state.global_step:
+            stability.check(measured, self.module.objective.needs, self.state.global_step, self.args.learning_rate)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -330,8 +341,17 @@ class SmartTrainer(Trainer):
         with whole(self.module, frozen=self.module.model.owns_backbone, write_back=write_back):
             yield
 
+    def _take_weights(self) -> None:
+        """Gives the model the weights of the two scores that the objective has learned, so that it is measured and
+        saved with them. Every rank must call it."""
+        objective = self.module.objective
+        if isinstance(objective, ContrastiveObjective) and objective.learn_weights:
+            with whole(objective, frozen=False, write_back=True):
+                self.module.model.family.scoring = objective.learned_scoring
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """What training changes, in the folder layout of `SmartModel.save_pretrained`. Every rank must call it."""
+        self._take_weights()
         with self.whole():
             if self.args.should_save:
                 self.module.save(Path(output_dir or output_folder(self.args)))
@@ -414,6 +434,7 @@ class SmartTrainer(Trainer):
                     output = super().train(resume_from_checkpoint, **kwargs)
             finally:
                 self._termination.restore()
+            self._take_weights()
             stopped = self._termination.stopped
             if stopped is not None and stopped < self.state.max_steps:
                 heard = self._termination.signal
@@ -427,6 +448,7 @@ class SmartTrainer(Trainer):
         best = best_of(Path(resume_from_checkpoint)) if self.args.load_best_model_at_end else None
         with naming_damage(str(best or resume_from_checkpoint)):
             self.module.load(best or Path(resume_from_checkpoint))
+        self._take_weights()
         return TrainOutput(self.state.global_step, float("nan"), {})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:

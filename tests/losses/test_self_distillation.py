@@ -126,7 +126,7 @@ def test_one_score_alone_has_nothing_to_combine(name):
 
 
 def test_a_term_without_a_weight_is_refused():
-    with pytest.raises(ScoreError, match="gives one of the two terms the weight 0"):
+    with pytest.raises(ScoreError, match="self_distillation: scoring gives one of the two terms the weight 0"):
         ContrastiveObjective(
             "joint",
             scoring=ScoringConfig(late_weight=0),

@@ -93,13 +93,15 @@ def training_module(
     self_taught: bool = False,
 ) -> TrainingModule:
     """`taught` distils the hybrid score and masks what the teacher scores near the positive: rows need negatives.
-    `self_taught` distils the model's own hybrid score, from the second of two steps on in full."""
+    `self_taught` distils the model's own hybrid score, from the second of two steps on in full, and learns how much
+    each score counts in it."""
     temperatures = dict.fromkeys(("pooled", "late", "hybrid"), 0.5)
     loss = ContrastiveObjective(
         objective,
         scoring=ScoringConfig(),
         temperatures=temperatures,
-        learn_temperature=learn_temperature,
+        learn_temperature=learn_temperature and not self_taught,
+        learn_weights=self_taught,
         positive_aware=PositiveAware(0.9, "teacher") if taught else None,
         distillation=Distillation("hybrid", 0.2, 0.1) if taught else None,
         self_distillation=SelfDistillation(temperature=0.1, weight=2.0, warmup=0.5) if self_taught else None,

@@ -1,0 +1,107 @@
+"""Whether a model still tells its inputs apart, measured on a sample of the held-out rows at every evaluation.
+
+    rank        effective rank of the documents' states around their mean: exp(entropy of the components' shares of the
+                variance) (after Roy and Vetterli, EUSIPCO 2007). One direction gives 1, d equal ones give d
+    alignment   mean squared distance of a query's pooled vector to its answer's
+    uniformity  log of the mean of exp(-2 * squared distance) over pairs of documents' pooled vectors; 0 when all are
+                one point, -4 when they fill a sphere (both: Wang and Isola, ICML 2020)
+    winning     share of the documents' tokens that are the best match of at least one query token
+    spread      standard deviation of a query's scores over documents, mean over queries
+
+Ranking quality says that a run has failed, often long after the cause. A spread of nothing says why: every document has
+the same score, so the loss has no gradient, and no later step changes that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor
+
+from smart_train.errors import RunError
+from smart_train.evaluation import EvaluationSet
+from smart_train.models import SmartModel
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.hybrid import pooled_scores, score_parts
+
+SAMPLE = 64  # queries, and the documents that answer them
+SCORED = 16  # of them, where all tokens meet
+TOKENS = 1024  # whose rank is taken
+# Of a spread. The quickstart has 5e-5 (late, all tokens of a page kept) to 0.01 before training and 0.02 to 0.2 after
+# it; where all pages have the same score it is 0, or what rounding leaves.
+COLLAPSED = 1e-5
+
+
+def measure(model: SmartModel, data: EvaluationSet, batch_size: int) -> dict[str, float]:
+    """`rank_pooled`, `rank_tokens`, `alignment`, and, where at least two documents are to be told apart, `uniformity`,
+    `spread_pooled`, `spread_late`; `winning`. Every rank must call it, and encodes the same sample: the forward of a
+    sharded model is collective.
+
+    Args:
+        batch_size: inputs encoded at a time.
+    """
+    places = {identity: place for place, identity in enumerate(data.document_ids)}
+    answers = [places[max(found, key=lambda name: found[name])] for found in list(data.qrels.values())[:SAMPLE]]
+    different = sorted(set(answers))
+    queries = model.encode_query(data.queries[:SAMPLE], batch_size=batch_size, show_progress_bar=False)
+    documents = model.encode_document(
+        [data.documents[place] for place in different], batch_size=batch_size, show_progress_bar=False
+    )
+    own = torch.tensor([different.index(place) for place in answers])
+    pooled = documents.pooled.float()
+    every = max(1, len(documents.packed) // TOKENS)
+    late, winning = _late(queries[:SCORED], documents[:SCORED])
+    measured = {
+        "rank_pooled": effective_rank(pooled),
+        "rank_tokens": effective_rank(documents.packed[::every].float()),
+        "alignment": (queries.pooled.float() - pooled[own]).square().sum(dim=1).mean().item(),
+        "winning": winning,
+    }
+    if len(different) > 1:
+        measured |= {
+            "uniformity": torch.pdist(pooled).square().mul(-2).exp().mean().log().item(),
+            "spread_pooled": _spread(pooled_scores(queries.pooled, documents.pooled)),
+            "spread_late": _spread(late),
+        }
+    return measured
+
+
+def check(measured: Mapping[str, float], needs: Collection[str], step: int, learning_rate: float) -> None:
+    """Raises RunError when a score that the objective `needs` ("pooled", "late") no longer tells documents apart."""
+    gone = [score for score in needs if measured.get(f"spread_{score}", math.inf) < COLLAPSED]
+    if gone:
+        listed = " and ".join(f"{score} ({measured[f'spread_{score}']:.1e})" for score in gone)
+        raise RunError(
+            f"step {step}: the model has collapsed: every held-out document has the same score; standard deviation "
+            f"over documents, at least {COLLAPSED:g}: {listed}. Such a run does not recover, because the loss has no "
+            f"gradient left. Lower training.learning_rate ({learning_rate:g}; the quickstart collapses at 1e-3 and "
+            "learns at 5e-4), or raise training.warmup_steps. A model drawn at random also needs "
+            "scoring.document_tokens visual: the prompt, which all pages share, would be the best match of every query"
+        )
+
+
+def effective_rank(states: Tensor) -> float:
+    """exp(entropy of the variance shares) of rows [n, d] around their mean; 1 where they do not vary."""
+    centred = states - states.mean(dim=0)
+    variances = torch.linalg.svdvals(centred).double().square()
+    total = variances.sum()
+    if total == 0:
+        return 1.0
+    shares = variances / total
+    return torch.exp(-torch.special.xlogy(shares, shares).sum()).item()
+
+
+def _late(queries: Embeddings, documents: Embeddings) -> tuple[Tensor, float]:
+    """Late scores, and the share of document tokens that win: those that a gradient of the scores reaches."""
+    with torch.enable_grad():
+        packed = documents.packed.detach().float().requires_grad_()
+        scored = Embeddings(documents.pooled, packed, documents.offsets)
+        scores = score_parts(queries, scored, pooled=False).of("late")
+        (gradient,) = torch.autograd.grad(scores.sum(), packed)
+    return scores.detach(), (gradient != 0).any(dim=1).float().mean().item()
+
+
+def _spread(scores: Tensor) -> float:
+    return scores.std(dim=1).mean().item()
