@@ -24,6 +24,7 @@ from smart_train.run import build, build_rows
 from smart_train.run.folder import RunFolder, fingerprints
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
+from smart_train.utils.locks import LOCK_NAME, beside, only_one
 
 
 def grid_of(section: TuneSection) -> TuningGrid:
@@ -118,24 +119,30 @@ def write_result(
     again: its golden vectors, its card and its digests depend on them.
 
     Raises:
-        ExportError: the export cannot be made; the trained model has its new settings already.
+        BusyError: another process writes there.
+        ExportError: the export cannot be made; the trained model has its new settings already, and the same call makes
+            the export.
     """
     target = Path(named) if run is None else run / "final"
-    if run is not None:
-        result.save(run)
-    if not result.changes:
-        console.print(f"{target}: nothing was changed")
-        return
-    write_scoring(target, model, result.chosen.scoring)
-    console.print(f"{target}: the settings were written")
-    if run is None or recipe is None:
-        return
+    with only_one(beside(target) if run is None else run / LOCK_NAME, "tuning"):
+        if run is not None:
+            result.save(run)
+        if result.changes:
+            write_scoring(target, model, result.chosen.scoring)
+        console.print(f"{target}: {'the settings were written' if result.changes else 'nothing was changed'}")
+        if run is not None and recipe is not None:
+            _export_again(run, recipe, console)
+
+
+def _export_again(run: Path, recipe: Recipe, console: Console) -> None:
+    """The run's export with the settings of its trained model, where there is one with others."""
     # Not the recipe's output_dir: the run may have been moved.
     output = Path(recipe.export.output) if recipe.export.output else run / "export"
-    if not output.is_dir():
+    final = run / "final"
+    if not output.is_dir() or SmartConfig.read(output).scoring == SmartConfig.read(final).scoring:
         return
     report = export_model(
-        target,
+        final,
         output,
         dtype=build.export_dtype(recipe, run),
         overwrite=True,
