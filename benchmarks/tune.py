@@ -4,8 +4,8 @@ Run:     python -m benchmarks.tune --threads 1 --rounds 1 --write
 Needs:   a CPU core, some minutes; what recipes/text_minilm.yaml needs.
 Expect:  the table of docs/benchmarks.md, rewritten.
 
-The unit is one evaluation, as `smart-train evaluate` makes it: queries and documents are encoded and scored once. Without
-`tune`, every setting takes one.
+The unit is one evaluation, as `smart-train evaluate` makes it: queries and documents are encoded and scored once.
+Without `tune`, every setting takes one.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ _NOT_THE_MATHEMATICS_PREFIXES = (
     "gradient_checkpointing",
 )
 _DATALOADER_MATHEMATICS = "dataloader_drop_last"
+# Keys of later versions: left out where they are null, so that a run that 0.1.0 began has the same identity still.
+_LATER_SCORING = ("width", "pool_factor", "stored_as")
 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +47,10 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
         given = kept.get(section)
         if isinstance(given, Mapping):
             kept[section] = {name: value for name, value in given.items() if defines(name)}
+    if isinstance(kept.get("scoring"), Mapping):
+        kept["scoring"] = {
+            name: value for name, value in kept["scoring"].items() if value is not None or name not in _LATER_SCORING
+        }
     return kept
 
 
