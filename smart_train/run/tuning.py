@@ -14,7 +14,7 @@ from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
 from smart_train.evaluation.tuning import check_queries
 from smart_train.evaluation.tuning_grid import read_weights
 from smart_train.evaluation.tuning_result import TUNING_FILE
-from smart_train.export import export_model
+from smart_train.export import export_model, write_adapter_card
 from smart_train.models import SmartModel
 from smart_train.models.rescoring import check_rescorable, write_scoring
 from smart_train.models.smart_config import SmartConfig
@@ -86,6 +86,10 @@ def tune_trained(
         # First, and then the settings: a kill between the two must not tune what is tuned already.
         result.save(folder.path)
         console.print(result.conclusion())
+        if test is None:
+            console.print(
+                f"Half of the rows of {data.name} chose: the figures after training are measured on them, too"
+            )
         saved = result.chosen.scoring
     if SmartConfig.read(folder.final).scoring != saved:
         write_scoring(folder.final, model, saved)
@@ -125,20 +129,23 @@ def write_result(
     """
     target = Path(named) if run is None else run / "final"
     with only_one(beside(target) if run is None else run / LOCK_NAME, "tuning"):
-        if run is not None:
-            result.save(run)
+        if run is not None and (result.changes or not (run / TUNING_FILE).is_file()):
+            result.save(run)  # else the record stays that says where the settings in force come from
         if result.changes:
             write_scoring(target, model, result.chosen.scoring)
         console.print(f"{target}: {'the settings were written' if result.changes else 'nothing was changed'}")
         if run is not None and recipe is not None:
-            _export_again(run, recipe, console)
+            _bring_up_to_date(run, recipe, console)
 
 
-def _export_again(run: Path, recipe: Recipe, console: Console) -> None:
-    """The run's export with the settings of its trained model, where there is one with others."""
+def _bring_up_to_date(run: Path, recipe: Recipe, console: Console) -> None:
+    """The card of the trained weights, and the run's export where it has other settings than they."""
     # Not the recipe's output_dir: the run may have been moved.
     output = Path(recipe.export.output) if recipe.export.output else run / "export"
     final = run / "final"
+    facts = build.card_facts(recipe, run, fingerprints(run))
+    if recipe.mode != "full":
+        write_adapter_card(final, facts)
     if not output.is_dir() or SmartConfig.read(output).scoring == SmartConfig.read(final).scoring:
         return
     report = export_model(
@@ -146,7 +153,7 @@ def _export_again(run: Path, recipe: Recipe, console: Console) -> None:
         output,
         dtype=build.export_dtype(recipe, run),
         overwrite=True,
-        facts=build.card_facts(recipe, run, fingerprints(run)),
+        facts=facts,
         trust_remote_code=recipe.model.trust_remote_code,
     )
     console.print(f"Exported again to {output}; {report}")
