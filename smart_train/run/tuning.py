@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from smart_train.errors import DataError, RunError
@@ -60,16 +59,17 @@ def sets_of(
 def tune_trained(
     recipe: Recipe,
     folder: RunFolder,
+    model: SmartModel,
     parts: Mapping[str, Sequence[Example]],
-    device: torch.device,
     console: Console,
 ) -> ScoringConfig:
-    """The stage of a run with a `tune` section: tunes the trained model, writes tune.json and the settings of `final`,
-    and returns them. Of a run that was cut off after it, what it wrote."""
+    """The stage of a run with a `tune` section: tunes the trained `model`, writes tune.json and the settings of
+    `final`, and returns them. Of a run that was cut off after it, what it wrote. The main rank's work."""
     section = filled(recipe.tune)
     saved = tuned_scoring(folder.path)
-    model = build.base_model(recipe, str(folder.final), device=device)
     if saved is None:
+        if model.in_step:  # its forward waits for the other ranks, which take no part here
+            model = build.base_model(recipe, str(folder.final), device=model.device)
         data, test = sets_of(recipe, parts, section.seed)
         console.print(f"Tuning the scoring settings on {data.name} ...")
         result = tune(
