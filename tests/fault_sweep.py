@@ -227,12 +227,38 @@ def making(area: Path) -> list[object]:
     return ["make-pairs", inputs() / "pdf", "--output", "pairs", "--dpi", 40]
 
 
+def plain_model(area: Path) -> None:
+    """A model folder with a manifest, as a run leaves it."""
+    from smart_train.utils.manifest import write_manifest
+
+    shutil.copytree(inputs() / "model", area / "model")
+    write_manifest(area / "model")
+
+
+def tuning(area: Path) -> list[object]:
+    """A bound that the settings in force do not keep, and one form that does: something is always written."""
+    form = ["--layers", "-1", "--weights", "1:1", "--widths", "16", "--pool-factors", "2", "--stored-as", "int8"]
+    return ["tune", "model", "--data", inputs() / "rows.jsonl", *form, "--max-bytes", "300", "--write"]
+
+
+def tuned_result(area: Path) -> Any:
+    """The settings of a folder that is whole."""
+    from smart_train.models.smart_config import SmartConfig
+    from smart_train.utils.atomic import settle
+    from smart_train.utils.manifest import fault
+
+    settle(area / "model")  # what every command that writes there begins with
+    assert fault(area / "model") is None, fault(area / "model")
+    return SmartConfig.read(area / "model").scoring
+
+
 WRITERS = {
     "train": Writer(lambda area: ["train", recipe(area)], run_result, whole=False),
     "export": Writer(lambda area: ["export", "run", "--overwrite"], export_result, copied_run),
     "encode": Writer(encoding, index_result, older_index),
     "mine": Writer(mining, mined_result),
     "make-pairs": Writer(making, pairs_result),
+    "tune": Writer(tuning, tuned_result, plain_model),
     "push": Writer(lambda area: ["push", inputs() / "push", "--repo", f"user/{area.name}"], push_result, earlier_push),
 }
 

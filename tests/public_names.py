@@ -40,9 +40,12 @@ SIGNED = {
     "smart_train.evaluation": (
         "EvaluationSet",
         "RetrievalEvaluator",
+        "TuningGrid",
+        "TuningResult",
         "compare",
         "report_table",
         "side_by_side",
+        "tune",
         "verdict",
     ),
     "smart_train.explain": ("explain", "explanation_picture", "write_explanation"),

@@ -138,8 +138,8 @@ def check_metric(metric: str) -> int:
     known = metric_names((1, 5, 10))
     if metric == known[-1]:
         return MRR_DEPTH
-    hint = did_you_mean(metric, known)
-    raise DataError(f"metric {metric!r}: there is none of this name{hint}; choose ndcg@K, recall@K or {known[-1]}")
+    hint = did_you_mean(metric, known) or "."
+    raise DataError(f"metric {metric!r}: there is none of this name{hint} Choose ndcg@K, recall@K or {known[-1]}")
 
 
 def _layers(given: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:

@@ -50,6 +50,7 @@ class CardFacts:
     Args:
         base: what training started from, a Hub id or a folder, where the trained folder does not say.
         evaluation: the run's evaluation.json, read; None leaves the results out.
+        tuning: its tune.json, read, where the model has the settings that this chose.
         training: what was done -> how, one row of the card's table each.
         datasets: Hub ids of the training data.
         fingerprints: what -> digest, of the recipe and of the rows that made the model.
@@ -58,6 +59,7 @@ class CardFacts:
 
     base: Base | str | None = None
     evaluation: Mapping[str, Any] | None = None
+    tuning: Mapping[str, Any] | None = None
     training: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[str] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class CardFacts:
 
     @staticmethod
     def read_evaluation(path: Path) -> Mapping[str, Any] | None:
-        """The evaluation.json at `path`, None where there is none."""
+        """The evaluation.json or tune.json at `path`, None where there is none."""
         if not path.is_file():
             return None
         try:
@@ -238,8 +240,19 @@ def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str
         f"({_PAPER}):\n\n"
         f"    score = {scoring.pooled_weight:g} * cosine of the pooled vectors\n"
         f"          + {scoring.late_weight:g} * mean over query tokens of the best cosine with a document token\n\n"
-        "The pooled vector alone is a single-vector retriever as before."
+        f"{_stored(scoring)}The pooled vector alone is a single-vector retriever as before."
     )
+
+
+def _stored(scoring: ScoringConfig) -> str:
+    """What an index keeps, where that is not everything."""
+    kept = [
+        *([] if scoring.width is None else [f"{scoring.width} dimensions of each vector"]),
+        *([] if scoring.pool_factor == 1 else [f"one token for every {scoring.pool_factor} of a document"]),
+    ]
+    if scoring.stored_as == "float32" and not kept:
+        return ""
+    return f"An index of smart_train keeps {' and '.join(kept) or 'all tokens'}, stored as {scoring.stored_as}. "
 
 
 def _code(title: str, code: str) -> str:
@@ -248,8 +261,9 @@ def _code(title: str, code: str) -> str:
 
 def _results(facts: CardFacts) -> list[str]:
     report = facts.evaluation
+    tuned = "" if facts.tuning is None else f"\n\nThe scoring settings were tuned. {facts.tuning['conclusion']}"
     if report is None:
-        return []
+        return [f"## Results{tuned}"] if tuned else []
     stages = [name for name in ("before", "after") if name in report]
     scores = report[stages[-1]]
     metrics = [metric for metric in IN_TABLES if metric in report["chance"]]
@@ -262,7 +276,7 @@ def _results(facts: CardFacts) -> list[str]:
     what = " -> ".join(f"{name} training" for name in stages)
     text = f"{report['queries']} held-out queries against {report['documents']} documents, {what}:"
     note = selection_note(report)
-    return [f"## Results\n\n{text}\n\n" + "\n".join(rows) + (f"\n\n{note}" if note else "")]
+    return [f"## Results\n\n{text}\n\n" + "\n".join(rows) + (f"\n\n{note}" if note else "") + tuned]
 
 
 def _plots(facts: CardFacts) -> list[str]:

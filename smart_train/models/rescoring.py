@@ -25,9 +25,7 @@ _EXPORT_RECORD = "parity.json"
 def check_rescorable(folder: Path) -> None:
     """Raises ModelError unless `write_scoring` can change `folder`; for a look before minutes of work."""
     if not folder.is_dir():
-        raise ModelError(
-            f"{folder}: not a folder on this machine, so its settings cannot be changed; download it first"
-        )
+        raise ModelError(f"{folder}: not a folder here, so its settings cannot be changed; download it first")
     if (folder / _EXPORT_RECORD).is_file():
         raise ModelError(
             f"{folder}: an export, whose golden vectors and model card were made with the settings it has. Change the "

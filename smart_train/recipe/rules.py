@@ -13,6 +13,8 @@ from smart_train.recipe.naming import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection, SourceSection, source_keys
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training, training_conflicts
+from smart_train.scoring.compress import STORED_DTYPES
+from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
 from smart_train.utils.learning_rate import default_arguments
 from smart_train.utils.terms import SCORES
 
@@ -338,6 +340,14 @@ def _tune_problems(recipe: Recipe) -> list[str]:
         read_weights(section.weights or ())
     except DataError as error:
         problems.append(f"tune: {error}")
+    for key, known in (
+        ("query_tokens", TOKEN_FILTERS),
+        ("document_tokens", TOKEN_FILTERS),
+        ("pooled_token", POOLED_TOKEN_CHOICES),
+        ("stored_as", STORED_DTYPES),
+    ):
+        wrong = [value for value in getattr(section, key) or () if value not in known]
+        problems += [bad_value(f"tune.{key}", value, one_of(value, known)) for value in wrong]
     if recipe.projection is not None and section.layers is not None:
         rule = "a token projection reads the layers it is trained on; leave this out"
         problems.append(bad_value("tune.layers", section.layers, rule))

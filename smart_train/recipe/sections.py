@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
 
 T = TypeVar("T")
-TokenFilter = Literal["content", "text", "visual", "all"]
 
 
 def filled(value: T | None) -> T:
@@ -262,12 +261,12 @@ class TuneSection(Section):
     metric: str = HEADLINE
     weights: list[str] | None = Field(None, min_length=1)
     layers: list[int] | None = Field(None, min_length=1)
-    query_tokens: list[TokenFilter] | None = Field(None, min_length=1)
-    document_tokens: list[TokenFilter] | None = Field(None, min_length=1)
-    pooled_token: list[Literal["keep", "drop"]] | None = Field(None, min_length=1)
+    query_tokens: list[str] | None = Field(None, min_length=1)
+    document_tokens: list[str] | None = Field(None, min_length=1)
+    pooled_token: list[str] | None = Field(None, min_length=1)
     widths: list[Annotated[int, Field(gt=0)]] | None = Field(None, min_length=1)
     pool_factors: list[Annotated[int, Field(gt=0)]] | None = Field(None, min_length=1)
-    stored_as: list[Literal["float32", "bfloat16", "float16", "int8"]] | None = Field(None, min_length=1)
+    stored_as: list[str] | None = Field(None, min_length=1)
     max_bytes: int | None = Field(None, gt=0)
     seed: int = Field(0, ge=0)
 

@@ -14,6 +14,7 @@ from smart_train.distributed import is_main
 from smart_train.errors import ExportError, ModelError, RecipeError, SmartTrainError, first_line
 from smart_train.evaluation import RetrievalEvaluator
 from smart_train.evaluation.report import EVALUATION_FILE
+from smart_train.evaluation.tuning_result import TUNING_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id
 from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware, SelfDistillation
@@ -393,7 +394,11 @@ def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> Ca
         "learning rate": training.get("learning_rate"),
         "seed": training["seed"],
     }
+    tuning = CardFacts.read_evaluation(run / TUNING_FILE)
+    if tuning is not None and SmartConfig.read(run / "final").scoring != ScoringConfig.from_dict(tuning["scoring"]):
+        tuning = None  # the settings were changed since
     return CardFacts(
+        tuning=tuning,
         base=None if start.from_config is not None else start_of(run / "final", start.name_or_path, start.revision),
         evaluation=CardFacts.read_evaluation(run / EVALUATION_FILE),
         training={name: str(value) for name, value in rows.items() if value is not None},

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from smart_train.errors import DataError, RunError
@@ -14,7 +13,7 @@ from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
 from smart_train.evaluation.tuning import check_queries
 from smart_train.evaluation.tuning_grid import read_weights
 from smart_train.evaluation.tuning_result import TUNING_FILE
-from smart_train.export import export_model
+from smart_train.export import export_model, write_adapter_card
 from smart_train.models import SmartModel
 from smart_train.models.rescoring import check_rescorable, write_scoring
 from smart_train.models.smart_config import SmartConfig
@@ -24,6 +23,7 @@ from smart_train.run import build, build_rows
 from smart_train.run.folder import RunFolder, fingerprints
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
+from smart_train.utils.locks import LOCK_NAME, beside, only_one
 
 
 def grid_of(section: TuneSection) -> TuningGrid:
@@ -59,16 +59,17 @@ def sets_of(
 def tune_trained(
     recipe: Recipe,
     folder: RunFolder,
+    model: SmartModel,
     parts: Mapping[str, Sequence[Example]],
-    device: torch.device,
     console: Console,
 ) -> ScoringConfig:
-    """The stage of a run with a `tune` section: tunes the trained model, writes tune.json and the settings of `final`,
-    and returns them. Of a run that was cut off after it, what it wrote."""
+    """The stage of a run with a `tune` section: tunes the trained `model`, writes tune.json and the settings of
+    `final`, and returns them. Of a run that was cut off after it, what it wrote. The main rank's work."""
     section = filled(recipe.tune)
     saved = tuned_scoring(folder.path)
-    model = build.base_model(recipe, str(folder.final), device=device)
     if saved is None:
+        if model.in_step:  # its forward waits for the other ranks, which take no part here
+            model = build.base_model(recipe, str(folder.final), device=model.device)
         data, test = sets_of(recipe, parts, section.seed)
         console.print(f"Tuning the scoring settings on {data.name} ...")
         result = tune(
@@ -85,6 +86,10 @@ def tune_trained(
         # First, and then the settings: a kill between the two must not tune what is tuned already.
         result.save(folder.path)
         console.print(result.conclusion())
+        if test is None:
+            console.print(
+                f"Half of the rows of {data.name} chose: the figures after training are measured on them, too"
+            )
         saved = result.chosen.scoring
     if SmartConfig.read(folder.final).scoring != saved:
         write_scoring(folder.final, model, saved)
@@ -118,28 +123,37 @@ def write_result(
     again: its golden vectors, its card and its digests depend on them.
 
     Raises:
-        ExportError: the export cannot be made; the trained model has its new settings already.
+        BusyError: another process writes there.
+        ExportError: the export cannot be made; the trained model has its new settings already, and the same call makes
+            the export.
     """
     target = Path(named) if run is None else run / "final"
-    if run is not None:
-        result.save(run)
-    if not result.changes:
-        console.print(f"{target}: nothing was changed")
-        return
-    write_scoring(target, model, result.chosen.scoring)
-    console.print(f"{target}: the settings were written")
-    if run is None or recipe is None:
-        return
+    with only_one(beside(target) if run is None else run / LOCK_NAME, "tuning"):
+        if run is not None and (result.changes or not (run / TUNING_FILE).is_file()):
+            result.save(run)  # else the record stays that says where the settings in force come from
+        if result.changes:
+            write_scoring(target, model, result.chosen.scoring)
+        console.print(f"{target}: {'the settings were written' if result.changes else 'nothing was changed'}")
+        if run is not None and recipe is not None:
+            _bring_up_to_date(run, recipe, console)
+
+
+def _bring_up_to_date(run: Path, recipe: Recipe, console: Console) -> None:
+    """The card of the trained weights, and the run's export where it has other settings than they."""
     # Not the recipe's output_dir: the run may have been moved.
     output = Path(recipe.export.output) if recipe.export.output else run / "export"
-    if not output.is_dir():
+    final = run / "final"
+    facts = build.card_facts(recipe, run, fingerprints(run))
+    if recipe.mode != "full":
+        write_adapter_card(final, facts)
+    if not output.is_dir() or SmartConfig.read(output).scoring == SmartConfig.read(final).scoring:
         return
     report = export_model(
-        target,
+        final,
         output,
         dtype=build.export_dtype(recipe, run),
         overwrite=True,
-        facts=build.card_facts(recipe, run, fingerprints(run)),
+        facts=facts,
         trust_remote_code=recipe.model.trust_remote_code,
     )
     console.print(f"Exported again to {output}; {report}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from smart_train.models import TokenProjection
 from smart_train.scoring import ScoringConfig
 from tests.tuned import Toy, make_toy
 
+PAGE = Path(__file__).parents[2] / "docs" / "tune.md"
 SMALL = TuningGrid(
     weights=((1, 0), (1, 1), (0, 1)),
     layers=(-1, 0),
@@ -243,6 +245,21 @@ def test_layers_of_a_projection_are_its_own(tmp_path: Path) -> None:
         tune(toy.model, toy.data(), grid=SMALL)
     filled = TuningGrid().checked(toy.model)
     assert filled.layers == (-1,) and filled.widths == (None, 4, 2)
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.S)
+    toy = make_toy(tmp_path)
+    made = {"model": toy.model, "evaluation_set": toy.data()}
+    exec(compile(example, str(PAGE), "exec"), made)
+    assert len(made["rows"]) == len(made["result"].settings) and toy.model.scoring == made["result"].chosen.scoring
+
+
+def test_the_page_names_every_choice() -> None:
+    page = PAGE.read_text()
+    assert not [item.name for item in fields(TuningGrid) if f"`{item.name}`" not in page]
+    for pooled, late in TuningGrid().weights:
+        assert f"{pooled:g}:{late:g}" in page
 
 
 def test_values_that_no_scoring_can_have() -> None:

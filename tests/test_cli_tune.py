@@ -1,0 +1,150 @@
+"""`smart-train tune`, and who uses what it writes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from smart_train import SmartModel
+from smart_train.cli import main
+from smart_train.retrieval import DocumentIndex, search, update_index
+from smart_train.utils.manifest import write_manifest
+from tests.tuned import Toy, make_toy
+
+# One choice of tokens and one form: little to measure.
+QUICK = ("--layers", "-1", "--query-tokens", "content", "--document-tokens", "content", "--pooled-token", "keep")
+PLAIN = (*QUICK, "--weights", "1:0,1:1,0:1", "--pool-factors", "1", "--stored-as", "float32", "--widths", "32")
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Calls `smart-train tune ARGUMENTS` in this process."""
+
+    def call(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["smart-train", "tune", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        return Ended(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture
+def model(toy: Toy, tmp_path: Path) -> Path:
+    """A copy that a test may write to, with a manifest."""
+    folder = tmp_path / "model"
+    shutil.copytree(toy.folder, folder)
+    write_manifest(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(toy: Toy) -> Path:
+    return toy.write(toy.folder.parent / "rows.jsonl")
+
+
+def test_without_write_nothing_changes(run, model: Path, rows: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    ended = run(model, "--data", rows, *PLAIN, "--output", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    assert re.search(r"^Chosen: pooled:late 0:1\. nDCG@5 0\.\d+ -> 1\.000 on \d+ other queries", ended.out, re.M)
+    assert "Nothing was written; --write puts these settings" in ended.out
+    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+    saved = json.loads((tmp_path / "out" / "tune.json").read_text())
+    assert saved["verdict"] == "better" and saved["scoring"]["pooled_weight"] == 0
+
+
+def test_what_is_written_is_what_search_and_index_use(run, model: Path, rows: Path, toy: Toy, tmp_path: Path) -> None:
+    ended = run(
+        model, "--data", rows, *QUICK, "--weights", "1:1,0:1", "--max-bytes", 900, "--widths", "16,32", "--write"
+    )
+    assert ended.status == 0, ended.err
+    assert f"{model}: the settings were written" in ended.out
+    tuned = SmartModel.from_pretrained(model)
+    documents = tmp_path / "documents.jsonl"
+    documents.write_text("".join(json.dumps({"id": f"d{i}", "text": t}) + "\n" for i, t in enumerate(toy.documents)))
+    index, _ = update_index(tuned, documents, tmp_path / "index")
+    kept = index.embeddings
+    size = sum(kept.parts()[name].nbytes for name in kept.parts() if name != "offsets") / len(index)
+    assert size <= 900
+    assert index.settings["stored_as"] == tuned.scoring.stored_as
+    hits = search(tuned, toy.queries[:3], DocumentIndex.load(tmp_path / "index"), top_k=1)
+    assert all(hit[0].hybrid == pytest.approx(
+        tuned.scoring.pooled_weight * hit[0].pooled + tuned.scoring.late_weight * hit[0].late, abs=1e-5
+    ) for hit in hits)  # fmt: skip
+    update_index(tuned, documents, tmp_path / "index")  # fits what is there
+
+
+def test_an_index_of_other_settings_is_refused(model: Path, tmp_path: Path) -> None:
+    documents = tmp_path / "documents.jsonl"
+    documents.write_text('{"id": "a", "text": "a cat"}\n{"id": "b", "text": "the dog"}\n')
+    plain = SmartModel.from_pretrained(model)
+    update_index(plain, documents, tmp_path / "index")
+    narrow = SmartModel.from_pretrained(model, scoring={"width": 8})
+    with pytest.raises(ValueError, match="width: null there, 8 here"):
+        update_index(narrow, documents, tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--metric", "ndcg@ten"), "metric 'ndcg@ten': there is none of this name, did you mean ndcg@5? Choose"),
+        (("--layers", "-1,99"), "tune: layer 99: the model has hidden states -3 .. 2, nearest: 2"),
+        (("--layers", "last"), "--layers last: must be whole numbers, separated by commas"),
+        (("--weights", "3"), "weights '3': must read POOLED:LATE, such as 1:4"),
+        (("--stored-as", "int3"), "scoring.stored_as is 'int3'; choose one of"),
+        (("--widths", ","), "tune: widths is empty"),
+        (("training.seed=1",), "training.seed=1: has no effect on what is measured; tune accepts data.*"),
+        (("--test", "nowhere.jsonl"), "--test: "),
+    ],
+)
+def test_a_users_mistake_is_one_line(run, toy: Toy, rows: Path, arguments: tuple[str, ...], message: str) -> None:
+    ended = run(toy.folder, *(() if arguments[0].startswith("--") else arguments), "--data", rows, *(
+        arguments if arguments[0].startswith("--") else ()
+    ))  # fmt: skip
+    assert ended.status == 2
+    assert ended.err.startswith("smart-train: ") and message in ended.err, ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_too_few_queries_stop_before_the_model_is_loaded(run, toy: Toy, tmp_path: Path, monkeypatch) -> None:
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("smart_train.cli.tune.open_model", loaded)
+    few = toy.write(tmp_path / "few.jsonl", 9)
+    ended = run(toy.folder, "--data", few)
+    assert ended.status == 2 and "9 queries are too few" in ended.err and "It takes at least 12" in ended.err
+
+
+def test_rows_must_be_known(run, toy: Toy, tmp_path: Path) -> None:
+    assert "not a run folder, so the rows to tune on are unknown; pass --data or --recipe" in run(toy.folder).err
+    assert "--split, --corpus and --test need --data" in run(toy.folder, "--test", "x.jsonl").err
+    assert "nowhere.jsonl" in run(toy.folder, "--data", tmp_path / "nowhere.jsonl").err
+
+
+def test_write_is_refused_before_anything_is_measured(run, model: Path, rows: Path) -> None:
+    (model / "parity.json").write_text("{}")
+    ended = run(model, "--data", rows, "--write")
+    assert ended.status == 2 and "an export, whose golden vectors" in ended.err
