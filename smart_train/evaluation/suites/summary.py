@@ -98,13 +98,11 @@ def score_table(chosen: Sequence[Chosen], run: BenchmarkRun) -> Table:
     table.add_column("metric", no_wrap=True)
     for name in (*SCORES, "gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    several = {one.name for one in chosen if len(one.tasks) > 1}
     for record in task_records(chosen, run):
         task = record["task"] or f"{record['suite']}: mean of {record['tasks']} of {record['of']} tasks"
         values = [f"{100 * record[score]:.2f}" for score in SCORES]
         gained = f"{100 * (record['hybrid'] - record['pooled']):+.2f}"
-        last = record["task"] is None or record["suite"] not in several
-        table.add_row(task, _label(record["metric"]), *values, gained, end_section=last)
+        table.add_row(task, _label(record["metric"]), *values, gained, end_section=record["task"] is None)
     table.caption, table.caption_justify = "in per cent; gain: hybrid - pooled", "left"
     return table
 

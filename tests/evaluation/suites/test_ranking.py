@@ -128,6 +128,18 @@ def test_the_cache_serves_a_second_call_and_no_other_model(hand_model, tmp_path)
         MtebModel(hand_model(VECTORS), cache=tmp_path)
 
 
+def test_processes_wait_for_each_other_only_where_there_is_something_to_encode(asked, monkeypatch):
+    """The first process ranks alone, when all have encoded: it must not wait for the others then."""
+    model, queries, documents = asked
+    waited: list[bool] = []
+    monkeypatch.setattr("smart_train.retrieval.shards.barrier", lambda: waited.append(True))
+    model.encode(queries, {})
+    model.encode(documents, {})
+    assert not waited
+    model.encode(read_rows(rows_of(id=["new"], text=["far"]), "query", ["text"], "hand"), {})
+    assert waited
+
+
 def test_a_query_that_is_a_document_is_left_out_by_beirs_rule(hand_model, texts, tmp_path):
     """ArguAna's queries are documents of its corpus. mteb takes each out of its own ranking, and our evaluator, too."""
     documents = {name: name for name in VECTORS}
