@@ -13,7 +13,7 @@ from smart_train.evaluation.metrics import score_rankings
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
 from tests.evaluation.suites import layouts
-from tests.evaluation.suites.conftest import LANGUAGES
+from tests.evaluation.suites.conftest import LANGUAGES, quick
 
 mteb = pytest.importorskip("mteb", reason="needs the extra mteb")
 
@@ -57,7 +57,7 @@ def run(published, page_model, tmp_path_factory):
 
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.getbasetemp() / "datasets")
         names = [*TASKS, "Vidore3HrBM25sReranking.v2"]
-        chosen = choose(names)
+        chosen = quick(choose(names))
         for task in (task for one in chosen for task in one.tasks):
             if len(task.hf_subsets) > 1:
                 task.hf_subsets = list(LANGUAGES[1:] if task.metadata.name.endswith(".v2") else LANGUAGES)
@@ -132,6 +132,21 @@ def test_results_are_mtebs_own_and_lie_where_it_looks(run):
         "score_pooled",
         "score_late",
     }
+
+
+def test_the_instruction_of_a_task_is_for_queries(run, page_model, tmp_path):
+    import datasets
+
+    metadata = choose(["VisRAGRetChartQA", "VidoreDocVQARetrieval"])
+    told = MtebModel(page_model, cache=tmp_path, task_prompts=True)
+    rows = datasets.Dataset.from_dict({"id": ["a"], "text": ["words"]})
+    none, asked = (told.rows(rows, "query", one.tasks[0].metadata, "default", one.name) for one in metadata)
+    assert none.inputs([0])[0].instruction is None  # VisRAG has none
+    assert asked.inputs([0])[0].instruction is None  # the same data set: known already
+    told.forget()
+    asked = told.rows(rows, "query", metadata[1].tasks[0].metadata, "default", "test")
+    assert asked.inputs([0])[0].instruction == "Find a screenshot that relevant to the user's question."
+    assert run[0].rows(rows, "query", metadata[1].tasks[0].metadata, "default", "test").key != asked.key
 
 
 def test_one_corpus_of_several_languages_and_tasks_is_encoded_once(run):

@@ -17,6 +17,7 @@ pytest.importorskip("mteb", reason="needs the extra mteb")
 
 from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks
 from smart_train.evaluation.suites.rows import read_rows
+from tests.evaluation.suites.conftest import quick
 from tests.evaluation.suites.layouts import rows_of
 
 
@@ -146,7 +147,7 @@ def test_a_query_that_is_a_document_is_left_out_by_beirs_rule(hand_model, texts,
     data = texts("mteb/arguana", {"question": "question"}, documents, [("question", "best", 1)])
     model = hand_model(VECTORS)
     ranker = MtebModel(model, cache=tmp_path / "cache")
-    run = run_tasks(ranker, choose(["ArguAna"]), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
+    run = run_tasks(ranker, quick(choose(["ArguAna"])), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
     found = run.scores["ArguAna"].scores
     # The answer is third of the others by the pooled score and the sum, first by tokens.
     assert {score: found[score]["ndcg_at_10"] for score in SCORES} == pytest.approx(
@@ -165,7 +166,9 @@ def test_equal_ids_of_unlike_things_stay_in(hand_model, texts, tmp_path):
     """Elsewhere an id in common says nothing: here the answer has the id of its query."""
     data = texts("mteb/nfcorpus", {"1": "question"}, {"1": "near", "2": "far", "3": "best"}, [("1", "1", 1)])
     ranker = MtebModel(hand_model(VECTORS), cache=tmp_path / "cache")
-    run = run_tasks(ranker, choose(["NFCorpus"]), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
+    run = run_tasks(
+        ranker, quick(choose(["NFCorpus"])), RunSettings(tmp_path / "out", data=data), say=lambda line: None
+    )
     found = run.scores["NFCorpus"].scores
     assert found["pooled"]["ndcg_at_10"] == 1.0
     assert found["late"]["ndcg_at_10"] == 0.5
