@@ -65,7 +65,11 @@ class EncodedSets:
             return shards
         encode = self.model.encode_query if rows.side == "query" else self.model.encode_document
 
-        options = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": show_progress_bar}
+        options: dict[str, Any] = {
+            "batch_size": batch_size,
+            "num_workers": num_workers,
+            "show_progress_bar": show_progress_bar,
+        }
 
         def made(places: Sequence[int]) -> Embeddings:
             try:

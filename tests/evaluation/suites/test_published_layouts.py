@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -88,7 +89,12 @@ def test_values_per_query_average_to_mtebs_and_compare(run):
         for score in SCORES:
             mean = sum(one.metrics[score][metric] for one in kept) / len(kept)
             assert mean == pytest.approx(done.scores[task].scores[score][metric.replace("@", "_at_")], abs=1e-5)
-    assert compare(kept[0], kept[0]).queries == COUNT
+    # The hybrid score against the pooled one, as two results of one query set.
+    one = kept[0]
+    before, after = (dataclasses.replace(one, per_query={"x": one.per_query[score]}) for score in ("pooled", "hybrid"))
+    expected = {row.metric.replace("@", "_at_"): row.p_value for row in compare(before, after).rows}
+    assert done.scores[task].p_values == expected
+    assert done.scores["Vidore2ESGReportsRetrieval"].p_values.keys() == expected.keys()
 
 
 def test_a_reranking_task_ranks_what_it_lists(run, page_model):

@@ -129,6 +129,25 @@ def test_the_cache_serves_a_second_call_and_no_other_model(hand_model, tmp_path)
         MtebModel(hand_model(VECTORS), cache=tmp_path)
 
 
+def test_encoding_that_was_killed_goes_on_where_it_stopped(hand_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("smart_train.evaluation.suites.store.SHARD_SIZE", 1)
+    names = list(VECTORS)
+    rows = read_rows(rows_of(id=names, text=names), "document", ["text"], "hand")
+    model = hand_model(VECTORS)
+
+    def killed(inputs, **options):
+        if model.encoded:
+            raise KeyboardInterrupt
+        return model.encode_query(inputs)
+
+    model.encode_document = killed
+    with pytest.raises(KeyboardInterrupt):
+        MtebModel(model, cache=tmp_path).encode(rows, {})
+    again = MtebModel(hand_model(VECTORS), cache=tmp_path)
+    again.encode(rows, {})
+    assert [item.text for item in again.model.encoded] == names[1:]
+
+
 def test_processes_wait_for_each_other_only_where_there_is_something_to_encode(asked, monkeypatch):
     """The first process ranks alone, when all have encoded: it must not wait for the others then."""
     model, queries, documents = asked
