@@ -44,8 +44,7 @@ class EncodedSets:
     """
 
     def __init__(self, model: WorkerEncoder, folder: str | Path, *, store: str = "float32") -> None:
-        if store not in STORES:
-            raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
+        check_store(store)
         self.model = model
         self.folder = Path(folder)
         self.store = store
@@ -107,6 +106,12 @@ class EncodedSets:
                 f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "
                 f"meaningless here. Name another folder, or delete this one\n{listing(lines(differing))}"
             )
+
+
+def check_store(store: str) -> None:
+    """Raises DataError where `store` is not a way to keep token states."""
+    if store not in STORES:
+        raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
 
 
 def encoding_settings(model: WorkerEncoder) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from smart_train.errors import DataError, ModelError
 from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
@@ -69,6 +70,28 @@ def test_two_stages_rank_what_the_pooled_score_lets_through(asked, hand_model):
     assert list(model.by("pooled").found(queries, documents, 10)["q"]) == ORDERS["pooled"]
     exact = asked[0].by("late").found(queries, documents, 10)["q"]
     assert model.by("late").found(queries, documents, 1)["q"] == {"far": pytest.approx(exact["far"])}
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("ways", [{}, {"candidates": 2}])
+def test_a_gpu_ranks_the_same(hand_model, ways):
+    found = []
+    for device in ("cpu", "cuda"):
+        held = hand_model(VECTORS)
+        held.device = torch.device(device)
+        model = MtebModel(held, **ways)
+        names = list(VECTORS)
+        queries = read_rows(rows_of(id=names, text=names), "query", ["text"], "hand")
+        documents = read_rows(rows_of(id=names, text=names), "document", ["text"], "hand")
+        for rows in (queries, documents):
+            model.encode(rows, {})
+        for lists in (None, dict.fromkeys(names, names[:2])):
+            found.append([model.by(score).found(queries, documents, 3, lists) for score in SCORES])
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert {query: list(ranked) for query, ranked in one.items()} == {q: list(r) for q, r in other.items()}
+            for query, ranked in one.items():
+                assert other[query] == pytest.approx(ranked, abs=1e-5)
 
 
 def test_lists_to_rank_are_ranked_whole_and_alone(asked):

@@ -317,6 +317,10 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     [
         (("--suite", "vidore-v9"), "--suite vidore-v9: neither a suite"),
         (("--suite", "SciFact", "data.path=x"), "data.path=x: has no effect on a benchmark; benchmark accepts scoring"),
+        (
+            ("--suite", "SciFact", "--store", "int4"),
+            "store is 'int4', it must be one of ",
+        ),
         (("--suite", "SciFact", "--name", "mine"), "--name mine: must read OWNER/NAME"),
         (("--suite", "SciFact", "--published", "GPT"), "--published GPT: no published figures of it are known"),
     ],
