@@ -6,8 +6,8 @@
     python3 scripts/oldest_versions.py --list                          the requirements alone
 
 The oldest torch comes with its CUDA libraries from most indexes: the environment takes about 6 GB. It is not part of
-`launch.sh test` for that reason. The deepspeed, quantization and sentence-transformers extras are left out: their tests
-skip themselves.
+`launch.sh test` for that reason. The deepspeed, mteb, quantization and sentence-transformers extras are left out: their
+tests skip themselves.
 """
 
 from __future__ import annotations

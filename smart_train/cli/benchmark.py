@@ -116,6 +116,7 @@ def benchmark(
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary
     from smart_train.evaluation.suites.published import published_model
     from smart_train.evaluation.suites.run import check_output_folder
+    from smart_train.evaluation.suites.store import check_store
 
     if name is not None and not _HUB_ID.fullmatch(name):
         raise RunError(f"--name {name}: must read OWNER/NAME, as the id of a model on the Hub does")
@@ -127,6 +128,7 @@ def benchmark(
         chosen = choose(suite)  # all that needs no model is said before it is loaded
         scoring = _scoring(overrides or [])
         published_model(published, ())
+        check_store(store)
         on_main(lambda: check_output_folder(output))
         reading = (family, query_instruction, document_instruction, trust_remote_code, scoring, base)
         loaded = open_model(model, *reading)

@@ -109,8 +109,8 @@ class EmbeddingShards:
         if needed > free:
             raise DataError(
                 f"{self.folder}: the encoded {self.name} need another {needed / 2**30:.1f} GiB ({missing} shards "
-                f"of {written / 2**20:.0f} MiB), {free / 2**30:.1f} GiB are free; store tokens as int8, mine with the "
-                "pooled score, which keeps no tokens, or write to another disk"
+                f"of {written / 2**20:.0f} MiB), {free / 2**30:.1f} GiB are free; store tokens as int8, or write "
+                "to another disk. Mining by the pooled score keeps no tokens"
             )
 
 

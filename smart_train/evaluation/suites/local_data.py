@@ -59,4 +59,5 @@ def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | Non
     lead = f"the data of {len(failures)} of {total} tasks cannot be loaded:"
     ask = "Where the Hub can be reached, run"
     then = f"and pass --data {place} here (copied to this machine, if that was another one)"
-    return "\n".join([lead, *told, ask, *commands, then])
+    # Several tasks may share a data set.
+    return "\n".join([lead, *told, ask, *dict.fromkeys(commands), then])

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smart_train.errors import DataError
+from smart_train.evaluation.compare import sign_flip_p_values
 from smart_train.evaluation.metrics import chance, score_rankings
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.suites.adapter import MtebModel
@@ -29,6 +32,7 @@ from smart_train.utils.terms import SCORES
 PER_QUERY = "per_query"
 IN_ORDER = tuple(score for score in SCORES if score != "hybrid") + ("hybrid",)
 _KS = (1, 5, 10)
+_SAMPLES = 10_000  # sign patterns of the paired test, as `compare` draws them
 
 # Queries, documents, judgements, and the documents to rank for each query where the task says so.
 Part = tuple[Rows, Rows, dict[str, dict[str, int]], Any]
@@ -44,6 +48,8 @@ class TaskScores:
             largest.
         dataset, revision: where its data came from on the Hub.
         main_metric: the one that mteb ranks models by.
+        p_values: metric -> p of the hybrid score against the pooled one, paired by query (see `compare`), of the
+            metrics that there are values per query of.
     """
 
     task: str
@@ -53,6 +59,7 @@ class TaskScores:
     documents: int
     dataset: str
     revision: str
+    p_values: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -102,11 +109,12 @@ def read_scores(output: Path, model: MtebModel, task: Any) -> TaskScores | None:
         kept = [EvaluationResult.load(path) for path in per_query_files(output, task)]
     except DataError:
         return None
-    return task_scores(task, results, sum(len(one.query_ids) for one in kept), max(one.documents for one in kept))
+    return task_scores(task, results, kept)
 
 
-def task_scores(task: Any, results: Mapping[str, Any], queries: int, documents: int) -> TaskScores:
-    """mteb's results of one task by the three scores, as `TaskScores`."""
+def task_scores(task: Any, results: Mapping[str, Any], kept: Sequence[EvaluationResult]) -> TaskScores:
+    """mteb's results of one task by the three scores, and the values per query of each split and subset, as
+    `TaskScores`."""
     scores = {}
     for score, result in results.items():
         values = [entry for entries in result.scores.values() for entry in entries]
@@ -120,11 +128,22 @@ def task_scores(task: Any, results: Mapping[str, Any], queries: int, documents: 
         task.metadata.name,
         task.metadata.main_score,
         scores,
-        queries,
-        documents,
+        sum(len(one.query_ids) for one in kept),
+        max(one.documents for one in kept),
         task.metadata.dataset["path"],
         task.metadata.revision,
+        _p_values(kept),
     )
+
+
+def _p_values(kept: Sequence[EvaluationResult]) -> dict[str, float]:
+    metrics = list(kept[0].per_query["hybrid"])
+    differences = [
+        np.subtract(*([one.per_query[score][metric] for metric in metrics] for score in ("hybrid", "pooled"))).T
+        for one in kept
+    ]
+    found = sign_flip_p_values(np.concatenate(differences), _SAMPLES, np.random.default_rng(0))
+    return {metric.replace("@", "_at_"): float(value) for metric, value in zip(metrics, found, strict=True)}
 
 
 def per_query_files(output: Path, task: Any) -> list[Path]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from smart_train.errors import DataError
+from smart_train.inputs.images import verify_image
 from smart_train.types import ModelInput
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class Rows:
     """The queries or documents of a task.
 
     Attributes:
+        where: what messages about them begin with: the task, its subset and split.
         ids: one for each row, all different.
         key: a digest of what all rows say, in order. Sets of one content have one key, whatever their ids: the six
             query languages of a ViDoRe v3 task share one corpus, which is encoded once.
     """
 
+    where: str
     side: Side
     ids: list[str]
     key: str
@@ -47,6 +50,16 @@ class Rows:
     def inputs(self, places: Sequence[int]) -> list[ModelInput]:
         """The rows at `places`, images as the encoded bytes that the data set holds."""
         return [_input(row, self.side, self._columns, self._instruction) for row in self._dataset.select(places)]
+
+    def unreadable(self, places: Sequence[int]) -> str | None:
+        """Which of the rows at `places` holds an image that cannot be decoded, and why; None where all can."""
+        for place, item in zip(places, self.inputs(places), strict=True):
+            try:
+                for image in item.images:
+                    verify_image(image)
+            except DataError as error:
+                return f"{self.where}: {self.side} {self.ids[place]!r}: {error}"
+        return None
 
 
 def read_rows(
@@ -89,7 +102,7 @@ def read_rows(
         for part in ((item.text or "").encode("utf-8", "surrogatepass"), *item.images):
             digest.update(f"{len(part)} ".encode() + part)
         digest.update(b"|")
-    return Rows(side, ids, digest.hexdigest(), undecoded, columns, instruction)
+    return Rows(where, side, ids, digest.hexdigest(), undecoded, columns, instruction)
 
 
 def check_judgements(

@@ -228,19 +228,19 @@ def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], s
     for score in IN_ORDER:
         done = mteb.evaluate(model.by(score), task, encode_kwargs=_encode_kwargs(settings), **options)
         results[score] = done.task_results[0]
-    asked = searched = 0
+    kept = []
     for (split, subset), (queries, documents, qrels, ranked) in parts.items():
         rankings = model.rankings(queries, documents, task._top_k, ranked)
         scoring = model.model.scoring.to_dict()
         result = per_query_result(task, split, subset, queries, documents, qrels, rankings, scoring)
         result.save(per_query_file(settings.output, task, split, subset))
-        asked, searched = asked + len(result.query_ids), max(searched, result.documents)
+        kept.append(result)
     if settings.predictions:
         for score in IN_ORDER:
             write_predictions(settings.output, model.by(score), task, parts)
     for score, result in results.items():
         write_result(settings.output, model.by(score), result)
-    return task_scores(task, results, asked, searched)
+    return task_scores(task, results, kept)
 
 
 def _encode_kwargs(settings: RunSettings) -> dict[str, Any]:

@@ -44,8 +44,7 @@ class EncodedSets:
     """
 
     def __init__(self, model: WorkerEncoder, folder: str | Path, *, store: str = "float32") -> None:
-        if store not in STORES:
-            raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
+        check_store(store)
         self.model = model
         self.folder = Path(folder)
         self.store = store
@@ -55,16 +54,28 @@ class EncodedSets:
         self, rows: Rows, *, batch_size: int = 32, num_workers: int = 0, show_progress_bar: bool | None = None
     ) -> EmbeddingShards:
         """The embeddings of `rows`; what is not on disk yet is encoded. Several processes share the work, and must all
-        call this, unless everything is there."""
+        call this, unless everything is there.
+
+        Raises:
+            DataError: a row that cannot be read, which is named; or the disk cannot hold the embeddings.
+        """
         shards = self.shards(rows)
         if all(shards.path(shard).is_file() for shard in range(len(shards))):
             return shards
         encode = self.model.encode_query if rows.side == "query" else self.model.encode_document
 
+        options: dict[str, Any] = {
+            "batch_size": batch_size,
+            "num_workers": num_workers,
+            "show_progress_bar": show_progress_bar,
+        }
+
         def made(places: Sequence[int]) -> Embeddings:
-            return encode(
-                rows.inputs(places), batch_size=batch_size, num_workers=num_workers, show_progress_bar=show_progress_bar
-            )
+            try:
+                return encode(rows.inputs(places), **options)
+            except DataError as error:
+                # The model is not told whose image it was. Looking at all of them first would decode each page twice.
+                raise DataError(rows.unreadable(places) or f"{rows.where}: {error}") from error
 
         with naming_refusals(shards.folder):
             make_folder(shards.folder)
@@ -95,6 +106,12 @@ class EncodedSets:
                 f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "
                 f"meaningless here. Name another folder, or delete this one\n{listing(lines(differing))}"
             )
+
+
+def check_store(store: str) -> None:
+    """Raises DataError where `store` is not a way to keep token states."""
+    if store not in STORES:
+        raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
 
 
 def encoding_settings(model: WorkerEncoder) -> dict[str, Any]:

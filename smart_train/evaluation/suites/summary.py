@@ -20,11 +20,13 @@ from smart_train.utils.atomic import write_json
 from smart_train.utils.terms import SCORES
 
 SUMMARY_FILE = "summary.json"
+_SIGNIFICANT = 0.05
 
 
 def task_records(chosen: Sequence[Chosen], run: BenchmarkRun) -> list[dict[str, Any]]:
-    """A record for each task of each suite that has a result: the suite's metric by each score, 0 to 1; and after
-    those of a suite of several tasks, their mean, with "task" None and how many of how many tasks it is of."""
+    """A record for each task of each suite that has a result: the suite's metric by each score, 0 to 1, and the p
+    value of hybrid against pooled; and after those of a suite of several tasks, their mean, with "task" None and how
+    many of how many tasks it is of."""
     records: list[dict[str, Any]] = []
     for one in chosen:
         done = [task.metadata.name for task in one.tasks if task.metadata.name in run.scores]
@@ -98,14 +100,14 @@ def score_table(chosen: Sequence[Chosen], run: BenchmarkRun) -> Table:
     table.add_column("metric", no_wrap=True)
     for name in (*SCORES, "gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    several = {one.name for one in chosen if len(one.tasks) > 1}
     for record in task_records(chosen, run):
         task = record["task"] or f"{record['suite']}: mean of {record['tasks']} of {record['of']} tasks"
         values = [f"{100 * record[score]:.2f}" for score in SCORES]
-        gained = f"{100 * (record['hybrid'] - record['pooled']):+.2f}"
-        last = record["task"] is None or record["suite"] not in several
-        table.add_row(task, _label(record["metric"]), *values, gained, end_section=last)
-    table.caption, table.caption_justify = "in per cent; gain: hybrid - pooled", "left"
+        star = "*" if (record.get("p_value") or 1.0) < _SIGNIFICANT else " "
+        gained = f"{100 * (record['hybrid'] - record['pooled']):+.2f}{star}"
+        table.add_row(task, _label(record["metric"]), *values, gained, end_section=record["task"] is None)
+    table.caption = f"in per cent; gain: hybrid - pooled, * where p < {_SIGNIFICANT} (paired by query)"
+    table.caption_justify = "left"
     return table
 
 
@@ -154,6 +156,7 @@ def _record(one: Chosen, scores: TaskScores) -> dict[str, Any]:
         "queries": scores.queries,
         "documents": scores.documents,
         **{score: scores.scores[score][metric] for score in SCORES},
+        "p_value": scores.p_values.get(metric),
     }
 
 

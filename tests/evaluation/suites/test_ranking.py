@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from smart_train.errors import DataError, ModelError
 from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
@@ -17,6 +18,7 @@ pytest.importorskip("mteb", reason="needs the extra mteb")
 
 from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks
 from smart_train.evaluation.suites.rows import read_rows
+from tests.evaluation.suites.conftest import quick
 from tests.evaluation.suites.layouts import rows_of
 
 
@@ -68,6 +70,28 @@ def test_two_stages_rank_what_the_pooled_score_lets_through(asked, hand_model):
     assert list(model.by("pooled").found(queries, documents, 10)["q"]) == ORDERS["pooled"]
     exact = asked[0].by("late").found(queries, documents, 10)["q"]
     assert model.by("late").found(queries, documents, 1)["q"] == {"far": pytest.approx(exact["far"])}
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("ways", [{}, {"candidates": 2}])
+def test_a_gpu_ranks_the_same(hand_model, ways):
+    found = []
+    for device in ("cpu", "cuda"):
+        held = hand_model(VECTORS)
+        held.device = torch.device(device)
+        model = MtebModel(held, **ways)
+        names = list(VECTORS)
+        queries = read_rows(rows_of(id=names, text=names), "query", ["text"], "hand")
+        documents = read_rows(rows_of(id=names, text=names), "document", ["text"], "hand")
+        for rows in (queries, documents):
+            model.encode(rows, {})
+        for lists in (None, dict.fromkeys(names, names[:2])):
+            found.append([model.by(score).found(queries, documents, 3, lists) for score in SCORES])
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert {query: list(ranked) for query, ranked in one.items()} == {q: list(r) for q, r in other.items()}
+            for query, ranked in one.items():
+                assert other[query] == pytest.approx(ranked, abs=1e-5)
 
 
 def test_lists_to_rank_are_ranked_whole_and_alone(asked):
@@ -128,13 +152,44 @@ def test_the_cache_serves_a_second_call_and_no_other_model(hand_model, tmp_path)
         MtebModel(hand_model(VECTORS), cache=tmp_path)
 
 
+def test_encoding_that_was_killed_goes_on_where_it_stopped(hand_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("smart_train.evaluation.suites.store.SHARD_SIZE", 1)
+    names = list(VECTORS)
+    rows = read_rows(rows_of(id=names, text=names), "document", ["text"], "hand")
+    model = hand_model(VECTORS)
+
+    def killed(inputs, **options):
+        if model.encoded:
+            raise KeyboardInterrupt
+        return model.encode_query(inputs)
+
+    model.encode_document = killed
+    with pytest.raises(KeyboardInterrupt):
+        MtebModel(model, cache=tmp_path).encode(rows, {})
+    again = MtebModel(hand_model(VECTORS), cache=tmp_path)
+    again.encode(rows, {})
+    assert [item.text for item in again.model.encoded] == names[1:]
+
+
+def test_processes_wait_for_each_other_only_where_there_is_something_to_encode(asked, monkeypatch):
+    """The first process ranks alone, when all have encoded: it must not wait for the others then."""
+    model, queries, documents = asked
+    waited: list[bool] = []
+    monkeypatch.setattr("smart_train.retrieval.shards.barrier", lambda: waited.append(True))
+    model.encode(queries, {})
+    model.encode(documents, {})
+    assert not waited
+    model.encode(read_rows(rows_of(id=["new"], text=["far"]), "query", ["text"], "hand"), {})
+    assert waited
+
+
 def test_a_query_that_is_a_document_is_left_out_by_beirs_rule(hand_model, texts, tmp_path):
     """ArguAna's queries are documents of its corpus. mteb takes each out of its own ranking, and our evaluator, too."""
     documents = {name: name for name in VECTORS}
     data = texts("mteb/arguana", {"question": "question"}, documents, [("question", "best", 1)])
     model = hand_model(VECTORS)
     ranker = MtebModel(model, cache=tmp_path / "cache")
-    run = run_tasks(ranker, choose(["ArguAna"]), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
+    run = run_tasks(ranker, quick(choose(["ArguAna"])), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
     found = run.scores["ArguAna"].scores
     # The answer is third of the others by the pooled score and the sum, first by tokens.
     assert {score: found[score]["ndcg_at_10"] for score in SCORES} == pytest.approx(
@@ -153,7 +208,9 @@ def test_equal_ids_of_unlike_things_stay_in(hand_model, texts, tmp_path):
     """Elsewhere an id in common says nothing: here the answer has the id of its query."""
     data = texts("mteb/nfcorpus", {"1": "question"}, {"1": "near", "2": "far", "3": "best"}, [("1", "1", 1)])
     ranker = MtebModel(hand_model(VECTORS), cache=tmp_path / "cache")
-    run = run_tasks(ranker, choose(["NFCorpus"]), RunSettings(tmp_path / "out", data=data), say=lambda line: None)
+    run = run_tasks(
+        ranker, quick(choose(["NFCorpus"])), RunSettings(tmp_path / "out", data=data), say=lambda line: None
+    )
     found = run.scores["NFCorpus"].scores
     assert found["pooled"]["ndcg_at_10"] == 1.0
     assert found["late"]["ndcg_at_10"] == 0.5

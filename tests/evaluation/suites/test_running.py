@@ -12,6 +12,7 @@ from smart_train.evaluation.suites.catalogue import SUITES
 from smart_train.utils.terms import SCORES
 from tests.command import call
 from tests.evaluation.suites import layouts
+from tests.evaluation.suites.conftest import quick
 from tests.evaluation.suites.test_ranking import VECTORS
 
 mteb = pytest.importorskip("mteb", reason="needs the extra mteb")
@@ -42,7 +43,7 @@ def start(hand_model, tmp_path):
         model = MtebModel(hand_model(VECTORS, **weights), cache=tmp_path / "cache", **options)
         lines: list[str] = []
         settings = RunSettings(tmp_path / output, data=data, predictions=True, keep_embeddings=keep)
-        return model, run_tasks(model, choose(names), settings, say=lines.append), lines
+        return model, run_tasks(model, quick(choose(names)), settings, say=lines.append), lines
 
     return run
 
@@ -120,6 +121,24 @@ def test_a_broken_copy_is_named(start, tmp_path):
     (tmp_path / "DATA" / "mteb" / "scifact").mkdir(parents=True)
     _, run, _ = start("SciFact", data=tmp_path / "DATA")
     assert str(tmp_path / "DATA" / "mteb" / "scifact") in run.failures[0][1]
+
+
+def test_a_page_that_cannot_be_decoded_is_named(page_model, tmp_path):
+    import io
+
+    import datasets
+
+    pages, held = layouts.pages(2)[0], []
+    for page in pages:
+        page.save(file := io.BytesIO(), "PNG")
+        held.append({"bytes": file.getvalue(), "path": None})
+    held[1]["bytes"] = held[1]["bytes"][:60]
+    rows = datasets.Dataset.from_dict({"id": ["p1", "p2"], "image": held}).cast_column("image", datasets.Image())
+    model = MtebModel(page_model, cache=tmp_path)
+    task = choose(["VisRAGRetChartQA"])[0].tasks[0]
+    documents = model.rows(rows, "document", task.metadata, "default", "train")
+    with pytest.raises(DataError, match=r"VisRAGRetChartQA \(default, train\): document 'p2': "):
+        model.encode(documents, {})
 
 
 def test_private_tasks_are_left_out_and_told(page_model, tmp_path):
@@ -298,6 +317,10 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     [
         (("--suite", "vidore-v9"), "--suite vidore-v9: neither a suite"),
         (("--suite", "SciFact", "data.path=x"), "data.path=x: has no effect on a benchmark; benchmark accepts scoring"),
+        (
+            ("--suite", "SciFact", "--store", "int4"),
+            "store is 'int4', it must be one of ",
+        ),
         (("--suite", "SciFact", "--name", "mine"), "--name mine: must read OWNER/NAME"),
         (("--suite", "SciFact", "--published", "GPT"), "--published GPT: no published figures of it are known"),
     ],
