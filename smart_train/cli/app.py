@@ -22,6 +22,7 @@ from smart_train.cli.inspect import inspect
 from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
+from smart_train.cli.probe import probe
 from smart_train.cli.push import push
 from smart_train.cli.quiet import quietly
 from smart_train.cli.recipes import recipes
@@ -56,6 +57,7 @@ for _command in (
     quietly(compare),
     quietly(tune),
     quietly(benchmark),
+    quietly(probe),
     quietly(inspect),
     quietly(mine),
     quietly(export),

@@ -71,18 +71,18 @@ def plot_run(
     # The total of a single part is that part.
     losses = parts if len(parts) == 1 else {**parts, **_series(records, ["loss"])}
     if losses:
-        drawn.append(_save(_loss_figure(losses), folder / "loss.png"))
+        drawn.append(save_figure(_loss_figure(losses), folder / "loss.png"))
     rates = _series(records, ["learning_rate"])
     if rates:
-        drawn.append(_save(_rate_figure(rates["learning_rate"]), folder / "learning_rate.png"))
+        drawn.append(save_figure(_rate_figure(rates["learning_rate"]), folder / "learning_rate.png"))
     start = [{"step": 0, **before.flat()}] if before is not None and steering is None else []
     metrics = {metric: _metric_series(start, records, metric) for metric in SHOWN_OVER_STEPS}
     metrics = {metric: series for metric, series in metrics.items() if series}
     if metrics:
         measured = _measured(after or before, steering)
-        drawn.append(_save(_metrics_figure(metrics, *measured, chosen), folder / "metrics.png"))
+        drawn.append(save_figure(_metrics_figure(metrics, *measured, chosen), folder / "metrics.png"))
     if before is not None and after is not None:
-        drawn.append(_save(_before_after_figure(before, after), folder / "before_after.png"))
+        drawn.append(save_figure(_before_after_figure(before, after), folder / "before_after.png"))
     return drawn
 
 
@@ -221,6 +221,7 @@ def _series(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Series]
     return found
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Writes `figure` as PNG, whole or not at all; returns `path`."""
     canvas = FigureCanvasAgg(figure)
     return replace_whole(path, lambda temporary: canvas.print_figure(temporary, dpi=_DPI, format="png"))

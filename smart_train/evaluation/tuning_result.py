@@ -12,7 +12,7 @@ from rich.table import Table
 
 from smart_train.evaluation.compare import Comparison, Difference
 from smart_train.evaluation.metrics import metric_label
-from smart_train.evaluation.plots import COLOURS, _save
+from smart_train.evaluation.plots import COLOURS, save_figure
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_json
 
@@ -223,7 +223,7 @@ class TuningResult:
 
     def save(self, folder: str | Path) -> Path:
         """Writes FOLDER/tune.json and FOLDER/tune.png, each whole or not at all; returns the first's path."""
-        _save(self.figure(), Path(folder, TUNING_PLOT))
+        save_figure(self.figure(), Path(folder, TUNING_PLOT))
         return write_json(Path(folder, TUNING_FILE), self.to_dict())
 
     def _alone(self) -> list[tuple[str, TunedSetting]]:

@@ -33,6 +33,7 @@ from smart_train.utils.atomic import naming_refusals
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
+    from smart_train.models.family import Role
     from smart_train.models.layered import Filter, LayeredStates
 
 MEMORY_BYTES = 4 * 2**30
@@ -144,7 +145,7 @@ class TuningStates:
         one factor share it."""
         layer, query_tokens, document_tokens, pooled_token = kind
         plain = ScoringConfig()
-        every = self._queries(layer, query_tokens, pooled_token)
+        every = self.embeddings("query", layer, query_tokens, pooled_token)
         asked = {width: as_asked(every, replace(plain, width=width)).to(self.device) for width, _ in forms}
         shape = len(self.data.queries), len(self.data.documents)
         scored = {form: _Scored(ScoreParts(torch.empty(shape), torch.empty(shape))) for form in forms}
@@ -157,10 +158,11 @@ class TuningStates:
             whole.average(*shape)
             yield form, whole
 
-    def _queries(self, layer: int, keep: str, pooled_token: str) -> Embeddings:
-        """All queries, in the order of the set."""
-        made = Embeddings.concatenate(states.select(layer, keep, pooled_token) for _, states in self.queries)
-        order = torch.tensor([place for places, _ in self.queries for place in places])
+    def embeddings(self, role: Role, layer: int, keep: str, pooled_token: str) -> Embeddings:
+        """All queries or documents, in the order of the set, as the model gives them with this layer and filter."""
+        batches = self.queries if role == "query" else self.documents
+        made = Embeddings.concatenate(states.select(layer, keep, pooled_token) for _, states in batches)
+        order = torch.tensor([place for places, _ in batches for place in places])
         return made[order.argsort()]
 
     def _values(self, scores: Tensor, metric: str) -> np.ndarray:

@@ -1,0 +1,137 @@
+"""`smart-train probe`: what the hidden states of models hold, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smart_train.cli.arguments import (
+    BasePath,
+    BatchSize,
+    ColumnMap,
+    DocumentInstruction,
+    FamilyName,
+    MaxSamples,
+    QueryInstruction,
+    Split,
+    TrustRemoteCode,
+    open_model,
+    source_values,
+)
+from smart_train.cli.output import plain_console
+from smart_train.errors import RunError
+from smart_train.utils.terms import HEADLINE
+
+if TYPE_CHECKING:
+    from smart_train.evaluation.probe import ProbeResult
+    from smart_train.recipe import Recipe
+
+
+def probe(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Model folders, Hub ids or run folders. Of a run: the model that it started from, every checkpoint "
+            "that is there, and the trained model.",
+            metavar="MODEL...",
+        ),
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="Held-out rows: a file, folder or Hub data set. Default: those of the first run.")
+    ] = None,
+    columns: ColumnMap = None,
+    split: Split = None,
+    max_samples: MaxSamples = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Also a model of the first one's configuration with random weights.")
+    ] = False,
+    metric: Annotated[str, typer.Option(help="ndcg@K, recall@K or mrr@10.")] = HEADLINE,
+    layers: Annotated[
+        str | None, typer.Option(help="Comma-separated layers; 0 is the embeddings. Default: all.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=2, help="Queries of the batch whose gradient is measured.")] = 8,
+    output: Annotated[Path | None, typer.Option(help="Write probe.json and probe.png to this folder.")] = None,
+    batch_size: BatchSize = 32,
+    family: FamilyName = None,
+    query_instruction: QueryInstruction = None,
+    document_instruction: DocumentInstruction = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base: BasePath = None,
+) -> None:
+    """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many
+    document tokens ever win, and how much of a pooled loss's gradient reaches each kind of token.
+    """
+    from rich.console import Console
+
+    from smart_train.evaluation.probe import gradient_table, probe, probe_table, save_probes
+    from smart_train.evaluation.tuning_grid import check_metric
+    from smart_train.models import SmartModel
+    from smart_train.recipe.sections import filled
+    from smart_train.run import build
+
+    check_metric(metric)
+    chosen = _numbers(layers)
+    members = [member for model in models for member in _members(model)]
+    rows = source_values(columns=columns, split=split, max_samples=max_samples)
+    meant = _rows(models[0], data, rows)
+    name = filled(meant.data.reported)
+    usable, report = build.usable_rows(meant, name)
+    plain_console().print(f"{data or f'data.{name}'}: {report.summary()}")
+    held_out = build.evaluation_set(meant, name, usable)
+    results: list[ProbeResult] = []
+    for label, folder in members:
+        reading = (family, query_instruction, document_instruction, trust_remote_code)
+        model = open_model(folder, *reading, base=base)
+        named = [(label, model)]
+        if control and not results:
+            drawn = SmartModel.from_config(model.family.folder, family=model.family.name, prompts=model.family.prompts)
+            named.insert(0, ("random weights", drawn))
+        for title, one in named:
+            found = probe(one, held_out, name=title, metric=metric, layers=chosen, pairs=pairs, batch_size=batch_size)
+            results.append(found)
+    Console().print(probe_table(results))
+    Console().print(gradient_table(results))
+    if output is not None:
+        plain_console().print(f"Every figure: {save_probes(results, output)}")
+
+
+def _members(model: str) -> list[tuple[str, str]]:
+    """Name in tables, and folder or Hub id, of what is measured for MODEL. Of a run: its start, checkpoints, result."""
+    from smart_train.run.folder import RUN_FILE, open_finished
+
+    run = Path(model)
+    if not (run / RUN_FILE).is_file():
+        return [(run.name or model, model)]
+    recipe = open_finished(run)
+    start = str(run / "base") if recipe.model.from_config is not None else recipe.model.name_or_path
+    steps = sorted(run.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    checkpoints = [(f"{run.name}, step {path.name.rpartition('-')[2]}", str(path)) for path in steps]
+    return [(f"{run.name}, start", start), *checkpoints, (f"{run.name}, trained", str(run / "final"))]
+
+
+def _rows(model: str, data: str | None, rows: dict[str, Any]) -> Recipe:
+    """The recipe that names the held-out rows: that of the run `model`, or one that says nothing else."""
+    from smart_train.recipe import parse_recipe
+    from smart_train.run.folder import RUN_FILE, open_finished
+
+    if data is not None:
+        # A recipe needs rows to train on, which nothing reads here.
+        sections = {"train": {"path": data}, "evaluation": {"path": data, **rows}}
+        return parse_recipe({"model": {"name_or_path": model}, "lora": {}, "data": sections}, source="--data")
+    if rows:
+        raise RunError(f"--{next(iter(rows)).replace('_', '-')} needs --data")
+    if not (Path(model) / RUN_FILE).is_file():
+        raise RunError(f"{model}: not a run folder, so the rows to measure on are unknown; pass --data")
+    recipe = open_finished(Path(model))
+    if recipe.data.reported is None:
+        raise RunError(f"{model}: its recipe has neither data.evaluation nor data.test; pass the rows with --data")
+    return recipe
+
+
+def _numbers(layers: str | None) -> list[int] | None:
+    try:
+        return None if layers is None else [int(part) for part in layers.split(",")]
+    except ValueError as error:
+        raise RunError(f"--layers {layers}: must be whole numbers, separated by commas") from error

@@ -1,0 +1,287 @@
+"""What a model's hidden states hold at each layer: how well they retrieve, how they lie in space, how many of them a
+search chooses, and how much of a pooled loss's gradient reaches them.
+
+The figures behind the SMART paper's claim that the states which a single-vector model throws away are a multi-vector
+retriever (arXiv 2605.24938), for any model on any held-out rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+
+from smart_train.errors import DataError
+from smart_train.evaluation.plots import COLOURS, save_figure
+from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.tuning_states import TuningStates
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.geometry import effective_rank, mean_cosine, winners
+from smart_train.utils.atomic import write_json
+from smart_train.utils.terms import HEADLINE
+
+if TYPE_CHECKING:
+    from smart_train.models import SmartModel
+
+PROBE_FILE, PROBE_PLOT = "probe.json", "probe.png"
+_RANKED_TOKENS = 4096  # of which the effective rank is computed: its cost grows with their number, its value hardly
+_PAIRS = 8  # queries of one gradient: a page of 1,300 tokens keeps a gigabyte of activations at 2 billion weights
+
+
+@dataclass(frozen=True)
+class LayerProbe:
+    """One layer's document states, those that late interaction reads.
+
+    Args:
+        layer: numbered as `scoring.layer`; 0 is the embeddings.
+        late: the metric of the late score alone, queries and documents read at this layer. 0 to 1.
+        mean_cosine: between tokens of different documents.
+        effective_rank: directions that the states use, of `width`.
+        winning: share of the tokens of judged documents that are the best match of a token of one of their queries.
+        busiest: share of a query's tokens that choose one and the same document token, on average.
+    """
+
+    layer: int
+    late: float
+    mean_cosine: float
+    effective_rank: float
+    width: int
+    winning: float
+    busiest: float
+
+
+@dataclass(frozen=True)
+class GradientProbe:
+    """The gradient of a pooled loss at one kind of position after one layer.
+
+    Args:
+        kind: "pooled", the position that is pooled; "visual", "text"; "other": prompts and special tokens.
+        positions: how many. mean_norm: of their gradients. share: of all positions' norms in that layer, 0 to 1.
+    """
+
+    layer: int
+    kind: str
+    positions: int
+    mean_norm: float
+    share: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What one model gave.
+
+    Args:
+        name: what it is called in tables.
+        metric: such as ndcg@5. pooled: that of the pooled score.
+        queries, documents: how many there are.
+    """
+
+    name: str
+    metric: str
+    pooled: float
+    queries: int
+    documents: int
+    layers: list[LayerProbe] = field(default_factory=list)
+    gradients: list[GradientProbe] = field(default_factory=list)
+
+    @property
+    def best(self) -> LayerProbe:
+        """The layer whose late score is highest; of equal ones the last."""
+        return max(self.layers, key=lambda item: (item.late, item.layer))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def probe(
+    model: SmartModel,
+    data: EvaluationSet,
+    *,
+    name: str = "model",
+    metric: str = HEADLINE,
+    layers: Sequence[int] | None = None,
+    pairs: int = _PAIRS,
+    seed: int = 0,
+    batch_size: int = 32,
+    show_progress_bar: bool | None = None,
+) -> ProbeResult:
+    """Measures `model` on `data`. Everything is encoded once.
+
+    Args:
+        metric: ndcg@K, recall@K or mrr@10.
+        layers: numbered as `scoring.layer`; None: the embeddings and every layer. A model with a token projection has
+            the one that its projection reads.
+        pairs: how many queries, each with a document of its own, the gradient is taken over.
+        seed: of the tokens of which the effective rank is computed.
+
+    Raises:
+        ModelError: a layer that the model does not have. DataError: fewer than two queries with documents of their own,
+            an input that the model does not read, an unknown metric.
+    """
+    from smart_train.models.heads import check_layer
+    from smart_train.models.pooled_gradients import pooled_gradients
+
+    chosen = _layers(model) if layers is None else list(dict.fromkeys(layers))
+    for layer in chosen:
+        check_layer(layer, model.config, "layer")
+    own = replace(model.scoring, width=None, pool_factor=1, stored_as="float32")
+    asked = _distinct_pairs(data, pairs)
+    with TuningStates(model, data, chosen, batch_size=batch_size, show_progress_bar=show_progress_bar) as states:
+        alone = [replace(own, layer=layer, pooled_weight=0.0, late_weight=1.0) for layer in chosen]
+        pooled = replace(own, layer=chosen[-1], pooled_weight=1.0, late_weight=0.0)
+        *late, vector = states.measure([*alone, pooled], metric, show_progress_bar=False)
+        found = [
+            _layer(states, data, item.scoring.layer, float(np.mean(item.values)), own.document_tokens, own, seed)
+            for item in late
+        ]
+    gradient = pooled_gradients(model, [data.queries[i] for i, _ in asked], [data.documents[j] for _, j in asked])
+    return ProbeResult(
+        name,
+        metric,
+        float(np.mean(vector.values)),
+        len(data.query_ids),
+        len(data.document_ids),
+        found,
+        [GradientProbe(layer, kind, *values) for (layer, kind), values in gradient.items()],
+    )
+
+
+def _layers(model: SmartModel) -> list[int]:
+    if model.projection is not None:
+        return [model.scoring.layer]
+    return list(range(model.config.get_text_config().num_hidden_layers + 1))
+
+
+def _distinct_pairs(data: EvaluationSet, wanted: int) -> list[tuple[int, int]]:
+    """Places of up to `wanted` queries, and of a document of each that answers none of the others."""
+    places = {document: place for place, document in enumerate(data.document_ids)}
+    taken: set[str] = set()
+    found: list[tuple[int, int]] = []
+    for place, query in enumerate(data.query_ids):
+        right = {document for document, grade in data.qrels[query].items() if grade > 0}
+        if right and not right & taken and len(found) < wanted:
+            taken |= right
+            found.append((place, places[min(right)]))
+    if len(found) < 2:
+        raise DataError(
+            f"probe: {len(found)} queries have a relevant document that answers no other query; the gradient of an "
+            "in-batch loss needs 2. Give rows with more documents"
+        )
+    return found
+
+
+def _layer(
+    states: TuningStates, data: EvaluationSet, layer: int, late: float, kept: str, scoring: Any, seed: int
+) -> LayerProbe:
+    documents = states.embeddings("document", layer, kept, scoring.pooled_token)
+    queries = states.embeddings("query", layer, scoring.query_tokens, scoring.pooled_token)
+    tokens = documents.packed
+    if len(tokens) > _RANKED_TOKENS:
+        tokens = tokens[torch.randperm(len(tokens), generator=torch.Generator().manual_seed(seed))[:_RANKED_TOKENS]]
+    winning, busiest = _winners(data, queries, documents)
+    return LayerProbe(
+        layer,
+        late,
+        mean_cosine(documents.packed, documents.offsets),
+        effective_rank(tokens),
+        documents.packed.shape[1],
+        winning,
+        busiest,
+    )
+
+
+def _winners(data: EvaluationSet, queries: Embeddings, documents: Embeddings) -> tuple[float, float]:
+    places = {document: place for place, document in enumerate(data.document_ids)}
+    chosen: dict[int, torch.Tensor] = {}
+    busiest = []
+    for place, query in enumerate(data.query_ids):
+        tokens = _item(queries, place)
+        for document, grade in data.qrels[query].items():
+            page = _item(documents, places[document])
+            if grade <= 0 or not len(tokens) or not len(page):
+                continue
+            won = winners(tokens, page)
+            busiest.append(float(won.max()) / len(tokens))
+            chosen[places[document]] = chosen.get(places[document], torch.zeros_like(won)) + won
+    if not busiest:
+        raise DataError("probe: no query with tokens has a relevant document with tokens")
+    total = sum(len(won) for won in chosen.values())
+    return sum(int((won > 0).sum()) for won in chosen.values()) / total, sum(busiest) / len(busiest)
+
+
+def _item(embeddings: Embeddings, place: int) -> torch.Tensor:
+    start, end = (int(value) for value in embeddings.offsets[place : place + 2])
+    return embeddings.packed[start:end]
+
+
+def probe_table(results: Sequence[ProbeResult]) -> Table:
+    """A row for the pooled score and for the late score of every layer, of every model. Fits 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", no_wrap=True)
+    for title in ("layer", results[0].metric, "mean cosine", "eff. rank", "winning", "busiest"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for result in results:
+        table.add_row(result.name, "pooled", f"{result.pooled:.3f}", "", "", "", "")
+        for item in result.layers:
+            rank = f"{item.effective_rank:.1f}"
+            shares = (f"{item.winning:.3f}", f"{item.busiest:.3f}")
+            table.add_row(result.name, str(item.layer), f"{item.late:.3f}", f"{item.mean_cosine:.3f}", rank, *shares)
+    return table
+
+
+def gradient_table(results: Sequence[ProbeResult]) -> Table:
+    """How much of a pooled loss's gradient each kind of position has, after each layer."""
+    kinds = list(dict.fromkeys(item.kind for result in results for item in result.gradients))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", no_wrap=True)
+    for title in ("layer", *(f"{kind}, share" for kind in kinds)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for result in results:
+        shares: dict[int, dict[str, float]] = {}
+        for item in result.gradients:
+            shares.setdefault(item.layer, {})[item.kind] = item.share
+        for layer, found in shares.items():
+            table.add_row(result.name, str(layer), *(f"{found[kind]:.3f}" if kind in found else "" for kind in kinds))
+    return table
+
+
+def probe_figure(results: Sequence[ProbeResult]) -> Figure:
+    """By layer, a line for every model: late quality (its pooled one dotted), mean cosine, effective rank, winners."""
+    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+    shown = (
+        ("late", f"late {results[0].metric}"),
+        ("mean_cosine", "mean cosine, tokens of different documents"),
+        ("effective_rank", "effective rank"),
+        ("winning", "share of document tokens that win"),
+    )
+    colours = [*dict.fromkeys(COLOURS.values())]
+    for place, (name, title) in enumerate(shown):
+        axes = figure.add_subplot(2, 2, place + 1)
+        axes.spines[["top", "right"]].set_visible(False)
+        for number, result in enumerate(results):
+            colour = colours[number % len(colours)]
+            places = [item.layer for item in result.layers]
+            axes.plot(
+                places, [getattr(item, name) for item in result.layers], marker="o", markersize=3, color=colour,
+                label=result.name,
+            )  # fmt: skip
+            if name == "late":
+                axes.axhline(result.pooled, color=colour, linestyle=":", linewidth=1.0)
+        axes.set(xlabel="layer", title=title)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def save_probes(results: Sequence[ProbeResult], folder: str | Path) -> Path:
+    """Writes FOLDER/probe.json and FOLDER/probe.png, each whole or not at all; returns the first's path."""
+    save_figure(probe_figure(results), Path(folder, PROBE_PLOT))
+    return write_json(Path(folder, PROBE_FILE), [result.to_dict() for result in results])

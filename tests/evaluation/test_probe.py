@@ -1,0 +1,118 @@
+"""What probe measures, against the evaluator and against loops; and its command, on a model and on a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smart_train import run
+from smart_train.errors import DataError, ModelError
+from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
+from smart_train.evaluation.probe import ProbeResult, gradient_table, probe, probe_figure, probe_table
+from smart_train.recipe import parse_recipe
+from tests.command import call
+from tests.runs import recipe_values
+from tests.tuned import Toy, make_toy
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def found(toy: Toy) -> ProbeResult:
+    return probe(toy.model, toy.data(), name="toy")
+
+
+def test_every_layer_retrieves_as_the_evaluator_says(toy: Toy, found: ProbeResult) -> None:
+    assert [item.layer for item in found.layers] == [0, 1, 2]
+    own = toy.model.scoring
+    try:
+        for item in found.layers:
+            toy.model.family.scoring = replace(own, layer=item.layer)
+            result = RetrievalEvaluator(toy.data())(toy.model)
+            assert item.late == pytest.approx(np.mean(result.per_query["late"]["ndcg@5"]))
+            assert found.pooled == pytest.approx(np.mean(result.per_query["pooled"]["ndcg@5"]))
+    finally:
+        toy.model.family.scoring = own
+    assert found.best.layer == 2, "the toy's answers are what its last layer finds"
+
+
+def test_winners_are_those_of_the_late_score(toy: Toy, found: ProbeResult) -> None:
+    queries, documents = toy.model.encode_query(toy.queries), toy.model.encode_document(toy.documents)
+    chosen: dict[int, set[int]] = {}
+    busiest = []
+    for place, answer in enumerate(toy.answers):
+        asked = queries.packed[queries.offsets[place] : queries.offsets[place + 1]]
+        page = documents.packed[documents.offsets[answer] : documents.offsets[answer + 1]]
+        best = [int((page @ token).argmax()) for token in asked]
+        chosen.setdefault(answer, set()).update(best)
+        busiest.append(max(best.count(token) for token in best) / len(best))
+    lengths = documents.offsets.diff()
+    last = found.layers[-1]
+    assert last.winning == pytest.approx(sum(map(len, chosen.values())) / sum(int(lengths[i]) for i in chosen))
+    assert last.busiest == pytest.approx(np.mean(busiest))
+
+
+def test_it_is_shown_and_kept_whole(found: ProbeResult) -> None:
+    assert probe_table([found]).row_count == 1 + len(found.layers)
+    assert gradient_table([found]).row_count == 2
+    assert len(probe_figure([found, found]).axes) == 4
+    assert json.loads(json.dumps(found.to_dict()))["layers"][0]["layer"] == 0
+
+
+def test_what_cannot_be_measured_is_refused(toy: Toy) -> None:
+    with pytest.raises(ModelError, match=r"layer 7 is out of range: the model has hidden states -3 \.\. 2"):
+        probe(toy.model, toy.data(), layers=[0, 7])
+    whole = toy.data()
+    one = EvaluationSet(
+        whole.queries, whole.query_ids, whole.documents, whole.document_ids, [{"d0"}] * len(toy.queries)
+    )
+    with pytest.raises(DataError, match="1 queries have a relevant document that answers no other query"):
+        probe(toy.model, one)
+
+
+def test_the_command_measures_a_model_beside_random_weights(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = toy.write(tmp_path / "rows.jsonl")
+    options = ("--data", rows, "--control", "--layers", "0,2", "--output", tmp_path / "out")
+    assert call(monkeypatch, "probe", toy.folder, *options) == 0
+    out = capsys.readouterr().out
+    assert "random weights" in out and "mean cosine" in out and "text, share" in out
+    control, own = json.loads((tmp_path / "out" / "probe.json").read_text())
+    assert [item["layer"] for item in own["layers"]] == [0, 2]
+    assert control["name"] == "random weights" and control["layers"][-1] != own["layers"][-1]
+    assert (tmp_path / "out" / "probe.png").stat().st_size > 10_000
+
+
+def test_the_command_names_what_is_missing(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "probe", toy.folder) == 2
+    assert "not a run folder, so the rows to measure on are unknown; pass --data" in capsys.readouterr().err
+    assert call(monkeypatch, "probe", toy.folder, "--split", "test") == 2
+    assert "--split needs --data" in capsys.readouterr().err
+    assert call(monkeypatch, "probe", toy.folder, "--layers", "first") == 2
+    assert "--layers first: must be whole numbers, separated by commas" in capsys.readouterr().err
+    assert call(monkeypatch, "probe", toy.folder, "--metric", "ndgc@5") == 2
+    assert "ndcg@" in capsys.readouterr().err
+
+
+def test_of_a_run_it_measures_start_checkpoints_and_result(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = recipe_values(tiny_data, tmp_path / "mine", evaluation={"before": False, "after": False})
+    values["training"] |= {"max_steps": 2}
+    done = run.train(parse_recipe(values))
+    assert call(monkeypatch, "probe", done, "--output", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "probe.json").read_text())
+    names = [item["name"] for item in found]
+    assert names[0] == "mine, start" and names[-1] == "mine, trained" and "step" in names[1]
+    start, step, trained = (json.dumps(item["layers"]) for item in found)
+    assert start != step == trained
