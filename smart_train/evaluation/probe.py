@@ -43,7 +43,7 @@ class LayerProbe:
         layer: numbered as `scoring.layer`; 0 is the embeddings.
         late: the metric of the late score alone, queries and documents read at this layer. 0 to 1.
         mean_cosine: between tokens of different documents.
-        effective_rank: directions that the states use, of `width`.
+        effective_rank: directions that the states vary in, of `width`.
         winning: share of the tokens of judged documents that are the best match of a token of one of their queries.
         busiest: share of a query's tokens that choose one and the same document token, on average.
     """

@@ -132,7 +132,7 @@ def _run_in(
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
     if recipe.tune is not None:
-        model.family.scoring = on_main(lambda: tune_trained(recipe, folder, model, parts, console))
+        model.family.scoring = on_main(partial(tune_trained, recipe, folder, model, parts, console))
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None

@@ -6,8 +6,6 @@ Shapes: T token states of N items, R query tokens, d dimensions. States are L2-n
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -37,21 +35,18 @@ def mean_cosine(states: Tensor, offsets: Tensor) -> float:
 
 
 def effective_rank(states: Tensor) -> float:
-    """How many directions the states use, from 1 to min(T, d): exp of the entropy of the singular values' shares (Roy
-    and Vetterli 2007, "The effective rank").
+    """How many directions the states vary in, from 1 to min(T - 1, d): exp of the entropy of the components' shares of
+    the variance around the mean (after Roy and Vetterli 2007, "The effective rank"). 1 where they do not vary.
 
     Args:
         states: float [T, d].
-
-    Raises:
-        ScoreError: no states, or all are 0.
     """
-    values = torch.linalg.svdvals(states.double()) if len(states) else states.new_zeros(0)
-    if not len(values) or float(values.sum()) == 0:
-        raise ScoreError(f"effective_rank: {len(states)} states, none of them other than 0; it needs one")
-    shares = values / values.sum()
-    shares = shares[shares > 0]
-    return math.exp(float(-(shares * shares.log()).sum()))
+    variances = torch.linalg.svdvals(states - states.mean(dim=0)).double().square()
+    total = variances.sum()
+    if total == 0:
+        return 1.0
+    shares = variances / total
+    return torch.exp(-torch.special.xlogy(shares, shares).sum()).item()
 
 
 def winners(query: Tensor, document: Tensor) -> Tensor:

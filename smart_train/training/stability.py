@@ -24,6 +24,7 @@ from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationSet
 from smart_train.models import SmartModel
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.geometry import effective_rank
 from smart_train.scoring.hybrid import pooled_scores, score_parts
 
 SAMPLE = 64  # queries, and the documents that answer them
@@ -80,17 +81,6 @@ def check(measured: Mapping[str, float], needs: Collection[str], step: int, lear
             "learns at 5e-4), or raise training.warmup_steps. A model drawn at random also needs "
             "scoring.document_tokens visual: the prompt, which all pages share, would be the best match of every query"
         )
-
-
-def effective_rank(states: Tensor) -> float:
-    """exp(entropy of the variance shares) of rows [n, d] around their mean; 1 where they do not vary."""
-    centred = states - states.mean(dim=0)
-    variances = torch.linalg.svdvals(centred).double().square()
-    total = variances.sum()
-    if total == 0:
-        return 1.0
-    shares = variances / total
-    return torch.exp(-torch.special.xlogy(shares, shares).sum()).item()
 
 
 def _late(queries: Embeddings, documents: Embeddings) -> tuple[Tensor, float]:

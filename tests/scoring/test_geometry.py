@@ -29,18 +29,16 @@ def test_mean_cosine_of_one_item_is_refused():
         mean_cosine(torch.eye(3), torch.tensor([0, 3, 3]))
 
 
-def test_effective_rank_counts_directions():
-    assert effective_rank(torch.eye(4)) == pytest.approx(4.0)
-    assert effective_rank(torch.ones(6, 4)) == pytest.approx(1.0)
-    # Singular values 3 and 1: shares 3/4 and 1/4.
-    wanted = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
-    assert effective_rank(torch.diag(torch.tensor([3.0, 1.0]))) == pytest.approx(wanted)
+def test_effective_rank_counts_the_directions_around_the_mean():
+    assert effective_rank(torch.cat([torch.eye(4), -torch.eye(4)])) == pytest.approx(4.0)
+    assert effective_rank(torch.tensor([[1.0, 2.0], [3.0, 2.0], [8.0, 2.0]])) == pytest.approx(1.0)
+    # Around the mean 0, variances of 9 and 1: shares 9/10 and 1/10.
+    wanted = math.exp(-(0.9 * math.log(0.9) + 0.1 * math.log(0.1)))
+    assert effective_rank(torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("states", [torch.zeros(0, 3), torch.zeros(2, 3)])
-def test_effective_rank_of_nothing_is_refused(states):
-    with pytest.raises(ScoreError, match="none of them other than 0"):
-        effective_rank(states)
+def test_states_that_do_not_vary_have_one_direction():
+    assert effective_rank(torch.ones(6, 4)) == 1.0
 
 
 def test_winners_counts_the_query_tokens_that_choose_each():
