@@ -18,6 +18,7 @@ from smart_train.cli.arguments import (
     Split,
     TrustRemoteCode,
     open_model,
+    rows_recipe,
     source_values,
 )
 from smart_train.cli.output import plain_console
@@ -113,13 +114,10 @@ def _members(model: str) -> list[tuple[str, str]]:
 
 def _rows(model: str, data: str | None, rows: dict[str, Any]) -> Recipe:
     """The recipe that names the held-out rows: that of the run `model`, or one that says nothing else."""
-    from smart_train.recipe import parse_recipe
     from smart_train.run.folder import RUN_FILE, open_finished
 
     if data is not None:
-        # A recipe needs rows to train on, which nothing reads here.
-        sections = {"train": {"path": data}, "evaluation": {"path": data, **rows}}
-        return parse_recipe({"model": {"name_or_path": model}, "lora": {}, "data": sections}, source="--data")
+        return rows_recipe(model, {"path": data, **rows}, {})
     if rows:
         raise RunError(f"--{next(iter(rows)).replace('_', '-')} needs --data")
     if not (Path(model) / RUN_FILE).is_file():
