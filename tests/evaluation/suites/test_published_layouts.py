@@ -94,7 +94,8 @@ def test_values_per_query_average_to_mtebs_and_compare(run):
     before, after = (dataclasses.replace(one, per_query={"x": one.per_query[score]}) for score in ("pooled", "hybrid"))
     expected = {row.metric.replace("@", "_at_"): row.p_value for row in compare(before, after).rows}
     assert done.scores[task].p_values == expected
-    assert done.scores["Vidore2ESGReportsRetrieval"].p_values.keys() == expected.keys()
+    # The same queries in two languages are not twice as many.
+    assert done.scores["Vidore2ESGReportsRetrieval"].p_values == {}
 
 
 def test_a_reranking_task_ranks_what_it_lists(run, page_model):
