@@ -155,12 +155,11 @@ class TuningResult:
     def table(self) -> Table:
         """The settings in force, the best ones, each score alone, and the front: bytes a document, milliseconds a
         query, and the metric on the queries that chose and on those that decide. Fits 80 columns."""
-        decided = f"{self.comparison.queries} others"
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=None)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("", no_wrap=True)
         table.add_column("pooled:late", no_wrap=True)
-        table.add_column("differs from in force in")
-        for name in ("bytes", "ms", f"{self.queries} queries", decided):
+        table.add_column("not as in force")
+        for name in ("bytes", "ms", "chose", "decide"):
             table.add_column(name, justify="right", no_wrap=True)
         shown = [("in force", self.default), ("best", self.best), *self._alone()]
         front = [item for item in self.front() if item.scoring not in [one.scoring for _, one in shown]]
@@ -169,7 +168,7 @@ class TuningResult:
         for name, item in shown:
             held_out = "" if item.held_out is None else f"{item.held_out:.3f}"
             cost = (f"{item.bytes_per_document:,.0f}", f"{item.ms_per_query:.2f}", f"{item.tuning:.3f}", held_out)
-            differs = _differences(item.scoring, self.default.scoring)
+            differs = _short(item.scoring, self.default.scoring)
             table.add_row(name, _weights(item.scoring), ", ".join(differs), *cost)
         return table
 
@@ -265,6 +264,21 @@ def _differences(scoring: ScoringConfig, against: ScoringConfig) -> list[str]:
     """Every setting but the weights that is another than that of `against`, as `key value`."""
     values, other = scoring.to_dict(), against.to_dict()
     return [f"{name} {_worded(values[name])}" for name in (*_CONTENTS, *_FORMS) if values[name] != other[name]]
+
+
+def _short(scoring: ScoringConfig, against: ScoringConfig) -> list[str]:
+    """As `_differences`, for a narrow column."""
+    values = scoring.to_dict()
+    words = {
+        "layer": f"layer {scoring.layer}",
+        "query_tokens": f"query: {scoring.query_tokens}",
+        "document_tokens": f"document: {scoring.document_tokens}",
+        "pooled_token": f"{scoring.pooled_token} pooled",
+        "width": f"{_worded(scoring.width)} dims",
+        "pool_factor": f"1/{scoring.pool_factor} tokens",
+        "stored_as": scoring.stored_as,
+    }
+    return [text for name, text in words.items() if values[name] != getattr(against, name)]
 
 
 def _worded(value: Any) -> str:
