@@ -91,8 +91,8 @@ def test_bad_input_is_told_before_the_model_is_loaded(run: Run, tmp_path: Path) 
         ([" ", "--document", "red"], "--query: is empty"),
         (["red", "--document", "red", "--output", tmp_path / "map.png"], "this document is text; name an .html file"),
         (["red", "--document", shown, "--output", tmp_path / "map.pdf"], "must end in .html or .png"),
-        (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by explain"),
-        (["red", "--document", shown, "--output", shown], "exists and was not written by explain"),
+        (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by smart-train"),
+        (["red", "--document", shown, "--output", shown], "exists and was not written by smart-train"),
     ]
     for (query, *arguments), message in cases:
         status, out, err = run(tmp_path / "no-model", "--query", query, *arguments)
