@@ -80,6 +80,8 @@ def explain(
 def _print(found: Any) -> None:
     from rich.table import Table
 
+    from smart_train.explain.page import images_note
+
     console = plain_console()
     weights = found.scoring
     console.print(
@@ -91,6 +93,8 @@ def _print(found: Any) -> None:
         table.add_row(row["token"], f"{row['best']:.4f}", f"{row['share']:.4f}", row["match"])
     table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
     console.print(table)
+    if found.document.images:
+        console.print(images_note(found))
 
 
 def _check_address(option: str, value: str) -> None:

@@ -70,7 +70,7 @@ def explanation_report(explanation: Explanation) -> Report:
     ]
     blocks: list[Any] = [Facts(facts)]
     if explanation.document.images:
-        blocks.append(Paragraph(_on_images(explanation)))
+        blocks.append(Paragraph(images_note(explanation)))
     return Report(
         f"Why this document scores {explanation.score:.3f}",
         [
@@ -144,7 +144,8 @@ def _sum(explanation: Explanation) -> str:
     )
 
 
-def _on_images(explanation: Explanation) -> str:
+def images_note(explanation: Explanation) -> str:
+    """Of a document with images: how many of the query's tokens have their best match on one, in words."""
     total = len(explanation.winners)
     if not any(token.image is not None for token in explanation.document_tokens):
         return (

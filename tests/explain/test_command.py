@@ -53,6 +53,7 @@ def test_a_page_is_printed_and_written(run: Run, model: Path, tmp_path: Path) ->
     assert lines[0].startswith("score ") and " x pooled " in lines[0] and " x late " in lines[0]
     assert any(line.strip().startswith("'red' ") for line in lines)
     assert any(line.strip().startswith("pooled vector") for line in lines)
+    assert any("of the query have their best match on an image" in line for line in lines)
     assert Image.open(tmp_path / "map.png").width > 500
 
 

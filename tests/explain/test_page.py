@@ -15,6 +15,7 @@ from smart_train.errors import DataError
 from smart_train.explain import Explanation, explain, explanation_picture, explanation_report, write_explanation
 from smart_train.explain.heat import HEAT, WINNER, heat_layer, heated_page, strengths
 from smart_train.explain.picture import panel_title
+from smart_train.explain.still import StillMap
 from smart_train.report import render_report
 from smart_train.report.html import MADE_BY
 from smart_train.types import ModelInput
@@ -96,6 +97,21 @@ def test_words_of_a_text_are_coloured(tiny: SmartModel, tmp_path: Path) -> None:
     shown = re.sub(r"<[^>]*>", "", seen[0])
     assert "a red word\nand\n\n日本" in shown
     assert 'class="h9' in seen[0] and " won" in seen[0]
+
+
+def test_a_still_text_is_its_words_and_what_is_long_is_cut(tiny: SmartModel) -> None:
+    short = str(StillMap(explain(tiny, "red", f"a red {HOSTILE}"), f"after {HOSTILE}").html())
+    assert "<script" not in short and short.count("&lt;script&gt;") >= 1 and " ..." not in short
+    words = re.sub(r"<[^>]*>", "", short.split('<p class="text">')[1])
+    assert "a red &lt;/title&gt;" in words.replace("\n", " ")
+    assert "rgb(213 94 0 / 63%)" in short
+    long = str(StillMap(explain(tiny, "red", "a red cat sat on the mat " * 60), "x").html())
+    assert " ... " in long and len(re.sub(r"<[^>]*>", "", long)) < 1200
+
+
+def test_a_still_page_shows_each_image(found: Explanation) -> None:
+    html = str(StillMap(found, "after").html())
+    assert html.count("<img ") == 2 and f"score {found.score:.3f}: pooled {found.pooled_share:.3f}" in html
 
 
 def test_a_document_whose_patches_are_not_kept_says_so(found: Explanation) -> None:
