@@ -257,6 +257,19 @@ def test_evaluate_measures_a_model_on_given_rows(run, model: Path, rows: Path, t
     assert EvaluationResult.load(tmp_path / "out.json").metrics["hybrid"]["recall@10"] == 1.0
 
 
+def test_evaluate_writes_a_page(run, model: Path, rows: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    for _ in range(2):  # its own page is written anew
+        ended = run("evaluate", model, "--data", rows, "--report", page)
+        assert ended.status == 0, ended.err
+    assert f"Written: {page}" in ended.out
+    text = page.read_text()
+    assert re.findall(r"<h2>(.*?)</h2>", text) == ["What was evaluated", "Result", "Worst queries"]
+    assert "a red page (hybrid nDCG@5 " in text and text.count("<b>the document that answers it</b>") == 3
+    assert f"<dd>{model}, read as qwen3_vl_embedding</dd>" in text
+    assert "--report x.txt: must end in .html" in run("evaluate", model, "--data", rows, "--report", "x.txt").err
+
+
 def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path, rows: Path, tmp_path: Path) -> None:
     saved = tmp_path / "out.json"
     changes = ("scoring.late_weight=0", "scoring.pooled_weight=2", "evaluation.batch_size=2", "data.on_error=skip")

@@ -117,8 +117,8 @@ def evaluate(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
-    if report is not None and (report.suffix.lower() != ".html" or report.is_dir()):
-        raise RunError(f"--report {report}: must be a file that ends in .html")
+    if report is not None:
+        _check_page(report)
     trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file():
         if Path(trained) == Path(model) / "final":
@@ -149,6 +149,15 @@ def _check_replaceable(file: Path) -> None:
         EvaluationResult.load(file)
     except DataError as error:
         raise RunError(f"--output {file}: exists and does not hold metrics of evaluate; name another file") from error
+
+
+def _check_page(file: Path) -> None:
+    """Raises RunError or DataError where a page cannot be written to `file`."""
+    from smart_train.report.html import check_replaceable
+
+    if file.suffix.lower() != ".html":
+        raise RunError(f"--report {file}: must end in .html")
+    check_replaceable("--report", file)
 
 
 def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:

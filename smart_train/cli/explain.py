@@ -50,7 +50,9 @@ def explain(
     """Show which tokens of a query match which parts of a document, and what each adds to the score."""
     from smart_train.explain import explain as explain_pair
     from smart_train.explain import write_explanation
+    from smart_train.explain.page import check_output
     from smart_train.inputs.model_input import as_model_input
+    from smart_train.report.html import check_replaceable
 
     if len(document) > 1:
         raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
@@ -66,7 +68,8 @@ def explain(
         if item.is_blank:
             raise DataError(f"{option}: is empty; give a text or an image")
     if output is not None:
-        _check_output(output, document[0], text_alone=not shown.images)
+        check_output(output, text_alone=not shown.images)
+        check_replaceable("--output", output)
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     found = explain_pair(reader, asked, shown)
     _print(found)
@@ -76,6 +79,8 @@ def explain(
 
 def _print(found: Any) -> None:
     from rich.table import Table
+
+    from smart_train.explain.page import images_note
 
     console = plain_console()
     weights = found.scoring
@@ -88,6 +93,8 @@ def _print(found: Any) -> None:
         table.add_row(row["token"], f"{row['best']:.4f}", f"{row['share']:.4f}", row["match"])
     table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
     console.print(table)
+    if found.document.images:
+        console.print(images_note(found))
 
 
 def _check_address(option: str, value: str) -> None:
@@ -124,15 +131,3 @@ def _of_pdf(value: str) -> Any:
     if not 1 <= number <= len(pages):
         raise DataError(f"--document {value}: the file has {len(pages)} pages, counted from 1")
     return pages[number - 1].image
-
-
-def _check_output(output: Path, document: str, *, text_alone: bool) -> None:
-    """Raises DataError where `output` has another ending than can be written, is a folder, or is a file of another
-    kind, such as the page that is to be explained."""
-    from smart_train.explain.page import GENERATOR, check_output
-
-    check_output(output, text_alone=text_alone)
-    if output.is_dir():
-        raise DataError(f"--output {output}: is a folder; name a file in it")
-    if output.is_file() and GENERATOR.encode() not in output.read_bytes()[:1000]:
-        raise DataError(f"--output {output}: exists and was not written by explain; name another file")

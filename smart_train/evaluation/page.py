@@ -67,18 +67,21 @@ def result_section(
     return Section("Result", [Paragraph(last.title), table])
 
 
-def headline(before: EvaluationResult | None, after: EvaluationResult | None) -> str:
-    """The result in one sentence."""
+def headline(
+    before: EvaluationResult | None, after: EvaluationResult | None, comparison: Comparison | None = None
+) -> str:
+    """The result in one sentence; arguments as `result_section`."""
     last = after or before
     assert last is not None, "there is something to report"
     label, value = f"{SCORE} {metric_label(HEADLINE)}", last.metrics[SCORE][HEADLINE]
     queries = f"{len(last.query_ids)} queries"
     if before is None or after is None:
         return f"{label} {value:.3f} over {queries} (chance {last.chance[HEADLINE]:.3f})."
-    row = compare(before, after).row(SCORE, HEADLINE)
+    comparison = comparison or compare(before, after)
+    row = comparison.row(SCORE, HEADLINE)
     return (
-        f"{label} {row.before:.3f} -> {row.after:.3f} over {queries} (change {row.difference:+.3f}, 95 % interval "
-        f"{row.low:+.3f} to {row.high:+.3f}, {_p(row.p_value)})."
+        f"{label} {row.before:.3f} -> {row.after:.3f} over {queries} (change {row.difference:+.3f}, "
+        f"{comparison.confidence:.0%} interval {row.low:+.3f} to {row.high:+.3f}, {_p(row.p_value)})."
     )
 
 

@@ -18,12 +18,10 @@ from smart_train.explain.heat import image_strengths, layer_of, small_page, stre
 from smart_train.explain.picture import save_picture
 from smart_train.explain.tokens import SeenToken
 from smart_train.inputs.images import describe_image
-from smart_train.report import Facts, Paragraph, Picture, Report, Section, Table, render_report
+from smart_train.report import Facts, Paragraph, Picture, Report, Section, Table, write_report
 from smart_train.report.text import shown
 from smart_train.types import ModelInput
-from smart_train.utils.atomic import write_text
 
-GENERATOR = "smart_train explain"  # written into what is written, by which it is known again
 _SIDE = 1000  # pixels of a page's longer side: print can be read
 _WIDEST, _TALLEST = 44, 50  # rem, of a page as it is shown
 LEVELS = 9  # of a word's colour; level 0 has none
@@ -72,7 +70,7 @@ def explanation_report(explanation: Explanation) -> Report:
     ]
     blocks: list[Any] = [Facts(facts)]
     if explanation.document.images:
-        blocks.append(Paragraph(_on_images(explanation)))
+        blocks.append(Paragraph(images_note(explanation)))
     return Report(
         f"Why this document scores {explanation.score:.3f}",
         [
@@ -117,9 +115,8 @@ def write_explanation(explanation: Explanation, path: str | Path) -> Path:
     path = Path(path)
     check_output(path, text_alone=not explanation.document.images)
     if path.suffix.lower() == ".png":
-        return save_picture(explanation, path, software=GENERATOR)
-    page = render_report(explanation_report(explanation))
-    return write_text(path, page.replace("<head>", f'<head>\n<meta name="generator" content="{GENERATOR}">', 1))
+        return save_picture(explanation, path)
+    return write_report(explanation_report(explanation), path)
 
 
 def check_output(path: Path, *, text_alone: bool) -> None:
@@ -147,7 +144,8 @@ def _sum(explanation: Explanation) -> str:
     )
 
 
-def _on_images(explanation: Explanation) -> str:
+def images_note(explanation: Explanation) -> str:
+    """Of a document with images: how many of the query's tokens have their best match on one, in words."""
     total = len(explanation.winners)
     if not any(token.image is not None for token in explanation.document_tokens):
         return (

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from smart_train.errors import DataError, printable
 from smart_train.explain.explanation import Explanation
 from smart_train.explain.heat import heated_page
+from smart_train.report.html import MADE_BY
 from smart_train.utils.atomic import replace_whole
 
 _FONT = "DejaVu Sans"  # comes with matplotlib
@@ -46,10 +47,10 @@ def explanation_picture(explanation: Explanation) -> Image.Image:
     return drawn
 
 
-def save_picture(explanation: Explanation, path: Path, *, software: str) -> Path:
-    """Writes the picture as PNG, whole or not at all, with `software` as what made it."""
+def save_picture(explanation: Explanation, path: Path) -> Path:
+    """Writes the picture as PNG, whole or not at all."""
     about = PngInfo()
-    about.add_text("Software", software)
+    about.add_text("Software", MADE_BY)
     picture = explanation_picture(explanation)
     return replace_whole(path, lambda temporary: picture.save(temporary, "PNG", pnginfo=about))
 

@@ -14,6 +14,7 @@ from smart_train.report.text import shown
 
 _SIDE = 440  # pixels of a page's longer side
 _PIECES = 120  # of a text
+_AROUND = 70  # characters shown at both ends of a stretch that wins nothing
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,13 @@ class StillMap:
         pieces = coloured_words(self.explanation, None)
         made = [
             Markup('<span style="background: rgb({} {} {} / {}%)">{}</span>').format(
-                *HEAT, 63 * max(level, 0) // LEVELS, shown(text)
+                *HEAT, 63 * max(level, 0) // LEVELS, shown(text if level > 0 else _shortened(text))
             )
             for text, level, _ in pieces[:_PIECES]
         ]
         rest = Markup(" ...") if len(pieces) > _PIECES else Markup("")
         return Markup('<p class="text">{}{}</p>').format(Markup("").join(made), rest)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 2 * _AROUND + 20 else f"{text[:_AROUND]} ... {text[-_AROUND:]}"

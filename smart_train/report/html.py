@@ -9,11 +9,14 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from smart_train.errors import DataError
 from smart_train.report.blocks import Block
 from smart_train.report.text import shown
 from smart_train.utils.atomic import write_text
 
 REPORT_FILE = "report.html"
+MADE_BY = "smart_train.report"  # at the head of what is written, by which it is known again
+_HEAD = 1000  # bytes
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,16 @@ def render_report(report: Report) -> str:
         files("smart_train.report").joinpath("page.html.j2").read_text("utf-8")
     )
     template.globals["shown"] = shown
-    return template.render(report=report)
+    return template.render(report=report, made_by=MADE_BY)
+
+
+def check_replaceable(option: str, path: Path) -> None:
+    """Raises DataError where a page or picture may not be written to `path`, which `option` gave: it is a folder, or a
+    file that this package did not make, such as the page that is to be explained."""
+    if path.is_dir():
+        raise DataError(f"{option} {path}: is a folder; name a file in it")
+    if path.is_file() and MADE_BY.encode() not in path.read_bytes()[:_HEAD]:
+        raise DataError(f"{option} {path}: exists and was not written by smart-train; name another file")
 
 
 def write_report(report: Report, path: str | Path) -> Path:

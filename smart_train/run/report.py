@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from smart_train.errors import ModelError, first_line
-from smart_train.evaluation import EvaluationResult, EvaluationSet, Selection
+from smart_train.errors import SmartTrainError, first_line
+from smart_train.evaluation import EvaluationResult, EvaluationSet, Selection, compare
 from smart_train.evaluation.page import ChosenQuery, chosen_queries, headline, query_sections, result_section
 from smart_train.explain import Explanation, explain
 from smart_train.export.routes import release
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe
-from smart_train.report import Block, Code, Facts, Paragraph, Picture, Report, Section, write_report
+from smart_train.report import Block, Code, Facts, Gallery, Paragraph, Picture, Report, Section, write_report
 from smart_train.report.html import REPORT_FILE
 from smart_train.run import build
 from smart_train.run.folder import RunFolder, read_record
@@ -29,9 +29,8 @@ Loader = Callable[[], SmartModel]
 _PLOTS = {
     "metrics": "retrieval metrics over training steps",
     "before_after": "retrieval metrics before and after training",
-    "loss": "training loss over steps",
-    "learning_rate": "learning rate over steps",
 }
+_SMALL_PLOTS = {"loss": "training loss over steps", "learning_rate": "learning rate over steps"}
 
 
 def write_run_report(
@@ -54,8 +53,9 @@ def write_run_report(
     sections = [Section("What was run", [Facts(_facts(recipe, folder))])]
     lead = "Nothing was evaluated."
     if held_out is not None and (before is not None or after is not None):
-        lead = headline(before, after)
-        result = result_section(before, after)
+        comparison = compare(before, after) if before is not None and after is not None else None
+        lead = headline(before, after, comparison)
+        result = result_section(before, after, comparison)
         note: list[Block] = [Paragraph(selection.note(held_out.name))] if selection is not None and after else []
         sections.append(Section(result.title, [*result.blocks, *note]))
     sections += _curves(folder.path / "plots")
@@ -71,16 +71,16 @@ def write_run_report(
 
 
 def explanations(load: Loader, queries: Sequence[ChosenQuery]) -> dict[str, Explanation] | str:
-    """Query id -> explanation by the model that `load` gives; or why there is none, where the model's family does not
-    say where the tokens of an image lie, or memory does not suffice for a second model: a report without heat is better
-    than a run that fails at its end."""
+    """Query id -> explanation by the model that `load` gives; or why there is none: the model's family does not say
+    where the tokens of an image lie, a page is gone, or memory does not suffice for a second model. A report without
+    heat, which says why, is better than a run that fails at its end."""
     try:
         model = load()
         found = {item.query_id: explain(model, item.query, item.document) for item in queries if not item.shows_video}
         release(model.backbone)  # another takes its place in memory
         return found
-    except (ModelError, RuntimeError, MemoryError) as error:
-        if not (isinstance(error, ModelError) or is_out_of_memory(error)):
+    except (SmartTrainError, RuntimeError, MemoryError) as error:
+        if not (isinstance(error, SmartTrainError) or is_out_of_memory(error)):
             raise
         return f"no heat can be shown ({first_line(error)})"
 
@@ -149,6 +149,11 @@ def _facts(recipe: Recipe, folder: RunFolder) -> list[tuple[str, str]]:
 
 def _curves(plots: Path) -> list[Section]:
     """The pictures that the run has drawn."""
-    files = {plots / f"{name}.png": alt for name, alt in _PLOTS.items()}
-    pictures = [Picture.of_file(file, alt) for file, alt in files.items() if file.is_file()]
-    return [Section("Curves", pictures)] if pictures else []
+
+    def drawn(names: dict[str, str]) -> list[Picture]:
+        files = {plots / f"{name}.png": alt for name, alt in names.items()}
+        return [Picture.of_file(file, alt) for file, alt in files.items() if file.is_file()]
+
+    small = drawn(_SMALL_PLOTS)
+    blocks: list[Block] = [*drawn(_PLOTS), *([Gallery(small)] if small else [])]
+    return [Section("Curves", blocks)] if blocks else []

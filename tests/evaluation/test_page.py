@@ -56,7 +56,7 @@ def test_a_query_is_shown_once_where_there_are_few() -> None:
 def test_the_headline_and_the_table() -> None:
     before, after = result([0.0, 0.0, 0.5]), result([1.0, 1.0, 0.5])
     assert headline(before, after).startswith(
-        "hybrid nDCG@5 0.167 -> 0.833 over 3 queries (change +0.667, 95 % interval "
+        "hybrid nDCG@5 0.167 -> 0.833 over 3 queries (change +0.667, 95% interval "
     )
     assert headline(None, after) == "hybrid nDCG@5 0.833 over 3 queries (chance 0.100)."
     text = render_report(Report("t", [result_section(before, after)]))

@@ -53,6 +53,7 @@ def test_a_page_is_printed_and_written(run: Run, model: Path, tmp_path: Path) ->
     assert lines[0].startswith("score ") and " x pooled " in lines[0] and " x late " in lines[0]
     assert any(line.strip().startswith("'red' ") for line in lines)
     assert any(line.strip().startswith("pooled vector") for line in lines)
+    assert any("of the query have their best match on an image" in line for line in lines)
     assert Image.open(tmp_path / "map.png").width > 500
 
 
@@ -91,8 +92,8 @@ def test_bad_input_is_told_before_the_model_is_loaded(run: Run, tmp_path: Path) 
         ([" ", "--document", "red"], "--query: is empty"),
         (["red", "--document", "red", "--output", tmp_path / "map.png"], "this document is text; name an .html file"),
         (["red", "--document", shown, "--output", tmp_path / "map.pdf"], "must end in .html or .png"),
-        (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by explain"),
-        (["red", "--document", shown, "--output", shown], "exists and was not written by explain"),
+        (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by smart-train"),
+        (["red", "--document", shown, "--output", shown], "exists and was not written by smart-train"),
     ]
     for (query, *arguments), message in cases:
         status, out, err = run(tmp_path / "no-model", "--query", query, *arguments)

@@ -24,7 +24,9 @@ from smart_train.report import (
     render_report,
     write_report,
 )
+from smart_train.report.html import check_replaceable
 from smart_train.report.text import shown
+from tests.browser import scripted
 
 HOSTILE = "</td></title><script>alert(1)</script> \" onerror='x' &amp; \u202e\x1b[1m\ud800 {{ 1 }}"
 
@@ -110,3 +112,28 @@ def test_it_is_written_whole_or_refused(tmp_path: Path) -> None:
 def test_a_picture_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"report picture .*no.png: cannot be read \(No such file or directory\)"):
         Picture.of_file(tmp_path / "no.png", "plot")
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_wide_and_narrow(tmp_path: Path) -> None:
+    """However wide a table and long a word, the page is as wide as the window, and no script of the data runs."""
+    long = "w" * 400
+    wide = Table([long] * 8, [[long] * 8], caption=long)
+    sections = [*hostile_report().sections, Section(long, [Paragraph(long), Facts([(long, long)]), Code(long), wide])]
+    page = write_report(Report(long, sections, long), tmp_path / "report.html")
+    question = (
+        "[document.documentElement.scrollWidth <= innerWidth, document.querySelectorAll('script').length].join(' ')"
+    )
+    for width in (1200, 500):
+        assert scripted(page, question, tmp_path, width) == "true 1"  # the one script is the question's
+
+
+def test_what_was_not_made_here_is_not_replaced(tmp_path: Path) -> None:
+    page = write_report(Report("t", []), tmp_path / "report.html")
+    check_replaceable("--report", page)
+    check_replaceable("--report", tmp_path / "new.html")
+    with pytest.raises(DataError, match="--report .*: is a folder; name a file in it"):
+        check_replaceable("--report", tmp_path)
+    (tmp_path / "mine.html").write_text("<html>mine")
+    with pytest.raises(DataError, match="exists and was not written by smart-train; name another file"):
+        check_replaceable("--report", tmp_path / "mine.html")

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -18,12 +17,6 @@ def browser() -> str:
     if found is None:
         pytest.skip(f"needs a browser to look at the page: none of {', '.join(_NAMES)} is installed")
     return found
-
-
-def screenshot(page: Path, width: int, height: int, target: Path) -> Image.Image:
-    """The page as it is shown in a window of this size, RGB."""
-    _run(page, target.parent, f"--window-size={width},{height}", f"--screenshot={target}")
-    return Image.open(target).convert("RGB")
 
 
 def scripted(page: Path, question: str, folder: Path, width: int = 1200) -> str:
