@@ -77,6 +77,7 @@ def test_runs_are_compared_by_what_they_keep(make_run, monkeypatch, capsys, tmp_
     records = json.loads((tmp_path / "records.json").read_text())
     assert records["settings"] == [{"key": "lora.r", str(first): 8, str(other): 32}]
     assert records["tests"][0]["p_value"] == 2 / 2**7
+    assert call(monkeypatch, "compare", first, other, "--output", tmp_path / "records.json") == 0, "its own file again"
 
 
 def test_models_are_measured_on_the_rows_of_the_run_beside_them(make_run, model, monkeypatch, capsys) -> None:
@@ -125,6 +126,10 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         ((first, model, "--metric", "ndcg@5"), "metric 'ndcg@5': must read SCORE_METRIC"),
         ((first, model, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
         ((first, model, "--output", tmp_path), "is a folder; name a file in it"),
+        (
+            (first, model, "--output", tmp_path / "rows.json"),
+            "exists and does not hold records of compare; name another",
+        ),
     ):
         capsys.readouterr()
         assert call(monkeypatch, "compare", *arguments) == 2, arguments
