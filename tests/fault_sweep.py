@@ -252,11 +252,28 @@ def tuned_result(area: Path) -> Any:
     return SmartConfig.read(area / "model").scoring
 
 
+def compared_result(area: Path) -> Any:
+    """What was compared; None where nothing was written."""
+    file = area / "compared.json"
+    return json.loads(file.read_text()) if file.is_file() else None
+
+
+def comparing(area: Path) -> list[object]:
+    """Two kept results of one model, by other weights."""
+    files = [inputs() / "pooled.json", inputs() / "late.json"]
+    for file, weight in zip(files, (0, 4), strict=True):
+        if not file.is_file():
+            rows = ("--data", inputs() / "rows.jsonl", "--output", file)
+            said("evaluate", inputs() / "model", *rows, f"scoring.late_weight={weight}")
+    return ["compare", *files, "--output", "compared.json"]
+
+
 WRITERS = {
     "train": Writer(lambda area: ["train", recipe(area)], run_result, whole=False),
     "export": Writer(lambda area: ["export", "run", "--overwrite"], export_result, copied_run),
     "encode": Writer(encoding, index_result, older_index),
     "mine": Writer(mining, mined_result),
+    "compare": Writer(comparing, compared_result),
     "make-pairs": Writer(making, pairs_result),
     "tune": Writer(tuning, tuned_result, plain_model),
     "push": Writer(lambda area: ["push", inputs() / "push", "--repo", f"user/{area.name}"], push_result, earlier_push),

@@ -291,7 +291,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
-def test_the_first_command_ends_in_a_verdict(run, reader: Path, tmp_path: Path) -> None:
+def test_the_first_command_ends_in_a_verdict(
+    run, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ("a red apple", "a blue sky", "a grey cat", "the mat", "total revenue", "a green page", "the dog sat")
     lines = [{"question": text[2:], "passage": f"{text} {text} on the page"} for text in words]
     rows = tmp_path / "pairs.jsonl"
@@ -316,6 +318,10 @@ def test_the_first_command_ends_in_a_verdict(run, reader: Path, tmp_path: Path) 
     assert "by recall@1: pooled" in other.out
     few = run("evaluate", reader, "--data", rows, *named, "--max-samples", 3)
     assert "3 queries cannot show any difference; it takes at least 6" in few.out
+    monkeypatch.setattr("smart_train.cli.quiet.quiet_libraries", lambda: pytest.fail("imports the libraries"))
+    gone = run("evaluate", reader, "--data", tmp_path / "paris.jsonl", "--corpus", tmp_path / "more.jsonl")
+    assert f"smart-train: --data: {tmp_path / 'paris.jsonl'}: no such file or folder, did you mean pairs" in gone.err
+    assert f"\n--corpus: {tmp_path / 'more.jsonl'}: no such file or folder" in gone.err
     wrong = run("evaluate", reader, "--data", rows, "--columns", "query=questoin,positive=passage")
     assert "columns.query: there is no column 'questoin', did you mean question?" in wrong.err
     assert "must read OURS=THEIRS" in run("evaluate", reader, "--data", rows, "--columns", "question").err
@@ -409,7 +415,7 @@ def test_evaluate_needs_to_know_the_rows(run, model: Path, recipe: Path) -> None
         "--on-error needs --data; with a recipe, set data.on_error=..."
         in run("evaluate", model, "--on-error", "skip").err
     )
-    assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", "x.jsonl").err
+    assert "lora.r=1: has no effect on what is measured" in run("evaluate", model, "lora.r=1", "--data", recipe).err
     assert f"--output {recipe.parent}: is a folder" in run("evaluate", model, "--output", recipe.parent).err
     assert "does not hold metrics of evaluate; name" in run("evaluate", model, "--output", recipe).err
     assert (

@@ -33,10 +33,11 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", lines)
 
 
-@pytest.fixture
-def measured(model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EvaluationResult:
-    assert call(monkeypatch, "evaluate", model, "--data", rows, "--output", tmp_path / "measured.json") == 0
-    return EvaluationResult.load(tmp_path / "measured.json")
+@pytest.fixture(scope="module")
+def measured(model: Path, rows: Path) -> EvaluationResult:
+    with pytest.MonkeyPatch.context() as patch:
+        assert call(patch, "evaluate", model, "--data", rows, "--output", rows.with_name("measured.json")) == 0
+    return EvaluationResult.load(rows.with_name("measured.json"))
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ def test_runs_are_compared_by_what_they_keep(make_run, monkeypatch, capsys, tmp_
     records = json.loads((tmp_path / "records.json").read_text())
     assert records["settings"] == [{"key": "lora.r", str(first): 8, str(other): 32}]
     assert records["tests"][0]["p_value"] == 2 / 2**7
+    assert call(monkeypatch, "compare", first, other, "--output", tmp_path / "records.json") == 0, "its own file again"
 
 
 def test_models_are_measured_on_the_rows_of_the_run_beside_them(make_run, model, monkeypatch, capsys) -> None:
@@ -110,6 +112,7 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
     texts = dataclasses.replace(measured, query_texts=[text.upper() for text in measured.query_texts])
     texts.save(tmp_path / "texts.json")
     (tmp_path / "rows.json").write_text("{}")
+    kept = rows.with_name("measured.json")
     for arguments, said in (
         ((first,), "it takes at least two runs, models or result files, and 1 was named"),
         ((first, begun), f"{begun}: this run is not finished (run.json: training); run its recipe to the end first"),
@@ -123,8 +126,12 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         ((first, model, "--data", rows, "--recipe", "x.yaml"), "--data and --recipe both name the rows"),
         ((first, tmp_path / "other.json", "--data", rows), "is a kept result, which cannot be measured on other rows"),
         ((first, model, "--metric", "ndcg@5"), "metric 'ndcg@5': must read SCORE_METRIC"),
-        ((first, model, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
+        ((first, kept, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
         ((first, model, "--output", tmp_path), "is a folder; name a file in it"),
+        (
+            (first, model, "--output", tmp_path / "rows.json"),
+            "exists and does not hold records of compare; name another",
+        ),
     ):
         capsys.readouterr()
         assert call(monkeypatch, "compare", *arguments) == 2, arguments

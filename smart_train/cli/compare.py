@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,6 +101,8 @@ def compare(
         raise RunError("--data and --recipe both name the rows to measure on; leave one of them out")
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
+    if output is not None and output.exists():
+        _check_replaceable(output)
     meant = load_recipe(recipe) if recipe is not None else None
     if meant is not None and meant.data.reported is None:
         raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
@@ -110,6 +113,16 @@ def compare(
     _print(found, queries)
     if output is not None:
         write_json(output, found.to_dict(queries))
+
+
+def _check_replaceable(file: Path) -> None:
+    """Raises RunError where `file` is not what an earlier call wrote."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = None
+    if not (isinstance(values, dict) and {"metric", "tests", "changes"} <= values.keys()):
+        raise RunError(f"--output {file}: exists and does not hold records of compare; name another file")
 
 
 def _print(found: SideBySide, queries: int) -> None:

@@ -9,6 +9,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+from smart_train.cli.arguments import source_values
 from smart_train.utils.model_names import find_model, missing_folder
 
 # logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
@@ -19,6 +20,7 @@ _NOTICES = {
     "transformers.modeling_utils": " LOAD REPORT",
 }
 _MODELS = ("model", "base", "run")  # arguments of commands that take a model, or a run in the place of one
+_ROWS = ("columns", "documents", "corpus", "image_root")  # options that name files and columns, beside --data
 # Libraries that still use names which another one has deprecated. Nothing a user wrote is meant.
 _DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
 
@@ -43,14 +45,18 @@ def quiet_libraries() -> None:
     set_tqdm_hook(_passing_bar)
 
 
-def quietly(command: Callable[..., None], *, runs_recipe: bool = False) -> Callable[..., None]:
+def quietly(
+    command: Callable[..., None], *, runs_recipe: bool = False, reads_rows: bool = False
+) -> Callable[..., None]:
     """`command` after `quiet_libraries`, for one that loads a model. The libraries take seconds to import, which the
     other commands, and help, need not wait for.
 
     Args:
         runs_recipe: it needs all that its RECIPE names.
+        reads_rows: its --data names rows.
 
-    Whoever mistyped the name of a model, a key of the recipe or the name of a file in it need not wait either.
+    Whoever mistyped the name of a model, a file of rows or one of their columns, a key of the recipe or a file in it
+    need not wait either.
     """
 
     @wraps(command)
@@ -63,6 +69,10 @@ def quietly(command: Callable[..., None], *, runs_recipe: bool = False) -> Calla
                 find_model(name)
         if options.get("folder") is not None and not Path(options["folder"]).is_dir():
             raise missing_folder(options["folder"])
+        if reads_rows and options["data"] is not None:
+            from smart_train.recipe.quick import check_rows_quickly
+
+            check_rows_quickly({"path": options["data"], **source_values(**{key: options.get(key) for key in _ROWS})})
         if runs_recipe:
             from smart_train.recipe.quick import check_quickly
 

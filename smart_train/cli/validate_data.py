@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from smart_train.cli.arguments import Overrides
+from smart_train.cli.arguments import (
+    ColumnMap,
+    Dpi,
+    ImageRoot,
+    Instruction,
+    MaxSamples,
+    Overrides,
+    RowDocuments,
+    SampleSeed,
+    Split,
+    Streaming,
+    Subset,
+    as_options,
+    source_values,
+)
 from smart_train.cli.output import plain_console
 from smart_train.cli.quiet import quiet_libraries
 from smart_train.errors import DataError
@@ -21,7 +35,16 @@ def validate_data(
         str, typer.Argument(help="A recipe, or rows: a file, a folder or a Hub data set.", metavar="RECIPE|PATH")
     ],
     overrides: Overrides = None,
-    split: Annotated[str | None, typer.Option(help="The split of PATH to use, if it has several.")] = None,
+    columns: ColumnMap = None,
+    split: Split = None,
+    subset: Subset = None,
+    documents: RowDocuments = None,
+    image_root: ImageRoot = None,
+    dpi: Dpi = None,
+    instruction: Instruction = None,
+    max_samples: MaxSamples = None,
+    sample_seed: SampleSeed = None,
+    streaming: Streaming = False,
     against: Annotated[str | None, typer.Option(help="Held-out rows to compare PATH with.")] = None,
     output: Annotated[
         Path | None,
@@ -36,8 +59,22 @@ def validate_data(
     ] = None,
 ) -> None:
     """Check every row and page of RECIPE's data, or of PATH: unreadable and extreme images, empty and repeated queries,
-    leakage, languages; for a recipe also token counts, truncation and memory. Exits with status 1 on errors."""
-    if Path(source).suffix.lower() in _RECIPES and split is None and against is None:
+    leakage, languages; for a recipe also token counts, truncation and memory. Exits with status 1 on errors.
+
+    The options from --columns to --streaming are those of a recipe's data section, for PATH and --against.
+    """
+    reading = source_values(
+        columns=columns,
+        subset=subset,
+        documents=documents,
+        image_root=image_root,
+        dpi=dpi,
+        instruction=instruction,
+        max_samples=max_samples,
+        sample_seed=sample_seed,
+        streaming=streaming,
+    )
+    if Path(source).suffix.lower() in _RECIPES and split is None and against is None and not reading:
         from smart_train.recipe.quick import check_quickly
 
         check_quickly(source, overrides or ())
@@ -48,6 +85,10 @@ def validate_data(
     if Path(source).suffix.lower() in _RECIPES:
         if split is not None or against is not None:
             raise DataError("--split and --against need a PATH; a recipe names its own held-out rows")
+        if reading:
+            raise DataError(
+                f"--{next(iter(reading)).replace('_', '-')} needs a PATH; a recipe says how its rows are read"
+            )
         quiet_libraries()  # before the first of them is imported
         from smart_train.recipe import load_recipe
         from smart_train.run.data_check import validate_recipe
@@ -63,7 +104,10 @@ def validate_data(
             )
         from smart_train.validation.paths import read_path
 
-        parts = read_path(source, split=split, against=against, workers=workers)
+        try:
+            parts = read_path(source, split=split, against=against, workers=workers, reading=reading)
+        except DataError as error:
+            raise type(error)(as_options(str(error))) from error
         report = validate(parts, source=source)
     console = plain_console()
     print_validation(report, console)

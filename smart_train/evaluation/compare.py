@@ -185,11 +185,11 @@ def least_difference(
         power: how often it finds such a difference.
 
     Returns:
-        In the unit of the differences. None where it is not known: with fewer queries than `fewest_queries`, whose p
-        value is never small enough, or where no query differs.
+        In the unit of the differences. None where it is not known, because fewer queries differ than `fewest_queries`:
+        their p value is never small enough, and their spread says little about that of others.
     """
     values = np.asarray(differences, dtype=float)
-    if len(values) < fewest_queries(confidence) or not values.any():
+    if np.count_nonzero(values) < fewest_queries(confidence):
         return None
     normal = NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power)

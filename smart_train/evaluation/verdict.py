@@ -200,7 +200,7 @@ def reach_line(least: float | None, queries: int, confidence: float = 0.95) -> s
             f"{count_text(queries)} cannot show any difference; it takes at least {fewest}, and hundreds for small ones"
         )
     if least is None:
-        return f"no query's value differs, so it is not known what {count_text(queries)} can show"
+        return f"fewer than {fewest} queries differ, so it is not known what {count_text(queries)} can show"
     return f"{count_text(queries)} can show a difference of {least:.3f} or more (in four of five such tests)"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smart_train.errors import RecipeError, did_you_mean
+from smart_train.errors import DataError, RecipeError, did_you_mean
 from smart_train.recipe.naming import unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import Recipe
@@ -39,6 +40,20 @@ def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
     if problems:
         count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
         raise RecipeError("\n".join([f"{path}: {count}", *(f"  {line}" for line in problems)]))
+
+
+def check_rows_quickly(rows: Mapping[str, Any]) -> None:
+    """The same for rows that options of a command name: `rows` are the keys of a source in a recipe. Raises DataError,
+    with a line for every mistake."""
+    values = {"data": {"evaluation": rows}}
+    problems = [*_missing(values, Path()), *_columns(values)]
+    if problems:
+        lines = [re.sub(r"^data\.evaluation(?:\.(\w+))?:", _option, line) for line in problems]
+        raise DataError("\n".join(lines))
+
+
+def _option(found: re.Match[str]) -> str:
+    return f"--{(found[1] or 'data').replace('_', '-')}:"
 
 
 def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:

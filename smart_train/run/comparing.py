@@ -10,6 +10,7 @@ from typing import Any
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.evaluation.side_by_side import SideBySide, side_by_side
+from smart_train.evaluation.verdict import split_metric
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
@@ -51,6 +52,7 @@ def compare_named(
         DataError: results of other queries or another corpus.
     """
     _check_names(names)
+    split_metric(metric)  # before a model is loaded
     kept = {} if rows is not None else {name: found for name in names if (found := _kept(name)) is not None}
     left = [name for name in names if name not in kept]
     if rows is not None and (files := [name for name in left if Path(name).is_file()]):

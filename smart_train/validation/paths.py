@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from smart_train.data import ExampleRows, SourceConfig, load_examples, load_held_out
 from smart_train.validation.reading import Part, read_rows
@@ -13,7 +15,12 @@ _SPLITS = (TRAIN, "held_out", "validation", "dev", "evaluation", "test")
 
 
 def read_path(
-    path: str, *, split: str | None = None, against: str | None = None, workers: int | None = None
+    path: str,
+    *,
+    split: str | None = None,
+    against: str | None = None,
+    workers: int | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> list[Part]:
     """Reads a source, and, to be held against it, a second one.
 
@@ -21,18 +28,21 @@ def read_path(
         path: as `SourceConfig.path`. A folder with `train.jsonl` and, say, `held_out.jsonl` gives both parts.
         split: of `path`; None reads all that a folder of JSON lines has.
         against: the held-out part, as a path.
+        reading: further keys of `SourceConfig`, for both.
 
     Raises:
         DataError: a source does not exist or has no usable columns.
     """
+    reading = reading or {}
     names = [name for name in _SPLITS if Path(path, f"{name}.jsonl").is_file()]
     if split is None and against is None and len(names) > 1:
         return [
-            read_rows(name, _load(name, SourceConfig(Path(path, f"{name}.jsonl"))), workers=workers) for name in names
+            read_rows(name, _load(name, SourceConfig(Path(path, f"{name}.jsonl"), **reading)), workers=workers)
+            for name in names
         ]
-    parts = [read_rows(TRAIN, load_examples(SourceConfig(path, split=split)), workers=workers)]
+    parts = [read_rows(TRAIN, load_examples(SourceConfig(path, split=split, **reading)), workers=workers)]
     if against is not None:
-        parts.append(read_rows("held_out", load_held_out(SourceConfig(against)), workers=workers))
+        parts.append(read_rows("held_out", load_held_out(SourceConfig(against, **reading)), workers=workers))
     return parts
 
 

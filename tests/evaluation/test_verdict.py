@@ -50,12 +50,15 @@ def test_two_scores_of_one_model_are_paired_by_query():
 
 
 def test_the_least_difference_by_hand():
-    # Mean 1/2; sum of squares about it 8/4, over 7; its root over that of 8: 0.18898; 1.95996 + 0.84162 times that.
-    assert least_difference([0, 0, 0, 0, 1, 1, 1, 1]) == pytest.approx(0.52945, abs=1e-5)
-    assert least_difference([0, 0, 0, 0, 1, 1, 1, 1], confidence=0.9, power=0.5) == pytest.approx(
-        1.64485 * 0.188982, abs=1e-5
-    )
-    assert least_difference([0, 1, 0, 1, 0]) is None, "five queries have p of at least 2 / 2^5 = 0.0625"
+    # Mean 3/4; squares about it 2 x 9/16 + 6 x 1/16 = 1.5, over 7; its root over that of 8: 0.163663; 1.95996 + 0.84162
+    # times that.
+    differences = [0, 0, 1, 1, 1, 1, 1, 1]
+    assert least_difference(differences) == pytest.approx(0.458517, abs=1e-5)
+    wider = least_difference(differences, confidence=0.9, power=0.5)
+    assert wider == pytest.approx(1.64485 * 0.163663, abs=1e-5)
+    for few in ([1, 1, 1, 1, 1], [1, 1, 1, 1, 1] + [0] * 45):
+        assert least_difference(few) is None, "where five queries differ, p is at least 2 / 2^5 = 0.0625"
+        assert sign_flip_p_values(np.array(few, dtype=float)[:, None], 4_000, np.random.default_rng(0))[0] > 0.05
     assert least_difference([0.0] * 50) is None, "where nothing differs, nothing is known of the spread"
 
 
@@ -118,7 +121,7 @@ def test_the_verdict_where_tokens_hurt_or_the_late_score_alone_is_better():
     ("queries", "said"),
     [
         (3, "3 queries cannot show any difference; it takes at least 6"),
-        (40, "no query's value differs, so it is not known what 40 queries can show"),
+        (40, "fewer than 6 queries differ, so it is not known what 40 queries can show"),
     ],
 )
 def test_what_queries_cannot_show_is_said(queries, said):
@@ -142,7 +145,7 @@ def test_the_conclusion_of_a_run():
     assert chosen.endswith("; step 4 of 6 was chosen, by hybrid_ndcg@5 on data.evaluation")
     same = conclusion(before, after, "pooled_ndcg@5")
     assert same.startswith("Conclusion: not told apart from before training at 12 queries, by pooled nDCG@5")
-    assert same.endswith("; no query's value differs, so it is not known what 12 queries can show")
+    assert same.endswith("; fewer than 6 queries differ, so it is not known what 12 queries can show")
 
 
 def test_queries_are_paired_by_id_in_what_they_can_show():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_a_recipe(run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     out = capsys.readouterr().out
     assert "ERROR unusable rows in train, 1: " in out and "no rows are left of 24:" in out
     assert Path("data_report/report.json").is_file()
+
+
+def test_rows_without_a_recipe_are_read_as_the_options_say(run, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("red apple", "blue sky", "grey cat")
+    rows = [{"question": f"a {text}?", "passage": f"{text} on the page"} for text in words]
+    write_rows(Path("mine.jsonl"), rows)
+    assert run("mine.jsonl") == 2
+    assert "Name it: --columns query=question,positive=passage" in capsys.readouterr().err
+    named = ("--columns", "query=question,positive=passage", "--max-samples", 2)
+    assert run("mine.jsonl", *named, "--against", "mine.jsonl") == 1, "the same rows on both sides"
+    report = json.loads(Path("data_report/report.json").read_text())
+    assert set(report["statistics"]) == {"train", "held_out"}
+    assert re.search(r"^ rows +2 ", capsys.readouterr().out, flags=re.M)
+    Path("recipe.yaml").write_text("model: {}")
+    assert run("recipe.yaml", "--max-samples", 2) == 2
+    assert "--max-samples needs a PATH; a recipe says how its rows are read" in capsys.readouterr().err
 
 
 def test_the_page_shows_pairs_and_trusts_no_text(run, tiny_data: Path, tmp_path: Path) -> None:
