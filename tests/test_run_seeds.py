@@ -90,6 +90,16 @@ def result(values: list[float], queries: tuple[str, ...] = ("a", "b")) -> Evalua
     return EvaluationResult(list(queries), {"late": {"ndcg@5": values}}, 9, {"ndcg@5": 0.1}, {})
 
 
+def test_without_a_measurement_in_between_the_reported_rows_choose(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS)
+    folders = {seed: tmp_path / str(seed) for seed in (0, 1)}
+    hybrid = {
+        seed: EvaluationResult(["a"], {"hybrid": {"ndcg@5": [value]}}, 9, {"ndcg@5": 0.1}, {}, "data.test")
+        for seed, value in ((0, 0.25), (1, 0.75))
+    }
+    assert run_seeds._chosen_by(recipe, folders, hybrid) == ("data.test", {0: 0.25, 1: 0.75})
+
+
 def test_mean_and_spread_by_hand() -> None:
     two = {0: result([1.0, 0.0]), 1: result([0.5, 0.5])}
     assert mean_of(two).per_query == {"late": {"ndcg@5": [0.75, 0.25]}}

@@ -89,14 +89,14 @@ def _chosen_by(
     """The rows that choose among the seeds, and each seed's value there: those that steered the runs, so that the
     rows of data.test keep out of the choice; without them, the ones reported."""
     metric = recipe.evaluation.metric
-    if recipe.evaluation.during:
-        logs = {seed: read_log(folder / LOG_NAME) for seed, folder in folders.items()}
-        found = {
-            seed: [record[f"eval_{metric}"] for record in log if f"eval_{metric}" in record]
-            for seed, log in logs.items()
-        }
+    logs = {seed: read_log(folder / LOG_NAME) for seed, folder in folders.items()}
+    steering = {
+        seed: [record[f"eval_{metric}"] for record in log if f"eval_{metric}" in record] for seed, log in logs.items()
+    }
+    if all(steering.values()):
         best = recipe.training.get("load_best_model_at_end")
-        return "data.evaluation", {seed: max(values) if best else values[-1] for seed, values in found.items()}
+        return "data.evaluation", {seed: max(found) if best else found[-1] for seed, found in steering.items()}
+    # No run came to an evaluation while it trained: none was asked for, or the steps were too few.
     return next(iter(after.values())).measured_on, {seed: result.flat("")[metric] for seed, result in after.items()}
 
 
