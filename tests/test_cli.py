@@ -19,6 +19,7 @@ from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import Recipe, load_recipe
+from smart_train.retrieval import encode_documents
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
@@ -189,6 +190,16 @@ def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Pa
     assert (first["query"], second["query"]) == ("a", "b")
     assert [hit["rank"] for hit in first["hits"]] == [1, 2, 3]
     assert kept.out == fresh.out
+
+
+def test_a_collection_is_read_once(run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text("".join(json.dumps({"id": f"t{at}", "text": f"text {at}"}) + "\n" for at in range(3)))
+    read = []
+    load = encode_documents.load_documents
+    monkeypatch.setattr(encode_documents, "load_documents", lambda source: (read.append(source.path), load(source))[1])
+    ended = run("search", model, "--documents", file, "--query", "text 1", "--index", tmp_path / "index")
+    assert ended.status == 0 and "text 1" in ended.out and read == [file]
 
 
 def test_search_takes_queries_from_a_file(run, model: Path, pages: Path, tmp_path: Path) -> None:

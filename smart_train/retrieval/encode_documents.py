@@ -73,6 +73,7 @@ def encode_folder(
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
+    documents: Mapping[str, ModelInput] | None = None,
 ) -> DocumentIndex:
     """An index of all documents of `folder`.
 
@@ -91,6 +92,7 @@ def encode_folder(
         store: what token states are kept as: "float32" (exact), "float16", "bfloat16" or "int8". None: as in
             `previous`, else float32.
         num_workers: processes that decode pages while the model runs; None leaves it to the model.
+        documents: what `collection` gave for `folder`, where it was called already.
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
@@ -106,7 +108,7 @@ def encode_folder(
         if not previous.sources:
             raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
         previous = _stored(previous, store)
-    documents = collection(folder)
+    documents = collection(folder) if documents is None else documents
     if documents is None:
         paths = find_images(folder)
         sources = _read_sources(folder, paths, previous)
@@ -145,6 +147,7 @@ def update_index(
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
+    documents: Mapping[str, ModelInput] | None = None,
 ) -> tuple[DocumentIndex, DocumentIndex | None]:
     """The index of the documents of `folder` that is kept in `index_folder`, made or brought up to date there, and the
     one that was there before. A call that is killed leaves the old index whole and is taken up by the next.
@@ -170,6 +173,7 @@ def update_index(
             show_progress_bar=show_progress_bar,
             store=store,
             num_workers=num_workers,
+            documents=documents,
         )
         if index is not previous:
             write_index(index, index_folder)
