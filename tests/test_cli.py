@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
-from smart_train.evaluation import EvaluationResult
+from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import encode_documents
 from tests.models.text_folders import encoder_folder
@@ -278,6 +278,19 @@ def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path
     assert (result.scoring["late_weight"], result.scoring["pooled_weight"]) == (0, 2)
     assert result.per_query["hybrid"] == result.per_query["pooled"]
     assert "scoring.late_wait" in run("evaluate", model, "scoring.late_wait=0", "--data", rows).err
+
+
+def test_evaluate_decodes_in_as_many_workers_as_asked(
+    run, model: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    measure = RetrievalEvaluator.__call__
+    monkeypatch.setattr(
+        RetrievalEvaluator, "__call__", lambda self, reader: (asked.append(self.num_workers), measure(self, reader))[1]
+    )
+    plain = run("evaluate", model, "--data", rows)
+    beside = run("evaluate", model, "--data", rows, "--workers", 1)
+    assert asked == [None, 1] and plain.out == beside.out and "hybrid" in plain.out
 
 
 def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None:

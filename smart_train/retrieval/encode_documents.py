@@ -215,7 +215,7 @@ def _stored(previous: DocumentIndex, store: str | None) -> DocumentIndex:
         where = "the earlier index" if previous.folder is None else f"document index {previous.folder}"
         raise DataError(
             f"{where}: its token states are stored as {now}, and cannot become {store}: what was rounded away is gone; "
-            "leave --store out, or encode into another index folder"
+            "leave store (--store) out, or encode into another index folder"
         )
     return DocumentIndex(
         previous.document_ids,
