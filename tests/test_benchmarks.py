@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from benchmarks import maxsim as loss_benchmark
+from benchmarks import page_flops, train_step
 from benchmarks import scoring as scoring_benchmark
-from benchmarks import train_step
 from benchmarks._harness import Report, device_kind
 from benchmarks.document import replace_section
+from smart_train import SmartModel
 from smart_train.scoring import arithmetic, forced_arithmetic
+from smart_train.types import ModelInput
+from tests.runs import TINY
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
@@ -128,3 +132,25 @@ def test_a_report_replaces_its_own_section(tmp_path: Path, monkeypatch: pytest.M
     assert f"- bf16: {arithmetic(torch.bfloat16).choice} (" in written
     replace_section(page, f"made {kind}", ["new"])
     assert "| one | 1.00 |" not in page.read_text(encoding="utf-8")
+
+
+def test_the_multiplications_of_a_page_are_those_that_a_forward_makes() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    tokens, config = 36, SmartModel.from_config(TINY).config
+    model = SmartModel.from_config(TINY, attn_implementation="eager")
+    features = model.family.featurize([ModelInput(images=(Image.new("RGB", (192, 192)),))], "document")
+    length = features["input_ids"].shape[1]
+    assert int(features["image_grid_thw"].prod()) == 4 * tokens
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        model(features)
+    text, vision = config.text_config.to_dict(), config.vision_config.to_dict()
+    expected = page_flops.vision_flops(vision, tokens) + sum(page_flops.language_flops(text, length))
+    assert counted.get_total_flops() == pytest.approx(expected, rel=0.01)
+
+
+def test_what_training_a_page_costs_adds_up() -> None:
+    costs = page_flops.page_flops("2b", 1_300)
+    assert costs["encode"] == pytest.approx((6.08 + 4.14) * 1e12, rel=0.02)
+    assert costs["train LoRA, gradient caching, tower twice"] / costs["train LoRA, gradient caching"] > 1.3
+    assert costs["train a projection, gradient caching"] == costs["encode"]

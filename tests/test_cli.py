@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
-from smart_train.evaluation import EvaluationResult
+from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
+from smart_train.retrieval import encode_documents
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
@@ -191,6 +192,16 @@ def test_search_for_programs_equals_the_table_and_reuses_an_index(run, model: Pa
     assert kept.out == fresh.out
 
 
+def test_a_collection_is_read_once(run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text("".join(json.dumps({"id": f"t{at}", "text": f"text {at}"}) + "\n" for at in range(3)))
+    read = []
+    load = encode_documents.load_documents
+    monkeypatch.setattr(encode_documents, "load_documents", lambda source: (read.append(source.path), load(source))[1])
+    ended = run("search", model, "--documents", file, "--query", "text 1", "--index", tmp_path / "index")
+    assert ended.status == 0 and "text 1" in ended.out and read == [file]
+
+
 def test_search_takes_queries_from_a_file(run, model: Path, pages: Path, tmp_path: Path) -> None:
     asked = tmp_path / "asked.txt"
     asked.write_text("\ufeffa [b]page[/b]\n\n  zwei Wörter \n", encoding="utf-8")
@@ -340,6 +351,19 @@ def test_documents_of_a_search_are_read_as_the_options_say(run, reader: Path, tm
     assert "there is no column 'anser', did you mean answer?" in wrong.err
     alone = run("search", reader, "--documents", file, "--sample-seed", 1, "--query", "x")
     assert "sample_seed needs max_samples" in alone.err
+
+
+def test_evaluate_decodes_in_as_many_workers_as_asked(
+    run, model: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    measure = RetrievalEvaluator.__call__
+    monkeypatch.setattr(
+        RetrievalEvaluator, "__call__", lambda self, reader: (asked.append(self.num_workers), measure(self, reader))[1]
+    )
+    plain = run("evaluate", model, "--data", rows)
+    beside = run("evaluate", model, "--data", rows, "--workers", 1)
+    assert asked == [None, 1] and plain.out == beside.out and "hybrid" in plain.out
 
 
 def test_evaluate_takes_a_runs_own_rows(run, finished: Path, rows: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -39,6 +40,21 @@ def test_importing_the_package_or_its_command_line_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
     assert done.returncode == 0
+
+
+def test_peft_is_imported_where_an_adapter_is_met() -> None:
+    """It takes four seconds, most of them for bitsandbytes: `encode` and `search` of other models do without it."""
+    own = ROOT / "smart_train" / "models" / "peft.py"
+    heavy = {"peft", "smart_train.models.peft", "bitsandbytes"}
+    found = []
+    for package in ("scoring", "inputs", "models", "data", "retrieval", "evaluation", "cli"):
+        for path in (ROOT / "smart_train" / package).rglob("*.py"):
+            imports = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if path != own]
+            for node in imports:  # of the module itself; those inside functions wait until they are called
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                found += [f"{path.name}: {name}" for name in names if name in heavy or name.startswith("peft.")]
+    assert not found
 
 
 def test_public_names_are_importable() -> None:

@@ -90,9 +90,9 @@ def _trained_rows(recipe: Recipe, path: Path) -> list[tuple[str, str]]:
 def _model_rows(path: Path) -> list[tuple[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    from smart_train.models.adapter_config import ADAPTER_CONFIG
     from smart_train.models.embedder_files import check_root
     from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME, read_shape
-    from smart_train.models.peft import ADAPTER_CONFIG
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 
     weights = sorted(path.glob("*.safetensors"))

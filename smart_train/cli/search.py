@@ -89,15 +89,18 @@ def search(
     )
     request = (source, asked, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
+    found_documents = collection(source)
     reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
     bar = False if as_json else None  # None: on a terminal
-    found = search_folder(reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers)
+    found = search_folder(
+        reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers, documents=found_documents
+    )
     if as_json:
         for text, hits in zip(asked, found, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
         return
     console = plain_console()
-    texts = {name: item.text for name, item in (collection(source) or {}).items() if item.text}
+    texts = {name: item.text for name, item in (found_documents or {}).items() if item.text}
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
         table = Table("rank", "hybrid", "pooled", "late", "document", box=None)

@@ -3,23 +3,35 @@
 Most adapters on the Hub were trained with a head on top (CAUSAL_LM, SEQ_2_SEQ_LM). The head plays no part in LoRA, but
 PEFT looks for it in the model and fails without. What changes more than LoRA's two matrices is refused: an embedder
 that left such a part out would be another model, silently.
+
+PEFT is imported where an adapter is met, and nowhere before: it takes seconds, most of them for bitsandbytes.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from peft import LoraConfig, PeftConfig
-from peft.utils.other import get_pattern_key
+from torch import nn
 
 from smart_train.errors import ModelError, shown
 from smart_train.models.reading import read_json
 
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
+    from typing_extensions import TypeIs
+
 ADAPTER_CONFIG = "adapter_config.json"
 _MERGE = "merge it into its base with PEFT (merge_and_unload), and load the merged model"
+
+
+def has_adapter(backbone: nn.Module) -> TypeIs[PeftModel]:
+    """Whether PEFT's class is around `backbone`; none can be where nobody has imported PEFT yet."""
+    peft = sys.modules.get("peft")
+    return peft is not None and isinstance(backbone, peft.PeftModel)
 
 
 def read_adapter_config(folder: Path) -> LoraConfig:
@@ -28,6 +40,8 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     Raises:
         ModelError: it is not LoRA, or trains parts beside it.
     """
+    from peft import LoraConfig, PeftConfig
+
     values = read_json(folder / ADAPTER_CONFIG) or {}
     kind = values.get("peft_type")
     if kind != "LORA":
@@ -78,5 +92,7 @@ def translated_patterns(pattern: Mapping[str, Any], names: Mapping[str, str]) ->
     Args:
         names: the modules' names in the adapter -> in the backbone.
     """
+    from peft.utils.other import get_pattern_key
+
     found = {own: get_pattern_key(list(pattern), name) for name, own in names.items()}
     return {f"^{re.escape(own)}": pattern[key] for own, key in found.items() if key in pattern}

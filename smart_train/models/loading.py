@@ -17,21 +17,19 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from peft import PeftModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
-from smart_train.models.adapter_config import check_named, check_not_stacked
+from smart_train.models.adapter_config import ADAPTER_CONFIG, check_named, check_not_stacked, has_adapter
 from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
 from smart_train.models.heads import TokenProjection
 from smart_train.models.locating import base_dtype as base_dtype
 from smart_train.models.locating import locate, locate_base
-from smart_train.models.peft import ADAPTER_CONFIG, fill_adapter, load_adapter
 from smart_train.models.published import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import check_weights, read_json, read_weights
@@ -118,6 +116,8 @@ def load_model(
     options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))
     if (folder / ADAPTER_CONFIG).is_file():
+        from smart_train.models.peft import load_adapter
+
         backbone = load_adapter(backbone, reader, folder, trainable=trainable)
     given = name_or_path if named is None else str(base or named.name)
     _name_base(model := SmartModel(backbone, reader, base=given), base_folder, named if base is None else None)
@@ -324,7 +324,9 @@ def load_weights(model: SmartModel, folder: Path) -> None:
     Raises:
         ModelError: a tensor is missing, left over or of another shape.
     """
-    if isinstance(model.backbone, PeftModel):
+    if has_adapter(model.backbone):
+        from smart_train.models.peft import fill_adapter
+
         fill_adapter(model.backbone, folder)
     elif model.owns_backbone:
         names = {saved: name for name, saved in checkpoint_names(model.backbone, model.family).items()}

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
-from peft import prepare_model_for_kbit_training
 from torch import nn
 
 from smart_train.errors import ModelError
@@ -76,6 +75,8 @@ def prepare(backbone: nn.Module, family: Family, upcast: str) -> None:
         upcast: "norms", the language model's norms, which decide in what precision the states between the quantised
             layers are kept; "all", as PEFT does it by itself, embeddings and vision tower too; "none".
     """
+    from peft import prepare_model_for_kbit_training
+
     held = [
         (module, key, weight)
         for name, module in backbone.named_modules()

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from peft import PeftModel
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
+from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base
 from smart_train.models.embedder_files import MODULES, module_folders, pooled_modules
 from smart_train.models.family import Family
@@ -47,7 +47,7 @@ def save_model(model: SmartModel, folder: Path) -> None:
     _forget_records(folder)
     model.pin_base()
     base = model.named_base
-    if isinstance(model.backbone, PeftModel):
+    if has_adapter(model.backbone):
         model.backbone.peft_config["default"].base_model_name_or_path = None if base is None else base.name
         model.backbone.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export

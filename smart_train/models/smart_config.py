@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ModelError, ScoreError
+from smart_train.models.adapter_config import ADAPTER_CONFIG
 from smart_train.models.bases import Base
 from smart_train.models.family import SMART_CONFIG, PromptConfig
-from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.reading import read_json
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.versions import versions

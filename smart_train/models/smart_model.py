@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from peft import PeftModel
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from smart_train.distributed import any_rank
 from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
+from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
@@ -97,7 +97,7 @@ class SmartModel(nn.Module):
     @property
     def owns_backbone(self) -> bool:
         """Whether saving this model means saving its backbone; otherwise an adapter or projection names a base."""
-        return not isinstance(self.backbone, PeftModel) and not (self.backbone_frozen and self.base is not None)
+        return not has_adapter(self.backbone) and not (self.backbone_frozen and self.base is not None)
 
     @property
     def named_base(self) -> Base | None:

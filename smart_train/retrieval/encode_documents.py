@@ -74,6 +74,7 @@ def encode_folder(
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
+    documents: Mapping[str, ModelInput] | None = None,
 ) -> DocumentIndex:
     """An index of all documents of `folder`.
 
@@ -93,6 +94,7 @@ def encode_folder(
         store: what token states are kept as: "float32" (exact), "float16", "bfloat16" or "int8". None: as in
             `previous`, else the `stored_as` of the model's scoring (float32, unless it was tuned).
         num_workers: processes that decode pages while the model runs; None leaves it to the model.
+        documents: what `collection` gave for `folder`, where it was called already.
 
     Raises:
         DataError: no documents, or images that cannot be decoded: all of them are named before anything is encoded. Or
@@ -108,7 +110,7 @@ def encode_folder(
         if not previous.sources:
             raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
         previous = _stored(previous, store)
-    documents = collection(folder)
+    documents = collection(folder) if documents is None else documents
     if documents is None:
         paths = find_images(path)
         sources = _read_sources(path, paths, previous)
@@ -147,6 +149,7 @@ def update_index(
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
+    documents: Mapping[str, ModelInput] | None = None,
 ) -> tuple[DocumentIndex, DocumentIndex | None]:
     """The index of the documents of `folder` that is kept in `index_folder`, made or brought up to date there, and the
     one that was there before. A call that is killed leaves the old index whole and is taken up by the next.
@@ -172,6 +175,7 @@ def update_index(
             show_progress_bar=show_progress_bar,
             store=store,
             num_workers=num_workers,
+            documents=documents,
         )
         if index is not previous:
             write_index(index, index_folder)
@@ -213,7 +217,7 @@ def _stored(previous: DocumentIndex, store: str | None) -> DocumentIndex:
         where = "the earlier index" if previous.folder is None else f"document index {previous.folder}"
         raise DataError(
             f"{where}: its token states are stored as {now}, and cannot become {store}: what was rounded away is gone; "
-            "leave --store out, or encode into another index folder"
+            "leave store (--store) out, or encode into another index folder"
         )
     return DocumentIndex(
         previous.document_ids,

@@ -10,7 +10,7 @@ tokens show. Equal scores are ordered by document id.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ def search_folder(
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
     num_workers: int | None = None,
+    documents: Mapping[str, ModelInput] | None = None,
 ) -> list[list[Hit]]:
     """Ranks the documents of `folder` for every query: page images and PDF files, or a collection of the formats of
     docs/data.md (see `encode_folder`). A page's id is its path inside the folder.
@@ -103,6 +104,7 @@ def search_folder(
         index_dir: where to keep the encoded documents. A later call encodes only new and changed ones. None keeps
             nothing.
         num_workers: processes that decode pages while the model runs; None leaves it to the model.
+        documents: what `collection` gave for `folder`, where it was called already.
 
     Raises: as `search` and `update_index`; whatever does not need the model is found before it is loaded.
     """
@@ -114,9 +116,9 @@ def search_folder(
         model = SmartModel.from_pretrained(model)
     options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     if index_dir is None:
-        index = encode_folder(model, folder, num_workers=num_workers, **options)
+        index = encode_folder(model, folder, num_workers=num_workers, documents=documents, **options)
     else:
-        index, _ = update_index(model, folder, index_dir, num_workers=num_workers, **options)
+        index, _ = update_index(model, folder, index_dir, num_workers=num_workers, documents=documents, **options)
     return search(model, queries, index, top_k=top_k, candidates=candidates, **options)
 
 
