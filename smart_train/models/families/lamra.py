@@ -106,6 +106,7 @@ class LamRA(VisionLanguageFamily):
         grow_embeddings(backbone, self.emb_id + 1)
 
     def save_files(self, folder: Path) -> None:
+        super().save_files(folder)
         self.processor.tokenizer.save_pretrained(folder)
 
 

@@ -18,7 +18,7 @@ from tests.models.vision_folders import vision_folder
 
 HERE = Path(__file__).parent
 # A size within the bounds of those that have large ones.
-PAGE = {"smart_lamra_qwen3_vl_training": (512, 416), "gme": (560, 392)}
+PAGE = {"smart_lamra_qwen3_vl_training": (512, 416), "gme": (560, 392), "ops_mm_embedding": (560, 392)}
 KINDS = {
     "qwen3_vl_embedding": "qwen3_vl",
     "smart_lamra_qwen3_vl": "qwen3_vl",
@@ -28,16 +28,19 @@ KINDS = {
     "vlm2vec": "qwen2_vl",
     "lamra_qwen2_5_vl": "qwen2_5_vl",
     "jina_v4": "qwen2_5_vl",
+    "ops_mm_embedding": "qwen2_vl",
+    "nomic_embed_multimodal": "qwen2_5_vl",
 }
 # Their official code knows no late interaction, or (the SMART authors' training loss) takes every token.
-EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4"}
+EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
 # They have a prefix for every query, where others have an instruction.
-WITH_PREFIXES = {"jina_v4"}
+WITH_PREFIXES = {"jina_v4", "nomic_embed_multimodal"}
 # Inputs that their official code does not read.
 UNREAD = {
     **dict.fromkeys(("gme", "lamra", "lamra_qwen2_5_vl"), {"several"}),
     **dict.fromkeys(("smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"), {"several"}),
     "jina_v4": {"several", "composed"},
+    "nomic_embed_multimodal": {"several", "composed", "tiny image"},
 }
 # The official readers resize with Pillow, ours with torchvision, whose roundings differ.
 RESIZED = {"tiny image": 5e-3, "huge image": 5e-3}
