@@ -4,7 +4,10 @@ import json
 
 import pytest
 import torch
-from transformers import AutoProcessor
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
@@ -109,3 +112,32 @@ def test_a_thin_image_is_brought_within_the_aspect_that_the_processor_reads(make
     family = make("ops_mm_embedding").family
     assert family.image_size((9000, 4)) == (200 * 28, 28)
     assert family.image_size((4, 9000)) == (28, 200 * 28)
+
+
+def test_nomics_adapter_is_read_over_its_base(tmp_path):
+    """As it was published: its pattern of modules, and the names of transformers before 4.52."""
+    folder = vision_folder(tmp_path / "config", "qwen2_5_vl")
+    base = tmp_path / "base"
+    SmartModel.from_config(folder, family="jina_v4", init_std=0.05).save_pretrained(base)
+    (base / "smart_config.json").unlink()
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=r".*language_model.*_proj", init_lora_weights="gaussian")
+    whole = get_peft_model(AutoModelForImageTextToText.from_pretrained(base), config)
+    with torch.no_grad():
+        for name, value in whole.named_parameters():
+            if "lora_B" in name:
+                value.normal_(std=0.1)
+    whole.peft_config["default"].base_model_name_or_path = str(base)
+    whole.save_pretrained(tmp_path / "adapter")
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    old = {key.replace("model.language_model.", "model."): value for key, value in load_file(weights).items()}
+    save_file(old, weights, metadata={"format": "pt"})
+    path = tmp_path / "adapter" / "adapter_config.json"
+    modules = "(.*(model).*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$|.*(custom_text_proj).*$)"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"target_modules": modules}))
+    model = SmartModel.from_pretrained(tmp_path / "adapter", family="nomic_embed_multimodal", device="cpu")
+    features = model.family.featurize([ModelInput("why")], "query")
+    read = {name: features[name] for name in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        expected = F.normalize(whole.merge_and_unload().model(**read).last_hidden_state[:, -1], dim=-1)
+    torch.testing.assert_close(model(features).pooled, expected, atol=1e-6, rtol=0)
