@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.image_processing_backends import PilBackend
 from transformers.image_utils import SizeDict
 from transformers.processing_utils import ProcessorMixin
@@ -78,7 +78,8 @@ def load_processor(
         )
     try:
         if is_torchvision_available():
-            processor = AutoProcessor.from_pretrained(folder)
+            # Not AutoProcessor: a folder may name a class of its own code, for which it returns the tokenizer alone.
+            processor = processor_class.from_pretrained(folder)
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder)
             template = Path(folder, "chat_template.jinja")

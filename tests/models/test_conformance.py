@@ -104,6 +104,20 @@ CASES = {
         "Ċ",
     ),
     "jina_v4": Case("qwen2_5_vl", "Query: why", f"<|im_start|>user\n{VISION}red<|im_end|>\n", "Passage: ", "mean"),
+    "ops_mm_embedding": Case(
+        "qwen2_vl",
+        chat("You are a helpful assistant.", "why", "<|endoftext|>"),
+        chat("You are a helpful assistant.", f"{VISION}red", "<|endoftext|>"),
+        chat("You are a helpful assistant.", "", "<|endoftext|>"),
+        "<|endoftext|>",
+    ),
+    "nomic_embed_multimodal": Case(
+        "qwen2_5_vl",
+        "Query: why<|endoftext|>",
+        f"<|im_start|>user\n{VISION}red<|im_end|><|endoftext|>",
+        "<|endoftext|>",
+        "<|endoftext|>",
+    ),
     "text_encoder": Case("bert", "why", None, "", "mean"),
     "text_decoder": Case(
         "qwen3",

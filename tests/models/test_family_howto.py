@@ -35,3 +35,18 @@ def test_the_table_names_every_family():
     rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(FAMILIES)
+
+
+def test_every_cell_of_the_table_of_released_models_has_a_source():
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    sources = set(re.findall(r"^(\d+)\. ", page, flags=re.M))
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in page.splitlines() if re.match(r"\| [\w-]+/", line)]
+    assert len(rows) >= 12
+    cited = set()
+    for name, revision, family, *facts in rows:
+        assert re.search(r"`(\w+)`", family)[1] in FAMILIES
+        for cell in (revision, *facts):
+            numbers = re.findall(r"\d+", " ".join(re.findall(r"\[([\d, ]+)\]", cell)))
+            assert numbers or cell.strip() in ("not known", "not seen"), (name, cell)
+            cited.update(numbers)
+    assert cited == sources

@@ -12,6 +12,7 @@ modeling_gme_qwen2vl.py, does the same in a class that refuses transformers from
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from transformers import Qwen2VLProcessor
 
@@ -35,7 +36,7 @@ class GME(VisionLanguageFamily):
     plain_positions = True
     checkpoint_layout = QWEN2_VL_LAYOUT
     default_scoring = ScoringConfig(query_tokens="text")
-    default_query_instruction = "Find a document image that matches the given query."
+    default_query_instruction: ClassVar[str | None] = "Find a document image that matches the given query."
     default_document_instruction = "You are a helpful assistant."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
     default_min_pixels = 256 * patch * patch
@@ -52,8 +53,7 @@ class GME(VisionLanguageFamily):
         # What the script does before its processor does the like with closer bounds: a side that was rounded first is
         # reduced to another count of tokens than the page's own side.
         least, most = (tokens * self.patch**2 for tokens in _SCRIPT_TOKENS)
-        width, height = fitted_size(size, factor=self.patch, min_pixels=least, max_pixels=most)
-        return min(width, _MAX_ASPECT * height), min(height, _MAX_ASPECT * width)
+        return within_aspect(fitted_size(size, factor=self.patch, min_pixels=least, max_pixels=most))
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         instruction = self.instruction(item, role) or self.default_document_instruction
@@ -62,3 +62,9 @@ class GME(VisionLanguageFamily):
             f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n"
             "<|im_start|>assistant\n<|endoftext|>"
         )
+
+
+def within_aspect(size: Size) -> Size:
+    """`size` with its long side cut where the aspect is more than the processor reads."""
+    width, height = size
+    return min(width, _MAX_ASPECT * height), min(height, _MAX_ASPECT * width)

@@ -6,8 +6,9 @@ lamra_ret.py). Pixel bounds of LamRA-Ret from its collators/qwen2_vision_process
 (github TIGER-AI-Lab/VLM2Vec) takes 256 to 1,280 tokens, which it was not trained with. Videos (12 frames, "Summarize
 above video") from LamRA's MSVD loader. An instruction stands before the query's text, as M-BEIR's do.
 
-The two older backbones get input embeddings without positions in that code, so image tokens are numbered like words.
-The SMART authors' code does so with Qwen3-VL too, and hands on the first output of the vision tower alone, without
+Qwen2-VL gets input embeddings without positions in that code, so image tokens are numbered like words. The branch
+`qwen2.5vl`, of which LamRA-Ret on Qwen2.5-VL was made, computes that model's own positions (models/qwen2_5_vl.py). The
+SMART authors' code gives Qwen3-VL no positions, and hands on the first output of the vision tower alone, without
 DeepStack's features. Their weights (Hub collection HanSolo9682/smart) were trained so: `smart_lamra_qwen3_vl` reads
 them as their evaluation does, `smart_lamra_qwen3_vl_training` as their training does, whose prompts differ.
 `lamra_qwen3_vl` is LamRA's way on Qwen3-VL as that model reads: its own positions, and DeepStack.
@@ -105,15 +106,17 @@ class LamRA(VisionLanguageFamily):
         grow_embeddings(backbone, self.emb_id + 1)
 
     def save_files(self, folder: Path) -> None:
+        super().save_files(folder)
         self.processor.tokenizer.save_pretrained(folder)
 
 
 class LamRAQwen25(LamRA):
-    """LamRA-Ret on Qwen2.5-VL: the same with that model's processor."""
+    """LamRA-Ret on Qwen2.5-VL: the same with that model's processor and positions."""
 
     name = "lamra_qwen2_5_vl"
     model_types = ("qwen2_5_vl",)
     processor_class = Qwen2_5_VLProcessor
+    plain_positions = False
 
 
 class LamRAQwen3(LamRA):

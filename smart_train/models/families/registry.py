@@ -10,6 +10,8 @@ from smart_train.models.embedder_files import check_root
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
+from smart_train.models.families.nomic import NomicMultimodal
+from smart_train.models.families.ops_mm import OpsMMEmbedding
 from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.families.text_decoder import TextDecoder
 from smart_train.models.families.text_encoder import TextEncoder
@@ -29,6 +31,8 @@ _ALL = (
     JinaV4,
     JinaV4TextMatching,
     JinaV4Code,
+    OpsMMEmbedding,
+    NomicMultimodal,
     TextEncoder,
     TextDecoder,
 )

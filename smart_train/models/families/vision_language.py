@@ -6,9 +6,11 @@ placeholders, is what Qwen's own processor writes for it; Qwen3-VL also writes e
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -28,6 +30,7 @@ from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.pixels import PIXEL_LEVELS, compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
+from smart_train.models.reading import read_json
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (
@@ -46,6 +49,12 @@ from smart_train.types import ModelInput
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
 VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
+_PROCESSOR_FILES = (
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer_config.json",
+)
 
 
 class VisionLanguageFamily(Family):
@@ -130,6 +139,16 @@ class VisionLanguageFamily(Family):
         if config.architectures and not hasattr(transformers, config.architectures[0]):
             config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
         config.__dict__.pop("auto_map", None)
+
+    def save_files(self, folder: Path) -> None:
+        """Where files name a processor of the model's own code, what is saved names transformers': its AutoProcessor
+        returns the tokenizer alone for a class that it does not know."""
+        for name in _PROCESSOR_FILES:
+            values = read_json(folder / name)
+            if values and not hasattr(transformers, values.get("processor_class") or self.processor_class.__name__):
+                values["processor_class"] = self.processor_class.__name__
+                values.pop("auto_map", None)
+                (folder / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)

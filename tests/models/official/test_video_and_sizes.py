@@ -32,14 +32,20 @@ BACKBONES = {
     "lamra_qwen2_5_vl": "qwen2_5_vl",
     "lamra_qwen3_vl": "qwen3_vl",
     "jina_v4": "qwen2_5_vl",
+    "ops_mm_embedding": "qwen2_vl",
+    "nomic_embed_multimodal": "qwen2_5_vl",
 }
-WITH_VIDEO = [name for name in BACKBONES if name not in ("gme", "jina_v4")]
+NUMBERS_OF = {
+    "lamra_qwen2_5_vl": "lamra",  # LamRA-Ret's two backbones share one reader
+    "nomic_embed_multimodal": "jina_v4",  # the same processor within the same bounds
+}
+WITHOUT_VIDEO = {"gme", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
+WITH_VIDEO = [name for name in BACKBONES if name not in WITHOUT_VIDEO]
 needs_torchvision = pytest.mark.skipif(not is_torchvision_available(), reason="video processors need torchvision")
 
 
 def official(name: str) -> dict[str, Any]:
-    # LamRA-Ret's two backbones share one reader.
-    return json.loads((NUMBERS / f"{name.replace('_qwen2_5_vl', '')}.json").read_text())
+    return json.loads((NUMBERS / f"{NUMBERS_OF.get(name, name)}.json").read_text())
 
 
 def family_of(name: str, folder: Path, **prompts: int) -> VisionLanguageFamily:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.models.saving import checkpoint_names
@@ -15,8 +17,31 @@ from tests.models.official.states import tiny
 from tests.models.vision_folders import vision_folder
 
 HERE = Path(__file__).parent
-PAGE = {"smart_lamra_qwen3_vl_training": (512, 416)}  # a size within its bounds
-KINDS = {path.stem: "qwen2_vl" if path.stem == "lamra" else "qwen3_vl" for path in sorted(HERE.glob("*.npz"))}
+# A size within the bounds of those that have large ones.
+PAGE = {"smart_lamra_qwen3_vl_training": (512, 416), "gme": (560, 392), "ops_mm_embedding": (560, 392)}
+KINDS = {
+    "qwen3_vl_embedding": "qwen3_vl",
+    "smart_lamra_qwen3_vl": "qwen3_vl",
+    "smart_lamra_qwen3_vl_training": "qwen3_vl",
+    "gme": "qwen2_vl",
+    "lamra": "qwen2_vl",
+    "vlm2vec": "qwen2_vl",
+    "lamra_qwen2_5_vl": "qwen2_5_vl",
+    "jina_v4": "qwen2_5_vl",
+    "ops_mm_embedding": "qwen2_vl",
+    "nomic_embed_multimodal": "qwen2_5_vl",
+}
+# Their official code knows no late interaction, or (the SMART authors' training loss) takes every token.
+EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
+# They have a prefix for every query, where others have an instruction.
+WITH_PREFIXES = {"jina_v4", "nomic_embed_multimodal"}
+# Inputs that their official code does not read.
+UNREAD = {
+    **dict.fromkeys(("gme", "lamra", "lamra_qwen2_5_vl"), {"several"}),
+    **dict.fromkeys(("smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"), {"several"}),
+    "jina_v4": {"several", "composed"},
+    "nomic_embed_multimodal": {"several", "composed", "tiny image"},
+}
 # The official readers resize with Pillow, ours with torchvision, whose roundings differ.
 RESIZED = {"tiny image": 5e-3, "huge image": 5e-3}
 EVERY = pytest.mark.parametrize("name", KINDS)
@@ -27,7 +52,25 @@ def model_of(name, folder, **kwargs):
     vision_folder(folder, kind)
     model = SmartModel.from_config(folder, family=name, overrides=tiny.OVERRIDES[kind], **kwargs)
     tiny.fill(model.backbone, checkpoint_names(model.backbone, model.family))
+    if name == "jina_v4":
+        add_task_matrices(model, folder)
     return model
+
+
+def add_task_matrices(model, folder):
+    """Makes `folder` one of jinaai/jina-embeddings-v4's kind, and adds its task's matrices to the weights."""
+    config = json.loads((folder / "config.json").read_text()) | {"architectures": ["JinaEmbeddingsV4Model"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "adapters").mkdir()
+    (folder / "adapters" / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
+    matrices = {}
+    for name, value in model.backbone.named_parameters():
+        if ".layers." in name and name.endswith("proj.weight"):
+            for side, shape in (("A", (4, value.shape[1])), ("B", (len(value), 4))):
+                key = f"base_model.model.model.{name.removesuffix('.weight')}.lora_{side}.retrieval.weight"
+                matrices[key] = tiny.weight(key, torch.Size(shape))
+    save_file(matrices, folder / "adapters" / "adapter_model.safetensors")
+    model.family.add_weights(model.backbone)
 
 
 def golden(name):
@@ -40,30 +83,28 @@ def golden(name):
     return known
 
 
-def as_input(item):
-    return ModelInput(item.text, item.images, None, item.instruction)
+def as_input(item, name):
+    return ModelInput(item.text, item.images, None, None if name in WITH_PREFIXES else item.instruction)
 
 
 def scoring_of(name):
-    """What the official code keeps: its training loss takes every token."""
-    every = {"query_tokens": "all", "document_tokens": "all"}
-    return ScoringConfig(**every) if name == "smart_lamra_qwen3_vl_training" else ScoringConfig()
+    """What the official code keeps; None: what the family says."""
+    return ScoringConfig(query_tokens="all", document_tokens="all") if name in EVERY_TOKEN else None
 
 
 def test_which_families_have_them():
-    assert set(KINDS) >= {"qwen3_vl_embedding", "smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"}
+    assert set(KINDS) == {path.stem for path in HERE.glob("*.npz")}
 
 
 @EVERY
 def test_inputs_and_states_are_the_official_ones(name, tmp_path):
     model = model_of(name, tmp_path / "folder", scoring=scoring_of(name))
     patch, known = model.family.patch, golden(name)
-    assert {"text", "question", "page", "composed", "tiny image", "huge image"} <= set(known)
-    for key, item in tiny.inputs(patch, page=PAGE.get(name)).items():
-        if key not in known:
-            continue  # several images, which that code does not read
-        expected = known[key]
-        features = model.family.featurize([as_input(item)], item.role)
+    items = tiny.inputs(patch, page=PAGE.get(name))
+    assert set(known) == set(items) - UNREAD.get(name, set())
+    for key, expected in known.items():
+        item = items[key]
+        features = model.family.featurize([as_input(item, name)], item.role)
         assert features["input_ids"][0].tolist() == expected["ids"].tolist(), key
         assert features["token_mask"][0].nonzero().flatten().tolist() == expected["kept"].tolist(), key
         if "grid" in expected:
@@ -83,6 +124,6 @@ def test_states_of_the_first_layers_are_those_of_older_transformers(layer, tmp_p
     known, items = golden(name), tiny.inputs(model.family.patch)
     for key in ("page", "composed"):
         with torch.no_grad():
-            found = model(model.family.featurize([as_input(items[key])], items[key].role)).packed
+            found = model(model.family.featurize([as_input(items[key], name)], items[key].role)).packed
         expected = torch.from_numpy(known[key][f"layer{layer}"])
         torch.testing.assert_close(found[:, : tiny.WIDTH], expected, atol=1e-6, rtol=0)

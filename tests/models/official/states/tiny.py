@@ -17,6 +17,7 @@ OVERRIDES = {
         "vision_config": {"depth": 4, "deepstack_visual_indexes": [0, 1, 3]},
     },
     "qwen2_vl": {},
+    "qwen2_5_vl": {},
 }
 
 
@@ -49,12 +50,13 @@ def inputs(patch: int, *, page: tuple[int, int] | None = None) -> dict[str, Inpu
 
     `page` is the size of the page and of the composed query's image, where the family has large bounds.
     """
+    second = page[::-1] if page else (2 * patch, 5 * patch)
     page = page or (4 * patch, 3 * patch)
     return {
         "text": Input("query", "total revenue 2019", instruction=FIND),
         "question": Input("query", "how many ships were built?", instruction=FIND),
         "page": Input("document", None, (page,)),
-        "several": Input("document", None, (page, (2 * patch, 5 * patch))),
+        "several": Input("document", None, (page, second)),
         "composed": Input("query", "the same in blue", (page,), instruction=FIND),
         "tiny image": Input("document", None, ((40, 24),)),
         "huge image": Input("document", None, ((1400, 1800),)),
@@ -71,7 +73,11 @@ def weight(name: str, shape: torch.Size) -> torch.Tensor:
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         mixed ^= mixed >> np.uint64(31)
     uniform = torch.from_numpy((mixed >> np.uint64(40)).astype(np.float32) / 2**24)
-    gain = len(shape) == 1 and name.endswith("norm.weight") or name.endswith(("norm1.weight", "norm2.weight"))
+    gain = (
+        len(shape) == 1
+        and name.endswith("norm.weight")
+        or name.endswith(("norm1.weight", "norm2.weight", "ln_q.weight"))
+    )
     return ((uniform - 0.5) * 0.18 + float(gain)).reshape(shape)
 
 
