@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from smart_train.evaluation.probe import ProbeResult
     from smart_train.recipe import Recipe
 
+_CONTROL_SEED = 1  # not 0, the default of recipes: a run that starts from random weights would be its own control
+
 
 def probe(
     models: Annotated[
@@ -87,7 +89,13 @@ def probe(
         model = open_model(folder, *reading, base=base)
         named = [(label, model)]
         if control and not results:
-            drawn = SmartModel.from_config(model.family.folder, family=model.family.name, prompts=model.family.prompts)
+            drawn = SmartModel.from_config(
+                model.family.folder,
+                family=model.family.name,
+                prompts=model.family.prompts,
+                scoring=model.scoring,
+                seed=_CONTROL_SEED,
+            )
             named.insert(0, ("random weights", drawn))
         for title, one in named:
             found = probe(one, held_out, name=title, metric=metric, layers=chosen, pairs=pairs, batch_size=batch_size)

@@ -95,9 +95,10 @@ class RetrievalEvaluator:
             check_readable(model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
         queries, _ = self._encode(model.encode_query, data.queries)
         documents, first_document = self._encode(model.encode_document, data.documents)
+        documents = as_stored(documents, model.scoring)
         builders = self._rank(
             _gather_embeddings(as_asked(queries, model.scoring), len(data.queries), self.query_block),
-            as_stored(documents, model.scoring),
+            documents,
             first_document,
             model.scoring,
             torch.device(model.device),

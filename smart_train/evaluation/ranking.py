@@ -118,9 +118,11 @@ class RankingBuilder:
         return [(self._scores[row, :count], self._columns[row, :count]) for row, count in enumerate(counts)]
 
     def merge(self, kept: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Adds what another builder over the same ids has kept (for example another rank's documents)."""
-        values = np.full((len(kept), self.depth), -np.inf, dtype=np.float32)
-        columns = np.full((len(kept), self.depth), _NONE, dtype=np.int64)
+        """Adds what another builder over the same ids has kept (for example another rank's documents), or scores of
+        some documents that differ from query to query. Each query's may be of any number and in any order."""
+        longest = max((len(values) for values, _ in kept), default=0)
+        values = np.full((len(kept), longest), -np.inf, dtype=np.float32)
+        columns = np.full((len(kept), longest), _NONE, dtype=np.int64)
         for row, (own_values, own_columns) in enumerate(kept):
             values[row, : len(own_values)], columns[row, : len(own_columns)] = own_values, own_columns
         self._merge(np.arange(len(kept)), values, columns)

@@ -95,6 +95,8 @@ def test_bad_input_is_told_before_the_model_is_loaded(run: Run, tmp_path: Path) 
         (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by smart-train"),
         (["red", "--document", shown, "--output", shown], "exists and was not written by smart-train"),
     ]
+    (tmp_path / "no-model").mkdir()
+    (tmp_path / "no-model" / "config.json").write_text("{}")  # what looks like a model from outside
     for (query, *arguments), message in cases:
         status, out, err = run(tmp_path / "no-model", "--query", query, *arguments)
         assert (status, out) == (2, ""), (arguments, out)

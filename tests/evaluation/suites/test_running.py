@@ -326,6 +326,9 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     ],
 )
 def test_mistakes_are_told_before_the_model_is_loaded(options, message, tmp_path, monkeypatch, capsys):
-    assert call(monkeypatch, "benchmark", tmp_path / "no-model", "--output", tmp_path / "out", *options) == 2
+    model = tmp_path / "no-model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")  # what looks like a model from outside
+    assert call(monkeypatch, "benchmark", model, "--output", tmp_path / "out", *options) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
