@@ -20,14 +20,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEVELS = 256
-PIXEL_LEVELS = "pixel_levels"  # fp32 [images, C, 256]: the number of each level; one row an image, as other features
 
 
-def processor_levels(processor: Any) -> Tensor:
-    """fp32 [C, 256]: what an image processor of Qwen's line makes of each level, by its own arithmetic."""
+def processor_levels(processor: Any, feature: str) -> Tensor:
+    """fp32 [C, 256]: what an image processor of Qwen's line makes of each level, by its own arithmetic.
+
+    Args:
+        feature: what the processor calls its pixels.
+    """
     side = processor.patch_size * processor.merge_size
     flat = [Image.new("RGB", (side, side), (level, level, level)) for level in range(LEVELS)]
-    pixels = processor(images=flat, do_resize=False, return_tensors="pt")["pixel_values"]
+    pixels = processor(images=flat, do_resize=False, return_tensors="pt")[feature]
     by_level = pixels.reshape(LEVELS, -1, 3, pixels.shape[1] // 3)
     return by_level[:, 0, :, 0].T.contiguous().float()
 

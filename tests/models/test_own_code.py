@@ -12,7 +12,7 @@ from smart_train import SmartModel
 from smart_train.errors import ModelError
 from smart_train.run import build
 from tests.command import call
-from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.text_folders import WORDS, decoder_folder, encoder_folder
 from tests.models.vision_folders import vision_folder
 from tests.runs import tiny_recipe, write_rows
 
@@ -118,7 +118,7 @@ def test_it_is_trained_and_exported_on_the_same_terms(house, tmp_path, monkeypat
         return "".join(capsys.readouterr())
 
     folder, _ = house
-    rows = [{"query": f"cat {number}", "positive": f"the cat sat on mat {number}"} for number in range(8)]
+    rows = [{"query": f"cat {word}", "positive": f"the cat sat on {word}"} for word in WORDS[-8:]]
     path, run = write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "run"
     recipe = {
         "model": {"name_or_path": str(folder), "family": "text_encoder", "trust_remote_code": True},

@@ -28,7 +28,7 @@ from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
-from smart_train.models.pixels import PIXEL_LEVELS, compacted, expanded, processor_levels
+from smart_train.models.pixels import compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
@@ -47,6 +47,7 @@ from smart_train.types import ModelInput
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
+PIXEL_LEVELS = "pixel_levels"  # fp32 [images, C, 256]: the number of each level; one row an image, as other features
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
 VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 _PROCESSOR_FILES = (
@@ -192,7 +193,7 @@ class VisionLanguageFamily(Family):
 
     @cached_property
     def _levels(self) -> Tensor:
-        return processor_levels(self.processor.image_processor)
+        return processor_levels(self.processor.image_processor, "pixel_values")
 
     @property
     def _frames(self) -> int:
