@@ -69,14 +69,29 @@ def measure(model: SmartModel, data: EvaluationSet, batch_size: int) -> dict[str
     return measured
 
 
-def check(measured: Mapping[str, float], needs: Collection[str], step: int, learning_rate: float) -> None:
-    """Raises RunError when a score that the objective `needs` ("pooled", "late") no longer tells documents apart."""
-    gone = [score for score in needs if measured.get(f"spread_{score}", math.inf) < COLLAPSED]
+def check(
+    before: Mapping[str, float] | None,
+    now: Mapping[str, float],
+    needs: Collection[str],
+    step: int,
+    learning_rate: float,
+) -> None:
+    """Raises RunError when a score that the objective `needs` ("pooled", "late") no longer tells documents apart.
+
+    Two evaluations must say so: a few steps, or a few rows that are cut to the same tokens, prove nothing yet.
+
+    Args:
+        before, now: what `measure` gave at the last evaluation and at this one; None: this is the first.
+    """
+    pairs = () if before is None else (before, now)
+    gone = [
+        score for score in needs if pairs and all(item.get(f"spread_{score}", math.inf) < COLLAPSED for item in pairs)
+    ]
     if gone:
-        listed = " and ".join(f"{score} ({measured[f'spread_{score}']:.1e})" for score in gone)
+        listed = " and ".join(f"{score} ({now[f'spread_{score}']:.1e})" for score in gone)
         raise RunError(
-            f"step {step}: the model has collapsed: every held-out document has the same score; standard deviation "
-            f"over documents, at least {COLLAPSED:g}: {listed}. Such a run does not recover, because the loss has no "
+            f"step {step}: the model has collapsed: at this evaluation and the one before, every held-out document has "
+            f"the same score; standard deviation over documents, at least {COLLAPSED:g}: {listed}. Such a run does not recover, because the loss has no "
             f"gradient left. Lower training.learning_rate ({learning_rate:g}; the quickstart collapses at 1e-3 and "
             "learns at 5e-4), or raise training.warmup_steps. A model drawn at random also needs "
             "scoring.document_tokens visual: the prompt, which all pages share, would be the best match of every query"

@@ -132,6 +132,7 @@ class SmartTrainer(Trainer):
         self._accumulating = False
         self._has_negatives = False
         self._first_log = dict(first_log or {})
+        self._measured: dict[str, float] | None = None  # by `stability`, at the last evaluation
 
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
 
@@ -248,7 +249,9 @@ class SmartTrainer(Trainer):
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log({**metrics, **{f"watch_{name}": value for name, value in measured.items()}})
         if self.state.global_step:
-            stability.check(measured, self.module.objective.needs, self.state.global_step, self.args.learning_rate)
+            needs, rate = self.module.objective.needs, self.args.learning_rate
+            stability.check(self._measured, measured, needs, self.state.global_step, rate)
+            self._measured = measured
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 

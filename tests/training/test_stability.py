@@ -13,8 +13,9 @@ from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationSet
 from smart_train.run import train
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.geometry import effective_rank
 from smart_train.training.callbacks import LOG_NAME, read_log
-from smart_train.training.stability import check, effective_rank, measure
+from smart_train.training.stability import check, measure
 from smart_train.types import ModelInput
 from tests.runs import tiny_recipe
 
@@ -83,16 +84,20 @@ def test_one_document_cannot_be_told_apart() -> None:
     (x,) = torch.eye(1)
     found = measure(Fixed([x[None]], [x[None]]), numbered(1, ["0"]), batch_size=1)
     assert "spread_late" not in found
-    check(found, ("pooled", "late"), 5, 1e-3)
+    check(found, found, ("pooled", "late"), 5, 1e-3)
 
 
 def test_a_collapse_names_score_step_and_knob() -> None:
     measured = {"spread_pooled": 0.0, "spread_late": 0.1}
-    check(measured, ("late",), 5, 1e-3)
+    check(measured, measured, ("late",), 5, 1e-3)
+    check(None, measured, ("pooled", "late"), 5, 1e-3)
+    check({"spread_pooled": 0.1, "spread_late": 0.0}, measured, ("pooled", "late"), 5, 1e-3)
     with pytest.raises(RunError) as caught:
-        check(measured, ("pooled", "late"), 5, 1e-3)
+        check(measured, measured, ("pooled", "late"), 5, 1e-3)
     said = str(caught.value)
-    assert said.startswith("step 5: the model has collapsed: every held-out document has the same score")
+    assert said.startswith(
+        "step 5: the model has collapsed: at this evaluation and the one before, every held-out docu"
+    )
     assert "1e-05: pooled (0.0e+00). " in said and "late (" not in said
     assert "Lower training.learning_rate (0.001; the quickstart collapses at 1e-3 and learns at 5e-4)" in said
 
@@ -101,17 +106,17 @@ def test_a_run_logs_it_and_stops_when_all_pages_score_the_same(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tiny_recipe(tiny_data, tmp_path / "run", export={"enabled": False}, evaluation={"before": False})
-    told = [0.1, 0.0]
+    told = [0.1, 0.0, 0.0]
     real = measure
 
     def fading(*arguments: object) -> dict[str, float]:
         return {**real(*arguments), "spread_late": told.pop(0)}
 
     monkeypatch.setattr("smart_train.training.stability.measure", fading)
-    with pytest.raises(RunError, match="step 4: the model has collapsed"):
+    with pytest.raises(RunError, match="step 6: the model has collapsed"):
         train(recipe)
     logged = {record["step"]: record for record in read_log(tmp_path / "run" / LOG_NAME) if "watch_winning" in record}
-    assert list(logged) == [2, 4] and logged[4]["watch_spread_late"] == 0.0
+    assert list(logged) == [2, 4, 6] and logged[4]["watch_spread_late"] == 0.0
     assert all(f"watch_{name}" in logged[2] for name in NAMES) and logged[2]["watch_rank_tokens"] > 1
-    assert (tmp_path / "run" / "checkpoint-2").is_dir() and not (tmp_path / "run" / "checkpoint-4").exists()
+    assert (tmp_path / "run" / "checkpoint-4").is_dir() and not (tmp_path / "run" / "checkpoint-6").exists()
     json.dumps(logged[2], allow_nan=False)
