@@ -6,7 +6,7 @@ readonly MIN_PYTHON=3.10
 # What this release is tested with. A machine with a GPU takes the newest torch instead, which knows newer GPUs.
 readonly CPU_TORCH=torch==2.13.0
 # `dev` and what it brings, by name, so that a recipe finds its extras installed.
-readonly TEST_EXTRAS=dev,deepspeed,pdf,quantization,sentence-transformers,video
+readonly TEST_EXTRAS=dev,deepspeed,mteb,pdf,quantization,sentence-transformers,video
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly root

@@ -91,10 +91,11 @@ def check(
         listed = " and ".join(f"{score} ({now[f'spread_{score}']:.1e})" for score in gone)
         raise RunError(
             f"step {step}: the model has collapsed: at this evaluation and the one before, every held-out document has "
-            f"the same score; standard deviation over documents, at least {COLLAPSED:g}: {listed}. Such a run "
-            f"does not recover, because the loss has no gradient left. Lower training.learning_rate ({learning_rate:g}; the quickstart collapses at 1e-3 and "
-            "learns at 5e-4), or raise training.warmup_steps. A model drawn at random also needs "
-            "scoring.document_tokens visual: the prompt, which all pages share, would be the best match of every query"
+            f"the same score; standard deviation over documents, at least {COLLAPSED:g}: {listed}. Such a run does not "
+            f"recover, because the loss has no gradient left. Lower training.learning_rate ({learning_rate:g}; the "
+            "quickstart collapses at 1e-3 and learns at 5e-4), or raise training.warmup_steps. A model drawn at random "
+            "also needs scoring.document_tokens visual: the prompt, which all pages share, would be the best match of "
+            "every query"
         )
 
 
