@@ -16,6 +16,7 @@ from smart_train.cli.arguments import (
     QueryInstruction,
     TrustRemoteCode,
     open_model,
+    rows_recipe,
 )
 from smart_train.cli.output import plain_console
 from smart_train.errors import RunError
@@ -169,12 +170,8 @@ def _rows(
         if own.data.reported is None:
             raise RunError("the recipe has neither data.evaluation nor data.test; pass the rows with --data")
         return own
-    rows = {"path": data, "split": split}
-    sections: dict[str, Any] = {"train": rows, "evaluation": {**rows, "corpus": corpus}}
-    if test is not None:
-        sections["test"] = {"path": test}
-    values = {"model": {"name_or_path": model}, "data": sections}
-    return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
+    decided = {} if test is None else {"test": {"path": test}}
+    return rows_recipe(model, {"path": data, "split": split, "corpus": corpus}, decided, overrides)
 
 
 def _show(result: TuningResult) -> None:
