@@ -140,7 +140,10 @@ def test_too_few_queries_stop_before_the_model_is_loaded(run, toy: Toy, tmp_path
 
 def test_rows_must_be_known(run, toy: Toy, tmp_path: Path) -> None:
     assert "not a run folder, so the rows to tune on are unknown; pass --data or --recipe" in run(toy.folder).err
-    assert "--split, --corpus and --test need --data" in run(toy.folder, "--test", "x.jsonl").err
+    assert (
+        "--test needs --data; with a recipe, set data.evaluation and data.test"
+        in run(toy.folder, "--test", "x.jsonl").err
+    )
     assert "nowhere.jsonl" in run(toy.folder, "--data", tmp_path / "nowhere.jsonl").err
 
 

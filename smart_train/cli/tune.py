@@ -10,13 +10,17 @@ import typer
 from smart_train.cli.arguments import (
     BasePath,
     BatchSize,
+    ColumnMap,
     DocumentInstruction,
     FamilyName,
+    MaxSamples,
     ModelPath,
     QueryInstruction,
+    Split,
     TrustRemoteCode,
     open_model,
     rows_recipe,
+    source_values,
 )
 from smart_train.cli.output import plain_console
 from smart_train.errors import RunError
@@ -46,7 +50,9 @@ def tune(
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Choose on these rows: a file, folder or Hub data set.")] = None,
-    split: Annotated[str | None, typer.Option(help="The split of --data to use, if it has several.")] = None,
+    columns: ColumnMap = None,
+    split: Split = None,
+    max_samples: MaxSamples = None,
     corpus: Annotated[
         str | None, typer.Option(help="More documents to search, which answer no query of --data.")
     ] = None,
@@ -117,7 +123,8 @@ def tune(
     if write:
         tuning.check_writable(model, run)
     trained = model if run is None else str(run / "final")
-    meant = _rows(trained, own, recipe, data, split, corpus, test, overrides or [])
+    rows = source_values(columns=columns, split=split, max_samples=max_samples, corpus=corpus)
+    meant = _rows(trained, own, recipe, data, rows, test, overrides or [])
     console = plain_console()
     named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
     choosing, deciding = tuning.rows_of(meant, named, seed, console)
@@ -146,8 +153,7 @@ def _rows(
     own: Recipe | None,
     recipe: Path | None,
     data: str | None,
-    split: str | None,
-    corpus: str | None,
+    rows: dict[str, Any],
     test: str | None,
     overrides: list[str],
 ) -> Recipe:
@@ -159,8 +165,9 @@ def _rows(
         if not text.startswith("data."):
             raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
     if data is None:
-        if split is not None or corpus is not None or test is not None:
-            raise RunError("--split, --corpus and --test need --data; with a recipe, set data.evaluation and data.test")
+        if rows or test is not None:
+            name = next(iter(rows), "test").replace("_", "-")
+            raise RunError(f"--{name} needs --data; with a recipe, set data.evaluation and data.test")
         if recipe is not None:
             own = load_recipe(recipe, overrides)
         elif own is None:
@@ -170,8 +177,10 @@ def _rows(
         if own.data.reported is None:
             raise RunError("the recipe has neither data.evaluation nor data.test; pass the rows with --data")
         return own
-    decided = {} if test is None else {"test": {"path": test}}
-    return rows_recipe(model, {"path": data, "split": split, "corpus": corpus}, decided, overrides)
+    decided: dict[str, Any] = {}
+    if test is not None:  # with the columns of the rows that choose
+        decided["test"] = {"path": test, **{name: rows[name] for name in rows if name == "columns"}}
+    return rows_recipe(model, {"path": data, **rows}, decided, overrides)
 
 
 def _show(result: TuningResult) -> None:
