@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from smart_train.errors import Interrupted, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import encode_documents
+from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
@@ -27,27 +29,11 @@ TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
 RECIPE = "model: {name_or_path: base}\ndata: {train: {path: rows}, evaluation: {path: held_out}}\n"
 
 
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Calls `smart-train ARGUMENTS` in this process."""
 
-    def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["smart-train", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        return Ended(status, *capsys.readouterr())
-
-    return call
+    return partial(ended, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from smart_train import SmartModel
-from smart_train.cli import main
 from smart_train.retrieval import DocumentIndex, search, update_index
 from smart_train.utils.manifest import write_manifest
+from tests.command import ended
 from tests.tuned import Toy, make_toy
 
 # One choice of tokens and one form: little to measure.
@@ -22,27 +21,11 @@ QUICK = ("--layers", "-1", "--query-tokens", "content", "--document-tokens", "co
 PLAIN = (*QUICK, "--weights", "1:0,1:1,0:1", "--pool-factors", "1", "--stored-as", "float32", "--widths", "32")
 
 
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Calls `smart-train tune ARGUMENTS` in this process."""
 
-    def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["smart-train", "tune", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        return Ended(status, *capsys.readouterr())
-
-    return call
+    return partial(ended, monkeypatch, capsys, "tune")
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +123,7 @@ def test_too_few_queries_stop_before_the_model_is_loaded(run, toy: Toy, tmp_path
 
 def test_rows_must_be_known(run, toy: Toy, tmp_path: Path) -> None:
     assert "not a run folder, so the rows to tune on are unknown; pass --data or --recipe" in run(toy.folder).err
-    assert (
-        "--test needs --data; with a recipe, set data.evaluation and data.test"
-        in run(toy.folder, "--test", "x.jsonl").err
-    )
+    assert "--test needs --data; with a recipe, set data.test=..." in run(toy.folder, "--test", "x.jsonl").err
     assert "nowhere.jsonl" in run(toy.folder, "--data", tmp_path / "nowhere.jsonl").err
 
 

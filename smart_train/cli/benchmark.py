@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    BatchSize,
-    DocumentInstruction,
-    FamilyName,
-    ModelPath,
-    QueryInstruction,
-    TrustRemoteCode,
-    open_model,
-)
+from smart_train.cli.arguments import READING, BatchSize, ModelPath, Workers, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console, print_pairs
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from smart_train.evaluation.suites import BenchmarkRun, Chosen, MtebModel
     from smart_train.models import SmartModel
 
@@ -58,7 +49,6 @@ Candidates = Annotated[
 Store = Annotated[
     str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Number of processes that decode pages while the model runs.")]
 TaskPrompts = Annotated[
     bool,
     typer.Option("--task-prompts", help="Instruct the model with mteb's instruction of each task, not with its own."),
@@ -83,6 +73,7 @@ Published = Annotated[
 ]
 
 
+@grouped
 def benchmark(
     model: ModelPath,
     overrides: Scoring = None,
@@ -94,17 +85,13 @@ def benchmark(
     candidates: Candidates = None,
     store: Store = "float32",
     batch_size: BatchSize = 32,
-    workers: Workers = 0,
+    workers: Workers = None,
     task_prompts: TaskPrompts = False,
     predictions: Predictions = False,
     discard_embeddings: Discard = False,
     name: Name = None,
     published: Published = None,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Run published benchmarks on MODEL: pooled, late and hybrid score of every task, beside published figures.
 
@@ -130,8 +117,7 @@ def benchmark(
         published_model(published, ())
         check_store(store)
         on_main(lambda: check_output_folder(output))
-        reading = (family, query_instruction, document_instruction, trust_remote_code, scoring, base)
-        loaded = open_model(model, *reading)
+        loaded = open_model(model, reading, scoring)
         named, revision = _identity(model, loaded, name)
         ranker = MtebModel(
             loaded,

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    ColumnMap,
-    Dpi,
-    ImageRoot,
-    Instruction,
-    MaxSamples,
-    OnError,
-    RowDocuments,
-    SampleSeed,
-    Split,
-    Streaming,
-    Subset,
-    TrustRemoteCode,
-    rows_recipe,
-    source_values,
-)
+from smart_train.cli.arguments import TrustRemoteCode
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import HELD_OUT, rows_to_measure, source_values
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
@@ -35,6 +23,7 @@ _SHOWN_TEXT, _SHOWN_VALUE = 90, 40  # characters
 _ANSWERS = 2  # of a query
 
 
+@grouped
 def compare(
     models: Annotated[
         list[str],
@@ -59,55 +48,22 @@ def compare(
             "what they keep; models on the rows of the first run that is named."
         ),
     ] = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    subset: Subset = None,
-    documents: RowDocuments = None,
-    image_root: ImageRoot = None,
-    dpi: Dpi = None,
-    instruction: Instruction = None,
-    max_samples: MaxSamples = None,
-    sample_seed: SampleSeed = None,
-    streaming: Streaming = False,
-    on_error: OnError = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="More documents to search, which answer no query of --data.")
-    ] = None,
+    rows: Mapping[str, Any] = HELD_OUT,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Compare runs and models: what their recipes say differently, their metrics, paired tests, and the queries that
     got better and worse."""
-    from smart_train.recipe import load_recipe
     from smart_train.run.comparing import compare_named
     from smart_train.utils.atomic import write_json
 
-    rows = source_values(
-        columns=columns,
-        split=split,
-        subset=subset,
-        documents=documents,
-        image_root=image_root,
-        dpi=dpi,
-        instruction=instruction,
-        max_samples=max_samples,
-        sample_seed=sample_seed,
-        streaming=streaming,
-        corpus=corpus,
-    )
-    common = source_values(on_error=on_error)
-    if data is None and (rows or common):
-        raise RunError(f"--{next(iter({**rows, **common})).replace('_', '-')} needs --data")
     if data is not None and recipe is not None:
         raise RunError("--data and --recipe both name the rows to measure on; leave one of them out")
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
-    meant = load_recipe(recipe) if recipe is not None else None
-    if meant is not None and meant.data.reported is None:
-        raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
-    if data is not None:
-        meant = rows_recipe(models[0], {"path": data, **rows}, common)
+    measured_now = data is not None or recipe is not None or source_values(rows)
+    meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
     console = plain_console()
     found = compare_named(models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print)
     _print(found, queries)

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    BatchSize,
-    ColumnMap,
-    DocumentInstruction,
-    Documents,
-    Dpi,
-    FamilyName,
-    ImageRoot,
-    MaxSamples,
-    ModelPath,
-    SampleSeed,
-    Split,
-    Subset,
-    TrustRemoteCode,
-    Workers,
-    document_source,
-    open_model,
-)
+from smart_train.cli.arguments import READING_DOCUMENTS, BatchSize, Documents, ModelPath, Workers, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 
 if TYPE_CHECKING:
     from smart_train.retrieval import DocumentIndex
 
 
+@grouped
 def encode(
     model: ModelPath,
     documents: Documents,
     index: Annotated[Path, typer.Option(help="The index folder to create or update.")],
-    columns: ColumnMap = None,
-    split: Split = None,
-    subset: Subset = None,
-    image_root: ImageRoot = None,
-    dpi: Dpi = None,
-    max_samples: MaxSamples = None,
-    sample_seed: SampleSeed = None,
+    rows: Mapping[str, Any] = DOCUMENT_ROWS,
     batch_size: BatchSize = 32,
     workers: Workers = None,
     layout: Annotated[
@@ -58,10 +38,7 @@ def encode(
             show_default=False,
         ),
     ] = None,
-    family: FamilyName = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING_DOCUMENTS,
 ) -> None:
     """Encode DOCUMENTS (page images, PDF files, texts) with MODEL. If INDEX exists, only new and changed ones.
 
@@ -71,20 +48,11 @@ def encode(
     from smart_train.retrieval.index import check_index_folder
     from smart_train.utils.locks import LOCK_NAME, check_free
 
-    source = document_source(
-        documents,
-        columns=columns,
-        split=split,
-        subset=subset,
-        image_root=image_root,
-        dpi=dpi,
-        max_samples=max_samples,
-        sample_seed=sample_seed,
-    )
+    source = document_source(documents, rows)
     is_collection(source)  # all raise before the model is loaded
     check_index_folder(index)
     check_free(index / LOCK_NAME)
-    reader = open_model(model, family, None, document_instruction, trust_remote_code, base=base)
+    reader = open_model(model, reading)
     made, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    ColumnMap,
-    DocumentInstruction,
-    Dpi,
-    FamilyName,
-    ImageRoot,
-    Instruction,
-    MaxSamples,
-    ModelPath,
-    OnError,
-    QueryInstruction,
-    RowDocuments,
-    SampleSeed,
-    Split,
-    Streaming,
-    Subset,
-    TrustRemoteCode,
-    Workers,
-    as_options,
-    open_model,
-    rows_recipe,
-    source_values,
-)
+from smart_train.cli.arguments import READING, ModelPath, Workers, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import HELD_OUT, as_options, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_names import find_model
 
@@ -42,6 +21,7 @@ if TYPE_CHECKING:
     from smart_train.recipe import Recipe
 
 
+@grouped
 def evaluate(
     model: ModelPath,
     overrides: Annotated[
@@ -60,20 +40,7 @@ def evaluate(
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Evaluate on these rows: a file, folder or Hub data set.")] = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    subset: Subset = None,
-    documents: RowDocuments = None,
-    image_root: ImageRoot = None,
-    dpi: Dpi = None,
-    instruction: Instruction = None,
-    max_samples: MaxSamples = None,
-    sample_seed: SampleSeed = None,
-    streaming: Streaming = False,
-    on_error: OnError = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="More documents to search, which answer no query of --data.")
-    ] = None,
+    rows: Mapping[str, Any] = HELD_OUT,
     output: Annotated[
         Path | None, typer.Option(help="Also write the metrics to this JSON file: averages, and values per query.")
     ] = None,
@@ -82,37 +49,17 @@ def evaluate(
         typer.Option(help="Also write an HTML page: the metrics, and the worst and best queries with heat maps."),
     ] = None,
     workers: Workers = None,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score.
 
     Ends in a verdict: whether hybrid is better than pooled on these rows, what that many queries can show, and what to
     try. The options from --columns to --corpus are those of a recipe's data section, for --data.
     """
-    from smart_train.recipe import load_recipe
-    from smart_train.recipe.reader import RECIPE_FILE
     from smart_train.run.folder import RUN_FILE, open_finished
 
     overrides, scoring = _split(overrides or [])
     overrides += [] if workers is None else [f"evaluation.num_workers={workers}"]
-    rows = source_values(
-        columns=columns,
-        split=split,
-        subset=subset,
-        documents=documents,
-        image_root=image_root,
-        dpi=dpi,
-        instruction=instruction,
-        max_samples=max_samples,
-        sample_seed=sample_seed,
-        streaming=streaming,
-        corpus=corpus,
-    )
-    common = source_values(on_error=on_error)
     if output is not None and output.is_dir():
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
@@ -120,24 +67,10 @@ def evaluate(
     if report is not None:
         _check_page(report)
     trained = find_model(model)
-    if (Path(model) / RUN_FILE).is_file():
-        if Path(trained) == Path(model) / "final":
-            open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
-        recipe = recipe or Path(model) / RECIPE_FILE
-    if data is not None:
-        meant = rows_recipe(trained, {"path": data, **rows}, common, overrides)
-    elif rows or common:
-        name = next(iter({**rows, **common}))
-        key = f"data.{name}" if name in common else f"data.evaluation.{name}"
-        raise RunError(f"--{name.replace('_', '-')} needs --data; with a recipe, set {key}=...")
-    elif recipe is None:
-        raise RunError(f"{model}: not a run folder, so the rows to evaluate on are unknown; pass --data or --recipe")
-    else:
-        meant = load_recipe(recipe, overrides)
-    if meant.data.reported is None:
-        raise RunError(f"{recipe}: has neither data.test nor data.evaluation; pass the rows with --data")
-    reading = (family, query_instruction, document_instruction, trust_remote_code, scoring, base)
-    reader = partial(open_model, trained, *reading)
+    if (Path(model) / RUN_FILE).is_file() and Path(trained) == Path(model) / "final":
+        open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
+    meant = rows_to_measure(model, "evaluate", data=data, rows=rows, recipe=recipe, overrides=overrides)
+    reader = partial(open_model, trained, reading, scoring)
     _evaluate(reader, meant, data, output, report)
 
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    DocumentInstruction,
-    FamilyName,
-    ModelPath,
-    QueryInstruction,
-    TrustRemoteCode,
-    open_model,
-)
+from smart_train.cli.arguments import READING, ModelPath, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError
 
 _PDF_PAGE = re.compile(r"(?P<file>.+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
 
 
+@grouped
 def explain(
     model: ModelPath,
     query: Annotated[str, typer.Option(help="The query: a text, or an image file.")],
@@ -41,11 +36,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Show which tokens of a query match which parts of a document, and what each adds to the score."""
     from smart_train.explain import explain as explain_pair
@@ -70,7 +61,7 @@ def explain(
     if output is not None:
         check_output(output, text_alone=not shown.images)
         check_replaceable("--output", output)
-    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
+    reader = open_model(model, reading)
     found = explain_pair(reader, asked, shown)
     _print(found)
     if output is not None:

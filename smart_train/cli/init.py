@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from smart_train.cli.arguments import ColumnMap, FamilyName, Split, TrustRemoteCode, parse_columns
+from smart_train.cli.arguments import FamilyName, TrustRemoteCode
+from smart_train.cli.rows import ColumnMap, Split, parse_columns
 from smart_train.errors import RecipeError
 
 

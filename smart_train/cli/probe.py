@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    BatchSize,
-    ColumnMap,
-    DocumentInstruction,
-    FamilyName,
-    MaxSamples,
-    QueryInstruction,
-    Split,
-    TrustRemoteCode,
-    open_model,
-    rows_recipe,
-    source_values,
-)
+from smart_train.cli.arguments import READING, BatchSize, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import HELD_OUT, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
     from smart_train.evaluation.probe import ProbeResult
-    from smart_train.recipe import Recipe
 
 _CONTROL_SEED = 1  # not 0, the default of recipes: a run that starts from random weights would be its own control
 
 
+@grouped
 def probe(
     models: Annotated[
         list[str],
@@ -44,9 +34,7 @@ def probe(
     data: Annotated[
         str | None, typer.Option(help="Held-out rows: a file, folder or Hub data set. Default: those of the first run.")
     ] = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    max_samples: MaxSamples = None,
+    rows: Mapping[str, Any] = HELD_OUT,
     control: Annotated[
         bool, typer.Option("--control", help="Also a model of the first one's configuration with random weights.")
     ] = False,
@@ -57,11 +45,7 @@ def probe(
     pairs: Annotated[int, typer.Option(min=2, help="Queries of the batch whose gradient is measured.")] = 8,
     output: Annotated[Path | None, typer.Option(help="Write probe.json and probe.png to this folder.")] = None,
     batch_size: BatchSize = 32,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many
     document tokens ever win, and how much of a pooled loss's gradient reaches each kind of token.
@@ -77,16 +61,14 @@ def probe(
     check_metric(metric)
     chosen = _numbers(layers)
     members = [member for model in models for member in _members(model)]
-    rows = source_values(columns=columns, split=split, max_samples=max_samples)
-    meant = _rows(models[0], data, rows)
+    meant = rows_to_measure(models[0], "measure", data=data, rows=rows)
     name = filled(meant.data.reported)
     usable, report = build.usable_rows(meant, name)
     plain_console().print(f"{data or f'data.{name}'}: {report.summary()}")
     held_out = build.evaluation_set(meant, name, usable)
     results: list[ProbeResult] = []
     for label, folder in members:
-        reading = (family, query_instruction, document_instruction, trust_remote_code)
-        model = open_model(folder, *reading, base=base)
+        model = open_model(folder, reading)
         named = [(label, model)]
         if control and not results:
             drawn = SmartModel.from_config(
@@ -118,22 +100,6 @@ def _members(model: str) -> list[tuple[str, str]]:
     steps = sorted(run.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     checkpoints = [(f"{run.name}, step {path.name.rpartition('-')[2]}", str(path)) for path in steps]
     return [(f"{run.name}, start", start), *checkpoints, (f"{run.name}, trained", str(run / "final"))]
-
-
-def _rows(model: str, data: str | None, rows: dict[str, Any]) -> Recipe:
-    """The recipe that names the held-out rows: that of the run `model`, or one that says nothing else."""
-    from smart_train.run.folder import RUN_FILE, open_finished
-
-    if data is not None:
-        return rows_recipe(model, {"path": data, **rows}, {})
-    if rows:
-        raise RunError(f"--{next(iter(rows)).replace('_', '-')} needs --data")
-    if not (Path(model) / RUN_FILE).is_file():
-        raise RunError(f"{model}: not a run folder, so the rows to measure on are unknown; pass --data")
-    recipe = open_finished(Path(model))
-    if recipe.data.reported is None:
-        raise RunError(f"{model}: its recipe has neither data.evaluation nor data.test; pass the rows with --data")
-    return recipe
 
 
 def _numbers(layers: str | None) -> list[int] | None:

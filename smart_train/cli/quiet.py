@@ -9,7 +9,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from smart_train.cli.arguments import source_values
+from smart_train.cli.rows import source_values
 from smart_train.utils.model_names import find_model, missing_folder
 
 # logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
@@ -72,7 +72,7 @@ def quietly(
         if reads_rows and options["data"] is not None:
             from smart_train.recipe.quick import check_rows_quickly
 
-            check_rows_quickly({"path": options["data"], **source_values(**{key: options.get(key) for key in _ROWS})})
+            check_rows_quickly({"path": options["data"], **source_values({key: options.get(key) for key in _ROWS})})
         if runs_recipe:
             from smart_train.recipe.quick import check_quickly
 

@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    BatchSize,
-    ColumnMap,
-    DocumentInstruction,
-    Documents,
-    Dpi,
-    FamilyName,
-    ImageRoot,
-    MaxSamples,
-    ModelPath,
-    QueryInstruction,
-    SampleSeed,
-    Split,
-    Subset,
-    TrustRemoteCode,
-    Workers,
-    document_source,
-    open_model,
-)
+from smart_train.cli.arguments import READING, BatchSize, Documents, ModelPath, Workers, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
 _SCORES_WIDTH = 38  # of a line's other columns, blanks included
 
 
+@grouped
 def search(
     model: ModelPath,
     documents: Documents,
@@ -55,21 +40,11 @@ def search(
     index: Annotated[
         Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    subset: Subset = None,
-    image_root: ImageRoot = None,
-    dpi: Dpi = None,
-    max_samples: MaxSamples = None,
-    sample_seed: SampleSeed = None,
+    rows: Mapping[str, Any] = DOCUMENT_ROWS,
     batch_size: BatchSize = 32,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Rank DOCUMENTS (page images, PDF files, texts) for each query, best first."""
     from rich.table import Table
@@ -77,20 +52,11 @@ def search(
     from smart_train.retrieval import check_request, collection, search_folder
 
     asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
-    source = document_source(
-        documents,
-        columns=columns,
-        split=split,
-        subset=subset,
-        image_root=image_root,
-        dpi=dpi,
-        max_samples=max_samples,
-        sample_seed=sample_seed,
-    )
+    source = document_source(documents, rows)
     request = (source, asked, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
     found_documents = collection(source)
-    reader = open_model(model, family, query_instruction, document_instruction, trust_remote_code, base=base)
+    reader = open_model(model, reading)
     bar = False if as_json else None  # None: on a terminal
     found = search_folder(
         reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers, documents=found_documents

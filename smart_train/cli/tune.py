@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    BasePath,
-    BatchSize,
-    ColumnMap,
-    DocumentInstruction,
-    FamilyName,
-    MaxSamples,
-    ModelPath,
-    QueryInstruction,
-    Split,
-    TrustRemoteCode,
-    open_model,
-    rows_recipe,
-    source_values,
-)
+from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import HELD_OUT, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
     from smart_train.evaluation import TuningResult
-    from smart_train.recipe import Recipe
 
 _CHOICES = "Comma-separated choices"
 
 
+@grouped
 def tune(
     model: ModelPath,
     overrides: Annotated[
@@ -50,12 +39,7 @@ def tune(
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Choose on these rows: a file, folder or Hub data set.")] = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    max_samples: MaxSamples = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="More documents to search, which answer no query of --data.")
-    ] = None,
+    rows: Mapping[str, Any] = HELD_OUT,
     test: Annotated[
         str | None, typer.Option(help="Decide on these rows. Default: on the half of --data that did not choose.")
     ] = None,
@@ -89,11 +73,7 @@ def tune(
         ),
     ] = False,
     batch_size: BatchSize = 32,
-    family: FamilyName = None,
-    query_instruction: QueryInstruction = None,
-    document_instruction: DocumentInstruction = None,
-    trust_remote_code: TrustRemoteCode = False,
-    base: BasePath = None,
+    reading: Mapping[str, Any] = READING,
 ) -> None:
     """Choose weights, layer, token filters and storage for a model, or for the model that a run trained.
 
@@ -123,12 +103,14 @@ def tune(
     if write:
         tuning.check_writable(model, run)
     trained = model if run is None else str(run / "final")
-    rows = source_values(columns=columns, split=split, max_samples=max_samples, corpus=corpus)
-    meant = _rows(trained, own, recipe, data, rows, test, overrides or [])
+    for text in overrides or ():
+        if not text.startswith("data."):
+            raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
+    meant = rows_to_measure(model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or ())
     console = plain_console()
     named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
     choosing, deciding = tuning.rows_of(meant, named, seed, console)
-    reader = open_model(trained, family, query_instruction, document_instruction, trust_remote_code, base=base)
+    reader = open_model(trained, reading)
     result = measure(
         reader,
         choosing,
@@ -146,41 +128,6 @@ def tune(
         tuning.write_result(result, reader, model, run, own, console)
     elif result.changes:
         console.print("Nothing was written; --write puts these settings into the model's smart_config.json")
-
-
-def _rows(
-    model: str,
-    own: Recipe | None,
-    recipe: Path | None,
-    data: str | None,
-    rows: dict[str, Any],
-    test: str | None,
-    overrides: list[str],
-) -> Recipe:
-    """The recipe that names the rows. `own`: that of the run, if it is one."""
-    from smart_train.recipe import load_recipe, parse_recipe
-    from smart_train.recipe.reader import merge, read_overrides
-
-    for text in overrides:
-        if not text.startswith("data."):
-            raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
-    if data is None:
-        if rows or test is not None:
-            name = next(iter(rows), "test").replace("_", "-")
-            raise RunError(f"--{name} needs --data; with a recipe, set data.evaluation and data.test")
-        if recipe is not None:
-            own = load_recipe(recipe, overrides)
-        elif own is None:
-            raise RunError(f"{model}: not a run folder, so the rows to tune on are unknown; pass --data or --recipe")
-        elif overrides:
-            own = parse_recipe(merge(own.to_dict(), read_overrides(overrides)), source="the run's recipe")
-        if own.data.reported is None:
-            raise RunError("the recipe has neither data.evaluation nor data.test; pass the rows with --data")
-        return own
-    decided: dict[str, Any] = {}
-    if test is not None:  # with the columns of the rows that choose
-        decided["test"] = {"path": test, **{name: rows[name] for name in rows if name == "columns"}}
-    return rows_recipe(model, {"path": data, **rows}, decided, overrides)
 
 
 def _show(result: TuningResult) -> None:

@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import (
-    ColumnMap,
-    Dpi,
-    ImageRoot,
-    Instruction,
-    MaxSamples,
-    Overrides,
-    RowDocuments,
-    SampleSeed,
-    Split,
-    Streaming,
-    Subset,
-    as_options,
-    source_values,
-)
+from smart_train.cli.arguments import Overrides
+from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.cli.quiet import quiet_libraries
+from smart_train.cli.rows import ROWS, as_options, source_values
 from smart_train.errors import DataError
 
 FAILED = 1
 _RECIPES = (".yaml", ".yml")
 
 
+@grouped
 def validate_data(
     source: Annotated[
         str, typer.Argument(help="A recipe, or rows: a file, a folder or a Hub data set.", metavar="RECIPE|PATH")
     ],
     overrides: Overrides = None,
-    columns: ColumnMap = None,
-    split: Split = None,
-    subset: Subset = None,
-    documents: RowDocuments = None,
-    image_root: ImageRoot = None,
-    dpi: Dpi = None,
-    instruction: Instruction = None,
-    max_samples: MaxSamples = None,
-    sample_seed: SampleSeed = None,
-    streaming: Streaming = False,
+    rows: Mapping[str, Any] = ROWS,
     against: Annotated[str | None, typer.Option(help="Held-out rows to compare PATH with.")] = None,
     output: Annotated[
         Path | None,
@@ -63,17 +44,8 @@ def validate_data(
 
     The options from --columns to --streaming are those of a recipe's data section, for PATH and --against.
     """
-    reading = source_values(
-        columns=columns,
-        subset=subset,
-        documents=documents,
-        image_root=image_root,
-        dpi=dpi,
-        instruction=instruction,
-        max_samples=max_samples,
-        sample_seed=sample_seed,
-        streaming=streaming,
-    )
+    reading = source_values(rows)
+    split = reading.pop("split", None)
     if Path(source).suffix.lower() in _RECIPES and split is None and against is None and not reading:
         from smart_train.recipe.quick import check_quickly
 

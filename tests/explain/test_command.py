@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from smart_train import SmartModel
-from smart_train.cli import main
+from tests.command import ended
 from tests.explain.test_explanation import page
 from tests.models.conftest import TINY
 from tests.pdf_files import make_pdf
@@ -29,17 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Calls `smart-train explain ARGUMENTS` in this process; its status, output and errors."""
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["smart-train", "explain", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return (status, *capsys.readouterr())
-
-    return call
+    return partial(ended, monkeypatch, capsys, "explain")
 
 
 def test_a_page_is_printed_and_written(run: Run, model: Path, tmp_path: Path) -> None:

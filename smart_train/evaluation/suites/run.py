@@ -44,7 +44,8 @@ class RunSettings:
     Args:
         output: folder of the results.
         data: folder of data sets that were downloaded, by OWNER/NAME.
-        batch_size: items per forward. num_workers: processes that decode images.
+        batch_size: items per forward. num_workers: processes that decode images; None leaves it to
+            the model.
         predictions: also write the ranked documents of every query, in mteb's own layout.
         keep_embeddings: False deletes the embeddings of a task when its result is written.
     """
@@ -52,7 +53,7 @@ class RunSettings:
     output: Path
     data: Path | None = None
     batch_size: int = 32
-    num_workers: int = 0
+    num_workers: int | None = None
     predictions: bool = False
     keep_embeddings: bool = True
 

@@ -51,7 +51,7 @@ class EncodedSets:
         on_main(self._claim)
 
     def encode(
-        self, rows: Rows, *, batch_size: int = 32, num_workers: int = 0, show_progress_bar: bool | None = None
+        self, rows: Rows, *, batch_size: int = 32, num_workers: int | None = 0, show_progress_bar: bool | None = None
     ) -> EmbeddingShards:
         """The embeddings of `rows`; what is not on disk yet is encoded. Several processes share the work, and must all
         call this, unless everything is there.

@@ -1,0 +1,170 @@
+"""Options that say where rows come from and how they are read, as a recipe's data section does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from smart_train.cli.option_groups import OptionGroup
+from smart_train.errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from smart_train.data import SourceConfig
+    from smart_train.recipe import Recipe
+
+# Where rows come from, one option for each key of a recipe's data section.
+Split = Annotated[str | None, typer.Option(help="The split to use, if there are several.", show_default=False)]
+Subset = Annotated[
+    str | None, typer.Option(help="The configuration to use, if a Hub data set has several.", show_default=False)
+]
+ColumnMap = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Names of the columns, as in query=question,positive=page, if they are not found by themselves; or "
+        "positional: by their order.",
+        metavar="OURS=THEIRS,...",
+        show_default=False,
+    ),
+]
+ImageRoot = Annotated[
+    str | None,
+    typer.Option(help="Folder where relative image paths start. Default: the folder of the file.", show_default=False),
+]
+RowDocuments = Annotated[
+    str | None,
+    typer.Option("--documents", help="File or folder of the documents that rows name by id.", show_default=False),
+]
+MaxSamples = Annotated[
+    int | None, typer.Option(min=1, help="Use so many rows: the first, or a sample.", show_default=False)
+]
+SampleSeed = Annotated[
+    int | None, typer.Option(help="Draw the --max-samples rows at random, by this number.", show_default=False)
+]
+Instruction = Annotated[
+    str | None,
+    typer.Option(help="Instruction of the queries, for rows that have none of their own.", show_default=False),
+]
+Streaming = Annotated[bool, typer.Option("--streaming", help="Of a Hub data set, fetch only what --max-samples needs.")]
+Dpi = Annotated[int | None, typer.Option(min=1, help="Resolution of PDF pages. Default: 144.", show_default=False)]
+OnError = Annotated[
+    Literal["fail", "skip"] | None,
+    typer.Option(
+        help="A row that cannot be used: stop and name it (fail), or leave it out (skip). Default: fail.",
+        show_default=False,
+    ),
+]
+Corpus = Annotated[
+    str | None,
+    typer.Option(help="More documents to search, which answer no query of --data.", show_default=False),
+]
+DOCUMENT_ROWS = OptionGroup(
+    columns=ColumnMap,
+    split=Split,
+    subset=Subset,
+    image_root=ImageRoot,
+    dpi=Dpi,
+    max_samples=MaxSamples,
+    sample_seed=SampleSeed,
+)
+ROWS = OptionGroup(**DOCUMENT_ROWS, documents=RowDocuments, instruction=Instruction, streaming=Streaming)
+HELD_OUT = OptionGroup(**ROWS, on_error=OnError, corpus=Corpus)
+
+
+def source_values(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a recipe's data section that options of the groups above set. Raises DataError for a --columns that
+    cannot be read."""
+    values = {**rows, "columns": parse_columns(rows.get("columns"))}
+    return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+def rows_to_measure(
+    model: str,
+    purpose: str,
+    *,
+    data: str | None,
+    rows: Mapping[str, Any],
+    recipe: Path | None = None,
+    test: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """The recipe that names the held-out rows: one that says nothing else where there is --data, else --recipe, else
+    that of the run folder `model`.
+
+    Args:
+        purpose: what is done with the rows, for messages: "evaluate".
+        rows: of the group `HELD_OUT`. test: more rows, for data.test, with the columns of `data`.
+
+    Raises:
+        RunError: no rows are named, or an option of rows without --data. RecipeError: as `load_recipe`.
+    """
+    from smart_train.recipe import load_recipe, parse_recipe
+    from smart_train.recipe.reader import RECIPE_FILE, merge, read_overrides
+    from smart_train.run.folder import RUN_FILE
+
+    given = source_values(rows)
+    common = {name: given.pop(name) for name in ("on_error",) if name in given}
+    if data is not None:
+        held_out = {"evaluation": {"path": data, **given}}
+        if test is not None:
+            held_out["test"] = {"path": test, **{name: given[name] for name in given if name == "columns"}}
+        # A recipe needs rows to train on, which nothing reads here.
+        values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
+        return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
+    keys = [f"data.{name}" for name in common] + [f"data.evaluation.{name}" for name in given]
+    keys += ["data.test"] if test is not None else []
+    if keys:
+        option = keys[0].rpartition(".")[2].replace("_", "-")
+        raise RunError(f"--{option} needs --data; with a recipe, set {keys[0]}=...")
+    if recipe is None and not (Path(model) / RUN_FILE).is_file():
+        raise RunError(f"{model}: not a run folder, so the rows to {purpose} on are unknown; pass --data or --recipe")
+    named = recipe or Path(model) / RECIPE_FILE
+    meant = load_recipe(named, overrides)
+    if meant.data.reported is None:
+        raise RunError(f"{named}: has neither data.test nor data.evaluation; pass the rows with --data")
+    return meant
+
+
+def document_source(documents: Path, rows: Mapping[str, Any]) -> SourceConfig:
+    """Where the documents of a search lie, and how they are read. Raises DataError for options that do not fit.
+
+    Args:
+        rows: of the group `DOCUMENT_ROWS`.
+    """
+    from smart_train.data import SourceConfig
+
+    return SourceConfig(documents, **source_values(rows))
+
+
+def parse_columns(given: str | None) -> dict[str, str | list[str]] | str | None:
+    """`OURS=THEIRS,...` as a mapping, `positional` as it is. A name that comes twice has several columns.
+
+    Raises:
+        DataError: a pair without a name on either side.
+    """
+    if given is None or given == "positional":
+        return given
+    named: dict[str, list[str]] = {}
+    for pair in given.split(","):
+        ours, _, theirs = (part.strip() for part in pair.partition("="))
+        if not ours or not theirs:
+            raise DataError(f"--columns {given!r}: {pair!r} must read OURS=THEIRS, as in query=question")
+        named.setdefault(ours, []).append(theirs)
+    return {ours: theirs[0] if len(theirs) == 1 else theirs for ours, theirs in named.items()}
+
+
+def as_options(text: str) -> str:
+    """A message about rows, where it tells what to write in a recipe, with the options instead."""
+    text = re.sub(
+        r"Name it in the recipe: columns: \{([^}]*)\}",
+        lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
+        text,
+    )
+    text = text.replace("data.on_error: skip", "--on-error skip")
+    text = re.sub(r"or columns: positional", "or --columns positional", text)
+    text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
+    return re.sub(r": documents: PATH", ": --documents PATH", text)
