@@ -14,7 +14,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 def browser() -> str:
     """The browser's program; skips the test where there is none."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if found is None:
+    if found is None:  # it is a program of the system, which no package of Python brings
         pytest.skip(f"needs a browser to look at the page: none of {', '.join(_NAMES)} is installed")
     return found
 

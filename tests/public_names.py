@@ -98,7 +98,11 @@ def _signatures(name: str, value: Any) -> Iterator[str]:
         return
     if is_dataclass(value):
         yield from (f"field {name}.{field.name}" for field in fields(value) if not field.name.startswith("_"))
-    for attribute, member in sorted(vars(value).items()):
+    # Whatever class of this package defines it: a user sees no difference.
+    members = {
+        name: member for base in reversed(value.__mro__) if _is_ours(base) for name, member in vars(base).items()
+    }
+    for attribute, member in sorted(members.items()):
         if attribute.startswith("_") or _is_a_librarys(value, attribute):
             continue
         if isinstance(member, property):
@@ -109,7 +113,11 @@ def _signatures(name: str, value: Any) -> Iterator[str]:
 
 def _is_a_librarys(value: type, attribute: str) -> bool:
     """Whether a class of another library defines it too: PyTorch or the Trainer then call it, not users."""
-    return any(hasattr(base, attribute) for base in value.__mro__ if not base.__module__.startswith("smart_train"))
+    return any(hasattr(base, attribute) for base in value.__mro__ if not _is_ours(base))
+
+
+def _is_ours(value: type) -> bool:
+    return value.__module__.startswith("smart_train")
 
 
 def _shown(value: Any) -> str:

@@ -14,6 +14,7 @@ import smart_train.inputs.images
 import smart_train.run.stages
 from smart_train.recipe import Recipe
 from smart_train.run import train
+from tests.inputs.counting import counted_reads
 from tests.runs import HELD_OUT_ROWS, TRAIN_ROWS, tiny_recipe, write_data
 
 PAGES = 2 * TRAIN_ROWS + HELD_OUT_ROWS
@@ -30,16 +31,7 @@ class Begins(Exception):
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for name, told in (("_open", "decoded"), ("read_encoded", "hashed")):
-        original = getattr(smart_train.inputs.images, name)
-
-        def call(*args: Any, original: Any = original, told: str = told) -> Any:
-            found[told] += 1
-            return original(*args)
-
-        monkeypatch.setattr(smart_train.inputs.images, name, call)
-    return found
+    return counted_reads(monkeypatch)
 
 
 def old_data(folder: Path) -> Path:

@@ -91,11 +91,6 @@ class ProbeResult:
     layers: list[LayerProbe] = field(default_factory=list)
     gradients: list[GradientProbe] = field(default_factory=list)
 
-    @property
-    def best(self) -> LayerProbe:
-        """The layer whose late score is highest; of equal ones the last."""
-        return max(self.layers, key=lambda item: (item.late, item.layer))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)

@@ -132,7 +132,7 @@ def check_output(path: Path, *, text_alone: bool) -> None:
 
 
 def _percent(row: dict[str, Any], explanation: Explanation) -> str:
-    """A share in percent of the score; of a score below 0 there is no such thing."""
+    """A share in percent of the score. A share of a score below 0 means nothing, so none is given."""
     return f"{100 * row['share'] / explanation.score:.1f} %" if explanation.score > 0 else "-"
 
 
@@ -150,7 +150,7 @@ def images_note(explanation: Explanation) -> str:
     if not any(token.image is not None for token in explanation.document_tokens):
         return (
             f"scoring.document_tokens is {explanation.scoring.document_tokens!r}: no token of an image takes part in "
-            "late interaction, so there is no heat."
+            "late interaction, so the page has no heat map."
         )
     matched = round(explanation.on_images * total)
     rest = "" if matched == total else f" The other {total - matched} match words of the document's prompt."

@@ -31,6 +31,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000"
     ("AVIF",) if features.check("avif") else ()  # Pillow has it since 11.2, where it was built with it
 )
 MAX_ASPECT = 200  # the vision towers' own bound: beyond it no number of patches keeps an image's shape
+# What Pillow's plugins raise for damaged files; each reads its format by code of its own. NotImplementedError is raised
+# for a variant of a format that a plugin knows and cannot read.
 _DECODING_ERRORS = (
     (OSError, ValueError, SyntaxError, EOFError, MemoryError, NotImplementedError)
     + (struct.error, LookupError, ArithmeticError, TypeError, AttributeError)

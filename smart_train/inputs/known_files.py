@@ -136,7 +136,7 @@ def recall(reference: Any, fact: Fact, make: Callable[[], int]) -> int:
 
 
 def _identity(reference: str | os.PathLike[str] | bytes) -> tuple[str, int, int] | None:
-    """Name, size and time of change; None where there is no such file, which says so when it is read."""
+    """Name, size and time of change; None where the file is missing, which is told when it is read."""
     if isinstance(reference, bytes):
         return f"{_BYTES}{stable_hash(reference)}", len(reference), 0
     try:

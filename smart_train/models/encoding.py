@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from smart_train.errors import NonFiniteError, SmartTrainError
+from smart_train.errors import ModelError, NonFiniteError, SmartTrainError
+from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
 from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
@@ -33,26 +34,36 @@ def suitable_workers(items: Sequence[ModelInput], batches: int, device: torch.de
     return max(0, min(_MOST_WORKERS, batches, usable_cores() // processes - 1))
 
 
+def _model_inputs(inputs: Any, role: Role) -> list[ModelInput]:
+    items = [as_model_input(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    if not items:
+        raise ModelError(f"encode_{role}: nothing to encode")
+    return items
+
+
 @torch.no_grad()
 def encoded_parts(
     model: SmartModel,
-    items: Sequence[ModelInput],
+    inputs: Any,
     role: Role,
     *,
-    size: int,
+    size: int | None,
     batch_size: int,
     show_progress_bar: bool | None,
     num_workers: int | None,
 ) -> Iterator[Embeddings]:
-    """`items` encoded, `size` at a time, fp32 on the CPU, in order. One loader serves all parts: its workers go on
+    """`inputs` encoded, `size` at a time, fp32 on the CPU, in order. One loader serves all parts: its workers go on
     while a part is put together and used.
 
     Args:
+        inputs: one or many, as `SmartModel.encode_query` takes them. size: None is all of them.
         num_workers: None is `suitable_workers`.
 
     Raises:
-        NonFiniteError: the model gives NaN. DataError: an input cannot be read.
+        ModelError: nothing to encode. NonFiniteError: the model gives NaN. DataError: an input cannot be read.
     """
+    items = _model_inputs(inputs, role)
+    size = size or len(items)
     orders = [_long_first(items, range(at, min(at + size, len(items)))) for at in range(0, len(items), size)]
     batches = [order[at : at + batch_size] for order in orders for at in range(0, len(order), batch_size)]
     workers = suitable_workers(items, len(batches), model.device) if num_workers is None else num_workers

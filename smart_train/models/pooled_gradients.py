@@ -17,7 +17,6 @@ from smart_train.errors import ModelError
 from smart_train.models.smart_model import SmartModel
 from smart_train.types import ModelInput
 
-KINDS = ("pooled", "visual", "text", "other")  # of positions; "other": prompts and special tokens
 _TEMPERATURE = 0.05
 
 
@@ -33,8 +32,8 @@ def pooled_gradients(
 
     Returns:
         (layer, kind of position) -> how many positions, the mean of their gradients' norms, and their share of the sum
-        of all positions' norms in that layer. `layer` k is the state after k decoder layers. Kinds that no document has
-        are left out.
+        of all positions' norms in that layer. `layer` k is the state after k decoder layers. Kinds are "pooled",
+        "visual", "text", and "other" for prompts and special tokens; those that no document has are left out.
 
     Raises:
         ModelError: fewer than two pairs, or the backbone's decoder layers are not found.

@@ -11,22 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from smart_train.distributed import any_rank
-from smart_train.errors import ModelError
-from smart_train.inputs.model_input import as_model_input
 from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, append_rows
+from smart_train.models.in_step import with_what_others_see
+from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.types import ModelInput
 from smart_train.utils.atomic import naming_refusals
 
 # Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
@@ -291,7 +287,7 @@ class SmartModel(nn.Module):
         layers = self.token_layers if layers is None else layers
         asked = len(features["input_ids"])
         if self.in_step:
-            features = self._with_what_others_see(features)
+            features = with_what_others_see(features, self.family, self.device)
         features = self.family.expand(features)
         inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
@@ -328,24 +324,6 @@ class SmartModel(nn.Module):
 
     def _is_last(self, layer: int) -> bool:
         return layer in (-1, self.config.get_text_config().num_hidden_layers)
-
-    def _with_what_others_see(self, features: Features) -> Features:
-        """`features`, with a row more that keeps no token for each kind of visual input that only other ranks' have.
-
-        As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the
-        same order.
-        """
-        visuals = self.family.visual_fields
-        here = [visual.pixels in features for visual in visuals]
-        for visual, seen in zip(visuals, here, strict=True):
-            if any_rank(seen, self.device) == seen:
-                continue
-            page = Image.new("RGB", (32, 32))
-            item = ModelInput(images=(page,)) if visual.kind == "image" else ModelInput(video=(page, page))
-            blank = self.family.featurize([item], "document")
-            blank["token_mask"] = torch.zeros_like(blank["token_mask"])
-            features = append_rows(features, {name: value.to(self.device) for name, value in blank.items()}, visuals)
-        return features
 
     @property
     def _no_cache(self) -> dict[str, bool]:
@@ -395,31 +373,22 @@ class SmartModel(nn.Module):
         self, inputs: Sequence[Any], size: int, *, batch_size: int = 32, num_workers: int | None = None
     ) -> Iterator[Embeddings]:
         """`encode_document` of `size` inputs at a time, for more than fit in memory; arguments as there."""
-        items = _model_inputs(inputs, "document")
         options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
-        return encoded_parts(self, items, "document", size=size, **options)
+        return encoded_parts(self, inputs, "document", size=size, **options)
 
     def _encode(
         self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int | None
     ) -> Embeddings:
-        items = _model_inputs(inputs, role)
         (found,) = encoded_parts(
             self,
-            items,
+            inputs,
             role,
-            size=len(items),
+            size=None,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             num_workers=num_workers,
         )
         return found
-
-
-def _model_inputs(inputs: Any, role: Role) -> list[ModelInput]:
-    items = [as_model_input(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
-    if not items:
-        raise ModelError(f"encode_{role}: nothing to encode")
-    return items
 
 
 def _pool(states: Tensor, features: Features) -> Tensor:

@@ -312,7 +312,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     except SmartTrainError:
         raise
     except (ValueError, ImportError, TypeError, LookupError, NotImplementedError) as error:
-        # What only the machine decides, such as bf16 without hardware for it.
+        # What only the machine decides, such as bf16 without hardware for it; the last two are what libraries raise for
+        # a device or a back end that they know by name only.
         raise RecipeError(f"training: {first_line(error)}") from error
     if args.device.type == "cpu" and "dataloader_pin_memory" not in recipe.training:
         args.dataloader_pin_memory = False  # pinned memory is for copies to a GPU; torch warns where there is none

@@ -1,43 +1,33 @@
 """`SmartTrainer`: a `transformers.Trainer` whose loss is a contrastive objective over SMART scores.
 
 Everything of the Trainer stands (arguments, accelerate, DeepSpeed, callbacks, reporting); what differs is the loss, the
-evaluation (retrieval metrics over a held-out corpus), and checkpoints, which hold only what training changes and count
-only when whole.
+evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpointing.py`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate.utils import save_fsdp_optimizer
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCHEDULER_NAME
-from transformers.trainer_callback import TrainerState
-from transformers.trainer_utils import TrainOutput, rotate_checkpoints, seed_worker
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.trainer_utils import seed_worker
 
 from smart_train.data import GroupedBatches
-from smart_train.distributed import barrier, gather_objects
-from smart_train.errors import Interrupted, RunError, ScoreError
+from smart_train.distributed import gather_objects
+from smart_train.errors import RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.losses import ContrastiveObjective
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import stability
-from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, FlushAtCheckpoints, JsonlLogger
+from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
+from smart_train.training.checkpointing import CheckpointingTrainer
 from smart_train.training.checkpoints import (
-    STATE_NAME,
-    best_of,
-    has_ended,
-    left_by_signal,
-    naming_damage,
     output_folder,
 )
 from smart_train.training.engine_caching import cached_backward
@@ -45,23 +35,17 @@ from smart_train.training.engines import (
     SHARDED,
     ZERO_STAGES,
     active_strategy,
-    check_engine,
     drop_stale_gradients,
     forget_engine,
-    naming_contradictions,
     offloads,
-    whole,
 )
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
-from smart_train.training.resources import evaluation_knobs, memory_advice, saving, training_knobs
-from smart_train.training.unpickling import without_code
+from smart_train.training.resources import evaluation_knobs, memory_advice, training_knobs
 from smart_train.types import Example, LossOutput
-from smart_train.utils.atomic import sync
 from smart_train.utils.learning_rate import scheduler_arguments
-from smart_train.utils.manifest import write_manifest
 
 
 class _EpochLoader(DataLoader):
@@ -71,7 +55,7 @@ class _EpochLoader(DataLoader):
         cast(GroupedBatches, self.batch_sampler).set_epoch(epoch)
 
 
-class SmartTrainer(Trainer):
+class SmartTrainer(CheckpointingTrainer):
     """Trains a `TrainingModule` on examples.
 
     Args:
@@ -126,19 +110,12 @@ class SmartTrainer(Trainer):
         self.evaluator = evaluator
         self.batches = batches
         self.last_result: EvaluationResult | None = None
-        self._kept: int | None = None  # training.save_total_limit, while `train` hides it
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
         self._accumulating = False
         self._has_negatives = False
         self._first_log = dict(first_log or {})
         self._measured: dict[str, float] | None = None  # by `stability`, at the last evaluation
-
-    deepspeed: Any  # the Trainer puts DeepSpeed's engine here
-
-    @property
-    def module(self) -> TrainingModule:
-        return self.accelerator.unwrap_model(self.model)
 
     def get_train_dataloader(self) -> DataLoader:
         """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more.
@@ -334,139 +311,3 @@ class SmartTrainer(Trainer):
             return super().create_scheduler(num_training_steps, optimizer)
         finally:
             self.args.lr_scheduler_kwargs = given
-
-    # Checkpoints -------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def whole(self, *, write_back: bool = False) -> Iterator[None]:
-        """Within, what training changes lies whole on the main rank (with `write_back`: on every rank, and changes go
-        back into the shards). Every rank must enter."""
-        with whole(self.module, frozen=self.module.model.owns_backbone, write_back=write_back):
-            yield
-
-    def _take_weights(self) -> None:
-        """Gives the model the weights of the two scores that the objective has learned, so that it is measured and
-        saved with them. Every rank must call it."""
-        objective = self.module.objective
-        if isinstance(objective, ContrastiveObjective) and objective.learn_weights:
-            with whole(objective, frozen=False, write_back=True):
-                self.module.model.family.scoring = objective.learned_scoring
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """What training changes, in the folder layout of `SmartModel.save_pretrained`. Every rank must call it."""
-        self._take_weights()
-        with self.whole():
-            if self.args.should_save:
-                self.module.save(Path(output_dir or output_folder(self.args)))
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """As the Trainer's, less weights that do not change, which it only leaves out of a bare PeftModel."""
-        if self.strategy in ZERO_STAGES:
-            self.deepspeed.save_checkpoint(output_dir, exclude_frozen_parameters=True)
-        elif self.strategy == "fsdp2":
-            save_fsdp_optimizer(
-                self.accelerator.state.fsdp_plugin, self.accelerator, self.optimizer, self.model, output_dir
-            )
-        else:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        if self.args.should_save:
-            torch.save(cast(Any, self.lr_scheduler).state_dict(), Path(output_dir, SCHEDULER_NAME))
-
-    def _prepare_for_training(
-        self, max_steps: int, train_dataloader: DataLoader, resume_from_checkpoint: str | None
-    ) -> tuple[torch.nn.Module, DataLoader]:
-        """As the Trainer's, then a look at whether the engine asked for has the model. ZeRO's own state is loaded here:
-        the Trainer would miss the frozen weights in it."""
-        by_zero = self.strategy in ZERO_STAGES and resume_from_checkpoint is not None
-        with naming_contradictions():
-            prepared = super()._prepare_for_training(
-                max_steps, train_dataloader, None if by_zero else resume_from_checkpoint
-            )
-        forget_engine(self.args)
-        check_engine(self.accelerator, self.model_wrapped, self.strategy)
-        if by_zero:
-            with naming_damage(resume_from_checkpoint), without_code(self.strategy):
-                found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
-            if found is None:
-                raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
-            self._load_optimizer_and_scheduler(resume_from_checkpoint)
-        return prepared
-
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
-        the newer one is whole."""
-        run = output_folder(self.args)
-        with saving(run / f"checkpoint-{self.state.global_step}", run):
-            super()._save_checkpoint(model, trial)
-        barrier()
-        if self.args.should_save:
-            with saving(run / f"checkpoint-{self.state.global_step}", run):
-                sync(run / LOG_NAME)  # what a checkpoint continues, its log included, is on the disk before it counts
-                write_manifest(run / f"checkpoint-{self.state.global_step}")
-            rotate_checkpoints(
-                output_dir=str(self.args.output_dir),
-                save_total_limit=self._kept,
-                best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=False,
-            )
-        barrier()
-
-    @contextmanager
-    def _deleting_none(self) -> Iterator[None]:
-        """Within, the Trainer knows no limit on checkpoints. It would delete one before the next is whole, and, with a
-        limit of 1, all but the best where it ends: also the one that a signal asked for, from which the run goes on."""
-        self._kept, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            yield
-        finally:
-            self.args.save_total_limit = self._kept
-
-    def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
-        self, resume_from_checkpoint: str | None = None, **kwargs: Any
-    ) -> TrainOutput:
-        """As the Trainer's, but a checkpoint written after the last step is only loaded (the best one's weights, where
-        the best is kept): the Trainer would take one step more from it.
-
-        Raises:
-            Interrupted: SIGTERM or Ctrl-C came; the step under way was finished and saved.
-        """
-        if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
-            try:
-                with self._deleting_none():
-                    output = super().train(resume_from_checkpoint, **kwargs)
-            finally:
-                self._termination.restore()
-            self._take_weights()
-            stopped = self._termination.stopped
-            if stopped is not None and stopped < self.state.max_steps:
-                heard = self._termination.signal
-                raise Interrupted(
-                    f"stopped by {heard.name} after step {stopped} of {self.state.max_steps}; "
-                    f"{left_by_signal(output_folder(self.args), stopped)}",
-                    status=128 + heard,
-                )
-            return output
-        self.state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, STATE_NAME)))
-        best = best_of(Path(resume_from_checkpoint)) if self.args.load_best_model_at_end else None
-        with naming_damage(str(best or resume_from_checkpoint)):
-            self.module.load(best or Path(resume_from_checkpoint))
-        self._take_weights()
-        return TrainOutput(self.state.global_step, float("nan"), {})
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        with naming_damage(resume_from_checkpoint), self.whole(write_back=True):
-            self.module.load(Path(resume_from_checkpoint))
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        with naming_damage(checkpoint), without_code(self.strategy):
-            super()._load_optimizer_and_scheduler(checkpoint)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        with naming_damage(checkpoint):
-            super()._load_rng_state(checkpoint)
-
-    def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint
-        assert best is not None, "the Trainer asks only where there is one"
-        self._load_from_checkpoint(best)

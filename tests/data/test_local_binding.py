@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,19 +13,14 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_examples
+from tests.local_binding import load_builder
 
-SCRIPT = Path(__file__).parents[2] / "data" / "local-binding" / "build.py"
 SMALL = ["--train-pages", "40", "--held-out-pages", "24"]
 
 
 @pytest.fixture(scope="module")
 def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("local_binding_build", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_builder()
 
 
 @pytest.fixture(scope="module")

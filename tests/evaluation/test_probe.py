@@ -40,7 +40,7 @@ def test_every_layer_retrieves_as_the_evaluator_says(toy: Toy, found: ProbeResul
             assert found.pooled == pytest.approx(np.mean(result.per_query["pooled"]["ndcg@5"]))
     finally:
         toy.model.family.scoring = own
-    assert found.best.layer == 2, "the toy's answers are what its last layer finds"
+    assert found.layers[2].late == 1.0, "the toy's answers are what its last layer finds"
 
 
 def test_winners_are_those_of_the_late_score(toy: Toy, found: ProbeResult) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +12,7 @@ import pytest
 from smart_train import SmartModel
 from smart_train.models import FAMILIES, register_family
 from tests.explain.painted import painted
+from tests.local_binding import load_builder
 from tests.models.conftest import TINY
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -52,10 +51,4 @@ def tiny() -> SmartModel:
 
 @pytest.fixture(scope="session")
 def binding() -> ModuleType:
-    script = ROOT / "data" / "local-binding" / "build.py"
-    spec = importlib.util.spec_from_file_location("local_binding_pages", script)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_builder()

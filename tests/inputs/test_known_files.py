@@ -18,21 +18,12 @@ import smart_train.inputs.known_files
 from smart_train.errors import DataError
 from smart_train.inputs.images import image_key, verify_image
 from smart_train.inputs.known_files import remembering
+from tests.inputs.counting import counted_reads
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often files were opened to be decoded, and read to be hashed."""
-    counted: Counter[str] = Counter()
-    for name in ("_open", "read_encoded"):
-        original = getattr(smart_train.inputs.images, name)
-
-        def call(*args: Any, original: Any = original, name: str = name) -> Any:
-            counted[name] += 1
-            return original(*args)
-
-        monkeypatch.setattr(smart_train.inputs.images, name, call)
-    return counted
+    return counted_reads(monkeypatch)
 
 
 def page(path: Path, colour: str = "red", age: int = 60) -> Path:
@@ -55,15 +46,15 @@ def test_a_known_image_is_not_decoded_again(reference: Any, tmp_path: Path, call
             verify_image(reference)
             key = image_key(reference)
         verify_image(str(reference) if isinstance(reference, Path) else reference)
-    assert calls["_open"] == 1
+    assert calls["decoded"] == 1
     calls.clear()
     with remembering(memory):
         verify_image(reference)
         assert image_key(reference) == key
     # Encoded bytes have no name but their content, which has to be hashed.
-    assert calls == ({} if isinstance(reference, Path) else {"read_encoded": 1})
+    assert calls == ({} if isinstance(reference, Path) else {"hashed": 1})
     verify_image(reference)
-    assert calls["_open"] == 1, "without a memory every call decodes"
+    assert calls["decoded"] == 1, "without a memory every call decodes"
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path, calls: Counter[str]) -> None:
@@ -102,7 +93,7 @@ def test_what_was_learned_before_an_error_is_kept(tmp_path: Path, calls: Counter
         raise KeyboardInterrupt
     with remembering(memory):
         verify_image(path)
-    assert calls["_open"] == 1
+    assert calls["decoded"] == 1
 
 
 def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
@@ -123,7 +114,7 @@ def test_a_memory_that_cannot_be_read_is_empty(content: str, tmp_path: Path, cal
     for _ in range(2):
         with remembering(memory):
             verify_image(path)
-    assert calls["_open"] == 1
+    assert calls["decoded"] == 1
 
 
 def test_a_long_check_is_saved_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from transformers.utils import is_torchvision_available
 
 from smart_train import SmartModel
 from smart_train.errors import ModelError
-from smart_train.models import smart_model
+from smart_train.models import in_step
 from smart_train.models.slicing import append_rows, select_rows
 from smart_train.types import ModelInput
 from tests.models.conftest import TINY
@@ -46,7 +46,7 @@ def test_what_only_other_ranks_see_changes_nothing(
     expected, plain = gradients(model, features)
     kinds = iter(("image", "video"))
     monkeypatch.setattr(model, "in_step", True)
-    monkeypatch.setattr(smart_model, "any_rank", lambda own, device: own or next(kinds) in elsewhere)
+    monkeypatch.setattr(in_step, "any_rank", lambda own, device: own or next(kinds) in elsewhere)
     found, beside = gradients(model, features)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     # A longer batch rounds in another order: sums of gradients by some ulps of the largest.

@@ -115,7 +115,7 @@ def test_a_rank_without_images_takes_a_blank_one_along(model: SmartModel, monkey
     with torch.no_grad():
         expected = model(features)
         monkeypatch.setattr(model, "in_step", True)
-        monkeypatch.setattr("smart_train.models.smart_model.any_rank", lambda seen, device: True)
+        monkeypatch.setattr("smart_train.models.in_step.any_rank", lambda seen, device: True)
         calls: list[int] = []
         tower = model.backbone.get_submodule("vision_tower")
         tower.register_forward_hook(lambda *_: calls.append(1))

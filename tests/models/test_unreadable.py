@@ -96,7 +96,7 @@ def test_attention_that_is_not_installed_is_named(saved):
     from transformers.utils import is_flash_attn_2_available
 
     if is_flash_attn_2_available():
-        pytest.skip("flash attention is installed")
+        pytest.skip("flash attention is installed here, and the message is for machines without it")
     with pytest.raises(
         ModelError, match="FlashAttention2.*install what the message names, or.*choose another one with attn_impl"
     ):

@@ -24,7 +24,7 @@ def peak_bytes(run: Callable[[], object]) -> int:
         library.malloc_trim(0)  # memory that was freed but kept would serve the run unseen
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the high-water mark
     except (OSError, AttributeError) as error:
-        pytest.skip(f"resident memory cannot be measured here ({error})")
+        pytest.skip(f"the system does not tell a process's resident memory, as Linux does ({error})")
     before = _status("VmRSS")
     kept = run()
     used = _status("VmHWM") - before

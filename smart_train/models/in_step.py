@@ -1,0 +1,30 @@
+"""Forwards in which an engine makes the ranks wait for each other: all of them must call the same modules."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image
+
+from smart_train.distributed import any_rank
+from smart_train.models.family import Family, Features
+from smart_train.models.slicing import append_rows
+from smart_train.types import ModelInput
+
+
+def with_what_others_see(features: Features, family: Family, device: torch.device) -> Features:
+    """`features`, with a row more that keeps no token for each kind of visual input that only other ranks' have.
+
+    As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the same
+    order. Every rank must call it.
+    """
+    visuals = family.visual_fields
+    here = [visual.pixels in features for visual in visuals]
+    for visual, seen in zip(visuals, here, strict=True):
+        if any_rank(seen, device) == seen:
+            continue
+        page = Image.new("RGB", (32, 32))
+        item = ModelInput(images=(page,)) if visual.kind == "image" else ModelInput(video=(page, page))
+        blank = family.featurize([item], "document")
+        blank["token_mask"] = torch.zeros_like(blank["token_mask"])
+        features = append_rows(features, {name: value.to(device) for name, value in blank.items()}, visuals)
+    return features
