@@ -267,6 +267,14 @@ def test_evaluate_writes_a_page(run, model: Path, rows: Path, tmp_path: Path) ->
     assert "--report x.txt: must end in .html" in run("evaluate", model, "--data", rows, "--report", "x.txt").err
 
 
+def test_a_misspelt_run_or_recipe_is_answered_with_the_nearest_name(run, recipe: Path, monkeypatch) -> None:
+    monkeypatch.chdir(recipe.parent)
+    Path("runs/quickstart").mkdir(parents=True)
+    assert "runs/quickstrat: not a run folder, did you mean runs/quickstart?" in run("evaluate", "runs/quickstrat").err
+    said = run("validate", "mien.yaml").err
+    assert "mien.yaml: no such recipe file, did you mean mine.yaml?" in said
+
+
 def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path, rows: Path, tmp_path: Path) -> None:
     saved = tmp_path / "out.json"
     changes = ("scoring.late_weight=0", "scoring.pooled_weight=2", "evaluation.batch_size=2", "data.on_error=skip")

@@ -124,6 +124,10 @@ def test_too_few_queries_stop_before_the_model_is_loaded(run, toy: Toy, tmp_path
 def test_rows_must_be_known(run, toy: Toy, tmp_path: Path) -> None:
     assert "not a run folder, so the rows to tune on are unknown; pass --data or --recipe" in run(toy.folder).err
     assert "--test needs --data; with a recipe, set data.test=..." in run(toy.folder, "--test", "x.jsonl").err
+    near = run(toy.folder.with_name("modle")).err
+    assert "no such folder, did you mean" in near and str(toy.folder) in near
+    (tmp_path / "bad.jsonl").write_text('{"query": "a", "positive": ""}\n')
+    assert "(--on-error skip leaves them out)" in run(toy.folder, "--data", tmp_path / "bad.jsonl").err
     assert "nowhere.jsonl" in run(toy.folder, "--data", tmp_path / "nowhere.jsonl").err
 
 

@@ -12,7 +12,7 @@ import typer
 from smart_train.cli.arguments import READING, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import HELD_OUT, as_options, rows_to_measure
+from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_names import find_model
 
@@ -120,15 +120,7 @@ def _evaluate(
     from smart_train.run import build
 
     rows = filled(recipe.data.reported)
-    try:
-        held_out, report = build.usable_rows(recipe, rows)
-    except DataError as error:
-        if named is None:
-            raise
-        raise type(error)(as_options(str(error).replace(f"data.{rows}:", "--data:", 1))) from error
-    plain_console().print(f"{named or f'data.{rows}'}: {report.summary()}")
-    for label, value in report.details():
-        plain_console().print(f"  {label}: {value}")
+    held_out = read_rows(recipe, rows, None if named is None else "--data")
     evaluator = build.evaluator(recipe, rows, held_out)
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
     model = reader()

@@ -11,7 +11,7 @@ import typer
 from smart_train.cli.arguments import READING, BatchSize, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import HELD_OUT, rows_to_measure
+from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
 
@@ -63,8 +63,7 @@ def probe(
     members = [member for model in models for member in _members(model)]
     meant = rows_to_measure(models[0], "measure", data=data, rows=rows)
     name = filled(meant.data.reported)
-    usable, report = build.usable_rows(meant, name)
-    plain_console().print(f"{data or f'data.{name}'}: {report.summary()}")
+    usable = read_rows(meant, name, None if data is None else "--data")
     held_out = build.evaluation_set(meant, name, usable)
     results: list[ProbeResult] = []
     for label, folder in members:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from smart_train.cli.option_groups import OptionGroup
+from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, RunError
+from smart_train.utils.model_names import nearest_folder
 
 if TYPE_CHECKING:
     from smart_train.data import SourceConfig
     from smart_train.recipe import Recipe
+    from smart_train.types import Example
 
 # Where rows come from, one option for each key of a recipe's data section.
 Split = Annotated[str | None, typer.Option(help="The split to use, if there are several.", show_default=False)]
@@ -121,12 +124,40 @@ def rows_to_measure(
         option = keys[0].rpartition(".")[2].replace("_", "-")
         raise RunError(f"--{option} needs --data; with a recipe, set {keys[0]}=...")
     if recipe is None and not (Path(model) / RUN_FILE).is_file():
-        raise RunError(f"{model}: not a run folder, so the rows to {purpose} on are unknown; pass --data or --recipe")
+        near = None if Path(model).exists() else nearest_folder(Path(model))
+        hint = f", did you mean {near}?" if near is not None else ""
+        raise RunError(
+            f"{model}: not a run folder{hint}, so the rows to {purpose} on are unknown; pass --data or --recipe"
+        )
     named = recipe or Path(model) / RECIPE_FILE
     meant = load_recipe(named, overrides)
     if meant.data.reported is None:
         raise RunError(f"{named}: has neither data.test nor data.evaluation; pass the rows with --data")
     return meant
+
+
+def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example]:
+    """The usable rows of `data.{part}`; prints what was read and left out.
+
+    Args:
+        option: by which the user gave the rows, such as --data: messages name options then. None: a recipe names them.
+
+    Raises:
+        DataError: the rows cannot be read, or not be used.
+    """
+    from smart_train.run import build
+
+    try:
+        rows, report = build.usable_rows(recipe, part)
+    except DataError as error:
+        if option is None:
+            raise
+        raise type(error)(as_options(str(error).replace(f"data.{part}:", f"{option}:", 1))) from error
+    path = recipe.data.held_out[part].path
+    plain_console().print(f"{f'data.{part}' if option is None else path}: {report.summary()}")
+    for label, value in report.details():
+        plain_console().print(f"  {label}: {value}")
+    return rows
 
 
 def document_source(documents: Path, rows: Mapping[str, Any]) -> SourceConfig:

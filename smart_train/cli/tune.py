@@ -11,7 +11,7 @@ import typer
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import HELD_OUT, rows_to_measure
+from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
 
@@ -109,7 +109,11 @@ def tune(
     meant = rows_to_measure(model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or ())
     console = plain_console()
     named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
-    choosing, deciding = tuning.rows_of(meant, named, seed, console)
+    parts = {name: read_rows(meant, name, named.get(name)) for name in meant.data.held_out}
+    choosing, deciding = tuning.sets_of(meant, parts, seed)
+    for name, rows_of in zip(meant.data.held_out, (choosing, deciding), strict=False):
+        if rows_of is not None:
+            rows_of.name = named.get(name, rows_of.name)
     reader = open_model(trained, reading)
     result = measure(
         reader,

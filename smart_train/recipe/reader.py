@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from smart_train.errors import RecipeError, first_line
+from smart_train.errors import RecipeError, closest, first_line
 
 RECIPE_FILE = "recipe.yaml"  # what a recipe is called that a command writes into a folder
 # The plain rules of YAML 1.2. PyYAML follows version 1.1, where `eval_strategy: no` is False and `learning_rate: 1e-4`
@@ -142,6 +142,15 @@ def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
     return merge(_with_parents(path.parent / parent, children), values)
 
 
+def _near(path: Path) -> str:
+    """The file of the folder that is spelt most like `path`, as a question."""
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.is_file()]
+    except OSError:  # the folder is missing too, or may not be read
+        names = []
+    return "".join(f", did you mean {path.parent / near}?" for near in closest(path.name, names))
+
+
 def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
     said_by = f" (extended by {extended_by})" if extended_by else ""
     if path.suffix.lower() in _DATA:
@@ -155,7 +164,7 @@ def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
             content = file.read(_MOST_BYTES + 1)
         text = content.decode("utf-8")
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such recipe file{said_by}") from None
+        raise RecipeError(f"{path}: no such recipe file{said_by}{_near(path)}") from None
     except IsADirectoryError:
         raise RecipeError(f"{path}: is a folder; a recipe is one YAML file{said_by}") from None
     except UnicodeDecodeError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from smart_train.errors import DataError, RunError
+from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
 from smart_train.evaluation.tuning import check_queries
 from smart_train.evaluation.tuning_grid import read_weights
@@ -157,26 +157,3 @@ def _bring_up_to_date(run: Path, recipe: Recipe, console: Console) -> None:
         trust_remote_code=recipe.model.trust_remote_code,
     )
     console.print(f"Exported again to {output}; {report}")
-
-
-def rows_of(
-    recipe: Recipe, named: Mapping[str, str], seed: int, console: Console
-) -> tuple[EvaluationSet, EvaluationSet | None]:
-    """As `sets_of`, with the rows read and what was left out printed.
-
-    Args:
-        named: what to call each part of the data, where the user gave it by an option; else by its key in the recipe.
-    """
-    parts: dict[str, Sequence[Example]] = {}
-    for name in recipe.data.held_out:
-        key = f"data.{name}"
-        try:
-            parts[name], report = build.usable_rows(recipe, name)
-        except DataError as error:
-            raise type(error)(str(error).replace(f"{key}:", f"{named.get(name, key)}:", 1)) from error
-        console.print(f"{named.get(name, key)}: {report.summary()}")
-    data, test = sets_of(recipe, parts, seed)
-    for name, made in zip(recipe.data.held_out, (data, test), strict=False):
-        if made is not None:
-            made.name = named.get(name, made.name)
-    return data, test
