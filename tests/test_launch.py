@@ -263,7 +263,7 @@ def test_videos_come_with_torchvision(machine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["recpie.yaml"], "smart-train: recpie.yaml: no such recipe file\n"),
+        (["recpie.yaml"], "smart-train: recpie.yaml: no such recipe file, did you mean recipe.yaml?\n"),
         (["--dry-run", "broken.yaml"], "smart-train: broken.yaml, line 2, column 1: "),
         (["recipe.yaml", "lora.r"], "smart-train: override 'lora.r': must read key.sub=value"),
         (["--dry-run"], "Missing argument 'RECIPE'"),

@@ -8,12 +8,12 @@ import re
 import pytest
 import torch
 from torch import nn
+from transformers import Trainer
 
 from smart_train.errors import RecipeError
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.run.plan import derive
 from smart_train.training import arguments
-from smart_train.training.trainer import SmartTrainer
 from smart_train.utils.learning_rate import phase_problems, scheduler_arguments
 from tests.runs import MODES, logged, tiny_recipe
 
@@ -107,7 +107,7 @@ def test_optimisers_are_made_on_a_stand_in_before_the_run(monkeypatch) -> None:
         def step(self, closure=None):
             raise RuntimeError("needs a GPU\nand more")
 
-    monkeypatch.setattr(SmartTrainer.__base__, "get_optimizer_cls_and_kwargs", lambda args, model: (Unfit, {"lr": 1.0}))
+    monkeypatch.setattr(Trainer, "get_optimizer_cls_and_kwargs", lambda args, model: (Unfit, {"lr": 1.0}))
     assert problems() == (
         "training.optim: 'adamw_torch_fused'; the optimiser cannot be made (needs a GPU); install what it names, or "
         "change it"
