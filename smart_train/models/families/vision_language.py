@@ -28,6 +28,7 @@ from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
+from smart_train.models.patches import multiply_patches
 from smart_train.models.pixels import compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
@@ -134,8 +135,9 @@ class VisionLanguageFamily(Family):
 
     def fit_backbone(self, backbone: nn.Module) -> None:
         """Where the folder names a class of its own code around the backbone, what is saved names transformers'. Its
-        hidden states are those that its layers read."""
+        hidden states are those that its layers read. Patches are multiplied, not convolved."""
         complete_hidden_states(backbone)
+        multiply_patches(backbone)
         config = cast(Any, backbone.config)
         if config.architectures and not hasattr(transformers, config.architectures[0]):
             config.architectures = [MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type]]
