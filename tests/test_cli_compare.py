@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import re
 from pathlib import Path
@@ -67,18 +68,24 @@ def test_runs_are_compared_by_what_they_keep(make_run, monkeypatch, capsys, tmp_
     first = make_run("first", 0.25)
     other = make_run("other", 0.75, lora={"r": 32, "alpha": 16})
     capsys.readouterr()
-    assert call(monkeypatch, "compare", first, other, "--queries", 2, "--output", tmp_path / "records.json") == 0
+    written = ("--output", tmp_path / "records.json", "--report", tmp_path / "page.html")
+    assert call(monkeypatch, "compare", first, other, "--queries", 2, *written) == 0
     out = capsys.readouterr().out
     assert re.search(r"lora\.r +8 +32", out) and "lora.alpha" not in out and "output_dir" not in out
     assert re.search(r"hybrid +ndcg@5 +0\.\d{3} +0\.250 +0\.750\*", out)
     assert f"Queries that {other} (here) answers better than {first} (there), by hybrid_ndcg@5" in out
     assert "  0.250 -> 0.750  red apple\n      answer       red apple on the page\n      first there  " in out
     assert out.count("answer  ") == 2 and "answers worse" not in out
-    assert out.splitlines()[-1].startswith(f"Verdict: {other} is better than {first} at 7 queries, by hybrid nDCG@5: ")
+    verdict, told = out.splitlines()[-2:]
+    assert verdict.startswith(f"Verdict: {other} is better than {first} at 7 queries, by hybrid nDCG@5: ")
+    assert told == f"Written: {tmp_path / 'page.html'}"
     records = json.loads((tmp_path / "records.json").read_text())
     assert records["settings"] == [{"key": "lora.r", str(first): 8, str(other): 32}]
     assert records["tests"][0]["p_value"] == 2 / 2**7
-    assert call(monkeypatch, "compare", first, other, "--output", tmp_path / "records.json") == 0, "its own file again"
+    page = (tmp_path / "page.html").read_text()
+    assert verdict.removeprefix("Verdict: ") in html.unescape(page) and "red apple on the page" in page
+    assert "answers better than" in page and "answers worse than" not in page and "lora.alpha" not in page
+    assert call(monkeypatch, "compare", first, other, *written) == 0, "its own files again"
 
 
 def test_models_are_measured_on_the_rows_of_the_run_beside_them(make_run, model, monkeypatch, capsys) -> None:
@@ -113,6 +120,8 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
     texts.save(tmp_path / "texts.json")
     (tmp_path / "rows.json").write_text("{}")
     kept = rows.with_name("measured.json")
+    strange = tmp_path / "strange.html"
+    strange.write_text("<html>mine</html>")
     for arguments, said in (
         ((first,), "it takes at least two runs, models or result files, and 1 was named"),
         ((first, begun), f"{begun}: this run is not finished (run.json: training); run its recipe to the end first"),
@@ -128,6 +137,8 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         ((first, model, "--metric", "ndcg@5"), "metric 'ndcg@5': must read SCORE_METRIC"),
         ((first, kept, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
         ((first, model, "--output", tmp_path), "is a folder; name a file in it"),
+        ((first, kept, "--report", tmp_path / "page.txt"), "page.txt: must end in .html"),
+        ((first, kept, "--report", strange), "exists and was not written by smart-train; name another file"),
         (
             (first, model, "--output", tmp_path / "rows.json"),
             "exists and does not hold records of compare; name another",

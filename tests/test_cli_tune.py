@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -56,6 +57,9 @@ def test_without_write_nothing_changes(run, model: Path, rows: Path, tmp_path: P
     assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
     saved = json.loads((tmp_path / "out" / "tune.json").read_text())
     assert saved["verdict"] == "better" and saved["scoring"]["pooled_weight"] == 0
+    page = html.unescape((tmp_path / "out" / "report.html").read_text())
+    assert saved["conclusion"] in page and "pooled alone" in page and "data:image/png" in page
+    assert f"Written: {tmp_path / 'out' / 'report.html'}" in ended.out
 
 
 def test_what_is_written_is_what_search_and_index_use(run, model: Path, rows: Path, toy: Toy, tmp_path: Path) -> None:

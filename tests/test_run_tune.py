@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import random
@@ -21,7 +22,7 @@ from smart_train.export.parity_record import check_record
 from smart_train.models.smart_config import SmartConfig
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.run import train
-from smart_train.run.tuning import tuned_scoring
+from smart_train.run.tuned import tuned_scoring
 from smart_train.utils.manifest import fault
 from tests.runs import COLOURS, draw_page, recipe_values, tiny_recipe, write_rows
 
@@ -80,6 +81,8 @@ def test_a_run_leaves_everything_with_the_tuned_settings(finished: Finished) -> 
     card = (run / "export" / "README.md").read_text()
     assert saved["conclusion"] in card
     assert "An index of smart_train keeps 16 dimensions of each vector, stored as int8." in card
+    page = html.unescape((run / "report.html").read_text())
+    assert saved["conclusion"] in page and "bytes a document" in page
     assert EvaluationResult.load(run / "evaluation.after.json").scoring == tuned.to_dict()
     assert EvaluationResult.load(run / "evaluation.before.json").scoring["stored_as"] == "float32"
 

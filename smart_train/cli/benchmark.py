@@ -101,9 +101,11 @@ def benchmark(
     from smart_train.cli.processes import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary
+    from smart_train.evaluation.suites.page import benchmark_report
     from smart_train.evaluation.suites.published import published_model
     from smart_train.evaluation.suites.run import check_output_folder
     from smart_train.evaluation.suites.store import check_store
+    from smart_train.report.html import REPORT_FILE, write_report
 
     if name is not None and not _HUB_ID.fullmatch(name):
         raise RunError(f"--name {name}: must read OWNER/NAME, as the id of a model on the Hub does")
@@ -134,6 +136,7 @@ def benchmark(
         if is_main():
             if run.scores:
                 write_summary(output, ranker, chosen, run, held)
+                write_report(benchmark_report(ranker, chosen, run, held), output / REPORT_FILE)
                 _show(ranker, chosen, run, held, output)
             run.check(len({task.metadata.name for one in chosen for task in one.tasks}), data)
 
@@ -166,6 +169,8 @@ def _names(model: str, loaded: SmartModel) -> list[str]:
 
 def _show(ranker: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None, output: Path) -> None:
     from smart_train.evaluation.suites import published_table, score_table, settings_lines
+    from smart_train.evaluation.suites.summary import lacking
+    from smart_train.report.html import REPORT_FILE
 
     console = plain_console()
     console.print(score_table(chosen, run))
@@ -173,9 +178,6 @@ def _show(ranker: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: 
     if table is not None:
         console.print(table)
     print_pairs(settings_lines(ranker))
-    for one in chosen:
-        if one.lacks:
-            console.print(f"{one.name}: mteb has no task of {one.lacks}")
-    for note in run.notes:
+    for note in (*lacking(chosen), *run.notes):
         console.print(note)
-    console.print(f"{output}: mteb's results, values per query and summary.json")
+    console.print(f"{output}: mteb's results, values per query, summary.json and {REPORT_FILE}")

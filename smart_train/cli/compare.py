@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smart_train.cli.arguments import TrustRemoteCode
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console
+from smart_train.cli.output import check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, rows_to_measure, source_values
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
     from smart_train.evaluation import SideBySide
-
-_SHOWN_TEXT, _SHOWN_VALUE = 90, 40  # characters
-_ANSWERS = 2  # of a query
 
 
 @grouped
@@ -38,6 +34,9 @@ def compare(
     ] = "hybrid_ndcg@5",
     queries: Annotated[int, typer.Option(min=0, help="Number of queries to show that got better, and worse.")] = 5,
     output: Annotated[Path | None, typer.Option(help="Also write all of it to this JSON file, as records.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page: what differs, the metrics and those queries.")
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="Measure all of them now, on the rows that this recipe reports.")
     ] = None,
@@ -62,6 +61,8 @@ def compare(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
+    if report is not None:
+        check_page("--report", report)
     measured_now = data is not None or recipe is not None or source_values(rows)
     meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
     console = plain_console()
@@ -69,6 +70,11 @@ def compare(
     _print(found, queries)
     if output is not None:
         write_json(output, found.to_dict(queries))
+    if report is not None:
+        from smart_train.evaluation.side_by_side_tables import side_by_side_report
+        from smart_train.report import write_report
+
+        console.print(f"Written: {write_report(side_by_side_report(found, queries), report)}")
 
 
 def _check_replaceable(file: Path) -> None:
@@ -82,26 +88,17 @@ def _check_replaceable(file: Path) -> None:
 
 
 def _print(found: SideBySide, queries: int) -> None:
-    from rich.table import Table
+    from smart_train.evaluation.side_by_side_tables import metrics_note, metrics_table, runs_of, settings_table
 
     console = plain_console()
-    differing = found.differing_settings()
-    names = [name for name, settings in found.settings.items() if settings]
-    if len(names) > 1:
-        console.print("Recipes: " + ("what differs" if differing else "no difference"))
-    if differing:
-        table = Table("key", *names, box=None)
-        for row in differing:
-            table.add_row(row["key"], *(_shown(row[name]) for name in names))
-        console.print(table)
-    first = found.results[found.first]
-    console.print(f"Measured: {first.title}")
-    table = Table("score", "metric", "chance", *found.results, box=None)
-    for row in found.metrics():
-        cells = [_marked(row[name], row.get(f"{name} p")) for name in found.results]
-        table.add_row(row["score"], row["metric"], f"{row['chance']:.3f}", *cells)
-    console.print(table)
-    console.print(f"* p < 0.05 against {found.first}, paired randomisation test, each row on its own")
+    settings = settings_table(found)
+    if len(runs_of(found)) > 1:
+        console.print("Recipes: " + ("no difference" if settings is None else "what differs"))
+    if settings is not None:
+        console.print(settings)
+    console.print(f"Measured: {found.results[found.first].title}")
+    console.print(metrics_table(found))
+    console.print(metrics_note(found))
     for name in found.comparisons:
         _print_queries(found, name, queries)
     for line in found.lines():
@@ -110,37 +107,14 @@ def _print(found: SideBySide, queries: int) -> None:
 
 def _print_queries(found: SideBySide, name: str, count: int) -> None:
     """The queries that tell `name` from the first, those that rose most first, and what each of both ranks first."""
+    from smart_train.evaluation.side_by_side_tables import changed_queries
+
     console = plain_console()
-    texts = {**found.results[found.first].document_texts, **found.results[name].document_texts}
-
-    def first_of(row: dict[str, Any], key: str) -> str:
-        identity = next(iter(row.get(key, ())), None)
-        if identity is None:
-            return "not kept"
-        right = " (right)" if identity in row.get("relevant", ()) else ""
-        return shorten(texts.get(identity, identity), _SHOWN_TEXT) + right
-
-    rows = found.queries(name, count)
-    for title, some in (
-        ("better", [row for row in rows if row["difference"] > 0]),
-        ("worse", [row for row in rows if row["difference"] < 0]),
-    ):
-        if some:
-            console.print(f"Queries that {name} (here) answers {title} than {found.first} (there), by {found.metric}")
-        for row in some:
-            query = shorten(row.get("query", row["query_id"]), _SHOWN_TEXT)
-            console.print(f"  {row['before']:.3f} -> {row['after']:.3f}  {query}")
-            if "relevant" in row:
-                answer = ", ".join(shorten(texts.get(item, item), _SHOWN_TEXT) for item in row["relevant"][:_ANSWERS])
-                console.print(f"      answer       {answer}")
-            console.print(f"      first there  {first_of(row, 'found_before')}")
-            console.print(f"      first here   {first_of(row, 'found_after')}")
-
-
-def _marked(value: float, p_value: float | None) -> str:
-    return f"{value:.3f}{'*' if p_value is not None and p_value < 0.05 else ' '}"
-
-
-def _shown(value: Any) -> str:
-    text = "-" if value is None else str(value)
-    return text if len(text) <= _SHOWN_VALUE else f"...{text[3 - _SHOWN_VALUE :]}"
+    for kind, rows in changed_queries(found, name, count).items():
+        if rows:
+            console.print(f"Queries that {name} (here) answers {kind} than {found.first} (there), by {found.metric}")
+        for row in rows:
+            console.print(f"  {row['before']} -> {row['after']}  {row['query']}")
+            for label in ("answer", "first there", "first here"):
+                if label in row:
+                    console.print(f"      {label:<12} {row[label]}")

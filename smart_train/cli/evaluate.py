@@ -11,7 +11,7 @@ import typer
 
 from smart_train.cli.arguments import READING, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console
+from smart_train.cli.output import check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_names import find_model
@@ -65,7 +65,7 @@ def evaluate(
     if output is not None and output.exists():
         _check_replaceable(output)
     if report is not None:
-        _check_page(report)
+        check_page("--report", report)
     trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file() and Path(trained) == Path(model) / "final":
         open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
@@ -82,15 +82,6 @@ def _check_replaceable(file: Path) -> None:
         EvaluationResult.load(file)
     except DataError as error:
         raise RunError(f"--output {file}: exists and does not hold metrics of evaluate; name another file") from error
-
-
-def _check_page(file: Path) -> None:
-    """Raises RunError or DataError where a page cannot be written to `file`."""
-    from smart_train.report.html import check_replaceable
-
-    if file.suffix.lower() != ".html":
-        raise RunError(f"--report {file}: must end in .html")
-    check_replaceable("--report", file)
 
 
 def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:

@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console
+from smart_train.cli.output import check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
@@ -62,7 +62,8 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the two halves of the queries.")] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Write tune.json (every setting) and tune.png (the plot) to this folder.")
+        Path | None,
+        typer.Option(help="Write tune.json (every setting), tune.png and report.html to this folder."),
     ] = None,
     write: Annotated[
         bool,
@@ -82,7 +83,9 @@ def tune(
     """
     from smart_train.evaluation import tune as measure
     from smart_train.evaluation.tuning_grid import check_metric
+    from smart_train.evaluation.tuning_page import tuning_report
     from smart_train.recipe.sections import TuneSection
+    from smart_train.report.html import REPORT_FILE, write_report
     from smart_train.run import tuning
     from smart_train.run.folder import RUN_FILE, open_finished
 
@@ -100,6 +103,10 @@ def tune(
         "stored_as": _names(stored_as),
     }
     grid = tuning.grid_of(TuneSection.model_construct(**lists))
+    if output is not None:
+        if (output / RUN_FILE).is_file():
+            raise RunError(f"--output {output}: is a run, which has a report of its own; name another folder")
+        check_page("--output", output / REPORT_FILE)
     if write:
         tuning.check_writable(model, run)
     trained = model if run is None else str(run / "final")
@@ -128,6 +135,8 @@ def tune(
     _show(result)
     if output is not None:
         console.print(f"Every setting: {result.save(output)}")
+        page = write_report(tuning_report(result, reader.base or model), output / REPORT_FILE)
+        console.print(f"Written: {page}")
     if write:
         tuning.write_result(result, reader, model, run, own, console)
     elif result.changes:

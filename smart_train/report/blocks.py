@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from rich.table import Table as ConsoleTable
 
 from smart_train.errors import DataError
 from smart_train.report.text import shown
@@ -85,6 +86,16 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise DataError(f"report table: a row has {len(row)} cells and the table {len(self.columns)} columns")
+
+    @classmethod
+    def of_console(cls, table: ConsoleTable) -> Table:
+        """A table that was made for the console: its plain cells, title and caption. Columns that are set to the right
+        there hold numbers."""
+        words = [column.justify != "right" for column in table.columns]
+        rows = list(zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True))
+        caption = ". ".join(str(text) for text in (table.title, table.caption) if text)
+        headings = [str(column.header) for column in table.columns]
+        return cls(headings, rows, caption, left=words.index(False) if False in words else len(words))
 
     def html(self) -> Markup:
         caption = Markup("<caption>{}</caption>").format(shown(self.caption)) if self.caption else ""

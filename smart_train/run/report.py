@@ -12,6 +12,8 @@ import torch
 from smart_train.errors import SmartTrainError, first_line
 from smart_train.evaluation import EvaluationResult, EvaluationSet, Selection, compare
 from smart_train.evaluation.page import ChosenQuery, chosen_queries, headline, query_sections, result_section
+from smart_train.evaluation.tuning_page import PLOT_ALT
+from smart_train.evaluation.tuning_result import TUNING_PLOT
 from smart_train.explain import Explanation, explain
 from smart_train.export.routes import release
 from smart_train.models import SmartModel
@@ -20,6 +22,7 @@ from smart_train.report import Block, Code, Facts, Gallery, Paragraph, Picture, 
 from smart_train.report.html import REPORT_FILE
 from smart_train.run import build
 from smart_train.run.folder import RunFolder, read_record
+from smart_train.run.tuned import tuned_conclusion
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.resources import is_out_of_memory
 from smart_train.utils.versions import versions
@@ -58,6 +61,7 @@ def write_run_report(
         result = result_section(before, after, comparison)
         note: list[Block] = [Paragraph(selection.note(held_out.name))] if selection is not None and after else []
         sections.append(Section(result.title, [*result.blocks, *note]))
+    sections += _tuned(folder.path)
     sections += _curves(folder.path / "plots")
     if held_out is not None and (before is not None or after is not None):
         worst, best = chosen_queries(held_out, before, after)
@@ -145,6 +149,15 @@ def _facts(recipe: Recipe, folder: RunFolder) -> list[tuple[str, str]]:
         ("fingerprint", f"recipe {record['fingerprint']}, data {record['data']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.get("versions", {}).items())),
     ]
+
+
+def _tuned(run: Path) -> list[Section]:
+    """What the run's `tune` section chose, and the plot."""
+    conclusion = tuned_conclusion(run)
+    if conclusion is None:
+        return []
+    plot = [Picture.of_file(file, PLOT_ALT) for file in [run / TUNING_PLOT] if file.is_file()]
+    return [Section("Scoring settings", [Paragraph(conclusion), *plot])]
 
 
 def _curves(plots: Path) -> list[Section]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
 from smart_train.evaluation.tuning import check_queries
 from smart_train.evaluation.tuning_grid import read_weights
@@ -21,6 +19,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import TuneSection, filled
 from smart_train.run import build, build_rows
 from smart_train.run.folder import RunFolder, fingerprints
+from smart_train.run.tuned import tuned_scoring
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
 from smart_train.utils.locks import LOCK_NAME, beside, only_one
@@ -94,21 +93,6 @@ def tune_trained(
     if SmartConfig.read(folder.final).scoring != saved:
         write_scoring(folder.final, model, saved)
     return saved
-
-
-def tuned_scoring(run: Path) -> ScoringConfig | None:
-    """What the tune.json in `run` chose; None where there is none.
-
-    Raises:
-        RunError: it cannot be read.
-    """
-    file = run / TUNING_FILE
-    if not file.is_file():
-        return None
-    try:
-        return ScoringConfig.from_dict(json.loads(file.read_text(encoding="utf-8"))["scoring"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{file}: cannot be read ({error}); delete it, and the settings are tuned again") from error
 
 
 def check_writable(model: str, run: Path | None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
+from rich.table import Table as ConsoleTable
 
 from smart_train.errors import DataError, WriteError
 from smart_train.report import (
@@ -137,3 +138,14 @@ def test_what_was_not_made_here_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine.html").write_text("<html>mine")
     with pytest.raises(DataError, match="exists and was not written by smart-train; name another file"):
         check_replaceable("--report", tmp_path / "mine.html")
+
+
+def test_a_table_of_the_console_keeps_its_cells_and_which_hold_words() -> None:
+    console = ConsoleTable(title="a title", caption="a caption")
+    console.add_column("task")
+    console.add_column("value", justify="right")
+    console.add_row("one", "1.0")
+    made = Table.of_console(console)
+    assert (made.columns, made.rows) == (["task", "value"], [("one", "1.0")])
+    assert (made.left, made.caption) == (1, "a title. a caption")
+    assert Table.of_console(ConsoleTable("only", "words")).left == 2

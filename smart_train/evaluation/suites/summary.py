@@ -129,6 +129,11 @@ def published_table(run: BenchmarkRun, model: str | None) -> Table | None:
     return table
 
 
+def lacking(chosen: Sequence[Chosen]) -> list[str]:
+    """A line for each suite of which the library has not all tasks."""
+    return [f"{one.name}: mteb has no task of {one.lacks}" for one in chosen if one.lacks]
+
+
 def write_summary(
     output: Path, model: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None
 ) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -304,6 +305,8 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     assert max(map(len, printed.splitlines()[1:8])) <= 80
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["scores"][0]["suite"] == "SciFact" and summary["settings"]["name"] == "smart_train/model"
+    page = html.unescape((tmp_path / "out" / "report.html").read_text())
+    assert "Benchmarks of smart_train/model" in page and "hybrid = 1 x pooled + 2 x late" in page and "SciFact" in page
     assert call(monkeypatch, *arguments[:-1], tmp_path / "nowhere") == 2
     capsys.readouterr()
     assert call(monkeypatch, *arguments) == 2  # other weights than those of the results
