@@ -1,4 +1,4 @@
-"""Candidates against memory: recipes/quickstart.yaml trained on growing batches, plain and with gradient caching.
+"""Candidates against memory: recipes/quickstart_paper.yaml trained on growing batches, plain and with gradient caching.
 
 Run:     python -m benchmarks.candidates_memory [--batches 16 32 64 128 256] [--chunk 16] [--steps 3]
 Needs:   2 CPU cores, 6 GB of memory, no network; about six minutes.
@@ -53,7 +53,7 @@ class Point:
 
 def measure(batch: int, chunk: int | None, steps: int, folder: Path) -> Point:
     """A run of `steps` steps on batches of `batch`, encoded `chunk` at a time (None: plain)."""
-    command = [sys.executable, "-m", "smart_train", "train", "recipes/quickstart.yaml", *FIXED_KEYS]
+    command = [sys.executable, "-m", "smart_train", "train", "recipes/quickstart_paper.yaml", *FIXED_KEYS]
     command += [f"training.per_device_train_batch_size={batch}", f"training.max_steps={steps}"]
     command += [f"data.train.max_samples={batch * steps}", f"training.output_dir={folder / f'{batch}-{chunk}'}"]
     if chunk is not None:
@@ -147,7 +147,7 @@ def plot(batches: list[int], chunk: int, found: dict[tuple[int, int | None], Poi
     axes.set_ylim(bottom=0)
     axes.set_xlabel("candidates per query (= batch)")
     axes.set_ylabel("peak memory of the process, GB")
-    axes.set_title("recipes/quickstart.yaml on a CPU")
+    axes.set_title("recipes/quickstart_paper.yaml on a CPU")
     axes.grid(alpha=0.3)
     axes.legend()
     PLOT.parent.mkdir(parents=True, exist_ok=True)

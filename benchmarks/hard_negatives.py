@@ -5,7 +5,7 @@ Run:     python -m benchmarks.hard_negatives [--seeds 0 1 2]
 Needs:   1 CPU core, no network; about 1.5 hours. Runs are kept under runs/hard-negatives and resume.
 Expect:  the tables between the markers of docs/findings.md and docs/mining.md, rewritten.
 
-Every seed's quickstart is trained once, in-batch negatives alone, and mines its own training pages. From there it is
+Every seed's recipes/quickstart_paper.yaml is trained once, in-batch negatives alone, and mines its own training pages. From there it is
 trained for 100 more steps on the same rows in the same order, with one explicit negative for each row, or none.
 """
 
@@ -53,8 +53,8 @@ SECOND_STAGE = [
 
 
 def command(*arguments: str, log: Path) -> None:
-    """One `smart-train` command on the quickstart, its output in `log`."""
-    line = [sys.executable, "-m", "smart_train", arguments[0], "recipes/quickstart.yaml", *arguments[1:]]
+    """One `smart-train` command on the first recipe, its output in `log`."""
+    line = [sys.executable, "-m", "smart_train", arguments[0], "recipes/quickstart_paper.yaml", *arguments[1:]]
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
             line, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=file, stderr=subprocess.STDOUT
@@ -90,7 +90,7 @@ def seed_results(seed: int, folder: Path, stages: list[str], overrides: list[str
     """Metrics of one seed after the first stage ("") and after each second one."""
     first = folder / f"first-{seed}"
     drawn = [f"training.seed={seed}", f"model.from_config.seed={seed}"]
-    results = {"": train(first, "objective.name=hybrid", *drawn, *overrides)}
+    results = {"": train(first, *drawn, *overrides)}
     deepest = mine(first, folder / f"mined-{seed}", 1, TRAINED["a page at random"], overrides)
     for stage in stages:
         name = f"{stage.replace(' ', '-')}-{seed}"

@@ -2,9 +2,9 @@
 
 Run:     python -m benchmarks.local_binding [--jobs 2] [--seeds 0 1 2]
 Needs:   2 CPU cores, no network; about 25 minutes. Runs are kept under runs/local-binding and resume.
-Expect:  the tables between the markers of docs/findings.md and README.md, rewritten.
+Expect:  the table between the markers of docs/findings.md, rewritten.
 
-Every run is recipes/quickstart.yaml with another `objective.name` and seed; the seed draws the weights and the order of
+Every run is recipes/quickstart_paper.yaml with another `objective.name` and seed; the seed draws the weights and the order of
 the rows, nothing else. The held-out pages are the same for all.
 """
 
@@ -26,21 +26,21 @@ ROOT = Path(__file__).parents[1]
 PREPARED = ROOT / "data" / "local-binding" / "built"
 OBJECTIVES = (*SCORES, "joint")
 METRIC = "ndcg@5"
-QUICKSTART = "hybrid"  # the objective of recipes/quickstart.yaml
+RECIPE = "quickstart_paper"
 
 
-def run(objective: str, seed: int, folder: Path, overrides: list[str]) -> dict:
-    """One run to its end; its evaluation.json."""
-    output = folder / f"{objective}-{seed}"
-    command = [sys.executable, "-m", "smart_train", "train", "recipes/quickstart.yaml"]
-    command += [f"objective.name={objective}", f"training.seed={seed}", f"model.from_config.seed={seed}"]
+def run(recipe: str, name: str, seed: int, folder: Path, overrides: list[str]) -> dict:
+    """One run of recipes/RECIPE.yaml to its end; its evaluation.json."""
+    output = folder / f"{name}-{seed}"
+    command = [sys.executable, "-m", "smart_train", "train", f"recipes/{recipe}.yaml"]
+    command += [f"training.seed={seed}", f"model.from_config.seed={seed}"]
     command += [f"training.output_dir={output}", "export.enabled=false", "training.disable_tqdm=true", *overrides]
-    with (folder / f"{objective}-{seed}.log").open("w", encoding="utf-8") as log:
+    with (folder / f"{name}-{seed}.log").open("w", encoding="utf-8") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command[1:])} failed; see {folder / f'{objective}-{seed}.log'}")
-    print(f"{objective}, seed {seed}: done", flush=True)
+    print(f"{name}, seed {seed}: done", flush=True)
     return json.loads((ROOT / output / "evaluation.json").read_text(encoding="utf-8"))
 
 
@@ -65,16 +65,11 @@ def table(results: dict[tuple[str, int], dict], seeds: list[int]) -> list[str]:
     return lines
 
 
-def quickstart_table(results: dict[tuple[str, int], dict], seeds: list[int]) -> list[str]:
-    """Markdown rows for the objective that the quickstart uses: before and after, mean over the seeds."""
-    runs = [results[QUICKSTART, seed] for seed in seeds]
-    lines = ["| score | chance | untrained | trained | lowest and highest seed |", "|---|---|---|---|---|"]
-    for score in SCORES:
-        before, after = ([run[when][score][METRIC] for run in runs] for when in ("before", "after"))
-        spread = f"{min(after):.3f} to {max(after):.3f}"
-        means = f"{statistics.mean(before):.3f} | **{statistics.mean(after):.3f}**"
-        lines.append(f"| {score} | {runs[0]['chance'][METRIC]:.3f} | {means} | {spread} |")
-    return lines
+def prepare(folder: Path) -> None:
+    """Makes the data and the folder of the runs once, before runs start side by side."""
+    (ROOT / folder).mkdir(parents=True, exist_ok=True)
+    if not PREPARED.exists():
+        subprocess.run([sys.executable, "data/local-binding/build.py", "--output", str(PREPARED)], cwd=ROOT, check=True)
 
 
 def _row(name: str, results: list[dict], note: str) -> str:
@@ -92,18 +87,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/local-binding"))
     parser.add_argument("overrides", nargs="*", help="key=value changes to every recipe")
     given = parser.parse_args()
-    (ROOT / given.folder).mkdir(parents=True, exist_ok=True)
-    if not PREPARED.exists():  # once, before runs start side by side
-        subprocess.run([sys.executable, "data/local-binding/build.py", "--output", str(PREPARED)], cwd=ROOT, check=True)
+    prepare(given.folder)
     pairs = [(objective, seed) for seed in given.seeds for objective in OBJECTIVES]
     with ThreadPoolExecutor(given.jobs) as pool:
-        found = pool.map(lambda pair: run(*pair, given.folder, given.overrides), pairs)
+        found = pool.map(
+            lambda pair: run(RECIPE, *pair, given.folder, [f"objective.name={pair[0]}", *given.overrides]), pairs
+        )
         results = dict(zip(pairs, found, strict=True))
     lines = table(results, given.seeds)
     print("\n".join(lines))
     command = " ".join(["python -m benchmarks.local_binding", *given.overrides])
     replace_section(ROOT / "docs" / "findings.md", "local-binding", [f"`{command}`", "", *lines])
-    replace_section(ROOT / "README.md", "quickstart", quickstart_table(results, given.seeds))
 
 
 if __name__ == "__main__":

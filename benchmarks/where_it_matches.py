@@ -1,7 +1,7 @@
 """Where the winning patches of a trained model lie: on the mark that a query's word names, or elsewhere on the page.
 
-Run:     python -m benchmarks.where_it_matches runs/quickstart [--pages 200]
-Needs:   a finished run of recipes/quickstart.yaml; one CPU core, no network; about a minute.
+Run:     python -m benchmarks.where_it_matches runs/quickstart_paper [--pages 200]
+Needs:   a finished run of recipes/quickstart_paper.yaml; one CPU core, no network; about a minute.
 Expect:  the table between the markers of docs/explain.md, rewritten.
 
 Every page of data/local-binding has six marks in 25 cells, and a cell is one token of the model. A query names three of
@@ -80,7 +80,7 @@ def main() -> None:
     rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()][: given.pages]
     lines = ["| model | colour word | shape word | code |", "|---|---|---|---|"]
     lines.append(f"| a patch drawn at random | {' | '.join(['0.040'] * len(KINDS))} |")
-    for name, folder in (("untrained", "base"), ("trained (quickstart)", "final")):
+    for name, folder in (("untrained", "base"), ("trained (quickstart_paper)", "final")):
         shares = measure(SmartModel.from_pretrained(given.run / folder), rows, data.parent)
         lines.append(f"| {name} | {' | '.join(f'{shares[kind]:.3f}' for kind in KINDS)} |")
     print("\n".join(lines))

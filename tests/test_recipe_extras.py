@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = {
     "own_pages": [],
     "quickstart": [],
-    "quickstart_learned": [],
+    "quickstart_paper": [],
     "quickstart_mined": [],
     "qwen3_vl_2b_instruct_hybrid": [],
     "qwen3_vl_embedding_2b_lora": [],

@@ -38,7 +38,7 @@ def test_every_recipe_is_listed_with_what_it_is_for(monkeypatch, capsys) -> None
 def test_recipes_that_need_files_of_the_checkout_say_so(monkeypatch, capsys) -> None:
     call(monkeypatch, "recipes")
     marked = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith(" [needs a checkout]")}
-    assert marked == {"quickstart", "quickstart_learned", "quickstart_mined", "real_pages", "text_minilm"}
+    assert marked == {"quickstart", "quickstart_mined", "quickstart_paper", "real_pages", "text_minilm"}
     needs = {recipe.name: recipe.needs for recipe in shipped.shipped_recipes()}
     assert needs["text_minilm"] == (
         "data/manpages/build.py",
