@@ -1,5 +1,5 @@
-"""The text of one page of a PDF file, from wherever it comes. Everything that reads pages as text calls `read_page_text`,
-so that a second way to read one, such as OCR for scans, has a single place to go."""
+"""The text of one page of a PDF file, from wherever it comes. Everything that reads pages as text calls
+`read_page_text`, so that a second way to read one, such as OCR for scans, has a single place to go."""
 
 from __future__ import annotations
 
