@@ -79,14 +79,15 @@ def chunks_of(identity: str, text: str, split: Callable[[str], list[str]]) -> It
         yield (identity if len(parts) == 1 else f"{identity}&chunk={number}"), part
 
 
-def splitter(family: TokenCounter) -> Callable[[str], list[str]]:
+def splitter(family: TokenCounter, limit: int | None = None) -> Callable[[str], list[str]]:
     """What cuts a text into parts that a model reads whole, its prompt for documents included.
 
     Args:
         family: of the model, which counts tokens.
+        limit: the most tokens of a part; None: as many as the model reads.
     """
 
     def count(text: str) -> int:
         return family.token_count(ModelInput(text), "document", ())
 
-    return lambda text: split_text(text, family.max_length, count)
+    return lambda text: split_text(text, limit or family.max_length, count)
