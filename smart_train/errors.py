@@ -38,6 +38,10 @@ class DataError(SmartTrainError):
     """A data file or row cannot be used. Carries the file, the row and the rule in its message."""
 
 
+class LeftOut(UserWarning):
+    """Pages or files that are not read, and why. The command line prints its message alone."""
+
+
 class MissingExtra(DataError):
     """Data that can be read only with an optional library that is not installed. No row is at fault, none is skipped
     for it; the message says what to install."""

@@ -48,7 +48,7 @@ def encode(
     from smart_train.retrieval.index import check_index_folder
     from smart_train.utils.locks import LOCK_NAME, check_free
 
-    source = document_source(documents, rows)
+    source = document_source(documents, rows, model, reading)
     is_collection(source)  # all raise before the model is loaded
     check_index_folder(index)
     check_free(index / LOCK_NAME)

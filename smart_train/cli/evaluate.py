@@ -69,7 +69,9 @@ def evaluate(
     trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file() and Path(trained) == Path(model) / "final":
         open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
-    meant = rows_to_measure(model, "evaluate", data=data, rows=rows, recipe=recipe, overrides=overrides)
+    meant = rows_to_measure(
+        model, "evaluate", data=data, rows=rows, recipe=recipe, overrides=overrides, reading=reading
+    )
     reader = partial(open_model, trained, reading, scoring)
     _evaluate(reader, meant, data, output, report)
 

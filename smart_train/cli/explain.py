@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +13,10 @@ import typer
 from smart_train.cli.arguments import READING, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
+from smart_train.cli.rows import pages_of
 from smart_train.errors import DataError
 
-_PDF_PAGE = re.compile(r"(?P<file>.+\.pdf)#page=(?P<number>\d+)", re.IGNORECASE)
+_PDF_PAGE = re.compile(r"(?P<file>.+\.pdf)#page=(?P<number>\d+)(?:&chunk=(?P<chunk>\d+))?", re.IGNORECASE)
 
 
 @grouped
@@ -49,7 +50,7 @@ def explain(
         raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
     for option, value in (("--query", query), ("--document", document[0])):
         _check_address(option, value)
-    asked, shown = as_model_input(query), as_model_input(_of_pdf(document[0]))
+    asked, shown = as_model_input(query), as_model_input(_of_pdf(document[0], model, reading))
     for option, item in (("--query", asked), ("--document", shown)):
         if item.video is not None:
             raise DataError(
@@ -111,14 +112,38 @@ def _check_address(option: str, value: str) -> None:
         )
 
 
-def _of_pdf(value: str) -> Any:
-    """The image of a page where `value` names one, as results of `smart-train search` do; else `value`."""
+def _of_pdf(value: str, model: str, reading: Mapping[str, Any]) -> Any:
+    """The page where `value` names one, as results of `smart-train search` do: its image, or its text, or the part of
+    its text, where `model` reads no images; else `value`."""
     named = _PDF_PAGE.fullmatch(value)
     if named is None:
         return value
     from smart_train.data import read_pdf
+    from smart_train.data.formats.pdf_texts import NO_TEXT, read_pdf_texts
 
-    pages, number = read_pdf(named["file"]), int(named["number"])
+    as_text = pages_of(model, reading) == "text"
+    if named["chunk"] is not None and not as_text:
+        raise DataError(f"--document {value}: only a model that reads no images has a page in chunks; leave out &chunk")
+    pages: Sequence[Any] = read_pdf_texts(named["file"]) if as_text else read_pdf(named["file"])
+    number = int(named["number"])
     if not 1 <= number <= len(pages):
         raise DataError(f"--document {value}: the file has {len(pages)} pages, counted from 1")
-    return pages[number - 1].image
+    page = pages[number - 1]
+    if not as_text:
+        return page.image
+    if page.made_by is None:
+        raise DataError(f"--document {value}: this page has no text layer; {NO_TEXT}")
+    return {
+        "text": page.text if named["chunk"] is None else _chunk(page.text, int(named["chunk"]), value, model, reading)
+    }
+
+
+def _chunk(text: str, number: int, value: str, model: str, reading: Mapping[str, Any]) -> str:
+    """The part of a page's text with this number, as `smart-train search` cuts it for the model."""
+    from smart_train.data.chunks import splitter
+    from smart_train.models.loading import family_of
+
+    parts = splitter(family_of(model, family=reading["family"], base=reading["base"]))(text)
+    if not 1 <= number <= len(parts):
+        raise DataError(f"--document {value}: for this model the page has {len(parts)} chunks, counted from 1")
+    return parts[number - 1]

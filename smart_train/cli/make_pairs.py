@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from smart_train.cli.output import plain_console
-from smart_train.errors import EndpointError
+from smart_train.errors import DataError, EndpointError
 
 if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, VisionWriter
@@ -32,7 +32,31 @@ def make_pairs(
             "when the held-out part chooses the checkpoint."
         ),
     ] = 0.0,
-    dpi: Annotated[int, typer.Option(help="Resolution of the page images, in dots per inch.")] = 144,
+    pages_as: Annotated[
+        Literal["image", "text"],
+        typer.Option("--as", help="What a page is in the rows: its image, or its text, for a text embedder."),
+    ] = "image",
+    chunk_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="With --as text: the most tokens of one text; longer pages become several. Default: as many as the "
+            "model of --tokenizer reads, else 256.",
+            show_default=False,
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            help="With --as text: the model that is to read the texts, whose tokens are counted. Default: tokens are "
+            "estimated.",
+            metavar="MODEL",
+            show_default=False,
+        ),
+    ] = None,
+    dpi: Annotated[
+        int | None,
+        typer.Option(help="Resolution of the page images, in dots per inch. Default: 144.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides which documents are held out.")] = 0,
     licence: Annotated[str | None, typer.Option(help="The documents' licence, for the card.")] = None,
     on_error: Annotated[
@@ -61,14 +85,27 @@ def make_pairs(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
-    """Make queries and page images from PDF files, split by document, with a data set card.
+    """Make queries and page images (or texts) from PDF files, split by document, with a data set card.
 
     Without --endpoint, the queries are taken from the text of the pages, without a model.
     """
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
 
-    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error)
+    if dpi is not None and pages_as == "text":
+        raise DataError(f"--dpi {dpi}: no page is drawn with --as text; leave --dpi out")
+    settings = PairSettings(
+        PairSettings.dpi if dpi is None else dpi,
+        queries_per_page,
+        held_out,
+        test,
+        seed,
+        licence,
+        on_error,
+        pages_as,
+        chunk_tokens,
+        tokenizer,
+    )
     writer = None
     if endpoint is not None and model is not None:
         key = os.environ.get(api_key_env)
@@ -109,10 +146,13 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"left out: {problem}")
     for line in report.undrawn:
         console.print(f"blank: {line}")
+    for line in report.unread:
+        console.print(f"no text: {line}")
     for name, part in report.counts.items():
+        texts = f" in {part['texts']} texts" if "texts" in part else ""
         console.print(
-            f"{report.output / name}.jsonl: {part['queries']} queries for {part['pages']} of {part['corpus']} pages, "
-            f"{part['documents']} documents"
+            f"{report.output / name}.jsonl: {part['queries']} queries for {part['pages']} of {part['corpus']} pages"
+            f"{texts}, {part['documents']} documents"
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     asked = sum(part["pages"] for part in report.counts.values())

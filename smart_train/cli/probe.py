@@ -61,7 +61,7 @@ def probe(
     check_metric(metric)
     chosen = _numbers(layers)
     members = [member for model in models for member in _members(model)]
-    meant = rows_to_measure(models[0], "measure", data=data, rows=rows)
+    meant = rows_to_measure(models[0], "measure", data=data, rows=rows, reading=reading)
     name = filled(meant.data.reported)
     usable = read_rows(meant, name, None if data is None else "--data")
     held_out = build.evaluation_set(meant, name, usable)

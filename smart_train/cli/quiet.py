@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.cli.rows import source_values
+from smart_train.errors import LeftOut, printable
 from smart_train.utils.model_names import find_model, missing_folder
 
 # logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
@@ -22,6 +23,7 @@ _NOTICES = {
 _MODELS = ("model", "base", "run")  # arguments of commands that take a model, or a run in the place of one
 _ROWS = ("columns", "documents", "corpus", "image_root")  # options that name files and columns, beside --data
 # Libraries that still use names which another one has deprecated. Nothing a user wrote is meant.
+_PYTHONS_FORMAT = warnings.formatwarning
 _DEPRECATING = r"(accelerate|peft|torch|transformers)(\.|$)"
 
 
@@ -37,6 +39,7 @@ def quiet_libraries() -> None:
     for name, part in _NOTICES.items():
         logging.getLogger(name).addFilter(partial(_lacks, part))
     warnings.filterwarnings("ignore", category=FutureWarning, module=_DEPRECATING)
+    warnings.formatwarning = _formatted
     # Such images are refused, with an error that names them; this names nothing.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -81,6 +84,13 @@ def quietly(
         command(*args, **options)
 
     return quiet
+
+
+def _formatted(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> str:
+    """A warning as the command line shows it: what was left out is told without the line of code that found it."""
+    if issubclass(category, LeftOut):
+        return f"left out: {printable(str(message))}\n"
+    return _PYTHONS_FORMAT(message, category, *rest, **options)
 
 
 def _passing_bar(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

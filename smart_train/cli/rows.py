@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -54,6 +55,13 @@ Instruction = Annotated[
 ]
 Streaming = Annotated[bool, typer.Option("--streaming", help="Of a Hub data set, fetch only what --max-samples needs.")]
 Dpi = Annotated[int | None, typer.Option(min=1, help="Resolution of PDF pages. Default: 144.", show_default=False)]
+PagesAs = Annotated[
+    Literal["image", "text"] | None,
+    typer.Option(
+        help="Read pages of PDF files as their image or as their text. Default: what the model reads.",
+        show_default=False,
+    ),
+]
 OnError = Annotated[
     Literal["fail", "skip"] | None,
     typer.Option(
@@ -71,6 +79,7 @@ DOCUMENT_ROWS = OptionGroup(
     subset=Subset,
     image_root=ImageRoot,
     dpi=Dpi,
+    pages_as=PagesAs,
     max_samples=MaxSamples,
     sample_seed=SampleSeed,
 )
@@ -94,6 +103,7 @@ def rows_to_measure(
     recipe: Path | None = None,
     test: str | None = None,
     overrides: Sequence[str] = (),
+    reading: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """The recipe that names the held-out rows: one that says nothing else where there is --data, else --recipe, else
     that of the run folder `model`.
@@ -101,6 +111,7 @@ def rows_to_measure(
     Args:
         purpose: what is done with the rows, for messages: "evaluate".
         rows: of the group `HELD_OUT`. test: more rows, for data.test, with the columns of `data`.
+        reading: of the group `READING`; pages of PDF files in `data` are read as the model that it describes does.
 
     Raises:
         RunError: no rows are named, or an option of rows without --data. RecipeError: as `load_recipe`.
@@ -112,9 +123,14 @@ def rows_to_measure(
     given = source_values(rows)
     common = {name: given.pop(name) for name in ("on_error",) if name in given}
     if data is not None:
+        if reading is not None and "pages_as" not in given and (pages_as := pages_of(model, reading)) is not None:
+            given["pages_as"] = pages_as
         held_out = {"evaluation": {"path": data, **given}}
         if test is not None:
-            held_out["test"] = {"path": test, **{name: given[name] for name in given if name == "columns"}}
+            held_out["test"] = {
+                "path": test,
+                **{name: given[name] for name in given if name in ("columns", "pages_as")},
+            }
         # A recipe needs rows to train on, which nothing reads here.
         values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
         return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
@@ -160,15 +176,36 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
     return rows
 
 
-def document_source(documents: Path, rows: Mapping[str, Any]) -> SourceConfig:
-    """Where the documents of a search lie, and how they are read. Raises DataError for options that do not fit.
+def document_source(documents: Path, rows: Mapping[str, Any], model: str, reading: Mapping[str, Any]) -> SourceConfig:
+    """Where the documents of a search lie, and how they are read. Pages of PDF files are read as `model` reads them.
+    Raises DataError for options that do not fit.
 
     Args:
-        rows: of the group `DOCUMENT_ROWS`.
+        rows: of the group `DOCUMENT_ROWS`. reading: of the group `READING`.
     """
     from smart_train.data import SourceConfig
+    from smart_train.data.formats.pdf import pdf_files
 
-    return SourceConfig(documents, **source_values(rows))
+    source = SourceConfig(documents, **source_values(rows))
+    holds_pdf = documents.suffix.lower() == ".pdf" if documents.is_file() else bool(pdf_files(documents))
+    return replace(source, pages_as=pages_of(model, reading)) if holds_pdf and source.pages_as is None else source
+
+
+def pages_of(model: str, reading: Mapping[str, Any]) -> Literal["text"] | None:
+    """As what `model` reads pages of PDF files: "text" where it reads no images; else None, their usual form. None of a
+    model that cannot be opened, too: opening it, which comes next, says why.
+
+    Args:
+        reading: of the group `READING`.
+    """
+    from smart_train.errors import ModelError
+    from smart_train.models.loading import family_of
+
+    try:
+        family = family_of(model, family=reading.get("family"), base=reading.get("base"))
+    except ModelError:
+        return None
+    return None if "image" in family.modalities else "text"
 
 
 def parse_columns(given: str | None) -> dict[str, str | list[str]] | str | None:

@@ -19,6 +19,7 @@ from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
+_LONGEST_ID = 120  # that is printed whole on a narrow terminal
 _SCORES_WIDTH = 38  # of a line's other columns, blanks included
 
 
@@ -50,13 +51,16 @@ def search(
     from rich.table import Table
 
     from smart_train.retrieval import check_request, collection, search_folder
+    from smart_train.retrieval.text_pages import in_chunks
 
     asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
-    source = document_source(documents, rows)
+    source = document_source(documents, rows, model, reading)
     request = (source, asked, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
     found_documents = collection(source)
     reader = open_model(model, reading)
+    if found_documents is not None:  # here too, because the parts of a page are shown
+        found_documents = in_chunks(reader, source, found_documents)
     bar = False if as_json else None  # None: on a terminal
     found = search_folder(
         reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers, documents=found_documents
@@ -69,9 +73,12 @@ def search(
     texts = {name: item.text for name, item in (found_documents or {}).items() if item.text}
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
-        table = Table("rank", "hybrid", "pooled", "late", "document", box=None)
-        # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead.
-        room = console.width - _SCORES_WIDTH - max((len(hit.document_id) for hit in hits), default=0)
+        table = Table("rank", "hybrid", "pooled", "late", box=None)
+        # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead, or cut the page's
+        # number off the id.
+        longest = max((len(hit.document_id) for hit in hits), default=0)
+        table.add_column("document", min_width=min(longest, _LONGEST_ID))
+        room = console.width - _SCORES_WIDTH - longest
         if texts:
             table.add_column("text")
         for hit in hits:

@@ -113,7 +113,9 @@ def tune(
     for text in overrides or ():
         if not text.startswith("data."):
             raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
-    meant = rows_to_measure(model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or ())
+    meant = rows_to_measure(
+        model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or (), reading=reading
+    )
     console = plain_console()
     named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
     parts = {name: read_rows(meant, name, named.get(name)) for name in meant.data.held_out}

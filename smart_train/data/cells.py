@@ -67,6 +67,9 @@ class CellReader:
         if isinstance(value, (bytes, Path, Image.Image)):
             return as_model_input(value)
         if isinstance(value, str):
+            page = self.references.page_text(value, where)
+            if page is not None:
+                return ModelInput(text=page)
             video = self.references.locate_video(value, where, is_video=column == "video")
             if video is not None:
                 return ModelInput(video=video)

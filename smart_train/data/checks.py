@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tqdm.auto import tqdm
 
 from smart_train.data.contents import RowContents, kinds_listed
-from smart_train.data.references import UNREADABLE
+from smart_train.data.references import READ_AS_TEXT, UNREADABLE
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
 from smart_train.inputs.images import verify_image
@@ -207,6 +207,7 @@ class _RowChecker:
                     return (
                         f"holds {kind}{self._column(position, kind)}, but the model reads only "
                         f"{', '.join(self.reads)}; choose a model that reads {kind}, or remove the row"
+                        f"{READ_AS_TEXT if kind == 'image' else ''}"
                     )
             checks = [(self.decode, image, "image") for image in item.images]
             if item.video is not None:

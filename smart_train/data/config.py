@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from smart_train.data.columns import check_column_map
 from smart_train.errors import DataError
@@ -31,6 +32,8 @@ class SourceConfig:
         streaming: fetch no more of a Hub data set than the first `max_samples` rows; with `sample_seed`, than a few
             times as many, from all over the data set, of which `max_samples` are drawn.
         dpi: resolution at which pages of PDF files are rendered; None: 144.
+        pages_as: whether a page of a PDF file is its image or its text. None: what the model reads, where a model is
+            known; else its image.
     """
 
     path: str | Path
@@ -44,6 +47,7 @@ class SourceConfig:
     documents: str | Path | None = None
     streaming: bool = False
     dpi: int | None = None
+    pages_as: Literal["image", "text"] | None = None
 
     def __post_init__(self) -> None:
         if not str(self.path):
@@ -57,6 +61,13 @@ class SourceConfig:
             )
         if self.dpi is not None and self.dpi < 1:
             raise DataError(f"data source {self.path}: dpi is {self.dpi}; it must be at least 1")
+        if self.pages_as not in (None, "image", "text"):
+            raise DataError(f"data source {self.path}: pages_as is {self.pages_as!r}; it must be image or text")
+        if self.pages_as == "text" and self.dpi is not None:
+            raise DataError(
+                f"data source {self.path}: dpi is {self.dpi}, but pages_as is text, and no page is drawn for its text; "
+                "leave dpi out"
+            )
         if self.streaming and self.max_samples is None:
             raise DataError(
                 f"data source {self.path}: streaming needs max_samples: every row is checked before training starts, "

@@ -7,10 +7,12 @@ import os
 import re
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from smart_train.data.formats.pdf import read_pdf
+from smart_train.data.formats.pdf_texts import NO_TEXT, PdfText, read_pdf_texts
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image
@@ -25,6 +27,8 @@ OTHER_TYPES = (
     "docx?|pptx?|xlsx?|odt|odp|ods|epub"
 )
 _NO_IMAGE = re.compile(rf"[^\n]{{1,250}}\.({OTHER_TYPES})", re.IGNORECASE)
+# What else to do where a model that reads only text is given images.
+READ_AS_TEXT = " (pages of PDF files have a text: pages_as: text in a recipe, --pages-as text on the command line)"
 UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 # As in a link: pages count from 1, other parameters of the address say how a reader shows them.
 _PAGE = re.compile(
@@ -33,6 +37,7 @@ _PAGE = re.compile(
 _PDF_OTHERWISE = re.compile(r"\S+\.pdf(?:[\W_]{1,3}(?:pages?|pg|p|seite|s)?[\W_]{0,2}\d+\W?|[#?]\S*)", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
 _ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
+_Page = TypeVar("_Page")
 _ONE_WORD_FILE = re.compile(r"\S+\.\w{1,8}")
 
 
@@ -52,14 +57,39 @@ class References:
         dpi: resolution of pages of PDF files.
         library: rows come through the `datasets` library, which keeps what it downloads in caches of its own and names
             it there by absolute paths.
+        pages_as: whether a page of a PDF file is its image or its text.
     """
 
-    def __init__(self, root: Path, dpi: int, *, library: bool = False) -> None:
-        self.root, self.dpi, self.library = os.path.abspath(root), dpi, library
+    def __init__(
+        self, root: Path, dpi: int, *, library: bool = False, pages_as: Literal["image", "text"] = "image"
+    ) -> None:
+        self.root, self.dpi, self.library, self.pages_as = os.path.abspath(root), dpi, library, pages_as
         self._pages: dict[Path, list[Path]] = {}
+        self._texts: dict[Path, list[PdfText]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pages": {}}
+        return {**self.__dict__, "_pages": {}, "_texts": {}}
+
+    def page_text(self, text: str, where: str) -> str | None:
+        """The text of the page of a PDF file that `text` names, where pages are read as text; else None.
+
+        Raises:
+            DataError: a path outside the root, a file that cannot be read, a page that it does not have, or a page
+                without text.
+        """
+        page = _PAGE.fullmatch(bare(text)) if self.pages_as == "text" else None
+        if page is None or not page["file"].lower().endswith(".pdf"):
+            return None
+        file, number = self._below_root(page["file"], where), int(page["number"])
+        if file not in self._texts:
+            try:
+                self._texts[file] = read_pdf_texts(file)
+            except DataError as error:
+                raise DataError(f"{where}: {error}; {UNREADABLE}") from error
+        found = _numbered(self._texts[file], file, number, where)
+        if found.made_by is None:
+            raise DataError(f"{where}: {file}, page {number} has no text layer; {NO_TEXT}")
+        return found.text
 
     def locate(self, text: str, where: str, *, is_image: bool) -> str | Path | None:
         """The image that `text` names, as `load_image` takes it; None when it is text to be read.
@@ -168,10 +198,7 @@ class References:
                     self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
             except DataError as error:
                 raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        pages = self._pages[file]
-        if not 1 <= number <= len(pages):
-            raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
-        return pages[number - 1]
+        return _numbered(self._pages[file], file, number, where)
 
     def _check_kind(self, name: str, where: str) -> None:
         """Raises DataError for what names a file without being an image: one word, or a file that is there."""
@@ -229,6 +256,13 @@ class References:
         if len(paths) == 1:  # most names have one spelling, and need no look at the disk
             return Path(paths[0])
         return Path(next((path for path in paths if os.path.isfile(path)), paths[0]))
+
+
+def _numbered(pages: Sequence[_Page], file: Path, number: int, where: str) -> _Page:
+    """The page with this number, from 1. Raises DataError where `file` has no such page."""
+    if not 1 <= number <= len(pages):
+        raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
+    return pages[number - 1]
 
 
 def _spellings(reference: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from smart_train.data.cells import CellReader
 from smart_train.data.columns import Columns
@@ -32,6 +32,7 @@ class RowReader:
         instruction: for queries of rows that have none.
         documents: id -> document; with it, text in a column of documents is an id.
         dpi: resolution of pages of PDF files.
+        pages_as: whether these are read as images or as text.
         library: the rows come through the `datasets` library; see `References`.
         names: column -> what messages call it, where that is not its name.
         available: all columns of the source, used or not, under its own names.
@@ -48,6 +49,7 @@ class RowReader:
         *,
         documents: Mapping[str, ModelInput] | None = None,
         dpi: int = DPI,
+        pages_as: Literal["image", "text"] = "image",
         library: bool = False,
         names: Mapping[str, str] | None = None,
         available: Sequence[str] = (),
@@ -55,7 +57,7 @@ class RowReader:
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
-        references = References(root, dpi, library=library)
+        references = References(root, dpi, library=library, pages_as=pages_as)
         self.cells = CellReader(references, None if rows is None else MediaColumns(rows, references))
         self.names = names or {}
         self.available = tuple(available)

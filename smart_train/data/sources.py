@@ -154,6 +154,7 @@ def _rows(
         config.instruction,
         documents=documents,
         dpi=config.dpi or DPI,
+        pages_as=config.pages_as or "image",
         library=table.library,
         names=table.called,
         available=table.columns if table.available is None else table.available,
@@ -169,7 +170,7 @@ def _name(config: SourceConfig, table: Table) -> str:
 def _documents(config: SourceConfig, table: Table) -> DocumentTable | None:
     """What the rows name by id: the recipe's `documents`, else the table's own; None where there is neither."""
     if config.documents is not None:
-        apart = SourceConfig(config.documents, image_root=config.image_root, dpi=config.dpi)
+        apart = SourceConfig(config.documents, image_root=config.image_root, dpi=config.dpi, pages_as=config.pages_as)
         named = _read(apart, prefer_pages=True)
         return DocumentTable(_document_rows(apart, named.documents or named))
     if table.documents is not None:
@@ -191,7 +192,7 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
         if config.split is not None:
             raise DataError(f"{path}: split {config.split!r}: a file has no splits; leave split out")
         if path.suffix.lower() == ".pdf":
-            return folders.read_pages(path, config.dpi, config.first_rows)
+            return _read_pages(config, path)
         table = read_file(path, config.first_rows, config.columns)
     elif path.is_dir():
         table = _read_folder(config, path, prefer_pages)
@@ -199,6 +200,13 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
         _check_hub_id(config)
         table = _read_hub(config)
     return table if config.columns is not None else layouts.adapted(table, _name(config, table), config.first_rows)
+
+
+def _read_pages(config: SourceConfig, path: Path) -> Table:
+    """The pages below a folder, or of one PDF file, as images or as text."""
+    if config.pages_as == "text":
+        return folders.read_texts(path, config.first_rows)
+    return folders.read_pages(path, config.dpi, config.first_rows)
 
 
 def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
@@ -213,7 +221,7 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
     if lines is not None:
         return read_file(lines, config.first_rows, config.columns)
     if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
-        return folders.read_pages(path, config.dpi, config.first_rows)
+        return _read_pages(config, path)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data.formats import huggingface
 

@@ -128,6 +128,23 @@ def load_model(
     return model.to(device).eval()
 
 
+def family_of(name_or_path: str, *, family: str | None = None, base: str | Path | None = None) -> Family:
+    """The family by which `load_model` would read a model, with its tokenizer; nothing of the weights is read or
+    fetched.
+
+    Raises:
+        ModelError: as `load_model`, where the folder's files do not show a family.
+    """
+    folder = locate(name_or_path, weights=False)
+    saved = SmartConfig.read(folder)
+    named = _named_base(saved, folder, base)
+    base_folder = folder if named is None else locate_base(named, folder, base, weights=False)
+    inherited = saved if named is None else _inherit(saved, SmartConfig.read(base_folder))
+    family_class = find_family(family or inherited.family, base_folder)
+    scoring = family_class.scoring_of(None, inherited.scoring)
+    return family_class(str(base_folder), scoring=scoring, prompts=inherited.prompts)
+
+
 def _named_base(saved: SmartConfig, folder: Path, given: str | Path | None) -> Base | None:
     """The base that the model in `folder` needs; None of one that holds its weights itself.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
+from smart_train.data.chunks import CHUNK_TOKENS
 from smart_train.pairs.settings import TEST, PairReport, PairSettings
 from smart_train.utils.markdown import plain
 
@@ -24,12 +25,19 @@ _SOURCES = {
 }
 
 
+_POSITIVE = {
+    "image": "the page that answers it, a path relative to the file",
+    "text": "the text of the page that answers it, or the part of it that does",
+}
+_IDS = {"image": "file and page, from 1", "text": "file, page and, of a page in parts, chunk, all from 1"}
+
+
 def write_card(folder: Path, report: PairReport, settings: PairSettings, method: Mapping[str, Any]) -> None:
     """Writes `README.md` into the data set's folder: what it holds, how it was made, and what is not known of it."""
     data = DatasetCardData(
         license="other",
         license_name=settings.licence or "unknown",
-        task_categories=["visual-document-retrieval"],
+        task_categories=["text-retrieval" if settings.pages_as == "text" else "visual-document-retrieval"],
         tags=["smart_train"],
         configs=[
             {
@@ -53,7 +61,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     sections = [
         f"# Queries and pages of {len(report.documents)} PDF documents",
         "Made by `smart-train make-pairs`. `train.jsonl` and `held_out.jsonl` have the columns `query`, `positive` "
-        "(the page that answers it, a path relative to the file), `query_id`, `document_id` (file and page, from 1) "
+        f"({_POSITIVE[settings.pages_as]}), `query_id`, `document_id` ({_IDS[settings.pages_as]}) "
         "and `kind`; `corpus.jsonl` lists all held-out pages that a search may find."
         + (" `test.jsonl` and `test_corpus.jsonl` are likewise." if TEST in report.counts else ""),
         _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
@@ -64,7 +72,9 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     ]
     if report.left_out:
         sections += [
-            "Pages that are drawn but have no query:",
+            "Pages that are read but have no query:"
+            if settings.pages_as == "text"
+            else "Pages that are drawn but have no query:",
             _table(["why", "pages"], [[why, number] for why, number in report.left_out.items()]),
         ]
     if report.problems:
@@ -79,7 +89,13 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
 
 
 def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
-    drawn = f"Pages were drawn at {settings.dpi} dpi. Up to {settings.queries_per_page} queries a page"
+    form = f"Pages were drawn at {settings.dpi} dpi."
+    if settings.pages_as == "text":
+        tokens = "by an estimate" if settings.tokenizer is None else f"as `{plain(settings.tokenizer)}` counts them"
+        all_that_fits = settings.tokenizer is not None and settings.chunk_tokens is None
+        limit = "as many tokens as it reads" if all_that_fits else f"{settings.chunk_tokens or CHUNK_TOKENS} tokens"
+        form = f"Pages are the text of their text layer, in parts of at most {limit}, {tokens}."
+    drawn = f"{form} Up to {settings.queries_per_page} queries a page"
     if "model" in method:
         return (
             f"{drawn} were written by the vision model `{method['model']}` from the page's image alone (prompt "

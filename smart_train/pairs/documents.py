@@ -9,12 +9,13 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
-from smart_train.pairs.page_parts import Line, body_size, body_sizes, parts_of, read_lines, without_running_lines
+from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
@@ -31,6 +32,7 @@ class Document:
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
         unreadable: whether most of its pages with text hold glyph numbers instead of letters; such pages are silent.
+        texts: of every page, all that can be read on it.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Document:
     has_text: bool = False
     backwards: bool = False
     unreadable: bool = False
+    texts: list[str] = field(default_factory=list)
 
 
 def read_documents(
@@ -112,10 +115,12 @@ def read_document(file: Path, key: str) -> Document:
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     with open_pdf(file, content) as pdf:
         layers = has_layers(content)
-        lines = [read_lines(pdf, number, layers=layers) for number in range(len(pdf))]
+        read = [read_page_text(pdf, number, layers=layers) for number in range(len(pdf))]
         bookmarks = list(read_bookmarks(pdf))
+    lines = [as_read(page) for page in read]
     document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
+    document.texts = [page.spelt for page in read]
     document.has_text = any(lines)
     document.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
     _add_pages(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
+from smart_train.pairs.text_pages import TextRows, answering, split_pages_by, text_candidates, unread
 from smart_train.utils.atomic import filling, settle
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
@@ -68,7 +70,8 @@ def make_pairs(
 ) -> PairReport:
     """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
     held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`; with `settings.test` also
-    `test.jsonl` and `test_corpus.jsonl`.
+    `test.jsonl` and `test_corpus.jsonl`. Where `settings.pages_as` is "text", the rows hold the pages' text, and there
+    is no `pages/`.
 
     It appears whole or not at all. Pages that were drawn, and queries that were written, are kept in caches: started
     again after a kill, the work goes on where it was.
@@ -82,8 +85,9 @@ def make_pairs(
         The report; `report.again` when `output` holds this very data set already.
 
     Raises:
-        DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, or an
-            `output` that holds something else.
+        DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, an `output`
+            that holds something else, or a `writer` for pages as text.
+        ModelError: the model of `settings.tokenizer` cannot be opened.
         BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
@@ -100,6 +104,12 @@ def _make(
     cache_dir: str | Path | None,
     show_progress_bar: bool | None,
 ) -> PairReport:
+    as_text = settings.pages_as == "text"
+    if as_text and writer is not None:
+        raise DataError(
+            "a vision model writes queries from drawn pages, and pages_as is text: leave out --endpoint, or --as text"
+        )
+    split = split_pages_by(settings) if as_text else None  # before files are read: its mistakes are told at once
     documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
     files, not_read = _count_files(Path(folder), documents, problems)
     parameters = _parameters(documents, settings, writer)
@@ -118,13 +128,20 @@ def _make(
         chosen, unanswered = writer.write(images, settings.queries_per_page)
         problems += unanswered
     report = _report(output, documents, parts, chosen, problems)
-    report = replace(report, files=files, beside=not_read, undrawn=_undrawn(documents, drawn))
-    with filling(output) as partial:
-        _write_pages(partial, drawn, show_progress_bar)
-        _write_rows(partial, parts, chosen, drawn)
+    if split is None:
+        rows_of: Callable[[Page], list[dict[str, Any]]] = partial(_image_rows, drawn)
+        report = replace(report, files=files, beside=not_read, undrawn=_undrawn(documents, drawn))
+    else:
+        rows_of = TextRows(documents, split)
+        report = replace(report, files=files, beside=not_read, unread=unread(documents))
+        for name, found in parts.pages.items():
+            report.counts[name]["texts"] = sum(len(rows_of(page)) for page in found)
+    with filling(output) as made_here:
+        _write_pages(made_here, drawn, show_progress_bar)
+        _write_rows(made_here, parts, chosen, rows_of)
         values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
-        (partial / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        write_card(partial, report, settings, parameters["method"])
+        (made_here / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_card(made_here, report, settings, parameters["method"])
     return report
 
 
@@ -135,16 +152,17 @@ def _read(
     cache_dir: str | Path | None,
     show_progress_bar: bool | None,
 ) -> tuple[list[Document], dict[str, list[PdfPage]], list[str]]:
-    """The usable documents, their drawn pages, and what is wrong with the others."""
+    """The usable documents, their drawn pages (none where pages are text), and what is wrong with the others."""
     documents, problems = read_documents(folder, text_needed=writer is None, show_progress_bar=show_progress_bar)
     drawn: dict[str, list[PdfPage]] = {}
     hidden = None if show_progress_bar is None else not show_progress_bar
-    for document in tqdm(documents, desc="drawing pages", leave=False, disable=hidden):
+    as_text = settings.pages_as == "text"
+    for document in tqdm([] if as_text else documents, desc="drawing pages", leave=False, disable=hidden):
         try:
             drawn[document.key] = read_pdf(document.path, name=document.key, dpi=settings.dpi, cache_dir=cache_dir)
         except PdfError as error:
             problems.append(str(error))
-    usable = [document for document in documents if document.key in drawn]
+    usable = documents if as_text else [document for document in documents if document.key in drawn]
     if problems and settings.on_error == "fail":
         raise DataError(
             f"{folder}: {len(problems)} PDF files cannot be used (on_error skip, --on-error skip on the command line, "
@@ -198,7 +216,12 @@ def _split(
 ) -> _Parts:
     """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
     parts = _Parts({TRAIN: [], HELD_OUT: []}, images_alone=images_alone)
-    found = {d.key: _candidates(d, drawn[d.key], parts.left_out, images_alone) for d in documents}
+    found = {
+        d.key: text_candidates(d, parts.left_out)
+        if settings.pages_as == "text"
+        else _candidates(d, drawn[d.key], parts.left_out, images_alone)
+        for d in documents
+    }
     asked = [document for document in documents if images_alone or any(page.words for page in found[document.key])]
     asked = [document for document in asked if found[document.key]]
     if not asked:
@@ -336,16 +359,24 @@ def page_path(page: PdfPage) -> str:
     return f"{PAGES}/{page.document}/{page.image.name}"
 
 
-def _write_rows(folder: Path, parts: _Parts, chosen: Chosen, drawn: dict[str, list[PdfPage]]) -> None:
+def _image_rows(drawn: Mapping[str, Sequence[PdfPage]], page: Page) -> list[dict[str, Any]]:
+    """The columns `positive` and `document_id` of a drawn page."""
+    source = drawn[page.document][page.number]
+    return [{"positive": page_path(source), "document_id": source.id}]
+
+
+def _write_rows(folder: Path, parts: _Parts, chosen: Chosen, rows_of: Callable[[Page], list[dict[str, Any]]]) -> None:
+    """`rows_of`: the documents that a page is, one or several."""
     start = 0
     for name, pages in parts.pages.items():
-        rows, corpus = [], []
+        rows: list[dict[str, Any]] = []
+        corpus: list[dict[str, Any]] = []
         for place, page in enumerate(pages, start=start):
-            source = drawn[page.document][page.number]
-            row = {"positive": page_path(source), "document_id": source.id}
-            corpus.append(row)
+            documents = rows_of(page)
+            corpus += documents
             for number, (kind, query) in enumerate(chosen.get(place, [])):
-                rows.append({"query": query, **row, "query_id": f"{source.id}&query={number}", "kind": kind})
+                identity = f"{page.document}#page={page.number + 1}&query={number}"
+                rows.append({"query": query, **answering(documents, query), "query_id": identity, "kind": kind})
         start += len(pages)
         _write_jsonl(folder / f"{name}.jsonl", rows)
         if name in CORPORA:

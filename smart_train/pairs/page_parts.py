@@ -6,14 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf_characters import SUSPENDING
-from smart_train.data.formats.pdf_text import TextLine, read_text_lines
+from smart_train.data.formats.pdf_text import TextLine
 from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
-
-if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
 
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
 HEADING_WORDS = 16  # ... and no longer than this: large print may also be a poster's running text
@@ -41,9 +38,9 @@ _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
 Line = TextLine
 
 
-def read_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[Line]:
-    """The visible lines of a page as words, `read_text_lines`; empty for a scanned page."""
-    lines = (replace(line, text=clean(line.text)) for line in read_text_lines(pdf, index, layers=layers))
+def as_read(page: PageText) -> list[Line]:
+    """The lines of a page as words; empty for a scanned page."""
+    lines = (replace(line, text=clean(line.text)) for line in page.lines)
     return [line for line in lines if line.text]
 
 

@@ -11,6 +11,7 @@ from smart_train.errors import DataError
 
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
+MIN_CHUNK = 16  # tokens; less is hardly a sentence
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class PairSettings:
         seed: decides which documents.
         licence: under which the documents may be used, for the card; None: not known.
         on_error: what a file that cannot be used does: "fail" stops, with all of them listed; "skip" leaves it out.
+        pages_as: what a page is in the data set: its image, or its text, for models that read no images.
+        chunk_tokens: of text: the most tokens of one document; longer pages are several. None: as many as the model of
+            `tokenizer` reads, else 256.
+        tokenizer: of text: the model that is to read it, whose tokens are counted. None estimates them.
 
     Raises:
         DataError: a value out of its range.
@@ -37,6 +42,9 @@ class PairSettings:
     seed: int = 0
     licence: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
+    pages_as: Literal["image", "text"] = "image"
+    chunk_tokens: int | None = None
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
@@ -49,6 +57,16 @@ class PairSettings:
             raise DataError(
                 f"test is {self.test:g}; it must be at least 0, and with held_out ({self.held_out:g}) at most 0.5"
             )
+        if self.pages_as not in ("image", "text"):
+            raise DataError(f"pages_as is {self.pages_as!r}; it must be image or text")
+        if self.chunk_tokens is not None and self.chunk_tokens < MIN_CHUNK:
+            raise DataError(f"chunk_tokens is {self.chunk_tokens}; it must be at least {MIN_CHUNK}")
+        for name in ("chunk_tokens", "tokenizer"):
+            if self.pages_as == "image" and getattr(self, name) is not None:
+                raise DataError(
+                    f"{name} is {getattr(self, name)}, which is for pages as text; add pages_as text (--as text on the "
+                    f"command line), or leave it out"
+                )
 
 
 @dataclass
@@ -56,7 +74,8 @@ class PairReport:
     """What a data set of pairs holds, and what was left out; kept in its `manifest.json`.
 
     Attributes:
-        counts: part -> {"documents", "pages" (that answer a query), "corpus" (that can be found), "queries"}.
+        counts: part -> {"documents", "pages" (that answer a query), "corpus" (that can be found), "queries"}; of pages
+            as text also "texts", the documents that they are.
         kinds: where queries come from -> how many.
         documents: of each file its key, SHA-256, part, pages and queries.
         left_out: reason -> number of pages without a query; with those that have one, they are all the pages read.
@@ -66,6 +85,7 @@ class PairReport:
         files: what became of the files of the folder -> how many.
         beside: for each kind of file that is not read, a line that says why and names some.
         undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
+        unread: where pages are text, a line that counts and names those that have none, with what to do.
     """
 
     output: Path
@@ -79,3 +99,4 @@ class PairReport:
     files: dict[str, int] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)

@@ -89,6 +89,7 @@ class SourceSection(Section):
     documents: str | None = Field(None, min_length=1)
     streaming: bool = False
     dpi: int | None = Field(None, gt=0)
+    pages_as: Literal["image", "text"] | None = None
 
 
 def source_keys(name: str, sections: Sequence[SourceSection]) -> list[str]:

@@ -35,6 +35,7 @@ from smart_train.retrieval.index import (
     model_fingerprint,
     write_index,
 )
+from smart_train.retrieval.text_pages import as_model_reads, in_chunks
 from smart_train.scoring.collecting import assembled
 from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
@@ -82,6 +83,9 @@ def encode_folder(
     its pages (`FILE.pdf#page=N`). Anything else is read as a collection: a file or folder of one of the formats of
     docs/data.md, whose documents, texts among them, have the ids that it gives them.
 
+    For a model that reads no images, pages of PDF files are their text. One that is longer than the model reads is
+    several documents, `FILE.pdf#page=N&chunk=M`. A warning names pages without text, which are left out.
+
     Args:
         model: a `SmartModel`.
         folder: where the documents are; a `SourceConfig` also says how they are read (columns, a split, a resolution).
@@ -110,7 +114,10 @@ def encode_folder(
         if not previous.sources:
             raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
         previous = _stored(previous, store)
+    folder = as_model_reads(model, folder)
     documents = collection(folder) if documents is None else documents
+    if documents is not None:
+        documents = in_chunks(model, folder, documents)
     if documents is None:
         paths = find_images(path)
         sources = _read_sources(path, paths, previous)

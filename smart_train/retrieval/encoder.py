@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from smart_train.data.references import READ_AS_TEXT
 from smart_train.errors import DataError
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
@@ -42,6 +43,7 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
             raise DataError(
                 f"{where}: {len(found)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
                 f"{', '.join(map(repr, found[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
+                f"{READ_AS_TEXT if kind == 'image' else ''}"
             )
 
 

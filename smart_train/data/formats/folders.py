@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import read_file
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
+from smart_train.data.formats.pdf_texts import PdfText, read_folder_texts, without_text
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.table import Table
-from smart_train.errors import DataError, listing
+from smart_train.errors import DataError, LeftOut, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.files import files_below
 
@@ -67,8 +69,42 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
     return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)
 
 
+def read_texts(path: Path, max_rows: int | None = None) -> Table:
+    """The pages of the PDF files below a folder, or of one PDF file, as texts: columns `document_id` (as `read_pages`)
+    and `positive`. Pages without text are left out; a warning (`LeftOut`) counts and names them, and pictures beside
+    the PDF files.
+
+    Raises:
+        DataError: PDF files that cannot be read, all of them listed; no PDF file; or no page has text.
+    """
+    pages: list[PdfText] = []
+    problems = []
+    for page in read_folder_texts(path):
+        if isinstance(page, PdfText):
+            pages.append(page)
+        else:
+            problems.append(str(page))
+    if problems:
+        raise DataError(f"{path}: {len(problems)} files cannot be read; fix or remove them:\n{listing(problems)}")
+    silent = without_text(pages)
+    # Not as a bare text, which might read like the name of a picture.
+    rows = [{"document_id": page.id, "positive": {"text": page.text}} for page in pages if page.made_by is not None]
+    if not rows:
+        raise DataError(f"{path}: {silent}")
+    if silent is not None:
+        warnings.warn(f"{path}: {silent}", LeftOut, stacklevel=2)
+    pictures = image_files(path) if path.is_dir() else []
+    if pictures:
+        first = pictures[0].relative_to(path).as_posix()
+        more = f" and {len(pictures) - 1} more" if len(pictures) > 1 else ""
+        warnings.warn(
+            f"{path}: {len(pictures)} pictures, which have no text layer: {first}{more}", LeftOut, stacklevel=2
+        )
+    return Table(rows[:max_rows], ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)
+
+
 def read_pairs(folder: Path, file: Path, config: SourceConfig) -> Table:
     """The rows of the folder's pairs file, and the images and PDF pages beside it as their documents."""
     table = read_file(file, config.first_rows, config.columns)
-    documents = read_pages(folder, config.dpi)
+    documents = read_texts(folder) if config.pages_as == "text" else read_pages(folder, config.dpi)
     return replace(table, folder=folder, documents=documents, source=str(file))

@@ -20,8 +20,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf_characters import clean_line
-from smart_train.data.formats.pdf_text import has_layers, read_text_lines
+from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
 from smart_train.inputs.files import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT
@@ -229,7 +230,7 @@ def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[dict[str
         pages = []
         for index in range(len(pdf)):
             drawn = _draw(folder / _image_name(index + 1), pdf[index], dpi)
-            text = "\n".join(line.text for line in read_text_lines(pdf, index, layers=layers))
+            text = read_page_text(pdf, index, layers=layers).text
             pages.append({"text": text, "label": _label(pdf, index), "titles": titles[index], **drawn})
         return pages
 

@@ -117,7 +117,8 @@ class TextFamily(Family):
         )
 
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
-        return len(self.tokenizer(self.render(item, role))["input_ids"]) + (self.closing_id is not None)
+        # Not verbose: it would warn of a text beyond the limit, which is what is counted here.
+        return len(self.tokenizer(self.render(item, role), verbose=False)["input_ids"]) + (self.closing_id is not None)
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         features = self.tokenize([self.render(item, role) for item in inputs])

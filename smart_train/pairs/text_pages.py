@@ -1,0 +1,94 @@
+"""Pages as text, for models that read no images: which of them can be found, their chunks, and which chunk answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smart_train.data.chunks import CHUNK_TOKENS, chunks_of, estimated_tokens, split_text, splitter
+from smart_train.data.formats.page_text import TEXT_LAYER
+from smart_train.data.formats.pdf_texts import PdfText, without_text
+from smart_train.errors import DataError
+from smart_train.pairs.candidates import Page
+from smart_train.pairs.documents import Document
+from smart_train.pairs.settings import PairSettings
+from smart_train.pairs.words import as_words, clean, is_unreadable, words_of
+
+WITHOUT_TEXT, UNREADABLE = "without a text layer", "whose text layer holds the numbers of glyphs instead of letters"
+
+
+def text_candidates(document: Document, left_out: Counter[str]) -> list[Page]:
+    """The pages of a document that can be found by their text, in order. Why others are left out is counted in
+    `left_out`."""
+    left_out["table of contents or index"] += len(document.listings)
+    found = list(document.pages)
+    for number in document.silent:
+        text = document.texts[number]
+        if not text or is_unreadable(text):
+            left_out[UNREADABLE if text else WITHOUT_TEXT] += 1
+        else:
+            found.append(Page.without_text(document.key, number))
+    return sorted(found, key=lambda page: page.number)
+
+
+def unread(documents: Sequence[Document]) -> list[str]:
+    """A line that counts and names the pages without text, where there are any."""
+    pages = [
+        PdfText(document.key, number, text, TEXT_LAYER if text else None)
+        for document in documents
+        for number, text in enumerate(document.texts, start=1)
+    ]
+    line = without_text(pages)
+    return [] if line is None else [line]
+
+
+def split_pages_by(settings: PairSettings) -> Callable[[str], list[str]]:
+    """What cuts a page's text into chunks, as the settings say.
+
+    Raises:
+        DataError: `chunk_tokens` is more than the model of `tokenizer` reads.
+        ModelError: that model cannot be opened.
+    """
+    limit = settings.chunk_tokens
+    if settings.tokenizer is None:
+        return lambda text: split_text(text, limit or CHUNK_TOKENS, estimated_tokens)
+    # Here, because transformers takes seconds to import, which nothing else of this package needs.
+    from smart_train.models.loading import family_of
+
+    family = family_of(settings.tokenizer)
+    if limit is not None and limit > family.max_length:
+        raise DataError(f"chunk_tokens is {limit}, but {settings.tokenizer} reads at most {family.max_length} tokens")
+    return splitter(family, limit)
+
+
+class TextRows:
+    """What a page is in rows: one document for each of its chunks."""
+
+    def __init__(self, documents: Sequence[Document], split: Callable[[str], list[str]]) -> None:
+        self._texts = {document.key: document.texts for document in documents}
+        self._split = split
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+
+    def __call__(self, page: Page) -> list[dict[str, Any]]:
+        """The columns `positive` and `document_id` of each chunk."""
+        identity, text = f"{page.document}#page={page.number + 1}", self._texts[page.document][page.number]
+        if identity not in self._rows:
+            # Not as bare texts, which might read like names of pictures.
+            self._rows[identity] = [
+                {"positive": {"text": part}, "document_id": name}
+                for name, part in chunks_of(identity, text, self._split)
+            ]
+        return self._rows[identity]
+
+
+def answering(rows: Sequence[dict[str, Any]], query: str) -> dict[str, Any]:
+    """The chunk of a page that answers its query: the one with the query's words in their order, else with most of
+    them, the first of equals."""
+    phrase, asked = as_words(query), {*words_of(query)}
+
+    def says(row: dict[str, Any]) -> tuple[bool, int]:
+        words = as_words(clean(row["positive"]["text"]))
+        return phrase in words, len(asked.intersection(words.split()))
+
+    return rows[0] if len(rows) == 1 else max(rows, key=says)

@@ -1,0 +1,47 @@
+"""Pages of PDF files for a model that reads no images: their text, in parts that the model reads whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from smart_train.data import SourceConfig
+from smart_train.data.chunks import chunks_of, splitter
+from smart_train.data.formats.pdf import pdf_files
+from smart_train.retrieval.encoder import Encoder
+from smart_train.types import ModelInput
+
+
+def as_model_reads(model: Encoder, documents: str | Path | SourceConfig) -> str | Path | SourceConfig:
+    """`documents`, and that pages of PDF files are read as text where there are any, nothing else was said, and the
+    model reads no images. An encoder of your own that has no family is taken to read everything."""
+    reads = getattr(getattr(model, "family", None), "modalities", ("image",))
+    config = documents if isinstance(documents, SourceConfig) else SourceConfig(Path(documents))
+    path = Path(config.path)
+    if "image" in reads or config.pages_as is not None or not path.exists():
+        return documents
+    holds_pdf = path.suffix.lower() == ".pdf" if path.is_file() else bool(pdf_files(path))
+    return replace(config, pages_as="text") if holds_pdf else documents
+
+
+def in_chunks(
+    model: Encoder, documents: str | Path | SourceConfig, found: Mapping[str, ModelInput]
+) -> dict[str, ModelInput]:
+    """Where `documents` are pages of PDF files read as text, those of `found` in parts that `model` reads whole:
+    `FILE.pdf#page=3&chunk=2`. A page that the model reads whole keeps its id, and so do all other documents.
+
+    Raises:
+        ModelError: the model's prompt leaves no room for a text.
+    """
+    family = getattr(model, "family", None)
+    if not isinstance(documents, SourceConfig) or documents.pages_as != "text" or family is None:
+        return dict(found)
+    split = splitter(family)
+    made: dict[str, ModelInput] = {}
+    for identity, item in found.items():
+        if "#page=" not in identity or item.text is None or item.images or item.video is not None:
+            made[identity] = item
+        else:
+            made.update((name, replace(item, text=part)) for name, part in chunks_of(identity, item.text, split))
+    return made
