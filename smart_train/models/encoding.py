@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from smart_train.errors import ModelError, NonFiniteError, SmartTrainError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
+from smart_train.models.stored_states import StateSource
 from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -51,6 +52,7 @@ def encoded_parts(
     batch_size: int,
     show_progress_bar: bool | None,
     num_workers: int | None,
+    read: Callable[[Features], Embeddings] | None = None,
 ) -> Iterator[Embeddings]:
     """`inputs` encoded, `size` at a time, fp32 on the CPU, in order. One loader serves all parts: its workers go on
     while a part is put together and used.
@@ -58,6 +60,8 @@ def encoded_parts(
     Args:
         inputs: one or many, as `SmartModel.encode_query` takes them. size: None is all of them.
         num_workers: None is `suitable_workers`.
+        read: a forward, on the model's device; None is `model.embed`, of states that the model knows where it knows
+            those of a whole batch.
 
     Raises:
         ModelError: nothing to encode. NonFiniteError: the model gives NaN. DataError: an input cannot be read.
@@ -72,7 +76,12 @@ def encoded_parts(
         cast("Dataset[ModelInput]", items),
         batch_sampler=batches,
         # Nothing is sent anywhere where this process does all the work.
-        collate_fn=_Featurize(model.family, role, compact=workers > 0 or model.device.type != "cpu"),
+        collate_fn=_Featurize(
+            model.family,
+            role,
+            compact=workers > 0 or model.device.type != "cpu",
+            known=None if read is not None else _Known.of(model),
+        ),
         num_workers=workers,
         pin_memory=pinned,
         # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
@@ -87,7 +96,7 @@ def encoded_parts(
         for start, order in zip(range(0, len(items), size), orders, strict=True):
             collected = Collector()
             for _ in range(0, len(order), batch_size):
-                made = model.embed(_on_device(next(features), model.device, non_blocking=pinned))
+                made = (read or model.embed)(_on_device(next(features), model.device, non_blocking=pinned))
                 collected.add(_finite(made, model.base))
             yield collected.placed([item - start for item in order])
     finally:
@@ -105,15 +114,31 @@ def _on_device(features: Features | SmartTrainError, device: torch.device, *, no
     return {name: value.to(device, non_blocking=non_blocking) for name, value in features.items()}
 
 
+class _Known(NamedTuple):
+    """Where states of a model are known from, and which of its layers are read."""
+
+    source: StateSource
+    layers: tuple[int, ...]
+
+    @classmethod
+    def of(cls, model: SmartModel) -> _Known | None:
+        source = model.known_states
+        return None if source is None or not source.serves(model) else cls(source, model.token_layers)
+
+
 class _Featurize:
     """`family.featurize` bound to a role, in a form that worker processes can unpickle. What is wrong with an input is
     handed over instead of raised: a loader would put a worker's traceback around it."""
 
-    def __init__(self, family: Family, role: Role, *, compact: bool) -> None:
-        self.family, self.role, self.compact = family, role, compact
+    def __init__(self, family: Family, role: Role, *, compact: bool, known: _Known | None) -> None:
+        self.family, self.role, self.compact, self.known = family, role, compact, known
 
     def __call__(self, items: Sequence[ModelInput]) -> Features | SmartTrainError:
         try:
+            if self.known is not None:
+                found = self.known.source.features(items, self.role, self.known.layers)
+                if found is not None:
+                    return found
             features = self.family.featurize(items, self.role)
             return self.family.compact(features) if self.compact else features
         except SmartTrainError as error:

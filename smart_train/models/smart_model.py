@@ -21,6 +21,7 @@ from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.in_step import with_what_others_see
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.stored_states import StateSource, is_stored, read_stored
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import naming_refusals
@@ -58,6 +59,7 @@ class SmartModel(nn.Module):
         base_weights: digest of a local base's weights; None until `pin_base`.
         trained_from: what a whole model was before training, where its folder says so.
         projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
+        known_states: states of a frozen backbone, which the encode methods then need not compute.
         in_step: every rank calls forward together, and an engine makes the ranks wait for each other inside it: a batch
             without images then takes a small one along wherever another rank's has some, or the vision tower would
             wait for ever on those ranks that use it.
@@ -74,6 +76,7 @@ class SmartModel(nn.Module):
         self.trained_from: Base | None = None
         self.quantization: str | None = None
         self.backbone_frozen = False
+        self.known_states: StateSource | None = None
         self.in_step = False
         check_layer(family.scoring.layer, self.config, "scoring.layer")
 
@@ -251,8 +254,15 @@ class SmartModel(nn.Module):
 
     def freeze_backbone(self) -> None:
         """No gradient for the backbone, and no graph through it: for training a projection alone."""
-        self.backbone.requires_grad_(False)
+        self.backbone.requires_grad_(False).eval()
         self.backbone_frozen = True
+
+    def train(self, mode: bool = True) -> SmartModel:
+        """As every module's; a frozen backbone stays without dropout, as it is when the model is used."""
+        super().train(mode)
+        if self.backbone_frozen:
+            self.backbone.eval()
+        return self
 
     def embed(self, features: Features) -> Embeddings:
         """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph."""
@@ -278,12 +288,15 @@ class SmartModel(nn.Module):
         """The part of `forward` that belongs to the backbone.
 
         Args:
+            features: or states that were stored, which hold the asked layers already.
             layers: the hidden states that are read; None: `token_layers`.
 
         Returns:
             Pooled vectors [B, D], fp32, L2-normalised; the kept states [sum T, H] of each of `layers`, in the
             backbone's dtype; and where each row's begin, int64 [B + 1].
         """
+        if is_stored(features):
+            return read_stored(features)
         layers = self.token_layers if layers is None else layers
         asked = len(features["input_ids"])
         if self.in_step:

@@ -36,6 +36,7 @@ _DATALOADER_MATHEMATICS = "dataloader_drop_last"
 # is all that is known of a run whose recipe is lost.
 _ADDED: dict[str, dict[str, Any]] = {
     "lora": {"init_from": None},
+    "projection": {"state_dtype": "auto"},
     "objective": {"self_distillation": None, "learn_weights": False},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
@@ -46,6 +47,7 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
     for section, defines in (
         ("data", lambda name: name != "cache_dir"),
+        ("projection", lambda name: name != "state_cache"),
         ("training", _is_mathematics),
         ("evaluation", lambda name: name not in ("batch_size", "num_workers")),
     ):

@@ -167,11 +167,15 @@ class LoraSection(Section):
 
 class ProjectionSection(Section):
     """A token projection on a frozen backbone: `dim` is the width of a token in the index. `hidden_dim` makes it two
-    linear maps with a GELU between; `layers` are the hidden states it reads, mixed by learned weights when several."""
+    linear maps with a GELU between; `layers` are the hidden states it reads, mixed by learned weights when several.
+    `state_cache` keeps what the frozen backbone gives on disk (a folder; `auto` takes the user's cache), as numbers of
+    `state_dtype`; `auto` there loses nothing."""
 
     dim: int = Field(256, gt=0)
     hidden_dim: int | None = Field(None, gt=0)
     layers: list[int] | None = Field(None, min_length=1)
+    state_cache: str = Field("auto", min_length=1)
+    state_dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
 
 
 class FullSection(Section):

@@ -38,6 +38,7 @@ from smart_train.run.result import check_publishable as check_publishable
 from smart_train.run.result import export_dtype as export_dtype
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, arguments, engines
+from smart_train.training.state_cache import StateCache
 from smart_train.training.step_counts import Schedule
 from smart_train.types import Example
 
@@ -289,13 +290,20 @@ def schedule(
     )
 
 
-def collator(recipe: Recipe, model: SmartModel) -> PairCollator:
-    """Examples -> batch, run by the loader's workers."""
+def collator(recipe: Recipe, model: SmartModel, states: StateCache | None = None) -> PairCollator:
+    """Examples -> batch, run by the loader's workers.
+
+    Args:
+        states: of all training rows, which are then read in the place of their pages.
+    """
     several = len(recipe.data.training) > 1  # whose rows are cut to what their source uses
     folder = recipe.data.cache_dir
+    used = None if several else negatives(recipe)[0]
+    if states is not None:
+        return PairCollator(states.reader(model.token_layers), negatives_per_query=used)
     return PairCollator(
         model.family,
-        negatives_per_query=None if several else negatives(recipe)[0],
+        negatives_per_query=used,
         cache=None if folder is None else PageCache(folder, model.family),
     )
 

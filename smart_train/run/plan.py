@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,19 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachable
 from smart_train.models import Family, SmartModel
+from smart_train.models.family import Role
 from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.sections import LoraSection
 from smart_train.run import build, memory
 from smart_train.run.start_adapter import shaped_by_its_start
+from smart_train.run.state_cache import planned
 from smart_train.training.engines import nodes
 from smart_train.training.precision import bfloat16_over_float32
+from smart_train.training.state_cache import ROLES
 from smart_train.types import Example
+from smart_train.utils.byte_sizes import byte_size
 from smart_train.utils.learning_rate import phase_problems
 
 SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
@@ -65,15 +70,22 @@ def derive(
     plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     skeleton = _skeleton(recipe, plan)
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
+    held_out: Counter[Role] = Counter()
     if training is None:
-        training, different_documents = _data(recipe, plan, None if skeleton is None else skeleton.family.modalities)
-    _batches(recipe, plan, training, different_documents, skeleton.family if skeleton is not None else None)
+        reads = None if skeleton is None else skeleton.family.modalities
+        training, different_documents = _data(recipe, plan, reads, held_out)
+    epochs = _batches(recipe, plan, training, different_documents, skeleton.family if skeleton is not None else None)
     _precision(recipe, plan)
     if skeleton is not None:
         plan.family = skeleton.family
         _parameters(recipe, plan, skeleton)
-        if training:
-            _memory(recipe, plan, skeleton, training[:_SAMPLE])
+        loads = _memory(recipe, plan, skeleton, training[:_SAMPLE]) if training else None
+        if training and loads is not None and recipe.projection is not None:
+            documents = different_documents or len(training) * (1 + max(build.negatives(recipe)))
+            counts = held_out + Counter[Role]({"query": len(training), "document": documents})
+            kept = {role: loads[role].kept for role in ROLES}
+            plan.quantities["state cache"], problem = planned(recipe, skeleton, kept, counts, epochs=epochs)
+            plan.problems += [problem] if problem is not None else []
     return plan
 
 
@@ -89,9 +101,14 @@ def processes(recipe: Recipe) -> int:
     return per_machine * nodes(os.environ)
 
 
-def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> tuple[Sequence[Example] | None, int | None]:
+def _data(
+    recipe: Recipe, plan: Plan, reads: Collection[str] | None, held_out: Counter[Role]
+) -> tuple[Sequence[Example] | None, int | None]:
     """The usable training rows and how many different documents they bring, or None where they cannot be read here.
-    `reads`: of the model, None if not known."""
+
+    Args:
+        reads: of the model, None if not known. held_out: to which the inputs of evaluation sets are added.
+    """
     prepare = recipe.data.prepare
     if prepare is not None and not Path(prepare.output).exists():
         if not Path(prepare.script).is_file():
@@ -120,23 +137,25 @@ def _data(recipe: Recipe, plan: Plan, reads: Collection[str] | None) -> tuple[Se
         else:
             label = "held out" if name == "evaluation" else "held out to report"
             plan.quantities[label] = f"{len(found.queries)} queries against {len(found.documents)} documents"
+            held_out.update({"query": len(found.queries), "document": len(found.documents)})
     return kept.get("train"), different.get("train")
 
 
 def _batches(
     recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, different: int | None, family: Family | None
-) -> None:
+) -> float | None:
+    """How the rows meet; returns how often they are gone through, None where that is not known."""
     count = processes(recipe)
     if family is None and recipe.data.max_tokens_per_batch is not None:
         plan.unchecked.append(
             "batches: data.max_tokens_per_batch counts tokens of the model, which is not available yet"
         )
-        return
+        return None
     try:
         grouped = build.batches(recipe, rows, count, family) if rows is not None else None
     except SmartTrainError as error:
         plan.problems.append(str(error))
-        return
+        return None
     schedule = build.schedule(
         recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped, different=different
     )
@@ -154,7 +173,7 @@ def _batches(
         else ""
     )
     if rows is None:
-        return
+        return None
     if different is not None:
         plan.quantities["documents"] = (
             f"{different} different ones in {len(rows)} rows"
@@ -170,6 +189,7 @@ def _batches(
         plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
     if schedule.too_short:
         plan.quantities["few steps"] = schedule.too_short
+    return schedule.steps / schedule.steps_per_epoch if schedule.batches else None
 
 
 def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
@@ -224,8 +244,10 @@ def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
     plan.quantities["parameters"] = f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
 
 
-def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Example]) -> None:
-    """Tokens of the sample's inputs, and the estimate that follows from them."""
+def _memory(
+    recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Example]
+) -> dict[str, memory.BatchSide] | None:
+    """Tokens of the sample's inputs, and the estimate that follows from them; None where they cannot be read."""
     try:
         features = {
             "query": model.family.featurize([example.query for example in sample], "query"),
@@ -233,7 +255,7 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Exam
         }
     except SmartTrainError as error:
         plan.problems.append(f"model: {error}")
-        return
+        return None
     batch = recipe.training["per_device_train_batch_size"]
     inputs = {"query": batch, "document": batch * (1 + max(build.negatives(recipe)))}
     loads = {side: memory.BatchSide.of(features[side], inputs[side], model.family) for side in features}
@@ -248,18 +270,11 @@ def _memory(recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Exam
     count = processes(recipe)
     parts = memory.estimate(recipe, model, loads, count)
     whole, step = memory.weights(recipe, model), sum(parts.values())
-    detail = ", ".join(f"{name} {_size(value)}" for name, value in parts.items() if value)
-    plan.quantities["memory per process"] = f"roughly {_size(step)} ({detail})" + (
-        f"; for the whole weights, before they are sharded: {_size(whole)}" if whole > step else ""
+    detail = ", ".join(f"{name} {byte_size(value)}" for name, value in parts.items() if value)
+    plan.quantities["memory per process"] = f"roughly {byte_size(step)} ({detail})" + (
+        f"; for the whole weights, before they are sharded: {byte_size(whole)}" if whole > step else ""
     )
     here = count // nodes(os.environ)
     if here > 1 and _on_cpu(recipe):
-        plan.quantities["main memory"] = f"roughly {_size(here * max(whole, step))} for the {here} processes here"
-
-
-def _size(value: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError("unreachable")
+        plan.quantities["main memory"] = f"roughly {byte_size(here * max(whole, step))} for the {here} processes here"
+    return loads

@@ -42,6 +42,8 @@ from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.report import write_run_report
 from smart_train.run.start_adapter import shaped_by_its_start
+from smart_train.run.state_cache import States
+from smart_train.run.state_cache import prepare as prepare_states
 from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
@@ -126,11 +128,14 @@ def _run_in(
     if recipe.tune is not None:  # now rather than after hours of training
         sets_of(recipe, parts, recipe.tune.seed)
         grid_of(recipe.tune).checked(model)
+    read = parts["train"], [evaluator.evaluation_set for evaluator in evaluators.values()]
+    states = prepare_states(recipe, args, model, *read, batches, trains=folder.state == "training", say=console.print)
     before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
-        model = _train(recipe, args, folder, model, parts["train"], batches, steering, console)
+        model = _train(recipe, args, folder, model, parts["train"], batches, steering, states, console)
     else:
         model = build.base_model(recipe, str(folder.final), device=args.device)
+        model.known_states = None if states is None else states.evaluation
     if recipe.tune is not None:
         model.family.scoring = on_main(partial(tune_trained, recipe, folder, model, parts, console))
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
@@ -226,6 +231,7 @@ def _train(
     training: Sequence[Example],
     batches: GroupedBatches | None,
     evaluator: RetrievalEvaluator | None,
+    states: States | None,
     console: PlainConsole,
 ) -> SmartModel:
     set_seed(args.seed)  # a new LoRA is drawn at random, and must be the same one when the run is started again
@@ -239,7 +245,7 @@ def _train(
         module,
         args,
         examples=training,
-        collator=build.collator(recipe, model),
+        collator=build.collator(recipe, model, None if states is None else states.training),
         evaluator=evaluator if recipe.evaluation.during else None,
         batches=batches,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,

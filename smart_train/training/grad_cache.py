@@ -27,6 +27,7 @@ from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.slicing import select_rows
+from smart_train.models.stored_states import counts, is_stored, select_stored
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.kept_vision import KeepVision, KeptVision, budget, check_keep_vision
 
@@ -151,16 +152,18 @@ class ChunkedEncoder:
         self.embed = forward or model.embed
         self.model = model
         # Without a gradient for the backbone only the projection is replayed, from the states that it reads. Not where
-        # an engine has to see whole forwards.
-        self.keeps_states = forward is None and model.backbone_frozen and model.projection is not None
+        # an engine has to see whole forwards. States that come from the disk are in `features` for both forwards.
+        self.keeps_states = (
+            forward is None and model.backbone_frozen and model.projection is not None and not is_stored(features)
+        )
         self.states: dict[int, list[Tensor]] = {}
         self.features = features
         self.visuals = model.family.visual_fields
         self.device = model.device
-        self.chunks = caching.chunks(features["attention_mask"].sum(dim=1).tolist())
+        tokens, lengths = counts(features)
+        self.chunks = caching.chunks(tokens.tolist())
         # Ranks that wait for each other inside a forward need equally many of them: some run one for company.
         self.company = max(gather_objects(len(self.chunks))) - len(self.chunks) if model.in_step else 0
-        lengths = features["token_mask"].sum(dim=1)
         self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).to(self.device)
         self.random: list[tuple[Tensor, Tensor | None]] = []
         kind = self.device.type
@@ -244,7 +247,10 @@ class ChunkedEncoder:
         return self.embed(self._features(chunk))
 
     def _features(self, chunk: list[int]) -> Features:
-        features = select_rows(self.features, chunk, self.visuals)
+        if is_stored(self.features):
+            features = select_stored(self.features, chunk)
+        else:
+            features = select_rows(self.features, chunk, self.visuals)
         return {name: value.to(self.device) for name, value in features.items()}
 
     def _positions(self, chunk: list[int]) -> Tensor:
