@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,8 +11,8 @@ from typing import Any, Literal, get_args
 from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe, run_changes
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
+from smart_train.run.contents import Contents
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
-from smart_train.types import Example
 from smart_train.utils.atomic import filling, remove, write_json, write_text
 from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.manifest import damage, write_manifest
@@ -63,15 +62,29 @@ class RunFolder:
     after_file = property(lambda self: self.path / AFTER_FILE)
 
     @classmethod
-    def open(cls, path: Path, recipe: Recipe, data: str, spread: Spread, *, overwrite: bool) -> RunFolder:
+    def open(
+        cls,
+        path: Path,
+        recipe: Recipe,
+        data: str,
+        spread: Spread,
+        *,
+        overwrite: bool,
+        contents: Contents | None = None,
+    ) -> RunFolder:
         """A new run folder, or the same run's to continue.
 
+        Args:
+            data: digest of the rows' ids, `Contents.ids`.
+            contents: what the run reads now; None: nothing is known of it, and nothing is compared.
+
         Raises:
-            RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
-                that cannot be read under this spread, or files that are not a run.
+            RunError: the folder holds another recipe's run, the same run over other data, from other weights or in
+                other batches, a state that cannot be read under this spread, or files that are not a run.
         """
         check_recipe(path, recipe, overwrite=overwrite)
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
+        identity["contents"] = {} if contents is None else contents.summary
         if (path / _DISCARDED).is_file() or (overwrite and read_record(path) is not None):
             check_writable(path)
             _discard(path)
@@ -79,6 +92,8 @@ class RunFolder:
         if saved is not None:
             lost = _lost(path, saved["state"])
             saved |= {"state": "training"} if lost else {}
+            if contents is not None:
+                _check_contents(path, contents, saved.get("contents") or {})
             _check_same(path, saved, identity)
         folder = cls(path, saved["state"] if saved else "training", identity, lost)
         if folder.state != "finished":
@@ -86,6 +101,8 @@ class RunFolder:
             # The mark of a run first: a kill between the two must not leave a folder without a run.json.
             folder.advance(folder.state)
             write_text(path / RECIPE_FILE, recipe.to_yaml())
+            if contents is not None:
+                contents.save(path)
         return folder
 
     def advance(self, state: State) -> None:
@@ -138,16 +155,6 @@ def fingerprints(path: Path) -> dict[str, str]:
     """Digests of the recipe and of the rows of the run in `path`: what its model is made of."""
     saved = read_record(path) or {}
     return {name: saved[key] for name, key in (("recipe", "fingerprint"), ("data", "data")) if key in saved}
-
-
-def data_fingerprint(*parts: Sequence[Example]) -> str:
-    """Digest of which rows a run trains and evaluates on, in order: ids, not pixels."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(str(len(part)).encode())
-        for example in part:
-            digest.update("\0".join((example.query_id, *example.document_ids)).encode())
-    return digest.hexdigest()
 
 
 def read_record(path: Path) -> dict | None:
@@ -218,6 +225,16 @@ def _check_changes(path: Path, recipe: Recipe) -> None:
         raise RunError(
             f"training.output_dir {path}: holds the run of another recipe ({file}); choose another folder or pass "
             "--overwrite to discard it\n" + listing(changes, shown=len(changes))
+        )
+
+
+def _check_contents(path: Path, contents: Contents, saved: dict[str, Any]) -> None:
+    found = contents.differences(path, saved)
+    if found:
+        raise RunError(
+            f"training.output_dir {path}: its run began on other data rows or weights than are there now; put the old "
+            "ones back to go on with it, choose another folder, or pass --overwrite to start over on what is there "
+            "now\n" + listing(found)
         )
 
 

@@ -37,7 +37,8 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
+from smart_train.run.contents import Contents
+from smart_train.run.folder import RunFolder, Spread, check_recipe, fingerprints, read_record
 from smart_train.run.outcome import conclude, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.report import write_run_report
@@ -86,14 +87,16 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     reads = on_main(lambda: _check_model(recipe, args))
     # Before the rows: of a run that is finished nothing is read but their ids.
     finished = not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished"
+    contents = Contents()  # filled on the main rank alone: of many rows it is large
     with build.remembered_files(recipe):
         parts, batches = _load_data(recipe, args, reads, console, trains=not finished)
-        data = on_main(lambda: data_fingerprint(*parts.values()))
+        on_main(lambda: contents.read(recipe, parts, media=not finished))
     if finished:
         # Without a lock: it writes nothing, and the folder may be read-only.
-        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, contents, batches, console, overwrite)
+    on_main(lambda: contents.read_models(recipe))
     with only_one(run / LOCK_NAME, "training", by=on_main):
-        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, contents, batches, console, overwrite)
 
 
 def _run_in(
@@ -101,14 +104,14 @@ def _run_in(
     recipe: Recipe,
     args: TrainingArguments,
     parts: dict[str, Sequence[Example]],
-    data: str,
+    contents: Contents,
     batches: GroupedBatches | None,
     console: PlainConsole,
     overwrite: bool,
 ) -> Path:
-    """The stages that are left of the run in folder `run`, over rows with the fingerprint `data`."""
+    """The stages that are left of the run in folder `run`, over rows and from weights with the digests `contents`."""
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, active_strategy(args))
-    folder = on_main(lambda: RunFolder.open(run, recipe, data, spread, overwrite=overwrite))
+    folder = on_main(lambda: RunFolder.open(run, recipe, contents.ids, spread, overwrite=overwrite, contents=contents))
     if folder.set_back is not None:
         console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
