@@ -19,9 +19,14 @@ def run_changes(saved: Mapping[str, Any], recipe: Recipe) -> list[str]:
         saved: the plain values of a resolved recipe, perhaps of another version. Keys that it lacks count as their
             defaults; a key that this version does not know makes another run, unless it is null.
     """
+    return lines(changed_keys(saved, recipe))
+
+
+def changed_keys(saved: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
+    """As `run_changes`: dotted key -> both values."""
     defaults, given, arguments = completed(saved), recipe.to_dict(), argument_defaults()
     # Not the recipe's own defaults: an argument that the saved recipe does not name was what TrainingArguments makes
     # it, and a default that this version gives it is a change.
     defaults["training"] = arguments
     given["training"] = {**arguments, **given["training"]}
-    return lines(changes(*(flat(of_the_run(values)) for values in (saved, given, defaults))))
+    return changes(*(flat(of_the_run(values)) for values in (saved, given, defaults)))

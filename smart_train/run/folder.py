@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,8 +11,9 @@ from typing import Any, Literal, get_args
 from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe, run_changes
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
+from smart_train.run.contents import Contents
+from smart_train.run.extending import Extension, check_extendable, is_longer_or_shorter
 from smart_train.training.checkpoints import WRITE_PROBE, check_writable
-from smart_train.types import Example
 from smart_train.utils.atomic import filling, remove, write_json, write_text
 from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.manifest import damage, write_manifest
@@ -49,6 +49,9 @@ class RunFolder:
         state: "training" until the trained model is written, "trained" until every later stage is, "exported" until
             the result is published, then "finished".
         set_back: why the run was set back to an earlier state when it was opened; None where it was not.
+
+    `identity` also holds `extended`: for each time that the run was made longer, the step at which it had ended, and
+    how many steps it has since.
     """
 
     path: Path
@@ -63,29 +66,53 @@ class RunFolder:
     after_file = property(lambda self: self.path / AFTER_FILE)
 
     @classmethod
-    def open(cls, path: Path, recipe: Recipe, data: str, spread: Spread, *, overwrite: bool) -> RunFolder:
+    def open(
+        cls,
+        path: Path,
+        recipe: Recipe,
+        data: str,
+        spread: Spread,
+        *,
+        overwrite: bool,
+        contents: Contents | None = None,
+        extension: Extension | None = None,
+    ) -> RunFolder:
         """A new run folder, or the same run's to continue.
 
+        Args:
+            data: digest of the rows' ids, `Contents.ids`.
+            contents: what the run reads now; None: nothing is known of it, and nothing is compared.
+            extension: how much longer the run is to become, which has ended; None where it is not.
+
         Raises:
-            RunError: the folder holds another recipe's run, the same run over other data or in other batches, a state
-                that cannot be read under this spread, or files that are not a run.
+            RunError: the folder holds another recipe's run, the same run over other data, from other weights or in
+                other batches, a state that cannot be read under this spread, or files that are not a run.
         """
         check_recipe(path, recipe, overwrite=overwrite)
         identity = {"fingerprint": recipe.fingerprint, "data": data, **asdict(spread)}
+        identity["contents"] = {} if contents is None else contents.summary
         if (path / _DISCARDED).is_file() or (overwrite and read_record(path) is not None):
             check_writable(path)
             _discard(path)
         saved, lost = read_record(path), None
         if saved is not None:
             lost = _lost(path, saved["state"])
-            saved |= {"state": "training"} if lost else {}
+            saved |= {"state": "training"} if lost or extension else {}
+            if contents is not None:
+                _check_contents(path, contents, saved.get("contents") or {})
             _check_same(path, saved, identity)
+        extended = list((saved or {}).get("extended", []))
+        if extension is not None:
+            extended.append({"step": extension.step, "steps": extension.steps})
+        identity["extended"] = extended
         folder = cls(path, saved["state"] if saved else "training", identity, lost)
         if folder.state != "finished":
             check_writable(path)
             # The mark of a run first: a kill between the two must not leave a folder without a run.json.
             folder.advance(folder.state)
             write_text(path / RECIPE_FILE, recipe.to_yaml())
+            if contents is not None:
+                contents.save(path)
         return folder
 
     def advance(self, state: State) -> None:
@@ -95,10 +122,15 @@ class RunFolder:
         for name in (RUN_FILE, COPY_FILE):
             write_json(self.path / name, record)
 
-    def write_whole(self, target: Path, write: Callable[[Path], object]) -> None:
+    @property
+    def extended_from(self) -> int | None:
+        """The step at which the run had ended before it was last made longer; None where it never was."""
+        return self.identity["extended"][-1]["step"] if self.identity["extended"] else None
+
+    def write_whole(self, target: Path, write: Callable[[Path], object], *, again: bool = False) -> None:
         """Lets `write` fill a temporary folder and moves it, with a manifest, to `target`; does nothing when `target`
-        is there and as it was written."""
-        if target.is_dir() and damage(target) is None:
+        is there and as it was written, unless `again`: then what is there stays until the new one is whole."""
+        if not again and target.is_dir() and damage(target) is None:
             return
         with filling(target) as partial:
             write(partial)
@@ -115,7 +147,7 @@ def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
         if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
             raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
     elif saved["fingerprint"] != recipe.fingerprint and not overwrite:
-        _check_changes(path, recipe)
+        _check_changes(path, recipe, saved["state"])
 
 
 def open_finished(path: Path) -> Recipe:
@@ -138,16 +170,6 @@ def fingerprints(path: Path) -> dict[str, str]:
     """Digests of the recipe and of the rows of the run in `path`: what its model is made of."""
     saved = read_record(path) or {}
     return {name: saved[key] for name, key in (("recipe", "fingerprint"), ("data", "data")) if key in saved}
-
-
-def data_fingerprint(*parts: Sequence[Example]) -> str:
-    """Digest of which rows a run trains and evaluates on, in order: ids, not pixels."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(str(len(part)).encode())
-        for example in part:
-            digest.update("\0".join((example.query_id, *example.document_ids)).encode())
-    return digest.hexdigest()
 
 
 def read_record(path: Path) -> dict | None:
@@ -205,8 +227,23 @@ def _discard(path: Path) -> None:
     remove(mark)
 
 
-def _check_changes(path: Path, recipe: Recipe) -> None:
-    """Raises RunError unless the recipe in `path` is the same run in the words of another version."""
+def extends(path: Path, recipe: Recipe) -> bool:
+    """Whether the run in `path` has ended and `recipe` is the same but for how long it trains; `check_recipe` has
+    refused what cannot be."""
+    saved = None if (path / _DISCARDED).is_file() else read_record(path)
+    if saved is None or saved["state"] == "training" or saved["fingerprint"] == recipe.fingerprint:
+        return False
+    return is_longer_or_shorter(path, recipe)
+
+
+def has_finished(path: Path, recipe: Recipe) -> bool:
+    """Whether nothing of `recipe` is left to do in `path`, which holds its run, or one that it makes longer."""
+    return (read_record(path) or {}).get("state") == "finished" and not extends(path, recipe)
+
+
+def _check_changes(path: Path, recipe: Recipe, state: State) -> None:
+    """Raises RunError unless the recipe in `path` is the same run in the words of another version, or makes a run that
+    has ended longer."""
     file = path / RECIPE_FILE
     if not file.is_file():
         raise RunError(
@@ -214,10 +251,24 @@ def _check_changes(path: Path, recipe: Recipe) -> None:
             "another folder or pass --overwrite to discard it"
         )
     changes = run_changes(read_recipe(file), recipe)
-    if changes:
+    longer = bool(changes) and is_longer_or_shorter(path, recipe)
+    if longer and state != "training":
+        check_extendable(path, recipe)
+    elif changes:
+        hint = "; once this run has ended, it can be made longer" if longer else ""
         raise RunError(
             f"training.output_dir {path}: holds the run of another recipe ({file}); choose another folder or pass "
-            "--overwrite to discard it\n" + listing(changes, shown=len(changes))
+            f"--overwrite to discard it{hint}\n" + listing(changes, shown=len(changes))
+        )
+
+
+def _check_contents(path: Path, contents: Contents, saved: dict[str, Any]) -> None:
+    found = contents.differences(path, saved)
+    if found:
+        raise RunError(
+            f"training.output_dir {path}: its run began on other data rows or weights than are there now; put the old "
+            "ones back to go on with it, choose another folder, or pass --overwrite to start over on what is there "
+            "now\n" + listing(found)
         )
 
 

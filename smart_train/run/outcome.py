@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+
 from smart_train.evaluation import (
     Comparison,
     EvaluationResult,
     Selection,
     best_step,
+    compare,
     conclusion,
+    print_report,
 )
 from smart_train.recipe import Recipe
+from smart_train.run.folder import RunFolder
 from smart_train.training.callbacks import LOG_NAME, read_log
 
 
@@ -63,3 +68,21 @@ def conclude(
         selection=selection,
         comparison=comparison,
     )
+
+
+def report_result(recipe: Recipe, folder: RunFolder, console: Console) -> None:
+    """Prints what was measured before and after, how the weights were chosen, and the run's last line."""
+    before, after = (
+        EvaluationResult.load(path) if path.is_file() else None for path in (folder.before_file, folder.after_file)
+    )
+    comparison = compare(before, after) if before is not None and after is not None else None
+    if before is not None or after is not None:
+        print_report(before, after, comparison)
+    selection = weights_of(recipe, folder.path).selection
+    if after is not None and selection is not None:
+        advice = " Set data.test to other rows." if after.measured_on == selection.rows else ""
+        console.print(selection.note(after.measured_on) + advice)
+    for record in read_log(folder.path / LOG_NAME)[-1:]:
+        if "train_runtime" in record:
+            console.print(f"Trained in {record['train_runtime']:.0f} s; everything is in {folder.path}")
+    console.print(conclude(recipe, folder.path, before, after, comparison))

@@ -23,11 +23,10 @@ from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
     RetrievalEvaluator,
-    compare,
-    print_report,
     save_report,
 )
 from smart_train.evaluation.plots import plot_run
+from smart_train.evaluation.tuning_result import TUNING_FILE
 from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
 from smart_train.export.parity_record import check_record
 from smart_train.inputs.images import verify_image
@@ -37,8 +36,10 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.folder import RunFolder, Spread, check_recipe, data_fingerprint, fingerprints, read_record
-from smart_train.run.outcome import conclude, weights_of
+from smart_train.run.contents import Contents
+from smart_train.run.extending import extension
+from smart_train.run.folder import RunFolder, Spread, check_recipe, extends, fingerprints, has_finished
+from smart_train.run.outcome import report_result, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.report import write_run_report
 from smart_train.run.start_adapter import shaped_by_its_start
@@ -47,7 +48,7 @@ from smart_train.run.state_cache import prepare as prepare_states
 from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
-from smart_train.training.checkpoints import drop_superseded
+from smart_train.training.checkpoints import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.spread_check import check_distribution, naming_lost_processes
@@ -87,15 +88,17 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     on_main(lambda: prepare_data(recipe.data.prepare, console))
     reads = on_main(lambda: _check_model(recipe, args))
     # Before the rows: of a run that is finished nothing is read but their ids.
-    finished = not overwrite and on_main(lambda: (read_record(run) or {}).get("state")) == "finished"
+    finished = not overwrite and on_main(lambda: has_finished(run, recipe))
+    contents = Contents()  # filled on the main rank alone: of many rows it is large
     with build.remembered_files(recipe):
         parts, batches = _load_data(recipe, args, reads, console, trains=not finished)
-        data = on_main(lambda: data_fingerprint(*parts.values()))
+        on_main(lambda: contents.read(recipe, parts, media=not finished))
     if finished:
         # Without a lock: it writes nothing, and the folder may be read-only.
-        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, contents, batches, console, overwrite)
+    on_main(lambda: contents.read_models(recipe))
     with only_one(run / LOCK_NAME, "training", by=on_main):
-        return _run_in(run, recipe, args, parts, data, batches, console, overwrite)
+        return _run_in(run, recipe, args, parts, contents, batches, console, overwrite)
 
 
 def _run_in(
@@ -103,19 +106,29 @@ def _run_in(
     recipe: Recipe,
     args: TrainingArguments,
     parts: dict[str, Sequence[Example]],
-    data: str,
+    contents: Contents,
     batches: GroupedBatches | None,
     console: PlainConsole,
     overwrite: bool,
 ) -> Path:
-    """The stages that are left of the run in folder `run`, over rows with the fingerprint `data`."""
+    """The stages that are left of the run in folder `run`, over rows and from weights with the digests `contents`."""
     spread = Spread(args.world_size, args.world_size * args.per_device_train_batch_size, active_strategy(args))
-    folder = on_main(lambda: RunFolder.open(run, recipe, data, spread, overwrite=overwrite))
+    longer = None
+    if not overwrite and on_main(lambda: extends(run, recipe)):
+        schedule = build.schedule(recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches)
+        longer = on_main(lambda: extension(run, recipe, schedule.steps))
+    folder = on_main(
+        lambda: RunFolder.open(
+            run, recipe, contents.ids, spread, overwrite=overwrite, contents=contents, extension=longer
+        )
+    )
+    if longer is not None:
+        console.print(longer.told)
     if folder.set_back is not None:
         console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
         console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
-        on_main(lambda: _report(recipe, folder, console))
+        on_main(lambda: report_result(recipe, folder, console))
         return folder.path
     on_main(lambda: _check_outlets(recipe, folder))
     if on_main(lambda: _is_exported(recipe, folder, console)):
@@ -254,7 +267,8 @@ def _train(
     if recipe.hub.checkpoints:
         trainer.add_callback(PushCheckpoints(filled(recipe.hub.repo_id), private=recipe.hub.private, say=console.print))
     on_main(model.pin_base)  # now, as it was loaded: what is saved after hours of training loads with this base only
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    longer = newest is not None and step_of(newest) <= (folder.extended_from or 0)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None, longer=longer)
     trained = trainer.module.model
     with trainer.whole():
         on_main(lambda: _save_trained(folder, trainer.module))
@@ -272,7 +286,10 @@ def _cut(recipe: Recipe, model: SmartModel, training: Sequence[Example]) -> dict
 
 def _save_trained(folder: RunFolder, module: TrainingModule) -> None:
     with saving(folder.final, folder.path):
-        folder.write_whole(folder.final, module.save)
+        folder.write_whole(folder.final, module.save, again=folder.extended_from is not None)
+    if folder.extended_from is not None:  # what is there is of the shorter run
+        for file in (folder.after_file, folder.path / TUNING_FILE):
+            remove(file)
 
 
 def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
@@ -333,7 +350,7 @@ def _finish(
     )
     console.print(f"Written: {page}")
     folder.advance("exported")
-    _report(recipe, folder, console)
+    report_result(recipe, folder, console)
     _publish(recipe, folder, console)
 
 
@@ -386,20 +403,3 @@ def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
             ) from error
         console.print(f"Pushed {source} to {url}")
     folder.advance("finished")
-
-
-def _report(recipe: Recipe, folder: RunFolder, console: Console) -> None:
-    before, after = (
-        EvaluationResult.load(path) if path.is_file() else None for path in (folder.before_file, folder.after_file)
-    )
-    comparison = compare(before, after) if before is not None and after is not None else None
-    if before is not None or after is not None:
-        print_report(before, after, comparison)
-    selection = weights_of(recipe, folder.path).selection
-    if after is not None and selection is not None:
-        advice = " Set data.test to other rows." if after.measured_on == selection.rows else ""
-        console.print(selection.note(after.measured_on) + advice)
-    for record in read_log(folder.path / LOG_NAME)[-1:]:
-        if "train_runtime" in record:
-            console.print(f"Trained in {record['train_runtime']:.0f} s; everything is in {folder.path}")
-    console.print(conclude(recipe, folder.path, before, after, comparison))

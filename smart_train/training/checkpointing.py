@@ -47,6 +47,7 @@ class CheckpointingTrainer(Trainer):
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
     _termination: StopOnTerminate  # who inherits makes it, among the callbacks
     _kept: int | None = None  # training.save_total_limit, while `train` hides it
+    _longer: bool = False  # whether `train` goes on past the end of a shorter schedule
 
     @property
     def module(self) -> TrainingModule:
@@ -138,15 +139,20 @@ class CheckpointingTrainer(Trainer):
             self.args.save_total_limit = self._kept
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
-        self, resume_from_checkpoint: str | None = None, **kwargs: Any
+        self, resume_from_checkpoint: str | None = None, *, longer: bool = False, **kwargs: Any
     ) -> TrainOutput:
         """As the Trainer's, but a checkpoint written after the last step is only loaded (the best one's weights, where
         the best is kept): the Trainer would take one step more from it.
 
+        Args:
+            longer: the run has become longer since that checkpoint was written after its last step, and goes on from
+                it, at the learning rate that the longer schedule has there.
+
         Raises:
             Interrupted: SIGTERM or Ctrl-C came; the step under way was finished and saved.
         """
-        if resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
+        self._longer = longer
+        if longer or resume_from_checkpoint is None or not has_ended(Path(resume_from_checkpoint)):
             try:
                 with self._deleting_none():
                     output = super().train(resume_from_checkpoint, **kwargs)
@@ -176,6 +182,21 @@ class CheckpointingTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         with naming_damage(checkpoint), without_code(self.strategy):
             super()._load_optimizer_and_scheduler(checkpoint)
+        if self._longer:
+            self._follow_schedule()
+
+    def _follow_schedule(self) -> None:
+        """Gives the optimiser the learning rate of this run's schedule where it stands. What was loaded is the rate at
+        which a shorter schedule ended, and the next step would be taken at that."""
+        wrapped = cast(Any, self.lr_scheduler)
+        scheduler = getattr(wrapped, "scheduler", wrapped)  # accelerate and DeepSpeed wrap it
+        factors = getattr(scheduler, "lr_lambdas", None)
+        if factors is None:  # it follows the evaluations
+            return
+        rates = [rate * factor(scheduler.last_epoch) for rate, factor in zip(scheduler.base_lrs, factors, strict=True)]
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        scheduler._last_lr = rates  # what the log says of the step
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         with naming_damage(checkpoint):

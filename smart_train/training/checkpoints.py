@@ -53,6 +53,11 @@ def has_ended(checkpoint: Path) -> bool:
     return bool(control["args"]["should_training_stop"])
 
 
+def planned_steps(checkpoint: Path) -> int:
+    """The steps of the run that wrote the whole `checkpoint`."""
+    return int(_state(checkpoint)["max_steps"])
+
+
 def best_of(checkpoint: Path) -> Path | None:
     """The best checkpoint when the whole `checkpoint` was written, None where none was evaluated. Found by its name
     beside `checkpoint`: the run folder may have moved since."""

@@ -43,9 +43,6 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
     Args:
         steps: of the run; any number where they are not known yet.
     """
-    import torch
-    from transformers.optimization import get_scheduler
-
     kind, given = str(training.get("lr_scheduler_type", "linear")), training.get("lr_scheduler_kwargs")
     if given is not None and not isinstance(given, Mapping):
         return [f"{_KEY}: {shown(given)}; must be a mapping, as {{num_cycles: 2}}"]
@@ -55,9 +52,7 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
         takes = f"takes only {', '.join(known)}" if known else "takes none"
         return [f"{_KEY}: {shown(given)}; of these, lr_scheduler_type {kind} {takes}"]
     try:
-        optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=training.get("learning_rate", 1e-4))
-        arguments = scheduler_arguments(kind, given, steps)
-        made: Any = get_scheduler(kind, optimiser, warmup_steps(training, steps), steps, arguments)
+        made = _made(training, steps)
         rates = [float(rate(step)) for rate in getattr(made, "lr_lambdas", ()) for step in (0, 1, steps // 2, steps)]
         if not all(math.isfinite(rate) for rate in rates):
             raise ValueError("it gives a learning rate that is not a number")
@@ -65,6 +60,23 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
         reason = first_line(error).rstrip(".")
         return [f"{_KEY}: {shown(given)}; lr_scheduler_type {kind} cannot be made ({reason}){_HINTS.get(kind, '')}"]
     return []
+
+
+def rate_at(training: Mapping[str, Any], steps: int, step: int) -> float | None:
+    """The learning rate after `step` of `steps` steps; None of a schedule that follows the evaluations."""
+    factors = getattr(_made(training, steps), "lr_lambdas", None)
+    return None if factors is None else float(training["learning_rate"] * factors[0](step))
+
+
+def _made(training: Mapping[str, Any], steps: int) -> Any:
+    """The scheduler that `training` names, over a single weight. Raises whatever it raises."""
+    import torch
+    from transformers.optimization import get_scheduler
+
+    kind = str(training.get("lr_scheduler_type", "linear"))
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=training.get("learning_rate", 1e-4))
+    arguments = scheduler_arguments(kind, training.get("lr_scheduler_kwargs"), steps)
+    return get_scheduler(kind, optimiser, warmup_steps(training, steps), steps, arguments)
 
 
 def phase_problems(training: Mapping[str, Any], steps: int) -> list[str]:
