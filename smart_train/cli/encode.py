@@ -53,6 +53,8 @@ def encode(
     check_index_folder(index)
     check_free(index / LOCK_NAME)
     reader = open_model(model, reading)
+    if layout == "qdrant":
+        reader.family.check_pooled("--format qdrant", "that layout searches by it first; write --format plaid")
     made, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant

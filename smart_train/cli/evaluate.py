@@ -107,8 +107,8 @@ def _evaluate(
 ) -> None:
     """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
     the recipe."""
-    from smart_train.evaluation import print_report, verdict
-    from smart_train.evaluation.verdict import split_metric
+    from smart_train.evaluation import print_report
+    from smart_train.evaluation.verdict import split_metric, verdict_lines
     from smart_train.recipe.sections import filled
     from smart_train.run import build
 
@@ -119,7 +119,7 @@ def _evaluate(
     model = reader()
     result = evaluator(model)
     print_report(result)
-    for line in verdict(result, split_metric(recipe.evaluation.metric)[1]).lines():
+    for line in verdict_lines(result, split_metric(recipe.evaluation.metric)[1]):
         plain_console().print(line)
     if output is not None:
         result.save(output)

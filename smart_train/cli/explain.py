@@ -75,15 +75,12 @@ def _print(found: Any) -> None:
     from smart_train.explain.page import images_note
 
     console = plain_console()
-    weights = found.scoring
-    console.print(
-        f"score {found.score:.4f} = {weights.pooled_weight:g} x pooled {found.pooled:.4f} + {weights.late_weight:g} x "
-        f"late {found.late:.4f}"
-    )
+    console.print(f"score {found.sum}")
     table = Table("token", "similarity", "share", "best match", box=None)
     for row in found.records():
         table.add_row(row["token"], f"{row['best']:.4f}", f"{row['share']:.4f}", row["match"])
-    table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
+    if found.pooled is not None:
+        table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
     console.print(table)
     if found.document.images:
         console.print(images_note(found))

@@ -108,6 +108,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     config = SmartConfig.read(path)
     family, named, scoring = _read_by(path, config)
     rows = [("model", kind), ("family", named)]
+    rows += [("scores", "late only: it has no pooled vector")] if family is not None and family.late_only else []
     images = family.image_reading() if family is not None else None
     rows += [("images", images)] if images is not None else []
     if config.base:

@@ -121,14 +121,15 @@ def mine(
     with joined_processes():
         config = on_main(lambda: MiningConfig(**wanted))
         on_main(lambda: check_mining_folder(output))
-        mined = _mine(meant, model, output, corpus, config, options)
-        _finish(mined, recipe, meant, output, model, overrides or ())
+        mined, start = _mine(meant, model, output, corpus, config, options)
+        _finish(mined, recipe, meant, output, start, overrides or ())
 
 
 def _mine(
     recipe: Recipe, model: str | None, output: Path, corpus: Path | None, config: MiningConfig, options: dict[str, Any]
-) -> Mined:
-    """Mines every source of `recipe`; on every process."""
+) -> tuple[Mined, str | None]:
+    """Mines every source of `recipe`; on every process. Also the model that training may start from: the one that
+    mined, unless it can only be a teacher; None is the recipe's base."""
     from smart_train.distributed import on_main
     from smart_train.retrieval import mine_negatives
     from smart_train.run import build
@@ -148,7 +149,10 @@ def _mine(
         summary = mine_negatives(loaded, source.rows, source.folder, config, extra=source.extra, **options)
         mined[source.folder] = (source.section, summary)
         _say(*_described(summary, source.folder, config.negatives))
-    return mined
+    if loaded.family.late_only and model is not None:
+        _say(f"{model}: is late only and is not trained here; the new recipe starts from the recipe's own model")
+        return mined, None
+    return mined, model
 
 
 def _finish(

@@ -73,7 +73,8 @@ def search(
     texts = {name: item.text for name, item in (found_documents or {}).items() if item.text}
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
-        table = Table("rank", "hybrid", "pooled", "late", box=None)
+        shown_scores = ("late",) if reader.family.late_only else ("hybrid", "pooled", "late")
+        table = Table("rank", *shown_scores, box=None)
         # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead, or cut the page's
         # number off the id.
         longest = max((len(hit.document_id) for hit in hits), default=0)
@@ -82,7 +83,7 @@ def search(
         if texts:
             table.add_column("text")
         for hit in hits:
-            scores = (f"{value:.4f}" for value in (hit.hybrid, hit.pooled, hit.late))
+            scores = (f"{getattr(hit, score):.4f}" for score in shown_scores)
             shown = [shorten(texts.get(hit.document_id, ""), min(max(room, 12), _SHOWN_TEXT))] if texts else []
             table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
         console.print(table)

@@ -1,4 +1,4 @@
-"""Runs a model over an evaluation set: one encoding, three scores, ranked in fp32.
+"""Runs a model over an evaluation set: one encoding, three scores (one of a model that is late only), ranked in fp32.
 
 Across ranks queries move and documents stay (a page is a thousand tokens, a query forty): each rank encodes its slice
 of both, gets all queries, ranks them over its own documents, and the short lists are merged. Every rank returns the
@@ -154,7 +154,9 @@ class RetrievalEvaluator:
         """The best of `documents`, which are the corpus's items from `first_document` on, for every query and score."""
         data = self.evaluation_set
         depth = depth_for(self.ks)
-        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in SCORES}
+        # Of a model without pooled vectors, a hybrid score would be the late one once more, under another name.
+        scores = ("late",) if documents.late_only else SCORES
+        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in scores}
         gathered = _Gathered(builders, len(queries))
         blocks = document_blocks(documents, self.document_block_bytes)
         work = len(queries.packed) * documents.packed.numel()
@@ -167,9 +169,10 @@ class RetrievalEvaluator:
             some_documents = some_documents.to(device)
             for row, some_queries in query_blocks(queries, self.query_block):
                 with torch.no_grad():
-                    parts = score_parts(some_queries if resident else some_queries.to(device), some_documents)
+                    asked = some_queries if resident else some_queries.to(device)
+                    parts = score_parts(asked, some_documents, pooled="pooled" in scores)
                     hybrid = combine(parts, scoring)
-                block = {"pooled": parts.of("pooled"), "late": parts.of("late"), "hybrid": hybrid}
+                block = {name: hybrid if name == "hybrid" else parts.of(name) for name in scores}
                 gathered.add(block, row, first_document + column)
         gathered.flush()
         return builders

@@ -15,7 +15,6 @@ from smart_train.report import Block, Gallery, Paragraph, Section, Table
 from smart_train.types import ModelInput
 from smart_train.utils.terms import HEADLINE
 
-SCORE = "hybrid"  # by which queries are chosen, with the metric that has room where there is room for one
 _QUERIES = 3  # of each kind
 _TEXT = 300  # characters
 
@@ -28,6 +27,7 @@ class ChosenQuery:
         query_id: whose it is.
         query, document: it, and the document that answers it best.
         before, after: its metric, None where it was not evaluated.
+        score: of which score that metric is.
     """
 
     query_id: str
@@ -35,6 +35,7 @@ class ChosenQuery:
     document: ModelInput
     before: float | None
     after: float | None
+    score: str = "hybrid"
 
     @property
     def heading(self) -> str:
@@ -42,7 +43,7 @@ class ChosenQuery:
         text = self.query.text or "(a query without text)"
         text = text[:_TEXT] + ("..." if len(text) > _TEXT else "")
         values = [f"{value:.3f}" for value in (self.before, self.after) if value is not None]
-        return f"{text} ({SCORE} {metric_label(HEADLINE)} {' -> '.join(values)})"
+        return f"{text} ({self.score} {metric_label(HEADLINE)} {' -> '.join(values)})"
 
     @property
     def shows_video(self) -> bool:
@@ -73,12 +74,13 @@ def headline(
     """The result in one sentence; arguments as `result_section`."""
     last = after or before
     assert last is not None, "there is something to report"
-    label, value = f"{SCORE} {metric_label(HEADLINE)}", last.metrics[SCORE][HEADLINE]
+    score = last.own_score
+    label, value = f"{score} {metric_label(HEADLINE)}", last.metrics[score][HEADLINE]
     queries = f"{len(last.query_ids)} queries"
     if before is None or after is None:
         return f"{label} {value:.3f} over {queries} (chance {last.chance[HEADLINE]:.3f})."
     comparison = comparison or compare(before, after)
-    row = comparison.row(SCORE, HEADLINE)
+    row = comparison.row(score, HEADLINE)
     return (
         f"{label} {row.before:.3f} -> {row.after:.3f} over {queries} (change {row.difference:+.3f}, "
         f"{comparison.confidence:.0%} interval {row.low:+.3f} to {row.high:+.3f}, {_p(row.p_value)})."
@@ -88,8 +90,8 @@ def headline(
 def chosen_queries(
     data: EvaluationSet, before: EvaluationResult | None, after: EvaluationResult | None, count: int = _QUERIES
 ) -> tuple[list[ChosenQuery], list[ChosenQuery]]:
-    """The queries with the lowest value, and those that gained most (of one evaluation alone: with the highest value);
-    equals in the order of the data. None is in both.
+    """The queries with the lowest value by the score that ranks, and those that gained most (of one evaluation alone:
+    with the highest value); equals in the order of the data. None is in both.
 
     Args:
         data: the rows that both results were measured on.
@@ -97,8 +99,9 @@ def chosen_queries(
     """
     last = after or before
     assert last is not None, "there is something to report"
-    values = dict(zip(last.query_ids, last.per_query[SCORE][HEADLINE], strict=True))
-    first = dict(zip(before.query_ids, before.per_query[SCORE][HEADLINE], strict=True)) if before and after else {}
+    score = last.own_score
+    values = dict(zip(last.query_ids, last.per_query[score][HEADLINE], strict=True))
+    first = dict(zip(before.query_ids, before.per_query[score][HEADLINE], strict=True)) if before and after else {}
     gain = {query: value - first.get(query, 0.0) for query, value in values.items()}
     worst = sorted(values, key=lambda query: (values[query], gain[query]))[:count]
     rest = [query for query in values if query not in worst]
@@ -110,7 +113,8 @@ def chosen_queries(
         grades = data.qrels[query]
         answer = documents[max(grades, key=lambda document: grades[document])]
         before_value = first.get(query) if after else values[query]
-        return ChosenQuery(query, queries[query], answer, before_value, values[query] if after else None)
+        after_value = values[query] if after else None
+        return ChosenQuery(query, queries[query], answer, before_value, after_value, score)
 
     return [chosen(query) for query in worst], [chosen(query) for query in best]
 

@@ -118,12 +118,13 @@ def probe(
         seed: of the tokens of which the effective rank is computed.
 
     Raises:
-        ModelError: a layer that the model does not have. DataError: fewer than two queries with documents of their own,
-            an input that the model does not read, an unknown metric.
+        ModelError: a layer that the model does not have, or it is late only. DataError: fewer than two queries with
+            documents of their own, an input that the model does not read, an unknown metric.
     """
     from smart_train.models.heads import check_layer
     from smart_train.models.pooled_gradients import pooled_gradients
 
+    model.family.check_pooled("probe", "there is no pooled loss to take a gradient of; probe a model that has one")
     chosen = _layers(model) if layers is None else list(dict.fromkeys(layers))
     for layer in chosen:
         check_layer(layer, model.config, "layer")

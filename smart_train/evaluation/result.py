@@ -19,7 +19,8 @@ class EvaluationResult:
 
     Args:
         query_ids: the queries, in order.
-        per_query: score ("pooled", "late", "hybrid") -> metric -> one value per query, in the order of `query_ids`.
+        per_query: score ("pooled", "late", "hybrid"; of a model that is late only, "late" alone) -> metric -> one value
+            per query, in the order of `query_ids`.
         documents: size of the corpus.
         chance: metric -> expectation of a random ranking of this corpus.
         scoring: the `ScoringConfig` in force, as a dictionary (its weights make "hybrid").
@@ -60,6 +61,11 @@ class EvaluationResult:
         for name, items in listed.items():
             if items and len(items) != len(self.query_ids):
                 raise DataError(f"evaluation result: {name} has {len(items)} entries for {len(self.query_ids)} queries")
+
+    @property
+    def own_score(self) -> str:
+        """The score that the model ranks by: hybrid, or late where that is its only one."""
+        return "hybrid" if "hybrid" in self.per_query else next(iter(self.per_query))
 
     @property
     def title(self) -> str:

@@ -66,8 +66,10 @@ def tune(
 
     Raises:
         DataError: too few queries, an unknown metric, or nothing that fits into `max_bytes`.
-        ModelError, ScoreError: a choice that the model does not have; see `TuningGrid.checked`.
+        ModelError, ScoreError: a choice that the model does not have; see `TuningGrid.checked`. Or the model is late
+            only.
     """
+    model.family.check_pooled("tune", "measure single settings with smart-train evaluate MODEL scoring.KEY=VALUE")
     check_metric(metric)
     if max_bytes is not None and max_bytes < 1:
         raise DataError(f"tune: max_bytes is {max_bytes}; it must be at least 1")

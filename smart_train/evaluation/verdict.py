@@ -129,6 +129,18 @@ def verdict(result: EvaluationResult, metric: str = HEADLINE, *, confidence: flo
     )
 
 
+def verdict_lines(result: EvaluationResult, metric: str = HEADLINE) -> list[str]:
+    """The last lines of an evaluation: those of `verdict`, or why there is none of a model that is late only."""
+    if len(result.per_query) > 1:
+        return verdict(result, metric).lines()
+    value = result.metrics[result.own_score][metric]
+    return [
+        f"Verdict: none, the model has the {result.own_score} score alone; {result.own_score} {metric_label(metric)} "
+        f"{value:.3f} at {count_text(len(result.query_ids))}",
+        f"  next: smart-train compare MODEL OTHER --metric {result.own_score}_{metric} tests it against another model",
+    ]
+
+
 def conclusion(
     before: EvaluationResult | None,
     after: EvaluationResult | None,

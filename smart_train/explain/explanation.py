@@ -36,7 +36,8 @@ class Explanation:
         query_prompt, document_prompt: all tokens of their prompts, as the model saw them.
         similarities: fp32 [Tq, Td], of every kept token of the query and every one of the document.
         best: fp32 [Tq], the largest of each row: what late interaction counts.
-        pooled, late, score: the two parts, and their sum under the weights of `scoring`.
+        pooled, late, score: the two parts, and their sum under the weights of `scoring`. `pooled` is None of a model
+            that is late only.
     """
 
     query: ModelInput
@@ -45,7 +46,7 @@ class Explanation:
     document_prompt: tuple[SeenToken, ...]
     similarities: Tensor
     best: Tensor
-    pooled: float
+    pooled: float | None
     late: float
     score: float
     scoring: ScoringConfig
@@ -73,8 +74,21 @@ class Explanation:
 
     @property
     def pooled_share(self) -> float:
-        """What the pooled vectors add to the score."""
-        return self.scoring.pooled_weight * self.pooled
+        """What the pooled vectors add to the score; 0 where there are none."""
+        return 0.0 if self.pooled is None else self.scoring.pooled_weight * self.pooled
+
+    @property
+    def sum(self) -> str:
+        """The score as its parts and their weights, for readers."""
+        weights = self.scoring
+        pooled = "" if self.pooled is None else f"{weights.pooled_weight:g} x pooled {self.pooled:.4f} + "
+        return f"{self.score:.4f} = {pooled}{weights.late_weight:g} x late {self.late:.4f}"
+
+    @property
+    def shares_text(self) -> str:
+        """What both parts add to the score, for readers."""
+        pooled = "" if self.pooled is None else f"pooled {self.pooled_share:.3f} + "
+        return f"{pooled}late {self.score - self.pooled_share:.3f}"
 
     def heat(self, token: int | None) -> Tensor:
         """fp32 [Td]: how well each kept token of the document matches one of the query (its place among
@@ -127,7 +141,7 @@ def explain(model: SmartModel, query: Any, document: Any) -> Explanation:
     for embeddings, tokens, what in ((queries, seen[0], "query"), (documents, seen[1], "document")):
         kept = sum(token.kept for token in tokens)
         assert len(embeddings.packed) == kept, f"{what}: {len(embeddings.packed)} states for {kept} kept tokens"
-    parts = score_parts(queries, documents)
+    parts = score_parts(queries, documents, pooled=not queries.late_only)
     return Explanation(
         query=asked,
         document=shown,
@@ -135,7 +149,7 @@ def explain(model: SmartModel, query: Any, document: Any) -> Explanation:
         document_prompt=tuple(seen[1]),
         similarities=maxsim(_one_each(queries), _one_each(documents)),
         best=maxsim(_one_each(queries), (documents.packed, documents.offsets))[:, 0],
-        pooled=float(parts.of("pooled")),
+        pooled=None if parts.pooled is None else float(parts.pooled),
         late=float(parts.of("late")),
         score=float(combine(parts, model.scoring)),
         scoring=model.scoring,

@@ -65,7 +65,7 @@ def explanation_report(explanation: Explanation) -> Report:
     facts = [
         ("query", _described(explanation.query)),
         ("document", _described(explanation.document)),
-        ("score", _sum(explanation)),
+        ("score", explanation.sum),
         ("late part", f"{explanation.late:.4f}, the mean over {len(explanation.best)} tokens of the query"),
     ]
     blocks: list[Any] = [Facts(facts)]
@@ -94,10 +94,11 @@ def token_table(explanation: Explanation) -> Table:
         )
         for place, row in enumerate(explanation.records())
     ]
-    pooled = (f"{explanation.pooled:.4f}", f"{explanation.pooled_share:.4f}")
-    rows.append(
-        ("", "pooled vector", "pooled vector", *pooled, _percent({"share": explanation.pooled_share}, explanation))
-    )
+    if explanation.pooled is not None:
+        pooled = (f"{explanation.pooled:.4f}", f"{explanation.pooled_share:.4f}")
+        rows.append(
+            ("", "pooled vector", "pooled vector", *pooled, _percent({"share": explanation.pooled_share}, explanation))
+        )
     return Table(
         ("", "token", "best match in the document", "similarity", "share", "of the score"),
         rows,
@@ -134,14 +135,6 @@ def check_output(path: Path, *, text_alone: bool) -> None:
 def _percent(row: dict[str, Any], explanation: Explanation) -> str:
     """A share in percent of the score. A share of a score below 0 means nothing, so none is given."""
     return f"{100 * row['share'] / explanation.score:.1f} %" if explanation.score > 0 else "-"
-
-
-def _sum(explanation: Explanation) -> str:
-    weights = explanation.scoring
-    return (
-        f"{explanation.score:.4f} = {weights.pooled_weight:g} x {explanation.pooled:.4f} (pooled) + "
-        f"{weights.late_weight:g} x {explanation.late:.4f} (late)"
-    )
 
 
 def images_note(explanation: Explanation) -> str:

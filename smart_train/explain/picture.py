@@ -38,8 +38,7 @@ def explanation_picture(explanation: Explanation) -> Image.Image:
     drawn = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(drawn)
     small, large = (ImageFont.truetype(findfont(_FONT), letters) for letters in _LETTERS)
-    parts = f"pooled {explanation.pooled_share:.3f} + late {explanation.score - explanation.pooled_share:.3f}"
-    draw.text((_GAP, _GAP), f"score {explanation.score:.3f} = {parts}", fill="black", font=large)
+    draw.text((_GAP, _GAP), f"score {explanation.score:.3f} = {explanation.shares_text}", fill="black", font=large)
     for place, (token, image) in enumerate(panels):
         left, top = _GAP + place % across * step[0], _HEAD + place // across * step[1]
         draw.text((left, top), panel_title(explanation, token), fill="black", font=small)

@@ -35,6 +35,7 @@ ADAPTER_FILES = (
     SMART_CONFIG,
     CARD_NAME,
 )
+NOT_EXPORTED = "an export is checked by it; use the published folder, or write one with SmartModel.save_pretrained"
 Trained = str | Path | Mapping[str | Path, float]
 
 
@@ -62,6 +63,7 @@ def export_adapter(
 
     Raises:
         ExportError: `output` is taken, `trained` holds a whole model, or a library reads the folder otherwise.
+        ModelError: the model is late only.
     """
     source = locate(str(trained))
     saved = SmartConfig.read(source)
@@ -72,6 +74,7 @@ def export_adapter(
     if output.resolve() == source.resolve():
         raise ExportError(f"{output}: it contains {trained}; choose another output")
     model = load_exactly(trained, trust_remote_code, base=base)
+    model.family.check_pooled(f"export {trained}", NOT_EXPORTED)
     with writing(output, overwrite=overwrite) as partial:
         for name in ADAPTER_FILES:
             if (source / name).is_file():

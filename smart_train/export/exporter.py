@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 
 from smart_train.errors import ExportError, NonFiniteError
-from smart_train.export.adapters import Trained, load_exactly, load_trained
+from smart_train.export.adapters import NOT_EXPORTED, Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
@@ -92,6 +92,7 @@ def export_model(
     Raises:
         ExportError: `output` is taken, a score differs by more than `TOLERANCE`, `dtype` cannot hold the weights, or
             a library reads the finished folder otherwise.
+        ModelError: the model is late only.
     """
     facts = facts or CardFacts()
     if dtype is not None and dtype not in DTYPES:
@@ -99,6 +100,7 @@ def export_model(
     output = Path(os.path.abspath(output))
     check_output(output, overwrite=overwrite)
     model = load_trained(trained, trust_remote_code=trust_remote_code, family=family, base=base)
+    model.family.check_pooled(f"export {trained}", NOT_EXPORTED)
     dtype = dtype or weights_dtype(Path(model.family.folder))
     _check_not_source(output, trained, model)
     origin = facts.base or model.trained_from or model.named_base

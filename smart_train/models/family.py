@@ -111,6 +111,15 @@ class Family(ABC):
             trained as one of them may be read as this one, where that is asked for by name.
         base_obstacle: why the base of an adapter, as transformers reads it, is not the model that it was trained on;
             None where it is.
+        late_only: its models have token states and no pooled vector: `pooled` of their embeddings is 0 wide. Whatever
+            needs a pooled vector asks `check_pooled`.
+        token_head: name of the module, in the backbone, that makes tokens of the kept states of the last layer;
+            `fit_backbone` puts it there. None: the states are the tokens.
+        own_weights: name prefixes of checkpoint weights that `add_weights` reads, and transformers' class of the
+            backbone does not.
+        wrappers: `config.model_type` of a class around the backbone -> the key of its configuration that holds the
+            backbone's, and the backbone's names of its weights: a regular expression of the start of a name -> what
+            stands there in the backbone.
     """
 
     name: ClassVar[str]
@@ -137,6 +146,10 @@ class Family(ABC):
     transformers_alone: ClassVar[bool] = False
     same_weights: ClassVar[tuple[str, ...]] = ()
     base_obstacle: ClassVar[str | None] = None
+    late_only: ClassVar[bool] = False
+    token_head: ClassVar[str | None] = None
+    own_weights: ClassVar[tuple[str, ...]] = ()
+    wrappers: ClassVar[Mapping[str, tuple[str, dict[str, str]]]] = {}
 
     def __init__(self, folder: str, *, scoring: ScoringConfig, prompts: PromptConfig) -> None:
         self.folder = folder
@@ -145,6 +158,13 @@ class Family(ABC):
         for side in ("query_tokens", "document_tokens"):
             if getattr(scoring, side) == "visual" and self.modalities == ("text",):
                 raise ModelError(f"scoring.{side} 'visual': {self.name} reads no images; choose content, text or all")
+        if scoring.pooled_weight > 0:
+            self.check_pooled(f"scoring.pooled_weight {scoring.pooled_weight:g}", "set scoring.pooled_weight to 0")
+        if self.token_head is not None and scoring.layer != -1:
+            raise ModelError(
+                f"scoring.layer {scoring.layer}: {self.name} makes its tokens of the last layer, by {self.token_head}; "
+                "leave it at -1"
+            )
         for name in ("min_pixels", "max_pixels"):
             # Text families ignore both, as version 0.1.0 did: their saved models may hold them.
             if "image" in self.modalities and not self.pixel_bounds and getattr(prompts, name) is not None:
@@ -164,6 +184,21 @@ class Family(ABC):
         if isinstance(given, ScoringConfig):
             return given
         return ScoringConfig.from_dict({**(saved or cls.default_scoring).to_dict(), **(given or {})})
+
+    @classmethod
+    def check_pooled(cls, what: str, instead: str) -> None:
+        """Raises ModelError where this family has no pooled vector, which `what` needs; says what to do `instead`."""
+        if cls.late_only:
+            raise ModelError(f"{what}: {cls.name} is late only, its models have no pooled vector; {instead}")
+
+    @classmethod
+    def check_projection(cls, source: object) -> None:
+        """Raises ModelError, naming `source`, where a token projection has no place: the family has its own."""
+        if cls.token_head is not None:
+            raise ModelError(
+                f"{source or 'a token projection'}: {cls.name} makes its tokens by a projection of its own "
+                f"({cls.token_head}); load the model without another one"
+            )
 
     @classmethod
     def claims(cls, folder: Path) -> bool | None:
@@ -199,9 +234,9 @@ class Family(ABC):
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         """Tensors of one forward for `inputs`, right-padded, on the CPU.
 
-        Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T], and one of `pooled_index`
-        int64 [B] (the pooled state's position) and `pooled_mask` bool [B, T] (the positions whose mean is the pooled
-        state); everything else is passed to the backbone's forward by name.
+        Always holds `input_ids`, `attention_mask` int64 [B, T], `token_mask` bool [B, T], and, unless the family is
+        late only, one of `pooled_index` int64 [B] (the pooled state's position) and `pooled_mask` bool [B, T] (the
+        positions whose mean is the pooled state); everything else is passed to the backbone's forward by name.
         """
 
     @abstractmethod

@@ -114,6 +114,7 @@ def load_model(
         reader.featurize([ModelInput()], role)
     # Straight to its device: converted on the way, the weights would lie in main memory once for every process.
     options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
+    options |= _unwrapping(base_folder, family_class, config)
     backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))
     if (folder / ADAPTER_CONFIG).is_file():
         from smart_train.models.peft import load_adapter
@@ -193,24 +194,25 @@ def model_from_config(
     for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
         if init_std is not None and hasattr(part, "initializer_range"):
             part.initializer_range = init_std
-    attention = _attention(attn_implementation)
-    fault = "no model can be made from its config.json"
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), library_errors(located, fault):
-        torch.manual_seed(seed)
-        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
     reader = family_class(
         str(located),
         scoring=family_class.scoring_of(scoring, saved.scoring),
         prompts=saved.prompts.replaced_by(prompts),
     )
-    reader.fit_backbone(backbone)
+    attention = _attention(attn_implementation)
+    fault = "no model can be made from its config.json"
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), library_errors(located, fault):
+        torch.manual_seed(seed)
+        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
+        reader.fit_backbone(backbone)
     return SmartModel(backbone, reader, base=None).eval()
 
 
 def config_for(
     folder: Path, family: type[Family], *, overrides: dict[str, Any] | None = None, trust_remote_code: bool
 ) -> tuple[Any, bool]:
-    """The configuration in `folder` with `overrides` applied, and whether code of its own is run for `family`.
+    """The backbone's configuration in `folder` with `overrides` applied, and whether code of its own is run for
+    `family`.
 
     Raises:
         ModelError: as `read_config`; or the family cannot read such a model; or the folder brings a model class of its
@@ -223,6 +225,8 @@ def config_for(
             f"{folder}: its config.json says model_type {config.model_type!r}, but family {family.name} reads only "
             f"{', '.join(family.model_types)}. Choose another family or another base"
         )
+    if config.model_type in family.wrappers:
+        config = getattr(config, family.wrappers[config.model_type][0])
     try:
         family.check_config(config)
     except ModelError as error:
@@ -235,6 +239,13 @@ def config_for(
             "transformers' class is the right one, remove auto_map from config.json"
         )
     return config, trusted
+
+
+def _unwrapping(folder: Path, family: type[Family], config: Any) -> dict[str, Any]:
+    """What transformers must be told to load the backbone, of this `config`, out of a class around it; nothing where
+    `folder` holds no such class."""
+    wrapper = family.wrappers.get((read_json(folder / "config.json") or {}).get("model_type", ""))
+    return {} if wrapper is None else {"config": config, "key_mapping": wrapper[1]}
 
 
 def own_class(folder: Path, family: type[Family]) -> str | None:
@@ -305,6 +316,7 @@ def _load_backbone(
         )
     for kind in ("missing", "unexpected"):
         names = sorted(name for name in report[f"{kind}_keys"] if not is_unused(name, family, backbone))
+        names = [name for name in names if not name.startswith(family.own_weights)]
         if names:
             raise ModelError(
                 f"{folder}: {len(names)} {kind} weight(s) for {type(backbone).__name__}, the first {names[0]!r}; "

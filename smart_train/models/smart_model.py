@@ -31,8 +31,8 @@ READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUN
 
 
 class ForwardOutput(NamedTuple):
-    """What one forward gives: pooled fp32 [B, D], packed tokens fp32 [sum T, d], both L2-normalised, and the tokens'
-    offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
+    """What one forward gives: pooled fp32 [B, D] (D is 0 of a late-only family), packed tokens fp32 [sum T, d], both
+    L2-normalised, and the tokens' offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
 
     A tuple of tensors, because engines that shard a model look for tensors in what its modules return, and free weights
     too early where they find none: an `Embeddings` hides them.
@@ -247,8 +247,9 @@ class SmartModel(nn.Module):
         """`projection` between the backbone and the tokens, in place of one that is there; moved to this device.
 
         Raises:
-            ModelError: it does not fit this backbone or its scoring; names `source`, where it came from.
+            ModelError: it does not fit this backbone, its family or its scoring; names `source`, where it came from.
         """
+        self.family.check_projection(source)
         projection.check_fit(self.config, self.scoring.layer, source=source)
         self.projection = projection.to(self.device)
 
@@ -279,7 +280,8 @@ class SmartModel(nn.Module):
 
     def tokens_of(self, states: Sequence[Tensor]) -> Tensor:
         """Kept states [sum T, H] of each of `token_layers` -> tokens [sum T, d], fp32, L2-normalised."""
-        tokens = states[0] if self.projection is None else self.projection(*states)
+        head = self.projection if self.family.token_head is None else getattr(self.backbone, self.family.token_head)
+        tokens = states[0] if head is None else head(*states)
         return F.normalize(tokens.float(), dim=-1)
 
     def read_states(
@@ -292,8 +294,8 @@ class SmartModel(nn.Module):
             layers: the hidden states that are read; None: `token_layers`.
 
         Returns:
-            Pooled vectors [B, D], fp32, L2-normalised; the kept states [sum T, H] of each of `layers`, in the
-            backbone's dtype; and where each row's begin, int64 [B + 1].
+            Pooled vectors [B, D], fp32, L2-normalised (D is 0 where the family is late only); the kept states
+            [sum T, H] of each of `layers`, in the backbone's dtype; and where each row's begin, int64 [B + 1].
         """
         if is_stored(features):
             return read_stored(features)
@@ -308,7 +310,8 @@ class SmartModel(nn.Module):
                 **inputs, **self._no_cache, return_dict=True, output_hidden_states=self._inner(layers) or False
             )
         last = output.last_hidden_state
-        pooled = F.normalize(_pool(last, features)[:asked], dim=-1)
+        vectors = last[:, 0, :0].float() if self.family.late_only else _pool(last, features)
+        pooled = F.normalize(vectors[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
         kept = [states[features["token_mask"]] for states in chosen]

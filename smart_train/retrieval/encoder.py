@@ -47,6 +47,14 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
             )
 
 
+def check_pooled(model: Encoder, what: str, instead: str) -> None:
+    """Raises ModelError where `model` is late only, and `what` needs a pooled vector; says what to do `instead`. An
+    encoder of your own whose family does not say is taken to have one."""
+    family = getattr(model, "family", None)
+    if getattr(family, "late_only", False):
+        family.check_pooled(what, instead)
+
+
 def documents_in_parts(
     model: Encoder, items: Sequence[Any], size: int, *, batch_size: int, num_workers: int | None
 ) -> Iterator[Embeddings]:

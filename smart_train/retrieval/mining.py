@@ -33,7 +33,7 @@ from smart_train.distributed import barrier, gather_objects, is_main, on_main, r
 from smart_train.errors import DataError, listing
 from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
-from smart_train.retrieval.encoder import WorkerEncoder, with_workers
+from smart_train.retrieval.encoder import WorkerEncoder, check_pooled, with_workers
 from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
@@ -172,6 +172,7 @@ def mine_negatives(
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
             cannot be read.
+        ModelError: the model is late only, and `config` asks for its pooled score.
         BusyError: another process mines into `folder`.
     """
     config, folder = config or MiningConfig(), Path(folder)
@@ -179,6 +180,10 @@ def mine_negatives(
         raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
     if store not in STORES:
         raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
+    if config.score != "late":
+        check_pooled(model, f"mining score {config.score!r}", "choose late (--score late)")
+    if config.candidates is not None:
+        check_pooled(model, f"mining candidates {config.candidates}", "leave candidates out (--candidates)")
     with only_one(folder / LOCK_NAME, "mining", by=on_main):
         corpus = RowCorpus(examples, extra, show_progress_bar)
         with_tokens = config.scoring(model.scoring).late_weight > 0

@@ -24,7 +24,7 @@ from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
 from smart_train.retrieval.encode_documents import encode_folder, is_collection, update_index
-from smart_train.retrieval.encoder import IndexEncoder
+from smart_train.retrieval.encoder import IndexEncoder, check_pooled
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
@@ -34,11 +34,12 @@ from smart_train.types import ModelInput
 
 @dataclass(frozen=True)
 class Hit:
-    """One document found for one query: its place (1 is best) and its scores; `hybrid` is what ranks it."""
+    """One document found for one query: its place (1 is best) and its scores; `hybrid` is what ranks it: the weighted
+    sum. `pooled` is None of a model that is late only."""
 
     document_id: str
     rank: int
-    pooled: float
+    pooled: float | None
     late: float
     hybrid: float
 
@@ -64,10 +65,12 @@ def search(
         candidates: None scores all documents exactly; otherwise how many the pooled score lets through.
 
     Raises:
-        DataError: no queries, or numbers out of range.   ModelError: the index is another model's.
+        DataError: no queries, or numbers out of range.   ModelError: the index is another model's, or `candidates` of a
+            model without a pooled score.
         ScoreError: `scoring` asks for other tokens than the model keeps.
     """
     index.check(model)
+    _check_candidates(model, candidates)
     scoring = _with_other_weights(model.scoring, scoring)
     _check_numbers(top_k, candidates)
     encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
@@ -114,6 +117,7 @@ def search_folder(
         from smart_train.models import SmartModel
 
         model = SmartModel.from_pretrained(model)
+    _check_candidates(model, candidates)
     options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     if index_dir is None:
         index = encode_folder(model, folder, num_workers=num_workers, documents=documents, **options)
@@ -175,6 +179,12 @@ def _check_numbers(top_k: int, candidates: int | None) -> None:
         )
 
 
+def _check_candidates(model: IndexEncoder, candidates: int | None) -> None:
+    """Raises ModelError where there is no pooled score to choose candidates by."""
+    if candidates is not None:
+        check_pooled(model, f"candidates {candidates}", "leave candidates out: all documents are scored then")
+
+
 def _inputs(queries: Any | Sequence[Any]) -> list[ModelInput]:
     """`queries` as a list. Raises DataError when there is none, or one asks for nothing."""
     items = [as_model_input(item) for item in (queries if isinstance(queries, (list, tuple)) else [queries])]
@@ -187,7 +197,7 @@ def _inputs(queries: Any | Sequence[Any]) -> list[ModelInput]:
 
 
 # A hit before it has a place: sorts by falling hybrid score, then by id.
-_Found = tuple[float, str, float, float]
+_Found = tuple[float, str, float | None, float]
 
 
 def _exact(
@@ -235,13 +245,14 @@ def _score(
     queries: Embeddings, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
 ) -> list[list[_Found]]:
     """Per query the best `top_k` of `documents`, sorted."""
-    parts = score_parts(queries, documents)
-    hybrid = combine(parts, scoring).cpu()
-    pooled, late = parts.of("pooled").cpu(), parts.of("late").cpu()
-    return [
-        [(-float(hybrid[i, j]), ids[j], float(pooled[i, j]), float(late[i, j])) for j in _best(hybrid[i], ids, top_k)]
-        for i in range(len(queries))
-    ]
+    parts = score_parts(queries, documents, pooled=not queries.late_only)
+    hybrid, late = combine(parts, scoring).cpu(), parts.of("late").cpu()
+    pooled = None if parts.pooled is None else parts.pooled.cpu()
+
+    def found(i: int, j: int) -> _Found:
+        return -float(hybrid[i, j]), ids[j], None if pooled is None else float(pooled[i, j]), float(late[i, j])
+
+    return [[found(i, j) for j in _best(hybrid[i], ids, top_k)] for i in range(len(queries))]
 
 
 def _best(scores: Tensor, ids: Sequence[str], count: int) -> list[int]:

@@ -119,7 +119,8 @@ def _dtype(recipe: Recipe) -> str | None:
 
 
 def check_start(recipe: Recipe, folder: Path) -> None:
-    """Raises ModelError when the model in `folder` is one that the recipe's way of training would bury or replace."""
+    """Raises ModelError when the model in `folder` is one that the recipe's way of training would bury or replace, or
+    one that is not trained here at all."""
     kind = None
     if (folder / ADAPTER_CONFIG).is_file():
         kind = "an adapter"
@@ -130,6 +131,12 @@ def check_start(recipe: Recipe, folder: Path) -> None:
             f"model.name_or_path {recipe.model.name_or_path}: is {kind}, and {recipe.mode} cannot start from it; name "
             f"its base, or its merged export (smart-train export){_OR_TRAIN_ON if kind == 'an adapter' else ''}"
         )
+    named = recipe.model.family or SmartConfig.read(folder).family
+    find_family(named, folder).check_pooled(
+        f"model.name_or_path {recipe.model.name_or_path}",
+        "it is not trained here. Train a model that has one, with this one as its teacher (smart-train mine RECIPE "
+        "--model TEACHER --score late, then objective.distillation)",
+    )
 
 
 def skeleton(recipe: Recipe, folder: Path) -> SmartModel:

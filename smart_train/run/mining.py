@@ -91,7 +91,8 @@ def write_recipe(
 
     Args:
         mined: folder -> the source it was mined for, and what was found.
-        model: what searched; None: the recipe's base, where training then starts again.
+        model: what searched; None: the recipe's base, where training then starts again (also where what searched can
+            only be a teacher).
         output_dir: that of the recipe; the new one is called OUTPUT_DIR-mined.
         overrides: of the recipe, kept but for its training rows.
 

@@ -20,7 +20,7 @@ class Embeddings:
     """Pooled vectors and kept token states of a set of queries or documents.
 
     Args:
-        pooled: [N, D] float, L2-normalised.
+        pooled: [N, D] float, L2-normalised; [N, 0] of a model that is late only, which has no pooled vector.
         tokens: kept token states, either packed [sum T, d] (with `offsets`) or a sequence of [T_i, d].
         offsets: int64 [N + 1], rising, first 0, last sum T; only with packed tokens.
         scales: fp32 [sum T], with int8 tokens only (see `quantize`): a state is its scale times its integers.
@@ -74,6 +74,16 @@ class Embeddings:
     def lengths(self) -> Tensor:
         """int64 [N]: how many tokens each item keeps."""
         return self.offsets.diff()
+
+    @property
+    def late_only(self) -> bool:
+        """Whether there are no pooled vectors, only tokens."""
+        return self.pooled.shape[1] == 0
+
+    @property
+    def widest(self) -> int:
+        """How many dimensions every vector has: the pooled width, where there is one, or the token width."""
+        return self.packed.shape[1] if self.late_only else min(self.pooled.shape[1], self.packed.shape[1])
 
     @property
     def device(self) -> torch.device:
@@ -198,10 +208,9 @@ class Embeddings:
         Raises:
             ScoreError: `dim` below 1, or above the pooled or the token width.
         """
-        widest = min(self.pooled.shape[1], self.packed.shape[1])
-        if not 1 <= dim <= widest:
+        if not 1 <= dim <= self.widest:
             raise ScoreError(
-                f"truncate: dim is {dim}; it must lie between 1 and {widest} (pooled vectors are "
+                f"truncate: dim is {dim}; it must lie between 1 and {self.widest} (pooled vectors are "
                 f"{self.pooled.shape[1]} wide, tokens {self.packed.shape[1]})"
             )
         plain = self.quantize("float32")

@@ -151,8 +151,10 @@ def pooled_scores(queries: Tensor, documents: Tensor) -> Tensor:
     """Inner products of pooled vectors, [Q, D] x [N, D] -> fp32 [Q, N] (fp64 from fp64).
 
     Raises:
-        ScoreError: widths or devices that differ, or a vector that is NaN or infinite (named by row).
+        ScoreError: vectors of width 0, which a model that is late only gives; widths or devices that differ; or a
+            vector that is NaN or infinite (named by row).
     """
+    check_pooled(queries, documents)
     if queries.shape[1] != documents.shape[1]:
         raise ScoreError(
             f"pooled scores: queries are {queries.shape[1]} wide, documents {documents.shape[1]}; widths must be equal"
@@ -169,6 +171,16 @@ def pooled_scores(queries: Tensor, documents: Tensor) -> Tensor:
                 raise ScoreError(f"pooled scores: the pooled vector of {what} {bad[:20]} is NaN or infinite")
         raise ScoreError("pooled scores: finite vectors whose product overflows fp32")
     return scores
+
+
+def check_pooled(*pooled: Tensor) -> None:
+    """Raises ScoreError where one of these [N, D] is 0 wide, as a model that is late only gives it: every product would
+    be 0, and rank nothing."""
+    if any(vectors.shape[1] == 0 for vectors in pooled):
+        raise ScoreError(
+            "pooled scores: there are no pooled vectors, because the model is late only; score by tokens alone "
+            "(scoring.pooled_weight 0)"
+        )
 
 
 def _late(queries: Embeddings, documents: Embeddings) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import bag, largest
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.hybrid import check_pooled
 from smart_train.scoring.inputs import check_finite, token_set
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
@@ -58,8 +59,9 @@ def pair_parts(
 
 
 def _pooled(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
+    check_pooled(queries.pooled, documents.pooled)
     scores = [torch.empty(0, device=queries.device)]
-    rows = max(_GATHERED_BYTES // (4 * max(queries.pooled.shape[1], 1)), 1)
+    rows = max(_GATHERED_BYTES // (4 * queries.pooled.shape[1]), 1)
     for some in pairs.to(queries.device).split(rows):
         left, right = documents.pooled[some[:, 0]].float(), queries.pooled[some[:, 1]].float()
         scores.append((left * right).sum(dim=1))

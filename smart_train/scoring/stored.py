@@ -28,10 +28,9 @@ def as_asked(queries: Embeddings, scoring: ScoringConfig) -> Embeddings:
 def _cut(embeddings: Embeddings, scoring: ScoringConfig) -> Embeddings:
     if scoring.width is None:
         return embeddings
-    widest = min(embeddings.pooled.shape[1], embeddings.packed.shape[1])
-    if scoring.width > widest:
+    if scoring.width > embeddings.widest:
         raise ScoreError(
-            f"scoring.width {scoring.width}: the model's vectors are {widest} wide; choose a width of at most that, or "
-            "null for all of it"
+            f"scoring.width {scoring.width}: the model's vectors are {embeddings.widest} wide; choose a width of at "
+            "most that, or null for all of it"
         )
     return embeddings.truncate(scoring.width)

@@ -89,10 +89,15 @@ def qdrant_points(document_ids: Sequence[str], embeddings: Embeddings) -> Iterat
     in the payload.
 
     Raises:
-        DataError: other numbers of ids and embeddings, or documents too large for a multi-vector: all of them, before
-            the first point.
+        DataError: other numbers of ids and embeddings, no pooled vectors, or documents too large for a multi-vector:
+            all of them, before the first point.
     """
     _check_ids(document_ids, embeddings)
+    if embeddings.late_only:
+        raise DataError(
+            "qdrant: the model is late only, and this layout searches by pooled vectors first; write --format plaid, "
+            "whose engines search by tokens alone"
+        )
     width, lengths = embeddings.packed.shape[1], embeddings.lengths.tolist()
     large = [row for row, length in enumerate(lengths) if length * width >= QDRANT_LIMIT]
     if large:

@@ -26,7 +26,7 @@ from smart_train.evaluation.suites.catalogue import load_mteb
 from smart_train.evaluation.suites.ranking import Kept, rank_all, rank_chosen, rank_two_stage
 from smart_train.evaluation.suites.rows import Rows, Side, read_rows
 from smart_train.evaluation.suites.store import EncodedSets, encoding_settings
-from smart_train.retrieval.encoder import WorkerEncoder
+from smart_train.retrieval.encoder import WorkerEncoder, check_pooled
 from smart_train.utils.terms import SCORES
 
 _SIMILARITIES = {"pooled": "cosine", "late": "MaxSim", "hybrid": "custom"}
@@ -49,7 +49,8 @@ class MtebModel:
         show_progress_bar: None shows one where it takes long.
 
     Raises:
-        DataError: an unknown score, or what is wrong with `cache`. ModelError: `cache` holds another model's.
+        DataError: an unknown score, or what is wrong with `cache`. ModelError: `cache` holds another model's, or the
+            model is late only.
         MissingExtra: mteb is not installed.
     """
 
@@ -67,6 +68,7 @@ class MtebModel:
         show_progress_bar: bool | None = None,
     ) -> None:
         load_mteb()
+        check_pooled(model, "benchmark", "results here are of three scores; mteb itself runs such models")
         if candidates is not None and candidates < 1:
             raise DataError(f"candidates is {candidates}, it must be at least 1")
         if cache is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
+from smart_train.models.families.colqwen import ColQwen
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
@@ -33,6 +34,7 @@ _ALL = (
     JinaV4Code,
     OpsMMEmbedding,
     NomicMultimodal,
+    ColQwen,
     TextEncoder,
     TextDecoder,
 )

@@ -286,7 +286,7 @@ class VisionLanguageFamily(Family):
 
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""
-        pooled = self.pooled_positions(features)
+        pooled = {} if self.late_only else self.pooled_positions(features)
         keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
         mask = token_filter(
             features["input_ids"],
