@@ -5,8 +5,9 @@ Run:     python -m benchmarks.hard_negatives [--seeds 0 1 2]
 Needs:   1 CPU core, no network; about 1.5 hours. Runs are kept under runs/hard-negatives and resume.
 Expect:  the tables between the markers of docs/findings.md and docs/mining.md, rewritten.
 
-Every seed's recipes/quickstart_paper.yaml is trained once, in-batch negatives alone, and mines its own training pages. From there it is
-trained for 100 more steps on the same rows in the same order, with one explicit negative for each row, or none.
+Every seed's recipes/quickstart_paper.yaml is trained once, in-batch negatives alone, and mines its own training pages.
+From there it is trained for 100 more steps on the same rows in the same order, with one explicit negative for each row,
+or none.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Run:     python -m benchmarks.local_binding [--jobs 2] [--seeds 0 1 2]
 Needs:   2 CPU cores, no network; about 25 minutes. Runs are kept under runs/local-binding and resume.
 Expect:  the table between the markers of docs/findings.md, rewritten.
 
-Every run is recipes/quickstart_paper.yaml with another `objective.name` and seed; the seed draws the weights and the order of
-the rows, nothing else. The held-out pages are the same for all.
+Every run is recipes/quickstart_paper.yaml with another `objective.name` and seed; the seed draws the weights and the
+order of the rows, nothing else. The held-out pages are the same for all.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run(recipe: str, name: str, seed: int, folder: Path, overrides: list[str]) -
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command[1:])} failed; see {folder / f'{objective}-{seed}.log'}")
+        raise SystemExit(f"{' '.join(command[1:])} failed; see {folder / f'{name}-{seed}.log'}")
     print(f"{name}, seed {seed}: done", flush=True)
     return json.loads((ROOT / output / "evaluation.json").read_text(encoding="utf-8"))
 
