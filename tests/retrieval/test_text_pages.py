@@ -17,7 +17,7 @@ from tests.models.text_folders import encoder_folder
 from tests.pdf_files import make_pdf
 
 pytest.importorskip("pypdfium2")
-LIMIT = 64  # tokens that the model of `encoder_folder` reads
+TINY = Path(__file__).parents[2] / "data" / "tiny-qwen3-vl"
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,22 @@ def test_evaluate_takes_rows_that_name_pages(
     values = json.loads(output.read_text())
     assert values["documents"] == 3, "pages of the corpus are those that rows name"
     assert list(values["relevant"][0]) == ["cats.pdf#page=1"]
+
+
+def test_explain_takes_what_search_prints(
+    folder: Path, pdfs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = ("explain", folder, "--query", "red page", "--document")
+    shown = ended(monkeypatch, capsys, *query, f"{pdfs}/sub/long.pdf#page=1&chunk=2")
+    assert shown.status == 0 and "late" in shown.out, shown.err
+    for name, message in [
+        ("sub/long.pdf#page=1&chunk=4", "for this model the page has 3 chunks, counted from 1"),
+        ("cats.pdf#page=2", "this page has no text layer; run the file through OCR"),
+        ("cats.pdf#page=3", "the file has 2 pages, counted from 1"),
+    ]:
+        refused = ended(monkeypatch, capsys, *query, pdfs / name)
+        assert refused.status == 2 and message in refused.err, refused.err
+    refused = ended(
+        monkeypatch, capsys, "explain", TINY, "--query", "a", "--document", f"{pdfs}/cats.pdf#page=1&chunk=1"
+    )
+    assert refused.status == 2 and "only a model that reads no images has a page in chunks; leave out" in refused.err
