@@ -178,6 +178,9 @@ def test_narrow_states_change_the_loss_within_a_bound(
     fill(cache, model, rows())
     expected, loss = loss_and_gradients(model, None)[0], loss_and_gradients(model, cache)[0]
     assert abs(loss - expected) <= bound
+    with torch.autocast("cpu", torch.bfloat16):
+        in_chunks = loss_and_gradients(model, cache, GradientCaching(mini_batch_size=2))[0]
+        torch.testing.assert_close(in_chunks, loss_and_gradients(model, cache)[0], rtol=0.02, atol=0.02)
     if stored_as != "float32":
         assert loss != expected, "something was rounded"
 
