@@ -30,7 +30,7 @@ class StillMap:
 
     def html(self) -> Markup:
         found = self.explanation
-        parts = f"score {found.score:.3f} = {found.shares_text}"
+        parts = f"score {found.score:.3f}: {found.shares_text}"
         head = Markup("<p><b>{}</b> <span class='note'>{}</span></p>").format(shown(self.caption), shown(parts))
         if not found.document.images:
             return head + self._words()
