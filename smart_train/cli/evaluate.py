@@ -110,6 +110,7 @@ def _evaluate(
     from smart_train.evaluation import print_report
     from smart_train.evaluation.verdict import split_metric, verdict_lines
     from smart_train.recipe.sections import filled
+    from smart_train.retrieval.text_pages import cut_pages
     from smart_train.run import build
 
     rows = filled(recipe.data.reported)
@@ -117,6 +118,10 @@ def _evaluate(
     evaluator = build.evaluator(recipe, rows, held_out)
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
     model = reader()
+    judged = evaluator.evaluation_set
+    cut = cut_pages(model, dict(zip(judged.document_ids, judged.documents, strict=True)))
+    if cut is not None:
+        plain_console().print(cut)
     result = evaluator(model)
     print_report(result)
     for line in verdict_lines(result, split_metric(recipe.evaluation.metric)[1]):

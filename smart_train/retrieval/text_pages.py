@@ -25,6 +25,23 @@ def as_model_reads(model: Encoder, documents: str | Path | SourceConfig) -> str 
     return replace(config, pages_as="text") if holds_pdf else documents
 
 
+def cut_pages(model: Encoder, documents: Mapping[str, ModelInput]) -> str | None:
+    """A line that counts the pages of PDF files among `documents` whose text is longer than `model` reads, with what to
+    do; None where there are none, or where the model has no family that counts tokens."""
+    family = getattr(model, "family", None)
+    pages = [item for name, item in documents.items() if "#page=" in name and "&chunk=" not in name]
+    texts = [item for item in pages if item.text is not None and not item.images and item.video is None]
+    if family is None or not texts:
+        return None
+    cut = sum(family.token_count(item, "document", ()) > family.max_length for item in texts)
+    if not cut:
+        return None
+    return (
+        f"{cut} of {len(texts)} pages are longer than the {family.max_length} tokens that the model reads, and are cut "
+        "off; search reads all of a page, in chunks, and make-pairs --as text makes rows of chunks"
+    )
+
+
 def in_chunks(
     model: Encoder, documents: str | Path | SourceConfig, found: Mapping[str, ModelInput]
 ) -> dict[str, ModelInput]:

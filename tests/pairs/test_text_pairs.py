@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import smart_train.run.stages
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples, load_held_out
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
@@ -16,11 +17,14 @@ from smart_train.models.loading import family_of
 from smart_train.pairs import PairSettings, make_pairs
 from smart_train.pairs.documents import read_document
 from smart_train.pairs.text_pages import answering, text_candidates
+from smart_train.recipe.sections import ModelSection
+from smart_train.run import train
 from smart_train.types import ModelInput
 from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.pairs.conftest import write_manual
 from tests.pdf_files import locked_pdf, make_pdf, words
+from tests.runs import metrics, tiny_recipe
 
 TEXT = PairSettings(queries_per_page=4, pages_as="text")
 
@@ -151,3 +155,15 @@ def test_the_command_counts_texts(
     assert made.status == 0, made.err
     assert "train.jsonl: 9 queries for 3 of 3 pages in 3 texts, 1 documents" in made.out
     assert "no text:" not in made.out
+
+
+def test_a_text_recipe_trains_on_them(manuals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
+    made, folder = tmp_path / "made", encoder_folder(tmp_path / "model")
+    make_pairs(manuals, made, PairSettings(pages_as="text", tokenizer=str(folder)))
+    training = {"max_steps": 1, "eval_strategy": "no", "save_strategy": "no"}
+    data = {"evaluation": {"corpus": str(made / "corpus.jsonl")}}
+    recipe = tiny_recipe(made, tmp_path / "run", data=data, training=training, export={"enabled": False})
+    model = ModelSection(name_or_path=str(folder), from_config={})  # type: ignore[arg-type]
+    run = train(recipe.model_copy(update={"model": model}))
+    assert {*metrics(run)} == {"pooled", "late", "hybrid"}

@@ -100,6 +100,7 @@ def test_evaluate_takes_rows_that_name_pages(
     measured = ended(monkeypatch, capsys, "evaluate", folder, *places, "--output", output)
     assert measured.status == 0, measured.err
     assert "positives: 2 text" in measured.out
+    assert "1 of 3 pages are longer than the 64 tokens that the model reads, and are cut off; search" in measured.out
     values = json.loads(output.read_text())
     assert values["documents"] == 3, "pages of the corpus are those that rows name"
     assert list(values["relevant"][0]) == ["cats.pdf#page=1"]
