@@ -89,6 +89,7 @@ def test_a_run_made_longer_ends_like_one_that_was_long_from_the_start(
     assert_same_run(run, unbroken)
     assert all(digest != old[name] for name, digest in results(run).items())
     assert json.loads((run / "run.json").read_text())["extended"] == [{"step": 4, "steps": 8}]
+    assert "8 steps, made longer after step 4" in (run / "export" / "README.md").read_text()
     capsys.readouterr()
     train(recipe(tiny_data, run, LONG))
     assert "is already finished" in capsys.readouterr().out

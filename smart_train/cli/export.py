@@ -45,7 +45,7 @@ def export(
     """Merge the weights that RUN trained into its base. Fails unless the result scores like the trained model."""
     from smart_train.export import CardFacts, export_adapter, export_model
     from smart_train.run.build import card_facts, export_dtype
-    from smart_train.run.folder import RUN_FILE, fingerprints, open_finished
+    from smart_train.run.folder import RUN_FILE, earlier_ends, fingerprints, open_finished
 
     if (run is None) == (not adapter):
         raise ExportError("give either RUN, or --adapter DIR=WEIGHT once for each adapter to mix")
@@ -54,7 +54,7 @@ def export(
     if run is not None and (run / RUN_FILE).is_file():
         recipe = open_finished(run)
         trained, output = run / "final", output or run / ("export" if only == "merged" else "adapter")
-        facts = card_facts(recipe, run, fingerprints(run))
+        facts = card_facts(recipe, run, fingerprints(run), earlier_ends(run))
         trust_remote_code = trust_remote_code or recipe.model.trust_remote_code
         if only == "merged":
             dtype = dtype or cast(Any, export_dtype(recipe, run))

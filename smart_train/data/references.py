@@ -244,7 +244,11 @@ class References:
         return len(name) <= 250 and os.path.isfile(os.path.join(self.root, name))
 
     def _below_root(self, reference: str, where: str) -> Path:
-        """Links below the root may point anywhere, the path itself may not."""
+        """The file that `reference` names. Links below the root may point anywhere, the path itself may not.
+
+        Raises:
+            DataError: it leaves the root, is empty, or holds a NUL.
+        """
         spellings = _spellings(reference)
         paths = [os.path.normpath(os.path.join(self.root, spelling)) for spelling in spellings]
         for path in paths:
@@ -253,6 +257,8 @@ class References:
                     f"{where}: path {describe_image(reference)} is outside {self.root}; set image_root to a folder "
                     "that holds all images and videos"
                 )
+        if not paths:
+            raise DataError(f"{where}: {describe_image(reference)!r} is not the name of a file; {UNREADABLE}")
         if len(paths) == 1:  # most names have one spelling, and need no look at the disk
             return Path(paths[0])
         return Path(next((path for path in paths if os.path.isfile(path)), paths[0]))

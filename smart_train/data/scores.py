@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_train.data.columns import Columns
-from smart_train.errors import DataError
+from smart_train.errors import DataError, shown
 
 
 def read_scores(
@@ -52,8 +52,8 @@ def _listed(value: Any, where: str, expected: int) -> list[float | None]:
 def _number(value: Any, where: str) -> float:
     try:  # text too: that is all a CSV file knows
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: a whole number of 400 digits
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(f"{where}: {value!r} is not a score; a score is a finite number")
+        raise DataError(f"{where}: {shown(value)} is not a score; a score is a finite number")
     return number

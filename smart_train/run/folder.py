@@ -172,6 +172,11 @@ def fingerprints(path: Path) -> dict[str, str]:
     return {name: saved[key] for name, key in (("recipe", "fingerprint"), ("data", "data")) if key in saved}
 
 
+def earlier_ends(path: Path) -> list[int]:
+    """The steps at which the run in `path` had ended each time that it was made longer."""
+    return [extended["step"] for extended in (read_record(path) or {}).get("extended", [])]
+
+
 def read_record(path: Path) -> dict | None:
     """What `run.json` of the run in `path` says, or, where that is damaged, its copy; None where there is none. Raises
     RunError when neither can be read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smart_train.errors import ExportError, ModelError
@@ -52,15 +52,20 @@ def check_publishable(recipe: Recipe) -> None:
         )
 
 
-def card_facts(recipe: Recipe, run: Path, fingerprints: Mapping[str, str]) -> CardFacts:
-    """What the model card says of the run in `run`, whose `fingerprints` are those of its folder."""
+def card_facts(
+    recipe: Recipe, run: Path, fingerprints: Mapping[str, str], earlier_ends: Sequence[int] = ()
+) -> CardFacts:
+    """What the model card says of the run in `run`, whose `fingerprints` and `earlier_ends` are those of its folder."""
     start, training, objective = recipe.model, recipe.training, recipe.objective
     length = f"{training['max_steps']} steps" if training.get("max_steps", -1) > 0 else None
+    length = length or f"{training.get('num_train_epochs', 3):g} epochs"
+    # The recipe alone would not give these weights: the learning rate followed a shorter schedule first.
+    made_longer = f", made longer after step {' and '.join(map(str, earlier_ends))}" if earlier_ends else ""
     rows = {
         "start": "random weights" if start.from_config is not None else None,
         "trained": _trained(recipe),
         "objective": f"{objective.name}, temperature {objective.temperature:g}",
-        "length": length or f"{training.get('num_train_epochs', 3):g} epochs",
+        "length": f"{length}{made_longer}",
         "batch per process": training["per_device_train_batch_size"],
         "learning rate": training.get("learning_rate"),
         "seed": training["seed"],

@@ -38,7 +38,7 @@ from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
 from smart_train.run.contents import Contents
 from smart_train.run.extending import extension
-from smart_train.run.folder import RunFolder, Spread, check_recipe, extends, fingerprints, has_finished
+from smart_train.run.folder import RunFolder, Spread, check_recipe, earlier_ends, extends, fingerprints, has_finished
 from smart_train.run.outcome import report_result, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.report import write_run_report
@@ -328,7 +328,7 @@ def _finish(
     log = read_log(folder.path / LOG_NAME)
     chosen = weights_of(recipe, folder.path).step
     plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen=chosen)
-    facts = build.card_facts(recipe, folder.path, fingerprints(folder.path))
+    facts = build.card_facts(recipe, folder.path, fingerprints(folder.path), earlier_ends(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)
     if recipe.export.enabled:

@@ -18,7 +18,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import TuneSection, filled
 from smart_train.run import build, build_rows
-from smart_train.run.folder import RunFolder, fingerprints
+from smart_train.run.folder import RunFolder, earlier_ends, fingerprints
 from smart_train.run.tuned import tuned_scoring
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
@@ -127,7 +127,7 @@ def _bring_up_to_date(run: Path, recipe: Recipe, console: Console) -> None:
     # Not the recipe's output_dir: the run may have been moved.
     output = Path(recipe.export.output) if recipe.export.output else run / "export"
     final = run / "final"
-    facts = build.card_facts(recipe, run, fingerprints(run))
+    facts = build.card_facts(recipe, run, fingerprints(run), earlier_ends(run))
     if recipe.mode != "full":
         write_adapter_card(final, facts)
     if not output.is_dir() or SmartConfig.read(output).scoring == SmartConfig.read(final).scoring:

@@ -64,7 +64,7 @@ def test_the_batch_aligns_scores_with_own_documents(write_jsonl: Write, echo: ob
         ({"scores": 1}, "row 0, column 'scores': int 1; must be a list, the positive's score first"),
         ({"score": "high"}, "row 0, column 'score': 'high' is not a score; a score is a finite number"),
         ({"score": float("nan")}, "row 0, column 'score': nan is not a score"),
-        ({"negative_1_score": True}, "row 0, column 'negative_1_score': True is not a score"),
+        ({"negative_1_score": True}, "row 0, column 'negative_1_score': true is not a score"),
         ({"task": ["find"]}, "row 0, column 'task': .'find'. is not the name of a task; a name is text"),
     ],
 )
