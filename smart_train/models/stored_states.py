@@ -56,16 +56,14 @@ def read_stored(features: Features) -> tuple[Tensor, list[Tensor], Tensor]:
 
 def select_stored(features: Features, rows: Sequence[int]) -> Features:
     """The features of `rows`, at least one, in that order, of features that hold states."""
-    offsets = features[OFFSETS]
+    offsets, wanted = features[OFFSETS], list(rows)
     bounds = offsets.tolist()
-    chosen = {
-        name: torch.cat([features[name][bounds[row] : bounds[row + 1]] for row in rows])
-        for name in (STATES, SCALES)
-        if name in features
-    }
-    lengths = offsets.diff()[list(rows)]
+    # By index: `torch.cat` of float16 is an error under a CPU's autocast.
+    places = torch.cat([torch.arange(bounds[row], bounds[row + 1], device=offsets.device) for row in wanted])
+    chosen = {name: features[name][places] for name in (STATES, SCALES) if name in features}
+    lengths = offsets.diff()[wanted]
     starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    return {POOLED: features[POOLED][list(rows)], OFFSETS: starts, **chosen}
+    return {POOLED: features[POOLED][wanted], OFFSETS: starts, **chosen}
 
 
 def counts(features: Features) -> tuple[Tensor, Tensor]:

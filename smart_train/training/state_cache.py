@@ -209,9 +209,7 @@ class StateCache:
                     self._encode(model, role, own, inputs, (batch_size, num_workers, bar))
             self.shards.refresh(on_main(lambda: self.shards.files))
 
-    def _missing(
-        self, model: SmartModel, inputs: Sequence[Inputs], admit: Callable[[Need], None]
-    ) -> list[Missing]:
+    def _missing(self, model: SmartModel, inputs: Sequence[Inputs], admit: Callable[[Need], None]) -> list[Missing]:
         found: dict[int, Missing] = {}
         for number, source in enumerate(inputs):
             for place, item in source.every():
