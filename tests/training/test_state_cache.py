@@ -105,11 +105,13 @@ def fill(
 
 
 def loss_and_gradients(
-    model: SmartModel, cache: StateCache | None, caching: GradientCaching | None = None
+    model: SmartModel, cache: StateCache | None, caching: GradientCaching | None = None, *, autocast: bool = False
 ) -> tuple[Tensor, dict[str, Tensor]]:
     featurizer = model.family if cache is None else cache.reader(model.token_layers)
     module = training_module(model, "hybrid", caching=caching)
-    loss = module(PairCollator(featurizer, negatives_per_query=1)(rows())).total
+    batch = PairCollator(featurizer, negatives_per_query=1)(rows())
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        loss = module(batch).total
     loss.backward()
     found = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
@@ -178,9 +180,8 @@ def test_narrow_states_change_the_loss_within_a_bound(
     fill(cache, model, rows())
     expected, loss = loss_and_gradients(model, None)[0], loss_and_gradients(model, cache)[0]
     assert abs(loss - expected) <= bound
-    with torch.autocast("cpu", torch.bfloat16):
-        in_chunks = loss_and_gradients(model, cache, GradientCaching(mini_batch_size=2))[0]
-        torch.testing.assert_close(in_chunks, loss_and_gradients(model, cache)[0], rtol=0.02, atol=0.02)
+    in_chunks = loss_and_gradients(model, cache, GradientCaching(mini_batch_size=2), autocast=True)[0]
+    torch.testing.assert_close(in_chunks, loss_and_gradients(model, cache, autocast=True)[0], rtol=0.02, atol=0.02)
     if stored_as != "float32":
         assert loss != expected, "something was rounded"
 
