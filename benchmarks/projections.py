@@ -27,7 +27,7 @@ from smart_train.data import SourceConfig, load_documents, load_examples
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import TokenProjection
-from smart_train.models.smart_model import READOUT
+from smart_train.models.readout import READOUT
 from smart_train.scoring import score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput

@@ -2,12 +2,13 @@
 
 What must hold for a gradient across ranks to be that of one process: each rank's loss is the mean over its own queries,
 and the ranks' gradients are averaged (as DistributedDataParallel does). With unequal numbers of queries per rank,
-multiply each rank's loss by `loss_weight`. Do not multiply by the world size, and do not detach.
+multiply each rank's loss by the `weight` of `scoring.across_ranks.Meeting`. Do not multiply by the world size, and do
+not detach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -78,36 +79,6 @@ def any_rank(flag: bool, device: torch.device) -> bool:
     return flag if world_size() == 1 else any(row[0] for row in gather_numbers([int(flag)], device))
 
 
-def gather_keys(keys: Tensor) -> tuple[Tensor, int]:
-    """All ranks' keys in rank order, and the place of this rank's first one among them.
-
-    The place is what turns a local document's column into its column of `score_parts_across_ranks`.
-
-    Args:
-        keys: int64 [n]; n may differ between ranks.
-
-    Returns: int64 [sum n], int.
-    """
-    if world_size() == 1:
-        return keys, 0
-    counts = [row[0] for row in gather_numbers([len(keys)], keys.device)]
-    return gather_rows(keys, counts), sum(counts[: rank()])
-
-
-def loss_weight(queries: int) -> float:
-    """What to multiply a rank's mean loss by, so that the mean over ranks is the mean over all queries.
-
-    Args:
-        queries: this rank's number of queries.
-
-    Returns: queries * world size / all ranks' queries; 1.0 where all ranks hold equally many, and on one process.
-    """
-    if world_size() == 1:
-        return 1.0
-    total = sum(row[0] for row in gather_numbers([queries], _communication_device()))
-    return queries * world_size() / total if total else 1.0
-
-
 def exchange(values: Tensor, sent: list[int], received: list[int]) -> Tensor:
     """Sends piece r of flat `values` to rank r and returns what the ranks sent, in rank order. Differentiable.
 
@@ -146,16 +117,87 @@ def _exchange(values: Tensor, sent: list[int], received: list[int]) -> Tensor:
     return arrived
 
 
-def gather_rows(rows: Tensor, counts: list[int]) -> Tensor:
-    """All ranks' `rows` [n, ...] in rank order, [sum n, ...]; the gradient of a row is summed over ranks.
+def gather_all(tensors: Sequence[Tensor], counts: Sequence[list[int]]) -> list[Tensor]:
+    """All ranks' rows of several tensors of any dtypes, in rank order, in one message; a row's gradient is summed over
+    ranks, in rank order, which is one message too.
 
-    An all-gather with ragged counts, made of the one exchange that every backend offers with unequal pieces; its
-    backward is a reduce-scatter that adds in rank order, in the dtype's own accumulation.
+    Args:
+        tensors: [n, ...] each.
+        counts: for each, how many rows every rank has.
+
+    Returns: [sum of counts, ...] each.
     """
-    width = rows.shape[1:].numel()
-    flat = rows.reshape(1, -1).expand(len(counts), -1).flatten()
-    gathered = exchange(flat, [rows.numel()] * len(counts), [count * width for count in counts])
-    return gathered.view(sum(counts), *rows.shape[1:])
+    return list(_GatherAll.apply(counts, *tensors))
+
+
+class _GatherAll(torch.autograd.Function):
+    """An all-gather of bytes, each rank's padded to the longest; the backward sends every piece to its owner alone."""
+
+    @staticmethod
+    def forward(ctx: Any, counts: Sequence[list[int]], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.counts = counts
+        kinds = [tensor.new_empty(0, *tensor.shape[1:]) for tensor in tensors]
+        sizes = _sizes(counts, kinds)
+        longest = max(sum(size) for size in sizes)
+        own = torch.zeros(longest, dtype=torch.uint8, device=tensors[0].device)
+        _pack(own, tensors)
+        gathered = own.new_empty(len(sizes), longest)
+        dist.all_gather_into_tensor(gathered.flatten(), own)
+        parts = [_unpack(part, rows, kinds) for part, rows in zip(gathered, zip(*counts, strict=True), strict=True)]
+        return tuple(torch.cat(of_tensor) for of_tensor in zip(*parts, strict=True))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = [place for place, needed in enumerate(ctx.needs_input_grad[1:]) if needed]
+        counts = [ctx.counts[place] for place in wanted]
+        kinds = [gradients[place][:0] for place in wanted]
+        sizes = _sizes(counts, kinds)
+        sent = [torch.zeros(sum(size), dtype=torch.uint8, device=kinds[0].device) for size in sizes]
+        pieces = zip(*(gradients[place].split(count) for place, count in zip(wanted, counts, strict=True)), strict=True)
+        for into, of_rank in zip(sent, pieces, strict=True):
+            _pack(into, list(of_rank))
+        mine = sum(sizes[rank()])
+        arrived = _exchange(torch.cat(sent), [len(part) for part in sent], [mine] * len(sizes))
+        rows = [count[rank()] for count in counts]
+        parts = [_unpack(part, rows, kinds) for part in arrived.view(len(sizes), mine)]
+        summed = [torch.stack(of_tensor).sum(0) for of_tensor in zip(*parts, strict=True)]
+        found: list[Tensor | None] = [None] * len(gradients)
+        for place, gradient in zip(wanted, summed, strict=True):
+            found[place] = gradient
+        return None, *found
+
+
+_ALIGNED = 16  # bytes; a view as a wider dtype must begin at a multiple of its size
+
+
+def _sizes(counts: Sequence[list[int]], kinds: Sequence[Tensor]) -> list[list[int]]:
+    """Per rank: the bytes of its rows of each tensor, rounded up so that the next ones are aligned."""
+    widths = [kind.shape[1:].numel() * kind.element_size() for kind in kinds]
+    return [
+        [-(-rows * width // _ALIGNED) * _ALIGNED for rows, width in zip(of_rank, widths, strict=True)]
+        for of_rank in zip(*counts, strict=True)
+    ]
+
+
+def _pack(into: Tensor, tensors: Sequence[Tensor]) -> None:
+    start = 0
+    for tensor in tensors:
+        size = tensor.numel() * tensor.element_size()
+        if size:
+            into[start : start + size] = tensor.contiguous().flatten().view(torch.uint8)
+        start += -(-size // _ALIGNED) * _ALIGNED
+
+
+def _unpack(part: Tensor, rows: Sequence[int], kinds: Sequence[Tensor]) -> list[Tensor]:
+    """The inverse of `_pack`: views of `part`, of which each has `rows`."""
+    found, start = [], 0
+    for count, kind in zip(rows, kinds, strict=True):
+        shape = (count, *kind.shape[1:])
+        size = count * kind.shape[1:].numel() * kind.element_size()
+        found.append(part[start : start + size].view(kind.dtype).view(shape) if size else kind.new_empty(shape))
+        start += -(-size // _ALIGNED) * _ALIGNED
+    return found
 
 
 def gather_numbers(numbers: list[int], device: torch.device) -> list[list[int]]:
@@ -169,7 +211,3 @@ def gather_numbers(numbers: list[int], device: torch.device) -> list[list[int]]:
     gathered = own.new_empty(world_size() * len(numbers))
     dist.all_gather_into_tensor(gathered, own)
     return gathered.view(world_size(), -1).tolist()
-
-
-def _communication_device() -> torch.device:
-    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")

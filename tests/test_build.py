@@ -240,8 +240,14 @@ def test_training_arguments_keep_the_rows_and_the_patience(recipe: Any, monkeypa
         build.training_arguments(recipe())
 
 
+def test_losses_are_not_read_at_every_step_unless_a_recipe_asks_for_it(recipe: Any) -> None:
+    assert build.training_arguments(recipe()).logging_nan_inf_filter is False
+    assert build.training_arguments(recipe(training={"logging_nan_inf_filter": True})).logging_nan_inf_filter is True
+
+
 def test_no_memory_is_pinned_where_there_is_nothing_to_copy_to(recipe: Any) -> None:
     found = build.training_arguments(recipe(training={"use_cpu": False}))
     assert found.dataloader_pin_memory is (found.device.type != "cpu")
     asked = recipe(training={"use_cpu": False, "dataloader_pin_memory": True})
-    assert build.training_arguments(asked).dataloader_pin_memory
+    pinned = build.training_arguments(asked)
+    assert pinned.dataloader_pin_memory and pinned.accelerator_config.non_blocking

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +15,12 @@ from torch import Tensor
 
 from smart_train import distributed
 from smart_train.errors import ScoreError
-from smart_train.scoring import score_parts
-from smart_train.scoring.across_ranks import score_parts_across_ranks
+from smart_train.losses import ContrastiveObjective
+from smart_train.scoring import ScoringConfig, across_ranks, score_parts
+from smart_train.scoring.across_ranks import Meeting, score_parts_across_ranks
+from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.training.step import contrastive_loss
 
 WIDTH = 12
 # (queries, documents) per rank: equal, unequal, and a rank that has nothing to ask.
@@ -77,17 +82,19 @@ def one_rank(rank: int, folder: Path) -> None:
         local = [item for item, owner in zip(documents, document_ranks, strict=True) if owner == rank]
         for terms in TERMS:
             weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
-            parts = score_parts_across_ranks(
-                encode(weight, [queries[i] for i in mine]), encode(weight, local), **wanted(terms)
-            )
-            parts = [part for part in parts if part is not None]
+            sides = encode(weight, [queries[i] for i in mine]), encode(weight, local)
+            meeting, checks = Meeting.of(*sides), Checks()
+            keys = [torch.tensor(mine, dtype=torch.int64)[:, None], sides[1].lengths[:, None]]
+            met = meeting.scores(*sides, *keys, checks, **wanted(terms))
+            checks.read()
+            parts = [part for part in met.scores if part is not None]
             positive = torch.tensor(mine, dtype=torch.int64) % len(documents)
-            loss = mean_loss(parts, positive) * distributed.loss_weight(len(mine))
+            loss = mean_loss(parts, positive) * meeting.weight
             loss.backward()
             dist.all_reduce(weight.grad, op=dist.ReduceOp.SUM)
             results[share, terms] = ([p.detach() for p in parts], loss.detach(), weight.grad / 2)
-        keys, start = distributed.gather_keys(torch.tensor(mine, dtype=torch.int64))
-        results[share, "keys"] = (keys, start)
+        results[share, "keys"] = (met.query_keys.flatten(), met.document_keys.flatten(), meeting.start)
+    results["collectives"] = collectives_of_a_step()
     results["objects"] = distributed.gather_objects({"rank": rank})
     results["names"] = (distributed.rank(), distributed.world_size(), distributed.is_main())
     results["widths"] = mismatch(torch.ones(2, 4 + rank))
@@ -98,6 +105,34 @@ def one_rank(rank: int, folder: Path) -> None:
     torch.save(results, folder / f"rank{rank}.pt")
     distributed.barrier()
     dist.destroy_process_group()
+
+
+def collectives_of_a_step() -> dict[str, list[str]]:
+    """The collectives of a loss, of its backward, and those of them whose result is read as numbers."""
+    called: list[str] = []
+    read: list[str] = []
+
+    def noting(into: list[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: (into.append(name), function(*args, **kwargs))[1]
+
+    queries, documents, _, _ = inputs("equal")
+    weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
+    sides = encode(weight, queries[:3]), encode(weight, documents[:3])
+    objective = ContrastiveObjective(
+        "joint", scoring=ScoringConfig(), temperatures=dict.fromkeys(("pooled", "late"), 0.5)
+    )
+    places = torch.arange(3)
+    names = ("positive", "query_keys", "document_keys", "document_contents", "owner")
+    batch = {**dict.fromkeys(names, places), "rows": ["a", "b", "c"]}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in dir(dist):
+            if name.startswith(("all_", "broadcast", "gather", "reduce", "barrier", "scatter")):
+                patch.setattr(dist, name, noting(called, name, getattr(dist, name)))
+        patch.setattr(across_ranks, "gather_numbers", noting(read, "gather_numbers", across_ranks.gather_numbers))
+        loss = contrastive_loss(objective, *sides, batch).total
+        forward, called[:] = list(called), []
+        loss.backward()
+    return {"forward": forward, "backward": called, "read": read}
 
 
 def eight_bit() -> tuple[Embeddings, Embeddings]:
@@ -145,9 +180,10 @@ def test_two_ranks_equal_one_process(two_ranks: list[dict], share: str, terms: s
 @pytest.mark.dist
 def test_keys_come_in_rank_order_with_this_ranks_place(two_ranks: list[dict]) -> None:
     for rank in range(2):
-        keys, start = two_ranks[rank]["unequal", "keys"]
-        assert keys.tolist() == [0, 1, 2, 3, 4]
-        assert start == (0, 4)[rank]
+        asked, found, start = two_ranks[rank]["unequal", "keys"]
+        assert asked.tolist() == [0, 1, 2, 3, 4]
+        assert found.tolist() == [len(document) for document in inputs("unequal")[1]]
+        assert start == (0, 5)[rank]
         assert two_ranks[rank]["objects"] == [{"rank": 0}, {"rank": 1}]
         assert two_ranks[rank]["names"] == (rank, 2, rank == 0)
 
@@ -169,12 +205,22 @@ def test_states_that_differ_in_kind_between_ranks_fail_on_every_rank(two_ranks: 
         assert "4 wide, torch.float16; rank 1: pooled vectors 4 wide, torch.bfloat16" in found["dtypes"]
 
 
+@pytest.mark.dist
+def test_a_step_has_three_collectives_of_which_one_is_read(two_ranks: list[dict]) -> None:
+    for found in two_ranks:
+        gathered = "all_gather_into_tensor"
+        assert found["collectives"] == {
+            "forward": [gathered, gathered, "all_to_all_single"],  # counts; queries and keys; scores
+            "backward": ["all_to_all_single"] * 2,
+            "read": ["gather_numbers"],
+        }
+
+
 def test_one_process_is_a_world_of_one() -> None:
     assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
     assert distributed.gather_objects("x") == ["x"]
-    keys = torch.arange(3)
-    assert distributed.gather_keys(keys) == (keys, 0)
-    assert distributed.loss_weight(0) == 1.0
     distributed.barrier()
     item = Embeddings(torch.ones(1, 2), [torch.ones(3, 2)])
+    meeting = Meeting.of(item[:0], item)
+    assert (meeting.start, meeting.weight) == (0, 1.0)
     assert score_parts_across_ranks(item, item, pooled=False).pooled is None

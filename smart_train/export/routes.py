@@ -30,9 +30,9 @@ from smart_train.models.embedder_files import MODULES
 from smart_train.models.family import Features
 from smart_train.models.loading import locate_base, own_class
 from smart_train.models.peft import ADAPTER_CONFIG
+from smart_train.models.readout import READOUT
 from smart_train.models.saving import is_unused
 from smart_train.models.smart_config import SmartConfig
-from smart_train.models.smart_model import READOUT
 from smart_train.serving import VLLMClient
 from smart_train.types import ModelInput
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.checks import Checks
 
 Bound = TypeVar("Bound", float, Tensor)
 
@@ -120,9 +121,17 @@ def check_candidates(candidates: int) -> None:
         )
 
 
-def check_positives(lengths: Tensor, positive: Tensor, rows: Sequence[str]) -> None:
-    """Raises ScoreError naming the rows whose positive keeps no token, so that late interaction cannot score it."""
-    empty = (lengths[positive] == 0).nonzero().flatten().tolist()
+def check_positives(lengths: Tensor, positive: Tensor, rows: Sequence[str], checks: Checks | None = None) -> None:
+    """Raises ScoreError naming the rows whose positive keeps no token, so that late interaction cannot score it.
+
+    Args:
+        checks: where the condition is left for the caller to read; None: it is read here.
+    """
+    kept = lengths[positive] > 0
+    if checks is not None:
+        checks.add(kept.all(), lambda: check_positives(lengths, positive, rows))
+        return
+    empty = (~kept).nonzero().flatten().tolist()
     if empty:
         named = ", ".join(rows[i] for i in empty[:5])
         raise ScoreError(f"{len(empty)} positive document(s) keep no token for late interaction: {named}")

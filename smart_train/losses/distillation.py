@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.checks import Checks
 from smart_train.utils.terms import SCORES
 
 DISTILLED = SCORES
@@ -80,9 +81,17 @@ def divergence(wanted: Tensor, found: Tensor, left_out: Tensor) -> Tensor:
     return terms.sum(dim=1).mean()
 
 
-def check_teacher(scores: Tensor, rows: Sequence[str]) -> None:
-    """Raises ScoreError naming the rows whose documents the teacher [Q, K] did not score (NaN)."""
-    lacking = scores.isnan().any(dim=1).nonzero().flatten().tolist()
+def check_teacher(scores: Tensor, rows: Sequence[str], checks: Checks | None = None) -> None:
+    """Raises ScoreError naming the rows whose documents the teacher [Q, K] did not score (NaN).
+
+    Args:
+        checks: where the condition is left for the caller to read; None: it is read here.
+    """
+    missing = scores.isnan()
+    if checks is not None:
+        checks.add(~missing.any(), lambda: check_teacher(scores, rows))
+        return
+    lacking = missing.any(dim=1).nonzero().flatten().tolist()
     if lacking:
         named = ", ".join(rows[i] for i in lacking[:5])
         raise ScoreError(

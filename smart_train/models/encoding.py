@@ -14,6 +14,7 @@ from smart_train.errors import ModelError, NonFiniteError, SmartTrainError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
 from smart_train.models.stored_states import StateSource
+from smart_train.models.readout import on_device
 from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -71,7 +72,6 @@ def encoded_parts(
     orders = [_long_first(items, range(at, min(at + size, len(items)))) for at in range(0, len(items), size)]
     batches = [order[at : at + batch_size] for order in orders for at in range(0, len(order), batch_size)]
     workers = suitable_workers(items, len(batches), model.device) if num_workers is None else num_workers
-    pinned = workers > 0 and model.device.type == "cuda"
     loader: DataLoader[Any] = DataLoader(
         cast("Dataset[ModelInput]", items),
         batch_sampler=batches,
@@ -83,7 +83,7 @@ def encoded_parts(
             known=None if read is not None else _Known.of(model),
         ),
         num_workers=workers,
-        pin_memory=pinned,
+        pin_memory=workers > 0 and model.device.type == "cuda",
         # A loader draws its workers' seed, also when it has none: from the global generator, an evaluation in the
         # middle of a run would change the dropout of all steps behind it.
         generator=torch.Generator(),
@@ -96,7 +96,7 @@ def encoded_parts(
         for start, order in zip(range(0, len(items), size), orders, strict=True):
             collected = Collector()
             for _ in range(0, len(order), batch_size):
-                made = (read or model.embed)(_on_device(next(features), model.device, non_blocking=pinned))
+                made = (read or model.embed)(on_device(_made(next(features)), model.device))
                 collected.add(_finite(made, model.base))
             yield collected.placed([item - start for item in order])
     finally:
@@ -108,10 +108,10 @@ def _long_first(items: Sequence[ModelInput], places: range) -> list[int]:
     return sorted(places, key=lambda i: (items[i].video is None, -len(items[i].images), -len(items[i].text or ""), i))
 
 
-def _on_device(features: Features | SmartTrainError, device: torch.device, *, non_blocking: bool) -> Features:
+def _made(features: Features | SmartTrainError) -> Features:
     if isinstance(features, SmartTrainError):
         raise features
-    return {name: value.to(device, non_blocking=non_blocking) for name, value in features.items()}
+    return features
 
 
 class _Known(NamedTuple):

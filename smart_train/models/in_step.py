@@ -7,6 +7,7 @@ from PIL import Image
 
 from smart_train.distributed import any_rank
 from smart_train.models.family import Family, Features
+from smart_train.models.readout import TOKEN_COUNTS, on_device
 from smart_train.models.slicing import append_rows
 from smart_train.types import ModelInput
 
@@ -17,6 +18,8 @@ def with_what_others_see(features: Features, family: Family, device: torch.devic
     As rows of the batch, not as calls of the vision tower beside it: the ranks must gather the same weights in the same
     order. Every rank must call it.
     """
+    if TOKEN_COUNTS not in features:
+        features = on_device(features, device)
     visuals = family.visual_fields
     here = [visual.pixels in features for visual in visuals]
     for visual, seen in zip(visuals, here, strict=True):
@@ -26,5 +29,5 @@ def with_what_others_see(features: Features, family: Family, device: torch.devic
         item = ModelInput(images=(page,)) if visual.kind == "image" else ModelInput(video=(page, page))
         blank = family.featurize([item], "document")
         blank["token_mask"] = torch.zeros_like(blank["token_mask"])
-        features = append_rows(features, {name: value.to(device) for name, value in blank.items()}, visuals)
+        features = append_rows(features, on_device(blank, device), visuals)
     return features

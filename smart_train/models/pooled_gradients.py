@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
+from smart_train.models.readout import on_device
 from smart_train.models.smart_model import SmartModel
 from smart_train.types import ModelInput
 
@@ -85,8 +86,7 @@ def decoder_layers(model: SmartModel) -> list[nn.Module]:
 
 
 def _on(model: SmartModel, items: Sequence[ModelInput], role: Any) -> dict[str, Tensor]:
-    features = model.family.featurize(list(items), role)
-    return {name: value.to(model.device) for name, value in features.items()}
+    return on_device(model.family.featurize(list(items), role), model.device)
 
 
 @contextmanager

@@ -88,7 +88,9 @@ def append_rows(
         parts = [part[name] for part in (features, more) if name in part]
         if name not in divided:
             parts = [
-                F.pad(part, (0, max(widths) - width)) if part.ndim == 2 and part.shape[1] == width else part
+                F.pad(part, (0, 0) * (part.ndim - 2) + (0, max(widths) - width))
+                if part.ndim > 1 and part.shape[1] == width
+                else part
                 for part, width in zip(parts, widths, strict=True)
             ]
         joined[name] = torch.cat(parts)

@@ -20,14 +20,11 @@ from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.in_step import with_what_others_see
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.readout import TOKEN_COUNTS, backbone_inputs, kept_numbers, kept_places, on_device
 from smart_train.models.stored_states import StateSource, is_stored, read_stored
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import naming_refusals
-
-# Features that say where to read the states and whose the images are; everything else goes to the backbone's forward.
-READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
 
 
 class ForwardOutput(NamedTuple):
@@ -266,8 +263,10 @@ class SmartModel(nn.Module):
         return self
 
     def embed(self, features: Features) -> Embeddings:
-        """Features of `family.featurize` on this model's device -> Embeddings, fp32, L2-normalised, with a graph."""
-        return Embeddings(*self(features))
+        """Features of `family.featurize` -> Embeddings, fp32, L2-normalised, with a graph."""
+        if TOKEN_COUNTS not in features:  # before the forward, while the device has little to finish first
+            features = on_device(features, self.device)
+        return Embeddings(*self(features), numbers=kept_numbers(features))
 
     def forward(self, features: Features) -> ForwardOutput:
         """Features of `family.featurize` on this model's device -> pooled vectors and packed tokens, with a graph.
@@ -304,17 +303,21 @@ class SmartModel(nn.Module):
         if self.in_step:
             features = with_what_others_see(features, self.family, self.device)
         features = self.family.expand(features)
-        inputs = {name: value for name, value in features.items() if name not in READOUT}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
-                **inputs, **self._no_cache, return_dict=True, output_hidden_states=self._inner(layers) or False
+                **backbone_inputs(features),
+                **self._no_cache,
+                return_dict=True,
+                output_hidden_states=self._inner(layers) or False,
             )
         last = output.last_hidden_state
         vectors = last[:, 0, :0].float() if self.family.late_only else _pool(last, features)
         pooled = F.normalize(vectors[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
-        kept = [states[features["token_mask"]] for states in chosen]
+        # Rows that were added for other ranks' sake keep none.
+        places = kept_places(features["token_mask"], kept_numbers(features)[-1])
+        kept = [states.flatten(0, 1).index_select(0, places) for states in chosen]
         counts = features["token_mask"][:asked].sum(dim=1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return pooled, kept, offsets

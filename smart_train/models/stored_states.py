@@ -66,9 +66,8 @@ def select_stored(features: Features, rows: Sequence[int]) -> Features:
     return {POOLED: features[POOLED][wanted], OFFSETS: starts, **chosen}
 
 
-def counts(features: Features) -> tuple[Tensor, Tensor]:
-    """int64 [B] each: tokens of every row that a forward has to hold, and those of them that are kept."""
+def token_counts(features: Features) -> list[int]:
+    """Tokens of every row that a forward has to hold."""
     if is_stored(features):
-        kept = features[OFFSETS].diff()
-        return kept, kept
-    return features["attention_mask"].sum(dim=1), features["token_mask"].sum(dim=1)
+        return features[OFFSETS].diff().tolist()
+    return features["attention_mask"].sum(dim=1).tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import AutoModel, TrainingArguments
@@ -332,6 +332,10 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         raise RecipeError(f"training: {first_line(error)}") from error
     if args.device.type == "cpu" and "dataloader_pin_memory" not in recipe.training:
         args.dataloader_pin_memory = False  # pinned memory is for copies to a GPU; torch warns where there is none
+    if "logging_nan_inf_filter" not in recipe.training:
+        args.logging_nan_inf_filter = False  # it reads every loss twice, and hides a NaN that the run's guard stops at
+    if args.dataloader_pin_memory and "accelerator_config" not in recipe.training:
+        cast(Any, args.accelerator_config).non_blocking = True  # else its loader waits for each tensor that it sends
     return args
 
 

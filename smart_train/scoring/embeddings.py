@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Embeddings:
         tokens: kept token states, either packed [sum T, d] (with `offsets`) or a sequence of [T_i, d].
         offsets: int64 [N + 1], rising, first 0, last sum T; only with packed tokens.
         scales: fp32 [sum T], with int8 tokens only (see `quantize`): a state is its scale times its integers.
+        numbers: the offsets as numbers, where they are known in main memory.
 
     Tokens stay packed: a ragged set costs no more memory than its valid tokens, and nothing ever has to guess which
     rows are padding. `tokens` hands out views.
@@ -36,6 +38,7 @@ class Embeddings:
         offsets: Tensor | None = None,
         *,
         scales: Tensor | None = None,
+        numbers: list[int] | None = None,
     ) -> None:
         if offsets is None:
             if isinstance(tokens, Tensor):
@@ -43,7 +46,8 @@ class Embeddings:
             lengths = [int(item.shape[0]) for item in tokens]
             width = tokens[0].shape[1] if tokens else 0
             packed = torch.cat(list(tokens)) if tokens else pooled.new_zeros(0, width)
-            offsets = torch.tensor([0, *lengths], dtype=torch.int64, device=packed.device).cumsum(0)
+            numbers = list(accumulate(lengths, initial=0))
+            offsets = torch.tensor(numbers, dtype=torch.int64, device=packed.device)
         else:
             if not isinstance(tokens, Tensor):
                 raise ScoreError("Embeddings: `offsets` goes with packed tokens [sum T, d], not with a list")
@@ -64,6 +68,14 @@ class Embeddings:
         self.packed = packed
         self.offsets = offsets
         self.scales = scales
+        self._numbers = numbers
+
+    @property
+    def numbers(self) -> list[int]:
+        """The offsets in main memory; read from the device, and so waited for, once at most."""
+        if self._numbers is None:
+            self._numbers = self.offsets.tolist()
+        return self._numbers
 
     @property
     def tokens(self) -> list[Tensor]:
@@ -149,7 +161,8 @@ class Embeddings:
             if packed.dtype != torch.int8:
                 raise ScoreError(f"Embeddings.to: int8 tokens cannot be cast to {packed.dtype}; use quantize")
             scales = self.scales.to(packed.device)
-        return Embeddings(self.pooled.to(*args, **kwargs), packed, self.offsets.to(packed.device), scales=scales)
+        pooled, offsets = self.pooled.to(*args, **kwargs), self.offsets.to(packed.device)
+        return Embeddings(pooled, packed, offsets, scales=scales, numbers=self._numbers)
 
     def parts(self) -> dict[str, Tensor]:
         """Every tensor by name, for a file or another process: `from_parts` makes the same Embeddings of them."""

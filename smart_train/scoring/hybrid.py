@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError, did_you_mean
+from smart_train.scoring.checks import Checks
 from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.maxsim import maxsim
+from smart_train.scoring.inputs import packed_set
+from smart_train.scoring.maxsim import late_scores
 from smart_train.types import ScoreParts
 
 TOKEN_FILTERS = ("content", "text", "visual", "all")
@@ -115,9 +117,19 @@ def score_parts(queries: Embeddings, documents: Embeddings, *, pooled: bool = Tr
     Raises:
         ScoreError: widths or devices that differ, or states that are NaN or infinite.
     """
+    checks = Checks()
+    parts = unchecked_score_parts(queries, documents, checks, pooled=pooled, late=late)
+    checks.read()
+    return parts
+
+
+def unchecked_score_parts(
+    queries: Embeddings, documents: Embeddings, checks: Checks, *, pooled: bool = True, late: bool = True
+) -> ScoreParts:
+    """`score_parts` whose caller reads `checks`, which get what would be raised of the numbers."""
     return ScoreParts(
-        pooled_scores(queries.pooled, documents.pooled) if pooled else None,
-        _late(queries, documents) if late else None,
+        _pooled(queries.pooled, documents.pooled, checks) if pooled else None,
+        _late(queries, documents, checks) if late else None,
     )
 
 
@@ -154,6 +166,13 @@ def pooled_scores(queries: Tensor, documents: Tensor) -> Tensor:
         ScoreError: vectors of width 0, which a model that is late only gives; widths or devices that differ; or a
             vector that is NaN or infinite (named by row).
     """
+    checks = Checks()
+    scores = _pooled(queries, documents, checks)
+    checks.read()
+    return scores
+
+
+def _pooled(queries: Tensor, documents: Tensor, checks: Checks) -> Tensor:
     check_pooled(queries, documents)
     if queries.shape[1] != documents.shape[1]:
         raise ScoreError(
@@ -164,12 +183,16 @@ def pooled_scores(queries: Tensor, documents: Tensor) -> Tensor:
     wide = torch.float64 if torch.float64 in (queries.dtype, documents.dtype) else torch.float32
     with torch.autocast(queries.device.type, enabled=False):
         scores = queries.to(wide) @ documents.to(wide).T
-    if not scores.isfinite().all():
+
+    def complain() -> None:
         for what, vectors in (("query", queries), ("document", documents)):
             bad = (~vectors.isfinite().all(dim=1)).nonzero().flatten().tolist()
             if bad:
                 raise ScoreError(f"pooled scores: the pooled vector of {what} {bad[:20]} is NaN or infinite")
-        raise ScoreError("pooled scores: finite vectors whose product overflows fp32")
+        if not scores.isfinite().all():
+            raise ScoreError("pooled scores: finite vectors whose product overflows fp32")
+
+    checks.add(scores.detach().isfinite().all(), complain)
     return scores
 
 
@@ -183,9 +206,11 @@ def check_pooled(*pooled: Tensor) -> None:
         )
 
 
-def _late(queries: Embeddings, documents: Embeddings) -> Tensor:
+def _late(queries: Embeddings, documents: Embeddings, checks: Checks) -> Tensor:
     left, right = ((side if side.scales is None else side.quantize("float32")).packed for side in (queries, documents))
     if left.dtype != right.dtype:
         wide = torch.promote_types(left.dtype, right.dtype)
         left, right = left.to(wide), right.to(wide)
-    return maxsim((left, queries.offsets), (right, documents.offsets))
+    return late_scores(
+        left, queries.offsets, packed_set(right, documents.offsets, "document", documents.numbers), checks
+    )

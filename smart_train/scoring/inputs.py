@@ -22,12 +22,15 @@ class TokenSet:
         values: [R, d] float. Rows outside every span, and holes, are padding: never read as states, whatever they hold.
         starts, lengths: per item, its first row and how many rows its span has. Spans rise and do not overlap.
         holes: bool [R], True where a row inside a span is padding; None when every span is solid.
+        bounds: int64 [items + 1], the offsets of a packed set where a tensor holds them already: made anew, they would
+            have to be sent to the device.
     """
 
     values: Tensor
     starts: tuple[int, ...]
     lengths: tuple[int, ...]
     holes: Tensor | None = None
+    bounds: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -51,10 +54,13 @@ class TokenSet:
         if len(kept) == len(self):
             return self, kept
         starts = tuple(self.starts[place] for place in kept)
-        return replace(self, starts=starts, lengths=tuple(self.lengths[place] for place in kept)), kept
+        lengths = tuple(self.lengths[place] for place in kept)
+        return replace(self, starts=starts, lengths=lengths, bounds=None), kept
 
     def offsets(self) -> Tensor:
         """int64 [items + 1] of a packed set."""
+        if self.bounds is not None:
+            return self.bounds
         return torch.tensor(_running_total(self.lengths), dtype=torch.int64, device=self.values.device)
 
 
@@ -80,7 +86,7 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
             "[T_i, d], or a pair of tensors (values, offsets)"
         )
     elif isinstance(tokens, tuple) and len(tokens) == 2 and tokens[1].ndim == 1:
-        found = _from_packed(*tokens, what)
+        found = packed_set(*tokens, what)
     elif len(tokens) == 0:
         return None
     else:
@@ -90,23 +96,18 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
     return found
 
 
-def check_pair(queries: TokenSet, documents: TokenSet) -> None:
-    """Refuses two sides that cannot be multiplied, and states that are NaN or infinite.
+def check_pair(left: Tensor, right: Tensor) -> None:
+    """Refuses query states `left` [.., d] and document states `right` that cannot be multiplied.
 
     Raises:
-        ScoreError: widths, dtypes or devices that differ, or non-finite states, named by item and token.
+        ScoreError: widths, dtypes or devices that differ.
     """
-    left, right = queries.values, documents.values
     if left.shape[1] != right.shape[1]:
         raise ScoreError(f"maxsim: queries are {left.shape[1]} wide, documents {right.shape[1]}; widths must be equal")
     if left.dtype != right.dtype:
         raise ScoreError(f"maxsim: queries are {left.dtype}, documents {right.dtype}; cast one side to the other's")
     if left.device != right.device:
         raise ScoreError(f"maxsim: queries are on {left.device}, documents on {right.device}")
-    with torch.no_grad():
-        if not (left.sum() + right.sum()).isfinite():
-            check_finite(queries, "query")
-            check_finite(documents, "document")
 
 
 @torch.no_grad()
@@ -127,8 +128,8 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def checked_offsets(offsets: Tensor, rows: int, what: str) -> list[int]:
-    """`offsets` as numbers.
+def checked_offsets(offsets: Tensor, rows: int, what: str, numbers: list[int] | None = None) -> list[int]:
+    """`offsets` as numbers; waits for their device unless these are given.
 
     Raises:
         ScoreError: not whole numbers in one dimension, not starting at 0, falling, or not ending at `rows`.
@@ -138,13 +139,26 @@ def checked_offsets(offsets: Tensor, rows: int, what: str) -> list[int]:
             f"maxsim: {what} offsets are {offsets.dtype} of shape {tuple(offsets.shape)}; they must be whole numbers "
             "[items + 1]"
         )
-    numbers = offsets.tolist()
+    numbers = offsets.tolist() if numbers is None else numbers
     if numbers[0] != 0 or numbers[-1] != rows or any(b < a for a, b in zip(numbers, numbers[1:], strict=False)):
         raise ScoreError(
             f"maxsim: {what} offsets {_shortened(numbers)} do not add up: they must start at 0, never fall, and end at "
             f"the number of rows, {rows}"
         )
     return numbers
+
+
+def packed_set(values: Tensor, offsets: Tensor, what: str, numbers: list[int] | None = None) -> TokenSet:
+    """Packed states [sum T, d] of items that begin at `offsets` [items + 1]; `numbers`: these, where they are known.
+
+    Raises:
+        ScoreError: a shape that does not fit, or offsets that do not add up.
+    """
+    if values.ndim != 2:
+        raise ScoreError(f"maxsim: packed {what} states have shape {tuple(values.shape)}; they must be [sum T, d]")
+    numbers = checked_offsets(offsets, len(values), what, numbers)
+    lengths = tuple(b - a for a, b in zip(numbers, numbers[1:], strict=False))
+    return TokenSet(values, tuple(numbers[:-1]), lengths, bounds=offsets)
 
 
 def _from_padded(tokens: Tensor, mask: Tensor | None, what: str) -> TokenSet:
@@ -175,14 +189,6 @@ def _from_padded(tokens: Tensor, mask: Tensor | None, what: str) -> TokenSet:
     starts = tuple(start + (a if length else 0) for start, a, length in zip(starts, first, lengths, strict=True))
     solid = all(count == length for count, length in zip(counts, lengths, strict=True))
     return TokenSet(values, starts, lengths, None if solid else ~mask.reshape(-1))
-
-
-def _from_packed(values: Tensor, offsets: Tensor, what: str) -> TokenSet:
-    if values.ndim != 2:
-        raise ScoreError(f"maxsim: packed {what} states have shape {tuple(values.shape)}; they must be [sum T, d]")
-    numbers = checked_offsets(offsets, len(values), what)
-    lengths = tuple(b - a for a, b in zip(numbers, numbers[1:], strict=False))
-    return TokenSet(values, tuple(numbers[:-1]), lengths)
 
 
 def _from_list(tokens: Sequence[Tensor], what: str) -> TokenSet:

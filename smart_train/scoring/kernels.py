@@ -17,7 +17,7 @@ DTYPES = (torch.bfloat16, torch.float16)  # they would round fp32 states to fp16
 
 
 def maxsim_by_kernels(
-    queries: TokenSet, documents: TokenSet, *, reduction: str, normalize: bool, block_bytes: int | None
+    queries: TokenSet, documents: TokenSet, *, mean: bool, normalize: bool, block_bytes: int | None
 ) -> Tensor:
     """Scores of packed queries against documents that all have tokens, fp32 [Q, N]; differentiable.
 
@@ -46,7 +46,7 @@ def maxsim_by_kernels(
         max_seqlen_q=max(queries.lengths, default=0),
         max_seqlen_d=max(documents.lengths, default=0),
     )
-    return scores / offsets.diff().clamp(min=1).unsqueeze(1) if reduction == "mean" else scores
+    return scores / offsets.diff().clamp(min=1).unsqueeze(1) if mean else scores
 
 
 def what_is_missing(states: Tensor) -> str | None:

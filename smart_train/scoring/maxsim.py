@@ -15,7 +15,9 @@ Shapes inside this file: M query tokens in all, R document rows in all, N docume
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +26,16 @@ from torch.autograd.function import once_differentiable
 
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import bag, groups, inverse_norms, largest, largest_and_where
-from smart_train.scoring.inputs import Tokens, TokenSet, accumulation_dtype, check_pair, token_set
+from smart_train.scoring.checks import Checks
+from smart_train.scoring.inputs import (
+    Tokens,
+    TokenSet,
+    accumulation_dtype,
+    check_finite,
+    check_pair,
+    packed_set,
+    token_set,
+)
 from smart_train.scoring.kernels import maxsim_by_kernels
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
@@ -79,18 +90,67 @@ def maxsim(
     right = token_set(documents, document_mask, "document")
     if left is None or right is None:
         return _no_scores(left, right)
-    check_pair(left, right)
-    left = left.packed()
-    scored, kept = right.without_empty()
-    score = maxsim_by_kernels if backend == "kernels" else _score
-    with torch.autocast(left.values.device.type, enabled=False):
-        scores = score(left, scored, reduction=reduction, normalize=normalize, block_bytes=block_bytes)
-    if not scores.isfinite().all():
-        raise ScoreError(f"maxsim: finite states whose products overflow {left.values.dtype}")
-    if len(kept) < len(right):
-        full = scores.new_full((len(left), len(right)), EMPTY_DOCUMENT_SCORE)
-        scores = full.index_copy(1, torch.tensor(kept, dtype=torch.int64, device=scores.device), scores)
+    options: dict[str, Any] = {"mean": reduction == "mean", "normalize": normalize, "block_bytes": block_bytes}
+    score: Callable[[TokenSet], Tensor]
+    packed = left.packed()
+    if backend == "kernels":
+        score = partial(maxsim_by_kernels, packed, **options)
+    else:
+        score = partial(_score, packed.values, packed.offsets(), **options)
+    checks = Checks()
+    scores = _checked_scores(score, len(left), left.values, lambda: left, right, checks)
+    checks.read()
     return scores
+
+
+@torch.compiler.disable
+def late_scores(queries: Tensor, offsets: Tensor, documents: TokenSet, checks: Checks) -> Tensor:
+    """`maxsim` for callers that read `checks` themselves: means, without normalisation.
+
+    Args:
+        queries: packed [sum T, d]; offsets: int64 [Q + 1], which need not be known in main memory.
+        checks: gets what `maxsim` would raise of the numbers.
+    """
+    score = partial(_score, queries, offsets, mean=True, normalize=False, block_bytes=None)
+    return _checked_scores(
+        score, len(offsets) - 1, queries, lambda: packed_set(queries, offsets, "query"), documents, checks
+    )
+
+
+def _checked_scores(
+    score: Callable[[TokenSet], Tensor],
+    count: int,
+    queries: Tensor,
+    named: Callable[[], TokenSet],
+    documents: TokenSet,
+    checks: Checks,
+) -> Tensor:
+    """Scores [Q, N] by `score`, which takes the documents that have tokens.
+
+    Args:
+        count: Q. queries: all their states, as they were given. named: the same as a set, to say what is wrong with.
+    """
+    check_pair(queries, documents.values)
+
+    def complain_of_states() -> None:
+        check_finite(named(), "query")
+        check_finite(documents, "document")
+
+    def complain_of_overflow() -> None:
+        if not scores.isfinite().all():
+            raise ScoreError(f"maxsim: finite states whose products overflow {queries.dtype}")
+
+    with torch.no_grad():
+        # One sum costs a fraction of `isfinite` over the states, and is finite unless something may be off.
+        checks.add((queries.sum() + documents.values.sum()).isfinite(), complain_of_states)
+    scored, kept = documents.without_empty()
+    with torch.autocast(queries.device.type, enabled=False):
+        scores = score(scored)
+    checks.add(scores.detach().isfinite().all(), complain_of_overflow)
+    if len(kept) == len(documents):
+        return scores
+    full = scores.new_full((count, len(documents)), EMPTY_DOCUMENT_SCORE)
+    return full.index_copy(1, torch.tensor(kept, dtype=torch.int64, device=scores.device), scores)
 
 
 def _no_scores(queries: TokenSet | None, documents: TokenSet | None) -> Tensor:
@@ -118,21 +178,21 @@ class _Plan:
 
 
 def _score(
-    queries: TokenSet, documents: TokenSet, *, reduction: str, normalize: bool, block_bytes: int | None
+    queries: Tensor, offsets: Tensor, documents: TokenSet, *, mean: bool, normalize: bool, block_bytes: int | None
 ) -> Tensor:
     plan = _Plan(
-        query_offsets=queries.offsets(),
+        query_offsets=offsets,
         starts=documents.starts,
         lengths=documents.lengths,
         holes=documents.holes,
-        mean=reduction == "mean",
+        mean=mean,
         normalize=normalize,
         block_bytes=block_bytes,
     )
-    if torch.is_grad_enabled() and (queries.values.requires_grad or documents.values.requires_grad):
-        return _WinnersOnly.apply(queries.values, documents.values, plan)
-    norms = _norms(queries.values, documents.values, plan)
-    return _forward(queries.values, documents.values, plan, *norms, winners=None, cosines=None)
+    if torch.is_grad_enabled() and (queries.requires_grad or documents.values.requires_grad):
+        return _WinnersOnly.apply(queries, documents.values, plan)
+    norms = _norms(queries, documents.values, plan)
+    return _forward(queries, documents.values, plan, *norms, winners=None, cosines=None)
 
 
 class _WinnersOnly(torch.autograd.Function):
@@ -158,7 +218,8 @@ class _WinnersOnly(torch.autograd.Function):
         lengths = plan.query_offsets.diff()
         if plan.mean:
             grad = grad / lengths.clamp(min=1).unsqueeze(1)
-        owner = torch.repeat_interleave(lengths)  # the query each of the M tokens belongs to
+        # The query each of the M tokens belongs to. Told how many there are, it need not wait for their sum.
+        owner = torch.repeat_interleave(lengths, output_size=len(queries))
         weights = grad.index_select(0, owner)
         with torch.autocast(queries.device.type, enabled=False):
             grad_queries = grad_documents = None

@@ -59,7 +59,9 @@ def cached_backward(
         }
         for side, encoder in encoders.items():
             pooled, packed = encoder.encode()
-            leaves[side] = Embeddings(pooled.requires_grad_(), packed.requires_grad_(), encoder.offsets)
+            leaves[side] = Embeddings(
+                pooled.requires_grad_(), packed.requires_grad_(), encoder.offsets, numbers=encoder.numbers
+            )
         loss = loss_of({**batch, **leaves}).total * share
     backward(loss, False)
     for side in SIDES:

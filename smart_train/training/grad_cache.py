@@ -26,9 +26,11 @@ from smart_train.distributed import gather_objects, world_size
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
+from smart_train.models.readout import kept_numbers, on_device
 from smart_train.models.slicing import select_rows
-from smart_train.models.stored_states import counts, is_stored, select_stored
+from smart_train.models.stored_states import is_stored, select_stored, token_counts
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.training.chunk_order import Order
 from smart_train.training.kept_vision import KeepVision, KeptVision, budget, check_keep_vision
 
 _BUCKET_BYTES = 32 * 2**20
@@ -87,6 +89,10 @@ class HostFeatures:
 
     features: Features
 
+    def pin_memory(self) -> HostFeatures:
+        """The same in pinned memory; a loader that pins its batches looks for this method."""
+        return HostFeatures({name: value.pin_memory() for name, value in self.features.items()})
+
 
 class HostCollator:
     """A collator whose features stay in main memory. Picklable for the loader's workers."""
@@ -109,10 +115,10 @@ def encode_cached(model: SmartModel, features: Features | HostFeatures, caching:
     """
     encoder = ChunkedEncoder(model, features, caching)
     if not torch.is_grad_enabled():
-        return Embeddings(*encoder.encode(), encoder.offsets)
+        return Embeddings(*encoder.encode(), encoder.offsets, numbers=encoder.numbers)
     anchor = torch.zeros((), requires_grad=True)  # autograd calls the backward of a function only for an input's sake
     pooled, packed = _Replay.apply(anchor, encoder)
-    return Embeddings(pooled, packed, encoder.offsets)
+    return Embeddings(pooled, packed, encoder.offsets, numbers=encoder.numbers)
 
 
 class _Replay(torch.autograd.Function):
@@ -160,11 +166,11 @@ class ChunkedEncoder:
         self.features = features
         self.visuals = model.family.visual_fields
         self.device = model.device
-        tokens, lengths = counts(features)
-        self.chunks = caching.chunks(tokens.tolist())
+        self.chunks = caching.chunks(token_counts(features))
+        self.order = Order(kept_numbers(features), self.chunks, self.device)
         # Ranks that wait for each other inside a forward need equally many of them: some run one for company.
         self.company = max(gather_objects(len(self.chunks))) - len(self.chunks) if model.in_step else 0
-        self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).to(self.device)
+        self.numbers, self.offsets = self.order.numbers, self.order.offsets
         self.random: list[tuple[Tensor, Tensor | None]] = []
         kind = self.device.type
         self.autocast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
@@ -183,10 +189,10 @@ class ChunkedEncoder:
                 self.random.append(self._random_state())
                 part = self._first(number, chunk)
                 if pooled is None or packed is None:
-                    pooled = part.pooled.new_empty(len(self.offsets) - 1, part.pooled.shape[1])
-                    packed = part.packed.new_empty(int(self.offsets[-1]), part.packed.shape[1])
-                pooled[chunk] = part.pooled
-                packed[self._positions(chunk)] = part.packed
+                    pooled = part.pooled.new_empty(len(self.numbers) - 1, part.pooled.shape[1])
+                    packed = part.packed.new_empty(self.numbers[-1], part.packed.shape[1])
+                pooled[self.order.rows(number)] = part.pooled
+                packed[self.order.tokens(number)] = part.packed
             for _ in range(self.company):
                 self._forward([0])
         assert pooled is not None and packed is not None, "a side has rows"
@@ -216,8 +222,8 @@ class ChunkedEncoder:
             pairs = [
                 (value, gradient[where])
                 for value, gradient, where in (
-                    (pooled_part, pooled, chunk),
-                    (packed_part, packed, None if packed is None else self._positions(chunk)),
+                    (pooled_part, pooled, self.order.rows(number)),
+                    (packed_part, packed, self.order.tokens(number)),
                 )
                 if gradient is not None and value is not None and value.requires_grad
             ]
@@ -248,17 +254,10 @@ class ChunkedEncoder:
 
     def _features(self, chunk: list[int]) -> Features:
         if is_stored(self.features):
-            features = select_stored(self.features, chunk)
+            chosen = select_stored(self.features, chunk)
         else:
-            features = select_rows(self.features, chunk, self.visuals)
-        return {name: value.to(self.device) for name, value in features.items()}
-
-    def _positions(self, chunk: list[int]) -> Tensor:
-        """int64: where the tokens of the chunk's rows stand among all tokens."""
-        starts, stops = self.offsets[:-1][chunk], self.offsets[1:][chunk]
-        lengths = stops - starts
-        first = starts - (lengths.cumsum(0) - lengths)  # a row's start, less the tokens of the chunk before it
-        return torch.arange(int(lengths.sum()), device=self.device) + first.repeat_interleave(lengths)
+            chosen = select_rows(self.features, chunk, self.visuals)
+        return on_device(chosen, self.device)
 
     def _random_state(self) -> tuple[Tensor, Tensor | None]:
         """State of the CPU's generator, and of the device's where that is another."""

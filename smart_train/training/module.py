@@ -16,6 +16,7 @@ from smart_train.losses import Objective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.loading import load_weights
+from smart_train.models.readout import on_device
 from smart_train.models.saving import save_model
 from smart_train.models.smart_model import ForwardOutput
 from smart_train.scoring.embeddings import Embeddings
@@ -60,8 +61,8 @@ class TrainingModule(nn.Module):
             return side
         if self.caching is not None:
             return encode_cached(self.model, side, self.caching)
-        assert not isinstance(side, HostFeatures), "features stay in main memory for caching alone"
-        return self.model.embed(side)
+        features = side.features if isinstance(side, HostFeatures) else side
+        return self.model.embed(on_device(features, self.model.device))
 
     @property
     def config(self) -> Any:

@@ -28,7 +28,8 @@ REMEMBERED = 1000  # micro-batches
 class NonFiniteGuard(TrainerCallback):
     """Stops the run when a logged loss, part of it or gradient norm is NaN or infinite: later steps would be wasted.
 
-    The parts are looked at too because `logging_nan_inf_filter`, on by default, keeps NaN out of the loss itself.
+    The parts are looked at too because `logging_nan_inf_filter`, where a recipe turns it on, keeps NaN out of the loss
+    itself.
     Losses are read when they are logged and no sooner, so that no step waits for the device. fp16 training skips steps
     whose gradient overflows, by design; there the gradient norm says nothing.
     """

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from smart_train.distributed import gather_keys, loss_weight
 from smart_train.losses import (
     Objective,
     Teacher,
@@ -15,11 +14,13 @@ from smart_train.losses import (
     false_negatives,
     others_negatives,
 )
-from smart_train.scoring.across_ranks import score_parts_across_ranks
+from smart_train.scoring.across_ranks import Meeting
+from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import LossOutput
 
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
+_KEYS = ("positive", "query_keys", "document_keys", "document_contents", "owner")
 
 
 def contrastive_loss(objective: Objective, queries: Embeddings, documents: Embeddings, batch: Batch) -> LossOutput:
@@ -35,34 +36,41 @@ def contrastive_loss(objective: Objective, queries: Embeddings, documents: Embed
         ScoreError: a positive without tokens or a row without a teacher's scores (where the objective needs them), or
             fewer than two candidates.
     """
-    if "late" in objective.needs:
-        check_positives(documents.lengths, batch["positive"], batch["rows"])
-    scores = score_parts_across_ranks(
-        queries, documents, pooled="pooled" in objective.needs, late="late" in objective.needs
-    )
     device = documents.device
-    keys = {name: batch[name].to(device) for name in ("query_keys", "document_keys", "document_contents")}
-    document_keys, start = gather_keys(keys["document_keys"])
-    contents, _ = gather_keys(keys["document_contents"])
-    positive = batch["positive"].to(device) + start
-    everyone, _ = gather_keys(keys["query_keys"])
-    all_positive, _ = gather_keys(positive)
+    keys = {name: batch[name].to(device, non_blocking=True) for name in _KEYS}
+    checks = Checks()  # all that could be wrong with numbers is read at once, when the scores are queued
+    if "late" in objective.needs:
+        check_positives(documents.lengths, keys["positive"], batch["rows"], checks)
+    meeting = Meeting.of(queries, documents)
+    positive = keys["positive"] + meeting.start
+    teacher = _teacher(batch, meeting.start, device, checks) if objective.needs_teacher else None
+    scores, of_queries, of_documents = meeting.scores(
+        queries,
+        documents,
+        torch.stack([keys["query_keys"], positive], dim=1),
+        torch.stack([keys[name] for name in ("document_keys", "document_contents", "owner")], dim=1),
+        checks,
+        pooled="pooled" in objective.needs,
+        late="late" in objective.needs,
+    )
+    checks.read()
+    everyone, all_positive = of_queries.unbind(1)
+    document_keys, contents, owners = of_documents.unbind(1)
     excluded = false_negatives(keys["query_keys"], everyone, (document_keys, contents), positive, all_positive)
     if not objective.shared_negatives:
-        owners, _ = gather_keys(batch["owner"].to(device))
         excluded |= others_negatives(keys["query_keys"], owners, all_positive)
-    output = objective(scores, positive, excluded, _teacher(batch, start, device) if objective.needs_teacher else None)
-    weight = loss_weight(len(positive))
+    output = objective(scores, positive, excluded, teacher)
+    weight = meeting.weight
     parts = {name: part * weight for name, part in output.parts.items()} if weight != 1.0 else output.parts
     candidates = (~excluded).sum(dim=1).float().mean()
     return LossOutput(parts, {**output.metrics, "candidates": candidates})
 
 
-def _teacher(batch: Batch, start: int, device: torch.device) -> Teacher:
+def _teacher(batch: Batch, start: int, device: torch.device, checks: Checks) -> Teacher:
     """This rank's, whose documents begin at column `start`. A teacher judges a query's own documents, and those are
     always this rank's."""
-    scores = batch["teacher_scores"]
+    scores = batch["teacher_scores"].to(device, non_blocking=True)
     if scores.shape[1] == 1:  # rows of a source without negatives: nothing to judge, and no score is asked of them
         scores = torch.zeros_like(scores)
-    check_teacher(scores, batch["rows"])
-    return Teacher(batch["own_documents"].to(device) + start, scores.to(device))
+    check_teacher(scores, batch["rows"], checks)
+    return Teacher(batch["own_documents"].to(device, non_blocking=True) + start, scores)

@@ -95,7 +95,7 @@ class SmartTrainer(CheckpointingTrainer):
         super().__init__(
             model=module,
             args=args,
-            data_collator=HostCollator(collator) if module.caching is not None else collator,
+            data_collator=HostCollator(collator),
             train_dataset=examples,
             # The Trainer asks for a data set whenever it is to evaluate; ours lives in the evaluator.
             eval_dataset=evaluator.evaluation_set.queries if evaluator is not None else None,
@@ -185,6 +185,12 @@ class SmartTrainer(CheckpointingTrainer):
         if self.module.caching is not None and self.accelerator.sync_gradients:
             average_gradients(self.module.parameters())
         return loss
+
+    def _prepare_input(self, data: Any) -> Any:
+        """As the Trainer's, without waiting for what is sent from pinned memory."""
+        return (
+            data.to(self.args.device, non_blocking=True) if isinstance(data, Tensor) else super()._prepare_input(data)
+        )
 
     def _cached_step(self, model: torch.nn.Module, inputs: dict[str, Any]) -> Tensor:
         model.train()

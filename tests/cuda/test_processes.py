@@ -12,7 +12,8 @@ import torch
 import torch.distributed as dist
 
 from smart_train import distributed
-from smart_train.scoring.across_ranks import score_parts_across_ranks
+from smart_train.scoring.across_ranks import Meeting
+from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
 from tests.ranks import start_ranks
 from tests.test_distributed import WIDTH, encode, inputs, mean_loss, single_process
@@ -30,13 +31,16 @@ def one_rank(rank: int, folder: Path, device: str) -> None:
     sides: list[Embeddings] = [
         encode(weight, [items[i].to(device) for i in chosen]) for items, chosen in ((queries, mine), (documents, local))
     ]
-    parts = list(score_parts_across_ranks(*sides))
+    meeting, checks = Meeting.of(*sides), Checks()
+    met = meeting.scores(*sides, torch.tensor(mine, device=device)[:, None], sides[1].lengths[:, None], checks)
+    checks.read()
+    parts = list(met.scores)
     positive = torch.tensor(mine, device=device) % len(documents)
-    (mean_loss(parts, positive) * distributed.loss_weight(len(mine))).backward()
+    (mean_loss(parts, positive) * meeting.weight).backward()
     gradient = weight.grad.cpu()
     dist.all_reduce(gradient)
-    keys, start = distributed.gather_keys(torch.tensor(mine, device=device))
-    found = ([part.detach().cpu() for part in parts], gradient / 2, keys.tolist(), start)
+    keys = met.query_keys.flatten().tolist()
+    found = ([part.detach().cpu() for part in parts], gradient / 2, keys, meeting.start)
     torch.save(found, folder / f"rank{rank}.pt")
     distributed.barrier()
     dist.destroy_process_group()
@@ -52,4 +56,4 @@ def test_two_processes_on_one_device_equal_one(device: str, tmp_path: Path) -> N
         torch.testing.assert_close(rows, part, rtol=0, atol=1e-5)
     for rank, (_, summed, keys, start) in enumerate(found):
         torch.testing.assert_close(summed, gradient, rtol=1e-4, atol=1e-5)
-        assert keys == [0, 1, 2, 3, 4] and start == (0, 4)[rank]
+        assert keys == [0, 1, 2, 3, 4] and start == (0, 5)[rank]

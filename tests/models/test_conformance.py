@@ -14,13 +14,12 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.models import FAMILIES, TokenProjection, register_family
 from smart_train.models.loading import load_weights
 from smart_train.models.peft import adapted_modules, add_lora
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.readout import READOUT
 from smart_train.types import ModelInput
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 
-READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS)
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 FIND = "Find a document image that matches the given query."
 OPEN = "<|im_start|>assistant\n"  # a turn that is left open

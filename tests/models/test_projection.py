@@ -10,7 +10,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.export import export_model
 from smart_train.models import TokenProjection
-from smart_train.models.smart_model import READOUT
+from smart_train.models.readout import READOUT
 from tests.models.conftest import make_model
 from tests.models.text_folders import encoder_folder
 

@@ -17,7 +17,7 @@ from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
 from smart_train.export import convert_projection
 from smart_train.models import PromptConfig
-from smart_train.models.smart_model import READOUT
+from smart_train.models.readout import READOUT
 from tests.models.conftest import make_model
 
 H, BLOCKS = 96, 4

@@ -32,6 +32,7 @@ from smart_train.models.patches import multiply_patches
 from smart_train.models.pixels import compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
+from smart_train.models.rope_positions import ROPE_POSITIONS, RopeRule, rope_positions
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (
@@ -173,6 +174,8 @@ class VisionLanguageFamily(Family):
             features = self._tokenize(prompts, images, videos)
         if self.plain_positions:
             features["mm_token_type_ids"] = torch.zeros_like(features["input_ids"])
+        if self._rope is not None:
+            features[ROPE_POSITIONS] = rope_positions(features, self.visual_fields, self._rope)
         features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
         features[VIDEO_COUNTS] = torch.tensor([int(item.video is not None) for item in inputs], dtype=torch.int64)
         has_text = torch.tensor([bool(item.text) for item in inputs])
@@ -192,6 +195,10 @@ class VisionLanguageFamily(Family):
             return features
         pixels = expanded(features["pixel_values"], features[PIXEL_LEVELS][0], self._frames)
         return {**{name: features[name] for name in features if name != PIXEL_LEVELS}, "pixel_values": pixels}
+
+    @cached_property
+    def _rope(self) -> RopeRule | None:
+        return RopeRule.of(read_json(Path(self.folder) / "config.json") or {})
 
     @cached_property
     def _levels(self) -> Tensor:
