@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from smart_train.errors import ModelError, NonFiniteError, SmartTrainError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
-from smart_train.models.stored_states import StateSource
 from smart_train.models.readout import on_device
+from smart_train.models.stored_states import StateSource
 from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
