@@ -54,6 +54,7 @@ def page_flops(scale: str, tokens: int) -> dict[str, float]:
         "train LoRA, gradient caching": vision + 2 * language + backward,
         "train a projection, gradient caching, backbone twice": 2 * (vision + language),
         "train a projection, gradient caching": vision + language,
+        "train a projection, states on disk, each of 2 epochs": (vision + language) / 2,
     }
 
 

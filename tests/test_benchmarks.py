@@ -154,3 +154,4 @@ def test_what_training_a_page_costs_adds_up() -> None:
     assert costs["encode"] == pytest.approx((6.08 + 4.14) * 1e12, rel=0.02)
     assert costs["train LoRA, gradient caching, tower twice"] / costs["train LoRA, gradient caching"] > 1.3
     assert costs["train a projection, gradient caching"] == costs["encode"]
+    assert 2 * costs["train a projection, states on disk, each of 2 epochs"] == costs["encode"], "encoded once"

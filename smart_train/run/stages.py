@@ -221,7 +221,7 @@ def _evaluate(
     if kept is not None:
         return kept
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
-    with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator)):
+    with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
         result = evaluator(model)
     on_main(lambda: result.save(saved) and None)
     return result

@@ -21,8 +21,10 @@ from smart_train.evaluation import EvaluationSet
 from smart_train.models import SmartModel
 from smart_train.models.family import Role
 from smart_train.recipe import Recipe
+from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.training.engines import SHARDED, active_strategy
+from smart_train.training.resources import evaluation_knobs, memory_advice
 from smart_train.training.state_cache import ROLES, Inputs, Need, StateCache
 from smart_train.training.state_shards import input_bytes
 from smart_train.types import Example, ModelInput
@@ -83,43 +85,53 @@ def prepare(
     schedule = build.schedule(recipe, rows=len(training), processes=args.world_size, batches=batches)
     if auto and schedule.steps <= schedule.steps_per_epoch:
         return None  # each page is trained on once; evaluation sets alone are not worth a folder that nobody named
-    layers, held = recipe.projection.layers or [model.scoring.layer], recipe.model.quantization
-    make = partial(
-        StateCache,
-        place,
-        model,
-        layers,
-        stored_as=recipe.projection.state_dtype,
-        quantization=held and f"{held}, {recipe.model.quantization_upcast}",
-    )
-    evaluation = make()
-    autocast = _autocast(args)
-    caches = States(evaluation if autocast is None else make(autocast=autocast), evaluation)
-    wanted = {
-        "training": _of_rows(training, _negatives(recipe)) if trains else [],
-        "evaluation": [inputs for one in sets for inputs in _of_set(one)],
-    }
-    if caches.training is caches.evaluation:
-        wanted = {"evaluation": [*wanted["training"], *wanted["evaluation"]]}
     try:
         with build.remembered_files(recipe):
-            for name, inputs in wanted.items():
-                cache = getattr(caches, name)
-                cache.fill(
-                    model,
-                    inputs,
-                    admit=partial(_admit, cache.folder, auto, say),
-                    say=say,
-                    batch_size=recipe.evaluation.batch_size,
-                    num_workers=recipe.evaluation.num_workers,
-                    show_progress_bar=False if recipe.training.get("disable_tqdm") or not is_main() else None,
-                )
+            return _filled(recipe, args, model, _of_rows(training, _negatives(recipe)) if trains else [], sets, say)
     except (RunError, DataError, WriteError) as error:
         if not auto:
             raise
         on_main(partial(say, f"States of the frozen backbone are not kept: {error}"))
         return None
-    model.known_states = caches.evaluation
+
+
+def _filled(
+    recipe: Recipe,
+    args: TrainingArguments,
+    model: SmartModel,
+    training: list[Inputs],
+    sets: Sequence[EvaluationSet],
+    say: Callable[[str], None],
+) -> States:
+    section = filled(recipe.projection)
+    layers, held = section.layers or [model.scoring.layer], recipe.model.quantization
+    make = partial(
+        StateCache,
+        filled(root(recipe)),
+        model,
+        layers,
+        stored_as=section.state_dtype,
+        quantization=held and f"{held}, {recipe.model.quantization_upcast}",
+    )
+    evaluation, autocast = make(), _autocast(args)
+    caches = States(evaluation if autocast is None else make(autocast=autocast), evaluation)
+    measured = [inputs for one in sets for inputs in _of_set(one)]
+    parts = [(evaluation, [*training, *measured])]
+    if autocast is not None:
+        parts = [(caches.training, training), (evaluation, measured)]
+    knobs = partial(evaluation_knobs, recipe.evaluation.batch_size)
+    for cache, inputs in parts:
+        with memory_advice("encoding states of the frozen backbone", knobs):
+            cache.fill(
+                model,
+                inputs,
+                admit=partial(_admit, cache.folder, section.state_cache == AUTO, say),
+                say=say,
+                batch_size=recipe.evaluation.batch_size,
+                num_workers=recipe.evaluation.num_workers,
+                show_progress_bar=False if recipe.training.get("disable_tqdm") or not is_main() else None,
+            )
+    model.known_states = evaluation
     return caches
 
 

@@ -12,7 +12,6 @@ from safetensors import SafetensorError
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError, WriteError, first_line
-from smart_train.evaluation import RetrievalEvaluator
 from smart_train.training.module import TrainingModule
 from smart_train.utils.atomic import refusal
 
@@ -64,10 +63,10 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
     return knobs
 
 
-def evaluation_knobs(evaluator: RetrievalEvaluator) -> list[str]:
-    """Recipe keys that lower an evaluation's memory."""
-    size = evaluator.batch_size
-    smaller = [f"evaluation.batch_size={size // 2} (is {size}): the same results"] if size > 1 else []
+def evaluation_knobs(batch_size: int) -> list[str]:
+    """Recipe keys that lower the memory of forwards without a gradient, of `batch_size` inputs each."""
+    half = batch_size // 2
+    smaller = [f"evaluation.batch_size={half} (is {batch_size}): the same results"] if half else []
     return [*smaller, "model.max_pixels lower: fewer tokens of every page"]
 
 

@@ -108,7 +108,11 @@ def identity(
     """
     model.pin_base()
     base = model.named_base
-    assert base is not None, "a run's model comes from a folder or the Hub"
+    if base is None or (base.local and base.weights is None):
+        raise RunError(
+            "projection.state_cache: the files of the model's weights cannot be told from others, so states of it "
+            "cannot be kept; set it to off"
+        )
     folder = Path(model.family.folder)
     names = {path.name for pattern in _READ_BY_FAMILIES for path in folder.glob(pattern)} - set(_NOT_READ)
     return {

@@ -226,7 +226,7 @@ class SmartTrainer(CheckpointingTrainer):
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
         self._take_weights()
-        with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator)):
+        with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)):
             self.last_result = self.evaluator(self.module.model)
             measured = stability.measure(self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size)
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
