@@ -26,6 +26,14 @@ Model = Annotated[
     str | None,
     typer.Option(help="Model to search with: a run folder, an adapter or any other model. Default: the recipe's base."),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        help="A Qwen3-VL-Reranker, folder or Hub id, whose scores are written to the rows. Default: the scores of the "
+        "model that searches.",
+        show_default=False,
+    ),
+]
 Corpus = Annotated[
     Path | None, typer.Option(help="More documents to choose negatives from, which answer no query: rows or a folder.")
 ]
@@ -70,6 +78,7 @@ def mine(
     *,
     output: Output,
     model: Model = None,
+    teacher: Teacher = None,
     corpus: Corpus = None,
     score: Score = "hybrid",
     negatives: Negatives = 4,
@@ -121,16 +130,23 @@ def mine(
     with joined_processes():
         config = on_main(lambda: MiningConfig(**wanted))
         on_main(lambda: check_mining_folder(output))
-        mined, start = _mine(meant, model, output, corpus, config, options)
+        mined, start = _mine(meant, model, teacher, output, corpus, config, options)
         _finish(mined, recipe, meant, output, start, overrides or ())
 
 
 def _mine(
-    recipe: Recipe, model: str | None, output: Path, corpus: Path | None, config: MiningConfig, options: dict[str, Any]
+    recipe: Recipe,
+    model: str | None,
+    teacher: str | None,
+    output: Path,
+    corpus: Path | None,
+    config: MiningConfig,
+    options: dict[str, Any],
 ) -> tuple[Mined, str | None]:
     """Mines every source of `recipe`; on every process. Also the model that training may start from: the one that
     mined, unless it can only be a teacher; None is the recipe's base."""
     from smart_train.distributed import on_main
+    from smart_train.models.reranker import load_reranker
     from smart_train.retrieval import mine_negatives
     from smart_train.run import build
     from smart_train.run.mining import mining_sources
@@ -144,6 +160,7 @@ def _mine(
             *(f"  {label}: {value}" for label, value in source.report.details()),
         )
     loaded = build.mining_model(recipe, model)
+    options = {**options, "teacher": None if teacher is None else load_reranker(teacher)}
     mined = {}
     for source in sources:
         summary = mine_negatives(loaded, source.rows, source.folder, config, extra=source.extra, **options)

@@ -17,6 +17,7 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
+from smart_train.utils.terms import SCORES
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
 _LONGEST_ID = 120  # that is printed whole on a narrow terminal
@@ -73,7 +74,7 @@ def search(
     texts = {name: item.text for name, item in (found_documents or {}).items() if item.text}
     for text, hits in zip(asked, found, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
-        shown_scores = ("late",) if reader.family.late_only else ("hybrid", "pooled", "late")
+        shown_scores = ("late",) if reader.family.late_only else (SCORES[-1], *SCORES[:-1])  # what ranks comes first
         table = Table("rank", *shown_scores, box=None)
         # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead, or cut the page's
         # number off the id.

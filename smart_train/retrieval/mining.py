@@ -38,6 +38,7 @@ from smart_train.retrieval.index import document_settings, model_fingerprint, pr
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
+from smart_train.retrieval.teaching import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
@@ -154,6 +155,7 @@ def mine_negatives(
     num_workers: int | None = None,
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
+    teacher: Teacher | None = None,
 ) -> MiningSummary:
     """Writes `examples` with mined negatives into `folder`. Killed at any moment and called again, it goes on. Where a
     process group is running, all of its processes must call it: they share the work, and the first one writes.
@@ -168,6 +170,8 @@ def mine_negatives(
         batch_size: items per forward. num_workers: processes that decode and tokenise ahead of the model; None leaves
             it to the model.
         overwrite: discard what `folder` holds of another model, corpus or way of storing.
+        teacher: what scores the rows that were mined, such as a reranker; None: `model`, by the score that ranked. The
+            rules that choose negatives, and the summary, are by `model` in either case.
 
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
@@ -196,7 +200,7 @@ def mine_negatives(
         queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
         documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
         rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
-        return _write(examples, corpus, rankings, config, folder)
+        return _write(examples, corpus, rankings, config, folder, teacher, show)
 
 
 def _search(
@@ -275,7 +279,13 @@ def select_negatives(
 
 
 def _write(
-    examples: Sequence[Example], corpus: RowCorpus, rankings: Sequence[Ranking], config: MiningConfig, folder: Path
+    examples: Sequence[Example],
+    corpus: RowCorpus,
+    rankings: Sequence[Ranking],
+    config: MiningConfig,
+    folder: Path,
+    teacher: Teacher | None,
+    show_progress_bar: bool | None,
 ) -> MiningSummary:
     selections = []
     for row, (query, positive) in enumerate(zip(corpus.row_query, corpus.row_positive, strict=True)):
@@ -296,10 +306,14 @@ def _write(
             "(options of smart-train mine: --first-rank, --negatives, ...)"
         )
 
+    scores = [[own[row], *selections[row].scores] for row in written]
+    if teacher is not None:
+        pairs = [(corpus.row_query[row], (corpus.row_positive[row], *selections[row].places)) for row in written]
+        scores = teacher_scores(teacher, corpus, pairs, folder / WORK_FOLDER, show_progress_bar=show_progress_bar)
+
     def rows() -> Iterator[tuple[Example, list[ModelInput], list[float]]]:
-        for row in written:
-            chosen = selections[row]
-            yield examples[row], corpus.documents(chosen.places), [own[row], *chosen.scores]
+        for row, scored in zip(written, scores, strict=True):
+            yield examples[row], corpus.documents(selections[row].places), scored
 
     if is_main():
         RowWriter(folder, among_images=corpus.shows).write(rows())
