@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ from smart_train.scoring.ties import settle
 BLOCK_BYTES = {"cpu": 4 << 20, "other": 256 << 20}
 # Multiply-adds that cost as much as one more call: padding between two documents is multiplied along below that.
 CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
+# Whether documents of different lengths are copied to one length before their largest is looked for: a handful of
+# launches for a block, where a GPU waits for launches. A CPU has none to wait for, and reads them where they are.
+PADS = {"cpu": False, "other": True}
 # A document that is widened is copied again for every part of the queries, so a part must be worth a copy.
 LEAST_QUERY_ROWS = 256
 NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
@@ -72,26 +76,64 @@ def groups(
     if scaled and entry == 2:
         entry += 4
     budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time
+    pads = PADS[kind] and len(set(lengths)) > 1
+    if pads:
+        budget = max(budget // 2, 1)  # the other half is for the copy
     most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
     least = LEAST_QUERY_ROWS if block_bytes is None and arithmetic(values.dtype, values.device).widened else 1
     most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
     first = 0
     while first < len(starts):
-        last = first + 1
+        last, longest = first + 1, lengths[first]
         while (
             last < len(starts)
             and starts[last] + lengths[last] - starts[first] <= most_rows
             and starts[last] - (starts[last - 1] + lengths[last - 1]) <= most_gap
+            # One long document must not make the copy many times the block.
+            and not (pads and max(longest, lengths[last]) * (last + 1 - first) > most_rows)
         ):
+            longest = max(longest, lengths[last])
             last += 1
         start, stop = starts[first], starts[last - 1] + lengths[last - 1]
         spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
-        yield Group(first, start, stop, spans, max(budget // (stop - start), least))
+        widest = max(stop - start, longest * len(spans) if pads else 0)
+        yield Group(first, start, stop, spans, max(budget // widest, least))
         first = last
+
+
+class Padded(NamedTuple):
+    """Where the columns of a block's documents go in a copy in which all are as long as the longest, g documents of L.
+
+    columns: int64 [g, L], a document's own columns, then its first one again. padding: bool [g, L], True at those.
+    """
+
+    columns: Tensor
+    padding: Tensor
+
+    @classmethod
+    def of(cls, spans: list[tuple[int, int]], similarity: Tensor) -> Padded | None:
+        """None where documents are read where they are: on a CPU, and where one look takes them all."""
+        kind = "cpu" if similarity.device.type == "cpu" else "other"
+        if not PADS[kind] or len(list(_runs(spans))) == 1:
+            return None
+        starts, lengths = torch.tensor(spans).to(similarity.device, non_blocking=True).unsqueeze(2).unbind(1)
+        place = torch.arange(max(length for _, length in spans), device=similarity.device)
+        padding = place >= lengths
+        return cls(starts + place.masked_fill(padding, 0), padding)
+
+    def copy(self, similarity: Tensor) -> Tensor:
+        """similarity [M, columns] -> [M, g, L], with padding below everything."""
+        lowest = -torch.inf if similarity.is_floating_point() else torch.iinfo(similarity.dtype).min
+        copy = similarity.index_select(1, self.columns.flatten()).unflatten(1, self.columns.shape)
+        return copy.masked_fill_(self.padding, lowest)
 
 
 def largest(similarity: Tensor, spans: list[tuple[int, int]], best: Tensor) -> None:
     """Largest similarity [M, columns] within each span, into best [M, spans]. `amax` costs a tenth of `max`."""
+    padded = Padded.of(spans, similarity)
+    if padded is not None:
+        best.copy_(padded.copy(similarity).amax(dim=2))
+        return
     for places, columns, shape in _runs(spans):
         best[:, places] = similarity[:, columns].unflatten(1, shape).amax(dim=2)
 
@@ -112,14 +154,25 @@ def largest_and_where(
         queries [M, d], documents [columns, d], inverse [columns] or None: what `similarity` was made of.
         rounded: whether its products were rounded to 16 bits; near-ties are then settled, and `similarity` is used up.
     """
-    for places, columns, shape in _runs(spans):
-        view = similarity[:, columns].unflatten(1, shape)
+    padded = Padded.of(spans, similarity)
+    if padded is not None:
+        every = slice(0, len(spans))
+        views = [(every, padded.copy(similarity), padded.columns)]
+    else:
+        views = [
+            (places, similarity[:, columns].unflatten(1, shape), _columns(columns, shape, similarity.device))
+            for places, columns, shape in _runs(spans)
+        ]
+    for places, view, rows in views:
         values, place = view.max(dim=2)
         best[:, places] = values
         if rounded:
-            factors = None if inverse is None else inverse[columns]
-            place = settle(view, values, place, queries, documents[columns], factors)
-        winners[:, places] = place + torch.arange(columns.start, columns.stop, shape[1], device=place.device)
+            place = settle(view, values, place, queries, documents, inverse, rows)
+        winners[:, places] = place + rows[:, 0]
+
+
+def _columns(columns: slice, shape: tuple[int, int], device: torch.device) -> Tensor:
+    return torch.arange(columns.start, columns.stop, device=device).view(shape)
 
 
 def _runs(spans: list[tuple[int, int]]) -> Iterator[tuple[slice, slice, tuple[int, int]]]:

@@ -15,15 +15,21 @@ CHUNK_ROWS = 1024  # candidates compared at a time
 
 
 def settle(
-    similarity: Tensor, best: Tensor, places: Tensor, queries: Tensor, documents: Tensor, inverse: Tensor | None
+    similarity: Tensor,
+    best: Tensor,
+    places: Tensor,
+    queries: Tensor,
+    documents: Tensor,
+    inverse: Tensor | None,
+    columns: Tensor,
 ) -> Tensor:
     """`places` [m, g] with near-ties decided by the exact inner products.
 
     Args:
         similarity: [m, g, T], made of 16-bit products; its winners are overwritten.
         best, places: [m, g], the largest similarity and its first place, int64 in 0..T - 1.
-        queries: [m, d]. documents: [g * T, d].
-        inverse: fp32 [g * T] that the products were multiplied by afterwards, or None. Such a factor reorders rounded
+        queries: [m, d]. documents: [rows, d]. columns: int64 [g, T], which row of `documents` each similarity is of.
+        inverse: fp32 [rows] that the products were multiplied by afterwards, or None. Such a factor reorders rounded
             values, so then everything within one rounding step of the best is a candidate.
     """
     rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
@@ -32,7 +38,6 @@ def settle(
     token, document = (similarity.amax(dim=2) >= lowest).nonzero(as_tuple=True)
     if not len(token):
         return places
-    length = similarity.shape[2]
     pair, place = (similarity[token, document] >= lowest[token, document].unsqueeze(1)).nonzero(as_tuple=True)
     count = torch.arange(len(pair), device=pair.device) - torch.searchsorted(pair, pair)  # 0, 1, .. within each pair
     few = count < CANDIDATES - 1
@@ -40,13 +45,13 @@ def settle(
     place = torch.cat([places[token, document], place[few]])
     exact = torch.cat(
         [
-            _products(queries, documents, inverse, token[some], document[some] * length + spot)
+            _products(queries, documents, inverse, token[some], columns[document[some], spot])
             for some, spot in zip(pair.split(CHUNK_ROWS), place.split(CHUNK_ROWS), strict=True)
         ]
     )
     largest = exact.new_full((len(token),), -torch.inf).scatter_reduce_(0, pair, exact, "amax")
     won = exact == largest[pair]
-    first = place.new_full((len(token),), length).scatter_reduce_(0, pair[won], place[won], "amin")
+    first = place.new_full((len(token),), similarity.shape[2]).scatter_reduce_(0, pair[won], place[won], "amin")
     settled = places.clone()
     settled[token, document] = first
     return settled
