@@ -59,7 +59,8 @@ def gather_objects(obj: Any) -> list[Any]:
 def on_main(function: Callable[[], T]) -> T:
     """`function` run by the main rank alone, its result (or its user error) on every rank.
 
-    Without the error's copy the other ranks would wait for a main rank that has left.
+    Without the error's copy the other ranks would wait for a main rank that has left. Broadcast, because an all-gather
+    makes room for as large a result of every rank.
     """
     outcome: tuple[Any, SmartTrainError | None] = (None, None)
     if is_main():
@@ -67,7 +68,11 @@ def on_main(function: Callable[[], T]) -> T:
             outcome = (function(), None)
         except SmartTrainError as error:
             outcome = (None, error)
-    value, failure = gather_objects(outcome)[0]
+    if is_distributed():
+        box = [outcome]
+        dist.broadcast_object_list(box, src=0)
+        outcome = box[0]
+    value, failure = outcome
     if failure is not None:
         failure.from_main = not is_main()
         raise failure

@@ -96,6 +96,7 @@ def one_rank(rank: int, folder: Path) -> None:
         results[share, "keys"] = (met.query_keys.flatten(), met.document_keys.flatten(), meeting.start)
     results["collectives"] = collectives_of_a_step()
     results["objects"] = distributed.gather_objects({"rank": rank})
+    results["from main"] = from_main()
     results["names"] = (distributed.rank(), distributed.world_size(), distributed.is_main())
     results["widths"] = mismatch(torch.ones(2, 4 + rank))
     results["dtypes"] = mismatch(torch.ones(2, 4, dtype=(torch.float16, torch.bfloat16)[rank]))
@@ -105,6 +106,20 @@ def one_rank(rank: int, folder: Path) -> None:
     torch.save(results, folder / f"rank{rank}.pt")
     distributed.barrier()
     dist.destroy_process_group()
+
+
+def from_main() -> tuple[Any, str]:
+    """What the main rank alone found, and what it refused; nothing is gathered from the others."""
+
+    def refuse() -> None:
+        raise ScoreError(f"rank {distributed.rank()} refuses")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(dist, "all_gather_object")
+        found = distributed.on_main(lambda: {"rank": distributed.rank(), "rows": [1, 2]})
+        with pytest.raises(ScoreError) as caught:
+            distributed.on_main(refuse)
+    return found, str(caught.value)
 
 
 def collectives_of_a_step() -> dict[str, list[str]]:
@@ -203,6 +218,12 @@ def test_states_that_differ_in_kind_between_ranks_fail_on_every_rank(two_ranks: 
     for found in two_ranks:
         assert "token states 4 wide, torch.float32; rank 1: pooled vectors 5 wide, torch.float32" in found["widths"]
         assert "4 wide, torch.float16; rank 1: pooled vectors 4 wide, torch.bfloat16" in found["dtypes"]
+
+
+@pytest.mark.dist
+def test_the_main_rank_tells_the_others_what_it_found_or_refused(two_ranks: list[dict]) -> None:
+    for found in two_ranks:
+        assert found["from main"] == ({"rank": 0, "rows": [1, 2]}, "rank 0 refuses")
 
 
 @pytest.mark.dist
