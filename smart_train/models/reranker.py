@@ -156,12 +156,13 @@ def load_reranker(
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
     with library_errors(folder, "the weights cannot be loaded"):
-        model, report = AutoModelForImageTextToText.from_pretrained(
+        # transformers' types know one returned value only.
+        model, report = cast(Any, AutoModelForImageTextToText).from_pretrained(
             folder, dtype=dtype, device_map={"": device}, output_loading_info=True
         )
     if report["missing_keys"]:
         names = sorted(report["missing_keys"])
         raise ModelError(f"{folder}: {len(names)} missing weight(s), the first {names[0]!r}; fetch the folder again")
-    head = cast(Any, model).get_output_embeddings().weight.detach().float()
+    head = model.get_output_embeddings().weight.detach().float()
     yes, no = (head[vocabulary[answer]] for answer in _ANSWERS)
     return Reranker(model.model, reader, yes - no).eval()

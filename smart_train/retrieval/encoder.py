@@ -50,7 +50,7 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
 def check_pooled(model: Encoder, what: str, instead: str) -> None:
     """Raises ModelError where `model` is late only, and `what` needs a pooled vector; says what to do `instead`. An
     encoder of your own whose family does not say is taken to have one."""
-    family = getattr(model, "family", None)
+    family: Any = getattr(model, "family", None)
     if family is not None and getattr(family, "late_only", False):
         family.check_pooled(what, instead)
 

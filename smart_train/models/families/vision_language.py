@@ -85,7 +85,7 @@ class VisionLanguageFamily(Family):
     plain_positions: ClassVar[bool] = False
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("visual",)
-    modalities = ("text", "image", "video")
+    modalities: ClassVar[tuple[str, ...]] = ("text", "image", "video")
     visual_fields = (
         VisualFields("image", "pixel_values", "image_grid_thw", (PIXEL_LEVELS,)),
         VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts",)),
