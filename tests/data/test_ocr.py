@@ -54,7 +54,10 @@ def test_columns_are_read_one_after_the_other_and_tables_by_rows() -> None:
         for name, left in (("left", 50), ("right", 550))
         for n in range(4)
     ]
-    title, foot = line("A title over both of the columns", 100, 40, 900), line("What is below both of the columns", 50, 300, 900)
+    title, foot = (
+        line("A title over both of the columns", 100, 40, 900),
+        line("What is below both of the columns", 50, 300, 900),
+    )
     names = [f"{name} column line {n}" for name in ("left", "right") for n in range(4)]
     assert texts(foot, *reversed(columns), title) == [title.text, *names, foot.text]
     cells = [line(f"cell {n}{name}", left, 100 + 30 * n) for n in range(4) for name, left in (("a", 50), ("b", 550))]
