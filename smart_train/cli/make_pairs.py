@@ -39,6 +39,13 @@ def make_pairs(
         Literal["fail", "skip"],
         typer.Option(help="At a file that cannot be used: stop (fail), or leave it out (skip)."),
     ] = "fail",
+    ocr: Annotated[
+        Literal["auto", "all", "off"],
+        typer.Option(
+            help="Pages to read by OCR: those without a legible text layer, if rapidocr is installed (auto); "
+            "all of them, without their text layers (all); none (off)."
+        ),
+    ] = "auto",
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +75,7 @@ def make_pairs(
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
 
-    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error)
+    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error, ocr)
     writer = None
     if endpoint is not None and model is not None:
         key = os.environ.get(api_key_env)
@@ -86,7 +93,9 @@ def make_pairs(
         )
     elif prompt is not None or prices is not None or requests_per_minute is not None:
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
-    _show(make(folder, output, settings, writer=writer), writer)
+    if writer is not None and ocr == "all":
+        raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
+    _show(make(folder, output, settings, writer=writer, say=plain_console().print), writer)
 
 
 def _say(estimate: Estimate, endpoint: str) -> bool:
@@ -107,6 +116,8 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"{report.output}: already made with these files and settings")
     for problem in report.problems:
         console.print(f"left out: {problem}")
+    for line in report.not_legible:
+        console.print(f"not legible: {line}")
     for line in report.undrawn:
         console.print(f"blank: {line}")
     for name, part in report.counts.items():
@@ -116,7 +127,8 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     asked = sum(part["pages"] for part in report.counts.values())
-    console.print(f"pages: {asked + sum(report.left_out.values())} read, {asked} with a query")
+    by_ocr = f" ({report.read_by_ocr} by OCR)" if report.read_by_ocr else ""
+    console.print(f"pages: {asked + sum(report.left_out.values())} read{by_ocr}, {asked} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     console.print(

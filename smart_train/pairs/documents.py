@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Document:
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
         unreadable: whether most of its pages with text hold glyph numbers instead of letters; such pages are silent.
+        lines, outline: of each page as read, and page (from 0) and title of each bookmark: what the rest is made of.
     """
 
     key: str
@@ -44,17 +46,29 @@ class Document:
     has_text: bool = False
     backwards: bool = False
     unreadable: bool = False
+    lines: list[list[Line]] = field(default_factory=list)
+    outline: list[tuple[int, str]] = field(default_factory=list)
+
+    def sort_pages(self) -> None:
+        """Makes `pages`, `listings`, `silent` and what is said of the text of `lines` and `outline`."""
+        self.pages, self.listings, self.silent = [], [], []
+        self.has_text = any(self.lines)
+        self.backwards = reads_backwards(" ".join(line.text for page in self.lines for line in page))
+        _add_pages(self, without_running_lines(self.lines, body_size(self.lines)), self.outline)
 
 
 def read_documents(
-    folder: str | Path, *, text_needed: bool = True, show_progress_bar: bool | None = None
+    folder: str | Path,
+    *,
+    unusable: Callable[[Document], str | None] = lambda document: why_silent(document),
+    show_progress_bar: bool | None = None,
 ) -> tuple[list[Document], list[str]]:
     """Every PDF file below `folder`, in the order of names, and what is wrong with those that cannot be used.
 
     A file with the content of an earlier one is such a problem too: the same document would be in both parts.
 
     Args:
-        text_needed: a document without a text layer is a problem.
+        unusable: says what is wrong with a document that was read; default: that no query can be taken from its text.
 
     Raises:
         DataError: no such folder, or no PDF file in it.
@@ -78,26 +92,38 @@ def read_documents(
             continue
         if document.digest in known:
             problems.append(f"{file}: the same file as {known[document.digest]}; keep one of them")
-        elif text_needed and not document.has_text:
-            problems.append(
-                f"{file}: no text layer on its {document.page_count} pages (a scan?); run it through OCR, for example "
-                "ocrmypdf, or let a vision model write the queries (--endpoint)"
-            )
-        elif text_needed and document.unreadable:
-            problems.append(
-                f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
-                "fonts do not say which letters they are; run it through OCR, for example ocrmypdf --force-ocr, or let "
-                "a vision model write the queries (--endpoint)"
-            )
-        elif text_needed and document.backwards:
-            problems.append(
-                f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
-                "export it with another program, or let a vision model write the queries (--endpoint)"
-            )
+        elif problem := unusable(document):
+            problems.append(problem)
         else:
             known[document.digest] = key
             documents.append(document)
     return documents, problems
+
+
+def why_silent(document: Document, first: str = "") -> str | None:
+    """Why no query can be taken from a document's text, and what to do; None where one can.
+
+    Args:
+        first: what to try before anything else.
+    """
+    file, or_model = document.path, "or let a vision model write the queries (--endpoint)"
+    if not document.has_text:
+        return (
+            f"{file}: no text layer on its {document.page_count} pages (a scan?); {first}run it through OCR, for "
+            f"example ocrmypdf, {or_model}"
+        )
+    if document.unreadable:
+        return (
+            f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
+            f"fonts do not say which letters they are; {first}run it through OCR, for example ocrmypdf --force-ocr, "
+            f"{or_model}"
+        )
+    if document.backwards:
+        return (
+            f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
+            f"export it with another program, {or_model}"
+        )
+    return None
 
 
 def read_document(file: Path, key: str) -> Document:
@@ -116,11 +142,8 @@ def read_document(file: Path, key: str) -> Document:
         bookmarks = list(read_bookmarks(pdf))
     document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
-    document.has_text = any(lines)
-    document.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
-    _add_pages(
-        document, without_running_lines(lines, body_size(lines)), [(number, title) for number, _, title in bookmarks]
-    )
+    document.lines, document.outline = lines, [(number, title) for number, _, title in bookmarks]
+    document.sort_pages()
     return document
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from PIL import Image
 from tqdm.auto import tqdm
 
+from smart_train.data.formats.ocr_engine import OcrEngine
 from smart_train.data.formats.pdf import PdfError, PdfPage, pdf_files, read_pdf
 from smart_train.errors import DataError, listing
 from smart_train.inputs.images import MAX_ASPECT
@@ -20,6 +21,7 @@ from smart_train.pairs.beside import files_beside
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
+from smart_train.pairs.scans import Scans
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
@@ -65,6 +67,8 @@ def make_pairs(
     writer: QueryWriter | None = None,
     cache_dir: str | Path | None = None,
     show_progress_bar: bool | None = None,
+    ocr_engine: type[OcrEngine] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> PairReport:
     """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
     held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`; with `settings.test` also
@@ -77,6 +81,8 @@ def make_pairs(
         writer: asks a vision model for the queries; None takes them from the pages' own text.
         cache_dir: of drawn pages; see `smart_train.data.formats.pdf.page_cache`.
         show_progress_bar: None shows bars on a terminal only.
+        ocr_engine: reads pages without a text layer; None takes rapidocr. See `PairSettings.ocr`.
+        say: gets a sentence that estimates how long OCR will take, before it begins.
 
     Returns:
         The report; `report.again` when `output` holds this very data set already.
@@ -84,12 +90,14 @@ def make_pairs(
     Raises:
         DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, or an
             `output` that holds something else.
+        MissingExtra: `ocr` is "all", and rapidocr is not installed.
         BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
     with only_one(beside(output), "make-pairs"):
         settle(output)
-        return _make(folder, output, settings, writer, cache_dir, show_progress_bar)
+        scans = Scans.of(settings.ocr, ocr_engine, text_needed=writer is None)
+        return _make(folder, output, settings, writer, scans, cache_dir, say, show_progress_bar)
 
 
 def _make(
@@ -97,12 +105,14 @@ def _make(
     output: Path,
     settings: PairSettings,
     writer: QueryWriter | None,
+    scans: Scans,
     cache_dir: str | Path | None,
+    say: Callable[[str], None] | None,
     show_progress_bar: bool | None,
 ) -> PairReport:
-    documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
+    documents, drawn, problems = _read(folder, settings, writer, scans, cache_dir, say, show_progress_bar)
     files, not_read = _count_files(Path(folder), documents, problems)
-    parameters = _parameters(documents, settings, writer)
+    parameters = {**_parameters(documents, settings, writer), "ocr_engine": scans.method}
     made = _made_already(output, parameters)
     if made is not None:
         return replace(made, files=files, beside=not_read)
@@ -119,6 +129,7 @@ def _make(
         problems += unanswered
     report = _report(output, documents, parts, chosen, problems)
     report = replace(report, files=files, beside=not_read, undrawn=_undrawn(documents, drawn))
+    report = replace(report, read_by_ocr=scans.read, ocr_engine=scans.method, not_legible=scans.notes + scans.unread)
     with filling(output) as partial:
         _write_pages(partial, drawn, show_progress_bar)
         _write_rows(partial, parts, chosen, drawn)
@@ -132,11 +143,17 @@ def _read(
     folder: str | Path,
     settings: PairSettings,
     writer: QueryWriter | None,
+    scans: Scans,
     cache_dir: str | Path | None,
+    say: Callable[[str], None] | None,
     show_progress_bar: bool | None,
 ) -> tuple[list[Document], dict[str, list[PdfPage]], list[str]]:
     """The usable documents, their drawn pages, and what is wrong with the others."""
-    documents, problems = read_documents(folder, text_needed=writer is None, show_progress_bar=show_progress_bar)
+    # Where OCR may give a document its text, whether it has any is known only after that.
+    later = writer is not None or scans.engine is not None
+    documents, problems = read_documents(
+        folder, unusable=_nothing if later else scans.why_silent, show_progress_bar=show_progress_bar
+    )
     drawn: dict[str, list[PdfPage]] = {}
     hidden = None if show_progress_bar is None else not show_progress_bar
     for document in tqdm(documents, desc="drawing pages", leave=False, disable=hidden):
@@ -145,14 +162,25 @@ def _read(
         except PdfError as error:
             problems.append(str(error))
     usable = [document for document in documents if document.key in drawn]
+    if writer is None:
+        scans.read_pages(usable, drawn, cache_dir=cache_dir, say=say, show_progress_bar=show_progress_bar)
+    if scans.engine is not None:
+        silent = {document.key: why for document in usable if (why := scans.why_silent(document))}
+        problems += silent.values()
+        usable = [document for document in usable if document.key not in silent]
+    told = "\n".join([listing(problems), *scans.unread])
     if problems and settings.on_error == "fail":
         raise DataError(
             f"{folder}: {len(problems)} PDF files cannot be used (on_error skip, --on-error skip on the command line, "
-            f"leaves them out):\n{listing(problems)}"
+            f"leaves them out):\n{told}"
         )
     if not usable:
-        raise DataError(f"{folder}: none of its PDF files can be used:\n{listing(problems)}")
-    return usable, drawn, problems
+        raise DataError(f"{folder}: none of its PDF files can be used:\n{told}")
+    return usable, {document.key: drawn[document.key] for document in usable}, problems
+
+
+def _nothing(document: Document) -> None:
+    """What is wrong with a document whose text is not needed, or not read yet."""
 
 
 def _count_files(

@@ -11,6 +11,7 @@ from smart_train.errors import DataError
 
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
+OcrMode = Literal["auto", "all", "off"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class PairSettings:
         seed: decides which documents.
         licence: under which the documents may be used, for the card; None: not known.
         on_error: what a file that cannot be used does: "fail" stops, with all of them listed; "skip" leaves it out.
+        ocr: which pages are read by OCR where queries are taken from the text: "auto", those without a legible text
+            layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
 
     Raises:
         DataError: a value out of its range.
@@ -37,6 +40,7 @@ class PairSettings:
     seed: int = 0
     licence: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
+    ocr: OcrMode = "auto"
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
@@ -66,6 +70,8 @@ class PairReport:
         files: what became of the files of the folder -> how many.
         beside: for each kind of file that is not read, a line that says why and names some.
         undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
+        read_by_ocr: pages whose text comes from OCR. ocr_engine: that read them, None where there are none.
+        not_legible: what OCR was not asked or not able to read, a line each; these pages are not left out.
     """
 
     output: Path
@@ -79,3 +85,6 @@ class PairReport:
     files: dict[str, int] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
+    read_by_ocr: int = 0
+    ocr_engine: str | None = None
+    not_legible: list[str] = field(default_factory=list)

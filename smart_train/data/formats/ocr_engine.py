@@ -19,6 +19,7 @@ import regex
 from smart_train.errors import MissingExtra
 
 INSTALL = "pip install 'smart_train[ocr]'"
+READS = "Latin, Greek, Chinese and Japanese"  # what rapidocr's own model knows; measured in docs/own-documents.md
 Corners = tuple[tuple[float, float], ...]  # of a line: left top, right top, right bottom, left bottom; pixels
 PixelBox = tuple[float, float, float, float]  # left, top, right, bottom; pixels
 

@@ -36,7 +36,7 @@ class OcrLine:
     Attributes:
         text: with a word that a hyphen divides put together, on the line where it begins; its `words` are as printed.
             Empty where that leaves nothing.
-        height: of its print, as a share of the picture's height; lines of one print have one height.
+        height: of its print, as a share of the picture's height. It varies with the letters; see `same_print`.
     """
 
     text: str
@@ -51,10 +51,13 @@ class OcrPage:
 
     Attributes:
         lines: in reading order: columns one after the other.
+        width, height: of the picture, in pixels.
         illegible: lines that were found and could not be read, as in a script that the engine does not know.
     """
 
     lines: tuple[OcrLine, ...]
+    width: int
+    height: int
     illegible: int = 0
 
     @property
@@ -87,10 +90,22 @@ def laid_out(found: Sequence[FoundLine], width: int, height: int) -> OcrPage:
     """The page that lines in a picture of `width` x `height` pixels are."""
     placed = _upright(found)
     legible = [line for line in placed if _is_legible(line)]
-    rows = _joined(_in_order(legible))
-    heights = _heights([max(line.height for line in row) for row in rows])
-    lines = [_line(row, size, width, height) for row, size in zip(rows, heights, strict=True)]
-    return OcrPage(tuple(_whole_words(lines)), len(placed) - len(legible))
+    lines = [_line(row, width, height) for row in _joined(_in_order(legible))]
+    return OcrPage(tuple(_whole_words(lines)), width, height, len(placed) - len(legible))
+
+
+def same_print(found: Sequence[float]) -> list[float]:
+    """Heights of lines, those that differ from the middle one by less than boxes of one print do made the same;
+    likewise among those that are larger, and those that are smaller. For all lines of a document together."""
+    heights = list(found)
+    rest = list(range(len(heights)))
+    while rest:
+        middle = statistics.median_low([found[place] for place in rest])
+        near = {place for place in rest if middle / _SAME_PRINT < found[place] < middle * _SAME_PRINT}
+        for place in near:
+            heights[place] = middle
+        rest = [place for place in rest if place not in near]
+    return heights
 
 
 def _upright(found: Sequence[FoundLine]) -> list[_Placed]:
@@ -189,21 +204,7 @@ def _joined(lines: Sequence[_Placed]) -> list[list[_Placed]]:
     return rows
 
 
-def _heights(found: Sequence[float]) -> list[float]:
-    """The heights, in pixels, those that differ from the middle one by less than boxes of one print do made the same;
-    likewise among those that are larger, and those that are smaller."""
-    heights = list(found)
-    rest = list(range(len(heights)))
-    while rest:
-        middle = statistics.median_low([found[place] for place in rest])
-        near = [place for place in rest if middle / _SAME_PRINT < found[place] < middle * _SAME_PRINT]
-        for place in near:
-            heights[place] = middle
-        rest = [place for place in rest if place not in set(near)]
-    return heights
-
-
-def _line(row: Sequence[_Placed], size: float, width: int, height: int) -> OcrLine:
+def _line(row: Sequence[_Placed], width: int, height: int) -> OcrLine:
     words = tuple(
         OcrWord(text, (left / width, top / height, right / width, bottom / height))
         for line in row
@@ -211,8 +212,8 @@ def _line(row: Sequence[_Placed], size: float, width: int, height: int) -> OcrLi
     )
     xs = [x / width for line in row for x, _ in line.found.corners]
     ys = [y / height for line in row for _, y in line.found.corners]
-    text = clean_line(" ".join(line.found.text for line in row))
-    return OcrLine(text, (min(xs), min(ys), max(xs), max(ys)), size / height, words)
+    text, tallest = clean_line(" ".join(line.found.text for line in row)), max(line.height for line in row)
+    return OcrLine(text, (min(xs), min(ys), max(xs), max(ys)), tallest / height, words)
 
 
 def _whole_words(lines: Sequence[OcrLine]) -> list[OcrLine]:
