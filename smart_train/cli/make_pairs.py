@@ -19,7 +19,7 @@ KEY_VARIABLE = "SMART_TRAIN_API_KEY"
 
 
 def make_pairs(
-    folder: Annotated[Path, typer.Argument(help="A folder of PDF files (subfolders included).", metavar="PDF_DIR")],
+    folder: Annotated[Path, typer.Argument(help="A folder of documents (subfolders included).", metavar="PDF_DIR")],
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
@@ -44,6 +44,13 @@ def make_pairs(
         typer.Option(
             help="Pages to read by OCR: those without a legible text layer, if rapidocr is installed (auto); "
             "all of them, without their text layers (all); none (off)."
+        ),
+    ] = "auto",
+    office: Annotated[
+        Literal["auto", "off"],
+        typer.Option(
+            help="Convert office, web and book files with LibreOffice where it is installed, and read them (auto), or "
+            "leave them out (off)."
         ),
     ] = "auto",
     endpoint: Annotated[
@@ -75,7 +82,7 @@ def make_pairs(
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
 
-    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error, ocr)
+    settings = PairSettings(dpi, queries_per_page, held_out, test, seed, licence, on_error, ocr, office)
     writer = None
     if endpoint is not None and model is not None:
         key = os.environ.get(api_key_env)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
+from smart_train.data.formats.office import Office
+from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text import has_layers
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
+from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
 from smart_train.pairs.page_parts import Line, body_size, body_sizes, parts_of, read_lines, without_running_lines
@@ -27,7 +29,9 @@ class Document:
 
     Attributes:
         key: its path below the folder, with "/" between parts; begins the ids of its pages.
-        digest: SHA-256 of the file. page_count: of all its pages. chapters: pages (from 0) of top-level bookmarks.
+        path: of the file that was found. pdf: the same, or the PDF file that LibreOffice made of it.
+        digest: SHA-256 of the file that was found. page_count: of all its pages.
+        chapters: pages (from 0) of top-level bookmarks.
         pages: those with text to be found by. listings: tables of contents and indexes, which hold the words of every
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
@@ -48,6 +52,7 @@ class Document:
     unreadable: bool = False
     lines: list[list[Line]] = field(default_factory=list)
     outline: list[tuple[int, str]] = field(default_factory=list)
+    pdf: Path = field(default_factory=Path)
 
     def sort_pages(self) -> None:
         """Makes `pages`, `listings`, `silent` and what is said of the text of `lines` and `outline`."""
@@ -61,14 +66,16 @@ def read_documents(
     folder: str | Path,
     *,
     unusable: Callable[[Document], str | None] = lambda document: why_silent(document),
+    office: Office | None = None,
     show_progress_bar: bool | None = None,
 ) -> tuple[list[Document], list[str]]:
-    """Every PDF file below `folder`, in the order of names, and what is wrong with those that cannot be used.
+    """Every document below `folder`, in the order of names, and what is wrong with those that cannot be used.
 
     A file with the content of an earlier one is such a problem too: the same document would be in both parts.
 
     Args:
         unusable: says what is wrong with a document that was read; default: that no query can be taken from its text.
+        office: makes PDF files of office, web and book files, which are then read too; None: they are not.
 
     Raises:
         DataError: no such folder, or no PDF file in it.
@@ -76,9 +83,11 @@ def read_documents(
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; name one with PDF files")
-    files = pdf_files(folder)
+    files = files_to_read(folder, office is not None)
     if not files:
-        raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels)")
+        _, beside = files_beside(folder, ())
+        not_read = f"; not read:\n{listing(beside)}" if beside else ""
+        raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels){not_read}")
     documents: list[Document] = []
     problems: list[str] = []
     known: dict[str, str] = {}
@@ -86,7 +95,8 @@ def read_documents(
     for file in tqdm(files, desc="reading PDF files", leave=False, disable=hidden):
         key = file.relative_to(folder).as_posix()
         try:
-            document = read_document(file, key)
+            is_pdf = office is None or file.suffix.lower() == ".pdf"
+            document = read_document(file, key, file if is_pdf else office.pdf_of(file))
         except PdfError as error:
             problems.append(str(error))
             continue
@@ -126,21 +136,25 @@ def why_silent(document: Document, first: str = "") -> str | None:
     return None
 
 
-def read_document(file: Path, key: str) -> Document:
+def read_document(file: Path, key: str, pdf: Path | None = None) -> Document:
     """One file, its pages sorted into those with text, listings and silent ones.
+
+    Args:
+        pdf: the PDF file that was made of `file`; None where that is one itself.
 
     Raises:
         PdfError: the file cannot be read as PDF.
     """
     try:
-        content = file.read_bytes()
+        content = (pdf or file).read_bytes()
+        digest = hashlib.sha256(content if pdf in (None, file) else file.read_bytes()).hexdigest()
     except OSError as error:
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
-    with open_pdf(file, content) as pdf:
+    with open_pdf(file, content) as opened:
         layers = has_layers(content)
-        lines = [read_lines(pdf, number, layers=layers) for number in range(len(pdf))]
-        bookmarks = list(read_bookmarks(pdf))
-    document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
+        lines = [read_lines(opened, number, layers=layers) for number in range(len(opened))]
+        bookmarks = list(read_bookmarks(opened))
+    document = Document(key, file, digest, len(lines), pdf=pdf or file)
     document.chapters = [number for number, level, _ in bookmarks if level == 0]
     document.lines, document.outline = lines, [(number, title) for number, _, title in bookmarks]
     document.sort_pages()

@@ -1,7 +1,8 @@
-"""A folder of PDF files -> training and held-out pairs with their pages, a manifest and a card."""
+"""A folder of documents -> training and held-out pairs with their pages, a manifest and a card."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections import Counter
@@ -14,10 +15,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from smart_train.data.formats.ocr_engine import OcrEngine
-from smart_train.data.formats.pdf import PdfError, PdfPage, pdf_files, read_pdf
+from smart_train.data.formats.office import Office, office_program
+from smart_train.data.formats.pdf import PdfError, PdfPage, read_pdf
 from smart_train.errors import DataError, listing
 from smart_train.inputs.images import MAX_ASPECT
-from smart_train.pairs.beside import files_beside
+from smart_train.pairs.beside import count_files
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document, read_documents
@@ -70,9 +72,9 @@ def make_pairs(
     ocr_engine: type[OcrEngine] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> PairReport:
-    """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
-    held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`; with `settings.test` also
-    `test.jsonl` and `test_corpus.jsonl`.
+    """Makes the data set `output` of the documents below `folder`, PDF files and what LibreOffice makes such files of:
+    `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all held-out pages that a search may find), `pages/`,
+    `manifest.json` and a card, `README.md`; with `settings.test` also `test.jsonl` and `test_corpus.jsonl`.
 
     It appears whole or not at all. Pages that were drawn, and queries that were written, are kept in caches: started
     again after a kill, the work goes on where it was.
@@ -111,7 +113,8 @@ def _make(
     show_progress_bar: bool | None,
 ) -> PairReport:
     documents, drawn, problems = _read(folder, settings, writer, scans, cache_dir, say, show_progress_bar)
-    files, not_read = _count_files(Path(folder), documents, problems)
+    read = {document.path for document in documents}
+    files, not_read = count_files(Path(folder), read, office=_office(settings) is not None)
     parameters = {**_parameters(documents, settings, writer), "ocr_engine": scans.method}
     made = _made_already(output, parameters)
     if made is not None:
@@ -151,14 +154,19 @@ def _read(
     """The usable documents, their drawn pages, and what is wrong with the others."""
     # Where OCR may give a document its text, whether it has any is known only after that.
     later = writer is not None or scans.engine is not None
-    documents, problems = read_documents(
-        folder, unusable=_nothing if later else scans.why_silent, show_progress_bar=show_progress_bar
-    )
+    program = _office(settings)
+    with Office(program) if program else contextlib.nullcontext() as office:
+        documents, problems = read_documents(
+            folder,
+            unusable=_nothing if later else scans.why_silent,
+            office=office,
+            show_progress_bar=show_progress_bar,
+        )
     drawn: dict[str, list[PdfPage]] = {}
     hidden = None if show_progress_bar is None else not show_progress_bar
     for document in tqdm(documents, desc="drawing pages", leave=False, disable=hidden):
         try:
-            drawn[document.key] = read_pdf(document.path, name=document.key, dpi=settings.dpi, cache_dir=cache_dir)
+            drawn[document.key] = read_pdf(document.pdf, name=document.key, dpi=settings.dpi, cache_dir=cache_dir)
         except PdfError as error:
             problems.append(str(error))
     usable = [document for document in documents if document.key in drawn]
@@ -171,26 +179,21 @@ def _read(
     told = "\n".join([listing(problems), *scans.unread])
     if problems and settings.on_error == "fail":
         raise DataError(
-            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip, --on-error skip on the command line, "
+            f"{folder}: {len(problems)} files cannot be used (on_error skip, --on-error skip on the command line, "
             f"leaves them out):\n{told}"
         )
     if not usable:
-        raise DataError(f"{folder}: none of its PDF files can be used:\n{told}")
+        raise DataError(f"{folder}: none of its files can be used:\n{told}")
     return usable, {document.key: drawn[document.key] for document in usable}, problems
+
+
+def _office(settings: PairSettings) -> str | None:
+    """The program that makes PDF files of other documents; None where these are not read."""
+    return office_program() if settings.office == "auto" else None
 
 
 def _nothing(document: Document) -> None:
     """What is wrong with a document whose text is not needed, or not read yet."""
-
-
-def _count_files(
-    folder: Path, documents: Sequence[Document], problems: Sequence[str]
-) -> tuple[dict[str, int], list[str]]:
-    """What became of every file below `folder` -> how many, and a line for each kind that is not read at all."""
-    there = pdf_files(folder)
-    beside, lines = files_beside(folder, set(there))
-    counts = {"PDF files read": len(documents), "PDF files that cannot be used": len(there) - len(documents), **beside}
-    return {what: number for what, number in counts.items() if number}, lines
 
 
 def _parameters(documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None) -> dict[str, Any]:

@@ -130,7 +130,8 @@ class Scans:
                 TextLine(clean(line.text), round(next(sizes), 1), line.box[0] * across, line.box[2] * across)
                 for line in page.lines
             ]
-            document.lines[number] = [line for line in lines if line.text]
+            if lines or self.mode == "all":  # the few letters of a figure's text layer are more than none
+                document.lines[number] = [line for line in lines if line.text]
         document.sort_pages()
         self.read += sum(bool(page.text) for page in pages.values())
         unknown = sum(page.illegible > len(page.lines) for page in pages.values())
@@ -159,4 +160,4 @@ def _pictures(document: Document, drawn: Sequence[PdfPage], cache_dir: str | Pat
     """The pages, drawn large enough for OCR: small print is not found in smaller pictures."""
     if all(page.dpi >= DPI for page in drawn):
         return drawn
-    return read_pdf(document.path, name=document.key, dpi=DPI, cache_dir=cache_dir)
+    return read_pdf(document.pdf, name=document.key, dpi=DPI, cache_dir=cache_dir)

@@ -12,6 +12,7 @@ from smart_train.errors import DataError
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
 OcrMode = Literal["auto", "all", "off"]
+OfficeMode = Literal["auto", "off"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class PairSettings:
         on_error: what a file that cannot be used does: "fail" stops, with all of them listed; "skip" leaves it out.
         ocr: which pages are read by OCR where queries are taken from the text: "auto", those without a legible text
             layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
+        office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
+            leaves these out.
 
     Raises:
         DataError: a value out of its range.
@@ -41,6 +44,7 @@ class PairSettings:
     licence: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
     ocr: OcrMode = "auto"
+    office: OfficeMode = "auto"
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:

@@ -6,6 +6,7 @@ measures it and gives this page's lines, so that whatever draws, scales and keep
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,8 +43,8 @@ class StandIn:
         type(self).read_count += 1
         height, width, _ = picture.shape
         inside = picture[round(height * 20 / HEIGHT), round(width * 20 / WIDTH)]
-        found = []
-        for text, box in self.pages[round(float(inside.mean()) / _STEP)]:
+        number, found = round(float(inside.mean()) / _STEP), []
+        for text, box in self.pages[number] if number < len(self.pages) else ():  # another page: nothing is on it
             left, top, right, bottom = (side * scale for side, scale in zip(box, (width, height) * 2, strict=True))
             found.append(found_line(text, [(left, top), (right, top), (right, bottom), (left, bottom)], []))
         return found
@@ -65,4 +66,5 @@ def write_scan(path: Path, numbers: Sequence[int]) -> None:
     """A PDF file of pictures alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     first, *others = [picture(number) for number in numbers]
-    first.save(path, save_all=True, append_images=others, resolution=100)
+    never = time.gmtime(0)  # documents are split by their content, which is to be the same in every run
+    first.save(path, save_all=True, append_images=others, resolution=100, creationDate=never, modDate=never)

@@ -206,7 +206,7 @@ def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_p
     )
     with pytest.raises(DataError) as caught:
         make_pairs(manuals, tmp_path / "made", SETTINGS)
-    assert "4 PDF files cannot be used (on_error skip, --on-error skip on the command line, leaves them out):" in str(
+    assert "4 files cannot be used (on_error skip, --on-error skip on the command line, leaves them out):" in str(
         caught.value
     )
     assert all(problem in str(caught.value) for problem in problems)
@@ -226,7 +226,7 @@ def test_folders_and_settings_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"empty: holds no PDF file \(looked for \*.pdf at all levels\)"):
         make_pairs(tmp_path / "empty", tmp_path / "made")
     (tmp_path / "empty" / "broken.pdf").write_text("")
-    with pytest.raises(DataError, match="none of its PDF files can be used:\n.*broken.pdf"):
+    with pytest.raises(DataError, match="none of its files can be used:\n.*broken.pdf"):
         make_pairs(tmp_path / "empty", tmp_path / "made", PairSettings(on_error="skip"))
     for values, message in (
         ({"dpi": 10}, "dpi is 10; it must be 20 to 600"),
@@ -250,7 +250,7 @@ def test_an_error_names_the_files_that_were_not_read(tmp_path: Path) -> None:
     folder.mkdir()
     make_pdf(folder / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
     (folder / "scan.tif").touch()
-    with pytest.raises(DataError, match=r"a single document of 2 usable pages .*; not read:\n  1 pictures, .*scan.tif"):
+    with pytest.raises(DataError, match=r"a single document of 2 usable pages .*; not read:\n  1 pictures: .*scan.tif"):
         make_pairs(folder, tmp_path / "made")
 
 
@@ -268,7 +268,7 @@ def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Pat
     assert sum(report.files.values()) == len(there) + 1, "and the one behind the link"
     assert report.files["PDF files read"] == 3 and report.files["PDF files that cannot be used"] == 5
     assert any(problem.startswith(f"{manuals}/linked/linked.pdf: the same file as") for problem in report.problems)
-    for line in ("2 pictures, which have no text layer: ", "1 documents of other types: export them as PDF"):
+    for line in ("2 pictures: put them into PDF files", "1 office, web and book files: install LibreOffice, whose"):
         assert any(found.startswith(line) for found in report.beside)
     assert any("(old/notes.zip)" in found for found in report.beside)
     asked = sum(part["pages"] for part in report.counts.values())

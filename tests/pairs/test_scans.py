@@ -150,16 +150,15 @@ def test_print_that_ocr_does_not_know_is_named(tmp_path: Path) -> None:
 
 
 def test_all_reads_pages_that_have_a_text_layer(tmp_path: Path) -> None:
-    """Their text layer says something else."""
+    """Its text layer says something else."""
     for place, name in enumerate(("granite", "basalt")):
         write_scan(tmp_path / "pdf" / f"{name}.pdf", [3 * place])
-        layer = [f"Hidden words of {name} that are not printed. They are wrong."]
-        make_pdf(tmp_path / "pdf" / f"{name} layer.pdf", [[*layer, *words(name)]], [])
-    black = rows(["Worn hinges of the black page take grease each spring.", *words("hinges")])
-    other = engine([*PAGES[:6], *([black] * 30)])
-    report = made(tmp_path / "pdf", tmp_path / "made", other, ocr="all")
-    assert report.read_by_ocr == 4
-    assert not any("Hidden" in query for kinds in queries(tmp_path / "made").values() for query in kinds.values())
+    make_pdf(tmp_path / "pdf" / "layer.pdf", [["Hidden words that are not printed. They are wrong.", *words("x")]], [])
+    white = rows(["Worn hinges of the white page take grease each spring. Nothing else does.", *words("hinges")])
+    report = made(tmp_path / "pdf", tmp_path / "made", engine([*PAGES, *([white] * 30)]), ocr="all")
+    assert report.read_by_ocr == 3
+    found = queries(tmp_path / "made")["layer.pdf#page=1"]
+    assert found["sentence"] == "Worn hinges of the white page take grease each spring"
 
 
 def test_a_vision_model_needs_no_ocr(
