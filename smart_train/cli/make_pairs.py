@@ -75,7 +75,7 @@ def make_pairs(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
-    """Make queries and page images from PDF files, split by document, with a data set card.
+    """Make queries and page images from PDF files and office files, split by document, with a data set card.
 
     Without --endpoint, the queries are taken from the text of the pages, without a model.
     """

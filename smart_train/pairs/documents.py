@@ -95,8 +95,8 @@ def read_documents(
     for file in tqdm(files, desc="reading PDF files", leave=False, disable=hidden):
         key = file.relative_to(folder).as_posix()
         try:
-            is_pdf = office is None or file.suffix.lower() == ".pdf"
-            document = read_document(file, key, file if is_pdf else office.pdf_of(file))
+            made = None if office is None or file.suffix.lower() == ".pdf" else office.pdf_of(file)
+            document = read_document(file, key, made)
         except PdfError as error:
             problems.append(str(error))
             continue
