@@ -19,7 +19,7 @@ KEY_VARIABLE = "SMART_TRAIN_API_KEY"
 
 
 def make_pairs(
-    folder: Annotated[Path, typer.Argument(help="A folder of PDF files (subfolders included).", metavar="PDF_DIR")],
+    folder: Annotated[Path, typer.Argument(help="A folder of documents (subfolders included).", metavar="PDF_DIR")],
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
@@ -63,6 +63,20 @@ def make_pairs(
         Literal["fail", "skip"],
         typer.Option(help="At a file that cannot be used: stop (fail), or leave it out (skip)."),
     ] = "fail",
+    ocr: Annotated[
+        Literal["auto", "all", "off"],
+        typer.Option(
+            help="Pages to read by OCR: those without a legible text layer, if rapidocr is installed (auto); "
+            "all of them, without their text layers (all); none (off)."
+        ),
+    ] = "auto",
+    office: Annotated[
+        Literal["auto", "off"],
+        typer.Option(
+            help="Convert office, web and book files with LibreOffice where it is installed, and read them (auto), or "
+            "leave them out (off)."
+        ),
+    ] = "auto",
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -85,7 +99,7 @@ def make_pairs(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
-    """Make queries and page images (or texts) from PDF files, split by document, with a data set card.
+    """Make queries and page images (or texts) from PDF files and office files, split by document, with a data set card.
 
     Without --endpoint, the queries are taken from the text of the pages, without a model.
     """
@@ -93,7 +107,10 @@ def make_pairs(
     from smart_train.pairs import make_pairs as make
 
     if dpi is not None and pages_as == "text":
-        raise DataError(f"--dpi {dpi}: no page is drawn with --as text; leave --dpi out")
+        raise DataError(
+            f"--dpi {dpi}: rows of --as text hold no page images, and OCR draws pages at {PairSettings.dpi} dpi; "
+            "leave --dpi out"
+        )
     settings = PairSettings(
         PairSettings.dpi if dpi is None else dpi,
         queries_per_page,
@@ -105,6 +122,8 @@ def make_pairs(
         pages_as,
         chunk_tokens,
         tokenizer,
+        ocr,
+        office,
     )
     writer = None
     if endpoint is not None and model is not None:
@@ -123,7 +142,9 @@ def make_pairs(
         )
     elif prompt is not None or prices is not None or requests_per_minute is not None:
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
-    _show(make(folder, output, settings, writer=writer), writer)
+    if writer is not None and ocr == "all":
+        raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
+    _show(make(folder, output, settings, writer=writer, say=plain_console().print), writer)
 
 
 def _say(estimate: Estimate, endpoint: str) -> bool:
@@ -144,10 +165,10 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"{report.output}: already made with these files and settings")
     for problem in report.problems:
         console.print(f"left out: {problem}")
+    for line in report.not_legible:
+        console.print(f"not legible: {line}")
     for line in report.undrawn:
         console.print(f"blank: {line}")
-    for line in report.unread:
-        console.print(f"no text: {line}")
     for name, part in report.counts.items():
         texts = f" in {part['texts']} texts" if "texts" in part else ""
         console.print(
@@ -156,7 +177,8 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     asked = sum(part["pages"] for part in report.counts.values())
-    console.print(f"pages: {asked + sum(report.left_out.values())} read, {asked} with a query")
+    by_ocr = f" ({report.read_by_ocr} by OCR)" if report.read_by_ocr else ""
+    console.print(f"pages: {asked + sum(report.left_out.values())} read{by_ocr}, {asked} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     console.print(

@@ -66,7 +66,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
         + (" `test.jsonl` and `test_corpus.jsonl` are likewise." if TEST in report.counts else ""),
         _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
         "## How it was made",
-        _method(method, settings),
+        _method(method, settings) + _by_ocr(report),
         _table(["kind", "where it comes from", "queries"], [[k, _SOURCES[k], n] for k, n in report.kinds.items()]),
         _split(report, settings),
     ]
@@ -106,6 +106,15 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
         f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
         "their order, are on its page and on no other page of the set. It therefore quotes the page. This rewards "
         "reading more than understanding, and says little about questions that people would ask in their own words."
+    )
+
+
+def _by_ocr(report: PairReport) -> str:
+    if not report.read_by_ocr:
+        return ""
+    return (
+        f" The text of {report.read_by_ocr} pages was read by OCR ({report.ocr_engine}), because they have no legible "
+        "text layer or theirs was not to be read: expect misread letters in their queries."
     )
 
 
