@@ -134,7 +134,8 @@ class Scans:
             if lines or self.mode == "all":  # the few letters of a figure's text layer are more than none
                 document.lines[number] = [line for line in lines if line.text]
         document.sort_pages()
-        self.read += sum(bool(page.text) for page in pages.values())
+        if why_silent(document) is None:  # else it is left out, with its pages
+            self.read += sum(bool(page.text) for page in pages.values())
         unknown = sum(page.illegible > len(page.lines) for page in pages.values())
         if unknown:
             self.notes.append(
