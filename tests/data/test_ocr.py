@@ -103,6 +103,14 @@ def test_lines_in_letters_that_are_not_known_are_counted_and_left_out() -> None:
     assert page.text == "Latin letters\n7" and page.illegible == 1
 
 
+def test_icons_that_are_read_as_chinese_are_left_out_of_pages_in_other_letters() -> None:
+    latin = [line("a line of words of a manual", 50, 200 + 40 * n) for n in range(9)]
+    icons = [line("凶 La police 口", 50, 50), line("中", 50, 90)]
+    assert texts(*icons, *latin) == ["La police", "", *(found.text for found in latin)]
+    chinese = [line("表 A", 50, 50), line("油圧を確認する", 50, 90)]
+    assert texts(*chinese) == ["表 A", "油圧を確認する"]
+
+
 def pages() -> list[Scanned]:
     return [rows([f"page {number} of the handbook", "words"]) for number in range(6)]
 

@@ -80,6 +80,9 @@ def test_every_failure_names_the_file_and_what_to_do(tmp_path: Path, office: Off
             office.pdf_of(file)
     with pytest.raises(OfficeError, match=r"none\.docx: cannot be read \(No such file"):
         office.pdf_of(tmp_path / "none.docx")
+    program.write_bytes(b"no program")
+    with pytest.raises(OfficeError, match=r"silent\.docx: LibreOffice \(.*\) cannot be started \(Exec format error\)"):
+        office.pdf_of(tmp_path / "silent.docx")
     assert not (tmp_path / "cache").exists() or not list((tmp_path / "cache").iterdir())
 
 

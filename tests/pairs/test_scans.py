@@ -10,12 +10,17 @@ from typing import Any
 import pypdfium2
 import pytest
 
+from smart_train.data import read_pdf
+from smart_train.data.formats.pdf import DPI
 from smart_train.errors import DataError, MissingExtra
 from smart_train.pairs import PairReport, PairSettings, make_pairs
+from smart_train.pairs.documents import read_documents
+from smart_train.pairs.scans import Scans
 from tests.command import call
 from tests.data.ocr_stand_in import Scanned, StandIn, engine, rows, write_scan
 from tests.pdf_files import make_pdf, words
 
+DOCUMENTS = Path(__file__).parents[1] / "fixtures" / "documents"
 SETTINGS = PairSettings(dpi=40, queries_per_page=4)
 UNREAD = "pages of 2 files have no legible text layer: pip install 'smart_train\\[ocr\\]' to have them read by OCR"
 
@@ -198,6 +203,16 @@ def test_all_reads_pages_that_have_a_text_layer(tmp_path: Path) -> None:
     assert report.read_by_ocr == 3
     found = queries(tmp_path / "made")["layer.pdf#page=1"]
     assert found["sentence"] == "Worn hinges of the white page take grease each spring"
+
+
+def test_text_layers_of_glyph_numbers_are_read_by_ocr(tmp_path: Path) -> None:
+    documents, problems = read_documents(DOCUMENTS / "23-shifted-glyphs", unusable=lambda _: None)
+    assert len(documents) == 2 and not problems and all(document.unreadable for document in documents)
+    drawn = {document.key: read_pdf(document.pdf, name=document.key, dpi=DPI) for document in documents}
+    scans = Scans.of("auto", engine([PAGES[0]] * 40), text_needed=True)
+    scans.read_pages(documents, drawn, cache_dir=None, say=None, show_progress_bar=False)
+    assert scans.read and not any(document.unreadable or scans.why_silent(document) for document in documents)
+    assert all("granite" in page.words for document in documents for page in document.pages)
 
 
 def test_a_vision_model_needs_no_ocr(

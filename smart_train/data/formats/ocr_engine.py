@@ -25,7 +25,7 @@ PixelBox = tuple[float, float, float, float]  # left, top, right, bottom; pixels
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc"
 _WORD = regex.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+", regex.V1)
-_MODELS = {"Det": "*_det_*.onnx", "Rec": "*_rec_*.onnx", "Cls": "*_cls_*.onnx"}
+_MODELS = {"Det": "*_det_*.onnx", "Rec": "*_rec_*.onnx"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class RapidEngine:
         params: dict[str, Any] = {
             "Global.log_level": "error",
             "Global.return_word_box": True,
+            # The model that says which lines are upside down turns upright ones: two long lines a page became garbage.
+            "Global.use_cls": False,
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import regex
+
 from smart_train.data.formats.ocr_engine import FoundLine
 from smart_train.data.formats.pdf_characters import clean_line
 
@@ -19,6 +21,10 @@ _SAME_ROW = 0.5  # of the lower line's height is shared by pieces of one line
 _SAME_LINE = 1.2  # line heights between pieces of one line at most; between columns there is more
 _COLUMN_LINES, _COLUMN_WIDTH = 3, 8  # a column has so many lines, and the middle one is so many heights wide
 _SAME_PRINT = 1.3  # boxes around lines of one print differ by less: they also depend on the letters
+# A Chinese character alone is how an icon is read, on a page that has hardly any others.
+_ICON = regex.compile(r"(?<!\S)\p{Han}(?!\S)")
+_HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
+_HARDLY_ANY = 0.02  # of the page's characters
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def laid_out(found: Sequence[FoundLine], width: int, height: int) -> OcrPage:
     placed = _upright(found)
     legible = [line for line in placed if _is_legible(line)]
     lines = [_line(row, width, height) for row in _joined(_in_order(legible))]
-    return OcrPage(tuple(_whole_words(lines)), width, height, len(placed) - len(legible))
+    return OcrPage(tuple(_whole_words(_without_icons(lines))), width, height, len(placed) - len(legible))
 
 
 def same_print(found: Sequence[float]) -> list[float]:
@@ -214,6 +220,13 @@ def _line(row: Sequence[_Placed], width: int, height: int) -> OcrLine:
     ys = [y / height for line in row for _, y in line.found.corners]
     text, tallest = clean_line(" ".join(line.found.text for line in row)), max(line.height for line in row)
     return OcrLine(text, (min(xs), min(ys), max(xs), max(ys)), tallest / height, words)
+
+
+def _without_icons(lines: Sequence[OcrLine]) -> Sequence[OcrLine]:
+    everything = "".join(line.text for line in lines)
+    if len(_HAN.findall(everything)) > _HARDLY_ANY * len(everything):
+        return lines
+    return [replace(line, text=" ".join(_ICON.sub(" ", line.text).split())) for line in lines]
 
 
 def _whole_words(lines: Sequence[OcrLine]) -> list[OcrLine]:

@@ -117,13 +117,18 @@ class Office:
 
 def _ended(file: Path, command: Sequence[str]) -> tuple[int, str]:
     """The exit status of a command, and the last line that it wrote."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # the program is a script that starts another one: both are to be ended
-    )
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # the program is a script that starts another one: both are to be ended
+        )
+    except OSError as error:
+        raise OfficeError(
+            f"{file}: LibreOffice ({command[0]}) cannot be started ({error.strerror}); install it again"
+        ) from error
     try:
         written, _ = process.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
