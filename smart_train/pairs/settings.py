@@ -66,6 +66,8 @@ class PairReport:
         files: what became of the files of the folder -> how many.
         beside: for each kind of file that is not read, a line that says why and names some.
         undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
+        checked: queries that a model searched for (`RoundTrip`), and why some were left out -> how many.
+        not_found: a line for each query that was left out so.
     """
 
     output: Path
@@ -79,3 +81,5 @@ class PairReport:
     files: dict[str, int] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    not_found: list[str] = field(default_factory=list)
