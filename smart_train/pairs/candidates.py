@@ -29,7 +29,7 @@ Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "se
 MIN_LETTERS, MAX_CHARACTERS = 5, 240
 SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 34), 60  # characters of a script without blanks, each of them half a word
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
-LINE_WORDS = (3, 16)
+LINE_WORDS, LINE_CHARACTERS = (5, 16), 12  # at least so many characters of a script without blanks
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
 # Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
 _STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
@@ -45,6 +45,9 @@ _ABBREVIATED = re.compile(
     re.I,
 )
 _CUT_OFF = re.compile(r"\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I)
+_DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
+# The caption goes on in another column, or its label is of another text.
+_CUT_CAPTION = re.compile(r"^\d+\s[a-z]|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$")
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
@@ -54,7 +57,7 @@ _BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)[*–—]
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 # What stands before an item or a field of a form: a mark, its number, a letter, the number of a note.
 _ITEM = re.compile(
-    r"^(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+|[B-HJ-Z]\s(?=[A-Z][a-z]))?"
+    r"^(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+|[B-HJ-ZÂÃÈ-ÖØ-Þ]\s(?=[A-Z][a-z]))?"
 )
 _LABEL = re.compile(r"[A-ZÀ-ÞА-Я]{5,}(?: [A-ZÀ-ÞА-Я]{3,})* [A-ZÀ-ÞА-Я][a-zß-ÿа-я]")  # a head, glued to its text
 
@@ -95,7 +98,11 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
     page.candidates.extend(("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings)
     # What follows a caption's first sentence leans on it.
-    page.candidates.extend(("caption", _pieces(text)[0].rstrip(_FULL_STOPS + " ")) for text in page.parts.captions)
+    page.candidates.extend(
+        ("caption", _pieces(text)[0].rstrip(_FULL_STOPS + " "))
+        for text in page.parts.captions
+        if not _CUT_CAPTION.search(text)
+    )
     page.candidates.extend(("term", text) for text in terms)
     page.candidates.extend(("section", text) for text in sections)
 
@@ -161,7 +168,10 @@ def split_sentences(prose: str) -> list[str]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
     page often belong to its neighbours: what begins in lower case or does not end is left out."""
     found = []
-    for sentence in (piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))):
+    pieces = [piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))]
+    for before, sentence in zip(["", *pieces], pieces, strict=False):
+        if _DATED.search(before):
+            continue
         begins = _BEGINS.match(sentence)
         ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
         if begins is None or begins[0][-1].islower() or not ends:
@@ -186,10 +196,11 @@ def split_lines(prose: str) -> list[str]:
     found = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
+        fewest = LINE_CHARACTERS if _is_unspaced(words_of(line)) else LINE_WORDS[0]
         if (
             line.endswith((":", ","))
             or _NUMBERED.match(line)
-            or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]
+            or not fewest <= length_in_words(line) <= LINE_WORDS[1]
             or leans(line)
         ):
             continue

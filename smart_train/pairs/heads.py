@@ -61,6 +61,7 @@ _PATTERN = re.compile(
     r"|(?:public|protected|private|static) (?:\w+ )*(?:functions|attributes|members|types)"
     r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
     r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*"
+    r"|\d+[^\W\d_]{3}.*"  # glued to the number of its page
     r"|.*\[\d+/\d+\]|[\w./+-]+\.\w{1,4}\s\d+"  # an overloaded function; the name of a file with its page
     r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
     r"|(?:version|release)\s*v?\d.*|what is this\b.*"

@@ -16,21 +16,21 @@ from smart_train.pairs.words import words_of
 _POINTING_WORDS = """
 again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
 instead likewise nevertheless nonetheless other others similarly such that their then there therefore these they this
-those thus whereas yet and but or
+those thus whereas yet and but or indeed now
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
 dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
-beide beides dieselbe dieselben ebenso jene jener jenes
+allerdings beide beides dieselbe dieselben ebenso jene jener jenes
 ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir et mais
-celles certes ceux lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois néanmoins
+celles certes ceux maintenant lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois néanmoins
 además así aquí ello ellos esa ese eso esta estas este esto estos véase pero y
-dicha dichas dicho dichos esas esos otra otras otro otros tales tampoco
+ahora dicha dichas dicho dichos esas esos otra otras otro otros tales tampoco
 além assim aqui ela ele essa esse isso isto portanto essas esses estes outra outras outro outros porém tais
 inoltre ecco infatti pertanto quello questa queste questi questo quindi così esso essa
 altre altri ciò essi esse perciò tale tali tuttavia
 daarom deze dit dus echter hierdoor hij zij dlatego jednak ponadto również także zatem wtedy
 затем здесь именно которая которое которые который кроме он она они оно поэтому потом также такая такие такое такой
 там тогда тот эта эти это этот но а и или причем причём тоже
-далее ему её ее зато значит иначе итак их кстати однако оба обе таким таких такому этим этих этой этому эту
+далее ему теперь её ее зато значит иначе итак их кстати однако оба обе таким таких такому этим этих этой этому эту
 그 그것은 그래서 그러나 그런데 그럼에도 그리고 다만 따라서 또한 아울러 이 이는 이러한 이런 이를 이에
 이와 이처럼 즉 특히 한편
 """
@@ -47,14 +47,14 @@ _LINKING = re.compile(
     r"|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
     r"|w tym\b|na przykład\b|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b"
     r"|we (?:have|will|can)\b|wie (?:bereits|schon|gezeigt|erwähnt)\b|mit anderen worten\b|autrement dit\b"
-    r"|en d'autres termes\b|comme (?:vu|dit)\b"
+    r"|en (?:effet|d'autres termes)\b|comme (?:vu|dit)\b"
     r"|es decir\b|en otras palabras\b|como se (?:ha|ve)\b|come (?:visto|detto)\b",
     re.IGNORECASE,
 )
 # Such scripts have no blanks after the word that points.
 _POINTING_UNSPACED = regex.compile(
     "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
-    r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次の|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
+    r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次[にの]|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
     # A particle without its noun.
     r"|[がを]|[はにでとのも](?=\P{Hiragana})"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
@@ -95,7 +95,8 @@ _ONE_OF_SEVERAL = re.compile(
 )
 # Demonstratives, wherever they stand; but not "such as", "ce que", or "это" between a term and what it is.
 _DEMONSTRATIVE = regex.compile(
-    r"\b(?:this|these|those|such(?! as\b)|dies(?:e[mnrs]?)?|cet|cette|ces|ce(?! (?:qu|dont|n'est|sont)))\b"
+    r"\b(?:this|these|those|such(?! as\b)|dies(?:e[mnrs]?)?|cet|cette|ces"
+    r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
     r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого)\b"
     r"|\b(?:이러한|이런|해당|그러한)\b"
@@ -113,6 +114,7 @@ _SENT_ELSEWHERE = re.compile(
     r"|abbildung|abb\.|tabelle|gleichung|tableau|équation|figura|tabla|tabela"
     r"|ecuación|tabella|equazione|рис\.?|рисун\w+|табл\.?|таблиц\w+)\s*[\[(«]?[A-Z]?\.?\d"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\bкак показано\b"
     r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
     r"|\bmás información\b|\bmaggiori informazioni\b|\bmais informações\b"
@@ -152,13 +154,14 @@ def leans(sentence: str) -> bool:
     words = words_of(sentence)
     opens = words and words[0] in _POINTING or _LINKING.match(sentence) or _ONE_OF_SEVERAL.match(sentence)
     points = _POINTING_UNSPACED.match(sentence) or _DEMONSTRATIVE.search(sentence) or _SENT_ELSEWHERE.search(sentence)
-    return bool(opens or points or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+    bare = _BARE_SUBJECT.match(sentence)
+    return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
 
 
 def standing(sentence: str) -> float:
-    """1 for a sentence that stands alone; less for every word in it that points elsewhere, for a speaker who is not
-    named, and for a subject of one word that the sentence before names."""
+    """1 for a sentence that stands alone; less for every word in it that points elsewhere, and for a speaker who is not
+    named."""
     words = words_of(sentence)
     pointing = sum(word in _ELSEWHERE for word in words) + any(word in _SPEAKERS for word in words)
     pointing += len(_CROSS_REFERENCE.findall(sentence)) + len(_ELSEWHERE_UNSPACED.findall(sentence))
-    return LEANING ** (pointing + (_BARE_SUBJECT.match(sentence) is not None))
+    return LEANING**pointing

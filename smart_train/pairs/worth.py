@@ -17,7 +17,7 @@ _BOILERPLATE = re.compile(
     # What generators of references write beside each entry.
     r"|\bdefinition at line \d|\bdefined at line \d"
     r"|^(?:referenced by|references|reimplemented (?:from|in)|implements)\b"
-    r"|^(?:parameters?|returns?|exceptions|template parameters)\s[a-z_]"
+    r"|^(?:denotes|hereafter|indicates)\b|^(?:parameters?|returns?|exceptions|template parameters)\s[a-z_]"
     # Labels and thanks.
     r"|^(?:keywords?|key words|index terms|source|sources|note|notes|mots[- ]clés|schlüsselwörter|schlagworte"
     r"|quellen?|fuente|palabras clave|parole chiave|fonte|palavras-chave|ключевые слова|источники?|słowa kluczowe"
@@ -29,7 +29,7 @@ _BOILERPLATE = re.compile(
 )
 _SOURCE = re.compile(  # of a list of references
     r"^(?:\[\w+\]\s*)?(?:[A-Z]\.\s?)+[A-Z]\w+(?:,| and| &)|^[A-Z]\w+, (?:[A-Z]\.\s?)+|\b(?:doi|DOI|arXiv)[:\s]"
-    r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\bet al\.?,? \(?(?:19|20)\d\d\)?$"
+    r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\.\s(?:19|20)\d\d[a-z]?$|\bet al\.?(?:,? \(?(?:19|20)\d\d\b|$)"
     r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+"
 )
 _MARKUP = re.compile(r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;|</?\w+>|\w+\[\w*\]\s*=")
