@@ -44,10 +44,14 @@ _ABBREVIATED = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
 )
-_CUT_OFF = re.compile(r"\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I)
+_CUT_OFF = re.compile(
+    r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
+)
 _DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
 # The caption goes on in another column, or its label is of another text.
-_CUT_CAPTION = re.compile(r"^\d+\s[a-z]|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$")
+_CUT_CAPTION = re.compile(
+    r"^\d+[a-z]?\s[a-z]|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
+)
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")

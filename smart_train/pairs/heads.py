@@ -50,7 +50,7 @@ _NOTHING_OF_ITS_OWN = frozenset(_WORDS.split()) | frozenset(_LITTLE_WORDS.split(
 _UNSPACED = re.compile(
     r"(?:引言|前言|序言|概述|概要|简介|介绍|摘要|结论|总结|小结|讨论|结果|方法|背景|目的|示例|例子|附录|参考文献|致谢|目录|版权|作者"
     r"|重要提示|提示|备注|说明|其他|重要|はじめに|おわりに|序文|序論|要約|まとめ|結論|考察|結果|背景|例|付録|参考|文献|謝辞|目次|注意"
-    r"|その他|事項|今後|課題|研究|の|与|和|及|的|と|・)+|その他の.{1,12}"
+    r"|その他|事項|今後|課題|研究|の|与|和|及|的|と|・)+|その他の.{1,12}|其他的?.{1,12}"
 )
 _PATTERN = re.compile(
     r"(?:table of )?contents|list of (?:figures|tables)|see also|further reading|release notes|revision history"

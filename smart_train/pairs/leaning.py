@@ -38,7 +38,8 @@ _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
 _LINKING = re.compile(
     r"\w+,\s|(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
-    r"|(?:in|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
+    r"|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
+    r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
     r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
     r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
     r"|(?:en|con|para|por|a|de) (?:este|esta|estos|estas|ese|esa)\b|por ejemplo\b|por exemplo\b|per esempio\b"
@@ -114,7 +115,7 @@ _SENT_ELSEWHERE = re.compile(
     r"|abbildung|abb\.|tabelle|gleichung|tableau|équation|figura|tabla|tabela"
     r"|ecuación|tabella|equazione|рис\.?|рисун\w+|табл\.?|таблиц\w+)\s*[\[(«]?[A-Z]?\.?\d"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
-    r"|\bкак показано\b"
+    r"|\bкак показано\b|\bas (?:shown|follows)$"
     r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
     r"|\bmás información\b|\bmaggiori informazioni\b|\bmais informações\b"

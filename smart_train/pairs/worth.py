@@ -15,6 +15,7 @@ _BOILERPLATE = re.compile(
     r"|alle rechte vorbehalten|tous droits réservés|todos los derechos|tutti i diritti|все права защищены"
     r"|版权所有|版權所有|無断転載|著作権|製作著作"
     # What generators of references write beside each entry.
+    r"|go to the documentation of this file|how to (?:use|apply) (?:this licen[cs]e|these terms)"
     r"|\bdefinition at line \d|\bdefined at line \d"
     r"|^(?:referenced by|references|reimplemented (?:from|in)|implements)\b"
     r"|^(?:denotes|hereafter|indicates)\b|^(?:parameters?|returns?|exceptions|template parameters)\s[a-z_]"
@@ -23,7 +24,7 @@ _BOILERPLATE = re.compile(
     r"|quellen?|fuente|palabras clave|parole chiave|fonte|palavras-chave|ключевые слова|источники?|słowa kluczowe"
     r"|źródło|关键词|来源|キーワード)\s*[:：.]|\b(?:is|are) (?:gratefully )?(?:thanked|acknowledged)\b"
     r"|\backnowledges? the\b"
-    r"|\b(?:thank|thanks to|grateful to)\b"
+    r"|\b(?:thank|thanks to|grateful to|remercier|remercions|agradecemos|danken)\b"
     r"|\bsupported (?:in part )?by (?:the|a)? ?\w* ?(?:grant|foundation)",
     re.IGNORECASE,
 )

@@ -55,6 +55,10 @@ from smart_train.pairs.worth import says_something
         "Left panel: pressure of the pump at noon",
         "Once registered, pumps are kept for ten years",
         # A premise, and a pointer to somewhere else.
+        "On the other hand pumps of iron may rust",
+        "Under that section pumps are tested once a year",
+        "В данном примере насос стоит пустой",
+        "Pumps are sorted by age and by town as follows",
         "Let p be the pressure of a pump in the cellar",
         "Sei P eine Pumpe mit drei Ventilen und einem Motor",
         "Pumps are compared with valves in Table 3",
@@ -109,7 +113,12 @@ def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None
         split_sentences("Ann Lee and Bob Ray. 2020. Pumps that learn from their own valves at night. Pump News.") == []
     )
     assert split_sentences("Lee, A. (2009). Pumps that learn from their own valves at night. Thesis.") == []
-    page = Page("a.pdf", 1, "", Parts([], ["Number of pumps in", "1 shows the pumps", "Pumps by country"], ""))
+    page = Page(
+        "a.pdf",
+        1,
+        "",
+        Parts([], ["Number of pumps in", "1 shows the pumps", "22a und Abbildung 3", "Pumps by country"], ""),
+    )
     structural(page, [], [])
     assert page.candidates == [("caption", "Pumps by country")]
 
@@ -135,6 +144,10 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Cpump [2/2]", True),
         ("valve.cpp 207", True),
         # Labels and thanks.
+        ("defines.h: Go to the documentation of this file.", True),
+        ("ADDENDUM: How to use this License for your documents", True),
+        ("Nous tenons à remercier les ateliers de pompes de la ville", False),
+        ("其他的用户设定", True),
         ("Keywords: pumps, valves, oil and water", False),
         ("Source: Office of Pumps, yearly report of the summer", False),
         ("Quelle: Amt für Pumpen, Bericht über das ganze Jahr", False),
@@ -213,6 +226,7 @@ def test_marks_numbers_and_labels_before_a_sentence_are_taken_off() -> None:
     assert split_sentences("Layoffs of pump makers hit the town. Ray Pumps, Inc. Layoffs of 14 hit it") == [
         "Layoffs of pump makers hit the town"
     ], "cut off at an abbreviation"
+    assert split_sentences("! The age of the pumps of each town in the district; and ! The price.") == []
     assert split_lines("➡ Pumps for cellars and towers\nPump station • all of its valves") == [
         "Pumps for cellars and towers"
     ]
