@@ -13,9 +13,10 @@ from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, EndpointError
 
 if TYPE_CHECKING:
-    from smart_train.pairs import Estimate, PairReport, VisionWriter
+    from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
 
 KEY_VARIABLE = "SMART_TRAIN_API_KEY"
+_SHOWN = 10  # queries that a check left out
 
 
 def make_pairs(
@@ -97,6 +98,18 @@ def make_pairs(
         tuple[float, float] | None,
         typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
     ] = None,
+    check_with: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that searches for every query: the query is kept when its page is found. A folder, a Hub id, "
+            "or an installed Python package with a model in it.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    check_first: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --check-with: number of best pages that a query's page must be among. [3]"),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
     """Make queries and page images (or texts) from PDF files and office files, split by document, with a data set card.
@@ -144,7 +157,20 @@ def make_pairs(
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
     if writer is not None and ocr == "all":
         raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
-    _show(make(folder, output, settings, writer=writer, say=plain_console().print), writer)
+    if check_first is not None and check_with is None:
+        raise DataError("--check-first needs --check-with; add it, or leave --check-first out")
+    check = None if check_with is None else _check(check_with, check_first)
+    _show(make(folder, output, settings, writer=writer, check=check, say=plain_console().print), writer)
+
+
+def _check(model: str, first: int | None) -> RoundTrip:
+    from smart_train.models import SmartModel
+    from smart_train.pairs import RoundTrip
+    from smart_train.retrieval import model_fingerprint
+
+    loaded = SmartModel.from_pretrained(model)
+    name = f"{model} ({model_fingerprint(loaded)[:12]})"
+    return RoundTrip(loaded, name) if first is None else RoundTrip(loaded, name, first)
 
 
 def _say(estimate: Estimate, endpoint: str) -> bool:
@@ -184,6 +210,13 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
     console.print(
         f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
     )
+    if report.checked:
+        reasons = "".join(f", {number} left out: {why}" for why, number in report.checked.items() if why != "checked")
+        console.print(f"check: {report.checked['checked']} queries{reasons}")
+        for line in report.not_found[:_SHOWN]:
+            console.print(f"left out: {line}")
+        if len(report.not_found) > _SHOWN:
+            console.print(f"left out: {len(report.not_found) - _SHOWN} more, see {report.output / 'manifest.json'}")
     for line in report.beside:
         console.print(f"not read: {line}")
     if writer is not None and any(writer.used):

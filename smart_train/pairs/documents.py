@@ -19,6 +19,7 @@ from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
 from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
@@ -181,13 +182,17 @@ def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tupl
         del words[number]
     # A table of contents has the form of an index, but stands before what it lists.
     index = [texts[number] for number in document.listings if number > len(lines) // 2]
-    titles, terms = defaultdict(list), defaultdict(list)
+    titles, terms, sections = defaultdict(list), defaultdict(list), defaultdict(list)
     for number, _, title in bookmarks:
         titles[number].append(title)
     for number, term in read_index(index, words):
         terms[number].append(term)
     sizes = body_sizes(lines)
+    parts = {number: parts_of(lines[number], sizes[number]) for number in words}
+    headings = [parts[number].headings if number in parts else [] for number in range(len(lines))]
+    for number, section in [*of_bookmarks(bookmarks), *of_headings(headings)]:
+        sections[number].append(section)
     for number, text in words.items():
-        told = Page(document.key, number, text, parts_of(lines[number], sizes[number]))
-        structural(told, titles[number], terms[number])
+        told = Page(document.key, number, text, parts[number])
+        structural(told, titles[number], terms[number], sections[number])
         document.pages.append(told)

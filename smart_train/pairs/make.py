@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from smart_train.data.formats.ocr_engine import OcrEngine
 from smart_train.data.formats.pdf import PdfPage
@@ -29,8 +29,13 @@ from smart_train.utils.atomic import filling, settle
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
-FORMAT = 3  # raise it when the same files and settings would give other pairs
+if TYPE_CHECKING:
+    from smart_train.pairs.round_trip import RoundTrip
+
+FORMAT = 4  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
+NO_PAGE_FOUND = "not found by its queries"
+SPARE = 2  # with a check, so many times the wanted queries are tried, so that those left out can be replaced
 MANIFEST = "manifest.json"
 
 
@@ -62,6 +67,7 @@ def make_pairs(
     settings: PairSettings | None = None,
     *,
     writer: QueryWriter | None = None,
+    check: RoundTrip | None = None,
     cache_dir: str | Path | None = None,
     show_progress_bar: bool | None = None,
     ocr_engine: type[OcrEngine] | None = None,
@@ -77,6 +83,7 @@ def make_pairs(
 
     Args:
         writer: asks a vision model for the queries; None takes them from the pages' own text.
+        check: leaves out the queries whose page a model does not find; None keeps all.
         cache_dir: of drawn pages; see `smart_train.data.formats.pdf.page_cache`.
         show_progress_bar: None shows bars on a terminal only.
         ocr_engine: reads pages without a text layer; None takes rapidocr. See `PairSettings.ocr`.
@@ -96,7 +103,7 @@ def make_pairs(
     with only_one(beside(output), "make-pairs"):
         settle(output)
         scans = Scans.of(settings.ocr, ocr_engine, text_needed=writer is None)
-        return _make(folder, output, settings, writer, scans, cache_dir, say, show_progress_bar)
+        return _make(folder, output, settings, writer, check, scans, cache_dir, say, show_progress_bar)
 
 
 def _make(
@@ -104,6 +111,7 @@ def _make(
     output: Path,
     settings: PairSettings,
     writer: QueryWriter | None,
+    check: RoundTrip | None,
     scans: Scans,
     cache_dir: str | Path | None,
     say: Callable[[str], None] | None,
@@ -126,7 +134,7 @@ def _make(
     )
     read = {document.path for document in documents}
     files, not_read = count_files(Path(folder), read, office=program_for(settings) is not None)
-    parameters = {**_parameters(documents, settings, writer), "ocr_engine": scans.method}
+    parameters = {**_parameters(documents, settings, writer, check), "ocr_engine": scans.method}
     made = _made_already(output, parameters)
     if made is not None:
         return replace(made, files=files, beside=not_read)
@@ -134,14 +142,8 @@ def _make(
         parts = _split(documents, drawn, settings, images_alone=writer is not None)
     except DataError as error:
         raise DataError(f"{error}; not read:\n{listing(not_read)}" if not_read else str(error)) from error
-    pages = [page for part in parts.pages.values() for page in part]
-    if writer is None:
-        chosen = choose_queries(pages, settings.queries_per_page)
-    else:
-        images = [drawn[page.document][page.number].image for page in pages]
-        chosen, unanswered = writer.write(images, settings.queries_per_page)
-        problems += unanswered
-    report = _report(output, documents, parts, chosen, problems)
+    chosen, unanswered = _ask(parts, drawn, settings, writer, check)
+    report = _report(output, documents, parts, chosen, problems + unanswered, check)
     report = replace(report, files=files, beside=not_read, read_by_ocr=scans.read, ocr_engine=scans.method)
     if split is None:
         rows_of: RowsOf = partial(image_rows, drawn)
@@ -160,10 +162,41 @@ def _make(
     return report
 
 
-def _parameters(documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None) -> dict[str, Any]:
+def _ask(
+    parts: _Parts,
+    drawn: Mapping[str, Sequence[PdfPage]],
+    settings: PairSettings,
+    writer: QueryWriter | None,
+    check: RoundTrip | None,
+) -> tuple[Chosen, list[str]]:
+    """The queries of all pages, by their place, and pages that the writer has none for."""
+    pages = [page for part in parts.pages.values() for page in part]
+    images = [drawn[page.document][page.number].image for page in pages if page.document in drawn]
+    limit = settings.queries_per_page
+    unanswered: list[str] = []
+    if writer is not None:
+        chosen, unanswered = writer.write(images, limit)
+    else:
+        chosen = choose_queries(pages, limit if check is None else limit * SPARE)
+    if check is None:
+        return chosen, unanswered
+    kept = check.keep(pages, images, chosen, limit)
+    parts.left_out[NO_PAGE_FOUND] += len(chosen) - len(kept)
+    return kept, unanswered
+
+
+def _parameters(
+    documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None, check: RoundTrip | None
+) -> dict[str, Any]:
     values = {name: value for name, value in asdict(settings).items() if name != "on_error"}
     method = writer.method if writer is not None else {"name": "text layer"}
-    return {**values, "method": method, "documents": {document.key: document.digest for document in documents}}
+    checked = {"check": None if check is None else check.method}
+    return {
+        **values,
+        **checked,
+        "method": method,
+        "documents": {document.key: document.digest for document in documents},
+    }
 
 
 def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None:
@@ -179,7 +212,7 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
         raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")
     theirs = {**values["parameters"], "format": values.get("format")}
     ours = {**parameters, "format": FORMAT}
-    differing = changes(flat(theirs), flat(ours), asdict(PairSettings()))
+    differing = changes(flat(theirs), flat(ours), {**asdict(PairSettings()), "check": None})
     if differing:
         raise DataError(
             f"{output}: holds pairs made with other {', '.join(sorted(sections(differing)))} ({manifest}); remove it, "
@@ -271,7 +304,12 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
 
 
 def _report(
-    output: Path, documents: Sequence[Document], parts: _Parts, chosen: Chosen, problems: list[str]
+    output: Path,
+    documents: Sequence[Document],
+    parts: _Parts,
+    chosen: Chosen,
+    problems: list[str],
+    check: RoundTrip | None,
 ) -> PairReport:
     counts: dict[str, dict[str, int]] = {}
     queries: Counter[tuple[str, str]] = Counter()
@@ -291,6 +329,7 @@ def _report(
             raise DataError(
                 f"no query was found for the {name} pages ({len(pages)} of {counts[name]['documents']} documents): "
                 "a query needs a page with words that no other page has"
+                + ("" if check is None else f", and {check.name} must find it (checked: {dict(check.counts)})")
             )
     places = {(page.document, name) for name, pages in parts.pages.items() for page in pages}
     rows: list[dict[str, str | int]] = [
@@ -304,12 +343,13 @@ def _report(
         for document in documents
     ]
     kinds = Counter(kind for found in chosen.values() for kind, _ in found)
-    unasked = sum(part["corpus"] - part["pages"] for part in counts.values())
+    unasked = sum(part["corpus"] - part["pages"] for part in counts.values()) - parts.left_out[NO_PAGE_FOUND]
     pages = [page for part in parts.pages.values() for page in part]
     silent = sum(not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen)
     reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
     left_out = {reason: count for reason, count in reasons.items() if count}
-    return PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
+    report = PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
+    return report if check is None else replace(report, checked=dict(check.counts), not_found=check.left_out)
 
 
 def _as_json(report: PairReport) -> dict[str, Any]:

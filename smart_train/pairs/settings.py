@@ -95,6 +95,8 @@ class PairReport:
         undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
         read_by_ocr: pages whose text comes from OCR. ocr_engine: that read them, None where there are none.
         not_legible: what OCR was not asked or not able to read, a line each; these pages are not left out.
+        checked: queries that a model searched for (`RoundTrip`), and why some were left out -> how many.
+        not_found: a line for each query that was left out so.
     """
 
     output: Path
@@ -111,3 +113,5 @@ class PairReport:
     read_by_ocr: int = 0
     ocr_engine: str | None = None
     not_legible: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    not_found: list[str] = field(default_factory=list)
