@@ -2,7 +2,7 @@
 
 Run:     python -m benchmarks.ocr_recall FILE.pdf ... [--pages 3] [--dpi 144]
 Needs:   pip install 'smart_train[pdf,ocr]'; one CPU core and 1 GB of memory, no network; about 10 s a page.
-Expect:  a row for each file, as in docs/own-documents.md, section Scans: 0.93 to 1.0 for Latin and Japanese manuals.
+Expect:  a row for each file, as in docs/own-documents.md, section Scans.
 
 Pages are taken at even distances from the file, drawn, and read as if they were scans. A word counts as found as often
 as it is in both texts; "in order" counts the words that both texts have in one order.
