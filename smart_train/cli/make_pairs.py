@@ -13,13 +13,14 @@ from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, EndpointError
 
 if TYPE_CHECKING:
-    from smart_train.pairs import Estimate, PairReport, VisionWriter
+    from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
 
 KEY_VARIABLE = "SMART_TRAIN_API_KEY"
+_SHOWN = 10  # queries that a check left out
 
 
 def make_pairs(
-    folder: Annotated[Path, typer.Argument(help="A folder of PDF files (subfolders included).", metavar="PDF_DIR")],
+    folder: Annotated[Path, typer.Argument(help="A folder of documents (subfolders included).", metavar="PDF_DIR")],
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
@@ -63,6 +64,20 @@ def make_pairs(
         Literal["fail", "skip"],
         typer.Option(help="At a file that cannot be used: stop (fail), or leave it out (skip)."),
     ] = "fail",
+    ocr: Annotated[
+        Literal["auto", "all", "off"],
+        typer.Option(
+            help="Pages to read by OCR: those without a legible text layer, if rapidocr is installed (auto); "
+            "all of them, without their text layers (all); none (off)."
+        ),
+    ] = "auto",
+    office: Annotated[
+        Literal["auto", "off"],
+        typer.Option(
+            help="Convert office, web and book files with LibreOffice where it is installed, and read them (auto), or "
+            "leave them out (off)."
+        ),
+    ] = "auto",
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -83,9 +98,21 @@ def make_pairs(
         tuple[float, float] | None,
         typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
     ] = None,
+    check_with: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that searches for every query: the query is kept when its page is found. A folder, a Hub id, "
+            "or an installed Python package with a model in it.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    check_first: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --check-with: number of best pages that a query's page must be among. [3]"),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
-    """Make queries and page images (or texts) from PDF files, split by document, with a data set card.
+    """Make queries and page images (or texts) from PDF files and office files, split by document, with a data set card.
 
     Without --endpoint, the queries are taken from the text of the pages, without a model.
     """
@@ -93,7 +120,10 @@ def make_pairs(
     from smart_train.pairs import make_pairs as make
 
     if dpi is not None and pages_as == "text":
-        raise DataError(f"--dpi {dpi}: no page is drawn with --as text; leave --dpi out")
+        raise DataError(
+            f"--dpi {dpi}: rows of --as text hold no page images, and OCR draws pages at {PairSettings.dpi} dpi; "
+            "leave --dpi out"
+        )
     settings = PairSettings(
         PairSettings.dpi if dpi is None else dpi,
         queries_per_page,
@@ -105,6 +135,8 @@ def make_pairs(
         pages_as,
         chunk_tokens,
         tokenizer,
+        ocr,
+        office,
     )
     writer = None
     if endpoint is not None and model is not None:
@@ -123,7 +155,22 @@ def make_pairs(
         )
     elif prompt is not None or prices is not None or requests_per_minute is not None:
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
-    _show(make(folder, output, settings, writer=writer), writer)
+    if writer is not None and ocr == "all":
+        raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
+    if check_first is not None and check_with is None:
+        raise DataError("--check-first needs --check-with; add it, or leave --check-first out")
+    check = None if check_with is None else _check(check_with, check_first)
+    _show(make(folder, output, settings, writer=writer, check=check, say=plain_console().print), writer)
+
+
+def _check(model: str, first: int | None) -> RoundTrip:
+    from smart_train.models import SmartModel
+    from smart_train.pairs import RoundTrip
+    from smart_train.retrieval import model_fingerprint
+
+    loaded = SmartModel.from_pretrained(model)
+    name = f"{model} ({model_fingerprint(loaded)[:12]})"
+    return RoundTrip(loaded, name) if first is None else RoundTrip(loaded, name, first)
 
 
 def _say(estimate: Estimate, endpoint: str) -> bool:
@@ -144,10 +191,10 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"{report.output}: already made with these files and settings")
     for problem in report.problems:
         console.print(f"left out: {problem}")
+    for line in report.not_legible:
+        console.print(f"not legible: {line}")
     for line in report.undrawn:
         console.print(f"blank: {line}")
-    for line in report.unread:
-        console.print(f"no text: {line}")
     for name, part in report.counts.items():
         texts = f" in {part['texts']} texts" if "texts" in part else ""
         console.print(
@@ -156,12 +203,20 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     asked = sum(part["pages"] for part in report.counts.values())
-    console.print(f"pages: {asked + sum(report.left_out.values())} read, {asked} with a query")
+    by_ocr = f" ({report.read_by_ocr} by OCR)" if report.read_by_ocr else ""
+    console.print(f"pages: {asked + sum(report.left_out.values())} read{by_ocr}, {asked} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     console.print(
         f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
     )
+    if report.checked:
+        reasons = "".join(f", {number} left out: {why}" for why, number in report.checked.items() if why != "checked")
+        console.print(f"check: {report.checked['checked']} queries{reasons}")
+        for line in report.not_found[:_SHOWN]:
+            console.print(f"left out: {line}")
+        if len(report.not_found) > _SHOWN:
+            console.print(f"left out: {len(report.not_found) - _SHOWN} more, see {report.output / 'manifest.json'}")
     for line in report.beside:
         console.print(f"not read: {line}")
     if writer is not None and any(writer.used):

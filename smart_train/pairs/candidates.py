@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.pairs.leaning import leans, standing
 from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.words import (
     as_words,
@@ -20,15 +21,15 @@ from smart_train.pairs.words import (
     without_numbering,
     words_of,
 )
-from smart_train.pairs.worth import leans, says_something, standing
+from smart_train.pairs.worth import says_something
 
 # In the order in which a page's queries are chosen; "written" ones come from a vision model.
-Kind = Literal["title", "bookmark", "heading", "caption", "term", "sentence", "line", "written"]
+Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "sentence", "line", "written"]
 
-MIN_LETTERS, MAX_CHARACTERS = 5, 200
-SENTENCE_WORDS = (6, 30)
+MIN_LETTERS, MAX_CHARACTERS = 5, 240
+SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 34), 60  # characters of a script without blanks, each of them half a word
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
-LINE_WORDS = (3, 16)
+LINE_WORDS, LINE_CHARACTERS = (5, 16), 12  # at least so many characters of a script without blanks
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
 # Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
 _STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
@@ -38,16 +39,31 @@ _BETWEEN_SENTENCES = re.compile(
 _SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
 _FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
 _ABBREVIATED = re.compile(
-    r"(?:\b[A-Z]|\b(?:cf|dr|e\.g|ed|eq|etc|fig|figs|i\.e|mr|mrs|ms|no|nos|pp|prof|sec|st|vol|vs))\.$", re.I
+    r"(?:\b[A-Z]|\b(?:abs|approx|bzgl|bzw|ca|cf|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
+    r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
+    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
+    re.I,
+)
+_CUT_OFF = re.compile(
+    r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
+)
+_DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
+# The caption goes on in another column, or its label is of another text.
+_CUT_CAPTION = re.compile(
+    r"^\d+[a-z]?\s[a-z]|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
 _GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
 _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
-_BULLET = re.compile(r"[•‣▪●·]|(?:^|\s)[*–—]\s")
+_BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)[*–—]\s|//|/\*")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
-_ITEM = re.compile(r"^[•‣▪●○◦·➢✓*–—-]\s*")
+# What stands before an item or a field of a form: a mark, its number, a letter, the number of a note.
+_ITEM = re.compile(
+    r"^(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+|[B-HJ-ZÂÃÈ-ÖØ-Þ]\s(?=[A-Z][a-z]))?"
+)
+_LABEL = re.compile(r"[A-ZÀ-ÞА-Я]{5,}(?: [A-ZÀ-ÞА-Я]{3,})* [A-ZÀ-ÞА-Я][a-zß-ÿа-я]")  # a head, glued to its text
 
 
 @dataclass
@@ -72,20 +88,27 @@ class Page:
         return cls(document, number, "", Parts([], [], ""))
 
 
-def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str]) -> None:
+def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()) -> None:
     """Fills `page.candidates` from what structures the document; the largest print of its first page is its title.
 
     Args:
         bookmarks, terms: titles and index entries that point to the page.
+        sections: headings of the page, each with the one that it stands under.
     """
     headings = sorted(page.parts.headings, key=lambda heading: -heading[0])
     if page.number == 0 and headings:
-        page.candidates.append(("title", headings[0][1]))
+        page.candidates.append(("title", without_numbering(headings[0][1])))
     cut = " ".join(as_words(text) for _, text in page.parts.cut)
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
-    page.candidates.extend(("heading", without_numbering(text)) for _, text in headings)
-    page.candidates.extend(("caption", text) for text in page.parts.captions)
+    page.candidates.extend(("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings)
+    # What follows a caption's first sentence leans on it.
+    page.candidates.extend(
+        ("caption", _pieces(text)[0].rstrip(_FULL_STOPS + " "))
+        for text in page.parts.captions
+        if not _CUT_CAPTION.search(text)
+    )
     page.candidates.extend(("term", text) for text in terms)
+    page.candidates.extend(("section", text) for text in sections)
 
 
 def is_telling(kind: Kind, query: str) -> bool:
@@ -95,7 +118,7 @@ def is_telling(kind: Kind, query: str) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
-    if kind not in ("sentence", "line", "term") and not says_something(query, head=True):
+    if kind not in ("sentence", "line", "term") and (query.endswith(":") or not says_something(query, head=True)):
         return False
     return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
 
@@ -137,24 +160,33 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
 
 def _told_in(words: list[str]) -> set[tuple[str, ...]]:
     """What two texts are compared by: words; pairs of them in scripts where a word is one of few syllables."""
-    pairs = len(words) > 1 and sum(is_unspaced(word[0]) for word in words) > len(words) / 2
-    return set(zip(words, words[1:], strict=False)) if pairs else {(word,) for word in words}
+    return set(zip(words, words[1:], strict=False)) if _is_unspaced(words) else {(word,) for word in words}
+
+
+def _is_unspaced(words: Sequence[str]) -> bool:
+    """Whether most words are single characters of scripts without blanks."""
+    return len(words) > 1 and sum(is_unspaced(word[0]) for word in words) > len(words) / 2
 
 
 def split_sentences(prose: str) -> list[str]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
     page often belong to its neighbours: what begins in lower case or does not end is left out."""
     found = []
-    for sentence in (piece for paragraph in prose.split("\n") for piece in _pieces(paragraph)):
+    pieces = [piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))]
+    for before, sentence in zip(["", *pieces], pieces, strict=False):
+        if _DATED.search(before):
+            continue
         begins = _BEGINS.match(sentence)
-        if begins is None or begins[0][-1].islower() or not _SENTENCE_END.search(sentence):
+        ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
+        if begins is None or begins[0][-1].islower() or not ends:
             continue
         sentence = sentence.rstrip(_FULL_STOPS + " ")
-        if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= SENTENCE_WORDS[1]:
+        most = SENTENCE_CHARACTERS if _is_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
+        if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
             continue
         if leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
             continue
-        if _GLUED.search(sentence) or (sentence[0] == "(" and sentence[-1] == ")"):
+        if _GLUED.search(sentence) or _LABEL.match(sentence) or (sentence[0] == "(" and sentence[-1] == ")"):
             continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
         if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_CHARACTERS:
@@ -168,16 +200,19 @@ def split_lines(prose: str) -> list[str]:
     found = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
+        fewest = LINE_CHARACTERS if _is_unspaced(words_of(line)) else LINE_WORDS[0]
         if (
             line.endswith((":", ","))
             or _NUMBERED.match(line)
-            or not LINE_WORDS[0] <= length_in_words(line) <= LINE_WORDS[1]
+            or not fewest <= length_in_words(line) <= LINE_WORDS[1]
+            or leans(line)
         ):
             continue
         whole = (
             REPLACEMENT not in line
             and not line[0].islower()
             and _balanced(line)
+            and not _BULLET.search(line)
             and not _CODE.search(line)
             and len(line) <= MAX_CHARACTERS
         )

@@ -19,6 +19,7 @@ _SOURCES = {
     "heading": "print larger than the running text",
     "caption": "the caption of a figure or table",
     "term": "an entry of the document's index that names only this page",
+    "section": "a heading with the one that it stands under, where it does not suffice alone",
     "sentence": "a sentence whose words the page repeats and other pages lack",
     "line": "a line of a page without sentences (a slide, a form, a table)",
     "written": "written by a vision model that saw the page",
@@ -66,10 +67,12 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
         + (" `test.jsonl` and `test_corpus.jsonl` are likewise." if TEST in report.counts else ""),
         _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
         "## How it was made",
-        _method(method, settings),
+        _method(method, settings) + _by_ocr(report),
         _table(["kind", "where it comes from", "queries"], [[k, _SOURCES[k], n] for k, n in report.kinds.items()]),
         _split(report, settings),
     ]
+    if report.checked:
+        sections.append(_check(report))
     if report.left_out:
         sections += [
             "Pages that are read but have no query:"
@@ -106,6 +109,23 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
         f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
         "their order, are on its page and on no other page of the set. It therefore quotes the page. This rewards "
         "reading more than understanding, and says little about questions that people would ask in their own words."
+    )
+
+
+def _by_ocr(report: PairReport) -> str:
+    if not report.read_by_ocr:
+        return ""
+    return (
+        f" The text of {report.read_by_ocr} pages was read by OCR ({report.ocr_engine}), because they have no legible "
+        "text layer or theirs was not to be read: expect misread letters in their queries."
+    )
+
+
+def _check(report: PairReport) -> str:
+    reasons = "; ".join(f"{number} left out: {why}" for why, number in report.checked.items() if why != "checked")
+    return (
+        f"A model searched for {report.checked['checked']} queries among all pages ({reasons or 'none left out'}). "
+        "`manifest.json` names the model and every query that was left out."
     )
 
 

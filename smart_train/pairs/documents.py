@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from smart_train.data.formats.page_text import read_page_text
-from smart_train.data.formats.pdf import PdfError, open_pdf, pdf_files
+from smart_train.data.formats.office import Office
+from smart_train.data.formats.page_text import PageText, read_page_text
+from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text import has_layers
-from smart_train.errors import DataError
+from smart_train.errors import DataError, listing
+from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
 from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
@@ -27,12 +31,15 @@ class Document:
 
     Attributes:
         key: its path below the folder, with "/" between parts; begins the ids of its pages.
-        digest: SHA-256 of the file. page_count: of all its pages. chapters: pages (from 0) of top-level bookmarks.
+        path: of the file that was found. pdf: the same, or the PDF file that LibreOffice made of it.
+        digest: SHA-256 of the file that was found. page_count: of all its pages.
+        chapters: pages (from 0) of top-level bookmarks.
         pages: those with text to be found by. listings: tables of contents and indexes, which hold the words of every
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
         unreadable: whether most of its pages with text hold glyph numbers instead of letters; such pages are silent.
-        texts: of every page, all that can be read on it.
+        texts, outline: of each page all that can be read on it, and page (from 0), level (from 0, the top) and title of
+            each bookmark: what the rest is made of.
     """
 
     key: str
@@ -46,18 +53,33 @@ class Document:
     has_text: bool = False
     backwards: bool = False
     unreadable: bool = False
-    texts: list[str] = field(default_factory=list)
+    texts: list[PageText] = field(default_factory=list)
+    outline: list[tuple[int, int, str]] = field(default_factory=list)
+    pdf: Path = field(default_factory=Path)
+
+    def sort_pages(self) -> None:
+        """Makes `pages`, `listings`, `silent` and what is said of the text of `texts` and `outline`."""
+        self.pages, self.listings, self.silent = [], [], []
+        lines = [as_read(page) for page in self.texts]
+        self.has_text = any(lines)
+        self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
+        _add_pages(self, without_running_lines(lines, body_size(lines)), self.outline)
 
 
 def read_documents(
-    folder: str | Path, *, text_needed: bool = True, show_progress_bar: bool | None = None
+    folder: str | Path,
+    *,
+    unusable: Callable[[Document], str | None] = lambda document: why_silent(document),
+    office: Office | None = None,
+    show_progress_bar: bool | None = None,
 ) -> tuple[list[Document], list[str]]:
-    """Every PDF file below `folder`, in the order of names, and what is wrong with those that cannot be used.
+    """Every document below `folder`, in the order of names, and what is wrong with those that cannot be used.
 
     A file with the content of an earlier one is such a problem too: the same document would be in both parts.
 
     Args:
-        text_needed: a document without a text layer is a problem.
+        unusable: says what is wrong with a document that was read; default: that no query can be taken from its text.
+        office: makes PDF files of office, web and book files, which are then read too; None: they are not.
 
     Raises:
         DataError: no such folder, or no PDF file in it.
@@ -65,9 +87,11 @@ def read_documents(
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; name one with PDF files")
-    files = pdf_files(folder)
+    files = files_to_read(folder, office is not None)
     if not files:
-        raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels)")
+        _, beside = files_beside(folder, ())
+        not_read = f"; not read:\n{listing(beside)}" if beside else ""
+        raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels){not_read}")
     documents: list[Document] = []
     problems: list[str] = []
     known: dict[str, str] = {}
@@ -75,61 +99,72 @@ def read_documents(
     for file in tqdm(files, desc="reading PDF files", leave=False, disable=hidden):
         key = file.relative_to(folder).as_posix()
         try:
-            document = read_document(file, key)
+            made = None if office is None or file.suffix.lower() == ".pdf" else office.pdf_of(file)
+            document = read_document(file, key, made)
         except PdfError as error:
             problems.append(str(error))
             continue
         if document.digest in known:
             problems.append(f"{file}: the same file as {known[document.digest]}; keep one of them")
-        elif text_needed and not document.has_text:
-            problems.append(
-                f"{file}: no text layer on its {document.page_count} pages (a scan?); run it through OCR, for example "
-                "ocrmypdf, or let a vision model write the queries (--endpoint)"
-            )
-        elif text_needed and document.unreadable:
-            problems.append(
-                f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
-                "fonts do not say which letters they are; run it through OCR, for example ocrmypdf --force-ocr, or let "
-                "a vision model write the queries (--endpoint)"
-            )
-        elif text_needed and document.backwards:
-            problems.append(
-                f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
-                "export it with another program, or let a vision model write the queries (--endpoint)"
-            )
+        elif problem := unusable(document):
+            problems.append(problem)
         else:
             known[document.digest] = key
             documents.append(document)
     return documents, problems
 
 
-def read_document(file: Path, key: str) -> Document:
+def why_silent(document: Document, first: str = "") -> str | None:
+    """Why no query can be taken from a document's text, and what to do; None where one can.
+
+    Args:
+        first: what to try before anything else.
+    """
+    file, or_model = document.path, "or let a vision model write the queries (--endpoint)"
+    if not document.has_text:
+        return (
+            f"{file}: no text layer on its {document.page_count} pages (a scan?); {first}run it through OCR, for "
+            f"example ocrmypdf, {or_model}"
+        )
+    if document.unreadable:
+        return (
+            f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
+            f"fonts do not say which letters they are; {first}run it through OCR, for example ocrmypdf --force-ocr, "
+            f"{or_model}"
+        )
+    if document.backwards:
+        return (
+            f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
+            f"export it with another program, {or_model}"
+        )
+    return None
+
+
+def read_document(file: Path, key: str, pdf: Path | None = None) -> Document:
     """One file, its pages sorted into those with text, listings and silent ones.
+
+    Args:
+        pdf: the PDF file that was made of `file`; None where that is one itself.
 
     Raises:
         PdfError: the file cannot be read as PDF.
     """
     try:
-        content = file.read_bytes()
+        content = (pdf or file).read_bytes()
+        digest = hashlib.sha256(content if pdf in (None, file) else file.read_bytes()).hexdigest()
     except OSError as error:
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
-    with open_pdf(file, content) as pdf:
+    with open_pdf(file, content) as opened:
         layers = has_layers(content)
-        read = [read_page_text(pdf, number, layers=layers) for number in range(len(pdf))]
-        bookmarks = list(read_bookmarks(pdf))
-    lines = [as_read(page) for page in read]
-    document = Document(key, file, hashlib.sha256(content).hexdigest(), len(lines))
-    document.chapters = [number for number, level, _ in bookmarks if level == 0]
-    document.texts = [page.spelt for page in read]
-    document.has_text = any(lines)
-    document.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
-    _add_pages(
-        document, without_running_lines(lines, body_size(lines)), [(number, title) for number, _, title in bookmarks]
-    )
+        document = Document(key, file, digest, len(opened), pdf=pdf or file)
+        document.texts = [read_page_text(opened, number, layers=layers) for number in range(len(opened))]
+        document.outline = list(read_bookmarks(opened))
+    document.chapters = [number for number, level, _ in document.outline if level == 0]
+    document.sort_pages()
     return document
 
 
-def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, str]]) -> None:
+def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, int, str]]) -> None:
     words: dict[int, str] = {}
     unreadable = 0
     for number, page in enumerate(lines):
@@ -147,13 +182,17 @@ def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tupl
         del words[number]
     # A table of contents has the form of an index, but stands before what it lists.
     index = [texts[number] for number in document.listings if number > len(lines) // 2]
-    titles, terms = defaultdict(list), defaultdict(list)
-    for number, title in bookmarks:
+    titles, terms, sections = defaultdict(list), defaultdict(list), defaultdict(list)
+    for number, _, title in bookmarks:
         titles[number].append(title)
     for number, term in read_index(index, words):
         terms[number].append(term)
     sizes = body_sizes(lines)
+    parts = {number: parts_of(lines[number], sizes[number]) for number in words}
+    headings = [parts[number].headings if number in parts else [] for number in range(len(lines))]
+    for number, section in [*of_bookmarks(bookmarks), *of_headings(headings)]:
+        sections[number].append(section)
     for number, text in words.items():
-        told = Page(document.key, number, text, parts_of(lines[number], sizes[number]))
-        structural(told, titles[number], terms[number])
+        told = Page(document.key, number, text, parts[number])
+        structural(told, titles[number], terms[number], sections[number])
         document.pages.append(told)

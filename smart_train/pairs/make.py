@@ -1,40 +1,42 @@
-"""A folder of PDF files -> training and held-out pairs with their pages, a manifest and a card."""
+"""A folder of documents -> training and held-out pairs with their pages, a manifest and a card."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from PIL import Image
-from tqdm.auto import tqdm
-
-from smart_train.data.formats.pdf import PdfError, PdfPage, pdf_files, read_pdf
+from smart_train.data.formats.ocr_engine import OcrEngine
+from smart_train.data.formats.pdf import PdfPage
 from smart_train.errors import DataError, listing
 from smart_train.inputs.images import MAX_ASPECT
-from smart_train.pairs.beside import files_beside
-from smart_train.pairs.candidates import Kind, Page
+from smart_train.pairs.beside import count_files
+from smart_train.pairs.candidates import Page
 from smart_train.pairs.card import write_card
-from smart_train.pairs.documents import Document, read_documents
+from smart_train.pairs.documents import Document
+from smart_train.pairs.reading import program_for, read_usable
+from smart_train.pairs.rows import Chosen, RowsOf, image_rows, too_long, write_pages, write_rows
+from smart_train.pairs.scans import Scans
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
-from smart_train.pairs.text_pages import TextRows, answering, split_pages_by, text_candidates, unread
+from smart_train.pairs.text_pages import TextRows, split_pages_by, text_candidates, unread
 from smart_train.utils.atomic import filling, settle
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
-FORMAT = 3  # raise it when the same files and settings would give other pairs
-NO_TEXT = "hardly any text"
-MANIFEST, PAGES = "manifest.json", "pages"
-CORPORA = {HELD_OUT: "corpus.jsonl", TEST: "test_corpus.jsonl"}
+if TYPE_CHECKING:
+    from smart_train.pairs.round_trip import RoundTrip
 
-Chosen = dict[int, list[tuple[Kind, str]]]
+FORMAT = 4  # raise it when the same files and settings would give other pairs
+NO_TEXT = "hardly any text"
+NO_PAGE_FOUND = "not found by its queries"
+SPARE = 2  # with a check, so many times the wanted queries are tried, so that those left out can be replaced
+MANIFEST = "manifest.json"
 
 
 class QueryWriter(Protocol):
@@ -65,21 +67,27 @@ def make_pairs(
     settings: PairSettings | None = None,
     *,
     writer: QueryWriter | None = None,
+    check: RoundTrip | None = None,
     cache_dir: str | Path | None = None,
     show_progress_bar: bool | None = None,
+    ocr_engine: type[OcrEngine] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> PairReport:
-    """Makes the data set `output` of the PDF files below `folder`: `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all
-    held-out pages that a search may find), `pages/`, `manifest.json` and a card, `README.md`; with `settings.test` also
-    `test.jsonl` and `test_corpus.jsonl`. Where `settings.pages_as` is "text", the rows hold the pages' text, and there
-    is no `pages/`.
+    """Makes the data set `output` of the documents below `folder`, PDF files and what LibreOffice makes such files of:
+    `train.jsonl`, `held_out.jsonl`, `corpus.jsonl` (all held-out pages that a search may find), `pages/`,
+    `manifest.json` and a card, `README.md`; with `settings.test` also `test.jsonl` and `test_corpus.jsonl`. Where
+    `settings.pages_as` is "text", the rows hold the pages' text, and there is no `pages/`.
 
     It appears whole or not at all. Pages that were drawn, and queries that were written, are kept in caches: started
     again after a kill, the work goes on where it was.
 
     Args:
         writer: asks a vision model for the queries; None takes them from the pages' own text.
+        check: leaves out the queries whose page a model does not find; None keeps all.
         cache_dir: of drawn pages; see `smart_train.data.formats.pdf.page_cache`.
         show_progress_bar: None shows bars on a terminal only.
+        ocr_engine: reads pages without a text layer; None takes rapidocr. See `PairSettings.ocr`.
+        say: gets a sentence that estimates how long OCR will take, before it begins.
 
     Returns:
         The report; `report.again` when `output` holds this very data set already.
@@ -88,12 +96,14 @@ def make_pairs(
         DataError: no PDF file, files that cannot be used (all of them), no page with anything to ask for, an `output`
             that holds something else, or a `writer` for pages as text.
         ModelError: the model of `settings.tokenizer` cannot be opened.
+        MissingExtra: `ocr` is "all", and rapidocr is not installed.
         BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
     with only_one(beside(output), "make-pairs"):
         settle(output)
-        return _make(folder, output, settings, writer, cache_dir, show_progress_bar)
+        scans = Scans.of(settings.ocr, ocr_engine, text_needed=writer is None)
+        return _make(folder, output, settings, writer, check, scans, cache_dir, say, show_progress_bar)
 
 
 def _make(
@@ -101,7 +111,10 @@ def _make(
     output: Path,
     settings: PairSettings,
     writer: QueryWriter | None,
+    check: RoundTrip | None,
+    scans: Scans,
     cache_dir: str | Path | None,
+    say: Callable[[str], None] | None,
     show_progress_bar: bool | None,
 ) -> PairReport:
     as_text = settings.pages_as == "text"
@@ -110,9 +123,18 @@ def _make(
             "a vision model writes queries from drawn pages, and pages_as is text: leave out --endpoint, or --as text"
         )
     split = split_pages_by(settings) if as_text else None  # before files are read: its mistakes are told at once
-    documents, drawn, problems = _read(folder, settings, writer, cache_dir, show_progress_bar)
-    files, not_read = _count_files(Path(folder), documents, problems)
-    parameters = _parameters(documents, settings, writer)
+    documents, drawn, problems = read_usable(
+        folder,
+        settings,
+        scans,
+        text_needed=writer is None,
+        cache_dir=cache_dir,
+        say=say,
+        show_progress_bar=show_progress_bar,
+    )
+    read = {document.path for document in documents}
+    files, not_read = count_files(Path(folder), read, office=program_for(settings) is not None)
+    parameters = {**_parameters(documents, settings, writer, check), "ocr_engine": scans.method}
     made = _made_already(output, parameters)
     if made is not None:
         return replace(made, files=files, beside=not_read)
@@ -120,73 +142,61 @@ def _make(
         parts = _split(documents, drawn, settings, images_alone=writer is not None)
     except DataError as error:
         raise DataError(f"{error}; not read:\n{listing(not_read)}" if not_read else str(error)) from error
-    pages = [page for part in parts.pages.values() for page in part]
-    if writer is None:
-        chosen = choose_queries(pages, settings.queries_per_page)
-    else:
-        images = [drawn[page.document][page.number].image for page in pages]
-        chosen, unanswered = writer.write(images, settings.queries_per_page)
-        problems += unanswered
-    report = _report(output, documents, parts, chosen, problems)
+    chosen, unanswered = _ask(parts, drawn, settings, writer, check)
+    report = _report(output, documents, parts, chosen, problems + unanswered, check)
+    report = replace(report, files=files, beside=not_read, read_by_ocr=scans.read, ocr_engine=scans.method)
     if split is None:
-        rows_of: Callable[[Page], list[dict[str, Any]]] = partial(_image_rows, drawn)
-        report = replace(report, files=files, beside=not_read, undrawn=_undrawn(documents, drawn))
+        rows_of: RowsOf = partial(image_rows, drawn)
+        report = replace(report, undrawn=_undrawn(documents, drawn), not_legible=scans.notes + scans.unread)
     else:
         rows_of = TextRows(documents, split)
-        report = replace(report, files=files, beside=not_read, unread=unread(documents))
+        report = replace(report, not_legible=scans.notes + unread(documents, scans.to_do))
         for name, found in parts.pages.items():
             report.counts[name]["texts"] = sum(len(rows_of(page)) for page in found)
     with filling(output) as made_here:
-        _write_pages(made_here, drawn, show_progress_bar)
-        _write_rows(made_here, parts, chosen, rows_of)
+        write_pages(made_here, drawn, show_progress_bar)
+        write_rows(made_here, parts.pages, chosen, rows_of)
         values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
         (made_here / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_card(made_here, report, settings, parameters["method"])
     return report
 
 
-def _read(
-    folder: str | Path,
+def _ask(
+    parts: _Parts,
+    drawn: Mapping[str, Sequence[PdfPage]],
     settings: PairSettings,
     writer: QueryWriter | None,
-    cache_dir: str | Path | None,
-    show_progress_bar: bool | None,
-) -> tuple[list[Document], dict[str, list[PdfPage]], list[str]]:
-    """The usable documents, their drawn pages (none where pages are text), and what is wrong with the others."""
-    documents, problems = read_documents(folder, text_needed=writer is None, show_progress_bar=show_progress_bar)
-    drawn: dict[str, list[PdfPage]] = {}
-    hidden = None if show_progress_bar is None else not show_progress_bar
-    as_text = settings.pages_as == "text"
-    for document in tqdm([] if as_text else documents, desc="drawing pages", leave=False, disable=hidden):
-        try:
-            drawn[document.key] = read_pdf(document.path, name=document.key, dpi=settings.dpi, cache_dir=cache_dir)
-        except PdfError as error:
-            problems.append(str(error))
-    usable = documents if as_text else [document for document in documents if document.key in drawn]
-    if problems and settings.on_error == "fail":
-        raise DataError(
-            f"{folder}: {len(problems)} PDF files cannot be used (on_error skip, --on-error skip on the command line, "
-            f"leaves them out):\n{listing(problems)}"
-        )
-    if not usable:
-        raise DataError(f"{folder}: none of its PDF files can be used:\n{listing(problems)}")
-    return usable, drawn, problems
+    check: RoundTrip | None,
+) -> tuple[Chosen, list[str]]:
+    """The queries of all pages, by their place, and pages that the writer has none for."""
+    pages = [page for part in parts.pages.values() for page in part]
+    images = [drawn[page.document][page.number].image for page in pages if page.document in drawn]
+    limit = settings.queries_per_page
+    unanswered: list[str] = []
+    if writer is not None:
+        chosen, unanswered = writer.write(images, limit)
+    else:
+        chosen = choose_queries(pages, limit if check is None else limit * SPARE)
+    if check is None:
+        return chosen, unanswered
+    kept = check.keep(pages, images, chosen, limit)
+    parts.left_out[NO_PAGE_FOUND] += len(chosen) - len(kept)
+    return kept, unanswered
 
 
-def _count_files(
-    folder: Path, documents: Sequence[Document], problems: Sequence[str]
-) -> tuple[dict[str, int], list[str]]:
-    """What became of every file below `folder` -> how many, and a line for each kind that is not read at all."""
-    there = pdf_files(folder)
-    beside, lines = files_beside(folder, set(there))
-    counts = {"PDF files read": len(documents), "PDF files that cannot be used": len(there) - len(documents), **beside}
-    return {what: number for what, number in counts.items() if number}, lines
-
-
-def _parameters(documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None) -> dict[str, Any]:
+def _parameters(
+    documents: Sequence[Document], settings: PairSettings, writer: QueryWriter | None, check: RoundTrip | None
+) -> dict[str, Any]:
     values = {name: value for name, value in asdict(settings).items() if name != "on_error"}
     method = writer.method if writer is not None else {"name": "text layer"}
-    return {**values, "method": method, "documents": {document.key: document.digest for document in documents}}
+    checked = {"check": None if check is None else check.method}
+    return {
+        **values,
+        **checked,
+        "method": method,
+        "documents": {document.key: document.digest for document in documents},
+    }
 
 
 def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None:
@@ -202,7 +212,7 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
         raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")
     theirs = {**values["parameters"], "format": values.get("format")}
     ours = {**parameters, "format": FORMAT}
-    differing = changes(flat(theirs), flat(ours), asdict(PairSettings()))
+    differing = changes(flat(theirs), flat(ours), {**asdict(PairSettings()), "check": None})
     if differing:
         raise DataError(
             f"{output}: holds pairs made with other {', '.join(sorted(sections(differing)))} ({manifest}); remove it, "
@@ -283,7 +293,7 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
     found = []
     silent = [Page.without_text(document.key, number) for number in document.silent]
     for page in sorted([*document.pages, *silent], key=lambda page: page.number):
-        if _too_long(drawn[page.number]):
+        if too_long(drawn[page.number]):
             left_out[f"more than {MAX_ASPECT} times as long as wide, which no model takes"] += 1
         # One with text stays: its fonts are missing here, see `_undrawn`.
         elif drawn[page.number].blank and page.number in document.silent and not images_alone:
@@ -293,13 +303,13 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
     return found
 
 
-def _too_long(page: PdfPage) -> bool:
-    with Image.open(page.image) as image:
-        return max(image.size) > MAX_ASPECT * min(image.size)
-
-
 def _report(
-    output: Path, documents: Sequence[Document], parts: _Parts, chosen: Chosen, problems: list[str]
+    output: Path,
+    documents: Sequence[Document],
+    parts: _Parts,
+    chosen: Chosen,
+    problems: list[str],
+    check: RoundTrip | None,
 ) -> PairReport:
     counts: dict[str, dict[str, int]] = {}
     queries: Counter[tuple[str, str]] = Counter()
@@ -319,6 +329,7 @@ def _report(
             raise DataError(
                 f"no query was found for the {name} pages ({len(pages)} of {counts[name]['documents']} documents): "
                 "a query needs a page with words that no other page has"
+                + ("" if check is None else f", and {check.name} must find it (checked: {dict(check.counts)})")
             )
     places = {(page.document, name) for name, pages in parts.pages.items() for page in pages}
     rows: list[dict[str, str | int]] = [
@@ -332,56 +343,14 @@ def _report(
         for document in documents
     ]
     kinds = Counter(kind for found in chosen.values() for kind, _ in found)
-    unasked = sum(part["corpus"] - part["pages"] for part in counts.values())
+    unasked = sum(part["corpus"] - part["pages"] for part in counts.values()) - parts.left_out[NO_PAGE_FOUND]
     pages = [page for part in parts.pages.values() for page in part]
     silent = sum(not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen)
     reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
     left_out = {reason: count for reason, count in reasons.items() if count}
-    return PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
+    report = PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
+    return report if check is None else replace(report, checked=dict(check.counts), not_found=check.left_out)
 
 
 def _as_json(report: PairReport) -> dict[str, Any]:
     return {name: value for name, value in asdict(report).items() if name not in ("output", "again")}
-
-
-def _write_pages(folder: Path, drawn: dict[str, list[PdfPage]], show_progress_bar: bool | None) -> None:
-    """Copies of all pages that a model takes, so that the data set stands for itself and the cache may go."""
-    everything = [page for pages in drawn.values() for page in pages if not _too_long(page)]
-    hidden = None if show_progress_bar is None else not show_progress_bar
-    for page in tqdm(everything, desc="writing pages", leave=False, disable=hidden):
-        target = folder / page_path(page)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(page.image, target)
-
-
-def page_path(page: PdfPage) -> str:
-    """Where a page lies in the data set."""
-    return f"{PAGES}/{page.document}/{page.image.name}"
-
-
-def _image_rows(drawn: Mapping[str, Sequence[PdfPage]], page: Page) -> list[dict[str, Any]]:
-    """The columns `positive` and `document_id` of a drawn page."""
-    source = drawn[page.document][page.number]
-    return [{"positive": page_path(source), "document_id": source.id}]
-
-
-def _write_rows(folder: Path, parts: _Parts, chosen: Chosen, rows_of: Callable[[Page], list[dict[str, Any]]]) -> None:
-    """`rows_of`: the documents that a page is, one or several."""
-    start = 0
-    for name, pages in parts.pages.items():
-        rows: list[dict[str, Any]] = []
-        corpus: list[dict[str, Any]] = []
-        for place, page in enumerate(pages, start=start):
-            documents = rows_of(page)
-            corpus += documents
-            for number, (kind, query) in enumerate(chosen.get(place, [])):
-                identity = f"{page.document}#page={page.number + 1}&query={number}"
-                rows.append({"query": query, **answering(documents, query), "query_id": identity, "kind": kind})
-        start += len(pages)
-        _write_jsonl(folder / f"{name}.jsonl", rows)
-        if name in CORPORA:
-            _write_jsonl(folder / CORPORA[name], corpus)
-
-
-def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -30,6 +30,15 @@ _MUCH = 8  # lines of a page that may be printed larger than the rest of its doc
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
 _MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
+# A line that ends so goes on, whatever the next one begins with.
+_UNFINISHED_WORDS = """
+a an and as at by for from in is of on or than that the to was were which with
+aux avec dans des du d' en est et l' la le les ou par pour que qui sont sur un une à
+auf aus das dem den der des die durch ein eine einem einen einer für im in ist mit oder und vom von zu zum zur
+al con de del el las los o para por que un una y alla che da dei del della delle di gli il lo nel per una
+e em na no com do dos das uma van het een en met voor na w z и в на с по к от для из не что как или
+"""
+_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
@@ -200,7 +209,12 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
     line, after = lines[place], lines[place + 1]
     if _MARK.match(after.text):
         return True
-    if after.text[0].islower() or line.text[-1] in ",-" or 0.0 in (line.right, after.right):
+    if (
+        after.text[0].islower()
+        or line.text[-1] in ",-"
+        or line.text.split()[-1] in _UNFINISHED
+        or 0.0 in (line.right, after.right)
+    ):
         return False
     if abs(after.left - line.left) > _INDENT * line.size:
         return True

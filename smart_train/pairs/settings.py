@@ -12,6 +12,8 @@ from smart_train.errors import DataError
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
 MIN_CHUNK = 16  # tokens; less is hardly a sentence
+OcrMode = Literal["auto", "all", "off"]
+OfficeMode = Literal["auto", "off"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class PairSettings:
     """How pairs are made.
 
     Args:
-        dpi: resolution of the pages that are drawn. Finer print needs more; the model's max_pixels bounds what it sees.
+        dpi: resolution of the page images. Finer print needs more; the model's max_pixels bounds what it sees.
         queries_per_page: maximum number of queries of a page.
         held_out: about this share of the pages is held out, whole documents at a time.
         test: likewise for a third part, which a recipe reports and chooses nothing by; 0: no such part.
@@ -30,6 +32,10 @@ class PairSettings:
         chunk_tokens: of text: the most tokens of one document; longer pages are several. None: as many as the model of
             `tokenizer` reads, else 256.
         tokenizer: of text: the model that is to read it, whose tokens are counted. None estimates them.
+        ocr: which pages are read by OCR where queries are taken from the text: "auto", those without a legible text
+            layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
+        office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
+            leaves these out.
 
     Raises:
         DataError: a value out of its range.
@@ -45,6 +51,8 @@ class PairSettings:
     pages_as: Literal["image", "text"] = "image"
     chunk_tokens: int | None = None
     tokenizer: str | None = None
+    ocr: OcrMode = "auto"
+    office: OfficeMode = "auto"
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
@@ -85,7 +93,10 @@ class PairReport:
         files: what became of the files of the folder -> how many.
         beside: for each kind of file that is not read, a line that says why and names some.
         undrawn: for each file with pages that have text and are drawn blank, a line; they are not left out.
-        unread: where pages are text, a line that counts and names those that have none, with what to do.
+        read_by_ocr: pages whose text comes from OCR. ocr_engine: that read them, None where there are none.
+        not_legible: what OCR was not asked or not able to read, a line each; these pages are not left out.
+        checked: queries that a model searched for (`RoundTrip`), and why some were left out -> how many.
+        not_found: a line for each query that was left out so.
     """
 
     output: Path
@@ -99,4 +110,8 @@ class PairReport:
     files: dict[str, int] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    read_by_ocr: int = 0
+    ocr_engine: str | None = None
+    not_legible: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    not_found: list[str] = field(default_factory=list)

@@ -27,12 +27,13 @@ class PageWords:
         """log(1 + N / n) for a word on n of N pages: the inverse document frequency, above 0 for every word."""
         return math.log1p(len(self.pages) / max(1, len(self.places.get(word, ()))))
 
-    def answers_alone(self, query: str, place: int, *, in_any_order: bool = False) -> bool:
+    def answers_alone(self, query: str, place: int, *, in_any_order: bool = False, apart: bool = False) -> bool:
         """Whether the words of `query`, in their order, stand on the page at `place` and on no other, and one of them
         is rare.
 
         Args:
             in_any_order: no other page may have them in another order either.
+            apart: likewise, and they need not stand next to each other on the page.
         """
         words = words_of(query)
         if not words:
@@ -40,9 +41,9 @@ class PageWords:
         # From the rarest word on: what is compared is then never more than its few pages.
         having = set.intersection(*sorted((self.places.get(word, set()) for word in words), key=len))
         phrase = as_words(query)
-        if place not in having or phrase not in self.pages[place].words:
+        if place not in having or not (apart or phrase in self.pages[place].words):
             return False
-        if in_any_order and len(having) > 1:
+        if (in_any_order or apart) and len(having) > 1:
             return False
         if any(phrase in self.pages[other].words for other in having if other != place):
             return False
@@ -66,7 +67,8 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
         spare: list[tuple[Kind, str]] = []
         for name, candidates in (("structure", structure), ("sentence", sentences)):
             for kind, query in candidates:
-                if any(same_question(query, other) for _, other in kept) or not index.answers_alone(query, place):
+                alone = index.answers_alone(query, place, apart=kind == "section")
+                if any(same_question(query, other) for _, other in kept) or not alone:
                     continue
                 if len(kept) < room[name]:
                     kept.append((kind, query))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smart_train.data.chunks import CHUNK_TOKENS, chunks_of, estimated_tokens, split_text, splitter
-from smart_train.data.formats.page_text import TEXT_LAYER
 from smart_train.data.formats.pdf_texts import PdfText, without_text
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page
@@ -15,7 +14,7 @@ from smart_train.pairs.documents import Document
 from smart_train.pairs.settings import PairSettings
 from smart_train.pairs.words import as_words, clean, is_unreadable, words_of
 
-WITHOUT_TEXT, UNREADABLE = "without a text layer", "whose text layer holds the numbers of glyphs instead of letters"
+WITHOUT_TEXT, UNREADABLE = "without text", "whose text layer holds the numbers of glyphs instead of letters"
 
 
 def text_candidates(document: Document, left_out: Counter[str]) -> list[Page]:
@@ -24,7 +23,7 @@ def text_candidates(document: Document, left_out: Counter[str]) -> list[Page]:
     left_out["table of contents or index"] += len(document.listings)
     found = list(document.pages)
     for number in document.silent:
-        text = document.texts[number]
+        text = document.texts[number].spelt
         if not text or is_unreadable(text):
             left_out[UNREADABLE if text else WITHOUT_TEXT] += 1
         else:
@@ -32,14 +31,14 @@ def text_candidates(document: Document, left_out: Counter[str]) -> list[Page]:
     return sorted(found, key=lambda page: page.number)
 
 
-def unread(documents: Sequence[Document]) -> list[str]:
-    """A line that counts and names the pages without text, where there are any."""
+def unread(documents: Sequence[Document], to_do: str) -> list[str]:
+    """A line that counts and names the pages without legible text, where there are any; `to_do` ends it."""
     pages = [
-        PdfText(document.key, number, text, TEXT_LAYER if text else None)
+        PdfText(document.key, number, page.spelt, None if is_unreadable(page.spelt) else page.made_by)
         for document in documents
-        for number, text in enumerate(document.texts, start=1)
+        for number, page in enumerate(document.texts, start=1)
     ]
-    line = without_text(pages)
+    line = without_text(pages, to_do)
     return [] if line is None else [line]
 
 
@@ -66,7 +65,7 @@ class TextRows:
     """What a page is in rows: one document for each of its chunks."""
 
     def __init__(self, documents: Sequence[Document], split: Callable[[str], list[str]]) -> None:
-        self._texts = {document.key: document.texts for document in documents}
+        self._texts = {document.key: [page.spelt for page in document.texts] for document in documents}
         self._split = split
         self._rows: dict[str, list[dict[str, Any]]] = {}
 

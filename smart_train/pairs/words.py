@@ -23,8 +23,12 @@ _ALPHABETIC = regex.compile(r"(?:\p{L}[\p{M}\u200c\u200d]*|-)+")
 _RIGHT_TO_LEFT = regex.compile("[\u0590-\u06ff]+")
 _FINAL = "ةىךםןףץ"
 _BACKWARDS_SHARE = 0.01
-# "1.2 ", "B.1 ", "4. ", "4 ", "B. ", "Appendix B "; but not the first word of "C entry points"
-_NUMBERING = regex.compile(r"^(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+\.?|[A-Z]\.)\s+")
+# "1.2 ", "B.1 ", "4. ", "4 ", "B. ", "IV. ", "(3) ", "Appendix B ", "6、", "二、", "第一节 "; but not the first word of
+# "C entry points".
+_NUMBERING = regex.compile(
+    r"^(?:(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+[.)]?|[A-Z]\.|[IVX]+\.|\(\d+\))\s+"
+    r"|(?:[一二三四五六七八九十]+|\d+)、\s*|[(（][一二三四五六七八九十]+[)）]\s*|第\s*[\d一二三四五六七八九十]+\s*[章节節部]\s+)"
+)
 # Their compatible forms are other characters: Thai and Lao would be spelt otherwise than anyone types them, "m²" would
 # read "m2", and an accent without its letter would become a blank with an accent.
 _AS_PRINTED = "\u0e33\u0eb3¨¯´¸˘˙˚˛˜˝²³¹º¼½¾\u2070-\u2079\u2080-\u2089\u2150-\u215e"

@@ -2,7 +2,7 @@
 
 `launch.sh` asks before it installs anything, so nothing is imported here but PyYAML and what needs no library. The
 recipe is read, not checked: a mistake in its keys is reported by the command that runs it. Nothing in a recipe asks for
-the extras `kernels` and `sentence-transformers`.
+the extras `kernels`, `ocr` and `sentence-transformers`.
 """
 
 from __future__ import annotations

@@ -67,8 +67,9 @@ def test_a_folder_is_its_pages_and_those_without_text_are_named(manual: Path) ->
     ]
     lines = [str(warning.message) for warning in told]
     assert lines[0].endswith(
-        "pdf: 1 of 3 pages have no text layer: manual.pdf (page 2); run the file through OCR, for example ocrmypdf, or "
-        "read pages as images, with a model that reads them"
+        "pdf: 1 of 3 pages have no legible text: manual.pdf (page 2); run the file through OCR, for example ocrmypdf, "
+        "or read pages as images, with a model that reads them (make-pairs --as text reads them by OCR where "
+        "smart_train[ocr] is installed)"
     )
     assert lines[1].endswith("pdf: 1 pictures, which have no text layer: cover.png")
 
@@ -76,7 +77,7 @@ def test_a_folder_is_its_pages_and_those_without_text_are_named(manual: Path) ->
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
     make_pdf(tmp_path / "scan.pdf", [[], []], [])
     with pytest.raises(
-        DataError, match=r"2 of 2 pages have no text layer: scan.pdf \(page 1-2\); run the file through"
+        DataError, match=r"2 of 2 pages have no legible text: scan.pdf \(page 1-2\); run the file through"
     ):
         load_documents(SourceConfig(tmp_path, pages_as="text"))
     locked_pdf(tmp_path / "locked.pdf")
@@ -143,7 +144,7 @@ def test_silent_pages_are_counted_by_file() -> None:
     pages = [PdfText(name, number, "", None) for name in ("a.pdf", "b.pdf") for number in (1, 2, 3, 5)]
     told = without_text([*pages, PdfText("c.pdf", 1, "text", TEXT_LAYER)])
     assert told is not None
-    assert told.startswith("8 of 9 pages have no text layer: a.pdf (page 1-3, 5), b.pdf (page 1-3, 5); run")
+    assert told.startswith("8 of 9 pages have no legible text: a.pdf (page 1-3, 5), b.pdf (page 1-3, 5); run")
     many = [PdfText(f"{name}.pdf", 1, "", None) for name in "abcdefg"]
     assert "e.pdf (page 1) and 2 more files;" in (without_text(many) or "")
     assert without_text([]) is None

@@ -51,3 +51,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is kept in the user's own cache."""
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def no_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed, whether it is or not; tests name a stand-in."""
+    monkeypatch.setattr("smart_train.pairs.scans.ocr_is_installed", lambda: False)
+
+
+@pytest.fixture(autouse=True)
+def no_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where LibreOffice is not installed, whether it is or not; tests put a stand-in on the PATH."""
+    monkeypatch.setattr("smart_train.data.formats.office._PROGRAMS", ("stand-in-soffice",))

@@ -62,12 +62,10 @@ def test_pages_without_sentences_are_asked_for_by_their_lines() -> None:
 
 
 def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None:
-    prose = (
-        "Common words stand in this very sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."
-    )
+    prose = "Common words stand in many a sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."
     weights = dict.fromkeys(("gneiss", "schist", "rare"), 2.0)
     found = list(telling_sentences(page(prose), lambda word: weights.get(word, 0.1)))
-    assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in this very sentence"]
+    assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in many a sentence"]
 
 
 def test_documents_are_split_by_content_not_by_name() -> None:

@@ -145,7 +145,7 @@ def test_a_heading_at_the_end_of_a_page_is_not_asked_for(tmp_path: Path) -> None
     ]
     make_pdf(tmp_path / "pumps.pdf", pages, [("4.1 Filling pumps", 0), ("4.2 Emptying pumps", 0)])
     (page,) = read_document(tmp_path / "pumps.pdf", "k").pages
-    assert {query for _, query in page.candidates} == {"4.1 Filling pumps", "Filling pumps"}
+    assert {query for _, query in page.candidates} == {"Filling pumps"}
     alone = parts_of([Line("Pumps", 16), Line("Second edition", 16)], 10)
     assert alone.headings and not alone.cut, "a title page is nothing else"
 
@@ -157,14 +157,14 @@ def test_large_print_that_is_long_is_no_heading() -> None:
 
 def test_sentences_stand_for_themselves() -> None:
     prose = (
-        "of the page before. Dr. J. Doe wrote the first chapter of this book (see the preface). This sentence points "
+        "of the page before. Dr. J. Doe wrote the first chapter of the book (and its preface). This sentence points "
         "at what stands before it. Too short. Its last bracket (was opened and never closed here. x = a[i] + b[j] * "
         "c[k] / 2; Y = 1. (Nobody is told of what the brackets hold.) Pumps run on petrol. png() makes pictures. "
         "7 Footnotes open with their number and are left out here. 猫は夜に外を歩くことが多い。The "
         "last one has no end and runs on"
     )
     assert split_sentences(prose) == [
-        "Dr. J. Doe wrote the first chapter of this book (see the preface)",
+        "Dr. J. Doe wrote the first chapter of the book (and its preface)",
         "猫は夜に外を歩くことが多い",
     ]
 
@@ -173,9 +173,9 @@ def test_sentences_that_lean_on_others_are_left_out_or_ranked_below() -> None:
     prose = (
         "Their valves open at two bars of pressure. First, it allows the pump to cool down. For example, a pump of "
         "iron rusts within a year. In particular, seals must match the diameter. Both pumps stand empty in winter. "
-        "Address: Main Street 7 in Linz City: the old one is closed. The pump is mended by hand."
+        "Address: Main Street 7 in Linz City: the old one is closed. The pump of iron is mended by hand."
     )
-    assert split_sentences(prose) == ["The pump is mended by hand"]
+    assert split_sentences(prose) == ["The pump of iron is mended by hand"]
     leaning = "Iron pumps rust where these touch salt water. Iron pumps break where hard ice presses on iron."
     page = Page("a.pdf", 0, as_words(leaning), Parts([], [], leaning))
     assert next(telling_sentences(page, lambda word: 1.0)) == "Iron pumps break where hard ice presses on iron"
@@ -223,9 +223,9 @@ def test_lines_that_end_on_purpose_are_not_put_together() -> None:
         "Far to the right Where nothing is known of its place Lines are put together",
     ]
     assert split_lines(
-        "• Asia: up by 22 %;\n15 Lines of a program\nwhich paid twice over\n"
+        "• Asia: up by 22 % a year;\n15 Lines of a program\nwhich paid twice over\n"
         "N_ITEMS = size of it\nIt can be one of:\nTwo words\n7 8 9 of 12"
-    ) == ["Asia: up by 22 %"]
+    ) == ["Asia: up by 22 % a year"]
 
 
 def test_a_page_that_is_shown_turned_is_read_in_order(tmp_path: Path) -> None:

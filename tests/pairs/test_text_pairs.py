@@ -102,10 +102,10 @@ def test_the_chunk_with_the_words_of_a_query_answers_it() -> None:
 def test_pages_without_text_are_counted_and_named(manuals: Path, tmp_path: Path) -> None:
     make_pdf(manuals / "mixed.pdf", [words("one"), [], ["Part 2"], words("two")], [])
     report = make_pairs(manuals, tmp_path / "made", TEXT)
-    assert report.left_out["without a text layer"] == 1 and report.left_out["hardly any text"] == 1
-    assert report.unread == [
-        "1 of 19 pages have no text layer: mixed.pdf (page 2); run the file through OCR, for example ocrmypdf, or read "
-        "pages as images, with a model that reads them"
+    assert report.left_out["without text"] == 1 and report.left_out["hardly any text"] == 1
+    assert report.not_legible == [
+        "1 of 19 pages have no legible text: mixed.pdf (page 2); pip install 'smart_train[ocr]' to have them read by "
+        "OCR, or keep pages as images (pages_as image, --as image)"
     ]
     total = sum(part["pages"] for part in report.counts.values()) + sum(report.left_out.values())
     assert total == 19, "every page is counted once"
@@ -118,10 +118,10 @@ def test_pages_without_text_are_counted_and_named(manuals: Path, tmp_path: Path)
 def test_files_that_cannot_be_read_are_named(manuals: Path, tmp_path: Path) -> None:
     make_pdf(manuals / "scan.pdf", [[], []], [])
     locked_pdf(manuals / "locked.pdf")
-    with pytest.raises(DataError, match="2 PDF files cannot be used") as stopped:
+    with pytest.raises(DataError, match="2 files cannot be used") as stopped:
         make_pairs(manuals, tmp_path / "made", TEXT)
     assert "locked.pdf: is protected by a password; save a copy without one" in str(stopped.value)
-    assert "scan.pdf: no text layer on its 2 pages (a scan?); run it through OCR" in str(stopped.value)
+    assert "scan.pdf: no text layer on its 2 pages (a scan?); pip install 'smart_train[ocr]'" in str(stopped.value)
 
 
 def test_options_that_do_not_fit_are_refused(
@@ -132,7 +132,10 @@ def test_options_that_do_not_fit_are_refused(
         (("--chunk-tokens", 100), "chunk_tokens is 100, which is for pages as text; add pages_as text (--as text"),
         (("--tokenizer", "m"), "tokenizer is m, which is for pages as text; add pages_as text (--as text"),
         (("--as", "text", "--chunk-tokens", 0), "chunk_tokens is 0; it must be at least 16"),
-        (("--as", "text", "--dpi", 72), "--dpi 72: no page is drawn with --as text; leave --dpi out"),
+        (
+            ("--as", "text", "--dpi", 72),
+            "--dpi 72: rows of --as text hold no page images, and OCR draws pages at 144 dpi; leave --dpi out",
+        ),
         (("--as", "text", "--tokenizer", "./nowhere"), "./nowhere: no such folder"),
         (
             ("--as", "text", "--endpoint", "https://host/v1", "--model", "m"),
@@ -154,7 +157,7 @@ def test_the_command_counts_texts(
     made = ended(monkeypatch, capsys, "make-pairs", tmp_path / "pdf", "--as", "text", "--output", tmp_path / "made")
     assert made.status == 0, made.err
     assert "train.jsonl: 9 queries for 3 of 3 pages in 3 texts, 1 documents" in made.out
-    assert "no text:" not in made.out
+    assert "not legible:" not in made.out
 
 
 def test_a_text_recipe_trains_on_them(manuals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.pairs.candidates import Page
+from smart_train.pairs.candidates import Page, split_lines, split_sentences, structural
 from smart_train.pairs.contents_pages import read_index
+from smart_train.pairs.leaning import LEANING, leans, standing
 from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
 from smart_train.pairs.words import as_words
-from smart_train.pairs.worth import LEANING, leans, says_something, standing
+from smart_train.pairs.worth import says_something
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,38 @@ from smart_train.pairs.worth import LEANING, leans, says_something, standing
         "В нём нет масла и воды",
         "は水です",
         "此外水泵会停止",
+        # A word that points, in the middle of a sentence.
+        "Pumps of the older type make these values rise",
+        "Pumpen dieser Art brauchen wenig Wasser",
+        "Les pompes de cette série demandent peu d'eau",
+        "Las bombas de esta serie piden poca agua",
+        "Le pompe di questa serie chiedono poca acqua",
+        "Насосы этой серии требуют мало воды",
+        "ポンプはこの方式で動きます",
+        "水泵按照这种方法工作",
+        "펌프는 이러한 방식으로 작동한다",
+        # One of several that the text before names.
+        "The second pump of the station ignores old valves",
+        "In other cases the pump needs no oil at all",
+        "La deuxième pompe ne demande pas d'huile",
+        "El segundo motor no necesita aceite",
+        "Второй насос не требует масла",
+        "Left panel: pressure of the pump at noon",
+        "Once registered, pumps are kept for ten years",
+        # A premise, and a pointer to somewhere else.
+        "On the other hand pumps of iron may rust",
+        "Under that section pumps are tested once a year",
+        "В данном примере насос стоит пустой",
+        "Pumps are sorted by age and by town as follows",
+        "Let p be the pressure of a pump in the cellar",
+        "Sei P eine Pumpe mit drei Ventilen und einem Motor",
+        "Pumps are compared with valves in Table 3",
+        "Pressure falls with the height of the column, see page 28",
+        "Les pompes sont présentées ci-dessous avec leurs vannes",
+        "詳細はポンプの説明書をご覧ください",
+        "水泵的安装详见用户手册",
+        "Usually owners keep them in a dry cellar all year",
+        "이는 펌프의 압력이 낮기 때문이다",
     ],
 )
 def test_sentences_that_speak_of_the_one_before(sentence: str) -> None:
@@ -52,10 +86,41 @@ def test_sentences_that_speak_of_the_one_before(sentence: str) -> None:
         "ポンプは水で満たします",
         "もし水がなければ止まります",
         "はじめに水を入れます",
+        "Valves such as taps are closed by hand",
+        "Насос — это машина, которая поднимает воду",
+        "Il est utile de savoir ce que la pompe demande",
+        "それぞれのポンプを水で満たします",
+        "水泵应该每年检查一次",
+        "펌프는 물을 위로 올리는 기계이다",
+        "The default pressure of the pump is two bar",
     ],
 )
 def test_sentences_that_stand_alone(sentence: str) -> None:
     assert not leans(sentence) and standing(sentence) == 1 and says_something(sentence, head=False)
+
+
+def test_who_speaks_makes_a_sentence_worth_less() -> None:
+    assert standing("We built three pumps for the town of Lyon") == LEANING
+
+
+def test_a_subject_of_one_word_is_named_by_the_sentence_before() -> None:
+    assert leans("The pump is made of cast iron") and leans("La pompe est en fonte de fer")
+    assert not leans("The pump of the station is made of cast iron")
+
+
+def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None:
+    assert (
+        split_sentences("Ann Lee and Bob Ray. 2020. Pumps that learn from their own valves at night. Pump News.") == []
+    )
+    assert split_sentences("Lee, A. (2009). Pumps that learn from their own valves at night. Thesis.") == []
+    page = Page(
+        "a.pdf",
+        1,
+        "",
+        Parts([], ["Number of pumps in", "1 shows the pumps", "22a und Abbildung 3", "Pumps by country"], ""),
+    )
+    structural(page, [], [])
+    assert page.candidates == [("caption", "Pumps by country")]
 
 
 def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
@@ -72,6 +137,39 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Soit le nombre $\\underline{Z}=i$ de pompes", False),
         ("return pump_total(x_max) + pump_min[3] of it", False),
         ("%%% beginning of the pump", False),
+        # What generators of references write beside their entries, and code with the numbers of its lines.
+        ("Definition at line 96 of file pump.h", False),
+        ("Referenced by fill_pump and empty_pump of the class", False),
+        ("Parameters eta pressure of the pump in bar", False),
+        ("Cpump [2/2]", True),
+        ("valve.cpp 207", True),
+        # Labels and thanks.
+        ("defines.h: Go to the documentation of this file.", True),
+        ("ADDENDUM: How to use this License for your documents", True),
+        ("Nous tenons à remercier les ateliers de pompes de la ville", False),
+        ("其他的用户设定", True),
+        ("Keywords: pumps, valves, oil and water", False),
+        ("Source: Office of Pumps, yearly report of the summer", False),
+        ("Quelle: Amt für Pumpen, Bericht über das ganze Jahr", False),
+        ("Ann Lee is thanked for her comments on the pump", False),
+        # Names, keywords and cells of a table.
+        ("Ann Lee, Bob Ray, Carl Moe, Dan Poe, and Eve Sun", False),
+        ("Pumps, valves, oil, water, safety by reference", False),
+        ("Foothill Ranch 137 Pump Unknown at present Safeway Company", False),
+        ("12/01/2015 Permanent closure of the pump 12/31/2015", False),
+        ("Pumps 250,226.23 270,790.20 and valves", False),
+        ("89Pumps and valves in practice", True),
+        ("Denotes a difference between two kinds of pumps", False),
+        ("Key Findings", True),
+        ("Introduction et motivation", True),
+        ("Einleitung und Überblick", True),
+        ("Introducción general", True),
+        ("Общие сведения", True),
+        ("はじめに", True),
+        ("その他の設定", True),
+        ("版权与作者", True),
+        ("第一节 重要提示", True),
+        ("Volume 24 Number 28", True),
         ("Member Function Documentation", True),
         ("pump::Valve Class Reference", True),
         ("Public Member Functions", True),
@@ -89,19 +187,84 @@ def test_texts_that_say_nothing(text: str, head: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Chapter 4 on pumps", "The return value of pumps", "Warranty of the pump", "Reference pumps"]
+    "text",
+    [
+        "Key findings on pumps",
+        "Einleitung in die Pumpenkunde",
+        "合并现金流量表",
+        "Chapter 4 on pumps",
+        "The return value of pumps",
+        "Warranty of the pump",
+        "Reference pumps",
+    ],
 )
 def test_heads_that_say_something(text: str) -> None:
     assert says_something(text, head=True)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Das Paket enthält Werkzeuge für Schulen und deren Netze",
+        "The town of Lyon and the Office of Pumps signed a contract in May 2015",
+        "About 56.7 million people, 18.7 percent of the total, own a pump",
+    ],
+)
+def test_sentences_with_names_and_numbers_say_something(sentence: str) -> None:
+    assert says_something(sentence, head=False)
+
+
+def test_marks_numbers_and_labels_before_a_sentence_are_taken_off() -> None:
+    prose = (
+        "(6) The report on pumps is due in the spring of each year.\nL Have you excluded the income of a rented pump?"
+    )
+    assert split_sentences(prose) == [
+        "The report on pumps is due in the spring of each year",
+        "Have you excluded the income of a rented pump?",
+    ]
+    assert split_sentences("DURATA Il contratto della pompa è a vita intera.") == [], "a head is glued to it"
+    assert split_sentences("Layoffs of pump makers hit the town. Ray Pumps, Inc. Layoffs of 14 hit it") == [
+        "Layoffs of pump makers hit the town"
+    ], "cut off at an abbreviation"
+    assert split_sentences("! The age of the pumps of each town in the district; and ! The price.") == []
+    assert split_lines("➡ Pumps for cellars and towers\nPump station • all of its valves") == [
+        "Pumps for cellars and towers"
+    ]
+
+
+def test_japanese_and_chinese_sentences_may_be_as_long_as_others() -> None:
+    sentence = "サーバーの管理者は利用者ごとに個別の領域を作成してから、夜間に予備の装置へ複製します"
+    assert 34 < len(sentence) < 60 and split_sentences(f"{sentence}。") == [sentence]
+
+
+def test_a_heading_without_content_is_asked_for_with_the_one_above_it() -> None:
+    bookmarks = [(0, 0, "1 Rotary pumps"), (1, 1, "1.1 Introduction"), (2, 0, "Conclusions"), (2, 1, "Notes")]
+    assert of_bookmarks(bookmarks) == [(1, "Rotary pumps: Introduction")], "nothing above says anything: none"
+    generated = [(4, 0, "pumps::Valve Class Reference"), (5, 1, "Member Data Documentation"), (5, 2, "Valve() [1/2]")]
+    assert of_bookmarks(generated) == [(5, "Valve: Member Data Documentation")]
+    pages = [[(16.0, "Rotary pumps")], [], [(12.0, "Procedure"), (12.0, "pump.cpp 207")], [(16.0, "Valves")]]
+    assert of_headings(pages) == [(2, "Rotary pumps: Procedure")]
+
+
+def test_a_heading_with_the_one_above_it_needs_a_page_that_has_the_words_of_both_alone() -> None:
+    texts = ("Procedure: fill rotary pumps", "rotary pumps", "Procedure: close valves", "rotary pumps, a procedure")
+    pages = [
+        Page("a.pdf", n, as_words(text), Parts([], [], ""), [("section", "Rotary pumps: Procedure")])
+        for n, text in enumerate(texts)
+    ]
+    assert choose_queries(pages[:3], 3) == {0: [("section", "Rotary pumps: Procedure")]}
+    assert choose_queries(pages, 3) == {}
 
 
 def test_lines_with_the_same_words_in_another_order_are_not_asked_for() -> None:
     """Answers of an examination, mixed for every student."""
     pages = [
         Page("a.pdf", n, as_words(text), Parts([], [], text))
-        for n, text in enumerate(("Beirut Berlin Beijing", "Berlin Beirut Beijing", "Beirut Berlin Bangkok"))
+        for n, text in enumerate(
+            ("Pumps of Beirut and Berlin", "Pumps of Berlin and Beirut", "Pumps of Beirut and Bangkok")
+        )
     ]
-    assert choose_queries(pages, 3) == {2: [("line", "Beirut Berlin Bangkok")]}
+    assert choose_queries(pages, 3) == {2: [("line", "Pumps of Beirut and Bangkok")]}
 
 
 def test_entries_of_a_table_of_contents_at_the_end_are_not_terms() -> None:

@@ -43,7 +43,7 @@ IDS = ["cats.pdf#page=1", "sub/long.pdf#page=1&chunk=1", "sub/long.pdf#page=1&ch
 
 def test_pages_are_found_by_their_text_and_long_ones_in_parts(folder: Path, pdfs: Path, tmp_path: Path) -> None:
     model = SmartModel.from_pretrained(str(folder), device="cpu")
-    with pytest.warns(LeftOut, match=r"1 of 3 pages have no text layer: cats.pdf \(page 2\)"):
+    with pytest.warns(LeftOut, match=r"1 of 3 pages have no legible text: cats.pdf \(page 2\)"):
         index = encode_folder(model, pdfs)
     assert list(index.document_ids) == IDS
     assert index.embeddings.lengths.tolist()[1:] == [40, 40, 40], "no word is cut off"
@@ -58,7 +58,7 @@ def test_search_prints_file_and_page(
     folder: Path, pdfs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = ("--query", "red page", "--documents", pdfs)
-    with pytest.warns(LeftOut, match=r"1 of 3 pages have no text layer: cats.pdf \(page 2\)") as told:
+    with pytest.warns(LeftOut, match=r"1 of 3 pages have no legible text: cats.pdf \(page 2\)") as told:
         found = ended(monkeypatch, capsys, "search", folder, *query, "--top-k", 4)
     assert found.status == 0 and all(name in found.out for name in IDS) and "the cat sat on the mat" in found.out
     (line,) = (warning for warning in told if warning.category is LeftOut)

@@ -1,5 +1,4 @@
-"""The text of one page of a PDF file, from wherever it comes. Everything that reads pages as text calls
-`read_page_text`, so that a second way to read one, such as OCR for scans, has a single place to go."""
+"""The text of one page of a PDF file, from wherever it comes: the file's text layer, or OCR of the drawn page."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ class PageText:
 
     Args:
         lines: as they are seen, in reading order; none where nothing can be read (a scan, a figure, a blank page).
-        made_by: who made the text, `TEXT_LAYER` where the file holds it; None where there is none.
+        made_by: who made the text: `TEXT_LAYER` where the file holds it, else the OCR engine; None where there is none.
     """
 
     lines: tuple[TextLine, ...]
@@ -40,7 +39,7 @@ class PageText:
 
 
 def read_page_text(pdf: PdfDocument, index: int, *, layers: bool) -> PageText:
-    """The text of a page. The page must not be drawn afterwards, see `read_text_lines`.
+    """The text layer of a page. The page must not be drawn afterwards, see `read_text_lines`.
 
     Args:
         index: of the page, from 0.

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,24 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
         raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
     finally:
         pdf.close()
+
+
+def join_pdfs(files: Sequence[Path], target: Path) -> Path:
+    """Writes the pages of several PDF files, one after the other, as the file `target`.
+
+    Raises:
+        PdfError: one of them is not a PDF.
+        DataError: pypdfium2 is not installed.
+    """
+    whole = _pdfium(target).PdfDocument.new()
+    try:
+        for file in files:
+            with open_pdf(file, file.read_bytes()) as pdf:
+                whole.import_pages(pdf)
+        whole.save(target)
+    finally:
+        whole.close()
+    return target
 
 
 def _why_unreadable(content: bytes, error: str) -> str:

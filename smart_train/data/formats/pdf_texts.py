@@ -22,7 +22,10 @@ _FORMAT = 1  # of a cache folder; raise it when the same file would give other t
 _INDEX = "texts.json"
 _SHOWN_FILES = 5
 # What to do about a page that cannot be read as text.
-NO_TEXT = "run the file through OCR, for example ocrmypdf, or read pages as images, with a model that reads them"
+NO_TEXT = (
+    "run the file through OCR, for example ocrmypdf, or read pages as images, with a model that reads them (make-pairs "
+    "--as text reads them by OCR where smart_train[ocr] is installed)"
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ def read_folder_texts(path: Path) -> Iterator[PdfText | PdfError]:
             yield error
 
 
-def without_text(pages: Sequence[PdfText]) -> str | None:
-    """A line that counts and names those of `pages` that hold no text, with what to do; None where all hold some."""
+def without_text(pages: Sequence[PdfText], to_do: str = NO_TEXT) -> str | None:
+    """A line that counts and names those of `pages` whose text no one made, and ends with `to_do`; None where there is
+    no such page."""
     silent: dict[str, list[int]] = {}
     for page in pages:
         if page.made_by is None:
@@ -111,7 +115,7 @@ def without_text(pages: Sequence[PdfText]) -> str | None:
     named = [f"{document} (page {_ranges(numbers)})" for document, numbers in silent.items()]
     more = f" and {len(named) - _SHOWN_FILES} more files" if len(named) > _SHOWN_FILES else ""
     count = sum(map(len, silent.values()))
-    return f"{count} of {len(pages)} pages have no text layer: {', '.join(named[:_SHOWN_FILES])}{more}; {NO_TEXT}"
+    return f"{count} of {len(pages)} pages have no legible text: {', '.join(named[:_SHOWN_FILES])}{more}; {to_do}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

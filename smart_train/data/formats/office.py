@@ -1,0 +1,152 @@
+"""Documents of office programs, web pages and books as PDF files: converted by LibreOffice once, kept by content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from smart_train.data.formats.epub import write_chapters
+from smart_train.data.formats.pdf import PdfError, join_pdfs, page_cache
+from smart_train.utils.atomic import naming_refusals, replace_whole
+
+OFFICE_EXTENSIONS = (
+    (".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".odp", ".xls", ".xlsx", ".ods")
+    + (".html", ".htm", ".xhtml", ".md", ".epub")
+)  # fmt: skip
+_PROGRAMS = ("soffice", "libreoffice")
+# Their pictures lie beside them, so they are read in their place; the others under a plain name, whatever theirs is.
+_IN_PLACE = (".html", ".htm", ".xhtml", ".md")
+_SECONDS = 300  # for one document
+_FORMAT = 1  # of what is kept; raise it when the same file would be converted otherwise
+
+
+class OfficeError(PdfError):
+    """One document that cannot be converted to PDF; others may be."""
+
+
+def office_program() -> str | None:
+    """The path of LibreOffice's program; None where it is not on the PATH."""
+    return next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
+
+
+class Office:
+    """LibreOffice without a window, with a profile of its own, so that one that is open on the screen is not disturbed
+    and does not disturb. A context manager; the profile goes at its end.
+
+    Args:
+        program: as `office_program` finds it.
+        cache_dir: where PDF files are kept; default: `office-pdf` beside the page cache.
+    """
+
+    def __init__(self, program: str, cache_dir: str | Path | None = None) -> None:
+        self.program = program
+        self._cache = Path(cache_dir) if cache_dir is not None else page_cache().parent / "office-pdf"
+        self._own = tempfile.TemporaryDirectory(prefix="smart_train-office-")
+
+    def __enter__(self) -> Office:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._own.cleanup()
+
+    def pdf_of(self, file: Path) -> Path:
+        """The document as a PDF file, converted now unless the cache holds it. It is found by the content of `file`
+        alone: a web page whose pictures change is not converted again.
+
+        Raises:
+            OfficeError: it cannot be read or converted, or takes longer than five minutes.
+            WriteError: the cache cannot be written.
+        """
+        try:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()[:40]
+        except OSError as error:
+            raise OfficeError(f"{file}: cannot be read ({error.strerror})") from error
+        kept = self._cache / f"{digest}-{file.suffix.lower()[1:]}-{_FORMAT}.pdf"
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(dir=self._own.name) as scratch, naming_refusals(Path(scratch)):
+                made = self._convert(file, Path(scratch))
+                replace_whole(kept, lambda temporary: shutil.copyfile(made, temporary))
+        return kept
+
+    def _convert(self, file: Path, scratch: Path) -> Path:
+        suffix = file.suffix.lower()
+        if suffix == ".epub":  # LibreOffice writes such books and does not read them
+            chapters = write_chapters(file, scratch / "book")
+            return join_pdfs(self._run(file, chapters, scratch / "out"), scratch / "whole.pdf")
+        source = file.absolute()
+        if suffix not in _IN_PLACE:
+            source = scratch / f"document{suffix}"
+            shutil.copyfile(file, source)
+        return self._run(file, [source], scratch / "out")[0]
+
+    def _run(self, file: Path, sources: Sequence[Path], out: Path) -> list[Path]:
+        """The PDF files that the program makes of `sources`, in their order."""
+        command = [
+            self.program,
+            f"-env:UserInstallation={Path(self._own.name, 'profile').as_uri()}",
+            "--headless",
+            "--norestore",
+            "--convert-to",
+            "pdf",
+            "--outdir",
+            str(out),
+            *map(str, sources),
+        ]
+        out.mkdir()
+        status, told = _ended(file, command)
+        made = [out / f"{source.stem}.pdf" for source in sources]
+        missing = sum(not _is_pdf(path) for path in made)
+        if status or missing:
+            what = f"ended with status {status}" if status else "made no PDF file"
+            raise OfficeError(
+                f"{file}: LibreOffice ({self.program}) {what}{f': {told}' if told else ''}; open it there to see why, "
+                "and export it as PDF"
+            )
+        return made
+
+
+def _ended(file: Path, command: Sequence[str]) -> tuple[int, str]:
+    """The exit status of a command, and the last line that it wrote."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # the program is a script that starts another one: both are to be ended
+        )
+    except OSError as error:
+        raise OfficeError(
+            f"{file}: LibreOffice ({command[0]}) cannot be started ({error.strerror}); install it again"
+        ) from error
+    try:
+        written, _ = process.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise OfficeError(
+            f"{file}: LibreOffice was not done after {_SECONDS} s and was ended; open it there to see why, and export "
+            "it as PDF"
+        ) from error
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    lines = written.decode(errors="replace").strip().splitlines()
+    return process.returncode, lines[-1].strip() if lines else ""
+
+
+def _is_pdf(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(5) == b"%PDF-"

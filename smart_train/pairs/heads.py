@@ -1,0 +1,83 @@
+"""Headings that every document has, and those that generators of references write: they say nothing of their page."""
+
+from __future__ import annotations
+
+import re
+
+from smart_train.pairs.words import without_numbering, words_of
+
+# A heading of these words alone, and of the little ones between them, has no content of its own.
+_WORDS = """
+abstract acknowledgement acknowledgements acknowledgments activities activity additional advice analysis annex annexes
+appendices appendix approach approaches author authors awards background basic basics bibliography comment comments
+conclusion conclusions contact contacts content contents contribution contributions credits definition definitions
+description descriptions detail detailed details discussion education empirical example examples exercise exercises
+experience experiment experimental experiments extracurricular figure figures final finding findings foreword format
+further future general goals highlights history honors how important index information instructions intended
+introduction introductory issues item items key keywords legend list literature main material materials method
+methodology methods miscellaneous more motivation no note notes notice number objective objectives observations other
+outlook overview page part parts preface preliminaries preliminary presentation procedure procedures purpose questions
+reader readers recommendations reference references related remark remarks result results review scope section
+selected skills solution solutions some source sources specific start started strategies strategy structure summary
+supplement supplementary table tables technical terminology terms tips topic topics usage use useful using various
+warning warnings work works
+allgemeine allgemeines anhang anmerkung anmerkungen aufgabe aufgaben ausblick beispiel beispiele bemerkung bemerkungen
+beschreibung einführung einleitung ergebnis ergebnisse fazit grundlagen hintergrund hinweis hinweise inhalt
+inhaltsverzeichnis kapitel literatur nutzung quellen schluss teil überblick übersicht übung übungen vorwort weitere
+wichtige zusammenfassung ziel ziele zweck
+annexe annexes bibliographie but buts chapitre complémentaires connexes contexte contenu exemple exemples exercice
+exercices généralités général générale généraux informations intuitive liste matériel méthode méthodes objectif
+objectifs perspectives présentation principe principes problématique procédure références remarque remarques
+remerciements résultats résumé sommaire synthèse tableau tableaux travaux utilisation vue ensemble
+anexo anexos antecedentes apéndice conclusión conclusiones contenido definición ejemplo ejemplos ejercicios general
+generalidades información introducción metodología método métodos nota notas objetivo objetivos observaciones otros
+otras presentación prólogo referencias resultado resultados resumen índice
+allegato conclusioni definizione esempi esempio esercizi generale generali informazioni introduzione metodo note
+obiettivi osservazioni prefazione premessa presentazione riassunto riferimenti risultati scopo
+conclusão conclusões exemplo exemplos gerais informações introdução referências resumo
+введение выводы дополнительная дополнительно дополнительные заключение задачи информация литература обзор общая общие
+описание определение определения предисловие приложение пример примеры примечание примечания результаты сведения
+содержание цели цель
+inleiding conclusie voorbeeld voorbeelden samenvatting overzicht resultaten bijlage
+wstęp wprowadzenie podsumowanie przykład przykłady wyniki załącznik informacje ogólne uwagi
+들어가며 나가며 서론 결론 요약 개요 목차 참고문헌 부록 머리말 맺음말
+"""
+_LITTLE_WORDS = """
+a an and at by for from in of on or the to with und der die das zu zum zur im für von et de des du la le les l d aux à
+au sur pour y el los las del e di il lo i gli per da do dos и о к по для en een van het i na do
+"""
+_NOTHING_OF_ITS_OWN = frozenset(_WORDS.split()) | frozenset(_LITTLE_WORDS.split())
+_UNSPACED = re.compile(
+    r"(?:引言|前言|序言|概述|概要|简介|介绍|摘要|结论|总结|小结|讨论|结果|方法|背景|目的|示例|例子|附录|参考文献|致谢|目录|版权|作者"
+    r"|重要提示|提示|备注|说明|其他|重要|はじめに|おわりに|序文|序論|要約|まとめ|結論|考察|結果|背景|例|付録|参考|文献|謝辞|目次|注意"
+    r"|その他|事項|今後|課題|研究|の|与|和|及|的|と|・)+|その他の.{1,12}|其他的?.{1,12}"
+)
+_PATTERN = re.compile(
+    r"(?:table of )?contents|list of (?:figures|tables)|see also|further reading|release notes|revision history"
+    r"|(?:related|additional|other) (?:information|documents?|topics?)|how to use|getting started|return values?"
+    r"|(?:class|member|function|constructor|destructor|enumeration|field|typedef|variable|macro|namespace|file|data"
+    r"|detailed|type|property|parameter)(?: (?:function|data|type|structure|list|index))*"
+    r" (?:documentation|reference|description|index|list)"
+    r"|(?:public|protected|private|static) (?:\w+ )*(?:functions|attributes|members|types)"
+    r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
+    r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*"
+    r"|\d+[^\W\d_]{3}.*"  # glued to the number of its page
+    r"|.*\[\d+/\d+\]|[\w./+-]+\.\w{1,4}\s\d+"  # an overloaded function; the name of a file with its page
+    r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
+    r"|(?:version|release)\s*v?\d.*|what is this\b.*"
+    r"|(?:volume|vol|issue|number|nr|no|rev|revision)\.?\s*\d.*"
+    r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
+    r"|voir aussi|table des matières|véase también|per saperne di più"
+    r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
+    r"|partie|annexe|capítulo|parte|capitolo|глава|часть|раздел|приложение)\s*(?:[\divxlc]+|[a-z])\W*"
+    r"|第\s*[\d一二三四五六七八九十]+\s*[章节節部]",
+    re.IGNORECASE,
+)
+
+
+def is_generic(heading: str) -> bool:
+    """Whether a heading says nothing of its page: "Key findings", "Introduction et motivation", "Chapter 4"."""
+    text = without_numbering(heading).strip(" .:*")
+    if _PATTERN.fullmatch(text) or _UNSPACED.fullmatch(text.replace(" ", "")):
+        return True
+    return all(word in _NOTHING_OF_ITS_OWN or word.isdigit() for word in words_of(text))

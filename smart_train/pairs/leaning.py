@@ -1,0 +1,168 @@
+"""Whether a sentence stands alone, or speaks of what is before it, beside it or elsewhere in its document. The words
+are those of some European languages, Russian, Chinese, Japanese and Korean.
+"""
+
+from __future__ import annotations
+
+import re
+
+import regex
+
+from smart_train.pairs.words import words_of
+
+# A sentence that opens so speaks of what stands before it: English, German, French, Spanish, Portuguese, Italian,
+# Dutch, Polish, Russian, Korean. Words that are articles too, or open sentences of their own in another of these, are
+# not here.
+_POINTING_WORDS = """
+again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
+instead likewise nevertheless nonetheless other others similarly such that their then there therefore these they this
+those thus whereas yet and but or indeed now
+außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
+dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
+allerdings beide beides dieselbe dieselben ebenso jene jener jenes
+ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir et mais
+celles certes ceux maintenant lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois néanmoins
+además así aquí ello ellos esa ese eso esta estas este esto estos véase pero y
+ahora dicha dichas dicho dichos esas esos otra otras otro otros tales tampoco
+além assim aqui ela ele essa esse isso isto portanto essas esses estes outra outras outro outros porém tais
+inoltre ecco infatti pertanto quello questa queste questi questo quindi così esso essa
+altre altri ciò essi esse perciò tale tali tuttavia
+daarom deze dit dus echter hierdoor hij zij dlatego jednak ponadto również także zatem wtedy
+затем здесь именно которая которое которые который кроме он она они оно поэтому потом также такая такие такое такой
+там тогда тот эта эти это этот но а и или причем причём тоже
+далее ему теперь её ее зато значит иначе итак их кстати однако оба обе таким таких такому этим этих этой этому эту
+그 그것은 그래서 그러나 그런데 그럼에도 그리고 다만 따라서 또한 아울러 이 이는 이러한 이런 이를 이에
+이와 이처럼 즉 특히 한편
+"""
+_POINTING = frozenset(_POINTING_WORDS.split())
+# The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
+_LINKING = re.compile(
+    r"\w+,\s|(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
+    r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
+    r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
+    r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
+    r"|(?:en|con|para|por|a|de) (?:este|esta|estos|estas|ese|esa)\b|por ejemplo\b|por exemplo\b|per esempio\b"
+    r"|(?:in|con|per|di|a) quest\w+\b|(?:при|для|в|на|с|по|из|после) (?:этом|этого|этой|этих|этому|этим|таком|такой)\b"
+    r"|таким образом\b|например\b|в (?:этом|нем|нём|ней|них)\b"
+    r"|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
+    r"|w tym\b|na przykład\b|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b"
+    r"|we (?:have|will|can)\b|wie (?:bereits|schon|gezeigt|erwähnt)\b|mit anderen worten\b|autrement dit\b"
+    r"|en (?:effet|d'autres termes)\b|comme (?:vu|dit)\b"
+    r"|es decir\b|en otras palabras\b|como se (?:ha|ve)\b|come (?:visto|detto)\b",
+    re.IGNORECASE,
+)
+# Such scripts have no blanks after the word that points.
+_POINTING_UNSPACED = regex.compile(
+    "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
+    r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次[にの]|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
+    # A particle without its noun.
+    r"|[がを]|[はにでとのも](?=\P{Hiragana})"
+    "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
+)
+# What stands beside the text it belongs to.
+_ELSEWHERE_WORDS = """
+above below following he her him his it its previous she them these they this those preceding latter former here
+oben unten folgende folgenden folgendes obige obigen diese diesem diesen dieser dieses
+dessus dessous suivant suivante suivants suivantes cette cet siguiente siguientes anterior este esta seguinte
+seguente seguenti questo questa этого этом этой этот эта следующий следующая следующие выше ниже
+"""
+_ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
+_ELSEWHERE_UNSPACED = re.compile("これ|この|次の|以下の|上記|这个|這個|如下|上述|下面|上面")
+_CROSS_REFERENCE = re.compile(
+    r"\b(?:see|section|sections|chapter|page|pages|figure|table|appendix|siehe|abschnitt|kapitel|seite|abbildung|tabelle"
+    r"|voir|chapitre|véase|sección|capítulo|capitolo|см|раздел|глава|рис|табл)\.?\s*[\[(«\"]?\d",
+    re.IGNORECASE,
+)
+# The same: one of several that the text before names, one case of many, a premise, a participle without its noun.
+_ONE_OF_SEVERAL = re.compile(
+    r"the (?:second|third|fourth|next|other|others|former|latter|same|opposite|following|preceding|previous|remaining"
+    r"|resulting|above|rest|corresponding|said)\b"
+    r"|the (?:first|last|new|default|two|three|four)\b(?! (?:\w+ )?(?:of|for)\b)"
+    r"|an? (?:second|third|fourth|similar|related|further|final|dual|new)\b|one of (?:the|them)\b"
+    r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
+    r"|(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
+    r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    r"|let (?:us\b|\S+ (?:be|denote)\b)|suppose\b|assume\b"
+    r"|(?:der|die|das|dem|den) (?:erst|zweit|dritt|letzt|nächst|ander|folgend|obig|beiden|gleich|übrig|vorig)\w*"
+    r"|eine? (?:zweit|weiter|ander|ähnlich)\w*|sei(?:en)?\s"
+    r"|(?:les?|la) (?:premi|second|deuxi|troisi|derni|autre|même|deux|trois|suivant|précédent)\w*|l'autre\b"
+    r"|une? (?:second|deuxième|troisième|autre|dernière?)\w*|soi(?:t|ent)\s|dans (?:\w+ )?cas\b"
+    r"|(?:el|l[ao]s?) (?:primer|segund|tercer|últim|otr|mism|siguient|anterior|dos|tres|demás)\w*"
+    r"|una? (?:segund|tercer|últim)\w*|en (?:\w+ )?casos?\b|sean?\s(?:un|el|la|[A-Z]\b)"
+    r"|(?:il|l[aoe]|i|gli) (?:prim|second|terz|ultim|altr|stess|seguent|precedent|due|tre)\w*|sian?o?\s"
+    r"|(?:перв|втор|трет|последн|следующ|предыдущ|остальн)\w+\b|пусть\b|в \w+ случа\w+",
+    re.IGNORECASE,
+)
+# Demonstratives, wherever they stand; but not "such as", "ce que", or "это" between a term and what it is.
+_DEMONSTRATIVE = regex.compile(
+    r"\b(?:this|these|those|such(?! as\b)|dies(?:e[mnrs]?)?|cet|cette|ces"
+    r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
+    r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
+    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого)\b"
+    r"|\b(?:이러한|이런|해당|그러한)\b"
+    r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
+    regex.IGNORECASE,
+)
+# Pronouns near the beginning speak of the sentence before, further on mostly of their own.
+_PRONOUN_WORDS = (
+    "he him his it its she their them they его ее её ему ей им ими их него нее неё нем нём ней них он она они"
+)
+_PRONOUNS, _NEAR_THE_BEGINNING = frozenset(_PRONOUN_WORDS.split()), 5
+# Sends the reader to another place of the document or to another one, or needs it.
+_SENT_ELSEWHERE = re.compile(
+    r"\b(?:figures?|figs?\.?|tables?|equations?|eqs?\.?"
+    r"|abbildung|abb\.|tabelle|gleichung|tableau|équation|figura|tabla|tabela"
+    r"|ecuación|tabella|equazione|рис\.?|рисун\w+|табл\.?|таблиц\w+)\s*[\[(«]?[A-Z]?\.?\d"
+    r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\bкак показано\b|\bas (?:shown|follows)$"
+    r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
+    r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
+    r"|\bmás información\b|\bmaggiori informazioni\b|\bmais informações\b"
+    r"|\b(?:shown|given|described|listed|presented|mentioned|discussed|defined"
+    r"|reported|explained|noted|stated|illustrated)"
+    r" (?:here|above|below|earlier|previously|in the (?:next|previous|following|last)|next)\b"
+    r"|\b(?:next|previous|preceding|following|present|last) (?:sub)?(?:section|chapter|page|paragraph|table|figure|part"
+    r"|example|step|list)s?\b|\b(?:section|table|figure|list|example|chapter|diagram)s? (?:above|below)\b"
+    r"|\b(?:oben|unten|hier) (?:genannt|beschrieben|gezeigt|erwähnt|aufgeführt)\w*"
+    r"|\b(?:nächsten?|folgenden|vorigen|letzten) (?:abschnitt|kapitel|beispiel|tabelle)\w*"
+    r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
+    r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
+    r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章]|如[下图]|后面的|上面的|下面的",
+    re.IGNORECASE,
+)
+# "The rating is", "La date est": the sentence before says of what.
+_BARE_SUBJECT = re.compile(
+    r"the \w+ (?:is|are|was|were|has|have|had|can|may|must|will|should|does|do|could|would|shall|needs?)\b"
+    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren)\b"
+    r"|(?:les? |la |l')\w+ (?:est|sont|peut|peuvent|doit|doivent|a|ont|sera|seront)\b"
+    r"|(?:el|la|los|las) \w+ (?:es|son|está|están|puede|pueden|debe|deben|ha|han|se)\b"
+    r"|(?:il|lo|la|i|gli|le) \w+ (?:è|sono|può|possono|deve|devono|ha|hanno|viene)\b",
+    re.IGNORECASE,
+)
+# Who speaks is told elsewhere.
+_SPEAKER_WORDS = """
+i me my our ours us we ich mein meine uns unser unsere unseren wir je mes mon nos notre nous nuestra nuestras nuestro
+nuestros nosotros noi nostra nostre nostri nostro nossa nosso мы наш наша наше наши нашей нашего нам нас
+"""
+_SPEAKERS = frozenset(_SPEAKER_WORDS.split())
+LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
+
+
+def leans(sentence: str) -> bool:
+    """Whether a sentence speaks of the one before, or of another place of its document."""
+    words = words_of(sentence)
+    opens = words and words[0] in _POINTING or _LINKING.match(sentence) or _ONE_OF_SEVERAL.match(sentence)
+    points = _POINTING_UNSPACED.match(sentence) or _DEMONSTRATIVE.search(sentence) or _SENT_ELSEWHERE.search(sentence)
+    bare = _BARE_SUBJECT.match(sentence)
+    return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+
+
+def standing(sentence: str) -> float:
+    """1 for a sentence that stands alone; less for every word in it that points elsewhere, and for a speaker who is not
+    named."""
+    words = words_of(sentence)
+    pointing = sum(word in _ELSEWHERE for word in words) + any(word in _SPEAKERS for word in words)
+    pointing += len(_CROSS_REFERENCE.findall(sentence)) + len(_ELSEWHERE_UNSPACED.findall(sentence))
+    return LEANING**pointing

@@ -1,0 +1,151 @@
+"""Documents that LibreOffice makes PDF files of: called rightly, whatever they are called; kept; each failure named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smart_train.data.formats import office as module
+from smart_train.data.formats.office import Office, OfficeError, office_program
+from tests.data.office_stand_in import FIRST, calls, install
+
+pypdfium2 = pytest.importorskip("pypdfium2")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    return install(tmp_path / "bin")
+
+
+@pytest.fixture
+def office(tmp_path: Path, program: Path) -> Iterator[Office]:
+    with Office(str(program), cache_dir=tmp_path / "cache") as office:
+        yield office
+
+
+def text(pdf: Path) -> list[str]:
+    """The first line of each page."""
+    return [page.get_textpage().get_text_range().splitlines()[0] for page in pypdfium2.PdfDocument(pdf)]
+
+
+def test_the_program_is_found_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert office_program() is None
+    for name in ("libreoffice", "soffice"):
+        install(tmp_path / "bin", name)
+        assert office_program() == str(tmp_path / "bin" / name), "soffice is what LibreOffice calls itself"
+
+
+@pytest.mark.parametrize(
+    "name", ["report.docx", "two words.pptx", "-rf.xlsx", "--help.odt", "naïve\n日本.RTF", "a.b.c.doc"]
+)
+def test_a_document_is_converted_once_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: Office, program: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("Worn bearings take oil")
+    pdf = office.pdf_of(Path(name))
+    assert text(pdf) == ["Worn bearings take oil"]
+    Path("copy" + Path(name).suffix).write_text("Worn bearings take oil")
+    assert office.pdf_of(Path("copy" + Path(name).suffix)) == pdf
+    ((environment, *rest),) = calls(program)
+    assert environment.startswith("-env:UserInstallation=file:///") and rest[: len(FIRST)] == FIRST
+    assert Path(rest[-1]).name == f"document{Path(name).suffix.lower()}" and len(rest) == len(FIRST) + 2
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_page_of_the_web_is_read_where_its_pictures_are(tmp_path: Path, office: Office, program: Path) -> None:
+    page = tmp_path / "-my page.html"
+    page.write_text("<p>Worn valves take oil</p>")
+    assert text(office.pdf_of(page)) == ["Worn valves take oil"]
+    assert calls(program)[0][-1] == str(page)
+
+
+def test_every_failure_names_the_file_and_what_to_do(tmp_path: Path, office: Office, program: Path) -> None:
+    wanted = {
+        "CRASH": rf"crash\.docx: LibreOffice \({program}\) ended with status 77: Fatal: out of luck; open it there",
+        "SILENT": rf"silent\.docx: LibreOffice \({program}\) made no PDF file; .* export it as PDF$",
+        "JUNK": r"junk\.docx: .* made no PDF file: convert .*document\.docx",
+    }
+    for order, message in wanted.items():
+        file = tmp_path / f"{order.lower()}.docx"
+        file.write_text(f"{order} now")
+        with pytest.raises(OfficeError, match=message):
+            office.pdf_of(file)
+    with pytest.raises(OfficeError, match=r"none\.docx: cannot be read \(No such file"):
+        office.pdf_of(tmp_path / "none.docx")
+    program.write_bytes(b"no program")
+    with pytest.raises(OfficeError, match=r"silent\.docx: LibreOffice \(.*\) cannot be started \(Exec format error\)"):
+        office.pdf_of(tmp_path / "silent.docx")
+    assert not (tmp_path / "cache").exists() or not list((tmp_path / "cache").iterdir())
+
+
+def test_a_program_that_hangs_is_ended_with_what_it_started(
+    tmp_path: Path, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS", 2)
+    started: list[int] = []
+    popen = subprocess.Popen
+
+    def remembering(*arguments: object, **options: object) -> object:
+        started.append((process := popen(*arguments, **options)).pid)  # type: ignore[call-overload]
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", remembering)
+    (tmp_path / "slow.docx").write_text("HANG now")
+    with pytest.raises(OfficeError, match=r"slow\.docx: LibreOffice was not done after 2 s and was ended"):
+        office.pdf_of(tmp_path / "slow.docx")
+    for _ in range(100):  # the kernel takes its time to clear a group away
+        try:
+            os.killpg(started[0], 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("something of it still runs")
+
+
+def write_book(path: Path, chapters: dict[str, str], order: list[str]) -> None:
+    with zipfile.ZipFile(path, "w") as book:
+        container = '<container xmlns="urn:c"><rootfiles><rootfile full-path="in/book.opf"/></rootfiles></container>'
+        book.writestr("META-INF/container.xml", container)
+        items = "".join(f'<item id="{name}" href="{name}"/>' for name in chapters)
+        spine = "".join(f'<itemref idref="{name}"/>' for name in order)
+        book.writestr(
+            "in/book.opf", f'<package xmlns="urn:o"><manifest>{items}</manifest><spine>{spine}</spine></package>'
+        )
+        for name, content in chapters.items():
+            book.writestr(f"in/{name}", content)
+
+
+def test_a_book_is_its_chapters_in_the_order_of_its_contents(tmp_path: Path, office: Office, program: Path) -> None:
+    chapters = {"a.xhtml": "<p>The end of pumps</p>", "part/b.xhtml": "<p>Pumps begin here</p>"}
+    write_book(tmp_path / "book.epub", chapters, ["part/b.xhtml", "a.xhtml"])
+    assert text(office.pdf_of(tmp_path / "book.epub")) == ["Pumps begin here", "The end of pumps"]
+    (called,) = calls(program)
+    assert [Path(source).parent.name for source in called[-2:]] == ["part", "in"], "beside their pictures"
+
+
+def test_books_that_cannot_be_read_are_named(tmp_path: Path, office: Office) -> None:
+    (tmp_path / "torn.epub").write_bytes(b"PK torn")
+    write_book(tmp_path / "empty.epub", {}, [])
+    write_book(tmp_path / "missing.epub", {"a.xhtml": "<p>a</p>"}, ["b.xhtml"])
+    with zipfile.ZipFile(tmp_path / "other.epub", "w") as other:
+        other.writestr("notes.txt", "no book")
+    (tmp_path / "secret.html").write_text("not of the book")
+    write_book(tmp_path / "outside.epub", {"../../../secret.html": "x"}, ["../../../secret.html"])
+    wanted = {
+        "torn": "is not an EPUB book",
+        "empty": "has no chapters",
+        "missing": "is not an EPUB book",
+        "other": "is not an EPUB book",
+        "outside": "which is not in it",
+    }
+    for name, message in wanted.items():
+        with pytest.raises(module.PdfError, match=rf"{name}\.epub: .*{message}"):
+            office.pdf_of(tmp_path / f"{name}.epub")
