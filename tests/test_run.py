@@ -55,7 +55,7 @@ def test_a_run_leaves_these_files(finished: Recipe) -> None:
     kept = {name for name in names if name.startswith("checkpoint-")}
     assert "checkpoint-6" in kept and len(kept) == 2, "the last one, and the best or the one before"
     assert names - kept == {
-        *("recipe.yaml", "run.json", "run.json.copy", "log.jsonl", "base", "final", "export", "plots"),
+        *("recipe.yaml", "run.json", "run.json.copy", "contents.json", "log.jsonl", "base", "final", "export", "plots"),
         *("evaluation.before.json", "evaluation.after.json", "evaluation.json", "per_query.json", "report.html"),
     }
     weights = {"full": "model.safetensors", "lora": "adapter_model.safetensors", "projection": "projection.safetensors"}

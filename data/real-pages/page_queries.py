@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import pypdfium2
 
+from smart_train.data.formats.page_text import read_page_text
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
-from smart_train.pairs.page_parts import read_lines
+from smart_train.pairs.page_parts import as_read
 from smart_train.pairs.words import as_words
 
 MIN_CHARACTERS = 300  # a page with less text is a title page, a figure or empty
@@ -33,7 +34,7 @@ class Page:
 def read_pages(pdf: pypdfium2.PdfDocument) -> list[Page]:
     """The content pages of a document, without front matter, tables of contents and indexes: those hold the words of
     every heading and would be second answers to most queries."""
-    texts = ["\n".join(line.text for line in read_lines(pdf, n, layers=False)) for n in range(len(pdf))]
+    texts = ["\n".join(line.text for line in as_read(read_page_text(pdf, n, layers=False))) for n in range(len(pdf))]
     words = {number: as_words(text) for number, text in enumerate(texts)}
     bookmarks = [(number, title) for number, _, title in read_bookmarks(pdf)]
     first = min((number for number, _ in bookmarks), default=0)

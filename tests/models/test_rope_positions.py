@@ -10,8 +10,8 @@ from PIL import Image
 from transformers.utils import is_torchvision_available
 
 from smart_train import SmartModel
-from smart_train.models.readout import backbone_inputs
-from smart_train.models.rope_positions import ROPE_POSITIONS, RopeRule
+from smart_train.models.families.rope_positions import RopeRule
+from smart_train.models.readout import ROPE_POSITIONS, backbone_inputs
 from smart_train.models.slicing import select_rows
 from smart_train.types import ModelInput
 from tests.models.vision_folders import SMALL_PAGES, vision_folder

@@ -90,7 +90,9 @@ def plain_states(whole, features):
 
 
 def check_against(whole, model, items):
-    """`model` gives what `whole` gives where it is called by hand, query and document, all at once and one by one."""
+    """`model` gives what `whole` gives where it is called by hand, query and document, all at once and one by one.
+
+    Up to rounding: `whole` convolves patches, which `model` multiplies. A wrong reading differs by 0.01 and more."""
     for role, encode in (("query", model.encode_query), ("document", model.encode_document)):
         for batch in ([items], [[item] for item in items]):
             for part in batch:
@@ -99,9 +101,9 @@ def check_against(whole, model, items):
                 before_emb = (features["input_ids"] == WORDS).int().argmax(dim=1) - 1
                 pooled = F.normalize(states[range(len(part)), before_emb], dim=-1)
                 found = encode(part, batch_size=len(part))
-                torch.testing.assert_close(found.pooled, pooled, atol=1e-6, rtol=0)
+                torch.testing.assert_close(found.pooled, pooled, atol=5e-6, rtol=0)
                 tokens = F.normalize(states[features["token_mask"]], dim=-1)
-                torch.testing.assert_close(found.packed, tokens, atol=1e-6, rtol=0)
+                torch.testing.assert_close(found.packed, tokens, atol=5e-6, rtol=0)
 
 
 def prompt(user, *, closing=True):

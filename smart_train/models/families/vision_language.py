@@ -25,6 +25,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
+from smart_train.models.families.rope_positions import RopeRule, rope_positions
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
@@ -32,7 +33,7 @@ from smart_train.models.patches import multiply_patches
 from smart_train.models.pixels import compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
-from smart_train.models.rope_positions import ROPE_POSITIONS, RopeRule, rope_positions
+from smart_train.models.readout import ROPE_POSITIONS
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from smart_train.models.slicing import VisualFields
 
-ROPE_POSITIONS = "rope_positions"  # int64 [B, T, 3]: row by row, as other features; a forward takes [3, B, T]
 _IMAGE, _VIDEO = 1, 2  # in `mm_token_type_ids`; 0 is text
 
 
