@@ -40,6 +40,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "objective": {"self_distillation": None, "learn_weights": False},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
+_ADDED_TO_SOURCES = {"pages_as": None}  # the same, of each source in `data`
 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,10 +56,26 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(given, Mapping):
             kept[section] = {name: value for name, value in given.items() if defines(name)}
     for section, added in _ADDED.items():
-        given = kept.get(section)
-        if isinstance(given, Mapping):
-            kept[section] = {n: value for n, value in given.items() if n not in added or value != added[n]}
+        if section in kept:
+            kept[section] = _without(kept[section], added)
+    data = kept.get("data")
+    if isinstance(data, Mapping):
+        kept["data"] = {name: _of_source(value) for name, value in data.items()}
     return kept
+
+
+def _without(section: Any, added: Mapping[str, Any]) -> Any:
+    """A section without the keys of `added` that have the value given there."""
+    if not isinstance(section, Mapping):
+        return section
+    return {name: value for name, value in section.items() if name not in added or value != added[name]}
+
+
+def _of_source(value: Any) -> Any:
+    """A value of `data`: a source, several of them, or anything else."""
+    if isinstance(value, list | tuple):
+        return [_of_source(item) for item in value]
+    return _without(value, _ADDED_TO_SOURCES)
 
 
 def _is_mathematics(name: str) -> bool:

@@ -11,6 +11,7 @@ import importlib
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,15 @@ _OF_CONTENTS = {
     ("pathlib", "PosixPath"),
     ("pathlib._local", "PosixPath"),  # the same, from Python 3.13 on
 }
+# By this name Python 3.11.0 to 3.11.3 pickle the member of an enumeration: getattr(class, name).
+_MEMBER_OF = "builtins.getattr"
+
+
+def _member(enumeration: Any, name: str) -> Any:
+    """In the place of `getattr`, which would reach everything that a class knows: members of enumerations alone."""
+    if not (isinstance(enumeration, type) and issubclass(enumeration, Enum)):
+        raise pickle.UnpicklingError(f"it asks for {name!r} of {enumeration!r}, which a saved state has no use for")
+    return enumeration[name]
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def without_code(strategy: str) -> Iterator[None]:
     torch.load = tensors_only
     files.pickle = SimpleNamespace(load=lambda file: _Contents(file).load(), dump=pickle.dump)
     try:
-        with torch.serialization.safe_globals(own):
+        with torch.serialization.safe_globals([*own, (_member, _MEMBER_OF)]):
             yield
     except CheckpointException as error:  # not an Exception, and it quotes every rank's traceback
         raise RuntimeError(str(error).strip().splitlines()[-1]) from error
@@ -67,6 +77,8 @@ def without_code(strategy: str) -> Iterator[None]:
 
 class _Contents(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" == _MEMBER_OF:
+            return _member
         if (module, name) not in _OF_CONTENTS and not (
             module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
         ):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint import metadata
 
 from smart_train.errors import RunError
 from smart_train.training.checkpoints import naming_damage
@@ -58,6 +59,33 @@ def test_a_poisoned_table_of_contents_of_fsdp2_is_refused_and_a_true_one_read(tm
         with pytest.raises(RuntimeError, match="which a saved state has no use for"), without_code("fsdp2"):
             dcp.load(found, checkpoint_id=tmp_path / "state", no_dist=True)
     assert not mark.exists() and pickle.loads(by_name) == 0, "the second poison works where nothing stops it"
+
+
+class Named:
+    """What Python 3.11.0 to 3.11.3 make of a member of an enumeration; of any other class, its attribute."""
+
+    def __init__(self, owner: type, name: str) -> None:
+        self.asked = (owner, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, self.asked
+
+
+def test_members_of_enumerations_are_read_and_attributes_of_other_classes_are_not(tmp_path: Path) -> None:
+    zero = pytest.importorskip("deepspeed.runtime.zero.config", reason="needs the extra deepspeed")
+    scaler = pytest.importorskip("deepspeed.runtime.fp16.loss_scaler").LossScaler
+    stage, path = zero.ZeroStageEnum.gradients, tmp_path / "shard.pt"
+    torch.save({"stage": Named(zero.ZeroStageEnum, "gradients")}, path)
+    with without_code("zero2"):
+        assert torch.load(path)["stage"] is stage
+    torch.save({"stage": Named(scaler, "backward")}, path)
+    with pytest.raises(pickle.UnpicklingError, match="'backward'.*a saved state has no use for"), without_code("zero2"):
+        torch.load(path)
+
+    dcp.save({"lr": 0.1}, checkpoint_id=tmp_path / "state", no_dist=True)
+    (tmp_path / "state" / ".metadata").write_bytes(pickle.dumps(Named(metadata.Metadata, "__init__")))
+    with pytest.raises(RuntimeError, match="'__init__'.*a saved state has no use for"), without_code("fsdp2"):
+        dcp.load({"lr": 0.0}, checkpoint_id=tmp_path / "state", no_dist=True)
 
 
 def test_what_was_changed_is_given_back(tmp_path: Path) -> None:
