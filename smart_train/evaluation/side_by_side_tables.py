@@ -17,7 +17,7 @@ _ANSWERS = 2  # of a query
 
 
 def settings_table(found: SideBySide) -> Table | None:
-    """What the runs' recipes say differently, a key a row; None where there is no difference."""
+    """What the runs' recipes say differently, a key a row; None where they say the same."""
     differing = found.differing_settings()
     if not differing:
         return None

@@ -1,8 +1,7 @@
 """States of many inputs in files of a few hundred megabytes, found by key and read one input at a time.
 
-A file is written whole or not at all and holds the digests of its tensors, so a process that was killed leaves whole
-files, and one that a disk damaged is known. Which inputs a file holds stands in the file: there is no index that could
-contradict it.
+A file is written whole or not at all, so a process that was killed leaves whole files. It holds the digests of its
+tensors, by which damage is found. It also says which inputs it holds: an index beside the files could contradict them.
 
 Shapes: n inputs of a file, L layers, H the backbone's width, sum T kept tokens of all inputs.
 """

@@ -53,7 +53,7 @@ class OcrEngine(Protocol):
         """
 
     def read(self, picture: np.ndarray) -> list[FoundLine]:
-        """The lines in a picture, uint8 [height, width, 3] RGB, in any order; none where there is no print."""
+        """The lines in a picture, uint8 [height, width, 3] RGB, in any order; empty where nothing is printed."""
 
 
 def ocr_is_installed() -> bool:
