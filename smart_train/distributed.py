@@ -8,6 +8,8 @@ not detach.
 
 from __future__ import annotations
 
+import atexit
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -45,6 +47,19 @@ def barrier() -> None:
     """Waits until every rank has come here."""
     if is_distributed():
         dist.barrier()
+
+
+def leave_at_exit() -> None:
+    """Lets this process leave its process group before the interpreter ends. gloo's threads may still hold tensors, and
+    a process that ends with them sometimes aborts after all its work is done (pytorch/pytorch pull request 179291)."""
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    # After an error that nobody caught, others may wait in a collective for this rank, and leaving would wait for them.
+    if is_distributed() and getattr(sys, "last_value", None) is None:
+        dist.destroy_process_group()
 
 
 def gather_objects(obj: Any) -> list[Any]:

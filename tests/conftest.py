@@ -13,6 +13,7 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["PYTHONFAULTHANDLER"] = "1"  # a process that a test starts says where it died
 
 import random
 import sys
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 import torch
 
+pytest_plugins = ["tests.crashes"]
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch may have been imported before the line above
 
 

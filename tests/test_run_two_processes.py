@@ -26,8 +26,9 @@ ROOT = Path(__file__).parents[1]
 SECTIONS = merge(GENTLE_LORA, {"training": {"learning_rate": 0.3}, "export": {"enabled": False}})
 # What every process does: two runs that are refused, one that is cut off after its fifth step, and its second start.
 DRIVER = """
-import json, sys
+import atexit, json, sys
 from pathlib import Path
+from torch import distributed as dist
 from smart_train.distributed import barrier, rank
 from smart_train.errors import SmartTrainError
 from smart_train.recipe import load_recipe
@@ -36,6 +37,11 @@ from smart_train.training.callbacks import FlushAtCheckpoints
 
 recipe, folder = Path(sys.argv[1]), Path(sys.argv[2])
 told = []
+
+def report():
+    (folder / f"rank{number}.json").write_text(json.dumps([*told, dist.is_initialized()]))
+
+atexit.register(report)  # before the package registers anything, so run after it
 for change in ("distributed.num_processes=3", "data.train.path=nowhere.jsonl"):
     try:
         train(load_recipe(recipe, [change]))
@@ -57,8 +63,8 @@ except Cut:
     told.append("cut off")
 FlushAtCheckpoints.on_step_end = on_step_end
 barrier()
+number = rank()
 train(load_recipe(recipe))
-(folder / f"rank{rank()}.json").write_text(json.dumps(told))
 """
 
 
@@ -119,7 +125,8 @@ def test_two_processes_are_one_run(together: tuple[Path, str], tiny_data: Path, 
 @pytest.mark.slow
 def test_both_processes_learn_of_a_refusal(together: tuple[Path, str]) -> None:
     for rank in range(2):
-        world, data, end = json.loads((together[0] / f"rank{rank}.json").read_text())
+        world, data, end, joined = json.loads((together[0] / f"rank{rank}.json").read_text())
         assert world.startswith("distributed.num_processes is 3, but 2 process(es) run")
         assert data.startswith("data.train: nowhere.jsonl: no such file")
         assert end == "cut off"
+        assert not joined, "a process that ends within its process group sometimes aborts"

@@ -31,7 +31,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import TrainingArguments
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-from smart_train.distributed import is_main
+from smart_train.distributed import is_main, leave_at_exit
 from smart_train.errors import RunError
 
 ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
@@ -150,7 +150,7 @@ def deepspeed_config(stage: int, *, overlap: bool) -> dict[str, Any]:
 
 
 def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
-    """TrainingArguments of `values` under `strategy`; joins the process group.
+    """TrainingArguments of `values` under `strategy`; joins the process group until the process ends.
 
     Raises:
         RunError: as `engine_arguments`. ValueError, ImportError: what TrainingArguments refuses.
@@ -173,6 +173,7 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
         # MULTI_GPU is "one process per device".
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     forget_engine(args)
+    leave_at_exit()
     return args
 
 
