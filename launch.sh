@@ -154,7 +154,7 @@ run_tests() {
     lint-imports
     mypy
     say "tests that touch the image processor, without torchvision"
-    python -m pytest --numprocesses logical -m "not slow and not dist" tests/models tests/export tests/test_cli.py
+    python -m pytest --numprocesses logical -m "not slow and not dist" tests/models tests/export tests/cli/test_commands.py
     say "all tests, with torchvision"
     PYTHONPATH=$with_torchvision python -m pytest --numprocesses logical --durations=20
 }

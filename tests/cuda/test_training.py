@@ -16,8 +16,8 @@ from smart_train.losses import OBJECTIVES
 from smart_train.retrieval import DocumentIndex, search
 from smart_train.run import train
 from smart_train.training import GradientCaching, TrainingModule
+from tests.run.test_resume import at_step, killed
 from tests.runs import MODES, logged, tiny_recipe
-from tests.test_run_resume import at_step, killed
 from tests.training.batches import batch, tiny, training_module
 
 UNEVEN = GradientCaching(mini_batch_size=3)  # 7 rows: 3, 3 and 1

@@ -23,7 +23,7 @@ from smart_train.recipe import parse_recipe
 from smart_train.run.contents import Contents
 from tests.data.conftest import Echo
 from tests.pdf_files import make_pdf
-from tests.test_recipe_hostile import ODD, changed_text, places
+from tests.recipe.test_hostile import ODD, changed_text, places
 
 MUTATIONS = int(os.environ.get("SMART_TRAIN_ROW_MUTATIONS", "240"))
 ROWS = 4  # of a file, each with a change of its own

@@ -13,7 +13,7 @@ import pytest
 
 from smart_train import SmartModel
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 

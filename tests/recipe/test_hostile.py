@@ -19,7 +19,7 @@ from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.quick import check_quickly
 from smart_train.recipe.reader import dump_yaml, read_overrides, read_recipe
 
-RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 MUTATIONS = int(os.environ.get("SMART_TRAIN_MUTATIONS", "60"))
 PLAIN = "model: {name_or_path: base}\ndata: {train: {path: rows}}\n"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

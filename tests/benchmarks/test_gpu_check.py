@@ -24,7 +24,7 @@ from benchmarks.gpu_probe import package
 from benchmarks.gpu_result import Result
 from benchmarks.gpu_stages import REAL, TINY, Stage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def fake(name: str, code: str, limit: int = 60, least: int = 1) -> Stage:
@@ -145,7 +145,7 @@ def test_a_broken_wheel_costs_no_other(tmp_path: Path) -> None:
 
 def test_an_end_from_outside_keeps_what_was_done(tmp_path: Path) -> None:
     code = (
-        "from benchmarks import gpu_check as g; from tests.test_gpu_check import fake, writing; "
+        "from benchmarks import gpu_check as g; from tests.benchmarks.test_gpu_check import fake, writing; "
         "half = writing({'half': 1}) + '; import time; time.sleep(600)'; "
         "g.TINY = g.REAL = (fake('first', writing({'a': 1})), fake('second', half), fake('third', writing({}))); "
         "g.Check.prepare = lambda *_: None; g.main()"

@@ -21,11 +21,11 @@ from smart_train.recipe.reader import RECIPE_FILE, merge, read_recipe
 from smart_train.recipe.sections import FullSection, LoraSection
 from smart_train.run import train
 from smart_train.run.folder import RUN_FILE, RunFolder, Spread, check_recipe, read_record
+from tests.run.test_resume import at_step, killed
 from tests.runs import logged, tiny_recipe
-from tests.test_run_resume import at_step, killed
 
 # The folder of a run that was cut off, as version 0.1.0 wrote it: the tiny recipe of tests/runs.py.
-SAVED_0_1_0 = Path(__file__).parent / "fixtures" / "run-0.1.0"
+SAVED_0_1_0 = Path(__file__).parents[1] / "fixtures" / "run-0.1.0"
 MODEL_AND_ROWS = {"model": {"name_or_path": "model"}, "data": {"train": {"path": "rows.jsonl"}}}
 HELD_OUT = merge(MODEL_AND_ROWS, {"data": {"evaluation": {"path": "held_out.jsonl"}}})
 

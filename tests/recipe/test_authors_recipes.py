@@ -20,7 +20,7 @@ from smart_train.training import SmartTrainer
 from smart_train.types import ModelInput
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 FORWARD = ("input_ids", "attention_mask", "pixel_values", "image_grid_thw", "mm_token_type_ids")
 
 

@@ -19,7 +19,7 @@ from smart_train.cli import main
 from tests.runs import OVERRIDES, TINY
 
 pytest.importorskip("pypdfium2")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LINES, COLUMNS = 46, 88
 
 

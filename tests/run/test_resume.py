@@ -1,5 +1,5 @@
 """A run that is cut off, wherever, ends like the one that is not. Here the cut is an exception in this process;
-`test_run_killed.py` kills real ones."""
+`test_killed.py` kills real ones."""
 
 from __future__ import annotations
 

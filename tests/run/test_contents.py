@@ -17,8 +17,8 @@ from smart_train.run import train
 from smart_train.run.contents import CONTENTS_FILE, Contents
 from smart_train.types import Example, ModelInput
 from tests.models.conftest import make_model
+from tests.run.test_resume import at_step, killed
 from tests.runs import draw_page, recipe_values, write_data, write_rows
-from tests.test_run_resume import at_step, killed
 
 REFUSAL = "its run began on other data rows or weights than are there now; put the old ones back to go on with it"
 

@@ -28,7 +28,7 @@ from smart_train.types import ModelInput
 from tests.command import call
 from tests.runs import GENTLE, OVERRIDES, TINY, logged, recipe_values
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MINIMAL = {"model": {"name_or_path": "any"}}
 
 

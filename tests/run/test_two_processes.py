@@ -20,7 +20,7 @@ from smart_train.run import train
 from tests.near_ties import assert_each_within, assert_within, best_of, metric_ranges
 from tests.runs import GENTLE_LORA, logged, metrics, recipe_values
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Without dropout: two processes draw other masks than one does.
 # At the usual rate two checkpoints are equally good, and a last bit would choose the best.
 SECTIONS = merge(GENTLE_LORA, {"training": {"learning_rate": 0.3}, "export": {"enabled": False}})

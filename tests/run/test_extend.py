@@ -17,8 +17,8 @@ from smart_train.recipe import Recipe
 from smart_train.run import train
 from smart_train.run.folder import RunFolder
 from smart_train.utils.hashing import sha256
+from tests.run.test_resume import assert_same_run, at_step, killed, state_is
 from tests.runs import MODES, logged, tiny_recipe
-from tests.test_run_resume import assert_same_run, at_step, killed, state_is
 
 SHORT, LONG = 4, 8
 

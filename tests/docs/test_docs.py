@@ -16,7 +16,7 @@ from smart_train.cli.app import app
 from smart_train.recipe import Recipe
 from tests.models.conftest import TINY
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_COMMANDS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "recipes").rglob("*.yaml"))]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "oldest_versions.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "oldest_versions.py"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 
 from smart_train.recipe import load_recipe
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LAUNCHERS = sorted((ROOT / "recipes" / "accelerate").glob("*.yaml"))  # not recipes: how accelerate starts one
 RECIPES = sorted(set((ROOT / "recipes").rglob("*.yaml")) - set(LAUNCHERS))
 

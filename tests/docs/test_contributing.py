@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 # What paths in prose are relative to.
@@ -57,6 +57,17 @@ def test_scripts_and_test_folders_in_its_commands_exist() -> None:
     paths = set(re.findall(r"\b(?:tests|scripts)/[\w./]+", commands))
     assert {"tests/scoring", "tests/models", "scripts/sweep_processors.py"} <= paths
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+
+
+def test_tests_lie_where_the_guide_says() -> None:
+    tests = ROOT / "tests"
+    holders = {path.parent.relative_to(tests).parts[0] for path in tests.glob("*/**/test_*.py")}
+    mirrored = {path.name for parent in (ROOT, ROOT / "smart_train") for path in parent.iterdir() if path.is_dir()}
+    assert holders - mirrored == {"cuda", "hub"} and {"recipe", "run", "cli"} <= holders
+    modules = {path.stem for parent in (tests, ROOT / "smart_train") for path in parent.glob("*.py")}
+    at_the_top = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
+    # Rules for the whole package: which package imports which, and how text files are read.
+    assert at_the_top - modules == {"layers", "text_files"}
 
 
 def test_the_picture_shows_the_layers() -> None:

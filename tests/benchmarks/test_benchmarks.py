@@ -22,7 +22,7 @@ from smart_train.scoring import arithmetic, forced_arithmetic
 from smart_train.types import ModelInput
 from tests.runs import TINY
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
 
 

@@ -25,7 +25,7 @@ from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
-TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
+TINY = Path(__file__).parents[2] / "data" / "tiny-qwen3-vl"
 RECIPE = "model: {name_or_path: base}\ndata: {train: {path: rows}, evaluation: {path: held_out}}\n"
 
 
