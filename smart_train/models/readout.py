@@ -1,4 +1,4 @@
-"""What is read of a forward beside what the backbone computes: which features say it, and which states are kept.
+"""What is read of one forward of the backbone: the features that say where, the pooled state, and the kept states.
 
 How many tokens each row keeps is counted where the features still are in main memory. The device need not be waited
 for then: everything behind a forward is queued with sizes that are known.
@@ -6,7 +6,8 @@ for then: everything behind a forward is queued with sizes that are known.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +21,19 @@ TOKEN_COUNTS = "token_counts"  # int64 [B], in main memory: how many tokens each
 # Features that say where to read the states, whose the images are and where tokens stand; everything else goes to the
 # backbone's forward as it is.
 READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS, ROPE_POSITIONS, TOKEN_COUNTS)
+
+
+class ForwardOutput(NamedTuple):
+    """What one forward gives: pooled fp32 [B, D] (D is 0 of a late-only family), packed tokens fp32 [sum T, d], both
+    L2-normalised, and the tokens' offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
+
+    A tuple of tensors, because engines that shard a model look for tensors in what its modules return, and free weights
+    too early where they find none: an `Embeddings` hides them.
+    """
+
+    pooled: Tensor
+    packed: Tensor
+    offsets: Tensor
 
 
 def on_device(features: Features, device: torch.device) -> Features:
@@ -56,6 +70,15 @@ def _counts(features: Features) -> Tensor:
     return features[OFFSETS].diff() if is_stored(features) else features["token_mask"].sum(dim=1)
 
 
+def kept_states(layers: Sequence[Tensor], features: Features, rows: int) -> tuple[list[Tensor], Tensor]:
+    """Of each of `layers` [B, T, H] the kept states [sum T, H], and where those of the first `rows` inputs begin, int64
+    [rows + 1]. Inputs behind them were added for other ranks' sake and keep none."""
+    places = kept_places(features["token_mask"], kept_numbers(features)[-1])
+    counts = features["token_mask"][:rows].sum(dim=1)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return [states.flatten(0, 1).index_select(0, places) for states in layers], offsets
+
+
 def kept_places(mask: Tensor, count: int) -> Tensor:
     """int64 [count]: the places of True in `mask` [B, T], flat and rising.
 
@@ -66,3 +89,12 @@ def kept_places(mask: Tensor, count: int) -> Tensor:
     places = torch.arange(len(flat), device=flat.device)
     slots = torch.where(flat, flat.cumsum(0) - 1, count)
     return places.new_empty(count + 1).scatter_(0, slots, places)[:count]
+
+
+def pooled_states(states: Tensor, features: Features) -> Tensor:
+    """[B, T, H] -> fp32 [B, H]: the state at `pooled_index`, or the mean of those in `pooled_mask`."""
+    if "pooled_mask" not in features:
+        rows = torch.arange(len(states), device=states.device)
+        return states[rows, features["pooled_index"]].float()
+    mask = features["pooled_mask"].unsqueeze(-1)
+    return states.float().masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)

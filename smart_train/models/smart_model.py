@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,24 +20,19 @@ from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
 from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.in_step import with_what_others_see
-from smart_train.models.readout import TOKEN_COUNTS, backbone_inputs, kept_numbers, kept_places, on_device
+from smart_train.models.readout import (
+    TOKEN_COUNTS,
+    ForwardOutput,
+    backbone_inputs,
+    kept_numbers,
+    kept_states,
+    on_device,
+    pooled_states,
+)
 from smart_train.models.stored_states import StateSource, is_stored, read_stored
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import naming_refusals
-
-
-class ForwardOutput(NamedTuple):
-    """What one forward gives: pooled fp32 [B, D] (D is 0 of a late-only family), packed tokens fp32 [sum T, d], both
-    L2-normalised, and the tokens' offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
-
-    A tuple of tensors, because engines that shard a model look for tensors in what its modules return, and free weights
-    too early where they find none: an `Embeddings` hides them.
-    """
-
-    pooled: Tensor
-    packed: Tensor
-    offsets: Tensor
 
 
 class SmartModel(nn.Module):
@@ -311,16 +306,11 @@ class SmartModel(nn.Module):
                 output_hidden_states=self._inner(layers) or False,
             )
         last = output.last_hidden_state
-        vectors = last[:, 0, :0].float() if self.family.late_only else _pool(last, features)
+        vectors = last[:, 0, :0].float() if self.family.late_only else pooled_states(last, features)
         pooled = F.normalize(vectors[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
-        chosen = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
-        # Rows that were added for other ranks' sake keep none.
-        places = kept_places(features["token_mask"], kept_numbers(features)[-1])
-        kept = [states.flatten(0, 1).index_select(0, places) for states in chosen]
-        counts = features["token_mask"][:asked].sum(dim=1)
-        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return pooled, kept, offsets
+        states = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
+        return pooled, *kept_states(states, features, asked)
 
     @property
     def token_layers(self) -> tuple[int, ...]:
@@ -408,12 +398,3 @@ class SmartModel(nn.Module):
             num_workers=num_workers,
         )
         return found
-
-
-def _pool(states: Tensor, features: Features) -> Tensor:
-    """[B, T, H] -> fp32 [B, H]: the state at `pooled_index`, or the mean of those in `pooled_mask`."""
-    if "pooled_mask" not in features:
-        rows = torch.arange(len(states), device=states.device)
-        return states[rows, features["pooled_index"]].float()
-    mask = features["pooled_mask"].unsqueeze(-1)
-    return states.float().masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)

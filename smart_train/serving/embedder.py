@@ -24,7 +24,7 @@ from smart_train.errors import ModelError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import SmartModel
 from smart_train.models.family import Features, Role
-from smart_train.models.smart_model import ForwardOutput
+from smart_train.models.readout import ForwardOutput
 from smart_train.types import ModelInput
 
 _TOKENS = "token_embeddings"

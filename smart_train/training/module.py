@@ -16,9 +16,8 @@ from smart_train.losses import Objective
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
 from smart_train.models.loading import load_weights
-from smart_train.models.readout import on_device
+from smart_train.models.readout import ForwardOutput, on_device
 from smart_train.models.saving import save_model
-from smart_train.models.smart_model import ForwardOutput
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
 from smart_train.training.step import Batch, contrastive_loss
