@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-import smart_train.recipe.rules
+import smart_train.recipe.defaults
 import smart_train.run.stages
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe, run_changes
@@ -173,7 +173,7 @@ def test_an_argument_that_is_not_named_is_what_the_trainer_makes_it(monkeypatch:
     assert "adam_beta2" not in saved["training"]
     same = {"adam_beta2": 0.999, "optim": "adamw_torch_fused", "remove_unused_columns": False}
     assert run_changes(saved, parse_recipe({**HELD_OUT, "training": same})) == []
-    monkeypatch.setitem(smart_train.recipe.rules.COMMON_DEFAULTS, "adam_beta2", 0.95)
+    monkeypatch.setitem(smart_train.recipe.defaults.COMMON_DEFAULTS, "adam_beta2", 0.95)
     assert run_changes(saved, parse_recipe(HELD_OUT)) == ["training.adam_beta2: 0.999 by default there, 0.95 here"]
     # ... and naming the old value goes on with the run.
     assert run_changes(saved, parse_recipe({**HELD_OUT, "training": {"adam_beta2": 0.999}})) == []
