@@ -18,7 +18,7 @@ from transformers import TrainingArguments, set_seed
 from smart_train.data import GroupedBatches
 from smart_train.data.lengths import cut_shares
 from smart_train.distributed import is_main, on_main
-from smart_train.errors import DataError, ExportError, RecipeError, RunError
+from smart_train.errors import DataError, RecipeError, RunError
 from smart_train.evaluation import (
     EvaluationResult,
     EvaluationSet,
@@ -27,8 +27,7 @@ from smart_train.evaluation import (
 )
 from smart_train.evaluation.plots import plot_run
 from smart_train.evaluation.tuning_result import TUNING_FILE
-from smart_train.export import check_destination, check_output, export_model, push_folder, write_adapter_card
-from smart_train.export.parity_record import check_record
+from smart_train.export import export_model, write_adapter_card
 from smart_train.inputs.images import verify_image
 from smart_train.models import SmartModel
 from smart_train.models.loading import locate
@@ -41,6 +40,7 @@ from smart_train.run.extending import extension
 from smart_train.run.folder import RunFolder, Spread, check_recipe, earlier_ends, extends, fingerprints, has_finished
 from smart_train.run.outcome import report_result, weights_of
 from smart_train.run.prepare import prepare_data
+from smart_train.run.publishing import check_outlets, is_exported, publish
 from smart_train.run.report import write_run_report
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import States
@@ -130,9 +130,9 @@ def _run_in(
         console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
         on_main(lambda: report_result(recipe, folder, console))
         return folder.path
-    on_main(lambda: _check_outlets(recipe, folder))
-    if on_main(lambda: _is_exported(recipe, folder, console)):
-        on_main(lambda: _publish(recipe, folder, console))
+    on_main(lambda: check_outlets(recipe, folder))
+    if on_main(lambda: is_exported(recipe, folder, console)):
+        on_main(lambda: publish(recipe, folder, console))
         return folder.path
     with build.remembered_files(recipe):
         evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
@@ -351,7 +351,7 @@ def _finish(
     console.print(f"Written: {page}")
     folder.advance("exported")
     report_result(recipe, folder, console)
-    _publish(recipe, folder, console)
+    publish(recipe, folder, console)
 
 
 def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
@@ -364,42 +364,3 @@ def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
     if problems:
         raise RecipeError("\n".join(problems))
     return model.family.modalities
-
-
-def _check_outlets(recipe: Recipe, folder: RunFolder) -> None:
-    """Raises ExportError now rather than after hours of training, when the run's result could not be put anywhere."""
-    if recipe.export.enabled and folder.state != "exported":
-        check_output(build.export_folder(recipe), overwrite=True)
-    if recipe.hub.repo_id is not None:
-        build.check_publishable(recipe)
-        check_destination(recipe.hub.repo_id, private=recipe.hub.private)
-
-
-def _is_exported(recipe: Recipe, folder: RunFolder, console: Console) -> bool:
-    """Whether only the push is left. An export that is no longer what was verified is said to be, and made again."""
-    if folder.state != "exported" or recipe.hub.repo_id is None or recipe.hub.what == "adapter":
-        return folder.state == "exported"
-    try:
-        check_record(build.export_folder(recipe))
-    except ExportError as error:
-        console.print(f"{error}; it is exported again")
-        return False
-    return True
-
-
-def _publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
-    """The push, if the recipe asks for one; the run is finished with it."""
-    hub = recipe.hub
-    if hub.repo_id is not None:
-        source = folder.final if hub.what == "adapter" else build.export_folder(recipe)
-        try:
-            url = push_folder(source, hub.repo_id, private=hub.private, revision=hub.revision)
-        except ExportError as error:
-            options = f"{'' if hub.private else ' --public'}{' --adapter-only' if hub.what == 'adapter' else ''}"
-            options += f" --revision {hub.revision}" if hub.revision else ""
-            raise ExportError(
-                f"{error}\nEverything else is done, in {folder.path}. Start the run again, which only pushes, or: "
-                f"smart-train push {folder.path} --repo {hub.repo_id}{options}"
-            ) from error
-        console.print(f"Pushed {source} to {url}")
-    folder.advance("finished")
