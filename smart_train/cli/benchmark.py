@@ -23,8 +23,8 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 SuiteNames = Annotated[
     list[str],
     typer.Option(
-        help="vidore-v1, vidore-v2, vidore-v3, vidore-v3.1, visrag, mmeb-visdoc, or a benchmark or task of mteb by its "
-        "name there. Repeat the option for more."
+        help="vidore-v1, vidore-v2, vidore-v3, vidore-v3.1, visrag, mmeb-image, mmeb-video, mmeb-ood, mmeb-visdoc, or "
+        "a benchmark or task of mteb by its name there. Repeat the option for more."
     ),
 ]
 Output = Annotated[Path, typer.Option(help="The folder for the results. A later call with it continues there.")]
@@ -169,7 +169,7 @@ def _names(model: str, loaded: SmartModel) -> list[str]:
 
 def _show(ranker: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None, output: Path) -> None:
     from smart_train.evaluation.suites import published_table, score_table, settings_lines
-    from smart_train.evaluation.suites.summary import lacking
+    from smart_train.evaluation.suites.summary import differing
     from smart_train.report.html import REPORT_FILE
 
     console = plain_console()
@@ -178,6 +178,6 @@ def _show(ranker: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: 
     if table is not None:
         console.print(table)
     print_pairs(settings_lines(ranker))
-    for note in (*lacking(chosen), *run.notes):
+    for note in (*differing(chosen), *run.notes):
         console.print(note)
     console.print(f"{output}: mteb's results, values per query, summary.json and {REPORT_FILE}")

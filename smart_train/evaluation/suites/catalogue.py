@@ -1,6 +1,7 @@
-"""Which published benchmarks the command knows by name, and the tasks of mteb that they are made of.
+"""Which published benchmarks the command knows by name, and the tasks that they are made of.
 
-mteb owns the tasks: their data, their revisions and their main metrics are read from it and written nowhere here.
+mteb owns its tasks: their data, their revisions and their main metrics are read from it and written nowhere here. Tasks
+of MMEB-V2 that mteb has not are in `mmeb.py`.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ from types import ModuleType
 from typing import Any
 
 from smart_train.errors import DataError, MissingExtra
+from smart_train.evaluation.suites import mmeb
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A published benchmark as mteb has it.
+    """A published benchmark.
 
     Args:
-        parts: names of benchmarks or tasks of mteb.
+        parts: names of benchmarks or tasks of mteb, or of `mmeb.TASKS`.
         metric: what the published figures of the suite are, in mteb's spelling; None is each task's own main metric.
-        lacks: what of the published suite mteb has no task of.
+        differs: in what its mean is not that of the published suite, as a sentence.
     """
 
     parts: tuple[str, ...]
     metric: str | None = None
-    lacks: str | None = None
+    differs: str | None = None
 
 
 # mteb 2.26 defines a benchmark of these, but does not list it.
@@ -38,10 +40,13 @@ SUITES: dict[str, Suite] = {
     "vidore-v3": Suite(("ViDoRe(v3)",)),
     "vidore-v3.1": Suite(("ViDoRe(v3.1)",)),
     "visrag": Suite(_VISRAG),
+    "mmeb-image": Suite(tuple(mmeb.PREFIX + name for name in mmeb.IMAGE_TASKS)),
+    "mmeb-video": Suite(tuple(mmeb.PREFIX + name for name in mmeb.VIDEO_TASKS)),
+    "mmeb-ood": Suite(tuple(mmeb.PREFIX + name for name in mmeb.DOCUMENT_TASKS)),
     "mmeb-visdoc": Suite(
-        ("ViDoRe(v1)", "ViDoRe(v2)", *_VISRAG),
+        ("ViDoRe(v1)", "ViDoRe(v2)", *_VISRAG, *(mmeb.PREFIX + name for name in mmeb.DOCUMENT_TASKS)),
         metric="ndcg_at_5",
-        lacks="its out-of-domain part (ViDoSeek and MMLongBench-Doc as MMEB-V2 cuts them)",
+        differs="MMEB-V2 counts three of ViDoRe v2 twice, in English and in all languages; here each counts once",
     ),
 }
 
@@ -54,13 +59,13 @@ class Chosen:
         name: as it was given.
         tasks: mteb's tasks, in its order.
         metrics: task name -> the metric to show, in mteb's spelling.
-        lacks: see `Suite`.
+        differs: see `Suite`.
     """
 
     name: str
     tasks: tuple[Any, ...]
     metrics: dict[str, str]
-    lacks: str | None = None
+    differs: str | None = None
 
 
 def load_mteb() -> ModuleType:
@@ -87,7 +92,7 @@ def choose(names: Sequence[str]) -> list[Chosen]:
     from mteb.get_tasks import TASK_LIST
 
     benchmarks = {name: held for held in mteb.get_benchmarks() for name in (held.name, *held.aliases)}
-    task_names = {kind.metadata.name for kind in TASK_LIST}
+    task_names = {kind.metadata.name for kind in TASK_LIST} | {*mmeb.TASKS}
     found = []
     for name in dict.fromkeys(names):
         suite = SUITES.get(name)
@@ -95,7 +100,10 @@ def choose(names: Sequence[str]) -> list[Chosen]:
             raise DataError(_unknown(name, [*SUITES, *benchmarks, *sorted(task_names)]))
         tasks: list[Any] = []
         for part in suite.parts if suite else (name,):
-            tasks += benchmarks[part].tasks if part in benchmarks else [mteb.get_task(part)]
+            if part in mmeb.TASKS:
+                tasks.append(mmeb.mmeb_task(part))
+            else:
+                tasks += benchmarks[part].tasks if part in benchmarks else [mteb.get_task(part)]
         others = [task.metadata.name for task in tasks if not isinstance(task, AbsTaskRetrieval)]
         if others:
             raise DataError(
@@ -109,7 +117,7 @@ def choose(names: Sequence[str]) -> list[Chosen]:
                 name,
                 tuple(copy.copy(task) for task in tasks),
                 {task.metadata.name: metric or task.metadata.main_score for task in tasks},
-                suite.lacks if suite else None,
+                suite.differs if suite else None,
             )
         )
     return found

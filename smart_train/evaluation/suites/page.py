@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from smart_train.evaluation.suites.adapter import MtebModel
 from smart_train.evaluation.suites.catalogue import Chosen
 from smart_train.evaluation.suites.run import BenchmarkRun
-from smart_train.evaluation.suites.summary import lacking, published_table, score_table, settings_lines
+from smart_train.evaluation.suites.summary import differing, published_table, score_table, settings_lines
 from smart_train.report import Facts, Paragraph, Report, Section, Table
 from smart_train.utils.versions import versions
 
@@ -20,7 +20,7 @@ def benchmark_report(model: MtebModel, chosen: Sequence[Chosen], run: BenchmarkR
         sections.append(Section("Published figures", [Table.of_console(published)]))
     library = ("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))
     sections.append(Section("What made them", [Facts([*settings_lines(model), library])]))
-    notes = [*lacking(chosen), *run.notes]
+    notes = [*differing(chosen), *run.notes]
     if notes:
         sections.append(Section("Notes", [Paragraph(note) for note in notes]))
     return Report(f"Benchmarks of {model.name}", sections, f"{', '.join(one.name for one in chosen)}.")

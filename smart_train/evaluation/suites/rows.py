@@ -2,13 +2,15 @@
 
 The rules for what a row says are mteb's own: a document is its title and its text; of a query, the instruction that
 some tasks give follows its text; a column that the task does not count among the modalities of that side is left out.
+Two more columns are read, for tasks that are not mteb's: `model_instruction`, which the model is given in place of its
+own, and `video`, paths of frames.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Side = Literal["query", "document"]
-_READS = ("text", "image")
+_READS = ("text", "image", "video")
+# In which an input is written; each with the modality that it belongs to, None for any.
+_COLUMNS = {"title": "text", "text": "text", "instruction": "text", "image": "image", "video": "video",
+            "model_instruction": None}  # fmt: skip
 _SHOWN = 3
 
 
@@ -48,14 +53,14 @@ class Rows:
         return len(self.ids)
 
     def inputs(self, places: Sequence[int]) -> list[ModelInput]:
-        """The rows at `places`, images as the encoded bytes that the data set holds."""
+        """The rows at `places`, images as the encoded bytes that the data set holds, videos as paths of frames."""
         return [_input(row, self.side, self._columns, self._instruction) for row in self._dataset.select(places)]
 
     def unreadable(self, places: Sequence[int]) -> str | None:
         """Which of the rows at `places` holds an image that cannot be decoded, and why; None where all can."""
         for place, item in zip(places, self.inputs(places), strict=True):
             try:
-                for image in item.images:
+                for image in (*item.images, *(item.video or ())):
                     verify_image(image)
             except DataError as error:
                 return f"{self.where}: {self.side} {self.ids[place]!r}: {error}"
@@ -65,7 +70,7 @@ class Rows:
 def read_rows(
     dataset: Dataset, side: Side, modalities: Sequence[str], where: str, instruction: str | None = None
 ) -> Rows:
-    """`dataset`, columns id, text, title, instruction and image, as `Rows`; reads all of it once, decodes no image.
+    """`dataset`, columns id and those of `_COLUMNS`, as `Rows`; reads all of it once, decodes no image.
 
     Args:
         modalities: those of this side of the task, as mteb says.
@@ -77,15 +82,15 @@ def read_rows(
     """
     others = [name for name in modalities if name not in _READS]
     if others:
-        raise DataError(f"{where}: its {side} side holds {', '.join(others)}; benchmarks read text and images")
+        raise DataError(f"{where}: its {side} side holds {', '.join(others)}; benchmarks read text, images and videos")
     if not len(dataset):
         raise DataError(f"{where}: there is no {side}; at least one is needed")
     columns = tuple(
         name
-        for name in ("title", "text", "instruction", "image")
-        if name in dataset.column_names and ("image" if name == "image" else "text") in modalities
+        for name, modality in _COLUMNS.items()
+        if name in dataset.column_names and (modality is None or modality in modalities)
     )
-    if not {"text", "image"} & set(columns):
+    if not {*_READS} & set(columns):
         raise DataError(
             f"{where}: its {side} side has columns {', '.join(dataset.column_names)}, none of which is one of "
             f"{', '.join(modalities)}"
@@ -99,7 +104,7 @@ def read_rows(
     digest = hashlib.blake2b(f"{side} {instruction}".encode(), digest_size=16)
     for row in undecoded:
         item = _input(row, side, columns, instruction)
-        for part in ((item.text or "").encode("utf-8", "surrogatepass"), *item.images):
+        for part in _contents(item, instruction):
             digest.update(f"{len(part)} ".encode() + part)
         digest.update(b"|")
     return Rows(where, side, ids, digest.hexdigest(), undecoded, columns, instruction)
@@ -147,6 +152,16 @@ def check_judgements(
     return notes
 
 
+def _contents(item: ModelInput, instruction: str | None) -> Iterator[bytes]:
+    """All that an input says; of its instruction only one of its own, as `instruction` is that of all rows."""
+    yield (item.text or "").encode("utf-8", "surrogatepass")
+    yield from item.images
+    for frame in item.video or ():
+        yield Path(frame).read_bytes()
+    if item.instruction != instruction:
+        yield (item.instruction or "").encode("utf-8", "surrogatepass")
+
+
 def _undecoded(dataset: Dataset, columns: Sequence[str], where: str) -> Dataset:
     """`dataset` with its images as the bytes of their files."""
     import datasets
@@ -176,4 +191,10 @@ def _input(row: Mapping[str, Any], side: Side, columns: Sequence[str], instructi
     if "image" in columns and row["image"] is not None:
         held = row["image"]
         images = (held["bytes"] if held["bytes"] is not None else Path(held["path"]).read_bytes(),)
-    return ModelInput(text=text, images=images, instruction=instruction)
+    video = row["video"] if "video" in columns else None
+    if video is not None and not isinstance(video, list):
+        raise DataError(
+            f"{side} {row['id']!r}: its video is a {type(video).__name__}; benchmarks read lists of paths of frames"
+        )
+    own = row["model_instruction"] if "model_instruction" in columns else None
+    return ModelInput(text=text, images=images, video=video, instruction=own or instruction)

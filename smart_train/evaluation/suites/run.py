@@ -183,6 +183,7 @@ def _run_one(
         for queries, documents, _, _ in parts.values():
             for rows in (documents, queries):
                 model.encode(rows, _encode_kwargs(settings), settings.num_workers)
+        run.notes += getattr(task, "notes", ())
         for (split, subset), part in parts.items():
             run.notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
         found = on_main(lambda: _evaluate(model, task, parts, settings))

@@ -12,7 +12,7 @@ from rich.table import Table
 from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.suites.adapter import MtebModel
 from smart_train.evaluation.suites.catalogue import Chosen, choose
-from smart_train.evaluation.suites.published import FIGURES, METRIC, SOURCE
+from smart_train.evaluation.suites.published import FIGURES, SOURCE, published_metric
 from smart_train.evaluation.suites.results import TaskScores
 from smart_train.evaluation.suites.run import BenchmarkRun, run_settings
 from smart_train.types import ModelInput
@@ -56,13 +56,14 @@ def published_records(run: BenchmarkRun, model: str | None) -> list[dict[str, An
         names = [task.metadata.name for task in choose([suite])[0].tasks]
         if not all(name in run.scores for name in names):
             continue
+        metric = published_metric(suite)
         for other, figures in models.items():
             if model not in (None, other):
                 continue
             for score in ("pooled", "hybrid"):
                 published = getattr(figures, score)
-                here = 100 * sum(run.scores[name].scores[score][METRIC] for name in names) / len(names)
-                record = {"suite": suite, "model": other, "score": score, "metric": METRIC}
+                here = 100 * sum(run.scores[name].scores[score][metric] for name in names) / len(names)
+                record = {"suite": suite, "model": other, "score": score, "metric": metric}
                 measured = {"here": here, "distance": here - published} if model else {}
                 records.append({**record, "published": published, **measured})
     return records
@@ -116,7 +117,8 @@ def published_table(run: BenchmarkRun, model: str | None) -> Table | None:
     records = published_records(run, model)
     if not records:
         return None
-    title = f"published: {SOURCE}, {_label(METRIC)} in per cent"
+    metrics = ", ".join(dict.fromkeys(_label(record["metric"]) for record in records))
+    title = f"published: {SOURCE}, {metrics} in per cent"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("suite", "model", "score"):
         table.add_column(name, no_wrap=True)
@@ -129,9 +131,9 @@ def published_table(run: BenchmarkRun, model: str | None) -> Table | None:
     return table
 
 
-def lacking(chosen: Sequence[Chosen]) -> list[str]:
-    """A line for each suite of which the library has not all tasks."""
-    return [f"{one.name}: mteb has no task of {one.lacks}" for one in chosen if one.lacks]
+def differing(chosen: Sequence[Chosen]) -> list[str]:
+    """A line for each suite whose mean is not that of the published one."""
+    return [f"{one.name}: {one.differs}" for one in chosen if one.differs]
 
 
 def write_summary(
@@ -146,7 +148,7 @@ def write_summary(
             "scores": task_records(chosen, run),
             "published": published_records(run, held),
             "tasks": [scores.to_dict() for scores in run.scores.values()],
-            "lacking": {one.name: one.lacks for one in chosen if one.lacks},
+            "differing": {one.name: one.differs for one in chosen if one.differs},
             "notes": run.notes,
         },
     )

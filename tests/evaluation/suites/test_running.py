@@ -179,7 +179,8 @@ def test_only_retrieval_tasks_are_run():
 def test_suites_are_mtebs_tasks_with_the_official_metric_of_each():
     sizes = {name: len(choose([name])[0].tasks) for name in SUITES}
     assert sizes == {
-        "vidore-v1": 10, "vidore-v2": 4, "vidore-v3": 10, "vidore-v3.1": 10, "visrag": 6, "mmeb-visdoc": 20
+        "vidore-v1": 10, "vidore-v2": 4, "vidore-v3": 10, "vidore-v3.1": 10, "visrag": 6,
+        "mmeb-image": 12, "mmeb-video": 5, "mmeb-ood": 4, "mmeb-visdoc": 24,
     }  # fmt: skip
     metrics = {name: set(choose([name])[0].metrics.values()) for name in SUITES}
     assert metrics == {
@@ -188,6 +189,9 @@ def test_suites_are_mtebs_tasks_with_the_official_metric_of_each():
         "vidore-v3": {"ndcg_at_10"},
         "vidore-v3.1": {"ndcg_at_10"},
         "visrag": {"recall_at_10"},
+        "mmeb-image": {"recall_at_1"},
+        "mmeb-video": {"recall_at_1"},
+        "mmeb-ood": {"ndcg_at_5"},
         "mmeb-visdoc": {"ndcg_at_5"},
     }
     assert choose(["VisualDocumentRetrieval"])[0].tasks  # mteb's other names of a benchmark
@@ -201,7 +205,7 @@ def test_rows_that_cannot_be_asked_are_named():
         read("document", id=["a", "b", "a"], text=["x", "y", "z"])
     with pytest.raises(DataError, match="there is no query; at least one is needed"):
         read("query", id=[], text=[])
-    with pytest.raises(DataError, match="its query side holds audio; benchmarks read text and images"):
+    with pytest.raises(DataError, match="its query side holds audio; benchmarks read text, images and videos"):
         read("query", ("audio",), id=["a"], text=["x"])
     with pytest.raises(DataError, match="has columns id, body, none of which is one of text"):
         read("document", id=["a"], body=["x"])
@@ -259,19 +263,19 @@ def a_run(name: str, value: float) -> BenchmarkRun:
 def test_published_figures_are_held_against_whole_suites_in_their_own_metric():
     run = a_run("mmeb-visdoc", 0.85)
     records = published_records(run, "Qwen3-VL-Embedding-2B")
-    assert {record["suite"] for record in records} == {"vidore-v1", "vidore-v2", "visrag"}
+    assert {record["suite"] for record in records} == {"vidore-v1", "vidore-v2", "visrag", "mmeb-ood"}
     (hybrid,) = [r for r in records if r["suite"] == "visrag" and r["score"] == "hybrid"]
     assert (hybrid["published"], hybrid["metric"]) == (86.87, "ndcg_at_5")  # VisRAG's own metric is recall_at_10
     assert (hybrid["here"], hybrid["distance"]) == (pytest.approx(86.0), pytest.approx(-0.87))
-    assert len(published_records(run, None)) == 3 * 2 * len(MODELS) and "here" not in published_records(run, None)[0]
+    assert len(published_records(run, None)) == 4 * 2 * len(MODELS) and "here" not in published_records(run, None)[0]
     means = [record for record in task_records(choose(["visrag", "mmeb-visdoc"]), run) if record["task"] is None]
     assert [(m["suite"], m["metric"], m["tasks"], m["of"]) for m in means] == [
         ("visrag", "recall_at_10", 6, 6),
-        ("mmeb-visdoc", "ndcg_at_5", 20, 20),
+        ("mmeb-visdoc", "ndcg_at_5", 24, 24),
     ]
     assert means[0]["late"] == pytest.approx(0.95) and means[1]["late"] == pytest.approx(0.85)
     del run.scores["VisRAGRetChartQA"]
-    assert {record["suite"] for record in published_records(run, None)} == {"vidore-v1", "vidore-v2"}
+    assert {record["suite"] for record in published_records(run, None)} == {"vidore-v1", "vidore-v2", "mmeb-ood"}
 
 
 def test_which_published_model_it_is():
