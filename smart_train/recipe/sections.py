@@ -56,7 +56,7 @@ class ModelSection(Section):
     from_config: FromConfig | None = None
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None = None
+    attn_implementation: Literal["auto", "eager", "sdpa", "flash_attention_2"] | None = None
     trust_remote_code: bool = False
     min_pixels: int | None = Field(None, gt=0)
     max_pixels: int | None = Field(None, gt=0)

@@ -172,6 +172,7 @@ def _model(wanted: Wanted, facts: _Facts) -> list[Line]:
         lines.append(("quantization", "4bit", "of the frozen weights; the adapter stays in full precision"))
     elif wanted.method != "full" and torch.cuda.is_available() and torch.cuda.is_bf16_supported():
         lines.append(("dtype", "bfloat16", "of the frozen weights; scores and trained weights stay in float32"))
+        lines.append(("attn_implementation", "auto", "flash attention where it is installed; the log says so"))
     lines.append(("max_length", family.max_length, _lengths(facts)))
     if facts.images and family.default_max_pixels:
         most = family.prompts.max_pixels or family.default_max_pixels
