@@ -1,4 +1,4 @@
-"""Pages from disk to the tensors of a forward, and how much of a batch is padding.
+"""Pages from disk to the tensors of a forward.
 
     python -m benchmarks.loader            # CPU, one core: about two minutes
     python -m benchmarks.loader --write    # the same, into docs/benchmarks.md
@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from benchmarks._harness import Report, arguments, interleaved, ratio
 from benchmarks.train_step import layers, step
 from smart_train import SmartModel
-from smart_train.data import Group, GroupedBatches, PageCache, PairCollator
+from smart_train.data import PageCache, PairCollator
 from smart_train.losses import ContrastiveObjective
 from smart_train.models import Family, PromptConfig, get_family
 from smart_train.models.peft import add_lora
@@ -136,52 +136,12 @@ def training_steps(family: Family, examples: Sequence[Example]) -> partial[None]
     return partial(train, module, batches)
 
 
-def waste(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
-    """Share of a batch's document positions that are padding, over all batches."""
-    used = sum(lengths[row] for batch in batches for row in batch)
-    return 1 - used / sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
-
-
-def measure_padding(report: Report) -> None:
-    """Three kinds of corpora, in tokens of a page, 2,000 rows each."""
-    rng = random.Random(0)
-    corpora = {
-        "one size of page": [1_160] * 2_000,
-        "pages and slides": [rng.choice((1_160, 620, 740)) for _ in range(2_000)],
-        "sizes from 64 to 1,800": [rng.randint(64, 1_800) for _ in range(2_000)],
-        "text, log-normal around 300": [max(8, min(8_192, round(rng.lognormvariate(5.7, 0.8)))) for _ in range(2_000)],
-    }
-    table = []
-    for name, lengths in corpora.items():
-        group = Group(name, range(len(lengths)), lengths=lengths)
-        random_order = list(GroupedBatches([group], batch_size=32))
-        budget = 32 * sum(lengths) // len(lengths)
-        grouped = list(GroupedBatches([group], batch_size=128, max_tokens=budget, drop_last=False))
-        most = max(len(batch) * max(lengths[row] for row in batch) for batch in random_order)
-        sizes = sorted(len(batch) for batch in grouped)
-        table.append(
-            [
-                name,
-                f"{waste(lengths, random_order):.1%}",
-                f"{waste(lengths, grouped):.1%}",
-                f"{most / budget:.2f}",
-                f"{sizes[0]} to {sizes[-1]}",
-            ]
-        )
-    report.table(
-        "Padding: batches of 32 in random order, and by a budget of 32 mean lengths",
-        ["documents", "padding, random", "padding, budget", "largest random batch / budget", "rows of a batch, budget"],
-        table,
-    )
-
-
 def main() -> None:
     options = arguments(__doc__ or "")
     torch.set_num_threads(1)
     report = Report("loader", "Loading pages", options)
     with tempfile.TemporaryDirectory() as folder:
         measure_speed(report, Path(folder), options.rounds)
-    measure_padding(report)
     report.finish()
 
 

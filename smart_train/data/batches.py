@@ -1,4 +1,4 @@
-"""Which rows make a batch: rows of one kind, of one length where a token budget asks for it; the same on every rank.
+"""Which rows make a batch: rows of one kind, and of like length where that is asked for; the same on every rank.
 
 The order is a function of seed and epoch alone, so a run goes on mid-epoch by its position, and every rank works out
 the whole epoch and takes its share.
@@ -16,6 +16,9 @@ from torch.utils.data import Sampler
 from smart_train.errors import DataError
 from smart_train.utils.hashing import stable_hash
 
+_POOL_STEPS = 50  # steps whose rows are sorted together: little padding is left, and a pool's rows change every epoch
+_POOLS = 4  # at least, in an epoch: few rows would meet the same rows in every epoch
+
 
 @dataclass(frozen=True)
 class Group:
@@ -25,7 +28,7 @@ class Group:
         name: for messages.
         rows: their positions in the data set.
         weight: of the group's batches among those of an epoch; None in every group: as many as its rows make.
-        lengths: tokens of each row's longest document, parallel to `rows`; only for a token budget.
+        lengths: tokens of each row's longest document, parallel to `rows`; only where rows of like length are to meet.
         documents: documents a row brings, its positive and the negatives used.
     """
 
@@ -52,10 +55,13 @@ class GroupedBatches(Sampler[list[int]]):
             them as they are, and several fill them up with rows of the same group.
         max_tokens: most document tokens of a process's batch, padding and negatives included. Rows of like length then
             meet, and the fewer the longer they are; a single row may exceed it.
+        by_length: rows of like length meet, `batch_size` of them whatever their length. Rows are sorted within random
+            pools of up to 50 steps, at least four an epoch, so that a row has other neighbours in every epoch. A budget
+            puts rows of like length together anyway.
 
     Raises:
         DataError: a group whose rows make no batch, a weight that is not positive or missing in some groups, a budget
-            below 1 or without lengths.
+            below 1, a budget or `by_length` without lengths.
     """
 
     def __init__(
@@ -68,10 +74,13 @@ class GroupedBatches(Sampler[list[int]]):
         seed: int = 0,
         drop_last: bool = True,
         max_tokens: int | None = None,
+        by_length: bool = False,
     ) -> None:
         super().__init__()
         self.groups, self.batch_size, self.processes, self.rank = groups, batch_size, processes, rank
-        self.seed, self.drop_last, self.max_tokens = seed, drop_last, max_tokens
+        self.seed, self.drop_last, self.max_tokens, self.by_length = seed, drop_last, max_tokens, by_length
+        if max_tokens is not None:
+            self.by_length = False  # a budget sorts by length itself
         self.epoch = 0
         self._check()
         self._lengths = [self._rounded(group) for group in groups]
@@ -118,6 +127,11 @@ class GroupedBatches(Sampler[list[int]]):
         return [batches[index] for index in order.tolist()]
 
     @property
+    def _like(self) -> bool:
+        """Whether rows of like length meet."""
+        return self.by_length or self.max_tokens is not None
+
+    @property
     def smallest(self) -> int:
         """Documents of the smallest step of an epoch, over all processes."""
         sizes = (
@@ -139,8 +153,9 @@ class GroupedBatches(Sampler[list[int]]):
         for group in self.groups:
             if group.weight is not None and not group.weight > 0:
                 raise DataError(f"{group.name}: weight is {group.weight}; it must be above 0")
-            if self.max_tokens is not None and (group.lengths is None or len(group.lengths) != len(group.rows)):
-                raise DataError(f"{group.name}: a token budget needs the length of every row")
+            if self._like and (group.lengths is None or len(group.lengths) != len(group.rows)):
+                asked = "by_length" if self.max_tokens is None else "a token budget"
+                raise DataError(f"{group.name}: {asked} needs the length of every row")
 
     def _rounded(self, group: Group) -> torch.Tensor | None:
         """int64: every length as the largest among those that are like it, of eight to sixteen classes an octave. Rows
@@ -172,7 +187,7 @@ class GroupedBatches(Sampler[list[int]]):
         """Rows of a step that has `size` of its own."""
         if self.processes == 1 or size == rows * self.processes:
             return size
-        return -(-size // self.processes) * self.processes if self.max_tokens is not None else rows * self.processes
+        return -(-size // self.processes) * self.processes if self._like else rows * self.processes
 
     def _shares(self) -> list[int]:
         """Batches of each group in an epoch."""
@@ -194,7 +209,9 @@ class GroupedBatches(Sampler[list[int]]):
         group, lengths = self.groups[place], self._lengths[place]
         order = torch.randperm(len(group.rows), generator=generator)
         slots = self._slots[place]
-        if lengths is not None:
+        if self.by_length:
+            order = self._pooled(order, group, slots)
+        elif lengths is not None:
             order = order[lengths[order].sort(descending=True, stable=True).indices]
             slots = [slots[index] for index in torch.randperm(len(slots), generator=generator).tolist()]
         rows = [group.rows[index] for index in order.tolist()]
@@ -202,9 +219,19 @@ class GroupedBatches(Sampler[list[int]]):
         for start, stop, size in slots:
             batch = rows[start:stop]
             missing = self._filled(len(batch), size) - len(batch)
-            spare = batch if lengths is not None else rows  # rows of another length could break the budget
+            spare = batch if self._like else rows  # rows of another length could break the budget
             batches.append(batch + [spare[index % len(spare)] for index in range(missing)])
         return batches
+
+    def _pooled(self, order: torch.Tensor, group: Group, slots: Sequence[tuple[int, int, int]]) -> torch.Tensor:
+        """`order` with the rows of each pool sorted by length, longest first. What a last, incomplete batch would leave
+        out is left out before: afterwards it would be the shortest rows of a pool."""
+        order = order[: slots[-1][1]]
+        steps = max(1, min(_POOL_STEPS, len(slots) // _POOLS))
+        lengths = torch.tensor(group.lengths, dtype=torch.int64)[order]
+        pools = torch.arange(len(order)) // (steps * self.batch_size * self.processes)
+        longest_first = lengths.sort(descending=True, stable=True).indices
+        return order[longest_first[pools[longest_first].sort(stable=True).indices]]
 
     def _generator(self, *purpose: str | int) -> torch.Generator:
         key = repr((self.seed, self.epoch, *purpose)).encode()

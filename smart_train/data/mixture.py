@@ -67,7 +67,7 @@ def groups_of(examples: Sequence[Example], negatives: int = 0, counter: TokenCou
     Args:
         examples: a mixture, or the rows of one source.
         negatives: explicit negatives used of each row; a mixture's parts say their own.
-        counter: counts the tokens of documents (a model family); None: no token budget.
+        counter: counts the tokens of documents (a model family); None: lengths are not needed.
     """
     parts = examples.parts if isinstance(examples, Mixture) else [MixturePart("data.train", examples, negatives)]
     groups, start = [], 0

@@ -39,6 +39,7 @@ _DECODING_ERRORS = (
 )  # fmt: skip
 _ORIENTATION = 0x0112  # the EXIF tag; of its values the last four swap width and height
 _SIDEWAYS = (5, 6, 7, 8)
+_SIDES_APART = 2**32
 _TIFF_SIDES = (256, 257)
 _SUBFILE, _REDUCED = 254, 1  # the TIFF tag that says what a frame is, and its bit for a smaller copy of another
 
@@ -95,18 +96,28 @@ def verify_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> None:
 
 
 def image_size(ref: Any) -> tuple[int, int]:
-    """Width and height of an image as `load_image` gives it (EXIF orientation applied); only its header is read.
+    """Width and height of an image as `load_image` gives it (EXIF orientation applied); only its header is read, and
+    that of a known file not again (`known_files.remembering`).
 
     Raises:
         DataError: names `ref` and why it cannot be read.
     """
-    with _named_errors(ref):
-        image = _open(ref, MAX_PIXELS_LIMIT)
-        width, height = image.size
-        if image.format == "TIFF":  # Pillow turns these itself, and gives the turned size before or after, by version
-            width, height = (image.tag_v2[tag] for tag in _TIFF_SIDES)  # type: ignore[attr-defined]
-        turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
-        return (height, width) if turned else (width, height)
+
+    def read() -> int:
+        with _named_errors(ref):
+            image = _open(ref, MAX_PIXELS_LIMIT)
+            width, height = image.size
+            if image.format == "TIFF":  # Pillow turns these itself: the size is turned before or after, by version
+                width, height = (image.tag_v2[tag] for tag in _TIFF_SIDES)  # type: ignore[attr-defined]
+            turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+            return _both(height, width) if turned else _both(width, height)
+
+    return divmod(recall(ref, "size", read), _SIDES_APART)
+
+
+def _both(width: int, height: int) -> int:
+    """Two sides as the one number that is remembered."""
+    return width * _SIDES_APART + height
 
 
 def tiff_pages(file: str | os.PathLike[str]) -> list[int]:

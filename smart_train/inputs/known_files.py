@@ -1,4 +1,5 @@
-"""What is known of image and video files that were read before: their content key, and that they decode.
+"""What is known of image and video files that were read before: their content key, that they decode, and how large an
+image is.
 
 A file is known by path, size and time of change, encoded bytes by their content. A file that changed within the last
 seconds is not remembered: it could change again without a new time (the clock of a file system is coarse).
@@ -23,15 +24,18 @@ from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.utils.atomic import write_text
 from smart_train.utils.hashing import stable_hash
 
-Fact = Literal["key", "image", "video"]
+Fact = Literal["key", "image", "video", "size"]
 
 # What "decodes" means depends on Pillow, and on the limits of this package: raise the number when these change.
 _MADE_BY = f"1, Pillow {PIL.__version__}"
 _SETTLED_NS = 2_000_000_000
 _BYTES = "bytes "  # begins the name of encoded bytes, which are no file
 _SAVED_EVERY = 10_000  # new facts, at least: a check that is killed does not begin anew
-_Row = list[int | None]  # size, time of change in nanoseconds, then the facts: key, 1 where it decodes as an image, ...
-_PLACES: dict[Fact, int] = {"key": 2, "image": 3, "video": 4}
+_Row = list[
+    int | None
+]  # bytes, time of change in nanoseconds, then the facts: key, 1 where it decodes as an image, ...
+_PLACES: dict[Fact, int] = {"key": 2, "image": 3, "video": 4, "size": 5}
+_WITHOUT_SIZES = 5  # entries of a row that an earlier version wrote
 
 
 class KnownFiles:
@@ -71,7 +75,7 @@ class KnownFiles:
         with self._lock:
             row = self._rows.get(name)
             if row is None or row[:2] != [size, changed]:
-                row = self._rows[name] = [size, changed, None, None, None]
+                row = self._rows[name] = [size, changed, *(None for _ in _PLACES)]
             row[place] = value
             self._used.add(name)
             self._new += 1
@@ -130,7 +134,7 @@ def recall(reference: Any, fact: Fact, make: Callable[[], int]) -> int:
         return make()
     if isinstance(reference, str) and reference.startswith((*URL_SCHEMES, "data:")):
         return make()
-    if isinstance(reference, bytes) and fact == "key":  # its identity is made of the key
+    if isinstance(reference, bytes) and fact in ("key", "size"):  # either costs less than its identity, or is it
         return make()
     return _active[-1].fact(reference, fact, make)
 
@@ -150,6 +154,7 @@ def _read(file: Path) -> dict[str, _Row]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         rows = values["files"] if values["made_by"] == _MADE_BY else {}
-        return {name: row for name, row in rows.items() if len(row) == 5}
+        rows = {name: [*row, None] if len(row) == _WITHOUT_SIZES else row for name, row in rows.items()}
+        return {name: row for name, row in rows.items() if len(row) == 2 + len(_PLACES)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

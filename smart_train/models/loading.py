@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModel
 from smart_train.errors import ModelError, did_you_mean, first_line
 from smart_train.models import heads
 from smart_train.models.adapter_config import ADAPTER_CONFIG, check_named, check_not_stacked, has_adapter
+from smart_train.models.attention import Attention, choose_attention
 from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
@@ -115,7 +116,10 @@ def load_model(
     # Straight to its device: converted on the way, the weights would lie in main memory once for every process.
     options = {"device_map": {"": device}, **loading_arguments(quantization, reader, config, device)}
     options |= _unwrapping(base_folder, family_class, config)
-    backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _attention(attn_implementation))
+    attention = choose_attention(
+        attn_implementation, config, base_folder, dtype=dtype, device=device, quantized=quantization is not None
+    )
+    backbone = _load_backbone(base_folder, reader, dtype, trusted, options | _argument(attention))
     if (folder / ADAPTER_CONFIG).is_file():
         from smart_train.models.peft import load_adapter
 
@@ -126,6 +130,7 @@ def load_model(
         model.add_projection(stored.projection, source=projection)
     model.trained_from = saved.trained_from
     model.quantization = quantization
+    model.attention_reason = attention.reason
     return model.to(device).eval()
 
 
@@ -199,13 +204,15 @@ def model_from_config(
         scoring=family_class.scoring_of(scoring, saved.scoring),
         prompts=saved.prompts.replaced_by(prompts),
     )
-    attention = _attention(attn_implementation)
+    attention = choose_attention(attn_implementation, config, located, dtype=torch.float32, device=torch.device("cpu"))
     fault = "no model can be made from its config.json"
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), library_errors(located, fault):
         torch.manual_seed(seed)
-        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **attention)
+        backbone = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=trusted, **_argument(attention))
         reader.fit_backbone(backbone)
-    return SmartModel(backbone, reader, base=None).eval()
+    model = SmartModel(backbone, reader, base=None)
+    model.attention_reason = attention.reason
+    return model.eval()
 
 
 def config_for(
@@ -288,9 +295,9 @@ def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_
     return config
 
 
-def _attention(implementation: str | None) -> dict[str, str]:
+def _argument(attention: Attention) -> dict[str, str]:
     """What tells transformers which attention to use; nothing where it is to choose."""
-    return {"attn_implementation": implementation} if implementation else {}
+    return {"attn_implementation": attention.implementation} if attention.implementation else {}
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ class SmartModel(nn.Module):
         trained_from: what a whole model was before training, where its folder says so.
         projection: maps kept token states [sum T, H] of its layers to [sum T, d]; None keeps them as they are.
         known_states: states of a frozen backbone, which the encode methods then need not compute.
+        attention_reason: why `attn_implementation: auto` became what it is; "" where the user chose.
         in_step: every rank calls forward together, and an engine makes the ranks wait for each other inside it: a batch
             without images then takes a small one along wherever another rank's has some, or the vision tower would
             wait for ever on those ranks that use it.
@@ -67,6 +68,7 @@ class SmartModel(nn.Module):
         self.base_weights: str | None = None
         self.trained_from: Base | None = None
         self.quantization: str | None = None
+        self.attention_reason = ""
         self.backbone_frozen = False
         self.known_states: StateSource | None = None
         self.in_step = False
@@ -139,7 +141,8 @@ class SmartModel(nn.Module):
             trust_remote_code: run Python code that a Hub repository brings. Only for repositories you have read.
             family: name of the backbone family; None finds it from the saved files.
             prompts: replaces the saved prompts and limits; a mapping replaces single keys.
-            attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2").
+            attn_implementation: passed to transformers ("sdpa", "eager", "flash_attention_2"). "auto": flash attention
+                on a GPU where it is installed and the weights have 16 bits, else sdpa.
             quantization: "4bit" or "8bit" holds the backbone's linear layers outside the vision tower in so many bits:
                 less memory, slower, and scores a little off. For LoRA or a projection on top; needs bitsandbytes.
             projection: a token projection to put on it: the folder of one, or an `adapter.pt` as the SMART authors

@@ -35,6 +35,7 @@ _DATALOADER_MATHEMATICS = "dataloader_drop_last"
 # Keys that came after 0.1.0, with the value that leaves a run as it was. With it they are not in the fingerprint, which
 # is all that is known of a run whose recipe is lost.
 _ADDED: dict[str, dict[str, Any]] = {
+    "data": {"group_by_length": False},
     "lora": {"init_from": None},
     "projection": {"state_dtype": "auto"},
     "objective": {"self_distillation": None, "learn_weights": False},

@@ -27,7 +27,7 @@ INSTEAD = {
     "fp16_opt_level": "set fp16: true",
     "fsdp_min_num_params": _PROCESSES,
     "fsdp_transformer_layer_cls_to_wrap": _PROCESSES,
-    "group_by_length": "set data.max_tokens_per_batch, which makes batches of like length",
+    "group_by_length": "set data.group_by_length",
     "half_precision_backend": "set bf16: true or fp16: true",
     "include_inputs_for_metrics": _NOTHING,
     "include_tokens_per_second": _NOTHING,

@@ -56,7 +56,7 @@ class ModelSection(Section):
     from_config: FromConfig | None = None
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None = None
+    attn_implementation: Literal["auto", "eager", "sdpa", "flash_attention_2"] | None = None
     trust_remote_code: bool = False
     min_pixels: int | None = Field(None, gt=0)
     max_pixels: int | None = Field(None, gt=0)
@@ -130,6 +130,7 @@ class DataSection(Section):
     test: EvaluationSourceSection | None = None
     negatives_per_query: int = Field(0, ge=0)
     max_tokens_per_batch: int | None = Field(None, gt=0)
+    group_by_length: bool = False
     cache_dir: str | None = Field(None, min_length=1)
     on_error: Literal["fail", "skip"] = "fail"
 
@@ -137,6 +138,11 @@ class DataSection(Section):
     def training(self) -> list[TrainSourceSection]:
         """The sources of training rows, one or several."""
         return self.train if isinstance(self.train, list) else [self.train]
+
+    @property
+    def meets_by_length(self) -> bool:
+        """Whether rows of like length meet in a batch, so that the length of every row must be known."""
+        return self.group_by_length or self.max_tokens_per_batch is not None
 
     @property
     def held_out(self) -> dict[str, EvaluationSourceSection]:

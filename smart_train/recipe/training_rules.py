@@ -136,7 +136,7 @@ def _checkpointing(value: Any) -> Iterator[str]:
 def _strategy(value: Any) -> Iterator[str]:
     if value not in ("random", "sequential"):
         yield (
-            "must be random or sequential: rows have no length before they are read; data.max_tokens_per_batch makes "
+            "must be random or sequential: rows have no length before they are read; data.group_by_length makes "
             "batches of like length"
         )
 

@@ -271,9 +271,9 @@ def batches(
     """Which training rows make a batch; see `build_rows.batches`.
 
     Args:
-        family: of the model to train; None: found from its folder when a token budget needs it.
+        family: of the model to train; None: found from its folder when rows of like length are to meet.
     """
-    if recipe.data.max_tokens_per_batch is not None and family is None:
+    if recipe.data.meets_by_length and family is None:
         family = skeleton(recipe, locate(recipe.model.name_or_path, recipe.model.revision, weights=False)).family
     return build_rows.batches(recipe, rows, processes, family)
 

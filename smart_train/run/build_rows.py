@@ -147,17 +147,17 @@ def batches(
     recipe: Recipe, rows: Sequence[Example], processes: int, counter: TokenCounter | None
 ) -> GroupedBatches | None:
     """Which training rows make a batch, as the first of `processes` takes them; None where rows are all of one kind and
-    there is no token budget, so that the Trainer's own random order serves.
+    their length does not matter, so that the Trainer's own random order serves.
 
     Args:
-        counter: the model family, which counts tokens; only for a token budget.
+        counter: the model family, which counts tokens; only where rows of like length are to meet.
 
     Raises:
         DataError: a source or a task has too few rows for a batch.
     """
-    budget = recipe.data.max_tokens_per_batch
-    groups = groups_of(rows, negatives(recipe)[0], counter if budget is not None else None)
-    if len(groups) == 1 and budget is None:
+    like = recipe.data.meets_by_length
+    groups = groups_of(rows, negatives(recipe)[0], counter if like else None)
+    if len(groups) == 1 and not like:
         return None
     training = recipe.training
     try:
@@ -167,7 +167,8 @@ def batches(
             processes=processes,
             seed=training["data_seed"] if training.get("data_seed") is not None else training["seed"],
             drop_last=training["dataloader_drop_last"],
-            max_tokens=budget,
+            max_tokens=recipe.data.max_tokens_per_batch,
+            by_length=recipe.data.group_by_length,
         )
     except DataError as error:
         raise DataError(f"data.train: {error}") from error

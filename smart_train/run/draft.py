@@ -148,7 +148,7 @@ def _text(wanted: Wanted, facts: _Facts) -> str:
     ]
     sections = {
         "model": _model(wanted, facts),
-        "data": _data(wanted),
+        "data": [*_data(wanted), *_like(wanted, facts)],
         **_method(wanted, facts),
         "objective": _objective(wanted),
         **_caching(wanted, facts),
@@ -172,6 +172,7 @@ def _model(wanted: Wanted, facts: _Facts) -> list[Line]:
         lines.append(("quantization", "4bit", "of the frozen weights; the adapter stays in full precision"))
     elif wanted.method != "full" and torch.cuda.is_available() and torch.cuda.is_bf16_supported():
         lines.append(("dtype", "bfloat16", "of the frozen weights; scores and trained weights stay in float32"))
+        lines.append(("attn_implementation", "auto", "flash attention where it is installed; the log says so"))
     lines.append(("max_length", family.max_length, _lengths(facts)))
     if facts.images and family.default_max_pixels:
         most = family.prompts.max_pixels or family.default_max_pixels
@@ -202,6 +203,13 @@ def _data(wanted: Wanted) -> list[Line]:
         return [*lines, ("", None, note)]
     held_out = {"path": wanted.evaluation, "split": wanted.evaluation_split, "columns": columns}
     return [*lines, ("evaluation", held_out, "the best checkpoint is chosen on these")]
+
+
+def _like(wanted: Wanted, facts: _Facts) -> list[Line]:
+    """Pages of a folder differ in size. A projection reads states from the disk, which have no padding."""
+    if not facts.images or wanted.method == "projection":
+        return []
+    return [("group_by_length", True, "pages of like length meet in a batch: less padding, negatives of like shape")]
 
 
 def _method(wanted: Wanted, facts: _Facts) -> dict[str, list[Line]]:

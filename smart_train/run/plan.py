@@ -146,10 +146,9 @@ def _batches(
 ) -> float | None:
     """How the rows meet; returns how often they are gone through, None where that is not known."""
     count = processes(recipe)
-    if family is None and recipe.data.max_tokens_per_batch is not None:
-        plan.unchecked.append(
-            "batches: data.max_tokens_per_batch counts tokens of the model, which is not available yet"
-        )
+    if family is None and recipe.data.meets_by_length:
+        key = "max_tokens_per_batch" if recipe.data.max_tokens_per_batch is not None else "group_by_length"
+        plan.unchecked.append(f"batches: data.{key} counts tokens of the model, which is not available yet")
         return None
     try:
         grouped = build.batches(recipe, rows, count, family) if rows is not None else None

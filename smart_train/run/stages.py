@@ -138,6 +138,8 @@ def _run_in(
         evaluators = {name: build.evaluator(recipe, name, parts[name]) for name in recipe.data.held_out}
     reporting, steering = evaluators.get(recipe.data.reported or ""), evaluators.get("evaluation")
     model = _base_model(recipe, folder, args.device)
+    if model.attention_reason:
+        console.print(f"attention: {model.config._attn_implementation} ({model.attention_reason})")
     if recipe.tune is not None:  # now rather than after hours of training
         sets_of(recipe, parts, recipe.tune.seed)
         grid_of(recipe.tune).checked(model)

@@ -134,7 +134,8 @@ def training_line(logs: Mapping[str, Any]) -> str | None:
     if "loss" not in logs:
         return None
     words = [f"loss {logs['loss']:.4f}"]
-    for prefix, form in (("loss_", ".4f"), ("accuracy_", ".3f"), ("temperature_", ".4f"), ("cut_", ".1%")):
+    forms = {"loss_": ".4f", "accuracy_": ".3f", "temperature_": ".4f", "cut_": ".1%", "padding_": ".1%"}
+    for prefix, form in forms.items():
         parts = [f"{name.removeprefix(prefix)} {logs[name]:{form}}" for name in sorted(logs) if name.startswith(prefix)]
         if prefix == "loss_":
             words[0] += f" ({', '.join(parts)})" if parts else ""

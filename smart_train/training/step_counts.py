@@ -128,8 +128,8 @@ class Schedule:
                 return []
             return [
                 f"{key}: {self.batch}; the smallest batch of an epoch holds one document, the query's answer, so that "
-                "there is nothing to learn from: raise data.max_tokens_per_batch, set training.dataloader_drop_last: "
-                "true, or set negatives_per_query"
+                "there is nothing to learn from: raise data.max_tokens_per_batch where it is set, set "
+                "training.dataloader_drop_last: true, or set negatives_per_query"
             ]
         if self.batches < 1:
             return [

@@ -43,6 +43,7 @@ from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
+from smart_train.training.padding import Padding
 from smart_train.training.resources import evaluation_knobs, memory_advice, training_knobs
 from smart_train.types import Example, LossOutput
 from smart_train.utils.learning_rate import scheduler_arguments
@@ -112,6 +113,7 @@ class SmartTrainer(CheckpointingTrainer):
         self.last_result: EvaluationResult | None = None
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
+        self._padding = Padding(module.caching)
         self._accumulating = False
         self._has_negatives = False
         self._first_log = dict(first_log or {})
@@ -177,6 +179,7 @@ class SmartTrainer(CheckpointingTrainer):
             drop_stale_gradients(self.deepspeed)
         self._accumulating = not self.accelerator.sync_gradients
         self.module.at(self.state.global_step / max(1, self.state.max_steps))
+        self._padding.count(inputs)
         knobs = partial(training_knobs, self.args, self.module)
         with memory_advice(f"step {self.state.global_step + 1}", knobs):
             if self.module.caching is not None and self.strategy in SHARDED:
@@ -239,9 +242,11 @@ class SmartTrainer(CheckpointingTrainer):
         return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the means of the loss parts and metrics since the last log, over all ranks."""
+        """Adds the means of the loss parts, the metrics and the shares of padding since the last log, over all
+        ranks."""
         if "loss" in logs and self._counted:
             own = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
+            own |= self._padding.take()
             ranks = gather_objects(own)
             logs = {**logs, **{name: sum(rank[name] for rank in ranks) / len(ranks) for name in own}}
             logs |= self._first_log

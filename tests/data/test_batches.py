@@ -49,13 +49,12 @@ def test_the_order_is_that_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("drop_last", [True, False])
-@pytest.mark.parametrize("lengths", [False, True])
-def test_ranks_share_every_step(drop_last: bool, lengths: bool) -> None:
+@pytest.mark.parametrize("like", [{}, {"max_tokens": 700}, {"by_length": True}])
+def test_ranks_share_every_step(drop_last: bool, like: dict[str, Any]) -> None:
     groups = [
-        Group(group.name, group.rows, lengths=[100 + 7 * row for row in group.rows] if lengths else None)
-        for group in TWO
+        Group(group.name, group.rows, lengths=[100 + 7 * row for row in group.rows] if like else None) for group in TWO
     ]
-    options: dict[str, Any] = {"batch_size": 3, "drop_last": drop_last, "max_tokens": 700 if lengths else None}
+    options: dict[str, Any] = {"batch_size": 3, "drop_last": drop_last, **like}
     first = GroupedBatches(groups, processes=2, **options)
     second = first.for_rank(1)
     steps = list(zip(first, second, strict=True))
@@ -120,6 +119,42 @@ def test_rows_of_one_length_use_the_whole_budget() -> None:
     assert {len(batch) for batch in GroupedBatches([group], batch_size=64, max_tokens=16 * 1_160)} == {16}
 
 
+def test_by_length_every_row_comes_once_and_batches_stay_full() -> None:
+    lengths = [50 + (row * 7919) % 950 for row in range(405)]
+    sampler = GroupedBatches([Group("p", range(405), lengths=lengths)], batch_size=10, drop_last=False, by_length=True)
+    epochs = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert sorted(itertools.chain(*batches)) == list(range(405))
+        assert sorted(map(len, batches)) == [5] + [10] * 40
+        epochs.append({frozenset(batch) for batch in batches})
+    assert not epochs[0] & epochs[1], "other rows are a row's negatives in another epoch"
+
+
+def test_by_length_leaves_out_rows_of_any_length() -> None:
+    lengths = list(range(100, 149))  # 12 batches of 4, pools of 3 batches, and one row too many
+    sampler = GroupedBatches([Group("p", range(49), lengths=lengths)], batch_size=4, by_length=True)
+    left = set()
+    for epoch in range(20):
+        sampler.set_epoch(epoch)
+        left |= set(range(49)) - set(itertools.chain(*sampler))
+    assert len(left) > 10, "not the shortest row alone"
+
+
+def test_few_rows_are_hardly_sorted() -> None:
+    """Two batches are a pool each, so that they are drawn as without lengths."""
+    plain = GroupedBatches([Group("p", range(8))], batch_size=4)
+    sampler = GroupedBatches([Group("p", range(8), lengths=list(range(1, 9)))], batch_size=4, by_length=True)
+    assert [set(batch) for batch in sampler] == [set(batch) for batch in plain]
+
+
+def test_a_budget_sorts_by_itself() -> None:
+    group = Group("p", range(40), lengths=[10 + row for row in range(40)])
+    options: dict[str, Any] = {"batch_size": 8, "max_tokens": 200}
+    assert list(GroupedBatches([group], by_length=True, **options)) == list(GroupedBatches([group], **options))
+
+
 def test_grouping_cuts_padding() -> None:
     lengths = [50 + (row * 7919) % 950 for row in range(400)]
 
@@ -129,6 +164,7 @@ def test_grouping_cuts_padding() -> None:
         return 1 - used / sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
 
     assert waste(max_tokens=16_000) < 0.1 < 0.35 < waste()
+    assert waste(by_length=True) < 0.15
 
 
 @pytest.mark.parametrize(
@@ -144,6 +180,7 @@ def test_grouping_cuts_padding() -> None:
         ([Group("a", [1], weight=0.0)], {"batch_size": 1}, "a: weight is 0.0; it must be above 0"),
         (TWO, {"batch_size": 1, "max_tokens": 0}, "max_tokens_per_batch is 0; it must be at least 1"),
         (TWO, {"batch_size": 1, "max_tokens": 9}, "a: a token budget needs the length of every row"),
+        (TWO, {"batch_size": 1, "by_length": True}, "a: by_length needs the length of every row"),
     ],
 )
 def test_what_makes_no_batches(groups: list[Group], options: dict, message: str) -> None:

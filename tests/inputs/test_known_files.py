@@ -16,7 +16,7 @@ from PIL import Image
 import smart_train.inputs.images
 import smart_train.inputs.known_files
 from smart_train.errors import DataError
-from smart_train.inputs.images import image_key, verify_image
+from smart_train.inputs.images import image_key, image_size, verify_image
 from smart_train.inputs.known_files import remembering
 from tests.inputs.counting import counted_reads
 
@@ -55,6 +55,26 @@ def test_a_known_image_is_not_decoded_again(reference: Any, tmp_path: Path, call
     assert calls == ({} if isinstance(reference, Path) else {"hashed": 1})
     verify_image(reference)
     assert calls["decoded"] == 1, "without a memory every call decodes"
+
+
+def test_the_size_of_a_known_image_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, memory = tmp_path / "page.jpg", tmp_path / "memory.json"
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (8, 16)).save(path, exif=turned)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns - 60 * 10**9))
+    with remembering(memory):
+        verify_image(path)
+    kept = json.loads(memory.read_text())
+    kept["files"] = {name: row[:5] for name, row in kept["files"].items()}  # as a version before sizes wrote it
+    memory.write_text(json.dumps(kept))
+    with remembering(memory):
+        verify_image(path)
+        assert image_size(path) == (16, 8)
+    monkeypatch.setattr(smart_train.inputs.images, "_open", lambda *_: pytest.fail("it was read"))
+    with remembering(memory):
+        verify_image(path)
+        assert image_size(str(path)) == (16, 8)
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path, calls: Counter[str]) -> None:

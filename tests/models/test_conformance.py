@@ -16,6 +16,7 @@ from smart_train.models.loading import load_weights
 from smart_train.models.peft import adapted_modules, add_lora
 from smart_train.models.readout import READOUT
 from smart_train.types import ModelInput
+from tests.models import flash_stand_in
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -183,6 +184,21 @@ def inputs(pages):
 def kept(model, features, row):
     ids = features["input_ids"][row][features["token_mask"][row]]
     return model.family.tokenizer.convert_ids_to_tokens(ids)
+
+
+@EVERY
+def test_flash_attention_gives_the_same(make, inputs, name, monkeypatch):
+    """Through transformers' own path to it, with its functions replaced; also one row, and rows without padding."""
+    model, items = make(name), inputs(name)
+    batches = [[item] for item in items] + [items, [items[-1], items[-1]]]
+    plain = [model.encode_document(batch, batch_size=len(batch)) for batch in batches]
+    called = flash_stand_in.install(monkeypatch)
+    flash_stand_in.take(model)
+    for batch, expected in zip(batches, plain, strict=True):
+        found = model.encode_document(batch, batch_size=len(batch))
+        torch.testing.assert_close(found.pooled, expected.pooled, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found.packed, expected.packed, atol=1e-5, rtol=1e-5)
+    assert set(called) == {"whole", "ragged"}
 
 
 def test_every_family_is_here():

@@ -34,7 +34,7 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ),
         ({"training": {"save_safetensors": True}}, "unknown key; remove it; weights are always saved as safetensors"),
         ({"training": {"no_cuda": True}}, "training.no_cuda: unknown key; set use_cpu: true"),
-        ({"training": {"group_by_length": True}}, "unknown key; set data.max_tokens_per_batch"),
+        ({"training": {"group_by_length": True}}, "unknown key; set data.group_by_length"),
         ({"training": {"dropout_rate": 1}}, "training.dropout_rate: unknown key, it is not one of the"),
         ({"modle": {}}, "modle: unknown key, did you mean model?"),
         ({"learning_rate": 1e-4}, "learning_rate: unknown key, did you mean training.learning_rate?"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from smart_train import SmartModel
@@ -26,7 +27,7 @@ from smart_train.run.plan import derive
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
 from tests.command import call
-from tests.runs import GENTLE, OVERRIDES, TINY, logged, recipe_values
+from tests.runs import GENTLE, OVERRIDES, TINY, logged, recipe_values, write_rows
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"model": {"name_or_path": "any"}}
@@ -240,6 +241,29 @@ def test_a_token_budget_and_a_cache_change_no_row(tiny_data: Path, tmp_path: Pat
     single = load_recipe(tmp_path / "budget.yaml", changes)
     with pytest.raises(RecipeError, match="smallest batch of an epoch holds one document.*max_tokens_per_batch"):
         train(single)
+
+
+def test_grouping_by_length_cuts_the_padding_that_the_log_shows(tmp_path: Path) -> None:
+    """32 pages of 4 to 48 visual tokens; as many rows a step, as many steps, and every page once."""
+    rows = []
+    for number in range(32):
+        page = Image.new("RGB", (64, 64 * (1 + number * 7 % 12)), (8 * number, 0, 0))
+        page.save(tmp_path / f"{number}.png")
+        rows.append({"query": f"page {number}", "positive": f"{number}.png"})
+    write_rows(tmp_path / "train.jsonl", rows)
+    shares = {}
+    for like in (False, True):
+        sections = {
+            "data": {"group_by_length": like, "evaluation": None},
+            "evaluation": {"during": False},
+            "export": {"enabled": False},
+            "training": {"per_device_train_batch_size": 2, "eval_strategy": "no", "eval_steps": None, "max_steps": 16},
+        }
+        run = train(parse_recipe(recipe_values(tmp_path, tmp_path / f"run-{like}", **sections)))
+        assert set(logged(run, "candidates").values()) == {2.0} and len(logged(run)) == 16
+        shares[like] = sum(logged(run, "padding_document").values()) / 16
+        assert set(logged(run, "padding_query")) == set(range(1, 17))
+    assert shares[True] < shares[False] / 2
 
 
 def _written(path: Path, values: dict[str, Any]) -> Path:

@@ -47,7 +47,7 @@ def refused(tiny_data, tmp_path, **training: object) -> str:
             "plateau cannot be made",
         ),
         ({"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"decay_type": "x"}}, "cannot be made"),
-        ({"train_sampling_strategy": "group_by_length"}, "random or sequential: .*data.max_tokens_per_batch"),
+        ({"train_sampling_strategy": "group_by_length"}, "random or sequential: .*data.group_by_length"),
         ({"train_sampling_strategy": "batch_rebalance"}, "must be random or sequential"),
         ({"optim_args": "momentum"}, "must read KEY=VALUE"),
         ({"accelerator_config": {"split_batch": True}}, "has no key 'split_batch'; its keys are split_batches"),

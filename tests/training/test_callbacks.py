@@ -61,6 +61,8 @@ def test_a_log_is_one_line() -> None:
     assert training_line({"loss": 2.0, "learning_rate": 0.0}) == "loss 2.0000  lr 0.00e+00"
     cut = {"loss": 2.0, "cut_query": 0.0, "cut_document": 0.123}
     assert training_line(cut) == "loss 2.0000  cut document 12.3%, query 0.0%"
+    padding = {"loss": 2.0, "padding_query": 0.25, "padding_document": 0.004}
+    assert training_line(padding) == "loss 2.0000  padding document 0.4%, query 25.0%"
     assert training_line(MEASURED) is None and training_line({"train_runtime": 3.0, "train_loss": 1.0}) is None
 
 
