@@ -30,8 +30,12 @@ def compare(
         ),
     ],
     metric: Annotated[
-        str, typer.Option(help="What decides, and orders the queries: a score and a metric.")
-    ] = "hybrid_ndcg@5",
+        str,
+        typer.Option(
+            help="What decides, and orders the queries: a score and a metric. The score own is the one that each ranks "
+            "by: hybrid, or late of a model that has no other."
+        ),
+    ] = "own_ndcg@5",
     queries: Annotated[int, typer.Option(min=0, help="Number of queries to show that got better, and worse.")] = 5,
     output: Annotated[Path | None, typer.Option(help="Also write all of it to this JSON file, as records.")] = None,
     report: Annotated[
@@ -112,7 +116,9 @@ def _print_queries(found: SideBySide, name: str, count: int) -> None:
     console = plain_console()
     for kind, rows in changed_queries(found, name, count).items():
         if rows:
-            console.print(f"Queries that {name} (here) answers {kind} than {found.first} (there), by {found.metric}")
+            console.print(
+                f"Queries that {name} (here) answers {kind} than {found.first} (there), by {found.decided_by(name)}"
+            )
         for row in rows:
             console.print(f"  {row['before']} -> {row['after']}  {row['query']}")
             for label in ("answer", "first there", "first here"):

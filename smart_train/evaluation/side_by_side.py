@@ -3,12 +3,15 @@
 The first one is what the others are compared with, each by the paired test of `compare`. With several of them, each has
 a chance to look better by luck; the p values of one metric are therefore also given after Holm's correction (Holm,
 1979): the smallest p times their number, the next times one less, and so on, none below the one before it.
+
+A model that is late only has no hybrid score. "own" is the score that each ranks by: hybrid, or late where that is the
+only one. Where it is not the same of all, it is a score of its own beside the three, paired by query like them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +20,9 @@ from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.verdict import count_text, paired_values, split_metric
-from smart_train.utils.terms import HEADLINE
+from smart_train.utils.terms import HEADLINE, SCORES
+
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,10 @@ class SideBySide:
     """Evaluations of the same queries, and how each differs from the first.
 
     Args:
-        results: name -> result, the one that the others are compared with first.
+        results: name -> result, the one that the others are compared with first. Where `metric` is of "own", each has
+            this score too.
         comparisons: name -> its comparison with the first, of all but the first.
-        metric: what decides, for example "hybrid_ndcg@5".
+        metric: what decides, for example "hybrid_ndcg@5"; of "own" only where it is not the same score of all.
         settings: name -> flat settings of the run that made it; empty of what is not a run.
     """
 
@@ -39,6 +45,20 @@ class SideBySide:
     @property
     def first(self) -> str:
         return next(iter(self.results))
+
+    @property
+    def deciding(self) -> dict[str, str]:
+        """Name -> the score by which it is compared: for example "hybrid", or what "own" is of each."""
+        score, _ = check_metric(self.metric)
+        return {name: result.own_score if score == OWN else score for name, result in self.results.items()}
+
+    def decided_by(self, name: str) -> str:
+        """By what `name` is compared with the first, in words."""
+        score, metric = check_metric(self.metric)
+        here, there = self.deciding[name], self.deciding[self.first]
+        if score != OWN:
+            return f"{here} {metric_label(metric)}"
+        return f"{metric_label(metric)}, {here} of {name} and {there} of {self.first}"
 
     def differing_settings(self) -> list[dict[str, Any]]:
         """A record for every setting that is not the same in all runs: {"key": ..., NAME: value, ...}. A run without
@@ -66,7 +86,7 @@ class SideBySide:
     def tests(self) -> list[dict[str, Any]]:
         """A record for each comparison with the first, by `metric`: {"name", "against", "before", "after",
         "difference", "low", "high", "p_value", "adjusted_p", "better", "worse", "outcome"}."""
-        score, metric = split_metric(self.metric)
+        score, metric = check_metric(self.metric)
         found = {name: comparison.row(score, metric) for name, comparison in self.comparisons.items()}
         adjusted = holm([row.p_value for row in found.values()])
         records = []
@@ -87,7 +107,7 @@ class SideBySide:
             texts and documents only where the results keep them. `EvaluationResult.document_texts` has the beginnings
             of documents that are texts.
         """
-        score, metric = split_metric(self.metric)
+        score, metric = check_metric(self.metric)
         first, other = self.results[self.first], self.results[name]
         before, after = paired_values(first, first, score, metric), paired_values(other, first, score, metric)
         place = {query: i for i, query in enumerate(other.query_ids)}
@@ -109,6 +129,7 @@ class SideBySide:
         """All of it as plain records, for JSON; `count` as in `queries`."""
         return {
             "metric": self.metric,
+            "scores": self.deciding,
             "queries": len(self.results[self.first].query_ids),
             "documents": self.results[self.first].documents,
             "settings": self.differing_settings(),
@@ -120,7 +141,7 @@ class SideBySide:
     def lines(self) -> list[str]:
         """What the tests say, a line each."""
         said = {"better": "is better than", "worse": "is worse than", "not told apart": "is not told apart from"}
-        score, metric = split_metric(self.metric)
+        score, metric = check_metric(self.metric)
         corrected = f", corrected for {len(self.comparisons)} comparisons" if len(self.comparisons) > 1 else ""
         lines = []
         for row in self.tests():
@@ -128,15 +149,16 @@ class SideBySide:
             figures = found.row(score, metric).figures(found.confidence, (self.first, row["name"]))
             adjusted = f"{corrected} {row['adjusted_p']:.3f}" if corrected else ""
             lines.append(
-                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(found.queries)}, by {score} "
-                f"{metric_label(metric)}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} worse"
+                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(found.queries)}, by "
+                f"{self.decided_by(row['name'])}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} "
+                "worse"
             )
         return lines
 
 
 def side_by_side(
     results: Mapping[str, EvaluationResult],
-    metric: str = f"hybrid_{HEADLINE}",
+    metric: str = f"{OWN}_{HEADLINE}",
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> SideBySide:
@@ -144,7 +166,8 @@ def side_by_side(
 
     Args:
         results: name -> result; at least two.
-        metric: what decides, and orders the queries.
+        metric: what decides, and orders the queries: a score and a metric. The score "own" is the one that each ranks
+            by.
         settings: name -> flat settings of the run that made it, to be shown where they differ.
 
     Raises:
@@ -152,20 +175,47 @@ def side_by_side(
     """
     if len(results) < 2:
         raise DataError(f"compare: it takes at least two results, and there is {len(results)}")
-    first, *others = results
-    score, name = split_metric(metric)
-    for title, result in results.items():
+    score, name = check_metric(metric)
+    measured = dict(results)
+    if score == OWN:
+        own = {result.own_score for result in results.values()}
+        if len(own) == 1:
+            (score,) = own
+            metric = f"{score}_{name}"
+        else:
+            measured = {title: _with_own(result) for title, result in results.items()}
+    for title, result in measured.items():
         if name not in result.per_query.get(score, {}):
-            known = ", ".join(f"{score}_{name}" for score, columns in result.per_query.items() for name in columns)
-            raise DataError(f"compare: {title} has no {metric}; it has {known}")
+            raise DataError(f"compare: {title} has no {metric}; {_instead(results[title], score, name)}")
+    first, *others = measured
     comparisons = {}
     for other in others:
         try:
-            comparisons[other] = compare(results[first], results[other])
+            comparisons[other] = compare(measured[first], measured[other])
         except DataError as error:
             raise DataError(f"{first} and {other}: {str(error).removeprefix('compare: ')}") from error
     kept = {title: dict((settings or {}).get(title, {})) for title in results}
-    return SideBySide(dict(results), comparisons, metric, kept)
+    return SideBySide(measured, comparisons, metric, kept)
+
+
+def check_metric(metric: str) -> tuple[str, str]:
+    """Score and metric of a name such as "hybrid_ndcg@5" or "own_ndcg@5". Raises DataError for another form."""
+    return split_metric(metric, (*SCORES, OWN))
+
+
+def _with_own(result: EvaluationResult) -> EvaluationResult:
+    """The same with the score that it ranks by once more, as "own"."""
+    own = result.own_score
+    found = {**result.found, OWN: result.found[own]} if result.found else {}
+    return replace(result, per_query={**result.per_query, OWN: result.per_query[own]}, found=found)
+
+
+def _instead(result: EvaluationResult, score: str, name: str) -> str:
+    """What a result has that lacks `name` of `score`, and what to do."""
+    known = ", ".join(f"{own}_{metric}" for own, columns in result.per_query.items() for metric in columns)
+    if score in SCORES and name in result.per_query[result.own_score]:
+        return f"it has {known}. {OWN}_{name} compares each by the score that it ranks by"
+    return f"it has {known}"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

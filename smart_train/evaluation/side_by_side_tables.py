@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from smart_train.evaluation.side_by_side import SideBySide
+from smart_train.evaluation.side_by_side import OWN, SideBySide
 from smart_train.report import Block, Paragraph, Report, Section
 from smart_train.report import Table as PageTable
 
@@ -33,6 +33,8 @@ def metrics_table(found: SideBySide) -> Table:
     table = Table("score", "metric", box=None)
     for name in ("chance", *found.results):
         table.add_column(name, justify="right")
+    if len(set(found.deciding.values())) > 1:
+        table.add_row(OWN, "is the score", "", *found.deciding.values())
     for row in found.metrics():
         cells = [_marked(row[name], row.get(f"{name} p")) for name in found.results]
         table.add_row(row["score"], row["metric"], f"{row['chance']:.3f}", *cells)
@@ -40,8 +42,12 @@ def metrics_table(found: SideBySide) -> Table:
 
 
 def metrics_note(found: SideBySide) -> str:
-    """What the stars of `metrics_table` mean."""
-    return f"* p < 0.05 against {found.first}, paired randomisation test, each row on its own"
+    """What the stars of `metrics_table` mean, and "own" where it is another score of each."""
+    note = f"* p < 0.05 against {found.first}, paired randomisation test, each row on its own"
+    scores = found.deciding
+    if len(set(scores.values())) == 1:
+        return note
+    return f"{note}. {OWN}: the score that each ranks by, {', '.join(f'{scores[name]} of {name}' for name in scores)}"
 
 
 def changed_queries(found: SideBySide, name: str, count: int) -> dict[str, list[dict[str, str]]]:
@@ -93,7 +99,7 @@ def side_by_side_report(found: SideBySide, count: int) -> Report:
             if rows:
                 columns = ("query", "answer", "first there", "first here", "before", "after")
                 cells = [[row.get(column, "") for column in columns] for row in rows]
-                note = f"there: {found.first}. here: {name}. before, after: {found.metric} of both, in this order."
+                note = f"there: {found.first}. here: {name}. before, after: by {found.decided_by(name)}."
                 table = PageTable(columns, cells, left=4)
                 title = f"Queries that {name} answers {kind} than {found.first}"
                 sections.append(Section(title, [table, Paragraph(note, note=True)]))

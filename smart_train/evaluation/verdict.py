@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -137,7 +138,8 @@ def verdict_lines(result: EvaluationResult, metric: str = HEADLINE) -> list[str]
     return [
         f"Verdict: none, the model has the {result.own_score} score alone; {result.own_score} {metric_label(metric)} "
         f"{value:.3f} at {count_text(len(result.query_ids))}",
-        f"  next: smart-train compare MODEL OTHER --metric {result.own_score}_{metric} tests it against another model",
+        "  next: smart-train compare MODEL OTHER tests it against another model, each by the score that it ranks by; "
+        f"--metric {result.own_score}_{metric} tests both by this one",
     ]
 
 
@@ -196,11 +198,11 @@ def paired_values(result: EvaluationResult, other: EvaluationResult, score: str,
     return np.array([values[query] for query in other.query_ids])
 
 
-def split_metric(metric: str) -> tuple[str, str]:
-    """Score and metric of a name such as "hybrid_ndcg@5". Raises DataError for another form."""
+def split_metric(metric: str, scores: Sequence[str] = SCORES) -> tuple[str, str]:
+    """Score and metric of a name such as "hybrid_ndcg@5", of one of `scores`. Raises DataError for another form."""
     score, _, name = metric.partition("_")
-    if score not in SCORES or not name:
-        raise DataError(f"metric {metric!r}: must read SCORE_METRIC with {', '.join(SCORES)}, as in hybrid_{HEADLINE}")
+    if score not in scores or not name:
+        raise DataError(f"metric {metric!r}: must read SCORE_METRIC with {', '.join(scores)}, as in hybrid_{HEADLINE}")
     return score, name
 
 

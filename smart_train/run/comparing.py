@@ -9,8 +9,7 @@ from typing import Any
 
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.evaluation.side_by_side import SideBySide, side_by_side
-from smart_train.evaluation.verdict import split_metric
+from smart_train.evaluation.side_by_side import OWN, SideBySide, check_metric, side_by_side
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
@@ -28,7 +27,7 @@ _PLACES = ("training.output_dir", "training.run_name", "export.", "hub.")
 def compare_named(
     names: Sequence[str],
     *,
-    metric: str = f"hybrid_{HEADLINE}",
+    metric: str = f"{OWN}_{HEADLINE}",
     rows: Recipe | None = None,
     trust_remote_code: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -37,7 +36,7 @@ def compare_named(
 
     Args:
         names: run folders, models (see `find_model`), and files that `EvaluationResult.save` wrote; at least two.
-        metric: what decides, for example "hybrid_ndcg@5".
+        metric: what decides, for example "hybrid_ndcg@5"; the score "own" is the one that each ranks by.
         rows: a recipe whose reported rows all of them are measured on, now. None: runs and files are taken by what they
             keep, and models are measured on the rows of the first run among `names`.
         trust_remote_code: run Python code that a model brings.
@@ -52,7 +51,7 @@ def compare_named(
         DataError: results of other queries or another corpus.
     """
     _check_names(names)
-    split_metric(metric)  # before a model is loaded
+    check_metric(metric)  # before a model is loaded
     kept = {} if rows is not None else {name: found for name in names if (found := _kept(name)) is not None}
     left = [name for name in names if name not in kept]
     if rows is not None and (files := [name for name in left if Path(name).is_file()]):

@@ -73,7 +73,7 @@ def test_runs_are_compared_by_what_they_keep(make_run, monkeypatch, capsys, tmp_
     out = capsys.readouterr().out
     assert re.search(r"lora\.r +8 +32", out) and "lora.alpha" not in out and "output_dir" not in out
     assert re.search(r"hybrid +ndcg@5 +0\.\d{3} +0\.250 +0\.750\*", out)
-    assert f"Queries that {other} (here) answers better than {first} (there), by hybrid_ndcg@5" in out
+    assert f"Queries that {other} (here) answers better than {first} (there), by hybrid nDCG@5" in out
     assert "  0.250 -> 0.750  red apple\n      answer       red apple on the page\n      first there  " in out
     assert out.count("answer  ") == 2 and "answers worse" not in out
     verdict, told = out.splitlines()[-2:]
@@ -134,7 +134,7 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         ((first, model, "--split", "test"), "--split needs --data"),
         ((first, model, "--data", rows, "--recipe", "x.yaml"), "--data and --recipe both name the rows"),
         ((first, tmp_path / "other.json", "--data", rows), "is a kept result, which cannot be measured on other rows"),
-        ((first, model, "--metric", "ndcg@5"), "metric 'ndcg@5': must read SCORE_METRIC"),
+        ((first, model, "--metric", "ndcg@5"), "'ndcg@5': must read SCORE_METRIC with pooled, late, hybrid, own"),
         ((first, kept, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
         ((first, model, "--output", tmp_path), "is a folder; name a file in it"),
         ((first, kept, "--report", tmp_path / "page.txt"), "page.txt: must end in .html"),

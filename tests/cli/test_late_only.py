@@ -88,13 +88,26 @@ def test_evaluate_gives_the_late_score_and_no_verdict(run, model, tiny_data, tmp
 def test_compare_with_a_model_of_three_scores(run, tmp_path):
     values = {"ndcg@5": [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]}
     about = {"query_ids": list("abcdef"), "documents": 9, "chance": {"ndcg@5": 0.2}, "scoring": {}}
-    EvaluationResult(per_query={"late": values}, **about).save(tmp_path / "late.json")
-    EvaluationResult(per_query=dict.fromkeys(SCORES, values), **about).save(tmp_path / "three.json")
-    compare = ("compare", tmp_path / "three.json", tmp_path / "late.json")
-    status, out, err = run(*compare, "--metric", "late_ndcg@5")
-    assert status == 0 and "is not told apart from" in out and "by late nDCG@5" in out, err
-    status, _, err = run(*compare)
-    assert status == 2 and "late.json has no hybrid_ndcg@5; it has late_ndcg@5" in err
+    late, three, page = tmp_path / "late.json", tmp_path / "three.json", tmp_path / "page.html"
+    EvaluationResult(per_query={"late": {"ndcg@5": [1.0] * 6}}, **about).save(late)
+    EvaluationResult(per_query=dict.fromkeys(SCORES, values), **about).save(three)
+    status, out, err = run("compare", three, late, "--metric", "late_ndcg@5")
+    assert status == 0 and "by late nDCG@5" in out and "own: " not in out, err
+    status, out, err = run("compare", three, late, "--report", page)
+    assert status == 0, err
+    assert out.splitlines()[2].split() == ["own", "is", "the", "score", "hybrid", "late"]
+    assert f"own: the score that each ranks by, hybrid of {three}, late of {late}" in " ".join(out.split())
+    assert f"Verdict: {late} is not told apart from {three} at 6 queries, by nDCG@5, late of {late} and hybrid" in out
+    assert "is the score" in page.read_text() and "before, after: by nDCG@5, late of " in page.read_text()
+    status, _, err = run("compare", three, late, "--metric", "hybrid_ndcg@5")
+    assert status == 2 and "late.json has no hybrid_ndcg@5; it has late_ndcg@5. own_ndcg@5 compares each by" in err
+
+
+def test_compare_measures_it_beside_a_model_of_three_scores(run, model, tiny_data, tmp_path):
+    SmartModel.from_config(TINY, init_std=0.05).save_pretrained(tmp_path / "ours")
+    status, out, err = run("compare", tmp_path / "ours", model, "--data", tiny_data / "held_out.jsonl")
+    assert status == 0, err
+    assert f"late of {model} and hybrid of {tmp_path / 'ours'}" in out and "is the score" in out
 
 
 def test_explain_leaves_the_pooled_row_out(run, model, pages):

@@ -10,6 +10,7 @@ import pytest
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationResult, compare, side_by_side
 from smart_train.evaluation.side_by_side import holm
+from smart_train.evaluation.side_by_side_tables import metrics_note
 
 
 def result(hybrid, texts: bool = True) -> EvaluationResult:
@@ -101,6 +102,60 @@ def test_settings_that_differ_and_metrics_are_records() -> None:
         **{"b p": 1.0, "model p": 1.0},
     }
     assert json.loads(json.dumps(found.to_dict()))["changes"]["b"][0]["query_id"] == "q0"
+
+
+def test_a_model_that_is_late_only_is_compared_by_its_own_score() -> None:
+    """Hybrid of the one against late of the other, paired by query id; the shared score keeps its own row."""
+    hybrid = dataclasses.replace(
+        result([0, 0, 0, 0.5, 1, 0]),
+        per_query={
+            "pooled": {"ndcg@5": [1.0] * 6},
+            "late": {"ndcg@5": [0.0] * 6},
+            "hybrid": {"ndcg@5": [0, 0, 0, 0.5, 1, 0]},
+        },
+    )
+    hybrid = dataclasses.replace(hybrid, found={score: [["there"]] * 6 for score in ("pooled", "late", "hybrid")})
+    late = result([1, 1, 1, 1, 0, 1])
+    late = dataclasses.replace(
+        late,
+        query_ids=late.query_ids[::-1],
+        per_query={"late": {"ndcg@5": late.per_query["hybrid"]["ndcg@5"][::-1]}},
+        query_texts=late.query_texts[::-1],
+        relevant=late.relevant[::-1],
+        found={"late": [["here"]] * 6},
+    )
+    found = side_by_side({"ours": hybrid, "colpali": late})
+    assert found.metric == "own_ndcg@5" and found.deciding == {"ours": "hybrid", "colpali": "late"}
+    by_hand = compare(
+        dataclasses.replace(hybrid, per_query={"own": hybrid.per_query["hybrid"]}),
+        dataclasses.replace(late, per_query={"own": late.per_query["late"]}),
+    )
+    assert found.comparisons["colpali"].row("own", "ndcg@5") == by_hand.row("own", "ndcg@5")
+    (test,) = found.tests()
+    assert (test["before"], test["after"], test["better"], test["worse"]) == (0.25, pytest.approx(5 / 6), 5, 1)
+    shared, own = found.metrics()
+    assert (shared["score"], shared["ours"], shared["colpali"]) == ("late", 0.0, pytest.approx(5 / 6))
+    assert (own["score"], own["ours"], own["colpali p"]) == ("own", 0.25, test["p_value"])
+    assert "by nDCG@5, late of colpali and hybrid of ours: ours 0.250, colpali 0.833" in found.lines()[0]
+    assert [row["query_id"] for row in found.queries("colpali")] == ["q0", "q1", "q2", "q5", "q3", "q4"]
+    assert (
+        found.queries("colpali")[0] | {"found_before": ["there"], "found_after": ["here"]}
+        == found.queries("colpali")[0]
+    )
+    assert found.to_dict()["scores"] == found.deciding
+    assert "own: the score that each ranks by, hybrid of ours, late of colpali" in metrics_note(found)
+    two = side_by_side({"one": late, "other": late})
+    assert two.metric == "late_ndcg@5" and "own" not in two.results["one"].per_query
+    assert side_by_side({"ours": hybrid, "colpali": late}, "late_ndcg@5").deciding == {
+        "ours": "late",
+        "colpali": "late",
+    }
+    with pytest.raises(
+        DataError, match=r"colpali has no hybrid_ndcg@5; it has late_ndcg@5\. own_ndcg@5 compares each by"
+    ):
+        side_by_side({"ours": hybrid, "colpali": late}, "hybrid_ndcg@5")
+    with pytest.raises(DataError, match="ours has no own_ndcg@7; it has pooled_ndcg@5"):
+        side_by_side({"ours": hybrid, "colpali": late}, "own_ndcg@7")
 
 
 def test_what_cannot_be_compared_is_named() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
+from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
@@ -35,6 +36,8 @@ _ALL = (
     OpsMMEmbedding,
     NomicMultimodal,
     ColQwen,
+    ColPali,
+    ColPaliCausalQueries,
     TextEncoder,
     TextDecoder,
 )

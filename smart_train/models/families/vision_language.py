@@ -34,6 +34,7 @@ from smart_train.models.pixels import compacted, expanded, processor_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
 from smart_train.models.readout import ROPE_POSITIONS
+from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (
@@ -328,20 +329,8 @@ class VisionLanguageFamily(Family):
 
     def _shorten(self, item: ModelInput, role: Role, features: Features, row: int) -> str:
         """The prompt of `item` with its text cut so that the row fits `max_length`; visual tokens are never cut."""
-        excess = int(features["attention_mask"][row].sum()) - self.max_length
-        if excess <= 0:
-            return self.render(item, role)
-        tokenizer = self.tokenizer
-        tokens = tokenizer(self._defuse(item.text or ""), add_special_tokens=False)["input_ids"]
-        # Four tokens of slack: cut text may merge differently with what follows it.
-        kept = tokens[: len(tokens) - excess - 4]
-        if len(tokens) - excess - 4 <= 0:
-            raise ModelError(
-                f"an input needs {excess + self.max_length} tokens, of which only {len(tokens)} are text; this is "
-                f"more than model.max_length {self.max_length}: raise model.max_length or lower model.max_pixels"
-            )
-        cut = ModelInput(tokenizer.decode(kept), item.images, item.video, item.instruction)
-        return self.render(cut, role)
+        length = int(features["attention_mask"][row].sum())
+        return shortened(self, item, role, length=length, text=self._defuse(item.text or ""))
 
     def _defuse(self, text: str) -> str:
         """User text in which the model's control tokens are plain characters again: a page's text layer may quote one,

@@ -14,11 +14,16 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.models.saving import checkpoint_names
 from smart_train.types import ModelInput
 from tests.models.official.states import tiny
+from tests.models.paligemma_folders import SIDE, colpali_folder
 from tests.models.vision_folders import vision_folder
 
 HERE = Path(__file__).parent
 # A size within the bounds of those that have large ones.
-PAGE = {"smart_lamra_qwen3_vl_training": (512, 416), "gme": (560, 392), "ops_mm_embedding": (560, 392)}
+PAGE = {
+    "smart_lamra_qwen3_vl_training": (512, 416),
+    **dict.fromkeys(("gme", "ops_mm_embedding"), (560, 392)),
+    **dict.fromkeys(("colpali", "colpali_v1_2"), (SIDE, SIDE)),  # theirs has one size for all images
+}
 KINDS = {
     "qwen3_vl_embedding": "qwen3_vl",
     "smart_lamra_qwen3_vl": "qwen3_vl",
@@ -32,9 +37,11 @@ KINDS = {
     "nomic_embed_multimodal": "qwen2_5_vl",
     "colqwen": "qwen2_vl",
     "colqwen_2_5": "qwen2_5_vl",
+    "colpali": "paligemma",
+    "colpali_v1_2": "paligemma",
 }
 FAMILIES = {"colqwen_2_5": "colqwen"}  # whose file has another name than they
-LATE_ONLY = {"colqwen", "colqwen_2_5"}
+LATE_ONLY = {"colqwen", "colqwen_2_5", "colpali", "colpali_v1_2"}
 # Their official code knows no late interaction, or (the SMART authors' training loss) takes every token.
 EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
 # They have a prefix for every query, where others have an instruction.
@@ -44,7 +51,8 @@ UNREAD = {
     **dict.fromkeys(("gme", "lamra", "lamra_qwen2_5_vl"), {"several"}),
     **dict.fromkeys(("smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"), {"several"}),
     "jina_v4": {"several", "composed"},
-    **dict.fromkeys(("nomic_embed_multimodal", *LATE_ONLY), {"several", "composed", "tiny image"}),
+    **dict.fromkeys(LATE_ONLY, {"several", "composed"}),
+    **dict.fromkeys(("nomic_embed_multimodal", "colqwen", "colqwen_2_5"), {"several", "composed", "tiny image"}),
 }
 # The official readers resize with Pillow, ours with torchvision, whose roundings differ.
 RESIZED = {"tiny image": 5e-3, "huge image": 5e-3}
@@ -53,7 +61,7 @@ EVERY = pytest.mark.parametrize("name", KINDS)
 
 def model_of(name, folder, **kwargs):
     kind = KINDS[name]
-    vision_folder(folder, kind)
+    colpali_folder(folder) if kind == "paligemma" else vision_folder(folder, kind)
     model = SmartModel.from_config(folder, family=FAMILIES.get(name, name), overrides=tiny.OVERRIDES[kind], **kwargs)
     tiny.fill(model.backbone, checkpoint_names(model.backbone, model.family))
     if name == "jina_v4":
@@ -87,6 +95,12 @@ def golden(name):
     return known
 
 
+def inputs_for(model, name):
+    """The inputs of which `name` has golden numbers, by their names."""
+    patch = getattr(model.family, "patch", SIDE)  # ColPali's images have one size
+    return tiny.inputs(patch, page=PAGE.get(name))
+
+
 def as_input(item, name):
     return ModelInput(item.text, item.images, None, None if name in WITH_PREFIXES else item.instruction)
 
@@ -103,8 +117,7 @@ def test_which_families_have_them():
 @EVERY
 def test_inputs_and_states_are_the_official_ones(name, tmp_path):
     model = model_of(name, tmp_path / "folder", scoring=scoring_of(name))
-    patch, known = model.family.patch, golden(name)
-    items = tiny.inputs(patch, page=PAGE.get(name))
+    items, known = inputs_for(model, name), golden(name)
     assert set(known) == set(items) - UNREAD.get(name, set())
     for key, expected in known.items():
         item = items[key]
@@ -126,7 +139,7 @@ def test_inputs_and_states_are_the_official_ones(name, tmp_path):
 def test_late_scores_are_those_of_the_official_processor(name, tmp_path):
     """It adds up over the query's tokens; ours is the mean over them."""
     model, known = model_of(name, tmp_path / "folder"), golden(name)
-    items = tiny.inputs(model.family.patch)
+    items = inputs_for(model, name)
     documents = model.encode_document([as_input(items[key], name) for key in ("page", "huge image")])
     for key in ("text", "question"):
         query = model.encode_query(as_input(items[key], name))
@@ -140,7 +153,7 @@ def test_late_scores_are_those_of_the_official_processor(name, tmp_path):
 def test_states_of_the_first_layers_are_those_of_older_transformers(layer, tmp_path):
     name = "qwen3_vl_embedding"
     model = model_of(name, tmp_path / "folder", scoring=ScoringConfig(layer=layer))
-    known, items = golden(name), tiny.inputs(model.family.patch)
+    known, items = golden(name), inputs_for(model, name)
     for key in ("page", "composed"):
         with torch.no_grad():
             found = model(model.family.featurize([as_input(items[key], name)], items[key].role)).packed

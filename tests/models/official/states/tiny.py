@@ -18,6 +18,7 @@ OVERRIDES = {
     },
     "qwen2_vl": {},
     "qwen2_5_vl": {},
+    "paligemma": {},
 }
 
 
