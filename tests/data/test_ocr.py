@@ -159,6 +159,57 @@ def test_pages_are_read_side_by_side_each_by_an_engine_of_its_thread(tmp_path: P
     assert len(owners) == 2
 
 
+class Lying:
+    """Reads a page of three lines that has a dark square at its left top, however the page lies; what is not upright
+    with little confidence. `read_count` counts."""
+
+    read_count = 0
+    blocks = 3
+
+    @staticmethod
+    def named() -> str:
+        return "lying 1"
+
+    def read(self, picture: np.ndarray) -> list[FoundLine]:
+        type(self).read_count += 1
+        height, width, _ = picture.shape
+        tall, wrong = width > height, bool(picture[:20, :20].mean() > 100 and picture[:20, -20:].mean() > 100)
+        found = []
+        for place in range(self.blocks):
+            near, far = 100 + 40 * place, 120 + 40 * place
+            corners = [(100, near), (500, near), (500, far), (100, far)]
+            if tall:
+                corners = [(y, x) for x, y in (corners[0], corners[3], corners[2], corners[1])]
+            text = "l  l" if wrong else f"line {place} of the page"
+            found.append(found_line(text, corners, [], 0.6 if wrong else 0.99))
+        return found
+
+
+@pytest.mark.parametrize(("lies", "turned", "reads"), [(0, 0, 1), (90, 270, 3), (180, 180, 2), (270, 90, 2)])
+def test_a_page_that_lies_on_its_side_or_upside_down_is_turned(
+    tmp_path: Path, lies: int, turned: int, reads: int
+) -> None:
+    picture(0).rotate(lies, expand=True).save(tmp_path / "page.png")
+    known = type("Known", (Lying,), {})
+    for _ in range(2):
+        (page,) = read_by_ocr([tmp_path / "page.png"], engine=known, workers=1, cache_dir=tmp_path / "cache")
+        assert page.text == "line 0 of the page\nline 1 of the page\nline 2 of the page"
+        assert (page.turned, page.width, page.height) == (turned, 850, 1100), "places are those of the turned picture"
+        assert page.words[0].box[:2] == (100 / 850, 100 / 1100)
+    assert known.read_count == reads
+
+
+def test_lines_from_top_to_bottom_that_turning_makes_worse_stay(tmp_path: Path) -> None:
+    class Columns(Lying):
+        def read(self, picture: np.ndarray) -> list[FoundLine]:
+            found = super().read(picture)
+            return found[:1] if picture.shape[0] > picture.shape[1] else found
+
+    picture(0).rotate(270, expand=True).save(tmp_path / "page.png")
+    (page,) = read_by_ocr([tmp_path / "page.png"], engine=Columns, workers=1, cache_dir=tmp_path / "cache")
+    assert page.turned == 0 and all(f"line {place} of" in page.text for place in range(3))
+
+
 def test_what_was_read_before_an_error_is_kept(tmp_path: Path) -> None:
     files, known = drawn(tmp_path / "pages", 3), engine(pages())
     files[2].write_bytes(b"no picture")

@@ -117,7 +117,7 @@ def test_pages_as_text_get_the_text_that_ocr_reads(scans: Path, tmp_path: Path, 
     assert not (tmp_path / "made" / "pages").exists()
     assert len(list(cache.rglob("pages.json"))) == 2
     drawn = made(scans, tmp_path / "drawn", reader)
-    assert drawn.kinds == report.kinds and reader.read_count == 6, "the same queries, and no page is read again"
+    assert drawn.kinds == report.kinds and reader.read_count == 7, "the same queries, and no page is read again"
     assert made(scans, tmp_path / "made", reader, pages_as="text").again
 
 

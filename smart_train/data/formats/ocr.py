@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from smart_train.data.formats.ocr_engine import FoundLine, OcrEngine, RapidEngine
 from smart_train.data.formats.ocr_layout import OcrLine, OcrPage, OcrWord, laid_out
+from smart_train.data.formats.ocr_turned import read_upright
 from smart_train.data.formats.pdf import page_cache
 from smart_train.inputs.files import check_regular
 from smart_train.inputs.images import load_image
@@ -25,7 +26,7 @@ __all__ = ["OcrLine", "OcrPage", "OcrWord", "read_by_ocr"]
 
 SECONDS_PER_PAGE = 8  # of one core, for a page of running text at 144 dpi; measured in docs/own-documents.md
 _MOST_WORKERS = 16  # each takes about 0.7 GB
-_FORMAT = 1  # of what is kept; raise it when the same engine would give other lines
+_FORMAT = 2  # of what is kept; raise it when the same engine would give other lines
 
 
 def read_by_ocr(
@@ -97,7 +98,9 @@ def _read_all(todo: dict[Path, Path], engine: type[OcrEngine], workers: int, sho
         if not hasattr(own, "engine"):
             own.engine = engine()
         picture = np.asarray(load_image(path))
-        _keep(file, own.engine.read(picture), picture.shape[1], picture.shape[0])
+        lines, turned = read_upright(own.engine, picture)
+        height, width = picture.shape[:2] if turned % 180 == 0 else picture.shape[1::-1]
+        _keep(file, lines, width, height, turned)
 
     hidden = None if show_progress_bar is None else not show_progress_bar
     with ThreadPoolExecutor(workers) as pool:
@@ -110,9 +113,10 @@ def _read_all(todo: dict[Path, Path], engine: type[OcrEngine], workers: int, sho
             raise
 
 
-def _keep(file: Path, lines: Sequence[FoundLine], width: int, height: int) -> None:
-    rows = [[line.text, line.corners, line.words] for line in lines]
-    write_text(file, json.dumps({"width": width, "height": height, "lines": rows}, ensure_ascii=False))
+def _keep(file: Path, lines: Sequence[FoundLine], width: int, height: int, turned: int) -> None:
+    rows = [[line.text, line.corners, line.words, line.confidence] for line in lines]
+    values = {"width": width, "height": height, "turned": turned, "lines": rows}
+    write_text(file, json.dumps(values, ensure_ascii=False))
 
 
 def _kept(file: Path) -> OcrPage | None:
@@ -120,9 +124,9 @@ def _kept(file: Path) -> OcrPage | None:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         lines = [
-            FoundLine(text, tuple(map(tuple, corners)), tuple((word, tuple(box)) for word, box in words))
-            for text, corners, words in values["lines"]
+            FoundLine(text, tuple(map(tuple, corners)), tuple((word, tuple(box)) for word, box in words), confidence)
+            for text, corners, words, confidence in values["lines"]
         ]
-        return laid_out(lines, values["width"], values["height"])
+        return laid_out(lines, values["width"], values["height"], values["turned"])
     except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError):
         return None

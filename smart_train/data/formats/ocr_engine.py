@@ -34,11 +34,13 @@ class FoundLine:
 
     Attributes:
         words: those of `text` in its order, a Chinese or Japanese character each alone, and where each lies.
+        confidence: 0 to 1, how sure the engine is of what it read.
     """
 
     text: str
     corners: Corners
     words: tuple[tuple[str, PixelBox], ...]
+    confidence: float = 1.0
 
 
 class OcrEngine(Protocol):
@@ -76,6 +78,7 @@ class RapidEngine:
             "Global.log_level": "error",
             "Global.return_word_box": True,
             # The model that says which lines are upside down turns upright ones: two long lines a page became garbage.
+            # `ocr_turned.py` turns pages.
             "Global.use_cls": False,
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
@@ -109,12 +112,14 @@ class RapidEngine:
         # It leaves out the pieces of a line that it cannot place, and then they are no longer line by line.
         pieces: Sequence[Any] = found.word_results if len(found.word_results) == len(found.txts) else [()] * len(found)
         return [
-            found_line(text, corners.tolist(), [(piece[0], _around(piece[2])) for piece in of_line])
-            for text, corners, of_line in zip(found.txts, found.boxes, pieces, strict=True)
+            found_line(text, corners.tolist(), [(piece[0], _around(piece[2])) for piece in of_line], float(score))
+            for text, corners, of_line, score in zip(found.txts, found.boxes, pieces, found.scores, strict=True)
         ]
 
 
-def found_line(text: str, corners: Sequence[Sequence[float]], pieces: Sequence[tuple[str, PixelBox]]) -> FoundLine:
+def found_line(
+    text: str, corners: Sequence[Sequence[float]], pieces: Sequence[tuple[str, PixelBox]], confidence: float = 1.0
+) -> FoundLine:
     """A line with its words placed by the pieces that an engine gives, words or characters in the order of the text.
     Where the pieces are not the text, each word gets the part of the line that its characters are of it."""
     around = _around(corners)
@@ -133,7 +138,7 @@ def found_line(text: str, corners: Sequence[Sequence[float]], pieces: Sequence[t
         start += len(word)
         last = int(np.searchsorted(starts, start, side="left"))
         words.append((word, _union(boxes[first:last])))
-    return FoundLine(text, tuple((float(x), float(y)) for x, y in corners), tuple(words))
+    return FoundLine(text, tuple((float(x), float(y)) for x, y in corners), tuple(words), confidence)
 
 
 def _around(corners: Sequence[Sequence[float]]) -> PixelBox:

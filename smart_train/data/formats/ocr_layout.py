@@ -57,14 +57,17 @@ class OcrPage:
 
     Attributes:
         lines: in reading order: columns one after the other.
-        width, height: of the picture, in pixels.
+        width, height: of the picture, in pixels, turned as `turned` says.
         illegible: lines that were found and could not be read, as in a script that the engine does not know.
+        turned: degrees counter-clockwise (0, 90, 180, 270) by which the picture had to be turned to be read. Boxes are
+            places in the turned picture.
     """
 
     lines: tuple[OcrLine, ...]
     width: int
     height: int
     illegible: int = 0
+    turned: int = 0
 
     @property
     def text(self) -> str:
@@ -92,12 +95,12 @@ class _Placed:
         return self.bottom - self.top
 
 
-def laid_out(found: Sequence[FoundLine], width: int, height: int) -> OcrPage:
-    """The page that lines in a picture of `width` x `height` pixels are."""
+def laid_out(found: Sequence[FoundLine], width: int, height: int, turned: int = 0) -> OcrPage:
+    """The page that lines in a picture of `width` x `height` pixels are, which was turned before they were read."""
     placed = _upright(found)
     legible = [line for line in placed if _is_legible(line)]
     lines = [_line(row, width, height) for row in _joined(_in_order(legible))]
-    return OcrPage(tuple(_whole_words(_without_icons(lines))), width, height, len(placed) - len(legible))
+    return OcrPage(tuple(_whole_words(_without_icons(lines))), width, height, len(placed) - len(legible), turned)
 
 
 def same_print(found: Sequence[float]) -> list[float]:
