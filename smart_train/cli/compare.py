@@ -66,15 +66,17 @@ def compare(
     measured_now = data is not None or recipe is not None or source_values(rows)
     meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
     console = plain_console()
-    found = compare_named(models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print)
-    _print(found, queries)
+    comparison = compare_named(
+        models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print
+    )
+    _print(comparison, queries)
     if output is not None:
-        write_json(output, found.to_dict(queries))
+        write_json(output, comparison.to_dict(queries))
     if report is not None:
         from smart_train.evaluation.side_by_side_tables import side_by_side_report
         from smart_train.report import write_report
 
-        console.print(f"Written: {write_report(side_by_side_report(found, queries), report)}")
+        console.print(f"Written: {write_report(side_by_side_report(comparison, queries), report)}")
 
 
 def _check_replaceable(file: Path) -> None:
@@ -87,32 +89,34 @@ def _check_replaceable(file: Path) -> None:
         raise RunError(f"--output {file}: exists and does not hold records of compare; name another file")
 
 
-def _print(found: SideBySide, queries: int) -> None:
+def _print(comparison: SideBySide, queries: int) -> None:
     from smart_train.evaluation.side_by_side_tables import metrics_note, metrics_table, runs_of, settings_table
 
     console = plain_console()
-    settings = settings_table(found)
-    if len(runs_of(found)) > 1:
+    settings = settings_table(comparison)
+    if len(runs_of(comparison)) > 1:
         console.print("Recipes: " + ("no difference" if settings is None else "what differs"))
     if settings is not None:
         console.print(settings)
-    console.print(f"Measured: {found.results[found.first].title}")
-    console.print(metrics_table(found))
-    console.print(metrics_note(found))
-    for name in found.comparisons:
-        _print_queries(found, name, queries)
-    for line in found.lines():
+    console.print(f"Measured: {comparison.results[comparison.first].title}")
+    console.print(metrics_table(comparison))
+    console.print(metrics_note(comparison))
+    for name in comparison.comparisons:
+        _print_queries(comparison, name, queries)
+    for line in comparison.lines():
         console.print(f"Verdict: {line}")
 
 
-def _print_queries(found: SideBySide, name: str, count: int) -> None:
+def _print_queries(comparison: SideBySide, name: str, count: int) -> None:
     """The queries that tell `name` from the first, those that rose most first, and what each of both ranks first."""
     from smart_train.evaluation.side_by_side_tables import changed_queries
 
     console = plain_console()
-    for kind, rows in changed_queries(found, name, count).items():
+    for kind, rows in changed_queries(comparison, name, count).items():
         if rows:
-            console.print(f"Queries that {name} (here) answers {kind} than {found.first} (there), by {found.metric}")
+            console.print(
+                f"Queries that {name} (here) answers {kind} than {comparison.first} (there), by {comparison.metric}"
+            )
         for row in rows:
             console.print(f"  {row['before']} -> {row['after']}  {row['query']}")
             for label in ("answer", "first there", "first here"):

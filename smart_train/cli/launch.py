@@ -191,9 +191,9 @@ def _meeting_point(processes: int, machines: int, environment: Mapping[str, str]
 
 def _accelerate() -> str:
     """The `accelerate` that belongs to this interpreter, whatever is first on PATH."""
-    found = shutil.which("accelerate", path=str(Path(sys.executable).parent)) or shutil.which("accelerate")
-    if found is None:
+    executable = shutil.which("accelerate", path=str(Path(sys.executable).parent)) or shutil.which("accelerate")
+    if executable is None:
         raise RunError(
             "the command `accelerate` is not found; install the package accelerate in the environment of smart_train"
         )
-    return found
+    return executable

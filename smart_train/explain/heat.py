@@ -48,7 +48,7 @@ def image_places(explanation: Explanation, image: int) -> list[int]:
 def image_strengths(explanation: Explanation, token: int | None) -> dict[int, float]:
     """Place of each kept token on any image of the document -> its strength, on one scale for all of its images."""
     heat = explanation.heat(token).tolist()
-    places = [place for place, kept in enumerate(explanation.document_tokens) if kept.image is not None]
+    places = [place for place, seen in enumerate(explanation.document_tokens) if seen.image is not None]
     return dict(zip(places, strengths([heat[place] for place in places]), strict=True))
 
 

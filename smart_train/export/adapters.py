@@ -148,8 +148,8 @@ def load_trained(
     named = {folder: SmartConfig.read(folder).named_base for folder in folders}
     bases = {name and locate_base(name, folder, base).resolve() for folder, name in named.items()}
     if len(bases) != 1 or None in bases:
-        found = ", ".join(sorted(map(str, bases)))
-        raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {found}")
+        names = ", ".join(sorted(map(str, bases)))
+        raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {names}")
     first = next(iter(folders))
     model = load_exactly(first, trust_remote_code, family=family, base=base)
     if not isinstance(model.backbone, PeftModel):

@@ -137,7 +137,7 @@ def _remove(lock: Path, holder: Holder) -> None:
 
 def _take(lock: Path, doing: str, patience: float) -> _Held:
     mine, begun = Holder.me(doing), time.monotonic()
-    touched, heard, told = 0, begun, False
+    touched, heard, announced = 0, begun, False
     while True:
         with naming_refusals(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -153,8 +153,8 @@ def _take(lock: Path, doing: str, patience: float) -> _Held:
         beats = before not in (0, touched)
         if (holder.is_near or beats) and now - begun >= patience:
             raise _refusal(lock, holder)
-        if not (holder.is_near or told):
-            told = True
+        if not (holder.is_near or announced):
+            announced = True
             print(f"smart-train: {_folder_of(lock)} is locked by {holder}, on another machine; waiting up to "
                   f"{SILENCE:g} seconds to see whether that process still runs", file=sys.stderr)  # fmt: skip
         time.sleep(0.1)

@@ -80,10 +80,10 @@ def recorded_digests(folder: Path, record: str, wanted: Callable[[str], bool]) -
     there is no such file, or another tool's."""
     try:
         values = json.loads((folder / record).read_text(encoding="utf-8"))
-        found = _mapping(values["sha256"], str)
+        recorded = _mapping(values["sha256"], str)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {name: digest for name, digest in found.items() if wanted(name) and (folder / name).is_file()}
+    return {name: digest for name, digest in recorded.items() if wanted(name) and (folder / name).is_file()}
 
 
 def _mapping(values: Any, kind: type) -> dict[str, Any]:
@@ -93,5 +93,5 @@ def _mapping(values: Any, kind: type) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    own = (MANIFEST, f".{MANIFEST}.")  # a manifest that is written again, and what a kill left of one
-    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(own))
+    manifests = (MANIFEST, f".{MANIFEST}.")  # a manifest that is written again, and what a kill left of one
+    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(manifests))
