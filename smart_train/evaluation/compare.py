@@ -90,8 +90,8 @@ class Comparison:
         for item in self.rows:
             if (item.score, item.metric) == (score, metric):
                 return item
-        known = ", ".join(f"{item.score} {item.metric}" for item in self.rows)
-        raise DataError(f"comparison: no row {score} {metric}; there are {known}")
+        names = ", ".join(f"{item.score} {item.metric}" for item in self.rows)
+        raise DataError(f"comparison: no row {score} {metric}; there are {names}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -59,7 +59,9 @@ class SideBySide:
                     continue
                 row = {"score": score, "metric": metric, "chance": self.results[self.first].chance[metric]}
                 row |= {name: values[score][metric] for name, values in means.items()}
-                row |= {f"{name} p": found.row(score, metric).p_value for name, found in self.comparisons.items()}
+                row |= {
+                    f"{name} p": comparison.row(score, metric).p_value for name, comparison in self.comparisons.items()
+                }
                 rows.append(row)
         return rows
 
@@ -67,10 +69,10 @@ class SideBySide:
         """A record for each comparison with the first, by `metric`: {"name", "against", "before", "after",
         "difference", "low", "high", "p_value", "adjusted_p", "better", "worse", "outcome"}."""
         score, metric = split_metric(self.metric)
-        found = {name: comparison.row(score, metric) for name, comparison in self.comparisons.items()}
-        adjusted = holm([row.p_value for row in found.values()])
+        rows = {name: comparison.row(score, metric) for name, comparison in self.comparisons.items()}
+        adjusted = holm([row.p_value for row in rows.values()])
         records = []
-        for (name, row), p_value in zip(found.items(), adjusted, strict=True):
+        for (name, row), p_value in zip(rows.items(), adjusted, strict=True):
             values = {key: getattr(row, key) for key in ("before", "after", "difference", "low", "high", "p_value")}
             significant = p_value < 1 - self.comparisons[name].confidence
             outcome = "not told apart" if not significant else "better" if row.difference > 0 else "worse"
@@ -124,11 +126,11 @@ class SideBySide:
         corrected = f", corrected for {len(self.comparisons)} comparisons" if len(self.comparisons) > 1 else ""
         lines = []
         for row in self.tests():
-            found = self.comparisons[row["name"]]
-            figures = found.row(score, metric).figures(found.confidence, (self.first, row["name"]))
+            comparison = self.comparisons[row["name"]]
+            figures = comparison.row(score, metric).figures(comparison.confidence, (self.first, row["name"]))
             adjusted = f"{corrected} {row['adjusted_p']:.3f}" if corrected else ""
             lines.append(
-                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(found.queries)}, by {score} "
+                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(comparison.queries)}, by {score} "
                 f"{metric_label(metric)}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} worse"
             )
         return lines
@@ -156,16 +158,16 @@ def side_by_side(
     score, name = split_metric(metric)
     for title, result in results.items():
         if name not in result.per_query.get(score, {}):
-            known = ", ".join(f"{score}_{name}" for score, columns in result.per_query.items() for name in columns)
-            raise DataError(f"compare: {title} has no {metric}; it has {known}")
+            available = ", ".join(f"{score}_{name}" for score, columns in result.per_query.items() for name in columns)
+            raise DataError(f"compare: {title} has no {metric}; it has {available}")
     comparisons = {}
     for other in others:
         try:
             comparisons[other] = compare(results[first], results[other])
         except DataError as error:
             raise DataError(f"{first} and {other}: {str(error).removeprefix('compare: ')}") from error
-    kept = {title: dict((settings or {}).get(title, {})) for title in results}
-    return SideBySide(dict(results), comparisons, metric, kept)
+    run_settings = {title: dict((settings or {}).get(title, {})) for title in results}
+    return SideBySide(dict(results), comparisons, metric, run_settings)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -16,38 +16,38 @@ _SHOWN_VALUE = 40  # and of a recipe's value
 _ANSWERS = 2  # of a query
 
 
-def settings_table(found: SideBySide) -> Table | None:
+def settings_table(comparison: SideBySide) -> Table | None:
     """What the runs' recipes say differently, a key a row; None where they say the same."""
-    differing = found.differing_settings()
+    differing = comparison.differing_settings()
     if not differing:
         return None
-    names = runs_of(found)
+    names = runs_of(comparison)
     table = Table("key", *names, box=None)
     for row in differing:
         table.add_row(row["key"], *(_shown(row[name]) for name in names))
     return table
 
 
-def metrics_table(found: SideBySide) -> Table:
+def metrics_table(comparison: SideBySide) -> Table:
     """Every score and metric of each, with a star where it differs from the first's."""
     table = Table("score", "metric", box=None)
-    for name in ("chance", *found.results):
+    for name in ("chance", *comparison.results):
         table.add_column(name, justify="right")
-    for row in found.metrics():
-        cells = [_marked(row[name], row.get(f"{name} p")) for name in found.results]
+    for row in comparison.metrics():
+        cells = [_marked(row[name], row.get(f"{name} p")) for name in comparison.results]
         table.add_row(row["score"], row["metric"], f"{row['chance']:.3f}", *cells)
     return table
 
 
-def metrics_note(found: SideBySide) -> str:
+def metrics_note(comparison: SideBySide) -> str:
     """What the stars of `metrics_table` mean."""
-    return f"* p < 0.05 against {found.first}, paired randomisation test, each row on its own"
+    return f"* p < 0.05 against {comparison.first}, paired randomisation test, each row on its own"
 
 
-def changed_queries(found: SideBySide, name: str, count: int) -> dict[str, list[dict[str, str]]]:
+def changed_queries(comparison: SideBySide, name: str, count: int) -> dict[str, list[dict[str, str]]]:
     """The queries that `name` answers "better" and "worse" than the first, at most `count` of each: "query", "before",
     "after", and where results keep them "answer", "first there", "first here", all short enough for a line."""
-    texts = {**found.results[found.first].document_texts, **found.results[name].document_texts}
+    texts = {**comparison.results[comparison.first].document_texts, **comparison.results[name].document_texts}
 
     def short(identity: str) -> str:
         return shorten(texts.get(identity, identity), SHOWN_TEXT)
@@ -59,45 +59,46 @@ def changed_queries(found: SideBySide, name: str, count: int) -> dict[str, list[
         return short(identity) + (" (right)" if identity in row.get("relevant", ()) else "")
 
     changed: dict[str, list[dict[str, str]]] = {"better": [], "worse": []}
-    for row in found.queries(name, count):
-        told = {
+    for row in comparison.queries(name, count):
+        record = {
             "query": shorten(row.get("query", row["query_id"]), SHOWN_TEXT),
             "before": f"{row['before']:.3f}",
             "after": f"{row['after']:.3f}",
         }
         if "relevant" in row:
-            told["answer"] = ", ".join(short(item) for item in row["relevant"][:_ANSWERS])
-        told |= {"first there": first_of(row, "found_before"), "first here": first_of(row, "found_after")}
-        changed["better" if row["difference"] > 0 else "worse"].append(told)
+            record["answer"] = ", ".join(short(item) for item in row["relevant"][:_ANSWERS])
+        record |= {"first there": first_of(row, "found_before"), "first here": first_of(row, "found_after")}
+        changed["better" if row["difference"] > 0 else "worse"].append(record)
     return changed
 
 
-def runs_of(found: SideBySide) -> list[str]:
+def runs_of(comparison: SideBySide) -> list[str]:
     """Those that have a recipe."""
-    return [name for name, settings in found.settings.items() if settings]
+    return [name for name, settings in comparison.settings.items() if settings]
 
 
-def side_by_side_report(found: SideBySide, count: int) -> Report:
+def side_by_side_report(comparison: SideBySide, count: int) -> Report:
     """All of it as a page; `count` as in `changed_queries`."""
-    settings = settings_table(found)
+    settings = settings_table(comparison)
     blocks: list[Block] = [Paragraph("No difference.")] if settings is None else [PageTable.of_console(settings)]
-    sections = [Section("What the recipes say differently", blocks)] if len(runs_of(found)) > 1 else []
+    sections = [Section("What the recipes say differently", blocks)] if len(runs_of(comparison)) > 1 else []
     measured: list[Block] = [
-        Paragraph(found.results[found.first].title),
-        PageTable.of_console(metrics_table(found)),
-        Paragraph(metrics_note(found), note=True),
+        Paragraph(comparison.results[comparison.first].title),
+        PageTable.of_console(metrics_table(comparison)),
+        Paragraph(metrics_note(comparison), note=True),
     ]
     sections.append(Section("Metrics", measured))
-    for name in found.comparisons:
-        for kind, rows in changed_queries(found, name, count).items():
+    for name in comparison.comparisons:
+        for kind, rows in changed_queries(comparison, name, count).items():
             if rows:
                 columns = ("query", "answer", "first there", "first here", "before", "after")
                 cells = [[row.get(column, "") for column in columns] for row in rows]
-                note = f"there: {found.first}. here: {name}. before, after: {found.metric} of both, in this order."
+                first = comparison.first
+                note = f"there: {first}. here: {name}. before, after: {comparison.metric} of both, in this order."
                 table = PageTable(columns, cells, left=4)
-                title = f"Queries that {name} answers {kind} than {found.first}"
+                title = f"Queries that {name} answers {kind} than {first}"
                 sections.append(Section(title, [table, Paragraph(note, note=True)]))
-    return Report(f"{', '.join(found.results)} compared", sections, ". ".join(found.lines()) + ".")
+    return Report(f"{', '.join(comparison.results)} compared", sections, ". ".join(comparison.lines()) + ".")
 
 
 def _marked(value: float, p_value: float | None) -> str:

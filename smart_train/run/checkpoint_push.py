@@ -75,9 +75,9 @@ class PushCheckpoints(TrainerCallback):
             self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {error}")
             return
         if process.returncode:
-            _, told, message = errors.rpartition("smart-train: ")
+            _, our_message, message = errors.rpartition("smart-train: ")
             tail = "\n".join(errors.strip().splitlines()[-8:])
-            reason = message.strip() if told else f"the process ended with {process.returncode}\n{tail}"
+            reason = message.strip() if our_message else f"the process ended with {process.returncode}\n{tail}"
             self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {reason}")
         else:
             self.say(f"step {step}: checkpoint pushed to {self.repo_id}, branch {BRANCH}")

@@ -217,9 +217,9 @@ def _evaluate(
 ) -> EvaluationResult | None:
     if evaluator is None:
         return None
-    kept = on_main(lambda: _kept_evaluation(saved, console))
-    if kept is not None:
-        return kept
+    earlier = on_main(lambda: _kept_evaluation(saved, console))
+    if earlier is not None:
+        return earlier
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
         result = evaluator(model)
@@ -295,15 +295,15 @@ def _save_trained(folder: RunFolder, module: TrainingModule) -> None:
 def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     """The newest usable checkpoint. Later ones are deleted: the run will write them again, and a folder half of old and
     half of new files must not pass for a whole one."""
-    found = find_checkpoint(run)
-    for path, reason in found.broken.items():
+    checkpoints = find_checkpoint(run)
+    for path, reason in checkpoints.broken.items():
         console.print(f"{path} is not usable and is deleted: {reason}")
         remove(path)
-    if found.newest is not None:
-        console.print(f"Resuming from {found.newest}")
-    elif found.broken:
+    if checkpoints.newest is not None:
+        console.print(f"Resuming from {checkpoints.newest}")
+    elif checkpoints.broken:
         console.print("No complete checkpoint is left: training starts from the beginning")
-    return found.newest
+    return checkpoints.newest
 
 
 def _finish(
@@ -326,8 +326,8 @@ def _finish(
     if before is not None or after is not None:
         save_report(folder.path, before, after, selection=weights_of(recipe, folder.path).selection)
     log = read_log(folder.path / LOG_NAME)
-    chosen = weights_of(recipe, folder.path).step
-    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen=chosen)
+    step = weights_of(recipe, folder.path).step
+    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen_step=step)
     facts = build.card_facts(recipe, folder.path, fingerprints(folder.path), earlier_ends(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)

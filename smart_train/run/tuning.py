@@ -49,8 +49,8 @@ def sets_of(
     Raises:
         DataError: too few queries.
     """
-    made = [build_rows.evaluation_set(recipe, name, parts[name]) for name in recipe.data.held_out]
-    data, test = made[0], made[1] if len(made) > 1 else None
+    sets = [build_rows.evaluation_set(recipe, name, parts[name]) for name in recipe.data.held_out]
+    data, test = sets[0], sets[1] if len(sets) > 1 else None
     check_queries(data, test, seed)
     return data, test
 

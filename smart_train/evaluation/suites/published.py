@@ -55,21 +55,21 @@ _WEIGHTS = {
 }
 
 
-def published_model(asked: str | None, names: Iterable[str]) -> str | None:
-    """The model of `MODELS` that the figures are to be held against: the one `asked` for, else the one whose weights
-    one of `names` (a path, a Hub id) says; None where none does.
+def published_model(requested: str | None, names: Iterable[str]) -> str | None:
+    """The model of `MODELS` whose published figures are shown beside ours: the one that is `requested`, else the one
+    that one of `names` (paths, Hub ids) belongs to; None where none does.
 
     Raises:
-        DataError: `asked` is not in the table.
+        DataError: `requested` is not in the table.
     """
-    if asked is not None:
-        found = {model.lower(): model for model in MODELS}.get(asked.lower())
-        if found is None:
+    if requested is not None:
+        known_model = {model.lower(): model for model in MODELS}.get(requested.lower())
+        if known_model is None:
             raise DataError(
-                f"--published {asked}: no published figures of it are known{did_you_mean(asked, MODELS)}; known: "
-                f"{', '.join(MODELS)}"
+                f"--published {requested}: no published figures of it are known{did_you_mean(requested, MODELS)}; "
+                f"known: {', '.join(MODELS)}"
             )
-        return found
+        return known_model
     for name in names:
         plain = "".join(letter for letter in name.lower() if letter.isalnum())
         for weights, model in _WEIGHTS.items():

@@ -92,15 +92,15 @@ class EncodedSets:
             remove(self.folder / key)
 
     def _claim(self) -> None:
-        path, own = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
+        path, settings = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
         if not path.is_file():
-            write_json(path, own)
+            write_json(path, settings)
             return
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({error}); delete {self.folder}, which is made again") from error
-        differing = changes(flat(begun), flat(own), flat({"scoring": ScoringConfig().to_dict()}))
+        differing = changes(flat(begun), flat(settings), flat({"scoring": ScoringConfig().to_dict()}))
         if differing:
             raise ModelError(
                 f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "

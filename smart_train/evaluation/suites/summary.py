@@ -23,12 +23,12 @@ SUMMARY_FILE = "summary.json"
 _SIGNIFICANT = 0.05
 
 
-def task_records(chosen: Sequence[Chosen], run: BenchmarkRun) -> list[dict[str, Any]]:
+def task_records(suites: Sequence[Chosen], run: BenchmarkRun) -> list[dict[str, Any]]:
     """A record for each task of each suite that has a result: the suite's metric by each score, 0 to 1, and the p
     value of hybrid against pooled; and after those of a suite of several tasks, their mean, with "task" None and how
     many of how many tasks it is of."""
     records: list[dict[str, Any]] = []
-    for one in chosen:
+    for one in suites:
         done = [task.metadata.name for task in one.tasks if task.metadata.name in run.scores]
         rows = [_record(one, run.scores[name]) for name in done]
         records += rows
@@ -72,9 +72,9 @@ def settings_lines(model: MtebModel) -> list[tuple[str, str]]:
     """The prompt, pixel and token settings that made the results: label, value."""
     family, scoring = model.model.family, model.model.scoring
     prompts = family.prompts
-    asked = [f"{side}: {family.instruction(ModelInput(), side)!r}" for side in ("query", "document")]
+    instructions = [f"{side}: {family.instruction(ModelInput(), side)!r}" for side in ("query", "document")]
     if model.task_prompts:
-        asked.append("where mteb has an instruction for a task, that one")
+        instructions.append("where mteb has an instruction for a task, that one")
     least = prompts.min_pixels or family.default_min_pixels
     most = prompts.max_pixels or family.default_max_pixels
     bounds = [f"{word} {value:,}" for word, value in (("at least", least), ("at most", most)) if value is not None]
@@ -82,7 +82,7 @@ def settings_lines(model: MtebModel) -> list[tuple[str, str]]:
     stages = "every document" if model.candidates is None else f"the {model.candidates} best by the pooled score"
     rows = [
         ("model", f"{model.name}, revision {model.revision}, family {family.name}"),
-        ("instructions", "; ".join(asked)),
+        ("instructions", "; ".join(instructions)),
         ("tokens", f"query {scoring.query_tokens}, document {scoring.document_tokens}, pooled token "
                    f"{scoring.pooled_token}, layer {scoring.layer}; at most {family.max_length} a prompt"),
         ("score", f"hybrid = {scoring.pooled_weight:g} x pooled + {scoring.late_weight:g} x late; tokens of {stages}, "
@@ -93,14 +93,14 @@ def settings_lines(model: MtebModel) -> list[tuple[str, str]]:
     return rows
 
 
-def score_table(chosen: Sequence[Chosen], run: BenchmarkRun) -> Table:
+def score_table(suites: Sequence[Chosen], run: BenchmarkRun) -> Table:
     """`task_records` in per cent, a row each. Fits 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("task", overflow="fold")
     table.add_column("metric", no_wrap=True)
     for name in (*SCORES, "gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    for record in task_records(chosen, run):
+    for record in task_records(suites, run):
         task = record["task"] or f"{record['suite']}: mean of {record['tasks']} of {record['of']} tasks"
         values = [f"{100 * record[score]:.2f}" for score in SCORES]
         star = "*" if (record.get("p_value") or 1.0) < _SIGNIFICANT else " "
@@ -129,13 +129,13 @@ def published_table(run: BenchmarkRun, model: str | None) -> Table | None:
     return table
 
 
-def lacking(chosen: Sequence[Chosen]) -> list[str]:
+def lacking(suites: Sequence[Chosen]) -> list[str]:
     """A line for each suite of which the library has not all tasks."""
-    return [f"{one.name}: mteb has no task of {one.lacks}" for one in chosen if one.lacks]
+    return [f"{one.name}: mteb has no task of {one.lacks}" for one in suites if one.lacks]
 
 
 def write_summary(
-    output: Path, model: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None
+    output: Path, model: MtebModel, suites: Sequence[Chosen], run: BenchmarkRun, held: str | None
 ) -> Path:
     """OUTPUT/summary.json: the records of all tables, the settings, and notes. `held`: see `published_records`."""
     return write_json(
@@ -143,10 +143,10 @@ def write_summary(
         {
             "settings": run_settings(model),
             "described": dict(settings_lines(model)),
-            "scores": task_records(chosen, run),
+            "scores": task_records(suites, run),
             "published": published_records(run, held),
             "tasks": [scores.to_dict() for scores in run.scores.values()],
-            "lacking": {one.name: one.lacks for one in chosen if one.lacks},
+            "lacking": {one.name: one.lacks for one in suites if one.lacks},
             "notes": run.notes,
         },
     )
