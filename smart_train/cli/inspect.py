@@ -92,8 +92,8 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
 
     from smart_train.models.adapter_config import ADAPTER_CONFIG
     from smart_train.models.embedder_files import check_root
-    from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME, read_shape
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+    from smart_train.models.token_projection import CONFIG_NAME, WEIGHTS_NAME, read_shape
 
     weights = sorted(path.glob("*.safetensors"))
     marks = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")

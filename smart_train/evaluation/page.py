@@ -10,7 +10,7 @@ from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.explain import Explanation
-from smart_train.explain.still import StillMap
+from smart_train.explain.report_block import StillMap
 from smart_train.report import Block, Gallery, Paragraph, Section, Table
 from smart_train.types import ModelInput
 from smart_train.utils.terms import HEADLINE

@@ -121,8 +121,8 @@ def probe(
         ModelError: a layer that the model does not have, or it is late only. DataError: fewer than two queries with
             documents of their own, an input that the model does not read, an unknown metric.
     """
-    from smart_train.models.heads import check_layer
     from smart_train.models.pooled_gradients import pooled_gradients
+    from smart_train.models.token_projection import check_layer
 
     model.family.check_pooled("probe", "there is no pooled loss to take a gradient of; probe a model that has one")
     layer_numbers = _layers(model) if layers is None else list(dict.fromkeys(layers))

@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from smart_train.errors import ExportError
-from smart_train.export.closing import TOKENIZER, close_texts
+from smart_train.export.closing_token import TOKENIZER, close_texts
 from smart_train.export.embedder_layout import plain_obstacle, remove_layout, write_layout
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE

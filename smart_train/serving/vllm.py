@@ -29,9 +29,9 @@ from smart_train.inputs.images import load_image
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import TokenProjection, get_family
 from smart_train.models.family import Features, Role
-from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.loading import locate, read_config
 from smart_train.models.smart_config import SmartConfig
+from smart_train.models.token_projection import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
