@@ -114,7 +114,7 @@ def benchmark(
 
         datasets.disable_progress_bars()  # one for each of dozens of small steps
     with joined_processes():
-        suites = choose(suite)  # all that needs no model is said before it is loaded
+        suites = choose(suite)  # before the model is loaded, so that a mistake is reported in seconds
         scoring = _scoring(overrides or [])
         published_model(published, ())
         check_store(store)
@@ -162,7 +162,7 @@ def _identity(model: str, loaded: SmartModel, name: str | None) -> tuple[str, st
 def _names(model: str, loaded: SmartModel) -> list[str]:
     """What the weights are called, the surest name first; a path's last part only, as folders above may be called
     anything."""
-    # A trained model is not the published one: its figures are held against others only where that is asked for.
+    # A trained model is not the published one: published figures are shown beside its own only on request.
     untouched = loaded.owns_backbone and loaded.trained_from is None
     return [Path(model).name, Path(loaded.base or "").name] if untouched else []
 

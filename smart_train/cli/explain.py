@@ -87,7 +87,8 @@ def _print(explanation: Any) -> None:
 
 
 def _check_address(option: str, value: str) -> None:
-    """Raises DataError for what is meant as a file and is none that can be explained: it would be read as a text."""
+    """Raises DataError for a value that reads as a file name but is not a file that can be explained. Without this
+    check it would be explained as a text."""
     from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
     from smart_train.inputs.fetching import URL_SCHEMES
 

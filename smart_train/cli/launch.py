@@ -1,4 +1,4 @@
-"""`smart-train launch`: choose the processes, then hand over to `accelerate launch`, or to the one process."""
+"""`smart-train launch`: choose the processes, then start `accelerate launch`, or the one process."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def plan_launch(
 def _alone(
     recipe: Recipe, arguments: Sequence[str], gpus: int, cores: int, environment: Mapping[str, str]
 ) -> LaunchPlan:
-    """One process, started directly: `accelerate launch` would wait beside it, and die alone of a scheduler's SIGTERM
-    instead of letting the run save."""
+    """One process, started directly: `accelerate launch` would only wait for it, and at a scheduler's SIGTERM it would
+    end at once instead of letting the run save."""
     added = {}
     if gpus == 0 and "OMP_NUM_THREADS" not in environment:
         added["OMP_NUM_THREADS"] = _threads(recipe, cores)

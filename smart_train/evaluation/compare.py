@@ -13,7 +13,7 @@ least difference   the true mean difference that a test at this confidence finds
 
 The same tests compare two scores of one model (`compare_scores`), paired by query likewise.
 
-Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by luck alone: decide
+Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by chance alone: decide
 beforehand which row is the result (the project's is hybrid nDCG@5).
 """
 

@@ -17,7 +17,7 @@ from smart_train.errors import DataError
 from smart_train.utils.terms import HEADLINE
 
 MRR_DEPTH = 10
-HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where there is room for a few, the most telling ones first
+HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where only a few are shown, the most informative ones first
 IN_TABLES = (HEADLINE, "ndcg@10", "recall@1", "recall@10", "mrr@10")
 
 Qrels = Mapping[str, Mapping[str, int]]

@@ -1,6 +1,6 @@
 """Pictures of a run, as PNG: losses, learning rate, retrieval metrics over steps, and before against after.
 
-Figures are built without pyplot: no window, no state shared with whoever imports this.
+Figures are built without pyplot: no window, no state shared with the caller's own figures.
 """
 
 from __future__ import annotations

@@ -330,4 +330,4 @@ def _metadata(path: Path) -> Mapping[str, Any]:
     try:
         return ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
     except (ValueError, yaml.YAMLError):
-        return {}  # somebody else's card is no reason to refuse an export: its licence then counts as unknown
+        return {}  # a broken card of the base does not stop an export: its licence then counts as unknown

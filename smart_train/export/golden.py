@@ -1,6 +1,6 @@
-"""`golden.safetensors`: fixed inputs and what the exported model makes of them, so that any runtime can check itself.
+"""`golden.safetensors`: fixed inputs and the exported model's vectors for them, so that any runtime can check itself.
 
-Nothing of the run's own data is in it: the texts are fixed and the pages drawn, so a folder can be published as it is.
+Nothing of the run's own data is in it: the texts are fixed and the pages drawn, so the file can be published.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What a push would publish, told without the network.
+    """What a push would publish, found out without the network.
 
     Attributes:
         sizes: name in the repository -> bytes, sorted by name; None for a file that the push makes on its way, from an

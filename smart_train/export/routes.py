@@ -40,9 +40,10 @@ LIBRARY = ("SentenceTransformer", "MultiVectorEncoder")  # the two classes of se
 
 
 class Reading(NamedTuple):
-    """What a route made of the golden inputs; None where it does not give that. Queries first, documents second.
+    """The vectors and scores that a route gives for the golden inputs; None for what it does not give. Queries first,
+    documents second.
 
-    `documents` are the places of those that it was asked for; None: all of them.
+    `documents` are the places of the documents that it encoded; None: all.
     """
 
     pooled: tuple[Tensor, Tensor] | None = None
@@ -77,7 +78,7 @@ def release(module: nn.Module) -> None:
 
 
 def routes_of(folder: Path, base: str | Path | None = None) -> tuple[Route, ...]:
-    """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
+    """The ways to read `folder`: an adapter with its base, a whole model alone.
 
     Args:
         base: where an adapter's base lies, if not where `folder` says.

@@ -49,7 +49,7 @@ class RouteReport:
         return f"{self.route}: largest difference {self.largest:.1e} ({parts}){needs}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, which knows no infinity: null stands for it."""
+        """For JSON, which cannot hold infinity: it is written as null."""
         if self.skipped is not None:
             return {"skipped": self.skipped}
         if self.failure is not None:

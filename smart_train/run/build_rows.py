@@ -81,11 +81,11 @@ def negatives(recipe: Recipe) -> list[int]:
 
 
 def each_source(name: str, sections: Sequence[SourceSection], read: Callable[[str, int], T]) -> list[T]:
-    """What `read` makes of every source of `data.{name}`, given its key in the recipe and its place.
+    """`read(key in the recipe, place)` of every source of `data.{name}`.
 
     Raises:
         DataError: what is wrong with each of the sources, beginning with its key.
-        Unreachable: nothing is wrong but that sources lie on the Hub, which is out of reach.
+        Unreachable: the only fault is that the Hub, which holds sources, cannot be reached.
     """
     results, problems, causes = [], [], []
     for place, key in enumerate(source_keys(name, sections)):

@@ -41,7 +41,7 @@ def compare_named(
         rows: a recipe whose reported rows all of them are measured on, now. None: runs and files are taken by what they
             keep, and models are measured on the rows of the first run among `names`.
         trust_remote_code: run Python code that a model brings.
-        say: told what is measured.
+        say: is called with a line about what is measured.
 
     Returns:
         Records of the differing settings, metrics, tests and queries; see `SideBySide`.

@@ -69,7 +69,7 @@ class Contents:
         files: path of a picture or video -> its digest.
         models: key of the recipe -> name -> digest: of the model's weights, and of its small files by their names.
         media: whether pictures and videos were read.
-        ids: digest of the ids of all rows in order, all that a run of version 0.1.0 knows of them.
+        ids: digest of the ids of all rows in order; a run of version 0.1.0 has no other.
     """
 
     def __init__(self) -> None:

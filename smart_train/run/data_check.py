@@ -1,4 +1,4 @@
-"""Validation of a recipe's data: its parts as the run would read them, and what the run amounts to on them."""
+"""Validation of a recipe's data: its parts as the run would read them, and the plan of the run on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, how far it got, and where each of its files lies."""
+"""The folder of a run: which recipe made it, how far the run got, and where each of its files is."""
 
 from __future__ import annotations
 
@@ -205,8 +205,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _lost(path: Path, state: State) -> str | None:
-    """Why what a run in `state` goes on from is not there, so that it has to be trained to its end once more; None
-    where nothing is wrong. A finished run goes on from nothing."""
+    """Why the trained model that a run in `state` continues from cannot be used, so that training has to be finished
+    again; None where it can. A finished run needs no such model."""
     if state not in ("trained", "exported"):
         return None
     final = path / "final"

@@ -28,7 +28,7 @@ class MiningSource:
 
     Attributes:
         name: its key in the recipe, `data.train` or `data.train.N`. folder: where what is mined for it goes.
-        rows: the usable ones. extra: (id, document) of what else may be chosen. report: on the other rows.
+        rows: the usable ones. extra: (id, document) of further candidates. report: on the rows left out.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a run came to: which step its weights are of, how they were chosen, and its last line."""
+"""The outcome of a run: which step its weights are of, how that step was chosen, and the last line that is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe amounts to, worked out without loading a weight: sizes, candidates, steps, parameters, memory."""
+"""The plan of a run, computed without loading weights: sizes, candidates, steps, parameters, memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def derive(
     """Checks data rows, files, the model's configuration and processor; derives the quantities of the run.
 
     Args:
-        training: the usable training rows, from whoever has checked the data already; None checks it here.
+        training: the usable training rows, where the data has been checked already; None checks it here.
         different_documents: how many these rows bring as candidates, as their `CheckReport` says.
     """
     plan = Plan()
@@ -146,7 +146,7 @@ def _data(
 def _batches(
     recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, different: int | None, family: Family | None
 ) -> float | None:
-    """How the rows meet; returns how often they are gone through, None where that is not known."""
+    """Adds to `plan` how rows become batches and steps; returns the number of epochs, None where it is not known."""
     count = processes(recipe)
     if family is None and recipe.data.max_tokens_per_batch is not None:
         plan.unchecked.append(
@@ -203,7 +203,7 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     try:
         folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
     except ModelError as error:
-        # Without a cause it was no answer from the Hub: the name can only be that of a folder.
+        # An error without a cause did not come from the Hub: the name can only be that of a folder.
         certain = error.__cause__ is None or isinstance(error.__cause__, RepositoryNotFoundError)
         (plan.problems if certain else plan.unchecked).append(f"model.name_or_path: {error}")
         return None

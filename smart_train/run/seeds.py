@@ -1,7 +1,7 @@
 """One recipe under several seeds: a run for each, how far they are apart, and which one to keep.
 
-Each run is an ordinary one in a folder of its own, OUTPUT_DIR/seed-N, so that what is interrupted goes on with the run
-that was under way.
+Each run is an ordinary one in a folder of its own, OUTPUT_DIR/seed-N, so that after an interruption the same command
+continues with the run that was interrupted.
 """
 
 from __future__ import annotations

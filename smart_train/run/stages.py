@@ -163,12 +163,12 @@ def _run_in(
 def _load_data(
     recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console, *, trains: bool
 ) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
-    """The usable rows of every part of the data, for a model that `reads` this, and how those to train on meet; says
-    what was left out.
+    """The usable rows of every part of the data, for a model that `reads` this, and how the training rows form
+    batches. Prints what was left out.
 
     Args:
-        trains: False: the rows are only to be told from others. No page is decoded then, unless that decides which
-            rows are left out.
+        trains: False: the rows are only compared with those of the run. No page is decoded then, unless that
+            decides which rows are left out.
     """
     parts: dict[str, Sequence[Example]] = {}
     different: int | None = None
@@ -194,7 +194,7 @@ def _load_data(
 
 
 def _taken_as_read(reference: Any) -> None:
-    """A look at an image that was looked at when the run began."""
+    """In place of `verify_image`: the image was verified when the run began."""
 
 
 def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:
@@ -228,7 +228,7 @@ def _evaluate(
 
 
 def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:
-    """What an earlier start measured; None, which is said, where that cannot be read: it is measured again."""
+    """What an earlier start measured; None where there is nothing, or where it cannot be read, which is printed."""
     try:
         return EvaluationResult.load(saved) if saved.is_file() else None
     except DataError as error:

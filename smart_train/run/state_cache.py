@@ -1,5 +1,5 @@
-"""What a recipe's `projection.state_cache` amounts to: whether states are kept, where, of which inputs, in how many
-bytes.
+"""What `projection.state_cache` of a recipe means for a run: whether states are kept, where, of which inputs, and in
+how many bytes. `smart_train.training.state_cache` keeps and reads them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from smart_train.types import Example, ModelInput
 from smart_train.utils.byte_sizes import byte_size
 
 AUTO, OFF = "auto", "off"
-_AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: nobody named the place
+_AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: the user did not name the folder
 _NUMBERS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
@@ -84,7 +84,7 @@ def prepare(
         return None
     schedule = build.schedule(recipe, rows=len(training), processes=args.world_size, batches=batches)
     if auto and schedule.steps <= schedule.steps_per_epoch:
-        return None  # each page is trained on once; evaluation sets alone are not worth a folder that nobody named
+        return None  # each page is trained on once; for evaluation sets alone no unnamed folder is filled
     try:
         with build.remembered_files(recipe):
             return _filled(recipe, args, model, _of_rows(training, _negatives(recipe)) if trains else [], sets, say)

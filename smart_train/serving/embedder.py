@@ -66,7 +66,7 @@ class Transformer(LibraryTransformer):
 
         Args:
             model_kwargs: `dtype` (or `torch_dtype`; as stored if not given) and `attn_implementation`.
-            unused: what every module is given and this one has no use for (its subfolder, trust).
+            unused: arguments that every module gets and this one does not need (its subfolder, trust).
 
         Raises:
             ModelError: another key, another backend than torch, or a folder that does not load.
@@ -131,7 +131,7 @@ class Transformer(LibraryTransformer):
 
     @property
     def modalities(self) -> list[Any]:
-        """What an input may hold. "message" stands for several of them in one input or one batch; chat turns are no
+        """What an input may hold. "message" means several of them in one input or one batch; chat turns are not an
         input here, because the family writes its prompts itself."""
         names = list(self.smart.family.modalities)
         return names if names == ["text"] else [*names, "message"]

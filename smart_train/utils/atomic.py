@@ -194,7 +194,7 @@ def naming_refusals(path: Path) -> Iterator[None]:
 def refusal(error: BaseException, path: Path) -> str | None:
     """Why the system refused a write at or below `path`, where `error` says that it did; else None."""
     if isinstance(error, WriteError):
-        return None  # told already, by the name of the file itself
+        return None  # its message names the file already
     if isinstance(error, OSError):
         names = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
         names_path = error.errno != errno.ENOENT and any(_belongs(name, path) for name in names)

@@ -11,9 +11,9 @@ from smart_train.errors import first_line, shown
 
 WARMUP_STABLE_DECAY = "warmup_stable_decay"
 BY_METRIC = ("reduce_lr_on_plateau", "greedy")  # these follow the evaluations, not the steps
-DECAY_SHARE = 0.1  # of a run's steps, where warmup_stable_decay is told nothing
+DECAY_SHARE = 0.1  # of a run's steps: the default of warmup_stable_decay
 _KEY = "training.lr_scheduler_kwargs"
-# What the Trainer itself hands to a scheduler.
+# Arguments that the Trainer itself passes to a scheduler.
 _GIVEN = ("optimizer", "num_warmup_steps", "num_training_steps", "last_epoch")
 _MIN_LR = "; set min_lr_rate, a share of the learning rate such as 0.1, or min_lr"
 _HINTS = {"cosine_with_min_lr": _MIN_LR, "cosine_warmup_with_min_lr": _MIN_LR}
@@ -37,8 +37,8 @@ def default_arguments(kind: str) -> dict[str, Any]:
 
 
 def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[str]:
-    """Why the scheduler that `training` names cannot be made, a line each. One is made, on a single weight, and asked
-    for a few of its rates.
+    """Why the scheduler that `training` names cannot be made, one line each. To find out, one is made for a single
+    weight, and a few of its rates are computed.
 
     Args:
         steps: of the run; any number where they are not known yet.
@@ -58,7 +58,7 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
         ]
         if not all(math.isfinite(rate) for rate in rates):
             raise ValueError("it gives a learning rate that is not a number")
-    except Exception as error:  # whatever a scheduler raises, that it cannot be made of these is the finding
+    except Exception as error:  # schedulers raise many types; each means that these arguments do not fit
         reason = first_line(error).rstrip(".")
         return [f"{_KEY}: {shown(arguments)}; lr_scheduler_type {kind} cannot be made ({reason}){_HINTS.get(kind, '')}"]
     return []

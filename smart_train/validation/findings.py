@@ -22,7 +22,7 @@ class Finding:
 
     Attributes:
         severity: an "error" makes the validation fail; a "warning" is to be looked at.
-        count: how often. message: what it is, and what to do. examples: the first of them.
+        count: how often. message: what is wrong, and what to do. examples: the first ones.
         pictures: pairs of image references that show it.
     """
 
@@ -47,7 +47,7 @@ class Finding:
 
 
 def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
-    """What one part shows by itself. `skips`: rows that cannot be used are left out of the run, not its end."""
+    """Findings in one part alone. `skips`: rows that cannot be used are left out of the run instead of ending it."""
     if part.problems:
         done = "they are left out (data.on_error: skip)" if skips and part.rows else "fix or remove them"
         severity: Literal["error", "warning"] = "warning" if skips and part.rows else "error"

@@ -22,7 +22,7 @@ _COMMON = {
     "Polish": "jest się nie jak że dla przez oraz są który na",
 }
 _WORDS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
-# The first word of a character's Unicode name -> what is said of it.
+# The first word of a character's Unicode name -> the language that is reported.
 _SCRIPTS = {
     "CJK": "Chinese",
     "HIRAGANA": "Japanese",

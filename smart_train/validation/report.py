@@ -33,7 +33,7 @@ class ValidationReport:
     Attributes:
         source: what was validated. findings: the errors first.
         statistics: part -> quantity -> a number, {"least", "median", "p95", "most", "mean"}, {name: count}, or a text.
-        plan: what a recipe amounts to on this data, label -> value; empty where there is no recipe.
+        plan: the recipe's plan on this data (steps, sizes), label -> value; empty where there is no recipe.
         unchecked: what could not be looked at, with the reason.
     """
 
@@ -104,7 +104,7 @@ def validate(
     plan_problems: Sequence[str] = (),
     unchecked: Sequence[str] = (),
 ) -> ValidationReport:
-    """Checks parts that were read, each by itself and those that ask against one another.
+    """Checks parts that were read, each by itself, and the held-out ones against the training rows and each other.
 
     Args:
         parts: the one called "train" is what the others are held out from.

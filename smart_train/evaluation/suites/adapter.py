@@ -1,8 +1,8 @@
 """A `SmartModel` as a model of mteb: what `mteb.evaluate` needs to rank documents by the pooled, late or hybrid score.
 
-mteb has two protocols. Its `EncoderProtocol` hands the scores of a chunk of documents on without their ids, which
-leaves no room for a second stage, and encodes again for every score. Its `SearchProtocol`, used here, hands over whole
-sets: one encoding and one scoring give all three rankings, and tasks with ranked lists (reranking) work, too.
+mteb has two protocols. Its `EncoderProtocol` passes on the scores of a chunk of documents without their ids, so a
+second stage is impossible, and encodes again for every score. Its `SearchProtocol`, used here, passes whole sets: one
+encoding and one scoring give all three rankings, and tasks with ranked lists (reranking) work, too.
 
     import mteb
     from smart_train.evaluation.suites import MtebModel

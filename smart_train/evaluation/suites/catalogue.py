@@ -48,7 +48,7 @@ SUITES: dict[str, Suite] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """What one name on the command line stands for.
+    """What one name on the command line means.
 
     Attributes:
         name: as it was given.
@@ -103,7 +103,7 @@ def choose(names: Sequence[str]) -> list[Chosen]:
                 f"first is {others[0]}; name the retrieval tasks themselves"
             )
         metric = suite.metric if suite else None
-        # Copies: mteb hands out one object of each task, and where its data lies is changed in ours.
+        # Copies: mteb returns the same object of each task every time, and ours get another place of their data.
         suites.append(
             Chosen(
                 name,

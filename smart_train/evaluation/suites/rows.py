@@ -108,10 +108,10 @@ def read_rows(
 def check_judgements(
     where: str, queries: Rows, documents: Rows, qrels: Mapping[str, Mapping[str, int]], top_ranked: Any = None
 ) -> list[str]:
-    """What a user should know of the judgements of these queries, a sentence each.
+    """What a user should know about the judgements of these queries, one sentence each.
 
     mteb counts a judged document that the corpus lacks as not found, and a query without a relevant document as 0. That
-    belongs to the published figures, so it is told and not refused.
+    belongs to the published figures, so it is reported instead of refused.
 
     Raises:
         DataError: no query has a relevant document in the corpus, so that any model would score 0; or `top_ranked`

@@ -60,7 +60,7 @@ class RunSettings:
 
 @dataclass
 class BenchmarkRun:
-    """What came of it: results by task name, and what a reader has to know of them."""
+    """The results of a benchmark run by task name, and what a reader has to know about them."""
 
     scores: dict[str, TaskScores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a model made of the queries and documents of benchmarks, on disk: encoded once, for every score and every call.
+"""Embeddings of the queries and documents of benchmarks, on disk: encoded once, for every score and every call.
 
     CACHE/encoded.json                   whose embeddings these are: weights, prompts, limits, token filters
     CACHE/KEY/documents-XXXXX.safetensors, CACHE/KEY/queries-XXXXX.safetensors
@@ -74,7 +74,8 @@ class EncodedSets:
             try:
                 return encode(rows.inputs(places), **options)
             except DataError as error:
-                # The model is not told whose image it was. Looking at all of them first would decode each page twice.
+                # The model does not know which document an image belongs to. A check of all of them first would decode
+                # each page twice.
                 raise DataError(rows.unreadable(places) or f"{rows.where}: {error}") from error
 
         with naming_refusals(shards.folder):
