@@ -71,8 +71,8 @@ for _command in (
     app.command()(_command)
 
 
-def _print_versions(asked: bool) -> None:
-    if asked:
+def _print_versions(requested: bool) -> None:
+    if requested:
         rows = {"python": platform.python_version(), **versions()}
         print("\n".join(f"{name} {number}" for name, number in rows.items()))
         raise typer.Exit

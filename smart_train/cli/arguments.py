@@ -21,7 +21,7 @@ Overrides = Annotated[
 
 
 def _checked_seeds(text: str | None) -> str | None:
-    """A wrong seed is told at once, before anything that takes seconds to import."""
+    """Checks the seeds at once, before anything that takes seconds to import."""
     if text is not None:
         from smart_train.recipe.seeds import parse_seeds
 

@@ -55,24 +55,24 @@ def encode(
     reader = open_model(model, reading)
     if layout == "qdrant":
         reader.family.check_pooled("--format qdrant", "that layout searches by it first; write --format plaid")
-    made, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
+    updated, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 
         write = {"plaid": write_plaid, "qdrant": write_qdrant}[layout]
-        plain_console().print(f"{write(index / layout, made.document_ids, made.embeddings)}: for {layout}")
-    tokens = made.embeddings.packed
+        plain_console().print(f"{write(index / layout, updated.document_ids, updated.embeddings)}: for {layout}")
+    tokens = updated.embeddings.packed
     plain_console().print(
-        f"{index}: {len(made)} documents{_changes(made, previous)}, {len(tokens):,} token states of width "
+        f"{index}: {len(updated)} documents{_changes(updated, previous)}, {len(tokens):,} token states of width "
         f"{tokens.shape[1]}, {tokens.numel() * tokens.element_size() / 2**20:.1f} MiB"
     )
 
 
-def _changes(made: DocumentIndex, previous: DocumentIndex | None) -> str:
+def _changes(updated: DocumentIndex, previous: DocumentIndex | None) -> str:
     """What became of the documents of an earlier index; nothing where there was none."""
     if previous is None:
         return ""
-    known = {source.digest for source in previous.sources}
-    new = sum(source.digest not in known for source in made.sources)
-    gone = len(set(previous.document_ids) - set(made.document_ids))
+    previous_digests = {source.digest for source in previous.sources}
+    new = sum(source.digest not in previous_digests for source in updated.sources)
+    gone = len(set(previous.document_ids) - set(updated.document_ids))
     return f" ({new} new or changed, {gone} removed)"

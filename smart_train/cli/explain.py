@@ -50,8 +50,8 @@ def explain(
         raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
     for option, value in (("--query", query), ("--document", document[0])):
         _check_address(option, value)
-    asked, shown = as_model_input(query), as_model_input(_of_pdf(document[0], model, reading))
-    for option, item in (("--query", asked), ("--document", shown)):
+    query_input, document_input = as_model_input(query), as_model_input(_of_pdf(document[0], model, reading))
+    for option, item in (("--query", query_input), ("--document", document_input)):
         if item.video is not None:
             raise DataError(
                 f"{option} {item.video}: is a video; pages and texts can be explained, videos cannot. Name one of its "
@@ -60,34 +60,35 @@ def explain(
         if item.is_blank:
             raise DataError(f"{option}: is empty; give a text or an image")
     if output is not None:
-        check_output(output, text_alone=not shown.images)
+        check_output(output, text_alone=not document_input.images)
         check_replaceable("--output", output)
     reader = open_model(model, reading)
-    found = explain_pair(reader, asked, shown)
-    _print(found)
+    explanation = explain_pair(reader, query_input, document_input)
+    _print(explanation)
     if output is not None:
-        plain_console().print(f"Written: {write_explanation(found, output)}")
+        plain_console().print(f"Written: {write_explanation(explanation, output)}")
 
 
-def _print(found: Any) -> None:
+def _print(explanation: Any) -> None:
     from rich.table import Table
 
     from smart_train.explain.page import images_note
 
     console = plain_console()
-    console.print(f"score {found.sum}")
+    console.print(f"score {explanation.sum}")
     table = Table("token", "similarity", "share", "best match", box=None)
-    for row in found.records():
+    for row in explanation.records():
         table.add_row(row["token"], f"{row['best']:.4f}", f"{row['share']:.4f}", row["match"])
-    if found.pooled is not None:
-        table.add_row("pooled vector", f"{found.pooled:.4f}", f"{found.pooled_share:.4f}", "pooled vector")
+    if explanation.pooled is not None:
+        table.add_row("pooled vector", f"{explanation.pooled:.4f}", f"{explanation.pooled_share:.4f}", "pooled vector")
     console.print(table)
-    if found.document.images:
-        console.print(images_note(found))
+    if explanation.document.images:
+        console.print(images_note(explanation))
 
 
 def _check_address(option: str, value: str) -> None:
-    """Raises DataError for what is meant as a file and is none that can be explained: it would be read as a text."""
+    """Raises DataError for a value that reads as a file name but is not a file that can be explained. Without this
+    check it would be explained as a text."""
     from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
     from smart_train.inputs.fetching import URL_SCHEMES
 

@@ -76,13 +76,13 @@ def export(
 
 
 def _weights(named: list[str]) -> dict[str | Path, float]:
-    found: dict[str | Path, float] = {}
+    weights: dict[str | Path, float] = {}
     for item in named:
         name, _, weight = item.rpartition("=")
         try:
-            found[name] = float(weight)
+            weights[name] = float(weight)
         except ValueError:
             name = ""
         if not name:
             raise ExportError(f"--adapter {item!r}: must read DIR=WEIGHT, such as runs/a/final=0.7")
-    return found
+    return weights

@@ -43,7 +43,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)
     assert run is not None, "only called for a folder that has a record"
-    found = find_checkpoint(path, contents=False)  # a look should not read gigabytes
+    checkpoints = find_checkpoint(path, contents=False)  # a look should not read gigabytes
     paths = ", ".join(section.path for section in recipe.data.training)
     rows = [
         ("run", run["state"]),
@@ -52,8 +52,8 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
         *_trained_rows(recipe, path),
         ("fingerprint", run["fingerprint"]),
         ("versions", ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())),
-        ("newest checkpoint", found.newest.name if found.newest else "none"),
-        *(("broken checkpoint", f"{broken.name}: {reason}") for broken, reason in found.broken.items()),
+        ("newest checkpoint", checkpoints.newest.name if checkpoints.newest else "none"),
+        *(("broken checkpoint", f"{broken.name}: {reason}") for broken, reason in checkpoints.broken.items()),
     ]
     values = CardFacts.read_evaluation(path / EVALUATION_FILE)
     if values is not None:
@@ -92,14 +92,14 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
 
     from smart_train.models.adapter_config import ADAPTER_CONFIG
     from smart_train.models.embedder_files import check_root
-    from smart_train.models.heads import CONFIG_NAME, WEIGHTS_NAME, read_shape
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+    from smart_train.models.token_projection import CONFIG_NAME, WEIGHTS_NAME, read_shape
 
     weights = sorted(path.glob("*.safetensors"))
-    known = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")
-    if not weights and not any((path / name).is_file() for name in known):
+    marks = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")
+    if not weights and not any((path / name).is_file() for name in marks):
         check_root(path)
-        raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(known)})")
+        raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(marks)})")
     kind = "backbone"
     if (path / ADAPTER_CONFIG).is_file():
         kind = "adapter"

@@ -1,4 +1,4 @@
-"""`smart-train launch`: choose the processes, then hand over to `accelerate launch`, or to the one process."""
+"""`smart-train launch`: choose the processes, then start `accelerate launch`, or the one process."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def plan_launch(
 def _alone(
     recipe: Recipe, arguments: Sequence[str], gpus: int, cores: int, environment: Mapping[str, str]
 ) -> LaunchPlan:
-    """One process, started directly: `accelerate launch` would wait beside it, and die alone of a scheduler's SIGTERM
-    instead of letting the run save."""
+    """One process, started directly: `accelerate launch` would only wait for it, and at a scheduler's SIGTERM it would
+    end at once instead of letting the run save."""
     added = {}
     if gpus == 0 and "OMP_NUM_THREADS" not in environment:
         added["OMP_NUM_THREADS"] = _threads(recipe, cores)
@@ -191,9 +191,9 @@ def _meeting_point(processes: int, machines: int, environment: Mapping[str, str]
 
 def _accelerate() -> str:
     """The `accelerate` that belongs to this interpreter, whatever is first on PATH."""
-    found = shutil.which("accelerate", path=str(Path(sys.executable).parent)) or shutil.which("accelerate")
-    if found is None:
+    executable = shutil.which("accelerate", path=str(Path(sys.executable).parent)) or shutil.which("accelerate")
+    if executable is None:
         raise RunError(
             "the command `accelerate` is not found; install the package accelerate in the environment of smart_train"
         )
-    return found
+    return executable

@@ -202,9 +202,9 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
             f"{texts}, {part['documents']} documents"
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
-    asked = sum(part["pages"] for part in report.counts.values())
+    pages = sum(part["pages"] for part in report.counts.values())
     by_ocr = f" ({report.read_by_ocr} by OCR)" if report.read_by_ocr else ""
-    console.print(f"pages: {asked + sum(report.left_out.values())} read{by_ocr}, {asked} with a query")
+    console.print(f"pages: {pages + sum(report.left_out.values())} read{by_ocr}, {pages} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     console.print(

@@ -1,7 +1,7 @@
 """Options that several commands share, which each of them takes as one mapping.
 
-typer reads a command's options from its signature, so each command would have to list all of them, and list them again
-to hand them on.
+typer reads a command's options from its signature. Without a group, each command would list all of them twice: in its
+signature, and where it passes them on.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, get_args
 
 
 class OptionGroup(Mapping[str, Any]):
-    """Name of a parameter -> its annotation for typer. It is the default of the one parameter that stands for all; what
-    a command called from Python is given then has the value of no option at all.
+    """Name of a parameter -> its annotation for typer. It is the default value of the one parameter that holds the
+    whole group: a command that is called from Python without it works as if no option was given.
 
     Args:
         options: options without a value are None, flags False.

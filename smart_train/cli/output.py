@@ -1,4 +1,4 @@
-"""Printing of text that is the user's: paths, queries and values stay as they are."""
+"""Prints text of the user (paths, queries, values) unchanged."""
 
 from __future__ import annotations
 

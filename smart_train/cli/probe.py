@@ -59,7 +59,7 @@ def probe(
     from smart_train.run import build
 
     check_metric(metric)
-    chosen = _numbers(layers)
+    layer_numbers = _numbers(layers)
     members = [member for model in models for member in _members(model)]
     meant = rows_to_measure(models[0], "measure", data=data, rows=rows, reading=reading)
     name = filled(meant.data.reported)
@@ -79,8 +79,10 @@ def probe(
             )
             named.insert(0, ("random weights", drawn))
         for title, one in named:
-            found = probe(one, held_out, name=title, metric=metric, layers=chosen, pairs=pairs, batch_size=batch_size)
-            results.append(found)
+            measured = probe(
+                one, held_out, name=title, metric=metric, layers=layer_numbers, pairs=pairs, batch_size=batch_size
+            )
+            results.append(measured)
     Console().print(probe_table(results))
     Console().print(gradient_table(results))
     if output is not None:

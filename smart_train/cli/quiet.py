@@ -1,4 +1,4 @@
-"""What libraries say about themselves while a command works; what a user can act on is left alone."""
+"""Hides what libraries print while a command works, except for what a user can act on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, printable
 from smart_train.utils.model_names import find_model, missing_folder
 
-# logger -> what the line holds. The first two are said on every machine that lacks an optional part which nothing here
-# asks for; the third of heads that no embedder uses: other weights that are missing or left over are refused here.
+# logger -> what the line holds. The first two appear on every machine without an optional part, which this package does
+# not use. The third lists heads that no embedder uses; other missing or superfluous weights are errors here.
 _NOTICES = {
     "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
     "DeepSpeed": "Setting accelerator to CPU",

@@ -1,4 +1,4 @@
-"""`smart-train recipes`: the recipes that come with the package, for whoever has no checkout."""
+"""`smart-train recipes`: the recipes that come with the package, for users without a checkout."""
 
 from __future__ import annotations
 

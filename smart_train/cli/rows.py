@@ -120,21 +120,21 @@ def rows_to_measure(
     from smart_train.recipe.reader import RECIPE_FILE, merge, read_overrides
     from smart_train.run.folder import RUN_FILE
 
-    given = source_values(rows)
-    common = {name: given.pop(name) for name in ("on_error",) if name in given}
+    options = source_values(rows)
+    common = {name: options.pop(name) for name in ("on_error",) if name in options}
     if data is not None:
-        if reading is not None and "pages_as" not in given and (pages_as := pages_of(model, reading)) is not None:
-            given["pages_as"] = pages_as
-        held_out = {"evaluation": {"path": data, **given}}
+        if reading is not None and "pages_as" not in options and (pages_as := pages_of(model, reading)) is not None:
+            options["pages_as"] = pages_as
+        held_out = {"evaluation": {"path": data, **options}}
         if test is not None:
             held_out["test"] = {
                 "path": test,
-                **{name: given[name] for name in given if name in ("columns", "pages_as")},
+                **{name: options[name] for name in options if name in ("columns", "pages_as")},
             }
         # A recipe needs rows to train on, which nothing reads here.
         values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
         return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
-    keys = [f"data.{name}" for name in common] + [f"data.evaluation.{name}" for name in given]
+    keys = [f"data.{name}" for name in common] + [f"data.evaluation.{name}" for name in options]
     keys += ["data.test"] if test is not None else []
     if keys:
         option = keys[0].rpartition(".")[2].replace("_", "-")
@@ -208,19 +208,19 @@ def pages_of(model: str, reading: Mapping[str, Any]) -> Literal["text"] | None:
     return None if "image" in family.modalities else "text"
 
 
-def parse_columns(given: str | None) -> dict[str, str | list[str]] | str | None:
+def parse_columns(columns: str | None) -> dict[str, str | list[str]] | str | None:
     """`OURS=THEIRS,...` as a mapping, `positional` as it is. A name that comes twice has several columns.
 
     Raises:
         DataError: a pair without a name on either side.
     """
-    if given is None or given == "positional":
-        return given
+    if columns is None or columns == "positional":
+        return columns
     named: dict[str, list[str]] = {}
-    for pair in given.split(","):
+    for pair in columns.split(","):
         ours, _, theirs = (part.strip() for part in pair.partition("="))
         if not ours or not theirs:
-            raise DataError(f"--columns {given!r}: {pair!r} must read OURS=THEIRS, as in query=question")
+            raise DataError(f"--columns {columns!r}: {pair!r} must read OURS=THEIRS, as in query=question")
         named.setdefault(ours, []).append(theirs)
     return {ours: theirs[0] if len(theirs) == 1 else theirs for ours, theirs in named.items()}
 

@@ -54,25 +54,25 @@ def search(
     from smart_train.retrieval import check_request, collection, search_folder
     from smart_train.retrieval.text_pages import in_chunks
 
-    asked = [*(query or ()), *(_lines(queries) if queries is not None else ())]
+    query_texts = [*(query or ()), *(_lines(queries) if queries is not None else ())]
     source = document_source(documents, rows, model, reading)
-    request = (source, asked, top_k, candidates, index)
+    request = (source, query_texts, top_k, candidates, index)
     check_request(*request)  # before the model is loaded
     found_documents = collection(source)
     reader = open_model(model, reading)
     if found_documents is not None:  # here too, because the parts of a page are shown
         found_documents = in_chunks(reader, source, found_documents)
     bar = False if as_json else None  # None: on a terminal
-    found = search_folder(
+    results = search_folder(
         reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers, documents=found_documents
     )
     if as_json:
-        for text, hits in zip(asked, found, strict=True):
+        for text, hits in zip(query_texts, results, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
         return
     console = plain_console()
     texts = {name: item.text for name, item in (found_documents or {}).items() if item.text}
-    for text, hits in zip(asked, found, strict=True):
+    for text, hits in zip(query_texts, results, strict=True):
         console.print(text)  # not as the table's title, which is broken at the table's width
         shown_scores = ("late",) if reader.family.late_only else (SCORES[-1], *SCORES[:-1])  # what ranks comes first
         table = Table("rank", *shown_scores, box=None)
@@ -96,7 +96,7 @@ def _lines(path: Path) -> list[str]:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"--queries {path}: cannot be read as UTF-8 text ({error})") from error
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise DataError(f"--queries {path}: holds no query")
-    return found
+    return lines

@@ -91,7 +91,7 @@ def tune(
 
     check_metric(metric)
     run = Path(model) if (Path(model) / RUN_FILE).is_file() else None
-    own = open_finished(run) if run is not None else None
+    run_recipe = open_finished(run) if run is not None else None
     lists: dict[str, Any] = {
         "weights": _names(weights),
         "layers": _numbers("--layers", layers),
@@ -140,7 +140,7 @@ def tune(
         page = write_report(tuning_report(result, reader.base or model), output / REPORT_FILE)
         console.print(f"Written: {page}")
     if write:
-        tuning.write_result(result, reader, model, run, own, console)
+        tuning.write_result(result, reader, model, run, run_recipe, console)
     elif result.changes:
         console.print("Nothing was written; --write puts these settings into the model's smart_config.json")
 

@@ -1,4 +1,4 @@
-"""`smart-train validate`: everything that can be checked without loading weights, and what the recipe amounts to."""
+"""`smart-train validate`: every check that needs no weights, and the plan of the run: sizes, steps, memory."""
 
 from __future__ import annotations
 

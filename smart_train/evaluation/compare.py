@@ -13,7 +13,7 @@ least difference   the true mean difference that a test at this confidence finds
 
 The same tests compare two scores of one model (`compare_scores`), paired by query likewise.
 
-Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by luck alone: decide
+Each row is tested on its own. Among the 21 rows of the default table about one falls below 0.05 by chance alone: decide
 beforehand which row is the result (the project's is hybrid nDCG@5).
 """
 
@@ -90,8 +90,8 @@ class Comparison:
         for item in self.rows:
             if (item.score, item.metric) == (score, metric):
                 return item
-        known = ", ".join(f"{item.score} {item.metric}" for item in self.rows)
-        raise DataError(f"comparison: no row {score} {metric}; there are {known}")
+        names = ", ".join(f"{item.score} {item.metric}" for item in self.rows)
+        raise DataError(f"comparison: no row {score} {metric}; there are {names}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

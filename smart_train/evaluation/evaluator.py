@@ -104,8 +104,8 @@ class RetrievalEvaluator:
             torch.device(model.device),
         )
         if world_size() > 1:
-            kept = gather_objects({score: builder.kept() for score, builder in builders.items()})
-            for other, lists in enumerate(kept):
+            gathered = gather_objects({score: builder.kept() for score, builder in builders.items()})
+            for other, lists in enumerate(gathered):
                 if other != rank():
                     for score, builder in builders.items():
                         builder.merge(lists[score])
@@ -169,8 +169,8 @@ class RetrievalEvaluator:
             some_documents = some_documents.to(device)
             for row, some_queries in query_blocks(queries, self.query_block):
                 with torch.no_grad():
-                    asked = some_queries if resident else some_queries.to(device)
-                    parts = score_parts(asked, some_documents, pooled="pooled" in scores)
+                    query_block = some_queries if resident else some_queries.to(device)
+                    parts = score_parts(query_block, some_documents, pooled="pooled" in scores)
                     hybrid = combine(parts, scoring)
                 block = {name: hybrid if name == "hybrid" else parts.of(name) for name in scores}
                 gathered.add(block, row, first_document + column)
@@ -183,8 +183,8 @@ class RetrievalEvaluator:
         """`sizes`: bytes of all documents together."""
         data = self.evaluation_set
         rankings = {score: builder.rankings() for score, builder in builders.items()}
-        found = {score: [ids[:SHOWN_DOCUMENTS] for ids in lists] for score, lists in rankings.items()}
-        shown = {document for lists in found.values() for ids in lists for document in ids}
+        first_documents = {score: [ids[:SHOWN_DOCUMENTS] for ids in lists] for score, lists in rankings.items()}
+        shown = {document for lists in first_documents.values() for ids in lists for document in ids}
         shown.update(document for grades in data.qrels.values() for document, grade in grades.items() if grade)
         return EvaluationResult(
             query_ids=list(data.query_ids),
@@ -201,7 +201,7 @@ class RetrievalEvaluator:
             relevant=[
                 {document: grade for document, grade in data.qrels[query].items() if grade} for query in data.query_ids
             ],
-            found=found,
+            found=first_documents,
             document_texts={
                 identity: shorten(document.text, LONGEST_BEGINNING)
                 for identity, document in zip(data.document_ids, data.documents, strict=True)
@@ -248,9 +248,9 @@ def _own_sizes(documents: Embeddings) -> dict[str, int]:
     return {"pooled": documents.pooled.nbytes, "tokens": documents.packed.nbytes + scales}
 
 
-def _sizes(own: Embeddings) -> dict[str, int]:
+def _sizes(of_this_rank: Embeddings) -> dict[str, int]:
     """The same, of all ranks' documents together."""
-    parts = gather_objects(_own_sizes(own)) if world_size() > 1 else [_own_sizes(own)]
+    parts = gather_objects(_own_sizes(of_this_rank)) if world_size() > 1 else [_own_sizes(of_this_rank)]
     return {name: sum(part[name] for part in parts) for name in parts[0]}
 
 
@@ -262,13 +262,13 @@ def _in_words(query: ModelInput) -> str:
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
 
 
-def _gather_embeddings(own: Embeddings, total: int, block: int) -> Embeddings:
+def _gather_embeddings(of_this_rank: Embeddings, total: int, block: int) -> Embeddings:
     """All ranks' items in rank order, fetched `block` items of each rank at a time to bound the pickles."""
     if world_size() == 1:
-        return own
+        return of_this_rank
     share = -(-total // world_size())
     rounds: list[list[Embeddings]] = []
     for start in range(0, share, block):
         # A copy: a view, such as `take` gives, pickles the whole storage behind it.
-        rounds.append(gather_objects(own[start : start + block]))
+        rounds.append(gather_objects(of_this_rank[start : start + block]))
     return Embeddings.concatenate(part[i] for i in range(world_size()) for part in rounds)

@@ -17,7 +17,7 @@ from smart_train.errors import DataError
 from smart_train.utils.terms import HEADLINE
 
 MRR_DEPTH = 10
-HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where there is room for a few, the most telling ones first
+HEADLINES = (HEADLINE, "recall@1", "mrr@10")  # where only a few are shown, the most informative ones first
 IN_TABLES = (HEADLINE, "ndcg@10", "recall@1", "recall@10", "mrr@10")
 
 Qrels = Mapping[str, Mapping[str, int]]
@@ -70,15 +70,15 @@ def score_rankings(rankings: Mapping[str, Sequence[str]], qrels: Qrels, ks: Sequ
     graded = {str(i): grades for i, (_, grades) in enumerate(numbered)}
     cuts = ",".join(map(str, ks))
     runs = {str(i): _falling(ranking) for i, (ranking, _) in enumerate(numbered)}
-    found = pytrec_eval.RelevanceEvaluator(graded, {f"ndcg_cut.{cuts}", f"recall.{cuts}"}).evaluate(runs)
+    by_query = pytrec_eval.RelevanceEvaluator(graded, {f"ndcg_cut.{cuts}", f"recall.{cuts}"}).evaluate(runs)
     # trec_eval's reciprocal rank has no cut-off, so the run is cut.
     first = {str(i): _falling(ranking[:MRR_DEPTH]) for i, (ranking, _) in enumerate(numbered)}
     reciprocal = pytrec_eval.RelevanceEvaluator(graded, {"recip_rank"}).evaluate(first)
     columns: dict[str, list[float]] = {}
     for k in ks:
-        columns[f"ndcg@{k}"] = [found[str(i)][f"ndcg_cut_{k}"] for i in range(len(order))]
+        columns[f"ndcg@{k}"] = [by_query[str(i)][f"ndcg_cut_{k}"] for i in range(len(order))]
     for k in ks:
-        columns[f"recall@{k}"] = [found[str(i)][f"recall_{k}"] for i in range(len(order))]
+        columns[f"recall@{k}"] = [by_query[str(i)][f"recall_{k}"] for i in range(len(order))]
     columns[f"mrr@{MRR_DEPTH}"] = [reciprocal[str(i)]["recip_rank"] for i in range(len(order))]
     return columns
 

@@ -10,7 +10,7 @@ from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.explain import Explanation
-from smart_train.explain.still import StillMap
+from smart_train.explain.report_block import StillMap
 from smart_train.report import Block, Gallery, Paragraph, Section, Table
 from smart_train.types import ModelInput
 from smart_train.utils.terms import HEADLINE
@@ -134,18 +134,20 @@ def query_sections(
     """
     titles = ("Worst queries", "Queries that gained most" if gained else "Best queries")
     sections = []
-    for title, chosen in zip(titles, (worst, best), strict=True):
-        if not chosen:
+    for title, queries in zip(titles, (worst, best), strict=True):
+        if not queries:
             continue
         blocks: list[Block] = [Paragraph("Below each query: the document that answers it. " + _READING, note=True)]
         blocks += [
-            Paragraph(f"{name}: {found}", note=True) for name, found in explained.items() if isinstance(found, str)
+            Paragraph(f"{name}: {explanations}", note=True)
+            for name, explanations in explained.items()
+            if isinstance(explanations, str)
         ]
-        for query in chosen:
+        for query in queries:
             maps: list[Block] = [
-                StillMap(found[query.query_id], name)
-                for name, found in explained.items()
-                if not isinstance(found, str) and query.query_id in found
+                StillMap(explanations[query.query_id], name)
+                for name, explanations in explained.items()
+                if not isinstance(explanations, str) and query.query_id in explanations
             ]
             if query.shows_video:
                 maps = [Paragraph("A video; no heat can be shown of it.", note=True)]

@@ -1,6 +1,6 @@
 """Pictures of a run, as PNG: losses, learning rate, retrieval metrics over steps, and before against after.
 
-Figures are built without pyplot: no window, no state shared with whoever imports this.
+Figures are built without pyplot: no window, no state shared with the caller's own figures.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def plot_run(
     before: EvaluationResult | None = None,
     after: EvaluationResult | None = None,
     steering: EvaluationSet | None = None,
-    chosen: int | None = None,
+    chosen_step: int | None = None,
 ) -> list[Path]:
     """Draws what there is to draw into `folder` and returns the files.
 
@@ -63,7 +63,7 @@ def plot_run(
             with its last value.
         steering: what the records were measured on, where that is not what `before` and `after` were: then `before` is
             not their step 0, and chance is that of `steering`.
-        chosen: the step that the trained weights are of, which metrics.png marks.
+        chosen_step: the step that the trained weights are of, which metrics.png marks.
     """
     records, folder = list(records), Path(folder)
     drawn: list[Path] = []
@@ -80,7 +80,7 @@ def plot_run(
     metrics = {metric: series for metric, series in metrics.items() if series}
     if metrics:
         measured = _measured(after or before, steering)
-        drawn.append(save_figure(_metrics_figure(metrics, *measured, chosen), folder / "metrics.png"))
+        drawn.append(save_figure(_metrics_figure(metrics, *measured, chosen_step), folder / "metrics.png"))
     if before is not None and after is not None:
         drawn.append(save_figure(_before_after_figure(before, after), folder / "before_after.png"))
     return drawn
@@ -120,7 +120,7 @@ def _metrics_figure(
     metrics: Mapping[str, Mapping[str, Series]],
     measured_on: str,
     chance: Mapping[str, float],
-    chosen: int | None = None,
+    chosen_step: int | None = None,
 ) -> Figure:
     figure = Figure(figsize=(4.2 * len(metrics) + 1.0, 3.6), layout="constrained")
     for place, (metric, scores) in enumerate(metrics.items()):
@@ -129,8 +129,10 @@ def _metrics_figure(
             axes.plot(steps, values, label=score, color=COLOURS[score], **_marks(steps))
         if metric in chance:
             axes.axhline(chance[metric], color=COLOURS["chance"], linestyle=":", label="chance")
-        if chosen is not None:
-            axes.axvline(chosen, color=COLOURS["chosen"], linestyle="--", linewidth=1.2, label=f"chosen: step {chosen}")
+        if chosen_step is not None:
+            axes.axvline(
+                chosen_step, color=COLOURS["chosen"], linestyle="--", linewidth=1.2, label=f"chosen: step {chosen_step}"
+            )
         axes.set(xlabel="optimiser step", title=f"Held-out {metric_label(metric)}", ylim=(0, 1.02))
     _legend(figure, axes)
     if measured_on:
@@ -212,13 +214,13 @@ def _keys(records: Iterable[Record]) -> list[str]:
 
 def _series(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Series]:
     """key -> (steps, values), rising in steps; keys without a value are left out."""
-    found: dict[str, Series] = {}
+    series: dict[str, Series] = {}
     for key in keys:
         points = {record["step"]: record[key] for record in records if key in record and "step" in record}
         if points:
             steps = sorted(points)
-            found[key] = (steps, [points[step] for step in steps])
-    return found
+            series[key] = (steps, [points[step] for step in steps])
+    return series
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -121,31 +121,35 @@ def probe(
         ModelError: a layer that the model does not have, or it is late only. DataError: fewer than two queries with
             documents of their own, an input that the model does not read, an unknown metric.
     """
-    from smart_train.models.heads import check_layer
     from smart_train.models.pooled_gradients import pooled_gradients
+    from smart_train.models.token_projection import check_layer
 
     model.family.check_pooled("probe", "there is no pooled loss to take a gradient of; probe a model that has one")
-    chosen = _layers(model) if layers is None else list(dict.fromkeys(layers))
-    for layer in chosen:
+    layer_numbers = _layers(model) if layers is None else list(dict.fromkeys(layers))
+    for layer in layer_numbers:
         check_layer(layer, model.config, "layer")
-    own = replace(model.scoring, width=None, pool_factor=1, stored_as="float32")
-    asked = _distinct_pairs(data, pairs)
-    with TuningStates(model, data, chosen, batch_size=batch_size, show_progress_bar=show_progress_bar) as states:
-        alone = [replace(own, layer=layer, pooled_weight=0.0, late_weight=1.0) for layer in chosen]
-        pooled = replace(own, layer=chosen[-1], pooled_weight=1.0, late_weight=0.0)
+    scoring = replace(model.scoring, width=None, pool_factor=1, stored_as="float32")
+    gradient_pairs = _distinct_pairs(data, pairs)
+    with TuningStates(model, data, layer_numbers, batch_size=batch_size, show_progress_bar=show_progress_bar) as states:
+        alone = [replace(scoring, layer=layer, pooled_weight=0.0, late_weight=1.0) for layer in layer_numbers]
+        pooled = replace(scoring, layer=layer_numbers[-1], pooled_weight=1.0, late_weight=0.0)
         *late, vector = states.measure([*alone, pooled], metric, show_progress_bar=False)
-        found = [
-            _layer(states, data, item.scoring.layer, float(np.mean(item.values)), own.document_tokens, own, seed)
+        shares = [
+            _layer(
+                states, data, item.scoring.layer, float(np.mean(item.values)), scoring.document_tokens, scoring, seed
+            )
             for item in late
         ]
-    gradient = pooled_gradients(model, [data.queries[i] for i, _ in asked], [data.documents[j] for _, j in asked])
+    gradient = pooled_gradients(
+        model, [data.queries[i] for i, _ in gradient_pairs], [data.documents[j] for _, j in gradient_pairs]
+    )
     return ProbeResult(
         name,
         metric,
         float(np.mean(vector.values)),
         len(data.query_ids),
         len(data.document_ids),
-        found,
+        shares,
         [GradientProbe(layer, kind, *values) for (layer, kind), values in gradient.items()],
     )
 
@@ -160,24 +164,24 @@ def _distinct_pairs(data: EvaluationSet, wanted: int) -> list[tuple[int, int]]:
     """Places of up to `wanted` queries, and of a document of each that answers none of the others."""
     places = {document: place for place, document in enumerate(data.document_ids)}
     taken: set[str] = set()
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     for place, query in enumerate(data.query_ids):
         right = {document for document, grade in data.qrels[query].items() if grade > 0}
-        if right and not right & taken and len(found) < wanted:
+        if right and not right & taken and len(pairs) < wanted:
             taken |= right
-            found.append((place, places[min(right)]))
-    if len(found) < 2:
+            pairs.append((place, places[min(right)]))
+    if len(pairs) < 2:
         raise DataError(
-            f"probe: {len(found)} queries have a relevant document that answers no other query; the gradient of an "
+            f"probe: {len(pairs)} queries have a relevant document that answers no other query; the gradient of an "
             "in-batch loss needs 2. Give rows with more documents"
         )
-    return found
+    return pairs
 
 
 def _layer(
-    states: TuningStates, data: EvaluationSet, layer: int, late: float, kept: str, scoring: Any, seed: int
+    states: TuningStates, data: EvaluationSet, layer: int, late: float, token_filter: str, scoring: Any, seed: int
 ) -> LayerProbe:
-    documents = states.embeddings("document", layer, kept, scoring.pooled_token)
+    documents = states.embeddings("document", layer, token_filter, scoring.pooled_token)
     queries = states.embeddings("query", layer, scoring.query_tokens, scoring.pooled_token)
     tokens = documents.packed
     if len(tokens) > _RANKED_TOKENS:
@@ -196,7 +200,7 @@ def _layer(
 
 def _winners(data: EvaluationSet, queries: Embeddings, documents: Embeddings) -> tuple[float, float]:
     places = {document: place for place, document in enumerate(data.document_ids)}
-    chosen: dict[int, torch.Tensor] = {}
+    wins: dict[int, torch.Tensor] = {}
     busiest = []
     for place, query in enumerate(data.query_ids):
         tokens = _item(queries, place)
@@ -206,11 +210,11 @@ def _winners(data: EvaluationSet, queries: Embeddings, documents: Embeddings) ->
                 continue
             won = winners(tokens, page)
             busiest.append(float(won.max()) / len(tokens))
-            chosen[places[document]] = chosen.get(places[document], torch.zeros_like(won)) + won
+            wins[places[document]] = wins.get(places[document], torch.zeros_like(won)) + won
     if not busiest:
         raise DataError("probe: no query with tokens has a relevant document with tokens")
-    total = sum(len(won) for won in chosen.values())
-    return sum(int((won > 0).sum()) for won in chosen.values()) / total, sum(busiest) / len(busiest)
+    total = sum(len(won) for won in wins.values())
+    return sum(int((won > 0).sum()) for won in wins.values()) / total, sum(busiest) / len(busiest)
 
 
 def _item(embeddings: Embeddings, place: int) -> torch.Tensor:
@@ -244,8 +248,12 @@ def gradient_table(results: Sequence[ProbeResult]) -> Table:
         shares: dict[int, dict[str, float]] = {}
         for item in result.gradients:
             shares.setdefault(item.layer, {})[item.kind] = item.share
-        for layer, found in shares.items():
-            table.add_row(result.name, str(layer), *(f"{found[kind]:.3f}" if kind in found else "" for kind in kinds))
+        for layer, layer_shares in shares.items():
+            table.add_row(
+                result.name,
+                str(layer),
+                *(f"{layer_shares[kind]:.3f}" if kind in layer_shares else "" for kind in kinds),
+            )
     return table
 
 

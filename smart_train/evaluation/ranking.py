@@ -109,23 +109,23 @@ class RankingBuilder:
         self._merge(rows[~crowded], values[~crowded], columns[~crowded])
         for row in np.flatnonzero(crowded):
             reach = (scores[row] >= float(values[row, self.depth])).nonzero()[:, 0]
-            found = reach.cpu().numpy() + document_start
-            self._merge(rows[row : row + 1], scores[row, reach].cpu().numpy()[None], found[None])
+            document_columns = reach.cpu().numpy() + document_start
+            self._merge(rows[row : row + 1], scores[row, reach].cpu().numpy()[None], document_columns[None])
 
     def kept(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Per query (scores fp32 [<= depth], columns int64 [<= depth]), best first."""
         counts = (self._columns != _NONE).sum(axis=1)
         return [(self._scores[row, :count], self._columns[row, :count]) for row, count in enumerate(counts)]
 
-    def merge(self, kept: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    def merge(self, rankings: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         """Adds what another builder over the same ids has kept (for example another rank's documents), or scores of
         some documents that differ from query to query. Each query's may be of any number and in any order."""
-        longest = max((len(values) for values, _ in kept), default=0)
-        values = np.full((len(kept), longest), -np.inf, dtype=np.float32)
-        columns = np.full((len(kept), longest), _NONE, dtype=np.int64)
-        for row, (own_values, own_columns) in enumerate(kept):
+        longest = max((len(values) for values, _ in rankings), default=0)
+        values = np.full((len(rankings), longest), -np.inf, dtype=np.float32)
+        columns = np.full((len(rankings), longest), _NONE, dtype=np.int64)
+        for row, (own_values, own_columns) in enumerate(rankings):
             values[row, : len(own_values)], columns[row, : len(own_columns)] = own_values, own_columns
-        self._merge(np.arange(len(kept)), values, columns)
+        self._merge(np.arange(len(rankings)), values, columns)
 
     def rankings(self) -> list[list[str]]:
         """The document ids of every query, best first."""

@@ -141,7 +141,7 @@ def print_report(
     console, last = console or Console(), after or before
     table = report_table(before, after, comparison)
     assert last is not None, "report_table refuses two results that are both None"
-    # Beside the table, which is narrower than a path may be; and a path is no markup.
+    # Not in the table, which is narrower than some paths; and not as markup, because a path may hold brackets.
     console.print(last.title, markup=False, highlight=False, soft_wrap=True)
     console.print(table)
 

@@ -28,10 +28,10 @@ class Selection:
 
     def note(self, measured_on: str) -> str:
         """What a reader of figures measured on `measured_on` must know, in one sentence."""
-        chosen = f"The trained weights are the best by {self.metric} of {self.evaluations} evaluations on {self.rows}"
+        choice = f"The trained weights are the best by {self.metric} of {self.evaluations} evaluations on {self.rows}"
         if measured_on == self.rows:
-            return f"{chosen}, the rows reported here. The figures after training are therefore biased upwards."
-        return f"{chosen}; the rows reported here, {measured_on}, were not used for that choice."
+            return f"{choice}, the rows reported here. The figures after training are therefore biased upwards."
+        return f"{choice}; the rows reported here, {measured_on}, were not used for that choice."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

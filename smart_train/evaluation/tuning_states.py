@@ -34,7 +34,7 @@ from smart_train.utils.atomic import naming_refusals
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
     from smart_train.models.family import Role
-    from smart_train.models.layered import Filter, LayeredStates
+    from smart_train.models.layered_states import Filter, LayeredStates
 
 MEMORY_BYTES = 4 * 2**30
 Kind = tuple[int, str, str, str]  # layer, query tokens, document tokens, pooled token
@@ -77,7 +77,7 @@ class TuningStates:
         memory_bytes: int = MEMORY_BYTES,
         show_progress_bar: bool | None = None,
     ) -> None:
-        from smart_train.models.layered import encode_layers
+        from smart_train.models.layered_states import encode_layers
 
         named = (("queries", data.query_ids, data.queries), ("documents", data.document_ids, data.documents))
         for kind, names, items in named:

@@ -148,7 +148,7 @@ def conclusion(
     after: EvaluationResult | None,
     metric: str,
     *,
-    chosen: int | None = None,
+    chosen_step: int | None = None,
     steps: int | None = None,
     selection: Selection | None = None,
     comparison: Comparison | None = None,
@@ -159,20 +159,20 @@ def conclusion(
     Args:
         before, after: of the same queries; None where it was not measured.
         metric: what the run is judged by, for example "hybrid_ndcg@5".
-        chosen: the optimiser step that the weights are of, of `steps` in all; None where not known.
+        chosen_step: the optimiser step that the weights are of, of `steps` in all; None where not known.
         selection: how it was chosen; None where there was no choice.
         comparison: of both; made when not given.
     """
-    step = _step(chosen, steps, selection)
+    step = _step(chosen_step, steps, selection)
     score, name = split_metric(metric)
     if after is None or before is None:
-        given = after or before
-        if given is None:
+        measured = after or before
+        if measured is None:
             return f"Conclusion: none, no held-out queries were measured{step}"
         when, missing = ("after", "before") if before is None else ("before", "after")
         return (
             f"Conclusion: none, nothing was measured {missing} training; {score} {metric_label(name)} {when} it is "
-            f"{given.metrics[score][name]:.3f} at {count_text(len(given.query_ids))}{step}"
+            f"{measured.metrics[score][name]:.3f} at {count_text(len(measured.query_ids))}{step}"
         )
     comparison = comparison or compare(before, after)
     row, confidence = comparison.row(score, name), comparison.confidence
@@ -240,10 +240,10 @@ def _needed(row: Difference, least: float | None, queries: int, confidence: floa
     return math.ceil(queries * (least / abs(row.difference)) ** 2)
 
 
-def _step(chosen: int | None, steps: int | None, selection: Selection | None) -> str:
-    if chosen is None:
+def _step(chosen_step: int | None, steps: int | None, selection: Selection | None) -> str:
+    if chosen_step is None:
         return ""
     of_all = f" of {steps}" if steps is not None else ""
     if selection is not None:
-        return f"; step {chosen}{of_all} was chosen, by {selection.metric} on {selection.rows}"
-    return f"; the weights are those of step {chosen}{of_all}"
+        return f"; step {chosen_step}{of_all} was chosen, by {selection.metric} on {selection.rows}"
+    return f"; the weights are those of step {chosen_step}{of_all}"

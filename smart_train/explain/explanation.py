@@ -101,10 +101,10 @@ class Explanation:
 
     def won(self) -> dict[int, list[int]]:
         """Place of each document token that wins anything -> places of the query tokens that it wins for."""
-        found: dict[int, list[int]] = {}
+        tokens_won: dict[int, list[int]] = {}
         for token, winner in enumerate(self.winners):
-            found.setdefault(winner, []).append(token)
-        return found
+            tokens_won.setdefault(winner, []).append(token)
+        return tokens_won
 
     @property
     def on_images(self) -> float:
@@ -135,16 +135,16 @@ def explain(model: SmartModel, query: Any, document: Any) -> Explanation:
         DataError: several documents, one that holds nothing, or an image that cannot be read. ModelError: a video, or
             an image where the model reads none.
     """
-    asked, shown = (_single(value, what) for value, what in ((query, "query"), (document, "document")))
-    seen = seen_tokens(model.family, asked, "query"), seen_tokens(model.family, shown, "document")
-    queries, documents = model.encode_query([asked]), model.encode_document([shown])
+    query_input, document_input = (_single(value, what) for value, what in ((query, "query"), (document, "document")))
+    seen = seen_tokens(model.family, query_input, "query"), seen_tokens(model.family, document_input, "document")
+    queries, documents = model.encode_query([query_input]), model.encode_document([document_input])
     for embeddings, tokens, what in ((queries, seen[0], "query"), (documents, seen[1], "document")):
-        kept = sum(token.kept for token in tokens)
-        assert len(embeddings.packed) == kept, f"{what}: {len(embeddings.packed)} states for {kept} kept tokens"
+        count = sum(token.kept for token in tokens)
+        assert len(embeddings.packed) == count, f"{what}: {len(embeddings.packed)} states for {count} kept tokens"
     parts = score_parts(queries, documents, pooled=not queries.late_only)
     return Explanation(
-        query=asked,
-        document=shown,
+        query=query_input,
+        document=document_input,
         query_prompt=tuple(seen[0]),
         document_prompt=tuple(seen[1]),
         similarities=maxsim(_one_each(queries), _one_each(documents)),

@@ -15,7 +15,7 @@ from smart_train.inputs.images import load_image
 HEAT = (213, 94, 0)  # vermillion, and the winners' blue: apart for colour-blind readers, too (Okabe and Ito, 2008)
 WINNER = (0, 114, 178)
 _OPAQUE = 200  # of 255, at the strongest place: the page stays readable below it
-_RASTER = 480  # pixels of the longer side, where boxes are no even grid
+_RASTER = 480  # pixels of the longer side, where the boxes are not an even grid
 
 
 def strengths(values: Sequence[float]) -> list[float]:
@@ -48,7 +48,7 @@ def image_places(explanation: Explanation, image: int) -> list[int]:
 def image_strengths(explanation: Explanation, token: int | None) -> dict[int, float]:
     """Place of each kept token on any image of the document -> its strength, on one scale for all of its images."""
     heat = explanation.heat(token).tolist()
-    places = [place for place, kept in enumerate(explanation.document_tokens) if kept.image is not None]
+    places = [place for place, seen in enumerate(explanation.document_tokens) if seen.image is not None]
     return dict(zip(places, strengths([heat[place] for place in places]), strict=True))
 
 

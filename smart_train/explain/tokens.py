@@ -67,7 +67,7 @@ def seen_tokens(family: Family, item: ModelInput, role: Role) -> list[SeenToken]
         )
     features = family.featurize([item], role)
     valid = features["attention_mask"][0].bool()
-    ids, kept = features["input_ids"][0][valid], features["token_mask"][0][valid].tolist()
+    ids, kept_flags = features["input_ids"][0][valid], features["token_mask"][0][valid].tolist()
     visual = torch.isin(ids, family.visual_ids).tolist()
     places = _places(family, features) if item.images else []
     if len(places) != sum(visual):
@@ -78,7 +78,7 @@ def seen_tokens(family: Family, item: ModelInput, role: Role) -> list[SeenToken]
     texts, remaining = token_texts(family.tokenizer, ids.tolist()), iter(places)
     return [
         SeenToken("", keep, *next(remaining)) if is_visual else SeenToken(text, keep)
-        for text, keep, is_visual in zip(texts, kept, visual, strict=True)
+        for text, keep, is_visual in zip(texts, kept_flags, visual, strict=True)
     ]
 
 
@@ -104,12 +104,12 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     def decode(start: int, stop: int) -> str:
         return tokenizer.decode(list(ids[start:stop]), skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
-    texts, start, told = [], 0, 0
+    texts, start, done = [], 0, 0
     for stop in range(1, len(ids) + 1):
-        before, after = decode(start, told), decode(start, stop)
-        if after.endswith(_INCOMPLETE) and stop < len(ids) and stop - told < _LONGEST_CHARACTER:
+        before, after = decode(start, done), decode(start, stop)
+        if after.endswith(_INCOMPLETE) and stop < len(ids) and stop - done < _LONGEST_CHARACTER:
             texts.append("")
             continue
         texts.append(after[len(before) :])
-        start, told = told, stop
+        start, done = done, stop
     return texts

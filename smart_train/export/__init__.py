@@ -7,7 +7,7 @@ from smart_train.export.golden import GOLDEN_NAME, Golden
 from smart_train.export.hub import PushPlan, check_destination, plan_push, push_folder, push_model
 from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
 from smart_train.export.parity_record import check_output
-from smart_train.export.projection import convert_projection
+from smart_train.export.projection_folder import convert_projection
 from smart_train.export.verify import RouteReport, verify_folder
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Adapters and projections as they are: one published without its base, or several mixed into one model."""
+"""Adapters and projections without a merge: one published without its base, or several mixed into one model."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def export_adapter(
 
 
 def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:
-    """Writes into the adapter's copy in `folder` where its base lies, seen from there; `saved` is what its own folder
-    says, which of a plain PEFT adapter is nothing of scores."""
+    """Writes into the adapter's copy in `folder` where its base lies, seen from there. `saved` is the configuration of
+    its own folder; that of a plain PEFT adapter has no scoring."""
     model.pin_base()
     base = model.named_base
     assert base is not None, "it is not a whole model"
@@ -116,7 +116,7 @@ def load_exactly(
     family: str | None = None,
     base: str | Path | None = None,
 ) -> SmartModel:
-    """A saved model in float32 on the CPU, as everything is compared that an export is made of."""
+    """A saved model in float32 on the CPU: an export is compared in this form."""
     return SmartModel.from_pretrained(
         trained,
         dtype="float32",
@@ -148,8 +148,8 @@ def load_trained(
     named = {folder: SmartConfig.read(folder).named_base for folder in folders}
     bases = {name and locate_base(name, folder, base).resolve() for folder, name in named.items()}
     if len(bases) != 1 or None in bases:
-        found = ", ".join(sorted(map(str, bases)))
-        raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {found}")
+        names = ", ".join(sorted(map(str, bases)))
+        raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {names}")
     first = next(iter(folders))
     model = load_exactly(first, trust_remote_code, family=family, base=base)
     if not isinstance(model.backbone, PeftModel):

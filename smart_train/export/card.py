@@ -246,13 +246,13 @@ def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str
 
 def _stored(scoring: ScoringConfig) -> str:
     """What an index keeps, where that is not everything."""
-    kept = [
+    parts = [
         *([] if scoring.width is None else [f"{scoring.width} dimensions of each vector"]),
         *([] if scoring.pool_factor == 1 else [f"one token for every {scoring.pool_factor} of a document"]),
     ]
-    if scoring.stored_as == "float32" and not kept:
+    if scoring.stored_as == "float32" and not parts:
         return ""
-    return f"An index of smart_train keeps {' and '.join(kept) or 'all tokens'}, stored as {scoring.stored_as}. "
+    return f"An index of smart_train keeps {' and '.join(parts) or 'all tokens'}, stored as {scoring.stored_as}. "
 
 
 def _code(title: str, code: str) -> str:
@@ -330,4 +330,4 @@ def _metadata(path: Path) -> Mapping[str, Any]:
     try:
         return ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
     except (ValueError, yaml.YAMLError):
-        return {}  # somebody else's card is no reason to refuse an export: its licence then counts as unknown
+        return {}  # a broken card of the base does not stop an export: its licence then counts as unknown

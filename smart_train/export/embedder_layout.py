@@ -2,11 +2,12 @@
 
 In the plain layout `SentenceTransformer(DIR)` pools and normalises; `MultiVectorEncoder(DIR)` drops that half and keeps
 the token half: the projection (or an identity, without which it would put a random head there) and the token filter.
-Module and key names: sentence-transformers 6.2. The first three modules bear their old names, which other servers look
-for to find the pooling; those of the token half bear new ones, because such a server applies every Dense that it knows
+Module and key names: sentence-transformers 6.2. The first three modules have their old names, by which other servers
+find the pooling; those of the token half have new ones, because such a server applies every Dense that it knows
 to the pooled vector (github.com/vllm-project/vllm, `_load_st_projector`).
 
-What the plain layout cannot say, the other one leaves to `smart_train.serving.embedder`, which must be installed there.
+Where the plain layout cannot express a model, the other one names the modules of `smart_train.serving.embedder`; the
+package must then be installed where the folder is read.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def write_layout(model: SmartModel, folder: Path, *, plain: bool) -> None:
 
 
 def remove_layout(folder: Path) -> None:
-    """Takes every file of a layout out of `folder`, whoever wrote it."""
+    """Removes every file of a layout from `folder`, also those that another tool wrote."""
     entries = json.loads((folder / MODULES).read_text(encoding="utf-8")) if (folder / MODULES).is_file() else []
     for entry in entries:
         part = (folder / entry["path"]).resolve()

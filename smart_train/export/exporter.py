@@ -129,14 +129,15 @@ def export_model(
 
 
 def _check_not_source(output: Path, trained: Trained, model: SmartModel) -> None:
-    """An export may lie where an earlier one lay, but not where the weights lie that it is made of."""
+    """Raises ExportError where `output` holds the weights that the export is made from. An earlier export may be
+    there."""
     sources = trained if isinstance(trained, Mapping) else [trained]
     if output.resolve() in (*(Path(source).resolve() for source in sources), Path(model.family.folder).resolve()):
         raise ExportError(f"{output}: {trained} uses the weights in this folder; choose another output")
 
 
 def _encode(probe: Probe, model: SmartModel, fault: str) -> tuple[Embeddings, Embeddings]:
-    """What `model` makes of the probe. Raises ExportError with `fault` where that is NaN or infinite."""
+    """The probe, encoded by `model`. Raises ExportError with `fault` where that is NaN or infinite."""
     try:
         return probe.encode(model)
     except NonFiniteError as error:
@@ -203,8 +204,9 @@ def _quantised(
     trust_remote_code: bool,
     base: str | Path | None,
 ) -> dict[str, ParityReport]:
-    """How far full precision scores from the quantised model that was trained. Nothing where it was not quantised, is a
-    mixture that nobody trained, or cannot be loaded here because the library that quantises is missing."""
+    """How far full precision scores from the quantised model that was trained. Empty where it was not quantised, is a
+    mixture of adapters (which was not trained as one), or cannot be loaded because the library that quantises is
+    missing."""
     if isinstance(trained, Mapping) or not is_installed():
         return {}
     quantization = SmartConfig.read(locate(str(trained))).quantization

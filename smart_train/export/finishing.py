@@ -1,4 +1,4 @@
-"""What a folder of exported weights needs before it leaves: files that other libraries read, and proof that they do."""
+"""What a folder of exported weights needs: the files that other libraries read, and proof that they do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from smart_train.errors import ExportError
-from smart_train.export.closing import TOKENIZER, close_texts
+from smart_train.export.closing_token import TOKENIZER, close_texts
 from smart_train.export.embedder_layout import plain_obstacle, remove_layout, write_layout
 from smart_train.export.golden import Golden
 from smart_train.export.parity import TOLERANCE
@@ -26,8 +26,8 @@ WEIGHTS = "model.safetensors"
 def finish_folder(model: SmartModel, folder: Path) -> list[RouteReport]:
     """Lays out `folder`, writes `golden.safetensors` and reads the folder back through every installed library.
 
-    Where the modules of sentence-transformers cannot be told how this model pools or which tokens it keeps, or read the
-    folder otherwise than they should, its layout names modules of smart_train, and the reports say why.
+    Where the modules of sentence-transformers cannot express how this model pools or which tokens it keeps, or give
+    other vectors, the layout names modules of smart_train, and the reports say why.
 
     Args:
         model: what `folder` holds, in float32 on the CPU. Its backbone is used up: each library loads its own.
@@ -92,8 +92,8 @@ def _is_misread(report: RouteReport) -> bool:
 
 
 def _explained(report: RouteReport, obstacle: str | None) -> RouteReport:
-    """`report` with the reason why it needs smart_train. A version of the library that reads even smart_train's modules
-    otherwise is not a fault of the weights: it is left out, and said to be."""
+    """`report` with the reason why it needs smart_train. Where a version of the library gives other vectors even with
+    smart_train's modules, the weights are not at fault: the report then says that this route was left out."""
     if _is_misread(report):
         return replace(
             report, differences={}, failure=None, skipped=f"left out: it reads the folder differently ({report})"

@@ -1,6 +1,6 @@
-"""`golden.safetensors`: fixed inputs and what the exported model makes of them, so that any runtime can check itself.
+"""`golden.safetensors`: fixed inputs and the exported model's vectors for them, so that any runtime can check itself.
 
-Nothing of the run's own data is in it: the texts are fixed and the pages drawn, so a folder can be published as it is.
+Nothing of the run's own data is in it: the texts are fixed and the pages drawn, so the file can be published.
 """
 
 from __future__ import annotations
@@ -71,9 +71,13 @@ class Golden:
                 images.extend(torch.from_numpy(np.array(image)) for image in item.images)
                 prompt = model.family.render(item, role)
                 inputs[role].append({"text": item.text, "images": names, "prompt": prompt})
-            made = self.embeddings[role]
+            embeddings = self.embeddings[role]
             tensors |= {f"{role}.{name}": value for name, value in self.features[role].items()}
-            tensors |= {f"{role}.pooled": made.pooled, f"{role}.tokens": made.packed, f"{role}.offsets": made.offsets}
+            tensors |= {
+                f"{role}.pooled": embeddings.pooled,
+                f"{role}.tokens": embeddings.packed,
+                f"{role}.offsets": embeddings.offsets,
+            }
         tensors |= {f"image.{index}": image for index, image in enumerate(images)}
         header = {
             "format": _FORMAT,

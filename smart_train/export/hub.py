@@ -42,7 +42,7 @@ _LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What a push would publish, told without the network.
+    """What a push would publish, found out without the network.
 
     Attributes:
         sizes: name in the repository -> bytes, sorted by name; None for a file that the push makes on its way, from an
@@ -68,11 +68,11 @@ def plan_push(folder: str | Path, repo_id: str) -> PushPlan:
         validate_repo_id(repo_id)
     if _unexported_adapter(folder):
         paths = [folder / name for name in ADAPTER_FILES] + sorted((folder / PLOTS).glob("*.png"))
-        made: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
+        generated: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
     else:
         _check_export(folder)
-        paths, made = _files(folder), {}
-    sizes = made | {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths if path.is_file()}
+        paths, generated = _files(folder), {}
+    sizes = generated | {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths if path.is_file()}
     card = None
     if sizes[CARD_NAME] is None:
         sizes[SMART_CONFIG] = None  # the push adds where the model comes from when it writes the card
@@ -243,8 +243,10 @@ def _recorded(api: HfApi, info: ModelInfo, there: Collection[str]) -> dict[str, 
         values = json.loads(Path(record).read_text(encoding="utf-8"))
     except ValueError:  # not JSON, or not UTF-8
         return {}
-    found = values.get("sha256") if isinstance(values, dict) else None
-    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+    digests = values.get("sha256") if isinstance(values, dict) else None
+    return (
+        {name: value for name, value in digests.items() if isinstance(value, str)} if isinstance(digests, dict) else {}
+    )
 
 
 def _unchanged(api: HfApi, info: ModelInfo, digests: Mapping[str, str]) -> set[str]:

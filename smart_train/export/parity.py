@@ -102,6 +102,6 @@ def measure_parity(
         "late": (ours.of("late"), theirs.of("late")),
         "hybrid": (combine(ours, scoring), combine(theirs, scoring)),
     }
-    best, found = (side.argmax(dim=1) for side in pairs["hybrid"])
+    best, best_exported = (side.argmax(dim=1) for side in pairs["hybrid"])
     differences = {name: float((left - right).abs().max()) for name, (left, right) in pairs.items()}
-    return ParityReport(**differences, queries=len(expected[0]), same_best=int((best == found).sum()))
+    return ParityReport(**differences, queries=len(expected[0]), same_best=int((best == best_exported).sum()))

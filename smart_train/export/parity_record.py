@@ -42,14 +42,14 @@ def writing(output: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _check_taken(output: Path, overwrite: bool) -> None:
-    found = output if output.exists() else aside(output)
-    if not found.exists():
+    taken = output if output.exists() else aside(output)
+    if not taken.exists():
         return
-    if not found.is_dir():
+    if not taken.is_dir():
         raise ExportError(f"{output}: is a file; an export is a folder")
-    if not any(found.iterdir()):
+    if not any(taken.iterdir()):
         return
-    if not (found / REPORT_NAME).is_file():
+    if not (taken / REPORT_NAME).is_file():
         raise ExportError(
             f"{output}: holds files that are not an export of smart_train (no {REPORT_NAME}); choose another"
         )

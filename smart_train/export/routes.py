@@ -40,9 +40,10 @@ LIBRARY = ("SentenceTransformer", "MultiVectorEncoder")  # the two classes of se
 
 
 class Reading(NamedTuple):
-    """What a route made of the golden inputs; None where it does not give that. Queries first, documents second.
+    """The vectors and scores that a route gives for the golden inputs; None for what it does not give. Queries first,
+    documents second.
 
-    `documents` are the places of those that it was asked for; None: all of them.
+    `documents` are the places of the documents that it encoded; None: all.
     """
 
     pooled: tuple[Tensor, Tensor] | None = None
@@ -77,7 +78,7 @@ def release(module: nn.Module) -> None:
 
 
 def routes_of(folder: Path, base: str | Path | None = None) -> tuple[Route, ...]:
-    """The routes that lead into `folder`: an adapter is read with its base, a whole model by itself.
+    """The ways to read `folder`: an adapter with its base, a whole model alone.
 
     Args:
         base: where an adapter's base lies, if not where `folder` says.
@@ -92,10 +93,10 @@ def routes_of(folder: Path, base: str | Path | None = None) -> tuple[Route, ...]
         if base is not None:
             raise ExportError(f"{folder}: holds a whole model, which needs no base; leave base {str(base)!r} out")
         return _MERGED
-    own = Route("smart_train", partial(_smart_train, base=base), partial(_code_obstacle, base=base))
+    adapted = Route("smart_train", partial(_smart_train, base=base), partial(_code_obstacle, base=base))
     if not (folder / ADAPTER_CONFIG).is_file():
-        return (own,)
-    return own, Route("peft", partial(_peft, base=base), partial(_peft_obstacle, base=base))
+        return (adapted,)
+    return adapted, Route("peft", partial(_peft, base=base), partial(_peft_obstacle, base=base))
 
 
 def vllm_route(url: str) -> Route:
@@ -167,18 +168,18 @@ def _multi_vector_encoder(folder: Path, golden: Golden) -> Reading:
     from sentence_transformers import MultiVectorEncoder
 
     with _quiet():
-        own = needs_smart_train(folder)
-        model = MultiVectorEncoder(str(folder), trust_remote_code=own, **_LOADING)
+        needs_code = needs_smart_train(folder)
+        model = MultiVectorEncoder(str(folder), trust_remote_code=needs_code, **_LOADING)
         probe = golden.probe
-        asked = list(range(len(probe.documents)))
+        places = list(range(len(probe.documents)))
         scoring = SmartConfig.read(folder).scoring
-        if not own and scoring is not None and scoring.document_tokens == "visual":
+        if not needs_code and scoring is not None and scoring.document_tokens == "visual":
             # Of a text we keep the pooled token, and that library nothing at all: such a model is one of pages.
-            asked = [place for place in asked if probe.documents[place].images]
+            places = [place for place in places if probe.documents[place].images]
         queries = _by_modality(model.encode_query, probe.queries)
-        documents = _by_modality(model.encode_document, tuple(probe.documents[place] for place in asked))
+        documents = _by_modality(model.encode_document, tuple(probe.documents[place] for place in places))
         release(model)
-        return Reading(tokens=(queries, documents), late=model.similarity(queries, documents), documents=asked)
+        return Reading(tokens=(queries, documents), late=model.similarity(queries, documents), documents=places)
 
 
 # local_files_only: the folder is whole, and a check must not depend on the Hub.
@@ -191,14 +192,14 @@ _LOADING: dict[str, Any] = {
 
 def _by_modality(encode: Callable[..., Any], items: tuple[ModelInput, ...]) -> list[Tensor]:
     """One embedding per item, in order. Texts and pages go in as two lists, as that library's users pass them."""
-    found: list[Tensor | None] = [None] * len(items)
-    for chosen in (lambda item: not item.images, lambda item: bool(item.images)):
-        rows = [row for row, item in enumerate(items) if chosen(item)]
+    embeddings: list[Tensor | None] = [None] * len(items)
+    for belongs in (lambda item: not item.images, lambda item: bool(item.images)):
+        rows = [row for row, item in enumerate(items) if belongs(item)]
         values = [items[row].images[0] if items[row].images else items[row].text for row in rows]
-        made = encode(values, batch_size=8, show_progress_bar=False) if values else []
-        for row, value in zip(rows, made, strict=True):
-            found[row] = torch.as_tensor(value)
-    return [value for value in found if value is not None]
+        encoded = encode(values, batch_size=8, show_progress_bar=False) if values else []
+        for row, value in zip(rows, encoded, strict=True):
+            embeddings[row] = torch.as_tensor(value)
+    return [value for value in embeddings if value is not None]
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def embedder_snippet(modalities: Sequence[str], scoring: ScoringConfig, *, trust
 
     Args:
         scoring: the weights of the two scores.
-        trusting: the folder names modules of smart_train, which the library imports only when told to trust them.
+        trusting: the folder names modules of smart_train, which the library imports only with trust_remote_code.
     """
     visual = "image" in modalities
     return _EMBEDDER.format(
@@ -103,7 +103,7 @@ def transformers_snippet(model: SmartModel) -> str | None:
     """Code that scores a query against a page with transformers alone; None for families that need more than that.
 
     The prompts are those that the family renders. Tokens are shown where the last layer's states and the default filter
-    are scored; a projection, another layer or another filter is left to smart_train, and the pooled vector alone shown.
+    are scored; with a projection, another layer or another filter, the code shows the pooled vector only.
     """
     if not model.family.transformers_alone:
         return None

@@ -49,7 +49,7 @@ class RouteReport:
         return f"{self.route}: largest difference {self.largest:.1e} ({parts}){needs}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, which knows no infinity: null stands for it."""
+        """For JSON, which cannot hold infinity: it is written as null."""
         if self.skipped is not None:
             return {"skipped": self.skipped}
         if self.failure is not None:
@@ -116,19 +116,19 @@ def _differences(reading: Reading, golden: Golden) -> dict[str, float]:
     if reading.documents is not None:
         documents = documents[reading.documents]
         expected = {name: scores[:, reading.documents] for name, scores in golden.scores.items()}
-    found = {}
+    differences = {}
     if reading.pooled is not None:
         pairs = zip(reading.pooled, (queries.pooled, documents.pooled), strict=True)
-        found["pooled vectors"] = max(_distance(mine, theirs) for mine, theirs in pairs)
-        found["pooled scores"] = _distance(reading.pooled[0] @ reading.pooled[1].T, expected["pooled"])
+        differences["pooled vectors"] = max(_distance(mine, theirs) for mine, theirs in pairs)
+        differences["pooled scores"] = _distance(reading.pooled[0] @ reading.pooled[1].T, expected["pooled"])
     if reading.tokens is not None:
         pairs = zip((*reading.tokens[0], *reading.tokens[1]), (*queries.tokens, *documents.tokens), strict=True)
-        found["tokens"] = max(_distance(mine, theirs) for mine, theirs in pairs)
+        differences["tokens"] = max(_distance(mine, theirs) for mine, theirs in pairs)
     for name in ("late", "hybrid"):
         scores = getattr(reading, name)
         if scores is not None:
-            found[f"{name} scores"] = _distance(scores, expected[name])
-    return found
+            differences[f"{name} scores"] = _distance(scores, expected[name])
+    return differences
 
 
 def _distance(mine: Tensor, theirs: Tensor) -> float:

@@ -2,9 +2,9 @@
 
 from smart_train.models.families.registry import FAMILIES, detect_family, find_family, get_family, register_family
 from smart_train.models.family import Family, PromptConfig
-from smart_train.models.heads import TokenProjection
 from smart_train.models.smart_model import SmartModel
 from smart_train.models.token_filter import token_filter
+from smart_train.models.token_projection import TokenProjection
 
 __all__ = [
     "FAMILIES",

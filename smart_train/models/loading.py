@@ -22,21 +22,21 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from smart_train.errors import ModelError, did_you_mean, first_line
-from smart_train.models import heads
+from smart_train.models import token_projection
 from smart_train.models.adapter_config import ADAPTER_CONFIG, check_named, check_not_stacked, has_adapter
 from smart_train.models.attention import Attention, choose_attention
 from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family, PromptConfig
-from smart_train.models.heads import TokenProjection
 from smart_train.models.locating import base_dtype as base_dtype
 from smart_train.models.locating import locate, locate_base
-from smart_train.models.published import read_projection
+from smart_train.models.published_projections import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import check_weights, read_json, read_weights
 from smart_train.models.saving import checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
 from smart_train.models.smart_model import SmartModel
+from smart_train.models.token_projection import TokenProjection
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
@@ -102,7 +102,7 @@ def load_model(
         )
     family_class = find_family(family or inherited.family, base_folder)
     config, trusted = config_for(base_folder, family_class, trust_remote_code=trust_remote_code)
-    if projection is None and (folder / heads.CONFIG_NAME).is_file():
+    if projection is None and (folder / token_projection.CONFIG_NAME).is_file():
         projection = folder
     stored = None if projection is None else read_projection(projection)
     told = inherited.prompts if stored is None else stored.prompts(inherited.prompts, family_class)
@@ -159,7 +159,7 @@ def _named_base(saved: SmartConfig, folder: Path, given: str | Path | None) -> B
     """
     if saved.named_base is not None:
         return saved.named_base
-    if (folder / heads.CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
+    if (folder / token_projection.CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
         if given is None:
             raise ModelError(
                 f"{folder}: a token projection that names no base; load the base with projection={str(folder)!r}"

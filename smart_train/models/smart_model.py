@@ -18,7 +18,6 @@ from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, PromptConfig, Role
-from smart_train.models.heads import TokenProjection, check_layer
 from smart_train.models.in_step import with_what_others_see
 from smart_train.models.readout import (
     TOKEN_COUNTS,
@@ -30,6 +29,7 @@ from smart_train.models.readout import (
     pooled_states,
 )
 from smart_train.models.stored_states import StateSource, is_stored, read_stored
+from smart_train.models.token_projection import TokenProjection, check_layer
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import naming_refusals

@@ -34,14 +34,14 @@ _TO_ALLOW = "let LibreOffice convert them (office auto, --office auto), or expor
 def files_beside(folder: Path, read: Collection[Path]) -> tuple[dict[str, int], list[str]]:
     """Reason -> number of the files below `folder` that are not in `read` (hidden ones aside), and a line for each
     reason that names the first of them."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    files_of: dict[str, list[Path]] = defaultdict(list)
     for file in files_below(folder):
         if file not in read:
             suffix = file.suffix.lower()
-            found[next((reason for extensions, reason in _REASONS if suffix in extensions), _OTHERS)].append(file)
+            files_of[next((reason for extensions, reason in _REASONS if suffix in extensions), _OTHERS)].append(file)
     office = _TO_ALLOW if office_program() else _TO_INSTALL
-    lines = [f"{len(files)} {reason.format(office)} ({_names(folder, files)})" for reason, files in found.items()]
-    return {reason.partition(":")[0]: len(files) for reason, files in found.items()}, lines
+    lines = [f"{len(files)} {reason.format(office)} ({_names(folder, files)})" for reason, files in files_of.items()]
+    return {reason.partition(":")[0]: len(files) for reason, files in files_of.items()}, lines
 
 
 def count_files(folder: Path, read: Collection[Path], *, office: bool) -> tuple[dict[str, int], list[str]]:

@@ -144,9 +144,9 @@ def _split(report: PairReport, settings: PairSettings) -> str:
 
 
 def _licence(settings: PairSettings) -> str:
-    given = f"As stated when it was made: {plain(settings.licence)}. " if settings.licence else ""
+    stated = f"As stated when it was made: {plain(settings.licence)}. " if settings.licence else ""
     return (
-        f"{given}The pages, and the queries taken from them, are parts of the documents: each document's own licence "
+        f"{stated}The pages, and the queries taken from them, are parts of the documents: each document's own licence "
         "governs them, and nothing here grants any right to them. Check it, and look for personal data, before you "
         "share this data set or a model trained on it."
     )

@@ -56,9 +56,9 @@ def _named_pages(number: int, entries: Sequence[tuple[str, int]], pages: Mapping
     votes: Counter[int] = Counter()
     for term, printed in entries:
         words = as_words(without_numbering(term))
-        found = [place for place, text in pages.items() if place != number and words.strip() and words in text]
-        if len(found) <= max(3, len(pages) / 4):
-            votes.update({place - printed for place in found if abs(place - printed) <= _FRONT_MATTER})
+        holding = [place for place, text in pages.items() if place != number and words.strip() and words in text]
+        if len(holding) <= max(3, len(pages) / 4):
+            votes.update({place - printed for place in holding if abs(place - printed) <= _FRONT_MATTER})
     return max(votes.values(), default=0)
 
 

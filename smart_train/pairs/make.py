@@ -135,15 +135,15 @@ def _make(
     read = {document.path for document in documents}
     files, not_read = count_files(Path(folder), read, office=program_for(settings) is not None)
     parameters = {**_parameters(documents, settings, writer, check), "ocr_engine": scans.method}
-    made = _made_already(output, parameters)
-    if made is not None:
-        return replace(made, files=files, beside=not_read)
+    finished = _made_already(output, parameters)
+    if finished is not None:
+        return replace(finished, files=files, beside=not_read)
     try:
         parts = _split(documents, drawn, settings, images_alone=writer is not None)
     except DataError as error:
         raise DataError(f"{error}; not read:\n{listing(not_read)}" if not_read else str(error)) from error
-    chosen, unanswered = _ask(parts, drawn, settings, writer, check)
-    report = _report(output, documents, parts, chosen, problems + unanswered, check)
+    queries, unanswered = _ask(parts, drawn, settings, writer, check)
+    report = _report(output, documents, parts, queries, problems + unanswered, check)
     report = replace(report, files=files, beside=not_read, read_by_ocr=scans.read, ocr_engine=scans.method)
     if split is None:
         rows_of: RowsOf = partial(image_rows, drawn)
@@ -151,11 +151,11 @@ def _make(
     else:
         rows_of = TextRows(documents, split)
         report = replace(report, not_legible=scans.notes + unread(documents, scans.to_do))
-        for name, found in parts.pages.items():
-            report.counts[name]["texts"] = sum(len(rows_of(page)) for page in found)
+        for name, part_pages in parts.pages.items():
+            report.counts[name]["texts"] = sum(len(rows_of(page)) for page in part_pages)
     with filling(output) as made_here:
         write_pages(made_here, drawn, show_progress_bar)
-        write_rows(made_here, parts.pages, chosen, rows_of)
+        write_rows(made_here, parts.pages, queries, rows_of)
         values = {"format": FORMAT, "parameters": parameters, "report": _as_json(report)}
         (made_here / MANIFEST).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_card(made_here, report, settings, parameters["method"])
@@ -175,14 +175,14 @@ def _ask(
     limit = settings.queries_per_page
     unanswered: list[str] = []
     if writer is not None:
-        chosen, unanswered = writer.write(images, limit)
+        queries, unanswered = writer.write(images, limit)
     else:
-        chosen = choose_queries(pages, limit if check is None else limit * SPARE)
+        queries = choose_queries(pages, limit if check is None else limit * SPARE)
     if check is None:
-        return chosen, unanswered
-    kept = check.keep(pages, images, chosen, limit)
-    parts.left_out[NO_PAGE_FOUND] += len(chosen) - len(kept)
-    return kept, unanswered
+        return queries, unanswered
+    checked = check.keep(pages, images, queries, limit)
+    parts.left_out[NO_PAGE_FOUND] += len(queries) - len(checked)
+    return checked, unanswered
 
 
 def _parameters(
@@ -226,29 +226,33 @@ def _split(
 ) -> _Parts:
     """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
     parts = _Parts({TRAIN: [], HELD_OUT: []}, images_alone=images_alone)
-    found = {
+    usable = {
         d.key: text_candidates(d, parts.left_out)
         if settings.pages_as == "text"
         else _candidates(d, drawn[d.key], parts.left_out, images_alone)
         for d in documents
     }
-    asked = [document for document in documents if images_alone or any(page.words for page in found[document.key])]
-    asked = [document for document in asked if found[document.key]]
-    if not asked:
+    with_pages = [
+        document for document in documents if images_alone or any(page.words for page in usable[document.key])
+    ]
+    with_pages = [document for document in with_pages if usable[document.key]]
+    if not with_pages:
         raise DataError("no page has text to make a query from")
-    silent = [key for key in found if key not in {document.key for document in asked}]
-    parts.left_out[NO_TEXT] += sum(len(found[key]) for key in silent)
-    if len(asked) == 1 and not settings.test:
+    silent = [key for key in usable if key not in {document.key for document in with_pages}]
+    parts.left_out[NO_TEXT] += sum(len(usable[key]) for key in silent)
+    if len(with_pages) == 1 and not settings.test:
         parts.one_document = True
-        pages = found[asked[0].key]
-        first, second = split_pages([page.number for page in pages], asked[0].chapters, settings.held_out)
+        pages = usable[with_pages[0].key]
+        first, second = split_pages([page.number for page in pages], with_pages[0].chapters, settings.held_out)
         for page in pages:
             if page.number in first or page.number in second:
                 parts.pages[TRAIN if page.number in first else HELD_OUT].append(page)
         parts.left_out["at the seam"] += len(pages) - len(first) - len(second)
     else:
-        for name, keys in _parts_of_documents(asked, found, settings).items():
-            parts.pages[name] = [page for document in asked if document.key in keys for page in found[document.key]]
+        for name, keys in _parts_of_documents(with_pages, usable, settings).items():
+            parts.pages[name] = [
+                page for document in with_pages if document.key in keys for page in usable[document.key]
+            ]
     for name, pages in parts.pages.items():
         parts.pages[name] = without_twins(pages)
         parts.left_out["says what another document of its part says"] += len(pages) - len(parts.pages[name])
@@ -258,12 +262,12 @@ def _split(
 
 
 def _parts_of_documents(
-    asked: Sequence[Document], found: Mapping[str, Sequence[Page]], settings: PairSettings
+    documents: Sequence[Document], usable: Mapping[str, Sequence[Page]], settings: PairSettings
 ) -> dict[str, set[str]]:
     """part -> keys of its documents. Asking for a test part moves none into or out of those held out, unless there are
     too few."""
-    sizes = {document.key: len(found[document.key]) for document in asked}
-    digests = {document.key: document.digest for document in asked}
+    sizes = {document.key: len(usable[document.key]) for document in documents}
+    digests = {document.key: document.digest for document in documents}
     pages, leave = sum(sizes.values()), 2 if settings.test else 1
     held_out = split_documents(sizes, digests, settings.held_out, settings.seed, leave=leave)
     rest = {key: size for key, size in sizes.items() if key not in held_out}
@@ -290,7 +294,7 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
     """The pages of a document that can be found, in order. One without text, such as a figure, can be found too, though
     without a vision model nothing asks for it. Why others are left out is counted in `left_out`."""
     left_out["table of contents or index"] += len(document.listings)
-    found = []
+    candidates = []
     silent = [Page.without_text(document.key, number) for number in document.silent]
     for page in sorted([*document.pages, *silent], key=lambda page: page.number):
         if too_long(drawn[page.number]):
@@ -299,15 +303,15 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
         elif drawn[page.number].blank and page.number in document.silent and not images_alone:
             left_out["blank"] += 1
         else:
-            found.append(page)
-    return found
+            candidates.append(page)
+    return candidates
 
 
 def _report(
     output: Path,
     documents: Sequence[Document],
     parts: _Parts,
-    chosen: Chosen,
+    chosen_queries: Chosen,
     problems: list[str],
     check: RoundTrip | None,
 ) -> PairReport:
@@ -315,10 +319,12 @@ def _report(
     queries: Counter[tuple[str, str]] = Counter()
     start = 0
     for name, pages in parts.pages.items():
-        of_part = {place: chosen[start + place] for place in range(len(pages)) if start + place in chosen}
+        of_part = {
+            place: chosen_queries[start + place] for place in range(len(pages)) if start + place in chosen_queries
+        }
         start += len(pages)
-        for place, found in of_part.items():
-            queries[name, pages[place].document] += len(found)
+        for place, page_queries in of_part.items():
+            queries[name, pages[place].document] += len(page_queries)
         counts[name] = {
             "documents": len({page.document for page in pages}),
             "pages": len(of_part),
@@ -342,10 +348,12 @@ def _report(
         }
         for document in documents
     ]
-    kinds = Counter(kind for found in chosen.values() for kind, _ in found)
+    kinds = Counter(kind for page_queries in chosen_queries.values() for kind, _ in page_queries)
     unasked = sum(part["corpus"] - part["pages"] for part in counts.values()) - parts.left_out[NO_PAGE_FOUND]
     pages = [page for part in parts.pages.values() for page in part]
-    silent = sum(not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen)
+    silent = sum(
+        not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen_queries
+    )
     reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
     left_out = {reason: count for reason, count in reasons.items() if count}
     report = PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)

@@ -53,14 +53,14 @@ def read_usable(
         silent = {document.key: why for document in usable if (why := scans.why_silent(document))}
         problems += silent.values()
         usable = [document for document in usable if document.key not in silent]
-    told = "\n".join([listing(problems), *scans.unread])
+    details = "\n".join([listing(problems), *scans.unread])
     if problems and settings.on_error == "fail":
         raise DataError(
             f"{folder}: {len(problems)} files cannot be used (on_error skip, --on-error skip on the command line, "
-            f"leaves them out):\n{told}"
+            f"leaves them out):\n{details}"
         )
     if not usable:
-        raise DataError(f"{folder}: none of its files can be used:\n{told}")
+        raise DataError(f"{folder}: none of its files can be used:\n{details}")
     images = {} if settings.pages_as == "text" else {document.key: drawn[document.key] for document in usable}
     return usable, images, problems
 

@@ -69,47 +69,49 @@ class RoundTrip:
             pages: P pages that a search may find. images: drawn, in the same order; none where pages are text.
             chosen: place in `pages` -> queries, best first.
         """
-        asked = [(place, kind, query) for place, found in sorted(chosen.items()) for kind, query in found]
-        self.counts, self.left_out = Counter({"checked": len(asked)}), []
-        if not asked:
+        queries = [
+            (place, kind, query) for place, page_queries in sorted(chosen.items()) for kind, query in page_queries
+        ]
+        self.counts, self.left_out = Counter({"checked": len(queries)}), []
+        if not queries:
             return {}
-        scores = self._scores([query for _, _, query in asked], pages, images)
-        kept: Chosen = {}
-        for (place, kind, query), row in zip(asked, scores, strict=True):
+        scores = self._scores([query for _, _, query in queries], pages, images)
+        checked: Chosen = {}
+        for (place, kind, query), row in zip(queries, scores, strict=True):
             reason = self._reason(row, place)
             if reason is None:
-                kept.setdefault(place, []).append((kind, query))
+                checked.setdefault(place, []).append((kind, query))
             else:
                 self.counts[reason] += 1
                 self.left_out.append(f"{pages[place].document}, page {pages[place].number + 1}: {query} ({reason})")
-        return {place: at_most(found, limit) for place, found in kept.items()}
+        return {place: at_most(page_queries, limit) for place, page_queries in checked.items()}
 
     def _reason(self, row: Tensor, place: int) -> str | None:
         """Why a query is left out. row: [P]."""
-        own = float(row[place])
-        near = _TIE * max(1.0, abs(own))
-        if int((row >= own - near).sum()) > 1 + int((row > own + near).sum()):
+        score = float(row[place])
+        near = _TIE * max(1.0, abs(score))
+        if int((row >= score - near).sum()) > 1 + int((row > score + near).sum()):
             return AS_HIGH
-        return NOT_FOUND if int((row > own + near).sum()) >= self.first else None
+        return NOT_FOUND if int((row > score + near).sum()) >= self.first else None
 
     def _scores(self, queries: Sequence[str], pages: Sequence[Page], images: Sequence[Path]) -> Tensor:
         """fp32 [Q, P] on the CPU; it is the largest thing held here, with 4 bytes for each query and page."""
         pieces, owners = self._pieces(pages, images)
-        asked = self.model.encode_query(list(queries)).to(self.model.device)
+        query_embeddings = self.model.encode_query(list(queries)).to(self.model.device)
         scores = torch.full((len(queries), len(pages)), -torch.inf)
         parts = self.model.encode_document_parts(pieces, _ENCODED)
         for start, part in zip(range(0, len(pieces), _ENCODED), parts, strict=True):
-            found = self.model.similarity(asked, part.to(self.model.device)).cpu()
+            similarities = self.model.similarity(query_embeddings, part.to(self.model.device)).cpu()
             columns = torch.tensor(owners[start : start + _ENCODED]).expand(len(queries), -1)
-            scores.scatter_reduce_(1, columns, found, reduce="amax")
+            scores.scatter_reduce_(1, columns, similarities, reduce="amax")
         return scores
 
     def _pieces(self, pages: Sequence[Page], images: Sequence[Path]) -> tuple[list[Any], list[int]]:
         """N inputs, and the place of the page that each belongs to."""
         if images and "image" in self.model.family.modalities:
             return list(images), list(range(len(pages)))
-        found = [(piece, place) for place, page in enumerate(pages) for piece in pieces_of(page)]
-        return [piece for piece, _ in found], [place for _, place in found]
+        pairs = [(piece, place) for place, page in enumerate(pages) for piece in pieces_of(page)]
+        return [piece for piece, _ in pairs], [place for _, place in pairs]
 
 
 def pieces_of(page: Page) -> list[str]:
@@ -122,10 +124,10 @@ def pieces_of(page: Page) -> list[str]:
     return [text[start : start + size] for start in range(0, max(1, len(text) - size + step), step) if text]
 
 
-def at_most(found: Sequence[tuple[Kind, str]], limit: int) -> list[tuple[Kind, str]]:
+def at_most(queries: Sequence[tuple[Kind, str]], limit: int) -> list[tuple[Kind, str]]:
     """The first `limit` queries of a page, one of them a sentence where there is one and `limit` is above 1."""
-    sentences = [item for item in found if item[0] == "sentence"]
-    others = [item for item in found if item[0] != "sentence"]
+    sentences = [item for item in queries if item[0] == "sentence"]
+    others = [item for item in queries if item[0] != "sentence"]
     room = limit - 1 if sentences and limit > 1 else limit
-    kept = [*others[:room], *sentences][:limit]
-    return [*kept, *others[room:]][:limit]
+    first = [*others[:room], *sentences][:limit]
+    return [*first, *others[room:]][:limit]

@@ -51,11 +51,11 @@ def image_rows(drawn: Mapping[str, Sequence[PdfPage]], page: Page) -> list[dict[
     return [{"positive": page_path(source), "document_id": source.id}]
 
 
-def write_rows(folder: Path, parts: Mapping[str, Sequence[Page]], chosen: Chosen, rows_of: RowsOf) -> None:
+def write_rows(folder: Path, parts: Mapping[str, Sequence[Page]], queries: Chosen, rows_of: RowsOf) -> None:
     """The queries of each part with the documents that answer them, and the corpora.
 
     Args:
-        parts: part -> its pages; places in `chosen` count through all of them.
+        parts: part -> its pages; places in `queries` count through all of them.
     """
     start = 0
     for name, pages in parts.items():
@@ -64,7 +64,7 @@ def write_rows(folder: Path, parts: Mapping[str, Sequence[Page]], chosen: Chosen
         for place, page in enumerate(pages, start=start):
             documents = rows_of(page)
             corpus += documents
-            for number, (kind, query) in enumerate(chosen.get(place, [])):
+            for number, (kind, query) in enumerate(queries.get(place, [])):
                 identity = f"{page.document}#page={page.number + 1}&query={number}"
                 rows.append({"query": query, **answering(documents, query), "query_id": identity, "kind": kind})
         start += len(pages)

@@ -68,13 +68,13 @@ def split_pages(numbers: Sequence[int], chapters: Sequence[int], share: float) -
 def without_repeated(parts: Mapping[str, Sequence[Page]]) -> tuple[dict[str, list[Page]], int]:
     """Each part without the pages that say what those of a later part say (`repeated_pages`), and how many these were:
     what is measured last loses nothing."""
-    kept: dict[str, list[Page]] = {}
+    remaining: dict[str, list[Page]] = {}
     later: list[Page] = []
     for name, pages in reversed(list(parts.items())):
         repeated = repeated_pages(pages, later)
-        kept[name] = [page for place, page in enumerate(pages) if place not in repeated]
+        remaining[name] = [page for place, page in enumerate(pages) if place not in repeated]
         later.extend(pages)
-    return {name: kept[name] for name in parts}, len(later) - sum(map(len, kept.values()))
+    return {name: remaining[name] for name in parts}, len(later) - sum(map(len, remaining.values()))
 
 
 def without_twins(pages: Sequence[Page]) -> list[Page]:
@@ -84,16 +84,16 @@ def without_twins(pages: Sequence[Page]) -> list[Page]:
     A page is one of them when more than half of its runs of five words stand in one other document.
     """
     seen: dict[int, str] = {}
-    kept = []
+    distinct = []
     for page in pages:
         shingles = _shingles(page)
         owners = Counter(owner for shingle in shingles if (owner := seen.get(shingle, page.document)) != page.document)
         if max(owners.values(), default=0) > REPEATED_SHARE * len(shingles):
             continue
-        kept.append(page)
+        distinct.append(page)
         for shingle in shingles:
             seen.setdefault(shingle, page.document)
-    return kept
+    return distinct
 
 
 def repeated_pages(training: Sequence[Page], held_out: Sequence[Page]) -> set[int]:
@@ -103,12 +103,12 @@ def repeated_pages(training: Sequence[Page], held_out: Sequence[Page]) -> set[in
     on is not asked: a page put together from several held-out ones would leak as much.
     """
     seen = {shingle for page in held_out for shingle in _shingles(page)}
-    found = set()
+    repeated = set()
     for place, page in enumerate(training):
         shingles = _shingles(page)
         if shingles and sum(shingle in seen for shingle in shingles) > REPEATED_SHARE * len(shingles):
-            found.add(place)
-    return found
+            repeated.add(place)
+    return repeated
 
 
 def _shingles(page: Page) -> set[int]:

@@ -21,14 +21,14 @@ def text_candidates(document: Document, left_out: Counter[str]) -> list[Page]:
     """The pages of a document that can be found by their text, in order. Why others are left out is counted in
     `left_out`."""
     left_out["table of contents or index"] += len(document.listings)
-    found = list(document.pages)
+    candidates = list(document.pages)
     for number in document.silent:
         text = document.texts[number].spelt
         if not text or is_unreadable(text):
             left_out[UNREADABLE if text else WITHOUT_TEXT] += 1
         else:
-            found.append(Page.without_text(document.key, number))
-    return sorted(found, key=lambda page: page.number)
+            candidates.append(Page.without_text(document.key, number))
+    return sorted(candidates, key=lambda page: page.number)
 
 
 def unread(documents: Sequence[Document], to_do: str) -> list[str]:
@@ -84,10 +84,10 @@ class TextRows:
 def answering(rows: Sequence[dict[str, Any]], query: str) -> dict[str, Any]:
     """The chunk of a page that answers its query: the one with the query's words in their order, else with most of
     them, the first of equals."""
-    phrase, asked = as_words(query), {*words_of(query)}
+    phrase, query_words = as_words(query), {*words_of(query)}
 
     def says(row: dict[str, Any]) -> tuple[bool, int]:
         words = as_words(clean(row["positive"]["text"]))
-        return phrase in words, len(asked.intersection(words.split()))
+        return phrase in words, len(query_words.intersection(words.split()))
 
     return rows[0] if len(rows) == 1 else max(rows, key=says)

@@ -141,30 +141,30 @@ class VisionWriter:
         """
         prompt = self._template.substitute(limit=limit)
         keys = [self._key(image, prompt) for image in images]
-        answers = {key: found for key in keys if (found := self._known(key)) is not None}
+        answers = {key: answer for key in keys if (answer := self._known(key)) is not None}
         unknown = {key: place for place, key in enumerate(keys) if key not in answers}
         with ThreadPoolExecutor(self.workers) as pool:
             looks = list(pool.map(_visual_tokens, (images[place] for place in unknown.values())))
         todo = {key: place for (key, place), tokens in zip(unknown.items(), looks, strict=True) if tokens}
         problems: list[str] = []
         if todo:
-            known = sum(key in answers for key in keys)
-            estimate = Estimate.of(len(images), known, len(todo), sum(looks), prompt, limit, self.prices)
+            answered = sum(key in answers for key in keys)
+            estimate = Estimate.of(len(images), answered, len(todo), sum(looks), prompt, limit, self.prices)
             if not self.confirm(estimate):
                 raise EndpointError("no request was sent: the estimate was declined")
             answers |= self._ask_all(todo, images, prompt, problems)
         usable = [_usable(answers.get(key, [])) for key in keys]
         counts = Counter(as_words(query) for queries in usable for query in queries)
-        own = [[query for query in queries if counts[as_words(query)] == 1][:limit] for queries in usable]
+        distinct = [[query for query in queries if counts[as_words(query)] == 1][:limit] for queries in usable]
         written: dict[int, list[tuple[Kind, str]]] = {
-            place: [("written", query) for query in queries] for place, queries in enumerate(own) if queries
+            place: [("written", query) for query in queries] for place, queries in enumerate(distinct) if queries
         }
         return written, problems
 
     def _ask_all(
         self, todo: dict[str, int], images: Sequence[Path], prompt: str, problems: list[str]
     ) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        answers: dict[str, list[str]] = {}
 
         def work(item: tuple[str, int]) -> None:
             key, place = item
@@ -178,7 +178,7 @@ class VisionWriter:
                     problems.append(str(error))
                 return
             with self._lock:
-                found[key] = queries
+                answers[key] = queries
 
         self._stop.clear()
         with ThreadPoolExecutor(self.workers) as pool:
@@ -194,10 +194,10 @@ class VisionWriter:
             if not isinstance(first, EndpointError):
                 raise first
             raise EndpointError(
-                f"{first}\n{len(found)} of {len(todo)} pages were answered and are kept; run the same command again "
+                f"{first}\n{len(answers)} of {len(todo)} pages were answered and are kept; run the same command again "
                 "for the others"
             ) from first
-        return found
+        return answers
 
     def _ask(self, key: str, image: Path, prompt: str) -> list[str]:
         if self._stop.is_set():
@@ -253,12 +253,12 @@ def read_queries(text: str) -> list[str] | None:
 
 def _usable(queries: Sequence[str]) -> list[str]:
     """Queries of at least two words that stand without their page, each once."""
-    kept: dict[str, str] = {}
+    usable: dict[str, str] = {}
     for raw in queries:
         query = " ".join(raw.split())
         if len(words_of(query)) >= 2 and len(query) <= MAX_CHARACTERS and not _POINTING.search(query):
-            kept.setdefault(as_words(query), query)
-    return list(kept.values())
+            usable.setdefault(as_words(query), query)
+    return list(usable.values())
 
 
 def _visual_tokens(image: Path) -> int:

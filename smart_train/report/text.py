@@ -1,4 +1,4 @@
-"""Anybody's words in a page: rows of data, paths, what a model's folder says of itself."""
+"""Text of others in a page, escaped: rows of data, paths, what a model's folder says about itself."""
 
 from __future__ import annotations
 

@@ -1,15 +1,6 @@
 """Hard negatives: for every row, documents that a model ranks high for its query and that do not answer it.
 
-Whether a document answers a query is known for the labelled pairs alone. What ranks near or above the positive is often
-an answer without a label, and training against it does harm. So candidates pass three rules, named in the order in
-which they are asked:
-
-    window   rank `first_rank` to `last_rank` among the documents that are not a known positive
-    maximum  score <= max_score
-    margin   score <= s - (1 - margin) * |s|, where s is the score of the row's positive
-
-For s > 0 the last is margin * s, the positive-aware rule that NV-Retriever (Moreira et al., arXiv 2407.15831) found
-best of those it compared, there TopK-PercPos. A cosine may be negative, where a share of s would lie above s.
+`mining_rules` says which of them become negatives.
 
     folder/work     encoded corpus and queries in shards, and how far the search has come; may be deleted at the end
     folder/         train.jsonl, images, mining.json: the data set (see `mined_rows`) and what was done
@@ -19,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +21,11 @@ import torch
 
 from smart_train.distributed import barrier, gather_objects, is_main, on_main, rank, world_size
 from smart_train.errors import DataError, listing
-from smart_train.losses import margin_bound
 from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.encoder import WorkerEncoder, check_pooled, with_workers
 from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
 from smart_train.retrieval.mined_rows import RowWriter
+from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.retrieval.teaching import Teacher, teacher_scores
@@ -44,71 +34,10 @@ from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import LOCK_NAME, only_one
-from smart_train.utils.terms import SCORES
 
-PICKS = ("top", "random")
-WHEN_SHORT = ("drop", "keep")
-RULES = ("before the window", "above the maximum", "within the margin")
 WORK_FOLDER = "work"
 WORK_FILE = "work.json"
 SUMMARY_FILE = "mining.json"
-
-
-@dataclass(frozen=True)
-class MiningConfig:
-    """What is searched for and what is taken.
-
-    Args:
-        score: hybrid (the model's own weights), late or pooled; the scores written for distillation are these.
-        negatives: wanted per row.
-        first_rank, last_rank: the window, 1 being the best document that is not a known positive.
-        margin: share of the positive's score that a negative may reach; None disables this rule. 1: no higher than it.
-        max_score: highest score of a negative; None disables this rule.
-        pick: "top", the first ones that pass; "random", any that pass, drawn by `seed` and the row's ids.
-        seed: for `pick` random.
-        candidates: documents that the pooled score lets through to the full one; None scores all.
-        when_short: a row with fewer negatives than wanted: "drop" leaves it out, "keep" writes what there is.
-
-    Raises:
-        DataError: a value out of range, or two that contradict.
-    """
-
-    score: str = "hybrid"
-    negatives: int = 4
-    first_rank: int = 1
-    last_rank: int = 100
-    margin: float | None = 0.95
-    max_score: float | None = None
-    pick: str = "top"
-    seed: int = 0
-    candidates: int | None = None
-    when_short: str = "drop"
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("score", SCORES), ("pick", PICKS), ("when_short", WHEN_SHORT)):
-            if getattr(self, name) not in allowed:
-                raise DataError(f"mining {name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
-        for name in ("negatives", "first_rank"):
-            if getattr(self, name) < 1:
-                raise DataError(f"mining {name} is {getattr(self, name)}; it must be at least 1")
-        if self.last_rank - self.first_rank + 1 < self.negatives:
-            raise DataError(
-                f"mining: ranks {self.first_rank} to {self.last_rank} hold fewer than the {self.negatives} negatives "
-                "wanted; raise last_rank"
-            )
-        if self.margin is not None and not 0 < self.margin <= 1:
-            raise DataError(f"mining margin is {self.margin}; it must be above 0 and at most 1, a share of the score")
-        if self.candidates is not None:
-            if self.score == "pooled":
-                raise DataError("mining candidates: the pooled score needs no first stage; leave candidates out")
-            if self.candidates < self.last_rank:
-                raise DataError(f"mining candidates is {self.candidates}; it must reach last_rank ({self.last_rank})")
-
-    def scoring(self, own: ScoringConfig) -> ScoringConfig:
-        """The model's scoring, with the weight of the term that is not asked for set to 0."""
-        if self.score == "hybrid":
-            return own
-        return replace(own, pooled_weight=float(self.score == "pooled"), late_weight=float(self.score == "late"))
 
 
 @dataclass(frozen=True)
@@ -232,50 +161,6 @@ def _search(
         found = search.run(show_progress_bar=show_progress_bar)
     shares = gather_objects(found)
     return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """One row's negatives: places and scores, best first; and how many candidates each rule kept out."""
-
-    places: list[int]
-    scores: list[float]
-    discarded: Counter[str]
-
-
-def select_negatives(
-    ranking: Ranking, positives: set[int], positive: int, config: MiningConfig, name: str
-) -> Selection:
-    """The negatives of one row.
-
-    Args:
-        ranking: documents of the row's query, at least down to `config.last_rank` among those that are not a positive.
-        positives: places that answer the query. positive: the row's own, whose score the margin refers to.
-        name: what tells the row from all others; `pick` random draws by it.
-    """
-    own = ranking.positives[positive]
-    margin = float("inf") if config.margin is None else margin_bound(own, config.margin)
-    maximum = float("inf") if config.max_score is None else config.max_score
-    others = [
-        (place, score)
-        for place, score in zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
-        if place not in positives
-    ]
-    passed, discarded = [], Counter(dict.fromkeys(RULES, 0))
-    for standing, (place, score) in enumerate(others[: config.last_rank], 1):
-        if standing < config.first_rank:
-            discarded["before the window"] += 1
-        elif score > maximum:
-            discarded["above the maximum"] += 1
-        elif score > margin:
-            discarded["within the margin"] += 1
-        else:
-            passed.append((place, score))
-    if config.pick == "random" and len(passed) > config.negatives:
-        drawn = random.Random(f"{config.seed} {name}").sample(range(len(passed)), config.negatives)
-        passed = [passed[index] for index in sorted(drawn)]
-    chosen = passed[: config.negatives]
-    return Selection([place for place, _ in chosen], [score for _, score in chosen], discarded)
 
 
 def _write(

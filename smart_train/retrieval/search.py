@@ -23,7 +23,8 @@ from smart_train.data import SourceConfig
 from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
-from smart_train.retrieval.encode_documents import encode_folder, is_collection, update_index
+from smart_train.retrieval.document_sources import is_collection
+from smart_train.retrieval.encode_documents import encode_folder, update_index
 from smart_train.retrieval.encoder import IndexEncoder, check_pooled
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.scoring import ScoringConfig, combine, score_parts

@@ -17,11 +17,11 @@ from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware
 from smart_train.losses.self_distillation import LEARNERS
 from smart_train.models import PromptConfig, SmartModel, TokenProjection, find_family, quantization
 from smart_train.models.family import Family
-from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.loading import config_for, library_errors
 from smart_train.models.locating import locate
 from smart_train.models.peft import ADAPTER_CONFIG, add_lora
 from smart_train.models.smart_config import SmartConfig
+from smart_train.models.token_projection import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.recipe import Recipe
 from smart_train.recipe.extras import needs_bitsandbytes

@@ -81,11 +81,11 @@ def negatives(recipe: Recipe) -> list[int]:
 
 
 def each_source(name: str, sections: Sequence[SourceSection], read: Callable[[str, int], T]) -> list[T]:
-    """What `read` makes of every source of `data.{name}`, given its key in the recipe and its place.
+    """`read(key in the recipe, place)` of every source of `data.{name}`.
 
     Raises:
         DataError: what is wrong with each of the sources, beginning with its key.
-        Unreachable: nothing is wrong but that sources lie on the Hub, which is out of reach.
+        Unreachable: the only fault is that the Hub, which holds sources, cannot be reached.
     """
     results, problems, causes = [], [], []
     for place, key in enumerate(source_keys(name, sections)):
@@ -137,10 +137,10 @@ def usable_rows(
 
     with remembered_files(recipe, name):
         checked = each_source(name, sections, read)
-    kept, reports = [part for part, _ in checked], [report for _, report in checked]
-    if len(kept) == 1:
-        return kept[0].examples, reports[0]
-    return Mixture(kept), CheckReport.joined(reports)
+    usable, reports = [part for part, _ in checked], [report for _, report in checked]
+    if len(usable) == 1:
+        return usable[0].examples, reports[0]
+    return Mixture(usable), CheckReport.joined(reports)
 
 
 def batches(
@@ -186,7 +186,7 @@ def more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str
 
     Raises: DataError, where one of them cannot be read.
     """
-    found = load_own_documents(source(section))
+    documents = load_own_documents(source(section))
     if corpus is not None:
         split = None if Path(corpus).is_file() else section.split
         changes = {
@@ -197,5 +197,5 @@ def more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str
             "documents": None,
             "streaming": False,
         }
-        found += load_documents(source(section, **changes))
-    return found
+        documents += load_documents(source(section, **changes))
+    return documents

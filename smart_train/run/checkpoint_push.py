@@ -1,4 +1,4 @@
-"""Checkpoints on the Hub while a run lasts, from a process that the run neither waits for nor falls with."""
+"""Pushes checkpoints to the Hub during a run, in a process of its own: the run does not wait for it or fail with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_A_LAUNCHER = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "DEEPSPEED_")
 class PushCheckpoints(TrainerCallback):
     """Publishes each saved adapter or projection on the branch `checkpoints`.
 
-    One push at a time: while one is under way later checkpoints are passed over, and the next one saved after it goes.
+    One push at a time: a checkpoint that is saved during a push is not pushed; the first one after it is.
     A push that fails is reported and the run goes on. It ends with the run, so a connection that hangs does not keep
     the run's process alive; the final push does not depend on it.
 
@@ -75,9 +75,9 @@ class PushCheckpoints(TrainerCallback):
             self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {error}")
             return
         if process.returncode:
-            _, told, message = errors.rpartition("smart-train: ")
+            _, our_message, message = errors.rpartition("smart-train: ")
             tail = "\n".join(errors.strip().splitlines()[-8:])
-            reason = message.strip() if told else f"the process ended with {process.returncode}\n{tail}"
+            reason = message.strip() if our_message else f"the process ended with {process.returncode}\n{tail}"
             self.say(f"step {step}: the checkpoint was not pushed to {self.repo_id}: {reason}")
         else:
             self.say(f"step {step}: checkpoint pushed to {self.repo_id}, branch {BRANCH}")

@@ -69,7 +69,7 @@ class Contents:
         files: path of a picture or video -> its digest.
         models: key of the recipe -> name -> digest: of the model's weights, and of its small files by their names.
         media: whether pictures and videos were read.
-        ids: digest of the ids of all rows in order, all that a run of version 0.1.0 knows of them.
+        ids: digest of the ids of all rows in order; a run of version 0.1.0 has no other.
     """
 
     def __init__(self) -> None:
@@ -96,11 +96,11 @@ class Contents:
         for name, rows in parts.items():
             self._parts[f"data.{name}"] = rows
             ids.update(str(len(rows)).encode())
-            found = []
+            row_digests = []
             for row in rows:
                 ids.update("\0".join((row.query_id, *row.document_ids)).encode())
-                found.append(self._of_row(row))
-            self.rows[f"data.{name}"] = _table(found)
+                row_digests.append(self._of_row(row))
+            self.rows[f"data.{name}"] = _table(row_digests)
         self.ids = ids.hexdigest()
         for name, section in recipe.data.held_out.items() if media else ():
             others = more_documents(section, section.corpus)
@@ -137,20 +137,20 @@ class Contents:
         Args:
             saved: the `summary` that its `run.json` holds. What it does not hold is not compared.
         """
-        found = []
+        lines = []
         rows, files = _kept(run)
         replaced = {
             name for name, key in self.files.items() if files.get(os.path.relpath(name, run), _hex(key)) != _hex(key)
         }
         for name, table in self.rows.items():
             if name in saved and not self._same(saved[name], _summed(table)):
-                found += self._of_part(name, saved[name], table, rows.get(name), replaced)
+                lines += self._of_part(name, saved[name], table, rows.get(name), replaced)
         for name, digests in self.models.items():
             before = saved.get(name, {})
             changed = [file for file, digest in digests.items() if before.get(file, digest) != digest]
             if changed:
-                found.append(f"{name}: {self._folders[name]} holds other content: {', '.join(changed)}")
-        return found
+                lines.append(f"{name}: {self._folders[name]} holds other content: {', '.join(changed)}")
+        return lines
 
     def _same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         keys = ("rows", "texts", "media") if self.media else ("rows", "texts")
@@ -187,10 +187,10 @@ class Contents:
             example = examples[place]
             by_source[example.source].append(self._told(example, bool(differs[place, 0]), replaced))
         return [
-            f"{name}: {len(told)} of {len(now)} rows differ in {source}: "
-            + "; ".join(told[:_NAMED])
-            + (f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
-            for source, told in by_source.items()
+            f"{name}: {len(differing)} of {len(now)} rows differ in {source}: "
+            + "; ".join(differing[:_NAMED])
+            + (f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else "")
+            for source, differing in by_source.items()
         ]
 
     def _told(self, example: Example, texts: bool, replaced: set[str]) -> str:
@@ -210,12 +210,12 @@ class Contents:
             for identity, item in zip((example.query_id, *example.document_ids), items, strict=True)
         ]
         words = [(item.text, item.instruction) for item in items]
-        told = repr((ids, words, example.scores, example.task, example.grade))
-        return _hash(told), self._of_media(items)
+        content = repr((ids, words, example.scores, example.task, example.grade))
+        return _hash(content), self._of_media(items)
 
     def _of_document(self, identity: str, document: ModelInput) -> tuple[int, int]:
-        told = repr((self._given(identity, document), document.text, document.instruction))
-        return _hash(told), self._of_media([document])
+        content = repr((self._given(identity, document), document.text, document.instruction))
+        return _hash(content), self._of_media([document])
 
     def _given(self, identity: str, item: ModelInput) -> str | None:
         """The id that a row gives; None for one that is made of the content, which changes with a picture."""
@@ -264,8 +264,8 @@ def _path(media: Any) -> str | None:
 
 def _of_model(folder: Path) -> dict[str, str]:
     weights = weights_digest(folder)
-    found = {name: sha256(folder / name) for name in _MODEL_FILES if (folder / name).is_file()}
-    return ({} if weights is None else {"weights": weights}) | found
+    digests = {name: sha256(folder / name) for name in _MODEL_FILES if (folder / name).is_file()}
+    return ({} if weights is None else {"weights": weights}) | digests
 
 
 def _table(rows: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Validation of a recipe's data: its parts as the run would read them, and what the run amounts to on them."""
+"""Validation of a recipe's data: its parts as the run would read them, and the plan of the run on them."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def _corpus(recipe: Recipe, held_out: Part) -> dict[str, ModelInput]:
     """The documents that are searched and answer no query, by id. Raises DataError where ids and contents do not
     agree."""
     judged = build.evaluation_set(recipe, held_out.name, held_out.examples)
-    known = {identity for example in held_out.examples for identity in example.document_ids}
+    answers = {identity for example in held_out.examples for identity in example.document_ids}
     pairs = zip(judged.document_ids, judged.documents, strict=True)
-    return {identity: document for identity, document in pairs if identity not in known}
+    return {identity: document for identity, document in pairs if identity not in answers}

@@ -31,7 +31,7 @@ class Extension:
 
     Args:
         step: the last one that was trained. steps: of the whole run from now on.
-        told: what the user is told, the learning rate's change included.
+        told: the text for the user, the learning rate's change included.
     """
 
     step: int
@@ -78,7 +78,7 @@ def extension(path: Path, recipe: Recipe, steps: int) -> Extension:
     """How the run in `path`, for which `check_extendable` passed, goes on.
 
     Args:
-        steps: what `recipe` comes to over the rows that are there.
+        steps: of `recipe`, on the rows that are there.
 
     Raises:
         RunError: these are no more steps than it was trained.

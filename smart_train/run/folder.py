@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, how far it got, and where each of its files lies."""
+"""The folder of a run: which recipe made it, how far the run got, and where each of its files is."""
 
 from __future__ import annotations
 
@@ -205,8 +205,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _lost(path: Path, state: State) -> str | None:
-    """Why what a run in `state` goes on from is not there, so that it has to be trained to its end once more; None
-    where nothing is wrong. A finished run goes on from nothing."""
+    """Why the trained model that a run in `state` continues from cannot be used, so that training has to be finished
+    again; None where it can. A finished run needs no such model."""
     if state not in ("trained", "exported"):
         return None
     final = path / "final"
@@ -268,12 +268,12 @@ def _check_changes(path: Path, recipe: Recipe, state: State) -> None:
 
 
 def _check_contents(path: Path, contents: Contents, saved: dict[str, Any]) -> None:
-    found = contents.differences(path, saved)
-    if found:
+    differences = contents.differences(path, saved)
+    if differences:
         raise RunError(
             f"training.output_dir {path}: its run began on other data rows or weights than are there now; put the old "
             "ones back to go on with it, choose another folder, or pass --overwrite to start over on what is there "
-            "now\n" + listing(found)
+            "now\n" + listing(differences)
         )
 
 
@@ -288,7 +288,7 @@ def _check_same(path: Path, saved: dict, identity: dict[str, Any]) -> None:
 
 def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
     began = f"training.output_dir {path}: its run began with {saved['world_size']} process(es)"
-    batches = [kept["together"] // kept["world_size"] for kept in (saved, identity)]
+    batches = [spread["together"] // spread["world_size"] for spread in (saved, identity)]
     # What is left to do after training does not care how many do it, but another batch size is another recipe.
     if saved["together"] != identity["together"] and (saved["state"] == "training" or batches[0] != batches[1]):
         raise RunError(
@@ -299,7 +299,7 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
         )
     if saved["state"] != "training":
         return
-    kinds = [kept["strategy"].replace("none", "ddp") for kept in (saved, identity)]
+    kinds = [spread["strategy"].replace("none", "ddp") for spread in (saved, identity)]
     if kinds[0] != kinds[1]:
         raise RunError(
             f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state is saved in "

@@ -142,18 +142,18 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide])
     states = text.hidden_size * wide * tokens
     checkpointed = recipe.training.get("activation_checkpointing") or recipe.training.get("gradient_checkpointing")
     if model.backbone_frozen:
-        kept = layer  # of the one layer that is at work
+        numbers = layer  # of the one layer that is at work
     elif checkpointed:
-        kept = layers * states + layer
+        numbers = layers * states + layer
     else:
-        kept = layers * layer
-    kept += len(model.inner_layers) * states
+        numbers = layers * layer
+    numbers += len(model.inner_layers) * states
     vision = model.family.vision_shape(model.config)
     if vision is not None and patches:
         block = (9 * vision.width + 2 * vision.inner) * wide * patches
         depth = vision.layers if _trains_vision(model) and not checkpointed else 1
-        kept += depth * block
-    return float(kept)
+        numbers += depth * block
+    return float(numbers)
 
 
 def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> float:

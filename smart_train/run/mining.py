@@ -28,7 +28,7 @@ class MiningSource:
 
     Attributes:
         name: its key in the recipe, `data.train` or `data.train.N`. folder: where what is mined for it goes.
-        rows: the usable ones. extra: (id, document) of what else may be chosen. report: on the other rows.
+        rows: the usable ones. extra: (id, document) of further candidates. report: on the rows left out.
     """
 
     name: str
@@ -103,13 +103,13 @@ def write_recipe(
     for folder, (section, summary) in mined.items():
         used = {"path": str(folder), "negatives_per_query": summary.negatives_in_every_row}
         rows.append(used if section.weight is None else {**used, "weight": section.weight})
-    kept = read_overrides([override for override in overrides if not override.startswith("data.train")])
+    settings = read_overrides([override for override in overrides if not override.startswith("data.train")])
     values: dict[str, Any] = {"extends": os.path.relpath(recipe.resolve(), output.resolve())}
-    values |= merge(kept, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
+    values |= merge(settings, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
     if model is not None:
         # A folder by its absolute path: from another directory, a relative one means another model or one on the Hub.
-        found = find_model(model)
-        name = os.path.abspath(found) if Path(found).is_dir() else found
+        model_folder = find_model(model)
+        name = os.path.abspath(model_folder) if Path(model_folder).is_dir() else model_folder
         values = merge(values, {"model": {"name_or_path": name, "from_config": None}})
     return write_unless_edited(output / RECIPE_FILE, dump_yaml(values))
 

@@ -1,4 +1,4 @@
-"""What a run came to: which step its weights are of, how they were chosen, and its last line."""
+"""The outcome of a run: which step its weights are of, how that step was chosen, and the last line that is printed."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def weights_of(recipe: Recipe, run: Path) -> Weights:
     # Stopped early without keeping the best: the weights are the last ones, but when to stop was a choice too.
     step = best if keeps_best and best is not None else last
     measured = {record["step"] for record in records if f"eval_{metric}" in record}
-    chosen = Selection("data.evaluation", metric, len(measured), step) if len(measured) > 1 else None
-    return Weights(step, last, chosen)
+    selection = Selection("data.evaluation", metric, len(measured), step) if len(measured) > 1 else None
+    return Weights(step, last, selection)
 
 
 def conclude(
@@ -63,7 +63,7 @@ def conclude(
         before,
         after,
         recipe.evaluation.metric,
-        chosen=step,
+        chosen_step=step,
         steps=steps,
         selection=selection,
         comparison=comparison,

@@ -1,4 +1,4 @@
-"""What a recipe amounts to, worked out without loading a weight: sizes, candidates, steps, parameters, memory."""
+"""The plan of a run, computed without loading weights: sizes, candidates, steps, parameters, memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def derive(
     """Checks data rows, files, the model's configuration and processor; derives the quantities of the run.
 
     Args:
-        training: the usable training rows, from whoever has checked the data already; None checks it here.
+        training: the usable training rows, where the data has been checked already; None checks it here.
         different_documents: how many these rows bring as candidates, as their `CheckReport` says.
     """
     plan = Plan()
@@ -83,8 +83,8 @@ def derive(
         if training and loads is not None and recipe.projection is not None:
             documents = different_documents or len(training) * (1 + max(build.negatives(recipe)))
             counts = held_out + Counter[Role]({"query": len(training), "document": documents})
-            kept = {role: loads[role].kept for role in ROLES}
-            plan.quantities["state cache"], problem = planned(recipe, skeleton, kept, counts, epochs=epochs)
+            mean_tokens = {role: loads[role].kept for role in ROLES}
+            plan.quantities["state cache"], problem = planned(recipe, skeleton, mean_tokens, counts, epochs=epochs)
             plan.problems += [problem] if problem is not None else []
     return plan
 
@@ -92,9 +92,9 @@ def derive(
 def processes(recipe: Recipe) -> int:
     """How many processes the recipe means: its own number, that of its accelerate configuration, else one per GPU of
     every machine (`NNODES` of them, all alike), else one."""
-    told = build.told_processes(recipe)
-    if told is not None:
-        return told
+    number = build.told_processes(recipe)
+    if number is not None:
+        return number
     if recipe.distributed.strategy == "none":
         return 1
     per_machine = 1 if recipe.training.get("use_cpu") else max(1, torch.cuda.device_count())
@@ -115,11 +115,11 @@ def _data(
             plan.problems.append(f"data.prepare.script: {prepare.script}: no such file")
         plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
         return None, None
-    kept: dict[str, Sequence[Example]] = {}
+    parts: dict[str, Sequence[Example]] = {}
     different: dict[str, int | None] = {}
     for name in build.sources(recipe):
         try:
-            kept[name], report = build.usable_rows(recipe, name, reads=reads)
+            parts[name], report = build.usable_rows(recipe, name, reads=reads)
         except DataError as error:
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue
@@ -127,24 +127,26 @@ def _data(
         plan.quantities[f"{name} rows"] = report.summary()
         for label, value in report.details():
             plan.quantities[f"{name} {label}"] = value
-    for name in [name for name in recipe.data.held_out if name in kept]:
+    for name in [name for name in recipe.data.held_out if name in parts]:
         try:
-            found = build.evaluation_set(recipe, name, kept[name])
+            evaluation_set = build.evaluation_set(recipe, name, parts[name])
         except Unreachable as error:
             plan.unchecked.append(f"data.{name}.corpus: {error}")
         except DataError as error:
             plan.problems.append(f"data.{name}: {error}")
         else:
             label = "held out" if name == "evaluation" else "held out to report"
-            plan.quantities[label] = f"{len(found.queries)} queries against {len(found.documents)} documents"
-            held_out.update({"query": len(found.queries), "document": len(found.documents)})
-    return kept.get("train"), different.get("train")
+            plan.quantities[label] = (
+                f"{len(evaluation_set.queries)} queries against {len(evaluation_set.documents)} documents"
+            )
+            held_out.update({"query": len(evaluation_set.queries), "document": len(evaluation_set.documents)})
+    return parts.get("train"), different.get("train")
 
 
 def _batches(
     recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, different: int | None, family: Family | None
 ) -> float | None:
-    """How the rows meet; returns how often they are gone through, None where that is not known."""
+    """Adds to `plan` how rows become batches and steps; returns the number of epochs, None where it is not known."""
     count = processes(recipe)
     if family is None and recipe.data.meets_by_length:
         key = "max_tokens_per_batch" if recipe.data.max_tokens_per_batch is not None else "group_by_length"
@@ -200,7 +202,7 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     try:
         folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
     except ModelError as error:
-        # Without a cause it was no answer from the Hub: the name can only be that of a folder.
+        # An error without a cause did not come from the Hub: the name can only be that of a folder.
         certain = error.__cause__ is None or isinstance(error.__cause__, RepositoryNotFoundError)
         (plan.problems if certain else plan.unchecked).append(f"model.name_or_path: {error}")
         return None
@@ -215,7 +217,7 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
 
 def _precision(recipe: Recipe, plan: Plan) -> None:
     """Says so where bfloat16 makes a run on the CPU slower; many processors have no products of it."""
-    asked = [
+    settings = [
         name
         for name, wanted in (
             ("training.bf16", recipe.training.get("bf16")),
@@ -223,12 +225,12 @@ def _precision(recipe: Recipe, plan: Plan) -> None:
         )
         if wanted
     ]
-    if not asked or not _on_cpu(recipe):
+    if not settings or not _on_cpu(recipe):
         return
     factor = bfloat16_over_float32()
     if factor > SLOWER:
         plan.quantities["precision"] = (
-            f"{' and '.join(asked)}: bfloat16 is slower than fp32 on this processor (a layer's step takes "
+            f"{' and '.join(settings)}: bfloat16 is slower than fp32 on this processor (a layer's step takes "
             f"{factor:.1f} times as long, measured now); fp32 costs more memory and less time"
         )
 

@@ -80,9 +80,11 @@ def explanations(load: Loader, queries: Sequence[ChosenQuery]) -> dict[str, Expl
     heat, which says why, is better than a run that fails at its end."""
     try:
         model = load()
-        found = {item.query_id: explain(model, item.query, item.document) for item in queries if not item.shows_video}
+        explained = {
+            item.query_id: explain(model, item.query, item.document) for item in queries if not item.shows_video
+        }
         release(model.backbone)  # another takes its place in memory
-        return found
+        return explained
     except (SmartTrainError, RuntimeError, MemoryError) as error:
         if not (isinstance(error, SmartTrainError) or is_out_of_memory(error)):
             raise

@@ -1,7 +1,7 @@
 """One recipe under several seeds: a run for each, how far they are apart, and which one to keep.
 
-Each run is an ordinary one in a folder of its own, OUTPUT_DIR/seed-N, so that what is interrupted goes on with the run
-that was under way.
+Each run is an ordinary one in a folder of its own, OUTPUT_DIR/seed-N, so that after an interruption the same command
+continues with the run that was interrupted.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def train_seeds(recipe: Recipe, seeds: Sequence[int], *, overwrite: bool = False
             f"training.output_dir {parent}: holds a single run; --seeds needs a folder for several: choose another one"
         )
     console = PlainConsole(quiet=not is_main())
-    for place, (seed, own) in enumerate(recipes.items(), 1):
-        console.print(f"Seed {seed} ({place} of {len(seeds)}), in {own.training['output_dir']}")
-        train(own, overwrite=overwrite)
+    for place, (seed, seed_recipe) in enumerate(recipes.items(), 1):
+        console.print(f"Seed {seed} ({place} of {len(seeds)}), in {seed_recipe.training['output_dir']}")
+        train(seed_recipe, overwrite=overwrite)
     on_main(lambda: _report(parent, recipes, console))
     return parent / SEEDS_FILE
 
@@ -65,21 +65,21 @@ def _report(parent: Path, recipes: Mapping[int, Recipe], console: PlainConsole) 
     recipe = next(iter(recipes.values()))
     metric = recipe.evaluation.metric
     chosen_on, values = _chosen_by(recipe, folders, after)
-    chosen = max(values, key=lambda seed: values[seed])
+    best_seed = max(values, key=lambda seed: values[seed])
     report: dict[str, Any] = {
         "seeds": list(folders),
-        "chosen": {"seed": chosen, "metric": metric, "rows": chosen_on, "values": list(values.values())},
-        "measured_on": after[chosen].measured_on,
+        "chosen": {"seed": best_seed, "metric": metric, "rows": chosen_on, "values": list(values.values())},
+        "measured_on": after[best_seed].measured_on,
         "after": spread_of(after),
         **({"before": spread_of(before)} if before else {}),
         **({"comparison": comparison.to_dict()} if comparison is not None else {}),
     }
     write_json(parent / SEEDS_FILE, report)
-    console.print(f"{len(folders)} seeds, {after[chosen].title}")
+    console.print(f"{len(folders)} seeds, {after[best_seed].title}")
     console.print(spread_table(after, comparison))
     console.print(
-        f"Chosen: seed {chosen}, {metric} {values[chosen]:.4f} on {chosen_on}, in {folders[chosen]}. Expect the mean, "
-        f"not this one's figures, of a new seed. Everything is in {parent / SEEDS_FILE}"
+        f"Chosen: seed {best_seed}, {metric} {values[best_seed]:.4f} on {chosen_on}, in {folders[best_seed]}. "
+        f"Expect the mean, not this one's figures, of a new seed. Everything is in {parent / SEEDS_FILE}"
     )
 
 
@@ -95,7 +95,7 @@ def _chosen_by(
     }
     if all(steering.values()):
         best = recipe.training.get("load_best_model_at_end")
-        return "data.evaluation", {seed: max(found) if best else found[-1] for seed, found in steering.items()}
+        return "data.evaluation", {seed: max(measured) if best else measured[-1] for seed, measured in steering.items()}
     # No run came to an evaluation while it trained: none was asked for, or the steps were too few.
     return next(iter(after.values())).measured_on, {seed: result.flat("")[metric] for seed, result in after.items()}
 
@@ -134,9 +134,9 @@ def spread_of(results: Mapping[int, EvaluationResult]) -> dict[str, dict[str, di
     spread: dict[str, dict[str, dict[str, Any]]] = {}
     for score, columns in means[0].items():
         for metric in columns:
-            values = [own[score][metric] for own in means]
-            found = {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "by_seed": values}
-            spread.setdefault(score, {})[metric] = found
+            values = [one_run[score][metric] for one_run in means]
+            figures = {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "by_seed": values}
+            spread.setdefault(score, {})[metric] = figures
     return spread
 
 
@@ -150,9 +150,9 @@ def spread_table(after: Mapping[int, EvaluationResult], comparison: Comparison |
     for place, name in enumerate([*headings, *(["p"] if comparison is not None else [])]):
         table.add_column(name, justify="left" if place < 2 else "right", no_wrap=True)
     for score, columns in spread_of(after).items():
-        for place, (metric, found) in enumerate(columns.items()):
+        for place, (metric, figures) in enumerate(columns.items()):
             cells = [score if place == 0 else "", metric]
-            numbers = [found["mean"], found["sd"], min(found["by_seed"]), max(found["by_seed"])]
+            numbers = [figures["mean"], figures["sd"], min(figures["by_seed"]), max(figures["by_seed"])]
             if comparison is not None:
                 row = comparison.row(score, metric)
                 p_value = "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"

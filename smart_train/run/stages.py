@@ -165,12 +165,12 @@ def _run_in(
 def _load_data(
     recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console, *, trains: bool
 ) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
-    """The usable rows of every part of the data, for a model that `reads` this, and how those to train on meet; says
-    what was left out.
+    """The usable rows of every part of the data, for a model that `reads` this, and how the training rows form
+    batches. Prints what was left out.
 
     Args:
-        trains: False: the rows are only to be told from others. No page is decoded then, unless that decides which
-            rows are left out.
+        trains: False: the rows are only compared with those of the run. No page is decoded then, unless that
+            decides which rows are left out.
     """
     parts: dict[str, Sequence[Example]] = {}
     different: int | None = None
@@ -196,7 +196,7 @@ def _load_data(
 
 
 def _taken_as_read(reference: Any) -> None:
-    """A look at an image that was looked at when the run began."""
+    """In place of `verify_image`: the image was verified when the run began."""
 
 
 def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> SmartModel:
@@ -219,9 +219,9 @@ def _evaluate(
 ) -> EvaluationResult | None:
     if evaluator is None:
         return None
-    kept = on_main(lambda: _kept_evaluation(saved, console))
-    if kept is not None:
-        return kept
+    earlier = on_main(lambda: _kept_evaluation(saved, console))
+    if earlier is not None:
+        return earlier
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
         result = evaluator(model)
@@ -230,7 +230,7 @@ def _evaluate(
 
 
 def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:
-    """What an earlier start measured; None, which is said, where that cannot be read: it is measured again."""
+    """What an earlier start measured; None where there is nothing, or where it cannot be read, which is printed."""
     try:
         return EvaluationResult.load(saved) if saved.is_file() else None
     except DataError as error:
@@ -297,15 +297,15 @@ def _save_trained(folder: RunFolder, module: TrainingModule) -> None:
 def _checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     """The newest usable checkpoint. Later ones are deleted: the run will write them again, and a folder half of old and
     half of new files must not pass for a whole one."""
-    found = find_checkpoint(run)
-    for path, reason in found.broken.items():
+    checkpoints = find_checkpoint(run)
+    for path, reason in checkpoints.broken.items():
         console.print(f"{path} is not usable and is deleted: {reason}")
         remove(path)
-    if found.newest is not None:
-        console.print(f"Resuming from {found.newest}")
-    elif found.broken:
+    if checkpoints.newest is not None:
+        console.print(f"Resuming from {checkpoints.newest}")
+    elif checkpoints.broken:
         console.print("No complete checkpoint is left: training starts from the beginning")
-    return found.newest
+    return checkpoints.newest
 
 
 def _finish(
@@ -328,8 +328,8 @@ def _finish(
     if before is not None or after is not None:
         save_report(folder.path, before, after, selection=weights_of(recipe, folder.path).selection)
     log = read_log(folder.path / LOG_NAME)
-    chosen = weights_of(recipe, folder.path).step
-    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen=chosen)
+    step = weights_of(recipe, folder.path).step
+    plot_run(log, folder.path / "plots", before=before, after=after, steering=curves, chosen_step=step)
     facts = build.card_facts(recipe, folder.path, fingerprints(folder.path), earlier_ends(folder.path))
     if recipe.mode != "full":
         write_adapter_card(folder.final, facts)

@@ -1,5 +1,5 @@
-"""What a recipe's `projection.state_cache` amounts to: whether states are kept, where, of which inputs, in how many
-bytes.
+"""What `projection.state_cache` of a recipe means for a run: whether states are kept, where, of which inputs, and in
+how many bytes. `smart_train.training.state_cache` keeps and reads them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from smart_train.types import Example, ModelInput
 from smart_train.utils.byte_sizes import byte_size
 
 AUTO, OFF = "auto", "off"
-_AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: nobody named the place
+_AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: the user did not name the folder
 _NUMBERS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
@@ -45,10 +45,10 @@ class States(NamedTuple):
 
 def root(recipe: Recipe) -> Path | None:
     """Where the recipe keeps states; None where it keeps none, whatever the rows."""
-    chosen = OFF if recipe.projection is None else recipe.projection.state_cache
-    if chosen == OFF or (chosen == AUTO and recipe.distributed.strategy in SHARDED):
+    setting = OFF if recipe.projection is None else recipe.projection.state_cache
+    if setting == OFF or (setting == AUTO and recipe.distributed.strategy in SHARDED):
         return None
-    return page_cache().with_name("states") if chosen == AUTO else Path(chosen)
+    return page_cache().with_name("states") if setting == AUTO else Path(setting)
 
 
 def prepare(
@@ -84,7 +84,7 @@ def prepare(
         return None
     schedule = build.schedule(recipe, rows=len(training), processes=args.world_size, batches=batches)
     if auto and schedule.steps <= schedule.steps_per_epoch:
-        return None  # each page is trained on once; evaluation sets alone are not worth a folder that nobody named
+        return None  # each page is trained on once; for evaluation sets alone no unnamed folder is filled
     try:
         with build.remembered_files(recipe):
             return _filled(recipe, args, model, _of_rows(training, _negatives(recipe)) if trains else [], sets, say)
@@ -136,12 +136,17 @@ def _filled(
 
 
 def planned(
-    recipe: Recipe, model: SmartModel, kept: Mapping[Role, float], counts: Mapping[Role, int], *, epochs: float | None
+    recipe: Recipe,
+    model: SmartModel,
+    mean_tokens: Mapping[Role, float],
+    counts: Mapping[Role, int],
+    *,
+    epochs: float | None,
 ) -> tuple[str, str | None]:
     """What `validate` says of it, and what makes the run impossible.
 
     Args:
-        kept: mean number of tokens of an input. counts: how many inputs there are at most.
+        mean_tokens: kept of an input. counts: how many inputs there are at most.
         epochs: None: not known.
     """
     place = root(recipe)
@@ -152,7 +157,9 @@ def planned(
         return "off: auto keeps states where there is more than one epoch", None
     number = (2 if recipe.model.dtype == "bfloat16" else 4) if stored_as == AUTO else _NUMBERS[stored_as]
     layers = len(recipe.projection.layers or [-1])
-    each = {role: input_bytes(kept[role], layers=layers, width=model.hidden_size, number=number) for role in ROLES}
+    each = {
+        role: input_bytes(mean_tokens[role], layers=layers, width=model.hidden_size, number=number) for role in ROLES
+    }
     size, free = sum(each[role] * counts[role] for role in ROLES), _free(place)
     said = f"about {byte_size(size)} for {_listed(counts)} in {place}, where {byte_size(free)} are free"
     if size <= free * (_AUTO_SHARE if auto else 1):
@@ -176,10 +183,10 @@ def _admit(folder: Path, auto: bool, say: Callable[[str], None], need: Need) -> 
                 "projection.state_dtype"
             )
         raise RunError(f"projection.state_cache {folder}: {_no_room(need.size, free)}")
-    known = f", {need.known} are there already" if need.known else ""
+    held = f", {need.known} are there already" if need.known else ""
     say(
         f"States of the frozen backbone: {_listed(need.inputs)} are encoded once, into {folder} (about "
-        f"{byte_size(need.size)}; {byte_size(free)} are free{known})"
+        f"{byte_size(need.size)}; {byte_size(free)} are free{held})"
     )
 
 

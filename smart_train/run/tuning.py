@@ -40,8 +40,8 @@ def grid_of(section: TuneSection) -> TuningGrid:
 def sets_of(
     recipe: Recipe, parts: Mapping[str, Sequence[Example]], seed: int
 ) -> tuple[EvaluationSet, EvaluationSet | None]:
-    """The rows that choose the settings, and those that decide: `data.evaluation` and `data.test`; where there is one
-    of them alone, None stands for its other half.
+    """The rows that choose the settings, and those that decide: `data.evaluation` and `data.test`; where there is
+    only one of them, the second is None, and half of the first decides.
 
     Args:
         parts: the usable rows of each, by name. seed: of the halves.
@@ -49,8 +49,8 @@ def sets_of(
     Raises:
         DataError: too few queries.
     """
-    made = [build_rows.evaluation_set(recipe, name, parts[name]) for name in recipe.data.held_out]
-    data, test = made[0], made[1] if len(made) > 1 else None
+    sets = [build_rows.evaluation_set(recipe, name, parts[name]) for name in recipe.data.held_out]
+    data, test = sets[0], sets[1] if len(sets) > 1 else None
     check_queries(data, test, seed)
     return data, test
 
@@ -114,7 +114,7 @@ def write_result(
     target = Path(named) if run is None else run / "final"
     with only_one(beside(target) if run is None else run / LOCK_NAME, "tuning"):
         if run is not None and (result.changes or not (run / TUNING_FILE).is_file()):
-            result.save(run)  # else the record stays that says where the settings in force come from
+            result.save(run)  # otherwise tune.json must go on to describe where the present settings come from
         if result.changes:
             write_scoring(target, model, result.chosen.scoring)
         console.print(f"{target}: {'the settings were written' if result.changes else 'nothing was changed'}")

@@ -66,7 +66,7 @@ class Transformer(LibraryTransformer):
 
         Args:
             model_kwargs: `dtype` (or `torch_dtype`; as stored if not given) and `attn_implementation`.
-            unused: what every module is given and this one has no use for (its subfolder, trust).
+            unused: arguments that every module gets and this one does not need (its subfolder, trust).
 
         Raises:
             ModelError: another key, another backend than torch, or a folder that does not load.
@@ -113,11 +113,11 @@ class Transformer(LibraryTransformer):
     def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Adds `sentence_embedding` fp32 [B, D] and `token_embeddings` fp32 [B, T, d], both L2-normalised, and makes
         `attention_mask` [B, T] that of the kept tokens."""
-        made: ForwardOutput = self.smart(features)
-        kept = features["token_mask"]
-        tokens = made.packed.new_zeros(*kept.shape, made.packed.shape[1])
-        tokens[kept] = made.packed  # both are in the order of rows, then positions
-        return {**features, "sentence_embedding": made.pooled, _TOKENS: tokens, "attention_mask": kept.long()}
+        output: ForwardOutput = self.smart(features)
+        token_mask = features["token_mask"]
+        tokens = output.packed.new_zeros(*token_mask.shape, output.packed.shape[1])
+        tokens[token_mask] = output.packed  # both are in the order of rows, then positions
+        return {**features, "sentence_embedding": output.pooled, _TOKENS: tokens, "attention_mask": token_mask.long()}
 
     @property
     def model(self) -> Any:  # type: ignore[override]  # read-only: the backbone belongs to `smart`
@@ -131,10 +131,10 @@ class Transformer(LibraryTransformer):
 
     @property
     def modalities(self) -> list[Any]:
-        """What an input may hold. "message" stands for several of them in one input or one batch; chat turns are no
+        """What an input may hold. "message" means several of them in one input or one batch; chat turns are not an
         input here, because the family writes its prompts itself."""
-        own = list(self.smart.family.modalities)
-        return own if own == ["text"] else [*own, "message"]
+        names = list(self.smart.family.modalities)
+        return names if names == ["text"] else [*names, "message"]
 
     @property  # type: ignore[misc]  # read-only: the recipe or the folder decides it
     def max_seq_length(self) -> int:

@@ -29,9 +29,9 @@ from smart_train.inputs.images import load_image
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import TokenProjection, get_family
 from smart_train.models.family import Features, Role
-from smart_train.models.heads import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.models.loading import locate, read_config
 from smart_train.models.smart_config import SmartConfig
+from smart_train.models.token_projection import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -121,21 +121,21 @@ class VLLMClient:
         lengths = features["attention_mask"].sum(dim=1).tolist()
         ids = [row[:length] for row, length in zip(features["input_ids"].tolist(), lengths, strict=True)]
         texts = [row for row, item in enumerate(items) if not item.images and item.video is None]
-        found: dict[int, Tensor] = {}
+        states: dict[int, Tensor] = {}
         if texts:
             answers = self._ask({"input": [ids[row] for row in texts]}, len(texts))
-            found.update(zip(texts, answers, strict=True))
+            states.update(zip(texts, answers, strict=True))
         for row, item in enumerate(items):
-            if row not in found:
+            if row not in states:
                 conversation = {"messages": self._conversation(item, role), "add_generation_prompt": True}
-                (found[row],) = self._ask(conversation, 1)
+                (states[row],) = self._ask(conversation, 1)
         for row, length in enumerate(lengths):
-            if found[row].shape != (length, self.width):
+            if states[row].shape != (length, self.width):
                 raise ModelError(
-                    f"{self.url}: {tuple(found[row].shape)} states for a prompt that is ({length}, {self.width}) here: "
-                    "the server has another model, processor or length limit than this folder"
+                    f"{self.url}: {tuple(states[row].shape)} states for a prompt that is ({length}, {self.width}) "
+                    "here: the server has another model, processor or length limit than this folder"
                 )
-        return [found[row] for row in range(len(items))]
+        return [states[row] for row in range(len(items))]
 
     def _conversation(self, item: ModelInput, role: Role) -> list[dict[str, Any]]:
         messages = self.family.conversation(item, role)
@@ -213,8 +213,8 @@ class VLLMClient:
                 pooled.append(item[features["pooled_mask"][row, : len(item)]].mean(dim=0))
             else:
                 pooled.append(item[features["pooled_index"][row]])
-            kept = item[features["token_mask"][row, : len(item)]]
-            tokens.append(F.normalize(kept if self.projection is None else self.projection(kept), dim=-1))
+            kept_states = item[features["token_mask"][row, : len(item)]]
+            tokens.append(F.normalize(kept_states if self.projection is None else self.projection(kept_states), dim=-1))
         return Embeddings(F.normalize(torch.stack(pooled), dim=-1), tokens)
 
 

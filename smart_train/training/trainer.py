@@ -1,7 +1,7 @@
 """`SmartTrainer`: a `transformers.Trainer` whose loss is a contrastive objective over SMART scores.
 
 Everything of the Trainer stands (arguments, accelerate, DeepSpeed, callbacks, reporting); what differs is the loss, the
-evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpointing.py`).
+evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpoint_trainer.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import stability
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
-from smart_train.training.checkpointing import CheckpointingTrainer
+from smart_train.training.checkpoint_trainer import CheckpointingTrainer
 from smart_train.training.checkpoints import (
     output_folder,
 )

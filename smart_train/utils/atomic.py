@@ -194,16 +194,16 @@ def naming_refusals(path: Path) -> Iterator[None]:
 def refusal(error: BaseException, path: Path) -> str | None:
     """Why the system refused a write at or below `path`, where `error` says that it did; else None."""
     if isinstance(error, WriteError):
-        return None  # told already, by the name of the file itself
+        return None  # its message names the file already
     if isinstance(error, OSError):
         names = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
-        own = error.errno != errno.ENOENT and any(_belongs(name, path) for name in names)
-        if names and not own and error.errno == errno.EIO:
+        names_path = error.errno != errno.ENOENT and any(_belongs(name, path) for name in names)
+        if names and not names_path and error.errno == errno.EIO:
             return None  # another file, which could not be read
-        return error.strerror or str(error) if own or error.errno in _REFUSALS else None
-    told = _OS_ERROR.search(str(error))
-    if type(error).__name__ == "SafetensorError" and told is not None:
-        return os.strerror(int(told[1]))
+        return error.strerror or str(error) if names_path or error.errno in _REFUSALS else None
+    os_error = _OS_ERROR.search(str(error))
+    if type(error).__name__ == "SafetensorError" and os_error is not None:
+        return os.strerror(int(os_error[1]))
     if isinstance(error, RuntimeError) and any(word in str(error) for word in _TORCH_WRITER):
         return "torch.save: the disk takes no more"
     return None

@@ -1,4 +1,4 @@
-"""Standard output for text that is the user's, or anybody's: rows, file names, what servers answer."""
+"""Standard output for text that this package did not write: rows, file names, answers of servers."""
 
 from __future__ import annotations
 

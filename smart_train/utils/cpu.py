@@ -15,7 +15,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 def flags() -> frozenset[str]:
     """Instruction sets by their names in Linux, e.g. `avx2`, `avx512f`, `avx512_vnni`, `amx_bf16`; on ARM e.g. `asimd`,
-    `bf16`, `i8mm`. Empty where the system has no /proc/cpuinfo, so an instruction set is never promised wrongly."""
+    `bf16`, `i8mm`. Empty where the system has no /proc/cpuinfo, so an instruction set is never claimed wrongly."""
     fields = _fields()
     return frozenset((fields.get("flags") or fields.get("Features") or "").split())
 

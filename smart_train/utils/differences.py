@@ -64,6 +64,6 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def for_digest(values: Mapping[str, Any], defaults: Mapping[str, Any], first: Collection[str]) -> dict[str, Any]:
-    """What of `values` a digest is made of that has to stay the same in later versions: the settings of `first`, which
-    the first version had, and of later ones those that are not at their default."""
+    """The part of `values` that goes into a digest, chosen so that later versions compute the same digest: the settings
+    of `first`, which the first version had, and those later ones that differ from their default."""
     return {key: value for key, value in values.items() if key in first or value != defaults[key]}

@@ -1,4 +1,4 @@
-"""Files that a user is told to edit: written once, and never over what was changed since."""
+"""Files that users are meant to edit: written once, and never overwritten after a change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from smart_train.utils.atomic import write_text
 def write_unless_edited(path: Path, text: str) -> Path:
     """Writes `text` to `path`, or beside it where `path` is not as it was last written here.
 
-    What was written is remembered by its digest in a hidden file. A file without such a record counts as edited: a
-    version that kept none may have written it, or anybody else.
+    What was written is remembered by its digest in a hidden file. A file without such a record counts as edited,
+    because it is unknown who wrote it.
 
     Returns:
         The file that holds `text`: `path`, or `NAME.2.SUFFIX`, `NAME.3.SUFFIX`, ...

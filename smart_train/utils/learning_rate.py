@@ -11,21 +11,21 @@ from smart_train.errors import first_line, shown
 
 WARMUP_STABLE_DECAY = "warmup_stable_decay"
 BY_METRIC = ("reduce_lr_on_plateau", "greedy")  # these follow the evaluations, not the steps
-DECAY_SHARE = 0.1  # of a run's steps, where warmup_stable_decay is told nothing
+DECAY_SHARE = 0.1  # of a run's steps: the default of warmup_stable_decay
 _KEY = "training.lr_scheduler_kwargs"
-# What the Trainer itself hands to a scheduler.
+# Arguments that the Trainer itself passes to a scheduler.
 _GIVEN = ("optimizer", "num_warmup_steps", "num_training_steps", "last_epoch")
 _MIN_LR = "; set min_lr_rate, a share of the learning rate such as 0.1, or min_lr"
 _HINTS = {"cosine_with_min_lr": _MIN_LR, "cosine_warmup_with_min_lr": _MIN_LR}
 
 
-def scheduler_arguments(kind: str, given: Mapping[str, Any] | None, steps: int) -> dict[str, Any] | None:
+def scheduler_arguments(kind: str, arguments: Mapping[str, Any] | None, steps: int) -> dict[str, Any] | None:
     """`training.lr_scheduler_kwargs` as the scheduler takes them: `num_decay_steps` below 1 is a share of all steps, as
     `warmup_steps` is. The stable phase is what warm-up and decay leave."""
     if kind != WARMUP_STABLE_DECAY:
-        return None if given is None else dict(given)
-    decay = (given or {}).get("num_decay_steps", DECAY_SHARE)
-    return {**(given or {}), "num_decay_steps": int(decay) if decay >= 1 else math.ceil(steps * decay)}
+        return None if arguments is None else dict(arguments)
+    decay = (arguments or {}).get("num_decay_steps", DECAY_SHARE)
+    return {**(arguments or {}), "num_decay_steps": int(decay) if decay >= 1 else math.ceil(steps * decay)}
 
 
 def default_arguments(kind: str) -> dict[str, Any]:
@@ -37,28 +37,30 @@ def default_arguments(kind: str) -> dict[str, Any]:
 
 
 def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[str]:
-    """Why the scheduler that `training` names cannot be made, a line each. One is made, on a single weight, and asked
-    for a few of its rates.
+    """Why the scheduler that `training` names cannot be made, one line each. To find out, one is made for a single
+    weight, and a few of its rates are computed.
 
     Args:
         steps: of the run; any number where they are not known yet.
     """
-    kind, given = str(training.get("lr_scheduler_type", "linear")), training.get("lr_scheduler_kwargs")
-    if given is not None and not isinstance(given, Mapping):
-        return [f"{_KEY}: {shown(given)}; must be a mapping, as {{num_cycles: 2}}"]
-    known = _known_arguments(kind)
-    unknown = sorted(set(given or {}) - set(known))
+    kind, arguments = str(training.get("lr_scheduler_type", "linear")), training.get("lr_scheduler_kwargs")
+    if arguments is not None and not isinstance(arguments, Mapping):
+        return [f"{_KEY}: {shown(arguments)}; must be a mapping, as {{num_cycles: 2}}"]
+    known_names = _known_arguments(kind)
+    unknown = sorted(set(arguments or {}) - set(known_names))
     if unknown:
-        takes = f"takes only {', '.join(known)}" if known else "takes none"
-        return [f"{_KEY}: {shown(given)}; of these, lr_scheduler_type {kind} {takes}"]
+        takes = f"takes only {', '.join(known_names)}" if known_names else "takes none"
+        return [f"{_KEY}: {shown(arguments)}; of these, lr_scheduler_type {kind} {takes}"]
     try:
-        made = _made(training, steps)
-        rates = [float(rate(step)) for rate in getattr(made, "lr_lambdas", ()) for step in (0, 1, steps // 2, steps)]
+        scheduler = _made(training, steps)
+        rates = [
+            float(rate(step)) for rate in getattr(scheduler, "lr_lambdas", ()) for step in (0, 1, steps // 2, steps)
+        ]
         if not all(math.isfinite(rate) for rate in rates):
             raise ValueError("it gives a learning rate that is not a number")
-    except Exception as error:  # whatever a scheduler raises, that it cannot be made of these is the finding
+    except Exception as error:  # schedulers raise many types; each means that these arguments do not fit
         reason = first_line(error).rstrip(".")
-        return [f"{_KEY}: {shown(given)}; lr_scheduler_type {kind} cannot be made ({reason}){_HINTS.get(kind, '')}"]
+        return [f"{_KEY}: {shown(arguments)}; lr_scheduler_type {kind} cannot be made ({reason}){_HINTS.get(kind, '')}"]
     return []
 
 

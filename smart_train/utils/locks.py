@@ -1,9 +1,9 @@
-"""One process at a time in a folder that is written to, and a refusal by name for the next.
+"""Lets one process at a time write to a folder; the next one gets an error that names the first.
 
-The lock is a file that says who holds it. A process that was killed leaves it behind, so it is believed only as far as
-its holder can be seen: on this machine by the process itself, on another by the holder touching the file every few
+The lock is a file that says who holds it. A process that was killed leaves it behind, so it counts only while its
+holder can be seen: on this machine by the process itself, on another by the holder touching the file every few
 seconds. Locks of the operating system were not chosen, because workers that a process forks keep them after it is
-killed, and network file systems need not hand them on to other machines.
+killed, and network file systems need not show them to other machines.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def only_one(
 
 
 def check_free(lock: Path) -> None:
-    """Raises BusyError when a process of this machine holds `lock`; takes the lock of one that is gone away. Waits for
-    nobody: for a look before work that would be lost."""
+    """Raises BusyError when a process of this machine holds `lock`; removes the lock of one that has ended. Does not
+    wait: it is a check before work that would be lost."""
     try:
         holder = _read(lock.read_bytes())
     except OSError:
@@ -118,7 +118,7 @@ class _Held:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
-            with contextlib.suppress(OSError):  # the next beat may succeed, and nobody here can be told
+            with contextlib.suppress(OSError):  # the next beat may succeed, and a thread has no caller to raise to
                 if _read(self.lock.read_bytes()) not in (self.holder, None):
                     return  # this process slept for so long that another took the lock
                 os.utime(self.lock)
@@ -137,7 +137,7 @@ def _remove(lock: Path, holder: Holder) -> None:
 
 def _take(lock: Path, doing: str, patience: float) -> _Held:
     mine, begun = Holder.me(doing), time.monotonic()
-    touched, heard, told = 0, begun, False
+    touched, heard, announced = 0, begun, False
     while True:
         with naming_refusals(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -153,8 +153,8 @@ def _take(lock: Path, doing: str, patience: float) -> _Held:
         beats = before not in (0, touched)
         if (holder.is_near or beats) and now - begun >= patience:
             raise _refusal(lock, holder)
-        if not (holder.is_near or told):
-            told = True
+        if not (holder.is_near or announced):
+            announced = True
             print(f"smart-train: {_folder_of(lock)} is locked by {holder}, on another machine; waiting up to "
                   f"{SILENCE:g} seconds to see whether that process still runs", file=sys.stderr)  # fmt: skip
         time.sleep(0.1)
@@ -183,7 +183,7 @@ def _is(lock: Path, handle: int) -> bool:
 
 
 def _read(content: bytes) -> Holder | None:
-    """Who a lock names; None where nobody, or by half: a kill or a power cut left it."""
+    """The holder that a lock names; None where it is empty or cut off, as after a kill or a power cut."""
     try:
         return Holder(**json.loads(content))
     except (ValueError, TypeError):

@@ -30,7 +30,7 @@ def write_manifest(folder: Path) -> None:
 
 def digests(folder: Path, names: Collection[str]) -> dict[str, str]:
     """Name -> SHA-256 of these files of `folder`."""
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:  # hashing lets go of the interpreter
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:  # hashing releases the interpreter's lock
         return dict(zip(names, pool.map(lambda name: sha256(folder / name), names), strict=True))
 
 
@@ -76,14 +76,14 @@ def changed(folder: Path, recorded: Mapping[str, str]) -> str | None:
 
 
 def recorded_digests(folder: Path, record: str, wanted: Callable[[str], bool]) -> dict[str, str]:
-    """Name -> SHA-256 of the files of `folder` that are there and `wanted`, by the JSON file `record`; of none where
-    there is no such file, or another tool's."""
+    """Name -> SHA-256 of the files of `folder` that are there and `wanted`, by the JSON file `record`; empty where
+    there is no such file, or one of another tool."""
     try:
         values = json.loads((folder / record).read_text(encoding="utf-8"))
-        found = _mapping(values["sha256"], str)
+        recorded = _mapping(values["sha256"], str)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {name: digest for name, digest in found.items() if wanted(name) and (folder / name).is_file()}
+    return {name: digest for name, digest in recorded.items() if wanted(name) and (folder / name).is_file()}
 
 
 def _mapping(values: Any, kind: type) -> dict[str, Any]:
@@ -93,5 +93,5 @@ def _mapping(values: Any, kind: type) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    own = (MANIFEST, f".{MANIFEST}.")  # a manifest that is written again, and what a kill left of one
-    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(own))
+    manifests = (MANIFEST, f".{MANIFEST}.")  # a manifest that is written again, and what a kill left of one
+    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(manifests))

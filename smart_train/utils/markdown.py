@@ -1,4 +1,4 @@
-"""Other people's words in a card: file names, licences, what a base's own card says of itself."""
+"""Text of others in a model card, escaped: file names, licences, what the card of a base says."""
 
 from __future__ import annotations
 

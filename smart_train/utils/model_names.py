@@ -1,6 +1,6 @@
 """What a user means by the name of a model: the same in every command, in recipes and from Python.
 
-Here, and not in `models`, so that a name that leads nowhere is told before torch is imported.
+Here, and not in `models`, so that a wrong name is reported before torch is imported.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def find_model(name_or_path: str | Path) -> str:
     package that carries a model (a folder `model` in it) means that folder. No file is read and nothing is fetched.
 
     Raises:
-        ModelError: a run that has no trained model yet, a file, a folder that holds models but is none, or a path that
-            leads nowhere. Names what is there instead.
+        ModelError: a run that has no trained model yet, a file, a folder that holds models but is not one, or a path
+            that does not exist. The message names what is there instead.
     """
     name, folder = str(name_or_path), Path(name_or_path)
     if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Connections: faults that pass by themselves are waited out, and a key goes nowhere but where it was sent."""
+"""Connections: temporary faults are retried, and a key is never sent on to another server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def persist(attempt: Callable[[], T]) -> T:
-    """`attempt()`, again after each fault that passes, until it succeeds or the pauses are used up."""
+    """`attempt()`, repeated after each temporary fault until it succeeds or all `PAUSES` are over."""
     for pause in PAUSES:
         try:
             return attempt()

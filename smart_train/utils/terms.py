@@ -1,6 +1,7 @@
-"""Names and bounds that a recipe and the code below it share, where no library need be imported to know them.
+"""Names and bounds that a recipe and the code below it share. Importing them needs no library.
 
-A mistake in a recipe is told before torch is imported, so its sections cannot ask `losses`, `scoring` or `evaluation`.
+A mistake in a recipe is reported before torch is imported, so its sections cannot ask `losses`, `scoring` or
+`evaluation`.
 """
 
 from __future__ import annotations

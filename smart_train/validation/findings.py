@@ -22,7 +22,7 @@ class Finding:
 
     Attributes:
         severity: an "error" makes the validation fail; a "warning" is to be looked at.
-        count: how often. message: what it is, and what to do. examples: the first of them.
+        count: how often. message: what is wrong, and what to do. examples: the first ones.
         pictures: pairs of image references that show it.
     """
 
@@ -47,7 +47,7 @@ class Finding:
 
 
 def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
-    """What one part shows by itself. `skips`: rows that cannot be used are left out of the run, not its end."""
+    """Findings in one part alone. `skips`: rows that cannot be used are left out of the run instead of ending it."""
     if part.problems:
         done = "they are left out (data.on_error: skip)" if skips and part.rows else "fix or remove them"
         severity: Literal["error", "warning"] = "warning" if skips and part.rows else "error"
@@ -129,8 +129,10 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
             "documents that answer queries in both parts; split by document", tuple(where[:SHOWN]),
         )  # fmt: skip
     yield from _shared_pages(train, held_out)
-    asked = {row.query: row for row in train.rows}
-    shared = [f"{row.where} = {asked[row.query].where}: {row.query!r}" for row in held_out.rows if row.query in asked]
+    trained = {row.query: row for row in train.rows}
+    shared = [
+        f"{row.where} = {trained[row.query].where}: {row.query!r}" for row in held_out.rows if row.query in trained
+    ]
     if shared:
         yield Finding(
             "warning", "leaked queries", f"{train.name} and {held_out.name}", len(shared),
@@ -153,8 +155,8 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
 def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
     """What two held-out parts share: one may choose the checkpoint that the other is to judge."""
     between = f"{one.name} and {other.name}"
-    asked = {(row.query, row.documents[0]): row for row in one.rows}
-    same = [(asked[key], row) for row in other.rows if (key := (row.query, row.documents[0])) in asked]
+    pairs = {(row.query, row.documents[0]): row for row in one.rows}
+    same = [(pairs[key], row) for row in other.rows if (key := (row.query, row.documents[0])) in pairs]
     if same:
         yield Finding(
             "error", "shared rows", between, len(same),
@@ -175,48 +177,48 @@ def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
 def _shared_pages(train: Part, held_out: Part) -> Iterator[Finding]:
     """Pages that both parts show in different documents: with a text beside them, or among other pages."""
     trained = {image: rows[0].where for key, rows in train.positives.items() for image in train.documents[key].images}
-    found = [
+    lines = [
         f"{held_out.positives[key][0].where} shows a page of {trained[shared[0]]}"
         for key in held_out.positives
         if key not in train.positives
         and (shared := [image for image in held_out.documents[key].images if image in trained])
     ]
-    if found:
+    if lines:
         yield Finding(
-            "warning", "shared pages", f"{train.name} and {held_out.name}", len(found),
+            "warning", "shared pages", f"{train.name} and {held_out.name}", len(lines),
             "held-out documents that show a page of a training document, with other text or other pages beside it",
-            tuple(found[:SHOWN]),
+            tuple(lines[:SHOWN]),
         )  # fmt: skip
 
 
 def _near(train: Part, held_out: Part) -> Iterator[Finding]:
     first, second = _pages(train), _pages(held_out)
     same = {key for key in held_out.positives if key in train.positives}
-    found = [
+    near = [
         (first[row], second[column], bits)
         for row, column, bits in near_duplicates([p for _, p in first], [p for _, p in second])
         if second[column][0] not in same
     ]
-    if not found:
+    if not near:
         return
-    pairs = [(train.positives[one[0]][0], held_out.positives[other[0]][0], bits) for one, other, bits in found]
+    pairs = [(train.positives[one[0]][0], held_out.positives[other[0]][0], bits) for one, other, bits in near]
     yield Finding(
         "warning", "near-duplicate pages", f"{train.name} and {held_out.name}", len({p[1].where for p in pairs}),
         "held-out pages that look like training pages: the same page rendered again, another edition, or a form; look "
         "at them", tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
         tuple((train.document(one[0]).images[0], held_out.document(other[0]).images[0])
-              for one, other, _ in found[:_PICTURES]),
+              for one, other, _ in near[:_PICTURES]),
     )  # fmt: skip
 
 
 def _pages(part: Part) -> list[tuple[int, bytes]]:
     """Document key and fingerprint of every positive that is one image with something on it."""
-    found = []
+    fingerprints = []
     for key in part.positives:
         facts = part.facts(key)
         if len(facts) == 1 and facts[0].fingerprint is not None:
-            found.append((key, facts[0].fingerprint))
-    return found
+            fingerprints.append((key, facts[0].fingerprint))
+    return fingerprints
 
 
 def _finding(

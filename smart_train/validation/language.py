@@ -22,7 +22,7 @@ _COMMON = {
     "Polish": "jest się nie jak że dla przez oraz są który na",
 }
 _WORDS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
-# The first word of a character's Unicode name -> what is said of it.
+# The first word of a character's Unicode name -> the language that is reported.
 _SCRIPTS = {
     "CJK": "Chinese",
     "HIRAGANA": "Japanese",
@@ -61,5 +61,7 @@ def _script(character: str) -> str:
 def _latin(text: str) -> str:
     """The language with most of its common words in `text`; undecided where none or two lead."""
     words = words_of(text)
-    hits = sorted(((sum(word in known for word in words), name) for name, known in _WORDS.items()), reverse=True)
+    hits = sorted(
+        ((sum(word in language_words for word in words), name) for name, language_words in _WORDS.items()), reverse=True
+    )
     return hits[0][1] if hits[0][0] > hits[1][0] else UNDECIDED

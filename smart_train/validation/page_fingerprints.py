@@ -77,14 +77,14 @@ def near_duplicates(
     With bits as +1 and -1 the number of differing ones is (BITS - dot product) / 2, so one matrix product compares a
     block with a block.
     """
-    found = []
+    pairs = []
     for start in range(0, len(first), _BLOCK):
         rows = _signs(first[start : start + _BLOCK])
         for offset in range(0, len(second), _BLOCK):
             differing = (BITS - rows @ _signs(second[offset : offset + _BLOCK]).T) / 2
             for row, column in zip(*np.nonzero(differing <= bits), strict=True):
-                found.append((start + int(row), offset + int(column), int(differing[row, column])))
-    return sorted(found, key=lambda pair: (pair[2], pair[0], pair[1]))
+                pairs.append((start + int(row), offset + int(column), int(differing[row, column])))
+    return sorted(pairs, key=lambda pair: (pair[2], pair[0], pair[1]))
 
 
 def _signs(fingerprints: Sequence[bytes]) -> np.ndarray:

@@ -10,7 +10,7 @@ from smart_train.data import ExampleRows, SourceConfig, load_examples, load_held
 from smart_train.validation.reading import Part, read_rows
 from smart_train.validation.report import TRAIN
 
-# Names of JSON lines files in one folder that belong together; the first is what the others are held against.
+# Names of JSON lines files in one folder that belong together; the others are compared with the first.
 _SPLITS = (TRAIN, "held_out", "validation", "dev", "evaluation", "test")
 
 
@@ -22,7 +22,7 @@ def read_path(
     workers: int | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> list[Part]:
-    """Reads a source, and, to be held against it, a second one.
+    """Reads a source, and a second one to compare with it.
 
     Args:
         path: as `SourceConfig.path`. A folder with `train.jsonl` and, say, `held_out.jsonl` gives both parts.

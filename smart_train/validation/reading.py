@@ -62,10 +62,10 @@ class Part:
     @cached_property
     def positives(self) -> dict[int, list[Row]]:
         """Document key -> the rows that it answers."""
-        found: dict[int, list[Row]] = {}
+        answered_rows: dict[int, list[Row]] = {}
         for row in self.rows:
-            found.setdefault(row.documents[0], []).append(row)
-        return found
+            answered_rows.setdefault(row.documents[0], []).append(row)
+        return answered_rows
 
     def facts(self, document: int) -> list[ImageFacts]:
         """What the images of a document look like."""

@@ -33,7 +33,7 @@ class ValidationReport:
     Attributes:
         source: what was validated. findings: the errors first.
         statistics: part -> quantity -> a number, {"least", "median", "p95", "most", "mean"}, {name: count}, or a text.
-        plan: what a recipe amounts to on this data, label -> value; empty where there is no recipe.
+        plan: the recipe's plan on this data (steps, sizes), label -> value; empty where there is no recipe.
         unchecked: what could not be looked at, with the reason.
     """
 
@@ -64,21 +64,21 @@ class ValidationReport:
         return write_text(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
-def report_folder(given: Path | None, source: str) -> Path:
+def report_folder(named: Path | None, source: str) -> Path:
     """Where the report of `source` goes: never over that of another source, nor among other files.
 
     Args:
-        given: what the user named; None takes the first of data_report, data_report-2, ... that may be written.
+        named: what the user named; None takes the first of data_report, data_report-2, ... that may be written.
 
     Raises:
-        DataError: `given` may not be written.
+        DataError: `named` may not be written.
     """
-    if given is not None:
-        held = _held(given)
+    if named is not None:
+        held = _held(named)
         if held not in (None, source):
             what = f"the report of {held}" if held else "other files than a report"
-            raise DataError(f"--output {given}: holds {what}; name another folder")
-        return given
+            raise DataError(f"--output {named}: holds {what}; name another folder")
+        return named
     names = (f"data_report-{number}" if number > 1 else "data_report" for number in count(1))
     return next(folder for folder in map(Path, names) if _held(folder) in (None, source))
 
@@ -104,7 +104,7 @@ def validate(
     plan_problems: Sequence[str] = (),
     unchecked: Sequence[str] = (),
 ) -> ValidationReport:
-    """Checks parts that were read, each by itself and those that ask against one another.
+    """Checks parts that were read, each by itself, and the held-out ones against the training rows and each other.
 
     Args:
         parts: the one called "train" is what the others are held out from.
@@ -158,8 +158,8 @@ def _statistics(part: Part, tokens: Tokens | None) -> dict[str, Any]:
 
 
 def _quantiles(numbers: Sequence[float]) -> dict[str, float]:
-    found = {name: float(np.percentile(numbers, share)) for name, share in _QUANTILES.items()}
-    return {name: round(value, 2) for name, value in {**found, "mean": float(np.mean(numbers))}.items()}
+    quantiles = {name: float(np.percentile(numbers, share)) for name, share in _QUANTILES.items()}
+    return {name: round(value, 2) for name, value in {**quantiles, "mean": float(np.mean(numbers))}.items()}
 
 
 def print_validation(report: ValidationReport, console: Console) -> None:

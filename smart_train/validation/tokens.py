@@ -96,5 +96,7 @@ def _findings(
             )
 
 
-def _finding(severity: Literal["error", "warning"], check: str, part: Part, found: list[str], message: str) -> Finding:
-    return Finding(severity, check, part.name, len(found), message, tuple(found[:SHOWN]))
+def _finding(
+    severity: Literal["error", "warning"], check: str, part: Part, examples: list[str], message: str
+) -> Finding:
+    return Finding(severity, check, part.name, len(examples), message, tuple(examples[:SHOWN]))

@@ -20,7 +20,7 @@ from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.retrieval import encode_documents
+from smart_train.retrieval import document_sources
 from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -182,8 +182,8 @@ def test_a_collection_is_read_once(run, model: Path, tmp_path: Path, monkeypatch
     file = tmp_path / "texts.jsonl"
     file.write_text("".join(json.dumps({"id": f"t{at}", "text": f"text {at}"}) + "\n" for at in range(3)))
     read = []
-    load = encode_documents.load_documents
-    monkeypatch.setattr(encode_documents, "load_documents", lambda source: (read.append(source.path), load(source))[1])
+    load = document_sources.load_documents
+    monkeypatch.setattr(document_sources, "load_documents", lambda source: (read.append(source.path), load(source))[1])
     ended = run("search", model, "--documents", file, "--query", "text 1", "--index", tmp_path / "index")
     assert ended.status == 0 and "text 1" in ended.out and read == [file]
 

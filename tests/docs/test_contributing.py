@@ -44,6 +44,16 @@ def test_where_things_are_added_names_files_that_exist() -> None:
     assert not is_there("data/sorces.py")
 
 
+def test_subjects_of_several_packages_name_files_that_exist() -> None:
+    named = named_files(section(ARCHITECTURE, "One word in several packages"))
+    assert {"training/checkpoints.py", "models/token_projection.py"} <= named
+    # The name that three packages give to theirs.
+    assert sorted(name for name in named if not is_there(name)) == ["page.py"]
+    assert all(
+        (ROOT / "smart_train" / package / "page.py").is_file() for package in ("evaluation", "explain", "validation")
+    )
+
+
 def test_the_guide_names_files_that_exist() -> None:
     named = named_files(GUIDE)
     assert {"tests/public_names.txt", "scripts/gpu_check.sh", "CHANGELOG.md"} <= named

@@ -72,7 +72,7 @@ def test_curves_of_other_rows_do_not_begin_with_the_result_before(tmp_path, resu
     metrics, name, chance, chosen = drawn["arguments"]
     assert metrics["ndcg@5"]["late"][0] == [0, 10, 20] and name == "" and chance == results[1].chance
     assert chosen is None
-    plot_run(RECORDS, tmp_path, before=results[0], after=results[1], steering=steering, chosen=10)
+    plot_run(RECORDS, tmp_path, before=results[0], after=results[1], steering=steering, chosen_step=10)
     metrics, name, chance, chosen = drawn["arguments"]
     assert chosen == 10
     assert metrics["ndcg@5"]["late"][0] == [10, 20] and name == "data.evaluation"

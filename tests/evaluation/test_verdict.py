@@ -134,13 +134,13 @@ def test_what_queries_cannot_show_is_said(queries, said):
 
 def test_the_conclusion_of_a_run():
     before, after = result([0.0] * 12, [0.0] * 12), result([0.0] * 12, [0.25] * 12)
-    said = conclusion(before, after, "hybrid_ndcg@5", chosen=4, steps=6)
+    said = conclusion(before, after, "hybrid_ndcg@5", chosen_step=4, steps=6)
     assert said == (
         "Conclusion: better than before training at 12 queries, by hybrid nDCG@5: before 0.000, after 0.250 (+0.250, "
         "95% interval +0.250 to +0.250, p <0.001); the weights are those of step 4 of 6"
     )
     selection = Selection("data.evaluation", "hybrid_ndcg@5", 3, 4)
-    chosen = conclusion(after, before, "hybrid_ndcg@5", chosen=4, steps=6, selection=selection)
+    chosen = conclusion(after, before, "hybrid_ndcg@5", chosen_step=4, steps=6, selection=selection)
     assert chosen.startswith("Conclusion: worse than before training at 12 queries")
     assert chosen.endswith("; step 4 of 6 was chosen, by hybrid_ndcg@5 on data.evaluation")
     same = conclusion(before, after, "pooled_ndcg@5")
@@ -160,7 +160,7 @@ def test_queries_are_paired_by_id_in_what_they_can_show():
 
 def test_a_run_that_was_measured_once_or_never_says_so():
     one = result([0.0] * 8, [0.5] * 8)
-    assert conclusion(None, one, "hybrid_ndcg@5", chosen=6, steps=6) == (
+    assert conclusion(None, one, "hybrid_ndcg@5", chosen_step=6, steps=6) == (
         "Conclusion: none, nothing was measured before training; hybrid nDCG@5 after it is 0.500 at 8 queries; the "
         "weights are those of step 6 of 6"
     )

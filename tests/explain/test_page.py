@@ -15,7 +15,7 @@ from smart_train.errors import DataError
 from smart_train.explain import Explanation, explain, explanation_picture, explanation_report, write_explanation
 from smart_train.explain.heat import HEAT, WINNER, heat_layer, heated_page, strengths
 from smart_train.explain.picture import panel_title
-from smart_train.explain.still import StillMap
+from smart_train.explain.report_block import StillMap
 from smart_train.report import render_report
 from smart_train.report.html import MADE_BY
 from smart_train.types import ModelInput

@@ -19,7 +19,7 @@ from smart_train.errors import DataError
 from smart_train.models.family import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.corpus import RowCorpus
-from smart_train.retrieval.mining import select_negatives
+from smart_train.retrieval.mining_rules import select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings

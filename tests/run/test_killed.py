@@ -39,7 +39,7 @@ def lines_of(log: Path) -> int:
 MOMENTS: dict[str, tuple[tuple[str, str] | None, Callable[[Path], bool]]] = {
     "before the first checkpoint": (None, lambda run: lines_of(run / "log.jsonl") >= 1),
     "while a checkpoint is written": (
-        ("smart_train.training.checkpointing", "write_manifest"),
+        ("smart_train.training.checkpoint_trainer", "write_manifest"),
         lambda run: (run / "checkpoint-10" / "trainer_state.json").is_file(),
     ),
     "after training, during the export": (

@@ -17,7 +17,7 @@ from transformers import TrainerState
 
 import smart_train.export.exporter
 import smart_train.run.stages
-import smart_train.training.checkpointing
+import smart_train.training.checkpoint_trainer
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe
@@ -98,8 +98,11 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "the first evaluation is done, not kept": ((EvaluationResult, "save", named("before")), {}),
     "the first evaluation is kept": ((EvaluationResult, "save", named("before")), {"after": True}),
     "before the first checkpoint": (at_step(1), {}),
-    "a checkpoint is half written": ((smart_train.training.checkpointing, "write_manifest"), {}),
-    "a checkpoint is written, old ones not deleted": ((smart_train.training.checkpointing, "rotate_checkpoints"), {}),
+    "a checkpoint is half written": ((smart_train.training.checkpoint_trainer, "write_manifest"), {}),
+    "a checkpoint is written, old ones not deleted": (
+        (smart_train.training.checkpoint_trainer, "rotate_checkpoints"),
+        {},
+    ),
     "a step after a checkpoint": (at_step(7), {}),
     "training has ended, the best is not loaded": ((SmartTrainer, "_load_best_model"), {}),
     "the trained model is half written": ((TrainingModule, "save", named("final")), {"after": True}),

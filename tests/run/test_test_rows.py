@@ -84,7 +84,7 @@ def test_test_rows_are_reported(finished: Finished) -> None:
     report = json.loads((finished.run / "evaluation.json").read_text())
     assert (report["measured_on"], report["queries"], report["documents"]) == ("data.test", TEST_ROWS, TEST_ROWS)
     chosen = {"rows": "data.evaluation", "metric": "hybrid_ndcg@5", "evaluations": 3, "step": 4}
-    assert report["selection"] == chosen and finished.plotted["chosen"] == 4
+    assert report["selection"] == chosen and finished.plotted["chosen_step"] == 4
     assert report["comparison"]["queries"] == TEST_ROWS
     assert len(json.loads((finished.run / "per_query.json").read_text())["query_ids"]) == TEST_ROWS
     rows, _ = build.usable_rows(finished.recipe, "test")

@@ -1,8 +1,8 @@
 """A `SmartModel` as a model of mteb: what `mteb.evaluate` needs to rank documents by the pooled, late or hybrid score.
 
-mteb has two protocols. Its `EncoderProtocol` hands the scores of a chunk of documents on without their ids, which
-leaves no room for a second stage, and encodes again for every score. Its `SearchProtocol`, used here, hands over whole
-sets: one encoding and one scoring give all three rankings, and tasks with ranked lists (reranking) work, too.
+mteb has two protocols. Its `EncoderProtocol` passes on the scores of a chunk of documents without their ids, so a
+second stage is impossible, and encodes again for every score. Its `SearchProtocol`, used here, passes whole sets: one
+encoding and one scoring give all three rankings, and tasks with ranked lists (reranking) work, too.
 
     import mteb
     from smart_train.evaluation.suites import MtebModel
@@ -125,8 +125,8 @@ class MtebModel:
         """The queries or documents of a task. Raises DataError for what cannot be asked; see `read_rows`."""
         from mteb.types import PromptType
 
-        known = (side, dataset._fingerprint)
-        if known not in self._rows:
+        key = (side, dataset._fingerprint)
+        if key not in self._rows:
             kind = PromptType.query if side == "query" else PromptType.document
             instruction = metadata.prompt if self.task_prompts else None
             if isinstance(instruction, Mapping):  # by side; a plain text is for queries alone
@@ -134,8 +134,8 @@ class MtebModel:
             elif side == "document":
                 instruction = None
             where = f"{metadata.name} ({subset}, {split})"
-            self._rows[known] = read_rows(dataset, side, metadata.get_modalities(kind), where, instruction)
-        return self._rows[known]
+            self._rows[key] = read_rows(dataset, side, metadata.get_modalities(kind), where, instruction)
+        return self._rows[key]
 
     def forget(self) -> None:
         """Lets go of the rows and rankings of the tasks so far; the embeddings on disk stay."""
@@ -192,42 +192,42 @@ class MtebModel:
         self, queries: Rows, documents: Rows, top_k: int, top_ranked: Mapping[str, list[str]] | None = None
     ) -> dict[str, dict[str, float]]:
         """What `search` returns, of rows that are encoded."""
-        kept = self.rankings(queries, documents, top_k, top_ranked)[self.score]
+        ranked = self.rankings(queries, documents, top_k, top_ranked)[self.score]
         names = documents.ids
         return {
             query: {names[column]: score for score, column in zip(scores.tolist(), columns.tolist(), strict=True)}
-            for query, (scores, columns) in zip(queries.ids, kept, strict=True)
+            for query, (scores, columns) in zip(queries.ids, ranked, strict=True)
         }
 
     def rankings(
         self, queries: Rows, documents: Rows, top_k: int, top_ranked: Mapping[str, list[str]] | None = None
     ) -> dict[str, Kept]:
         """The rankings by all three scores, made once; both sides must be encoded."""
-        asked = None if top_ranked is None else tuple(tuple(top_ranked.get(query, ())) for query in queries.ids)
-        known = (queries.key, tuple(queries.ids), documents.key, tuple(documents.ids), top_k, asked)
-        if known not in self._rankings:
-            self._rankings[known] = self._rank(queries, documents, top_k, top_ranked)
-        return self._rankings[known]
+        candidates = None if top_ranked is None else tuple(tuple(top_ranked.get(query, ())) for query in queries.ids)
+        key = (queries.key, tuple(queries.ids), documents.key, tuple(documents.ids), top_k, candidates)
+        if key not in self._rankings:
+            self._rankings[key] = self._rank(queries, documents, top_k, top_ranked)
+        return self._rankings[key]
 
     def _rank(
         self, queries: Rows, documents: Rows, top_k: int, top_ranked: Mapping[str, list[str]] | None
     ) -> dict[str, Kept]:
         ids = (queries.ids, documents.ids)
-        made = (self.encoded.shards(queries).load_all(), self.encoded.shards(documents))
+        encoded = (self.encoded.shards(queries).load_all(), self.encoded.shards(documents))
         scoring, device = self.model.scoring, self.model.device
         if top_ranked is not None:
-            chosen = _places(queries.ids, documents.ids, top_ranked)
-            depth = max(1, *(len(places) for places in chosen))
-            return rank_chosen(*made, *ids, scoring, chosen, depth=depth, device=device)
+            places_of = _places(queries.ids, documents.ids, top_ranked)
+            depth = max(1, *(len(places) for places in places_of))
+            return rank_chosen(*encoded, *ids, scoring, places_of, depth=depth, device=device)
         if self.candidates is not None and self.candidates < len(documents):
-            return rank_two_stage(*made, *ids, scoring, candidates=self.candidates, depth=top_k, device=device)
-        return rank_all(*made, *ids, scoring, depth=top_k, device=device, show_progress_bar=self.show_progress_bar)
+            return rank_two_stage(*encoded, *ids, scoring, candidates=self.candidates, depth=top_k, device=device)
+        return rank_all(*encoded, *ids, scoring, depth=top_k, device=device, show_progress_bar=self.show_progress_bar)
 
 
 def _places(query_ids: list[str], document_ids: list[str], top_ranked: Mapping[str, list[str]]) -> list[np.ndarray]:
     """Per query the places in the corpus of the documents that it is to rank, each once."""
     place = {identity: at for at, identity in enumerate(document_ids)}
-    chosen = []
+    columns = []
     for query in query_ids:
         names = dict.fromkeys(top_ranked.get(query, ()))
         strange = next((name for name in names if name not in place), None)
@@ -235,5 +235,5 @@ def _places(query_ids: list[str], document_ids: list[str], top_ranked: Mapping[s
             raise DataError(
                 f"query {query!r} is to rank document {strange!r}, which is not in the corpus of {len(document_ids)}"
             )
-        chosen.append(np.array(sorted(place[name] for name in names), dtype=np.int64))
-    return chosen
+        columns.append(np.array(sorted(place[name] for name in names), dtype=np.int64))
+    return columns

@@ -46,7 +46,7 @@ def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | Non
     Args:
         failures: each task, and why. total: how many tasks were asked for. data: where local copies were looked for.
     """
-    told = [
+    lines = [
         f"  {task.metadata.name}: data set {task.metadata.dataset['path']}, revision {task.metadata.revision} ({why})"
         for task, why in failures
     ]
@@ -60,4 +60,4 @@ def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | Non
     ask = "Where the Hub can be reached, run"
     then = f"and pass --data {place} here (copied to this machine, if that was another one)"
     # Several tasks may share a data set.
-    return "\n".join([lead, *told, ask, *dict.fromkeys(commands), then])
+    return "\n".join([lead, *lines, ask, *dict.fromkeys(commands), then])

@@ -44,8 +44,8 @@ def rank_all(
         blocks = document_blocks(held)
         for column, some in with_progress(blocks, len(held), unit="doc", work=work, show=show_progress_bar):
             some = some.to(device)
-            for row, asked in query_blocks(queries):
-                parts = score_parts(asked, some)
+            for row, query_block in query_blocks(queries):
+                parts = score_parts(query_block, some)
                 matrices = {"pooled": parts.pooled, "late": parts.late, "hybrid": combine(parts, scoring)}
                 for score, matrix in matrices.items():
                     assert matrix is not None
@@ -69,12 +69,14 @@ def rank_two_stage(
     puts first. The ranking by the pooled score is of all documents."""
     builder = RankingBuilder(query_ids, document_ids, max(candidates, depth))
     pooled = documents.load_pooled(device)
-    for row, asked in query_blocks(queries.to(device)):
-        builder.add(score_parts(asked, pooled, late=False).of("pooled"), row)
+    for row, query_block in query_blocks(queries.to(device)):
+        builder.add(score_parts(query_block, pooled, late=False).of("pooled"), row)
     first = builder.kept()
-    chosen = [columns[:candidates] for _, columns in first]
-    found = rank_chosen(queries, documents, query_ids, document_ids, scoring, chosen, depth=depth, device=device)
-    return {**found, "pooled": [(scores[:depth], columns[:depth]) for scores, columns in first]}
+    candidate_places = [columns[:candidates] for _, columns in first]
+    rankings = rank_chosen(
+        queries, documents, query_ids, document_ids, scoring, candidate_places, depth=depth, device=device
+    )
+    return {**rankings, "pooled": [(scores[:depth], columns[:depth]) for scores, columns in first]}
 
 
 @torch.no_grad()
@@ -84,14 +86,14 @@ def rank_chosen(
     query_ids: Sequence[str],
     document_ids: Sequence[str],
     scoring: ScoringConfig,
-    chosen: Sequence[np.ndarray],
+    candidates: Sequence[np.ndarray],
     *,
     depth: int,
     device: str | torch.device,
 ) -> dict[str, Kept]:
-    """As `rank_all`, of the documents at the places `chosen` for each query alone: int64 [n], each place once."""
-    rows = np.repeat(np.arange(len(chosen)), [len(places) for places in chosen])
-    columns = np.concatenate([np.empty(0, dtype=np.int64), *chosen])
+    """As `rank_all`, of the documents at the `candidates` of each query alone, places: int64 [n], each place once."""
+    rows = np.repeat(np.arange(len(candidates)), [len(places) for places in candidates])
+    columns = np.concatenate([np.empty(0, dtype=np.int64), *candidates])
     order = np.argsort(columns, kind="stable")  # by document, so that a document's tokens are read once
     rows, columns = rows[order], columns[order]
     values = {score: np.empty(len(rows), dtype=np.float32) for score in SCORES}
@@ -112,11 +114,11 @@ def rank_chosen(
                     values[score][span] = parts.of(score)[:, 0].cpu().numpy()
                 values["hybrid"][span] = combine(parts, scoring)[:, 0].cpu().numpy()
     by_query = np.argsort(rows, kind="stable")
-    cuts = np.cumsum([len(places) for places in chosen])[:-1]
+    cuts = np.cumsum([len(places) for places in candidates])[:-1]
     places_of = np.split(columns[by_query], cuts)
-    found: dict[str, Kept] = {}
+    rankings: dict[str, Kept] = {}
     for score, scored in values.items():
         builder = RankingBuilder(query_ids, document_ids, depth)
         builder.merge(list(zip(np.split(scored[by_query], cuts), places_of, strict=True)))
-        found[score] = builder.kept()
-    return found
+        rankings[score] = builder.kept()
+    return rankings

@@ -107,13 +107,13 @@ def read_scores(output: Path, model: MtebModel, task: Any) -> TaskScores | None:
         if stale or results[score].get_missing_evaluations(task):
             return None
     try:
-        kept = [EvaluationResult.load(path) for path in per_query_files(output, task)]
+        per_query = [EvaluationResult.load(path) for path in per_query_files(output, task)]
     except DataError:
         return None
-    return task_scores(task, results, kept)
+    return task_scores(task, results, per_query)
 
 
-def task_scores(task: Any, results: Mapping[str, Any], kept: Sequence[EvaluationResult]) -> TaskScores:
+def task_scores(task: Any, results: Mapping[str, Any], per_query: Sequence[EvaluationResult]) -> TaskScores:
     """mteb's results of one task by the three scores, and the values per query of each split and subset, as
     `TaskScores`."""
     scores = {}
@@ -129,22 +129,22 @@ def task_scores(task: Any, results: Mapping[str, Any], kept: Sequence[Evaluation
         task.metadata.name,
         task.metadata.main_score,
         scores,
-        sum(len(one.query_ids) for one in kept),
-        max(one.documents for one in kept),
+        sum(len(one.query_ids) for one in per_query),
+        max(one.documents for one in per_query),
         task.metadata.dataset["path"],
         task.metadata.revision,
-        _p_values(kept),
+        _p_values(per_query),
     )
 
 
-def _p_values(kept: Sequence[EvaluationResult]) -> dict[str, float]:
-    if len(kept) > 1:
+def _p_values(per_query: Sequence[EvaluationResult]) -> dict[str, float]:
+    if len(per_query) > 1:
         return {}
-    (values,) = (one.per_query for one in kept)
+    (values,) = (one.per_query for one in per_query)
     metrics = list(values["hybrid"])
     hybrid, pooled = (np.array([values[score][metric] for metric in metrics]).T for score in ("hybrid", "pooled"))
-    found = sign_flip_p_values(hybrid - pooled, _SAMPLES, np.random.default_rng(0))
-    return {metric.replace("@", "_at_"): float(value) for metric, value in zip(metrics, found, strict=True)}
+    p_values = sign_flip_p_values(hybrid - pooled, _SAMPLES, np.random.default_rng(0))
+    return {metric.replace("@", "_at_"): float(value) for metric, value in zip(metrics, p_values, strict=True)}
 
 
 def per_query_files(output: Path, task: Any) -> list[Path]:
@@ -176,23 +176,23 @@ def per_query_result(
     graded = {query: {d: max(0, int(grade)) for d, grade in qrels[query].items()} for query in answered}
     ks = sorted({*_KS, *_cut(task.metadata.main_score)})
     orders = {
-        score: {query: _in_mtebs_order(task, query, kept[place[query]], documents.ids) for query in answered}
-        for score, kept in rankings.items()
+        score: {query: _in_mtebs_order(task, query, ranking[place[query]], documents.ids) for query in answered}
+        for score, ranking in rankings.items()
     }
-    own = [query for query in answered if task.ignore_identical_ids and query in set(documents.ids)]
+    left_out = [query for query in answered if task.ignore_identical_ids and query in set(documents.ids)]
     return EvaluationResult(
         query_ids=answered,
         per_query={score: score_rankings(ranked, graded, ks) for score, ranked in orders.items()},
         documents=len(documents),
-        chance=chance(graded, len(documents), ks, own),
+        chance=chance(graded, len(documents), ks, left_out),
         scoring=dict(scoring),
         measured_on=f"{task.metadata.name} ({subset}, {split})",
-        own=len(own),
+        own=len(left_out),
     )
 
 
-def _in_mtebs_order(task: Any, query: str, kept: tuple[Any, Any], ids: Sequence[str]) -> list[str]:
-    pairs = zip(kept[0].tolist(), (ids[column] for column in kept[1].tolist()), strict=True)
+def _in_mtebs_order(task: Any, query: str, ranking: tuple[Any, Any], ids: Sequence[str]) -> list[str]:
+    pairs = zip(ranking[0].tolist(), (ids[column] for column in ranking[1].tolist()), strict=True)
     ranked = [document for _, document in sorted(pairs, reverse=True)]
     if task.skip_first_result:
         ranked = ranked[1:]

@@ -113,24 +113,26 @@ def read_rows(
 def check_judgements(
     where: str, queries: Rows, documents: Rows, qrels: Mapping[str, Mapping[str, int]], top_ranked: Any = None
 ) -> list[str]:
-    """What a user should know of the judgements of these queries, a sentence each.
+    """What a user should know about the judgements of these queries, one sentence each.
 
     mteb counts a judged document that the corpus lacks as not found, and a query without a relevant document as 0. That
-    belongs to the published figures, so it is told and not refused.
+    belongs to the published figures, so it is reported instead of refused.
 
     Raises:
         DataError: no query has a relevant document in the corpus, so that any model would score 0; or `top_ranked`
             (query id -> ids of the documents to rank) names a document that the corpus lacks.
     """
-    known = set(documents.ids)
-    missing = [(q, d) for q in queries.ids for d, grade in qrels.get(q, {}).items() if grade > 0 and d not in known]
-    answered = [q for q in queries.ids if any(grade > 0 and d in known for d, grade in qrels.get(q, {}).items())]
+    document_ids = set(documents.ids)
+    missing = [
+        (q, d) for q in queries.ids for d, grade in qrels.get(q, {}).items() if grade > 0 and d not in document_ids
+    ]
+    answered = [q for q in queries.ids if any(grade > 0 and d in document_ids for d, grade in qrels.get(q, {}).items())]
     if not answered:
         judged = f"; the judgements name {missing[0][1]!r}, for example, which it lacks" if missing else ""
         raise DataError(f"{where}: no query has a relevant document in the corpus of {len(documents)}{judged}")
     if top_ranked is not None:
         for query in queries.ids:
-            strange = [document for document in top_ranked.get(query, ()) if document not in known]
+            strange = [document for document in top_ranked.get(query, ()) if document not in document_ids]
             if strange:
                 raise DataError(
                     f"{where}: query {query!r} is to rank document {strange[0]!r}, which is not in the corpus of "

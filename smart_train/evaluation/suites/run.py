@@ -60,7 +60,7 @@ class RunSettings:
 
 @dataclass
 class BenchmarkRun:
-    """What came of it: results by task name, and what a reader has to know of them."""
+    """The results of a benchmark run by task name, and what a reader has to know about them."""
 
     scores: dict[str, TaskScores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -86,9 +86,9 @@ def run_settings(model: MtebModel) -> dict[str, Any]:
 
 
 def run_tasks(
-    model: MtebModel, chosen: Sequence[Chosen], settings: RunSettings, say: Callable[[str], None] = print
+    model: MtebModel, suites: Sequence[Chosen], settings: RunSettings, say: Callable[[str], None] = print
 ) -> BenchmarkRun:
-    """Every task of `chosen`, once. A task whose data cannot be loaded is left for the end, see `BenchmarkRun.check`.
+    """Every task of `suites`, once. A task whose data cannot be loaded is left for the end, see `BenchmarkRun.check`.
 
     Under several processes all must call this; the first one's result counts.
 
@@ -101,7 +101,7 @@ def run_tasks(
         DataError: a task's rows cannot be used. ModelError: the model does not read what a task holds.
     """
     load_mteb()
-    tasks = {task.metadata.name: task for one in chosen for task in one.tasks}
+    tasks = {task.metadata.name: task for one in suites for task in one.tasks}
     for task in tasks.values():
         _check_readable(model, task)
     run = BenchmarkRun()
@@ -111,9 +111,9 @@ def run_tasks(
         on_main(lambda: write_json(output / RUN_FILE, run_settings(model)))
         for at, task in enumerate(tasks.values(), 1):
             place = f"[{at}/{len(tasks)}] {task.metadata.name}"
-            known = on_main(partial(read_scores, output, model, task))
-            if known is not None:
-                run.scores[task.metadata.name] = known
+            earlier = on_main(partial(read_scores, output, model, task))
+            if earlier is not None:
+                run.scores[task.metadata.name] = earlier
                 _say(say, f"{place}: done before")
             elif not task.metadata.is_public and local_copy(task, settings.data) is None:
                 run.notes.append(f"{task.metadata.name} is private: mteb's maintainers run it on request")
@@ -173,7 +173,7 @@ def _run_one(
     except DataError as error:
         failed = str(error)
     # Where one process cannot load it, the others would wait for it.
-    failed = next((told for told in gather_objects(failed) if told is not None), None)
+    failed = next((reason for reason in gather_objects(failed) if reason is not None), None)
     if failed is not None:
         run.failures.append((task, failed))
         _say(say, f"{place}: its data cannot be loaded")
@@ -186,12 +186,12 @@ def _run_one(
         run.notes += getattr(task, "notes", ())
         for (split, subset), part in parts.items():
             run.notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
-        found = on_main(lambda: _evaluate(model, task, parts, settings))
-        run.scores[task.metadata.name] = found
-        main = {score: found.scores[score][found.main_metric] for score in IN_ORDER}
+        scores = on_main(lambda: _evaluate(model, task, parts, settings))
+        run.scores[task.metadata.name] = scores
+        main = {score: scores.scores[score][scores.main_metric] for score in IN_ORDER}
         shown = ", ".join(f"{score} {value:.4f}" for score, value in main.items())
-        counts = f"{found.queries:,} queries, {found.documents:,} documents"
-        _say(say, f"{place}: {counts}; {found.main_metric} {shown}")
+        counts = f"{scores.queries:,} queries, {scores.documents:,} documents"
+        _say(say, f"{place}: {counts}; {scores.main_metric} {shown}")
         if not settings.keep_embeddings:
             on_main(lambda: model.encoded.discard([rows.key for part in parts.values() for rows in part[:2]]))
         barrier()
@@ -230,19 +230,19 @@ def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], s
     for score in IN_ORDER:
         done = mteb.evaluate(model.by(score), task, encode_kwargs=_encode_kwargs(settings), **options)
         results[score] = done.task_results[0]
-    kept = []
+    per_query = []
     for (split, subset), (queries, documents, qrels, ranked) in parts.items():
         rankings = model.rankings(queries, documents, task._top_k, ranked)
         scoring = model.model.scoring.to_dict()
         result = per_query_result(task, split, subset, queries, documents, qrels, rankings, scoring)
         result.save(per_query_file(settings.output, task, split, subset))
-        kept.append(result)
+        per_query.append(result)
     if settings.predictions:
         for score in IN_ORDER:
             write_predictions(settings.output, model.by(score), task, parts)
     for score, result in results.items():
         write_result(settings.output, model.by(score), result)
-    return task_scores(task, results, kept)
+    return task_scores(task, results, per_query)
 
 
 def _encode_kwargs(settings: RunSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a model made of the queries and documents of benchmarks, on disk: encoded once, for every score and every call.
+"""Embeddings of the queries and documents of benchmarks, on disk: encoded once, for every score and every call.
 
     CACHE/encoded.json                   whose embeddings these are: weights, prompts, limits, token filters
     CACHE/KEY/documents-XXXXX.safetensors, CACHE/KEY/queries-XXXXX.safetensors
@@ -74,7 +74,8 @@ class EncodedSets:
             try:
                 return encode(rows.inputs(places), **options)
             except DataError as error:
-                # The model is not told whose image it was. Looking at all of them first would decode each page twice.
+                # The model does not know which document an image belongs to. A check of all of them first would decode
+                # each page twice.
                 raise DataError(rows.unreadable(places) or f"{rows.where}: {error}") from error
 
         with naming_refusals(shards.folder):
@@ -92,15 +93,15 @@ class EncodedSets:
             remove(self.folder / key)
 
     def _claim(self) -> None:
-        path, own = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
+        path, settings = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
         if not path.is_file():
-            write_json(path, own)
+            write_json(path, settings)
             return
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({error}); delete {self.folder}, which is made again") from error
-        differing = changes(flat(begun), flat(own), flat({"scoring": ScoringConfig().to_dict()}))
+        differing = changes(flat(begun), flat(settings), flat({"scoring": ScoringConfig().to_dict()}))
         if differing:
             raise ModelError(
                 f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "

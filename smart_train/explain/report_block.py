@@ -29,28 +29,30 @@ class StillMap:
     caption: str
 
     def html(self) -> Markup:
-        found = self.explanation
-        parts = f"score {found.score:.3f}: {found.shares_text}"
+        explanation = self.explanation
+        parts = f"score {explanation.score:.3f}: {explanation.shares_text}"
         head = Markup("<p><b>{}</b> <span class='note'>{}</span></p>").format(shown(self.caption), shown(parts))
-        if not found.document.images:
+        if not explanation.document.images:
             return head + self._words()
-        count = len(found.document.images)
+        count = len(explanation.document.images)
         pictures = [
-            Picture.of_image(heated_page(found, image, None, _SIDE), f"{self.caption}, image {image + 1} of {count}")
+            Picture.of_image(
+                heated_page(explanation, image, None, _SIDE), f"{self.caption}, image {image + 1} of {count}"
+            )
             for image in range(count)
         ]
         return head + Markup("").join(picture.html() for picture in pictures)
 
     def _words(self) -> Markup:
         pieces = coloured_words(self.explanation, None)
-        made = [
+        words = [
             Markup('<span style="background: rgb({} {} {} / {}%)">{}</span>').format(
                 *HEAT, 63 * max(level, 0) // LEVELS, shown(text if level > 0 else _shortened(text))
             )
             for text, level, _ in pieces[:_PIECES]
         ]
         rest = Markup(" ...") if len(pieces) > _PIECES else Markup("")
-        return Markup('<p class="text">{}{}</p>').format(Markup("").join(made), rest)
+        return Markup('<p class="text">{}{}</p>').format(Markup("").join(words), rest)
 
 
 def _shortened(text: str) -> str:

@@ -10,7 +10,7 @@ from smart_train.export.parity_record import check_output, writing
 from smart_train.models import find_family
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.loading import locate, read_config
-from smart_train.models.published import StoredProjection, read_projection
+from smart_train.models.published_projections import StoredProjection, read_projection
 from smart_train.models.smart_config import SmartConfig
 
 

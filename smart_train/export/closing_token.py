@@ -1,4 +1,7 @@
-"""Decoders whose tokenizer does not close a text: here the family closes it, other libraries would not."""
+"""The closing token in tokenizer.json, for decoders whose tokenizer does not append it.
+
+Here the family appends it. Other libraries read the folder alone, and would encode texts without it.
+"""
 
 from __future__ import annotations
 

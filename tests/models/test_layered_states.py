@@ -10,7 +10,7 @@ from PIL import Image
 
 from smart_train import SmartModel
 from smart_train.models import TokenProjection
-from smart_train.models.layered import FILTERS, LayeredStates, encode_layers
+from smart_train.models.layered_states import FILTERS, LayeredStates, encode_layers
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 from tests.models.conftest import TINY

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family, PromptConfig
-from smart_train.models.heads import CONFIG_NAME, TokenProjection
+from smart_train.models.token_projection import CONFIG_NAME, TokenProjection
 
 PUBLISHED_NAME = "adapter.pt"
 _WEIGHTS = "token_projection_module"
