@@ -158,7 +158,7 @@ class SideBySide:
 
 def side_by_side(
     results: Mapping[str, EvaluationResult],
-    metric: str = f"{OWN}_{HEADLINE}",
+    metric: str = f"hybrid_{HEADLINE}",
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> SideBySide:

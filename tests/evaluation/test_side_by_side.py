@@ -124,7 +124,7 @@ def test_a_model_that_is_late_only_is_compared_by_its_own_score() -> None:
         relevant=late.relevant[::-1],
         found={"late": [["here"]] * 6},
     )
-    found = side_by_side({"ours": hybrid, "colpali": late})
+    found = side_by_side({"ours": hybrid, "colpali": late}, "own_ndcg@5")
     assert found.metric == "own_ndcg@5" and found.deciding == {"ours": "hybrid", "colpali": "late"}
     by_hand = compare(
         dataclasses.replace(hybrid, per_query={"own": hybrid.per_query["hybrid"]}),
@@ -144,7 +144,7 @@ def test_a_model_that_is_late_only_is_compared_by_its_own_score() -> None:
     )
     assert found.to_dict()["scores"] == found.deciding
     assert "own: the score that each ranks by, hybrid of ours, late of colpali" in metrics_note(found)
-    two = side_by_side({"one": late, "other": late})
+    two = side_by_side({"one": late, "other": late}, "own_ndcg@5")
     assert two.metric == "late_ndcg@5" and "own" not in two.results["one"].per_query
     assert side_by_side({"ours": hybrid, "colpali": late}, "late_ndcg@5").deciding == {
         "ours": "late",

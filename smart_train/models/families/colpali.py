@@ -1,17 +1,18 @@
 """ColPali (PaliGemma 3B: SigLIP's tower, a projector, Gemma): a projection of every token, late interaction alone.
 
-Sources: `ColPali` and `ColPaliProcessor` of github illuin-tech/colpali (colpali_engine/models/paligemma), releases
-0.3.1 to 0.3.3, between which vidore/colpali-v1.3 was published, and the code of 0.2.2 for versions 1.1 and 1.2: the
-prefix `Question: `, ten `<pad>` and a newline after a query, the prompt of a page, a fixed number of tokens an image, a
-linear map with bias of the last state to 128 numbers, no token left out of the score. A text as a document stands
-alone, as in `process_texts` of release 0.3.11 and later.
+Sources: `ColPali` and `ColPaliProcessor` of github illuin-tech/colpali (colpali_engine/models/paligemma), releases up
+to 0.3.3, and of transformers, with which vidore/colpali-v1.3-hf is published; the code of 0.2.2 for versions 1.1 and
+1.2: the prefix `Question: `, ten `<pad>` and a newline after a query, the prompt of a page, a fixed number of tokens an
+image, a linear map with bias of the last state to 128 numbers, no token left out of the score. A text as a document
+stands alone, as in `process_texts` of release 0.3.11 and later.
 
 Every token sees all others, since transformers 4.45 in a query too. Versions 1.1 and 1.2 were trained before that, when
 a query without an image was read from left to right: `colpali_v1_2` reads them so. Positions count from 1, which
 changes nothing: rotary positions are relative.
 
-Later releases of colpali-engine differ from the training: 0.3.4 made the prefix `Query: ` and puts a second `<bos>`
-into the prompt of a page, and 0.3.11 took the prefix away. transformers' `ColPaliForRetrieval` reads as here.
+Release 0.3.4 of colpali-engine made the prefix `Query: ` and puts a second `<bos>` into the prompt of a page; 0.3.11
+took the prefix away. Whether version 1.3, published a day after 0.3.4, was trained so is not known: its port to
+transformers has the older prompts.
 
 That code reads queries of text and pages of one image. Text beside an image and several images are read in the form of
 a page.
