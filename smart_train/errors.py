@@ -38,6 +38,11 @@ class DataError(SmartTrainError):
     """A data file or row cannot be used. Carries the file, the row and the rule in its message."""
 
 
+class Notice(UserWarning):
+    """What a user should know of work that goes on, such as how long it will take. The command line prints its message
+    alone."""
+
+
 class LeftOut(UserWarning):
     """Pages or files that are not read, and why. The command line prints its message alone."""
 

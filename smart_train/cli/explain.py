@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +13,10 @@ import typer
 from smart_train.cli.arguments import READING, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import pages_of
+from smart_train.cli.rows import Ocr
 from smart_train.errors import DataError
 
-_PDF_PAGE = re.compile(r"(?P<file>.+\.pdf)#page=(?P<number>\d+)(?:&chunk=(?P<chunk>\d+))?", re.IGNORECASE)
+_PAGE = re.compile(r".+\.(pdf|tiff?)#page=\d+(&chunk=\d+)?", re.IGNORECASE)
 
 
 @grouped
@@ -37,12 +37,15 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    ocr: Ocr = None,
     reading: Mapping[str, Any] = READING,
 ) -> None:
     """Show which tokens of a query match which parts of a document, and what each adds to the score."""
+    from smart_train.cli.named_page import named_page
     from smart_train.explain import explain as explain_pair
     from smart_train.explain import write_explanation
     from smart_train.explain.page import check_output
+    from smart_train.explain.printed import on_picture
     from smart_train.inputs.model_input import as_model_input
     from smart_train.report.html import check_replaceable
 
@@ -50,7 +53,8 @@ def explain(
         raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
     for option, value in (("--query", query), ("--document", document[0])):
         _check_address(option, value)
-    query_input, document_input = as_model_input(query), as_model_input(_of_pdf(document[0], model, reading))
+    page = named_page(document[0], model, reading, ocr)
+    query_input, document_input = as_model_input(query), as_model_input(page.value)
     for option, item in (("--query", query_input), ("--document", document_input)):
         if item.video is not None:
             raise DataError(
@@ -60,10 +64,12 @@ def explain(
         if item.is_blank:
             raise DataError(f"{option}: is empty; give a text or an image")
     if output is not None:
-        check_output(output, text_alone=not document_input.images)
+        check_output(output, text_alone=not document_input.images and page.printed is None)
         check_replaceable("--output", output)
     reader = open_model(model, reading)
     explanation = explain_pair(reader, query_input, document_input)
+    if page.printed is not None:
+        explanation = on_picture(explanation, *page.printed)
     _print(explanation)
     if output is not None:
         plain_console().print(f"Written: {write_explanation(explanation, output)}")
@@ -92,7 +98,7 @@ def _check_address(option: str, value: str) -> None:
     from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
     from smart_train.inputs.fetching import URL_SCHEMES
 
-    if value.startswith((*URL_SCHEMES, "data:")) or "\n" in value or _PDF_PAGE.fullmatch(value):
+    if value.startswith((*URL_SCHEMES, "data:")) or "\n" in value or _PAGE.fullmatch(value):
         return
     ending = os.path.splitext(value)[1].lower()
     if os.path.isdir(value):
@@ -108,40 +114,3 @@ def _check_address(option: str, value: str) -> None:
             f"{option} {value}: is a file, but not an image ({', '.join(IMAGE_EXTENSIONS[:5])}, ...); to explain a "
             f'text, give the text itself: {option} "$(cat {value})"'
         )
-
-
-def _of_pdf(value: str, model: str, reading: Mapping[str, Any]) -> Any:
-    """The page where `value` names one, as results of `smart-train search` do: its image, or its text, or the part of
-    its text, where `model` reads no images; else `value`."""
-    named = _PDF_PAGE.fullmatch(value)
-    if named is None:
-        return value
-    from smart_train.data import read_pdf
-    from smart_train.data.formats.pdf_texts import NO_TEXT, read_pdf_texts
-
-    as_text = pages_of(model, reading) == "text"
-    if named["chunk"] is not None and not as_text:
-        raise DataError(f"--document {value}: only a model that reads no images has a page in chunks; leave out &chunk")
-    pages: Sequence[Any] = read_pdf_texts(named["file"]) if as_text else read_pdf(named["file"])
-    number = int(named["number"])
-    if not 1 <= number <= len(pages):
-        raise DataError(f"--document {value}: the file has {len(pages)} pages, counted from 1")
-    page = pages[number - 1]
-    if not as_text:
-        return page.image
-    if page.made_by is None:
-        raise DataError(f"--document {value}: this page has no text layer; {NO_TEXT}")
-    return {
-        "text": page.text if named["chunk"] is None else _chunk(page.text, int(named["chunk"]), value, model, reading)
-    }
-
-
-def _chunk(text: str, number: int, value: str, model: str, reading: Mapping[str, Any]) -> str:
-    """The part of a page's text with this number, as `smart-train search` cuts it for the model."""
-    from smart_train.data.chunks import splitter
-    from smart_train.models.loading import family_of
-
-    parts = splitter(family_of(model, family=reading["family"], base=reading["base"]))(text)
-    if not 1 <= number <= len(parts):
-        raise DataError(f"--document {value}: for this model the page has {len(parts)} chunks, counted from 1")
-    return parts[number - 1]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.cli.rows import source_values
-from smart_train.errors import LeftOut, printable
+from smart_train.errors import LeftOut, Notice, printable
 from smart_train.utils.model_names import find_model, missing_folder
 
 # logger -> what the line holds. The first two appear on every machine without an optional part, which this package does
@@ -87,9 +87,10 @@ def quietly(
 
 
 def _formatted(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> str:
-    """A warning as the command line shows it: what was left out is told without the line of code that found it."""
-    if issubclass(category, LeftOut):
-        return f"left out: {printable(str(message))}\n"
+    """A warning as the command line shows it: what was left out, and notices, are told without the line of code that
+    they come from."""
+    if issubclass(category, LeftOut | Notice):
+        return f"{'left out: ' if issubclass(category, LeftOut) else ''}{printable(str(message))}\n"
     return _PYTHONS_FORMAT(message, category, *rest, **options)
 
 

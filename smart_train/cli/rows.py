@@ -62,6 +62,14 @@ PagesAs = Annotated[
         show_default=False,
     ),
 ]
+Ocr = Annotated[
+    Literal["auto", "all", "off"] | None,
+    typer.Option(
+        help="Pages as text: those to read by OCR, as in make-pairs: pictures and pages without a legible text layer, "
+        "if rapidocr is installed (auto); all of them, without their text layers (all); none (off). Default: auto.",
+        show_default=False,
+    ),
+]
 OnError = Annotated[
     Literal["fail", "skip"] | None,
     typer.Option(
@@ -80,6 +88,7 @@ DOCUMENT_ROWS = OptionGroup(
     image_root=ImageRoot,
     dpi=Dpi,
     pages_as=PagesAs,
+    ocr=Ocr,
     max_samples=MaxSamples,
     sample_seed=SampleSeed,
 )
@@ -129,7 +138,7 @@ def rows_to_measure(
         if test is not None:
             held_out["test"] = {
                 "path": test,
-                **{name: options[name] for name in options if name in ("columns", "pages_as")},
+                **{name: options[name] for name in options if name in ("columns", "pages_as", "ocr")},
             }
         # A recipe needs rows to train on, which nothing reads here.
         values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
@@ -177,18 +186,19 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
 
 
 def document_source(documents: Path, rows: Mapping[str, Any], model: str, reading: Mapping[str, Any]) -> SourceConfig:
-    """Where the documents of a search lie, and how they are read. Pages of PDF files are read as `model` reads them.
-    Raises DataError for options that do not fit.
+    """Where the documents of a search lie, and how they are read. Pages of PDF files, and pictures where OCR reads, are
+    read as `model` reads them. Raises DataError for options that do not fit.
 
     Args:
         rows: of the group `DOCUMENT_ROWS`. reading: of the group `READING`.
     """
     from smart_train.data import SourceConfig
-    from smart_train.data.formats.pdf import pdf_files
+    from smart_train.data.formats.folders import holds_texts
 
     source = SourceConfig(documents, **source_values(rows))
-    holds_pdf = documents.suffix.lower() == ".pdf" if documents.is_file() else bool(pdf_files(documents))
-    return replace(source, pages_as=pages_of(model, reading)) if holds_pdf and source.pages_as is None else source
+    if source.pages_as is None and holds_texts(documents, source.ocr):
+        return replace(source, pages_as=pages_of(model, reading))
+    return source
 
 
 def pages_of(model: str, reading: Mapping[str, Any]) -> Literal["text"] | None:

@@ -72,11 +72,11 @@ def estimated_tokens(text: str) -> int:
 
 
 def chunks_of(identity: str, text: str, split: Callable[[str], list[str]]) -> Iterator[tuple[str, str]]:
-    """Id and text of each part of a page: `FILE.pdf#page=3&chunk=2` is the second part of page 3, and a page that needs
-    no parts keeps its id."""
-    parts = split(text)
+    """Id and text of each part of a page: `FILE.pdf#page=3&chunk=2` is the second part of page 3, `scan.png#chunk=2`
+    of a picture; a page that needs no parts keeps its id."""
+    parts, mark = split(text), "&" if "#page=" in identity else "#"
     for number, part in enumerate(parts, start=1):
-        yield (identity if len(parts) == 1 else f"{identity}&chunk={number}"), part
+        yield (identity if len(parts) == 1 else f"{identity}{mark}chunk={number}"), part
 
 
 def splitter(family: TokenCounter, limit: int | None = None) -> Callable[[str], list[str]]:

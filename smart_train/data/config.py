@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from smart_train.data.columns import check_column_map
+from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.errors import DataError
+
+NO_OCR = "but pages are read as images, of which no text is needed; leave ocr out, or add pages_as: text"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class SourceConfig:
         dpi: resolution at which pages of PDF files are rendered; None: 144.
         pages_as: whether a page of a PDF file is its image or its text. None: what the model reads, where a model is
             known; else its image.
+        ocr: of pages as text, which are read by OCR: "auto", those without a legible text layer and pictures, if the
+            extra `ocr` is installed; "all", every page, and text layers are not read; "off", none. None: "auto".
     """
 
     path: str | Path
@@ -48,6 +53,7 @@ class SourceConfig:
     streaming: bool = False
     dpi: int | None = None
     pages_as: Literal["image", "text"] | None = None
+    ocr: OcrMode | None = None
 
     def __post_init__(self) -> None:
         if not str(self.path):
@@ -68,6 +74,10 @@ class SourceConfig:
                 f"data source {self.path}: dpi is {self.dpi}, but pages_as is text, and no page is drawn for its text; "
                 "leave dpi out"
             )
+        if self.ocr not in (None, "auto", "all", "off"):
+            raise DataError(f"data source {self.path}: ocr is {self.ocr!r}; it must be auto, all or off")
+        if self.pages_as == "image" and self.ocr is not None:
+            raise DataError(f"data source {self.path}: ocr is {self.ocr!r}, {NO_OCR}")
         if self.streaming and self.max_samples is None:
             raise DataError(
                 f"data source {self.path}: streaming needs max_samples: every row is checked before training starts, "

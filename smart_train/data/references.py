@@ -3,22 +3,26 @@ base64."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from smart_train.data.formats.ocr_engine import INSTALL, OcrMode, chosen_engine
 from smart_train.data.formats.pdf import read_pdf
-from smart_train.data.formats.pdf_texts import NO_TEXT, PdfText, read_pdf_texts
+from smart_train.data.formats.pdf_texts import PdfText, read_pdf_texts
+from smart_train.data.formats.scan_texts import for_ocr, read_pictures, to_do
 from smart_train.data.formats.tiff import read_image_pages
-from smart_train.errors import DataError
+from smart_train.errors import DataError, Notice
 from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES
-from smart_train.inputs.images import describe_image
+from smart_train.inputs.images import describe_image, verify_image
 
 # Pages and pictures that nothing here can read as an image; their names are no text to be searched either. What
 # IMAGE_EXTENSIONS lists is read all the same.
@@ -28,7 +32,10 @@ OTHER_TYPES = (
 )
 _NO_IMAGE = re.compile(rf"[^\n]{{1,250}}\.({OTHER_TYPES})", re.IGNORECASE)
 # What else to do where a model that reads only text is given images.
-READ_AS_TEXT = " (pages of PDF files have a text: pages_as: text in a recipe, --pages-as text on the command line)"
+READ_AS_TEXT = (
+    " (pages of PDF files have a text: pages_as: text in a recipe, --pages-as text on the command line; scans and "
+    f"pictures have one by OCR: {INSTALL})"
+)
 UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 # As in a link: pages count from 1, other parameters of the address say how a reader shows them.
 _PAGE = re.compile(
@@ -57,26 +64,67 @@ class References:
         dpi: resolution of pages of PDF files.
         library: rows come through the `datasets` library, which keeps what it downloads in caches of its own and names
             it there by absolute paths.
-        pages_as: whether a page of a PDF file is its image or its text.
+        pages_as: whether a page of a PDF file is its image or its text. ocr: which of the latter OCR reads, as of
+            `SourceConfig`; pictures are pages, too, where it reads.
     """
 
     def __init__(
-        self, root: Path, dpi: int, *, library: bool = False, pages_as: Literal["image", "text"] = "image"
+        self,
+        root: Path,
+        dpi: int,
+        *,
+        library: bool = False,
+        pages_as: Literal["image", "text"] = "image",
+        ocr: OcrMode | None = None,
     ) -> None:
         self.root, self.dpi, self.library, self.pages_as = os.path.abspath(root), dpi, library, pages_as
+        self.ocr: OcrMode = ocr or "auto"
         self._pages: dict[Path, list[Path]] = {}
         self._texts: dict[Path, list[PdfText]] = {}
+        self._scans: dict[Path, dict[str, Path]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pages": {}, "_texts": {}}
+        return {**self.__dict__, "_pages": {}, "_texts": {}, "_scans": {}}
 
     def page_text(self, text: str, where: str) -> str | None:
-        """The text of the page of a PDF file that `text` names, where pages are read as text; else None.
+        """The text of the page that `text` names, of a PDF file or, where OCR reads, a picture, if pages are read as
+        text; else None.
 
         Raises:
             DataError: a path outside the root, a file that cannot be read, a page that it does not have, or a page
                 without text.
         """
+        page = self._pdf_page(text, where)
+        picture = self._picture(text, where) if page is None else self._scans_of(page[0]).get(page[1].id)
+        if picture is None:
+            if page is None or page[1].made_by is not None:
+                return None if page is None else page[1].text
+            raise DataError(f"{where}: {page[0]}, page {page[1].number} has no legible text; {to_do(self.ocr)}")
+        (found,) = read_pictures([picture], self.ocr, workers=1)
+        if not found.text:
+            raise DataError(f"{where}: {describe_image(text)} has no legible text; {to_do(self.ocr)}")
+        return found.text
+
+    def read_scans(self, values: Iterable[Any]) -> None:
+        """Lets OCR read all scans that texts among `values` (and in lists among them) name, several at the same time.
+        What is wrong with one is told by `page_text`, to the row that names it."""
+        if self.pages_as != "text" or chosen_engine(self.ocr) is None:
+            return
+        names = (name for value in values for name in (value if isinstance(value, (list, tuple)) else [value]))
+        found: dict[Path, None] = {}
+        for name in dict.fromkeys(name for name in names if isinstance(name, str)):
+            with contextlib.suppress(DataError):
+                page = self._pdf_page(name, "")
+                picture = self._picture(name, "") if page is None else self._scans_of(page[0]).get(page[1].id)
+                if picture is not None:
+                    verify_image(picture)
+                    found[picture] = None
+        if found:
+            read_pictures(list(found), self.ocr)
+            warnings.warn(f"{len(found)} pages that rows name are read by OCR (ocr {self.ocr})", Notice, stacklevel=2)
+
+    def _pdf_page(self, text: str, where: str) -> tuple[Path, PdfText] | None:
+        """File and page that `text` names, where pages are read as text and it names one of a PDF file."""
         page = _PAGE.fullmatch(bare(text)) if self.pages_as == "text" else None
         if page is None or not page["file"].lower().endswith(".pdf"):
             return None
@@ -86,10 +134,27 @@ class References:
                 self._texts[file] = read_pdf_texts(file)
             except DataError as error:
                 raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        found = _numbered(self._texts[file], file, number, where)
-        if found.made_by is None:
-            raise DataError(f"{where}: {file}, page {number} has no text layer; {NO_TEXT}")
-        return found.text
+        return file, _numbered(self._texts[file], file, number, where)
+
+    def _scans_of(self, file: Path) -> dict[str, Path]:
+        """Page id -> picture of the pages of a PDF file that OCR is to read."""
+        if file not in self._scans:
+            self._scans[file] = for_ocr(self._texts[file], file, self.ocr)
+        return self._scans[file]
+
+    def _picture(self, text: str, where: str) -> Path | None:
+        """The picture that `text` names, where pages are read as text and OCR reads; None of one that is not there: it
+        is missed as an image."""
+        name = bare(text)
+        if self.pages_as != "text" or chosen_engine(self.ocr) is None or _ADDRESS.fullmatch(name):
+            return None
+        page = _PAGE.fullmatch(name)
+        if page is None and not _ends_in(name, IMAGE_EXTENSIONS):
+            return None
+        file = self._below_root(page["file"] if page else name, where)
+        if not file.is_file():
+            return None
+        return file if page is None else self._page(file, int(page["number"]), where)
 
     def locate(self, text: str, where: str, *, is_image: bool) -> str | Path | None:
         """The image that `text` names, as `load_image` takes it; None when it is text to be read.

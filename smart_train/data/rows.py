@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 
 from smart_train.data.cells import CellReader
 from smart_train.data.columns import Columns
+from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
 from smart_train.data.media_columns import MediaColumns
@@ -32,7 +33,7 @@ class RowReader:
         instruction: for queries of rows that have none.
         documents: id -> document; with it, text in a column of documents is an id.
         dpi: resolution of pages of PDF files.
-        pages_as: whether these are read as images or as text.
+        pages_as: whether these are read as images or as text. ocr: which of the latter by OCR, as of `SourceConfig`.
         library: the rows come through the `datasets` library; see `References`.
         names: column -> what messages call it, where that is not its name.
         available: all columns of the source, used or not, under its own names.
@@ -50,6 +51,7 @@ class RowReader:
         documents: Mapping[str, ModelInput] | None = None,
         dpi: int = DPI,
         pages_as: Literal["image", "text"] = "image",
+        ocr: OcrMode | None = None,
         library: bool = False,
         names: Mapping[str, str] | None = None,
         available: Sequence[str] = (),
@@ -57,7 +59,7 @@ class RowReader:
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
-        references = References(root, dpi, library=library, pages_as=pages_as)
+        references = References(root, dpi, library=library, pages_as=pages_as, ocr=ocr)
         self.cells = CellReader(references, None if rows is None else MediaColumns(rows, references))
         self.names = names or {}
         self.available = tuple(available)
@@ -289,6 +291,17 @@ class ExampleRows(Sequence[Example]):
     def page_documents(self) -> list[tuple[str, ModelInput]]:
         """Id and document of each of `pages`."""
         return [self.reader.document(self._raw(position), self._number(position)) for position in self.pages]
+
+    def read_scans(self) -> ExampleRows:
+        """These rows, after OCR has read the scans that they name: side by side, not one by one with the rows."""
+        columns = self.reader.columns
+        names = [name for name in dict.fromkeys((columns.positive, *columns.negatives)) if name is not None]
+        raw = self.raw.select_columns(names) if hasattr(self.raw, "select_columns") else self.raw
+        rows = (raw[position] for position in self.chosen)
+        self.reader.cells.references.read_scans(
+            row.get(name) for row in rows if isinstance(row, Mapping) for name in names
+        )
+        return self
 
     def document(self, index: int) -> tuple[str, ModelInput]:
         """Id and document of one row, whose query, if any, is not looked at."""

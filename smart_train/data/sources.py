@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from smart_train.data.columns import Columns, find_columns
-from smart_train.data.config import SourceConfig
+from smart_train.data.config import NO_OCR, SourceConfig
 from smart_train.data.files import is_rows_file, read_file
 from smart_train.data.formats import folders, judged, layouts, mbeir
 from smart_train.data.formats.pdf import DPI
@@ -62,7 +62,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
             f"{_name(config, table)}: names its documents by id (column {table.called['positive']!r}); name the file, "
             "folder or data set that holds them: documents: PATH"
         )
-    return _sample(config, _rows(config, table, columns, apart))
+    return _scans_read(config, _sample(config, _rows(config, table, columns, apart)))
 
 
 def load_held_out(config: SourceConfig) -> ExampleRows:
@@ -90,7 +90,9 @@ def load_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
     """
     table = _read(config, prefer_pages=True)
     apart = _documents(config, table)
-    return (_sample(config, _document_rows(config, table)) if apart is None else apart.rows).documents()
+    if apart is not None:
+        return apart.rows.documents()
+    return _scans_read(config, _sample(config, _document_rows(config, table))).documents()
 
 
 def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
@@ -129,6 +131,10 @@ def _sample(config: SourceConfig, rows: ExampleRows) -> ExampleRows:
     return rows.select(order[:count].sort().values.tolist())
 
 
+def _scans_read(config: SourceConfig, rows: ExampleRows) -> ExampleRows:
+    return rows.read_scans() if config.pages_as == "text" and rows.reader.documents is None else rows
+
+
 def _check_rows(config: SourceConfig, table: Table) -> None:
     """Raises DataError where there is no row, or no row that could be read."""
     if len(table.rows) == 0:
@@ -155,6 +161,7 @@ def _rows(
         documents=documents,
         dpi=config.dpi or DPI,
         pages_as=config.pages_as or "image",
+        ocr=config.ocr,
         library=table.library,
         names=table.called,
         available=table.columns if table.available is None else table.available,
@@ -170,11 +177,17 @@ def _name(config: SourceConfig, table: Table) -> str:
 def _documents(config: SourceConfig, table: Table) -> DocumentTable | None:
     """What the rows name by id: the recipe's `documents`, else the table's own; None where there is neither."""
     if config.documents is not None:
-        apart = SourceConfig(config.documents, image_root=config.image_root, dpi=config.dpi, pages_as=config.pages_as)
+        apart = SourceConfig(
+            config.documents,
+            image_root=config.image_root,
+            dpi=config.dpi,
+            pages_as=config.pages_as,
+            ocr=config.ocr,
+        )
         named = _read(apart, prefer_pages=True)
-        return DocumentTable(_document_rows(apart, named.documents or named))
+        return DocumentTable(_scans_read(apart, _document_rows(apart, named.documents or named)))
     if table.documents is not None:
-        return DocumentTable(_document_rows(replace(config, columns=None), table.documents))
+        return DocumentTable(_scans_read(config, _document_rows(replace(config, columns=None), table.documents)))
     return None
 
 
@@ -184,6 +197,8 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
         prefer_pages: what a folder of pages is read for are its pages, whatever table lies beside them.
     """
     path = Path(config.path)
+    if config.ocr is not None and config.pages_as != "text":
+        raise DataError(f"data source {path}: ocr is {config.ocr!r}, {NO_OCR}")
     if config.streaming and path.exists():
         raise DataError(
             f"{path}: streaming is only for data sets on the Hub, and this is a local path; remove streaming"
@@ -205,7 +220,7 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
 def _read_pages(config: SourceConfig, path: Path) -> Table:
     """The pages below a folder, or of one PDF file, as images or as text."""
     if config.pages_as == "text":
-        return folders.read_texts(path, config.first_rows)
+        return folders.read_texts(path, config.first_rows, config.ocr)
     return folders.read_pages(path, config.dpi, config.first_rows)
 
 

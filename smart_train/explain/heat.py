@@ -15,7 +15,8 @@ from smart_train.inputs.images import load_image
 HEAT = (213, 94, 0)  # vermillion, and the winners' blue: apart for colour-blind readers, too (Okabe and Ito, 2008)
 WINNER = (0, 114, 178)
 _OPAQUE = 200  # of 255, at the strongest place: the page stays readable below it
-_RASTER = 480  # pixels of the longer side, where the boxes are not an even grid
+_RASTER = 480  # pixels of each side, where boxes are not an even grid
+_EXACT = 1e-6  # of a pixel: what arithmetic may add to an edge
 
 
 def strengths(values: Sequence[float]) -> list[float]:
@@ -29,10 +30,14 @@ def heat_layer(boxes: Sequence[Box], strength: Sequence[float]) -> Image.Image:
     An even grid has one pixel for each box."""
     edges = np.array(boxes)
     columns, rows = len(np.unique(edges[:, 0])), len(np.unique(edges[:, 1]))
-    scale = 1 if columns * rows == len(boxes) else max(_RASTER // max(columns, rows), 1)
-    alpha = np.zeros((rows * scale, columns * scale), dtype=np.uint8)
-    sides = np.array([columns, rows, columns, rows]) * scale
-    for (left, top, right, bottom), value in zip(np.rint(edges * sides).astype(int), strength, strict=True):
+    if columns * rows == len(boxes):
+        pixels = np.rint(edges * [columns, rows, columns, rows])
+    else:
+        columns = rows = _RASTER
+        near, far = np.floor(edges[:, :2] * _RASTER + _EXACT), np.ceil(edges[:, 2:] * _RASTER - _EXACT)
+        pixels = np.concatenate([near, far], axis=1)  # so that the smallest box, as of a comma, is seen
+    alpha = np.zeros((rows, columns), dtype=np.uint8)
+    for (left, top, right, bottom), value in zip(pixels.astype(int), strength, strict=True):
         part = alpha[top:bottom, left:right]
         np.maximum(part, round(_OPAQUE * value), out=part)  # where boxes overlap, the strongest
     layer = np.empty((*alpha.shape, 4), dtype=np.uint8)

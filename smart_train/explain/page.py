@@ -156,7 +156,7 @@ def _described(item: ModelInput) -> str:
 
 
 def _has_text(explanation: Explanation) -> bool:
-    return any(token.image is None for token in explanation.document_tokens)
+    return any(token.is_words for token in explanation.document_tokens)
 
 
 def _chips(explanation: Explanation) -> list[dict[str, Any]]:
@@ -204,9 +204,7 @@ def coloured_words(explanation: Explanation, token: int | None) -> list[tuple[st
     one piece, and an image is the number of its tokens."""
     heat = iter(explanation.heat(token).tolist())
     values = [next(heat) if seen.kept else None for seen in explanation.document_prompt]
-    texts = [
-        (seen, value) for seen, value in zip(explanation.document_prompt, values, strict=True) if seen.image is None
-    ]
+    texts = [(seen, value) for seen, value in zip(explanation.document_prompt, values, strict=True) if seen.is_words]
     strength = iter(strengths([value for _, value in texts if value is not None]))
     level = {id(seen): round(LEVELS * next(strength)) for seen, value in texts if value is not None}
     tokens = explanation.document_tokens
@@ -214,7 +212,7 @@ def coloured_words(explanation: Explanation, token: int | None) -> list[tuple[st
     won = {id(tokens[place]) for place in winners}
 
     def kind(seen: SeenToken) -> tuple[int | None, int, bool]:
-        return seen.image, level.get(id(seen), 0 if seen.kept else -1), id(seen) in won
+        return None if seen.is_words else seen.image, level.get(id(seen), 0 if seen.kept else -1), id(seen) in won
 
     pieces = []
     for (image, colour, wins), group in groupby(explanation.document_prompt, key=kind):

@@ -24,10 +24,11 @@ class SeenToken:
     """One token of a prompt.
 
     Attributes:
-        text: what it adds to the text before it, blanks included; empty where a later token completes a character.
+        text: what it adds to the text before it, blanks included; empty where a later token completes a character, and
+            of what an image shows.
         kept: whether it takes part in late interaction.
-        image: which of the input's images it is a part of, from 0; None of text.
-        box: where it lies on that image; None of text.
+        image: which of the input's images it is a part of, from 0; None of text, unless OCR read it on that image.
+        box: where it lies on that image; None where `image` is.
         row, column: of the box among its image's boxes, from 0; -1 of text.
     """
 
@@ -41,7 +42,7 @@ class SeenToken:
     @property
     def label(self) -> str:
         """The text without the blanks around it (of blanks alone: as escapes), or the place on the image."""
-        if self.image is not None:
+        if self.image is not None and not self.text:
             return f"image {self.image + 1}, row {self.row + 1}, column {self.column + 1}"
         if not self.text:
             return _PART
@@ -50,7 +51,12 @@ class SeenToken:
     @property
     def name(self) -> str:
         """The label, text in quotes."""
-        return self.label if self.image is not None or not self.text else f"'{self.label}'"
+        return f"'{self.label}'" if self.text else self.label
+
+    @property
+    def is_words(self) -> bool:
+        """Whether it is a part of a text, printed on an image or not."""
+        return self.image is None or bool(self.text)
 
 
 def seen_tokens(family: Family, item: ModelInput, role: Role) -> list[SeenToken]:

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smart_train.data.formats.ocr import OcrPage, read_by_ocr
-from smart_train.data.formats.ocr_engine import INSTALL, READS, OcrEngine, RapidEngine, ocr_is_installed
+from smart_train.data.formats.ocr_engine import INSTALL, READS, TO_READ, OcrEngine, OcrMode, chosen_engine
 from smart_train.data.formats.ocr_layout import same_print
 from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf import DPI, PdfPage, read_pdf
 from smart_train.data.formats.pdf_text import TextLine
 from smart_train.pairs.documents import Document, why_silent
-from smart_train.pairs.settings import OcrMode
 
 _POINTS_PER_INCH = 72
 _BOX = 1.17  # of a print's size is the box around its lines high: measured on 13 printed pages
 _TO_INSTALL = f"{INSTALL} to have it read here, "
-_TO_READ = "to have them read by OCR"
 _TO_ALLOW = "let OCR read it (ocr auto, --ocr auto), "
 
 
@@ -52,10 +50,7 @@ class Scans:
         """
         if mode == "off" or not text_needed:
             return cls(None, mode)
-        if engine is None and (mode == "all" or ocr_is_installed()):
-            RapidEngine.named()
-            engine = RapidEngine
-        return cls(engine, mode)
+        return cls(chosen_engine(mode) if engine is None else engine, mode)
 
     @property
     def method(self) -> str | None:
@@ -68,7 +63,7 @@ class Scans:
         if not self.unread_pages or self.mode == "off":
             return []
         return [
-            f"{self.unread_pages} pages of {self.unread_files} files have no legible text layer: {INSTALL} {_TO_READ}"
+            f"{self.unread_pages} pages of {self.unread_files} files have no legible text layer: {INSTALL} {TO_READ}"
         ]
 
     @property
@@ -76,7 +71,7 @@ class Scans:
         """What to do about pages that have no legible text after all was read, as the end of a sentence."""
         if self.engine is not None:
             return f"OCR found nothing on them that it can read (it reads {READS})"
-        allow = "let OCR read them (ocr auto, --ocr auto)" if self.mode == "off" else f"{INSTALL} {_TO_READ}"
+        allow = "let OCR read them (ocr auto, --ocr auto)" if self.mode == "off" else f"{INSTALL} {TO_READ}"
         return f"{allow}, or keep pages as images (pages_as image, --as image)"
 
     def pages_of(self, document: Document) -> Sequence[int]:

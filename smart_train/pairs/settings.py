@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.errors import DataError
 
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
 MIN_CHUNK = 16  # tokens; less is hardly a sentence
-OcrMode = Literal["auto", "all", "off"]
 OfficeMode = Literal["auto", "off"]
 
 

@@ -41,7 +41,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "objective": {"self_distillation": None, "learn_weights": False},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
-_ADDED_TO_SOURCES = {"pages_as": None}  # the same, of each source in `data`
+_ADDED_TO_SOURCES = {"pages_as": None, "ocr": None}  # the same, of each source in `data`
 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class SourceSection(Section):
     streaming: bool = False
     dpi: int | None = Field(None, gt=0)
     pages_as: Literal["image", "text"] | None = None
+    ocr: Literal["auto", "all", "off"] | None = None
 
 
 def source_keys(name: str, sections: Sequence[SourceSection]) -> list[str]:

@@ -8,28 +8,29 @@ from pathlib import Path
 
 from smart_train.data import SourceConfig
 from smart_train.data.chunks import chunks_of, splitter
-from smart_train.data.formats.pdf import pdf_files
+from smart_train.data.formats.folders import holds_texts
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.retrieval.encoder import Encoder
 from smart_train.types import ModelInput
 
 
 def as_model_reads(model: Encoder, documents: str | Path | SourceConfig) -> str | Path | SourceConfig:
-    """`documents`, and that pages of PDF files are read as text where there are any, nothing else was said, and the
-    model reads no images. An encoder of your own that has no family is taken to read everything."""
+    """`documents`, and that pages are read as text where there are any (of PDF files, or pictures that OCR reads),
+    nothing else was said, and the model reads no images. An encoder of your own that has no family is taken to read
+    everything."""
     reads = getattr(getattr(model, "family", None), "modalities", ("image",))
     config = documents if isinstance(documents, SourceConfig) else SourceConfig(Path(documents))
     path = Path(config.path)
     if "image" in reads or config.pages_as is not None or not path.exists():
         return documents
-    holds_pdf = path.suffix.lower() == ".pdf" if path.is_file() else bool(pdf_files(path))
-    return replace(config, pages_as="text") if holds_pdf else documents
+    return replace(config, pages_as="text") if holds_texts(path, config.ocr) else documents
 
 
 def cut_pages(model: Encoder, documents: Mapping[str, ModelInput]) -> str | None:
-    """A line that counts the pages of PDF files among `documents` whose text is longer than `model` reads, with what to
+    """A line that counts the pages among `documents` whose text is longer than `model` reads, with what to
     do; None where there are none, or where the model has no family that counts tokens."""
     family = getattr(model, "family", None)
-    pages = [item for name, item in documents.items() if "#page=" in name and "&chunk=" not in name]
+    pages = [item for name, item in documents.items() if _names_page(name) and "&chunk=" not in name]
     texts = [item for item in pages if item.text is not None and not item.images and item.video is None]
     if family is None or not texts:
         return None
@@ -45,7 +46,7 @@ def cut_pages(model: Encoder, documents: Mapping[str, ModelInput]) -> str | None
 def in_chunks(
     model: Encoder, documents: str | Path | SourceConfig, found: Mapping[str, ModelInput]
 ) -> dict[str, ModelInput]:
-    """Where `documents` are pages of PDF files read as text, those of `found` in parts that `model` reads whole:
+    """Where `documents` are pages read as text, those of `found` in parts that `model` reads whole:
     `FILE.pdf#page=3&chunk=2`. A page that the model reads whole keeps its id, and so do all other documents.
 
     Raises:
@@ -57,8 +58,13 @@ def in_chunks(
     split = splitter(family)
     made: dict[str, ModelInput] = {}
     for identity, item in found.items():
-        if "#page=" not in identity or item.text is None or item.images or item.video is not None:
+        if not _names_page(identity) or item.text is None or item.images or item.video is not None:
             made[identity] = item
         else:
             made.update((name, replace(item, text=part)) for name, part in chunks_of(identity, item.text, split))
     return made
+
+
+def _names_page(identity: str) -> bool:
+    """Whether an id is that of a page of a file, or of a picture."""
+    return "#page=" in identity or identity.lower().endswith(IMAGE_EXTENSIONS)

@@ -22,6 +22,8 @@ pytest.importorskip("pypdfium2")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing is kept in the user's own cache, and nothing is read by OCR, whether it is installed or not."""
+    monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -67,18 +69,15 @@ def test_a_folder_is_its_pages_and_those_without_text_are_named(manual: Path) ->
     ]
     lines = [str(warning.message) for warning in told]
     assert lines[0].endswith(
-        "pdf: 1 of 3 pages have no legible text: manual.pdf (page 2); run the file through OCR, for example ocrmypdf, "
-        "or read pages as images, with a model that reads them (make-pairs --as text reads them by OCR where "
-        "smart_train[ocr] is installed)"
+        "pdf: 1 of 3 pages have no legible text: manual.pdf (page 2); pip install 'smart_train[ocr]' to have them read "
+        "by OCR, or read pages as images, with a model that reads them"
     )
-    assert lines[1].endswith("pdf: 1 pictures, which have no text layer: cover.png")
+    assert "pdf: 1 pictures, which have no text layer: cover.png; pip install 'smart_train[ocr]' to have" in lines[1]
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
     make_pdf(tmp_path / "scan.pdf", [[], []], [])
-    with pytest.raises(
-        DataError, match=r"2 of 2 pages have no legible text: scan.pdf \(page 1-2\); run the file through"
-    ):
+    with pytest.raises(DataError, match=r"2 of 2 pages have no legible text: scan.pdf \(page 1-2\); pip install"):
         load_documents(SourceConfig(tmp_path, pages_as="text"))
     locked_pdf(tmp_path / "locked.pdf")
     with pytest.raises(
@@ -87,7 +86,7 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         load_documents(SourceConfig(tmp_path, pages_as="text"))
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "pictures" / "a.png")
-    with pytest.raises(DataError, match="pictures: holds no PDF file, and only PDF files are read as text"):
+    with pytest.raises(DataError, match=r"pictures: holds no PDF file, and a text of pictures comes by OCR alone; pip"):
         load_documents(SourceConfig(tmp_path / "pictures", pages_as="text"))
 
 
@@ -125,7 +124,7 @@ def test_rows_name_pages_by_their_text(manual: Path) -> None:
     [
         (
             "manual.pdf#page=2",
-            "manual.pdf, page 2 has no text layer; run the file through OCR, for example ocrmypdf, or",
+            r"manual.pdf, page 2 has no legible text; pip install 'smart_train\[ocr\]' to have them read by OCR, or",
         ),
         ("manual.pdf#page=9", "manual.pdf has pages 1 to 3, not 9"),
         ("other.pdf#page=1", "other.pdf: cannot be read .*; put the right file there, or remove the row"),
@@ -142,12 +141,12 @@ def test_a_row_whose_page_cannot_be_read_is_named(manual: Path, name: str, messa
 
 def test_silent_pages_are_counted_by_file() -> None:
     pages = [PdfText(name, number, "", None) for name in ("a.pdf", "b.pdf") for number in (1, 2, 3, 5)]
-    told = without_text([*pages, PdfText("c.pdf", 1, "text", TEXT_LAYER)])
+    told = without_text([*pages, PdfText("c.pdf", 1, "text", TEXT_LAYER)], "run")
     assert told is not None
     assert told.startswith("8 of 9 pages have no legible text: a.pdf (page 1-3, 5), b.pdf (page 1-3, 5); run")
     many = [PdfText(f"{name}.pdf", 1, "", None) for name in "abcdefg"]
-    assert "e.pdf (page 1) and 2 more files;" in (without_text(many) or "")
-    assert without_text([]) is None
+    assert "e.pdf (page 1) and 2 more files;" in (without_text(many, "run") or "")
+    assert without_text([], "run") is None
 
 
 def test_chunks_fit_keep_words_whole_and_lose_nothing() -> None:

@@ -56,7 +56,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def no_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra is not installed, whether it is or not; tests name a stand-in."""
-    monkeypatch.setattr("smart_train.pairs.scans.ocr_is_installed", lambda: False)
+    monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
 
 
 @pytest.fixture(autouse=True)

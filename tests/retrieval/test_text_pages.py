@@ -30,7 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pdfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page of one chunk, one of several, and one without text."""
+    """A page of one chunk, one of several, and one without text; OCR is not installed."""
+    monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "pdfs" / "sub").mkdir(parents=True)
     make_pdf(tmp_path / "pdfs" / "cats.pdf", [["the cat sat on the mat"], []], [])
@@ -114,7 +115,7 @@ def test_explain_takes_what_search_prints(
     assert shown.status == 0 and "late" in shown.out, shown.err
     for name, message in [
         ("sub/long.pdf#page=1&chunk=4", "for this model the page has 3 chunks, counted from 1"),
-        ("cats.pdf#page=2", "this page has no text layer; run the file through OCR"),
+        ("cats.pdf#page=2", "this page has no legible text; pip install 'smart_train[ocr]' to have them read by OCR"),
         ("cats.pdf#page=3", "the file has 2 pages, counted from 1"),
     ]:
         refused = ended(monkeypatch, capsys, *query, pdfs / name)

@@ -10,11 +10,13 @@ from typing import Any
 
 from smart_train.data.config import SourceConfig
 from smart_train.data.files import read_file
+from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.formats.pdf_texts import PdfText, read_folder_texts, without_text
+from smart_train.data.formats.scan_texts import for_ocr, to_do, told_by_ocr, with_ocr
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.table import Table
-from smart_train.errors import DataError, LeftOut, listing
+from smart_train.errors import DataError, LeftOut, Notice, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.files import files_below
 
@@ -69,42 +71,84 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
     return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)
 
 
-def read_texts(path: Path, max_rows: int | None = None) -> Table:
-    """The pages of the PDF files below a folder, or of one PDF file, as texts: columns `document_id` (as `read_pages`)
-    and `positive`. Pages without text are left out; a warning (`LeftOut`) counts and names them, and pictures beside
-    the PDF files.
+def holds_texts(path: Path, ocr: OcrMode | None = None) -> bool:
+    """Whether pages at `path`, a PDF file or a folder, can be read as text: of PDF files, or pictures by OCR."""
+    if path.is_file():
+        return path.suffix.lower() == ".pdf"
+    return bool(pdf_files(path)) or (chosen_engine(ocr or "auto") is not None and bool(image_files(path)))
+
+
+def read_texts(path: Path, max_rows: int | None = None, ocr: OcrMode | None = None) -> Table:
+    """The pages below a folder, or of one PDF file, as texts: columns `document_id` (as `read_pages`) and `positive`.
+    Where OCR is installed and not off, it reads pictures and pages without a legible text layer; a `Notice` counts
+    them. Pages without text are left out; a warning (`LeftOut`) counts and names them, and pictures that are not read.
 
     Raises:
-        DataError: PDF files that cannot be read, all of them listed; no PDF file; or no page has text.
+        DataError: files that cannot be read, all of them listed; neither a PDF file nor a picture that OCR reads; or no
+            page has text.
+        MissingExtra: `ocr` is "all", and rapidocr is not installed.
     """
-    pages: list[PdfText] = []
-    problems = []
-    for page in read_folder_texts(path):
-        if isinstance(page, PdfText):
-            pages.append(page)
-        else:
-            problems.append(str(page))
+    pages, pictures, problems = _read_texts(path, ocr)
     if problems:
         raise DataError(f"{path}: {len(problems)} files cannot be read; fix or remove them:\n{listing(problems)}")
-    silent = without_text(pages)
+    if max_rows is not None:  # before OCR, which takes seconds a page
+        pages = [page for page in pages if page.made_by is not None or page.id in pictures][:max_rows]
+        pictures = {page.id: pictures[page.id] for page in pages if page.id in pictures}
+    pages = with_ocr(pages, pictures, ocr)
+    silent, told = without_text(pages, to_do(ocr)), told_by_ocr(pages, ocr)
     # Not as a bare text, which might read like the name of a picture.
     rows = [{"document_id": page.id, "positive": {"text": page.text}} for page in pages if page.made_by is not None]
     if not rows:
         raise DataError(f"{path}: {silent}")
+    if told is not None:
+        warnings.warn(f"{path}: {told}", Notice, stacklevel=2)
     if silent is not None:
         warnings.warn(f"{path}: {silent}", LeftOut, stacklevel=2)
-    pictures = image_files(path) if path.is_dir() else []
-    if pictures:
-        first = pictures[0].relative_to(path).as_posix()
-        more = f" and {len(pictures) - 1} more" if len(pictures) > 1 else ""
-        warnings.warn(
-            f"{path}: {len(pictures)} pictures, which have no text layer: {first}{more}", LeftOut, stacklevel=2
-        )
-    return Table(rows[:max_rows], ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)
+    unread = image_files(path) if path.is_dir() and chosen_engine(ocr or "auto") is None else []
+    if unread:
+        first = unread[0].relative_to(path).as_posix()
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        told = f"{len(unread)} pictures, which have no text layer: {first}{more}; {to_do(ocr)}"
+        warnings.warn(f"{path}: {told}", LeftOut, stacklevel=2)
+    return Table(rows, ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)
+
+
+def _read_texts(path: Path, ocr: OcrMode | None) -> tuple[list[PdfText], dict[str, Path], list[str]]:
+    """All pages by their text layers, pictures (where OCR is to read them) before PDF files; id -> picture of those for
+    OCR; and what cannot be read."""
+    pages: list[PdfText] = []
+    pictures: dict[str, Path] = {}
+    problems: list[str] = []
+    engine = chosen_engine(ocr or "auto")
+    for file in image_files(path) if path.is_dir() and engine is not None else []:
+        name = file.relative_to(path).as_posix()
+        try:
+            found = list(read_image_pages(file, name))
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        for number, (identity, picture) in enumerate(found, start=1):
+            pages.append(PdfText(name, number if len(found) > 1 else 0, "", None))
+            pictures[identity] = picture
+    if path.is_dir() and not pdf_files(path) and image_files(path):
+        if engine is None:
+            raise DataError(f"{path}: holds no PDF file, and a text of pictures comes by OCR alone; {to_do(ocr)}")
+        return pages, pictures, problems
+    of_files: dict[str, list[PdfText]] = {}
+    for page in read_folder_texts(path):
+        if isinstance(page, PdfText):
+            of_files.setdefault(page.document, []).append(page)
+        else:
+            problems.append(str(page))
+    for name, of_file in of_files.items():
+        pages += of_file
+        if not problems:  # else nothing is read
+            pictures.update(for_ocr(of_file, path if path.is_file() else path / name, ocr))
+    return pages, pictures, problems
 
 
 def read_pairs(folder: Path, file: Path, config: SourceConfig) -> Table:
     """The rows of the folder's pairs file, and the images and PDF pages beside it as their documents."""
     table = read_file(file, config.first_rows, config.columns)
-    documents = read_texts(folder) if config.pages_as == "text" else read_pages(folder, config.dpi)
+    documents = read_texts(folder, ocr=config.ocr) if config.pages_as == "text" else read_pages(folder, config.dpi)
     return replace(table, folder=folder, documents=documents, source=str(file))

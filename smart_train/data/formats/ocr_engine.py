@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import regex
 
 from smart_train.errors import MissingExtra
 
+# Which pages are read: those without a legible text layer, if the extra `ocr` is installed; all, and no text layer;
+# none.
+OcrMode = Literal["auto", "all", "off"]
 INSTALL = "pip install 'smart_train[ocr]'"
+TO_READ = "to have them read by OCR"
 READS = "Latin, Greek, Chinese and Japanese"  # what rapidocr's own model knows; measured in docs/own-documents.md
 Corners = tuple[tuple[float, float], ...]  # of a line: left top, right top, right bottom, left bottom; pixels
 PixelBox = tuple[float, float, float, float]  # left, top, right, bottom; pixels
@@ -61,6 +65,18 @@ class OcrEngine(Protocol):
 def ocr_is_installed() -> bool:
     """Whether the libraries of the extra `ocr` are there; nothing is loaded."""
     return all(find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
+
+
+def chosen_engine(mode: OcrMode) -> type[OcrEngine] | None:
+    """What reads by OCR under `mode`; None where nothing does: "off", or "auto" and rapidocr is not installed.
+
+    Raises:
+        MissingExtra: "all", and rapidocr is not installed.
+    """
+    if mode == "off" or (mode == "auto" and not ocr_is_installed()):
+        return None
+    RapidEngine.named()
+    return RapidEngine
 
 
 class RapidEngine:

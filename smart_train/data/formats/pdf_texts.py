@@ -21,11 +21,6 @@ from smart_train.utils.atomic import filling
 _FORMAT = 1  # of a cache folder; raise it when the same file would give other texts
 _INDEX = "texts.json"
 _SHOWN_FILES = 5
-# What to do about a page that cannot be read as text.
-NO_TEXT = (
-    "run the file through OCR, for example ocrmypdf, or read pages as images, with a model that reads them (make-pairs "
-    "--as text reads them by OCR where smart_train[ocr] is installed)"
-)
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ class PdfText:
 
     Args:
         document: the file's path below the folder that was read, with "/" between parts.
-        number: of the page in its file, from 1.
+        number: of the page in its file, from 1; 0 of a picture that is a page alone.
         text: one LF between lines; empty where nothing can be read.
         made_by: see `PageText`.
     """
@@ -46,8 +41,8 @@ class PdfText:
 
     @property
     def id(self) -> str:
-        """`FILE.pdf#page=N`, as of the drawn page."""
-        return f"{self.document}#page={self.number}"
+        """`FILE.pdf#page=N`, as of the drawn page; of a picture its name."""
+        return f"{self.document}#page={self.number}" if self.number else self.document
 
 
 def read_pdf_texts(file: str | Path, *, name: str | None = None, cache_dir: str | Path | None = None) -> list[PdfText]:
@@ -103,7 +98,7 @@ def read_folder_texts(path: Path) -> Iterator[PdfText | PdfError]:
             yield error
 
 
-def without_text(pages: Sequence[PdfText], to_do: str = NO_TEXT) -> str | None:
+def without_text(pages: Sequence[PdfText], to_do: str) -> str | None:
     """A line that counts and names those of `pages` whose text no one made, and ends with `to_do`; None where there is
     no such page."""
     silent: dict[str, list[int]] = {}
@@ -112,7 +107,7 @@ def without_text(pages: Sequence[PdfText], to_do: str = NO_TEXT) -> str | None:
             silent.setdefault(page.document, []).append(page.number)
     if not silent:
         return None
-    named = [f"{document} (page {_ranges(numbers)})" for document, numbers in silent.items()]
+    named = [f"{document} (page {_ranges(found)})" if found != [0] else document for document, found in silent.items()]
     more = f" and {len(named) - _SHOWN_FILES} more files" if len(named) > _SHOWN_FILES else ""
     count = sum(map(len, silent.values()))
     return f"{count} of {len(pages)} pages have no legible text: {', '.join(named[:_SHOWN_FILES])}{more}; {to_do}"
