@@ -35,7 +35,7 @@ _DATALOADER_MATHEMATICS = "dataloader_drop_last"
 # Keys that came after 0.1.0, with the value that leaves a run as it was. With it they are not in the fingerprint, which
 # is all that is known of a run whose recipe is lost.
 _ADDED: dict[str, dict[str, Any]] = {
-    "lora": {"init_from": None},
+    "lora": {"init_from": None, "modules_to_save": None, "trained_tokens": None},
     "projection": {"state_dtype": "auto"},
     "objective": {"self_distillation": None, "learn_weights": False},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
