@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from smart_train.recipe import Recipe
     from smart_train.scoring import ScoringConfig
 
+_NAMED = 12  # tokens that are listed
+
 
 def inspect(
     path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
@@ -75,6 +77,7 @@ def _trained_rows(recipe: Recipe, path: Path) -> list[tuple[str, str]]:
     rows = []
     if recipe.lora is not None:
         rows.append(("lora", f"rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}, dropout {recipe.lora.dropout:g}"))
+        rows += _beside_rows(path / "final")
     elif recipe.projection is not None:
         hidden = f" over {recipe.projection.hidden_dim}" if recipe.projection.hidden_dim else ""
         rows.append(("projection", f"width {recipe.projection.dim}{hidden}"))
@@ -107,7 +110,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         kind = "token projection"
     config = SmartConfig.read(path)
     family, named, scoring = _read_by(path, config)
-    rows = [("model", kind), ("family", named)]
+    rows = [("model", kind), ("family", named), *_beside_rows(path)]
     rows += [("scores", "late only: it has no pooled vector")] if family is not None and family.late_only else []
     images = family.image_reading() if family is not None else None
     rows += [("images", images)] if images is not None else []
@@ -133,6 +136,23 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
         count = sum(_size(item.get_shape()) for item in slices)
         rows.append((file.name, f"{count:,} numbers in {len(slices)} tensors, {', '.join(dtypes)}"))
     return rows if weights else [*rows, ("weights", "none; use it with model.from_config")]
+
+
+def _beside_rows(path: Path) -> list[tuple[str, str]]:
+    """What the adapter in `path` trained beside LoRA; nothing where there is none."""
+    from smart_train.models.adapter_config import trains_beside
+    from smart_train.models.added_tokens import listed_tokens
+
+    found, rows = trains_beside(path), []
+    if (whole := found.get("modules_to_save")) is not None:
+        rows.append(("trained whole", ", ".join(map(str, whole))))
+    if (indices := found.get("trainable_token_indices")) is not None:
+        texts = {index: f"{text!r} ({index})" for index, text, _ in listed_tokens(path)}
+        lists = indices.values() if isinstance(indices, dict) else [indices]
+        named = [texts.get(index, str(index)) for ids in lists for index in ids]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        rows.append(("trained tokens", f"{', '.join(named[:_NAMED])}{more}"))
+    return rows
 
 
 def _read_by(path: Path, config: SmartConfig) -> tuple[type[Family] | None, str, ScoringConfig | None]:

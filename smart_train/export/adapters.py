@@ -21,6 +21,8 @@ from smart_train.export.parity_record import check_output, write_record, writing
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
+from smart_train.models.adapter_config import trains_beside
+from smart_train.models.added_tokens import TOKENIZER_FILES
 from smart_train.models.loading import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
@@ -76,9 +78,8 @@ def export_adapter(
     model = load_exactly(trained, trust_remote_code, base=base)
     model.family.check_pooled(f"export {trained}", NOT_EXPORTED)
     with writing(output, overwrite=overwrite) as partial:
-        for name in ADAPTER_FILES:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, partial / name)
+        for path in adapter_files(source):
+            shutil.copyfile(path, partial / path.name)
         copy_plots(partial, sorted((source / PLOTS).glob("*.png")))
         _name_base(partial, model, saved)
         Golden.make(model).save(partial, model)
@@ -91,6 +92,13 @@ def export_adapter(
             add_provenance(partial, facts.fingerprints)
         write_record(partial, {"tolerance": TOLERANCE, "routes": {item.route: item.to_dict() for item in reports}})
     return reports
+
+
+def adapter_files(folder: Path) -> list[Path]:
+    """The files of `folder` that an adapter or projection consists of; with the tokenizer, where the adapter may have
+    added tokens to it."""
+    names = [*ADAPTER_FILES, *(TOKENIZER_FILES if trains_beside(folder) else ())]
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:

@@ -29,6 +29,7 @@ from smart_train.export.snippets import (
 )
 from smart_train.export.verify import RouteReport
 from smart_train.models import SmartModel, get_family
+from smart_train.models.added_tokens import embeddings_of
 from smart_train.models.bases import Base
 from smart_train.models.locating import locate_base
 from smart_train.models.peft import ADAPTER_CONFIG
@@ -161,7 +162,7 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
     if is_lora and family is not None and family.base_obstacle is not None:
         usage.append(f"PEFT alone does not read it as it was trained: {family.base_obstacle}.")
     elif is_lora:
-        usage.append(_code("PEFT", peft_snippet(saved.base)))
+        usage.append(_code("PEFT", peft_snippet(saved.base, embeddings_of(folder))))
     sections = [
         _opening(lineage, saved.scoring or ScoringConfig(), None),
         "## Use\n\n" + "\n".join(usage),

@@ -22,7 +22,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from smart_train.errors import ExportError
-from smart_train.export.adapters import ADAPTER_FILES, export_adapter
+from smart_train.export.adapters import ADAPTER_FILES, adapter_files, export_adapter
 from smart_train.export.card import CARD_NAME, PLOTS, is_hub_id, named
 from smart_train.export.exporter import export_model
 from smart_train.export.golden import GOLDEN_NAME
@@ -67,7 +67,7 @@ def plan_push(folder: str | Path, repo_id: str) -> PushPlan:
     with _explained(repo_id):
         validate_repo_id(repo_id)
     if _unexported_adapter(folder):
-        paths = [folder / name for name in ADAPTER_FILES] + sorted((folder / PLOTS).glob("*.png"))
+        paths = adapter_files(folder) + sorted((folder / PLOTS).glob("*.png"))
         generated: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
     else:
         _check_export(folder)

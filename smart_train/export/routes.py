@@ -26,6 +26,7 @@ from smart_train.errors import ExportError
 from smart_train.export.embedder_layout import needs_smart_train
 from smart_train.export.golden import Golden
 from smart_train.models import SmartModel, get_family
+from smart_train.models.added_tokens import embeddings_of
 from smart_train.models.embedder_files import MODULES
 from smart_train.models.family import Features
 from smart_train.models.loading import locate_base, own_class
@@ -132,6 +133,8 @@ def _transformers(folder: Path, golden: Golden) -> Reading:
 
 def _peft(folder: Path, golden: Golden, base: str | Path | None = None) -> Reading:
     backbone = AutoModel.from_pretrained(_weights_of(folder, base), dtype=torch.float32)
+    if (rows := embeddings_of(folder)) > backbone.get_input_embeddings().num_embeddings:
+        backbone.resize_token_embeddings(rows, mean_resizing=False)  # new rows are the adapter's
     return _pooled_states(PeftModel.from_pretrained(backbone, folder), golden)
 
 

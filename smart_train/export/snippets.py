@@ -131,11 +131,17 @@ def shows_tokens(model: SmartModel) -> bool:
     return model.projection is None and model.scoring == paper
 
 
-def peft_snippet(base: str) -> str:
-    """Code that puts the adapter on its base with PEFT alone."""
-    return f'''\
-from peft import PeftModel
-from transformers import AutoModel
+def peft_snippet(base: str, embeddings: int = 0) -> str:
+    """Code that puts the adapter on its base with PEFT alone.
 
-model = PeftModel.from_pretrained(AutoModel.from_pretrained("{base}"), "{LOCATION}")
-'''
+    Args:
+        embeddings: how many the adapter's tokens need, where it added some; 0: as many as the base has.
+    """
+    grown = f"""\
+base = AutoModel.from_pretrained("{base}")
+if base.get_input_embeddings().num_embeddings < {embeddings}:  # tokens were added: read texts with this tokenizer
+    base.resize_token_embeddings({embeddings}, mean_resizing=False)
+model = PeftModel.from_pretrained(base, "{LOCATION}")
+"""
+    plain = f'model = PeftModel.from_pretrained(AutoModel.from_pretrained("{base}"), "{LOCATION}")\n'
+    return f"from peft import PeftModel\nfrom transformers import AutoModel\n\n{grown if embeddings else plain}"

@@ -1,8 +1,8 @@
 """What an adapter's `adapter_config.json` asks for: read for a backbone without a head, or refused by name.
 
 Most adapters on the Hub were trained with a head on top (CAUSAL_LM, SEQ_2_SEQ_LM). The head plays no part in LoRA, but
-PEFT looks for it in the model and fails without. What changes more than LoRA's two matrices is refused: an embedder
-that left such a part out would be another model, silently.
+PEFT looks for it in the model and fails without. What is trained beside LoRA is read by `adapter_parts`. Other kinds of
+adapters are refused: an embedder that left a part out would be another model, silently.
 
 PEFT is imported where an adapter is met, and nowhere before: it takes seconds, most of them for bitsandbytes.
 """
@@ -38,7 +38,7 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     """The LoRA that `folder` describes, for a backbone without a head.
 
     Raises:
-        ModelError: it is not LoRA, or trains parts beside it.
+        ModelError: it is not LoRA.
     """
     from peft import LoraConfig, PeftConfig
 
@@ -46,14 +46,6 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     kind = values.get("peft_type")
     if kind != "LORA":
         raise ModelError(f"{folder}: peft_type {shown(kind)} in {ADAPTER_CONFIG}; only LORA is read; {_MERGE}")
-    for key, what in (
-        ("modules_to_save", "whole modules, trained beside LoRA"),
-        ("trainable_token_indices", "embeddings of single tokens, trained beside LoRA"),
-    ):
-        if values.get(key):
-            raise ModelError(
-                f"{folder}: {key} {shown(values[key])} in {ADAPTER_CONFIG}: {what}, are not read; {_MERGE}"
-            )
     try:
         config = PeftConfig.from_pretrained(str(folder))
     except (TypeError, ValueError, KeyError) as error:
@@ -61,6 +53,16 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     assert isinstance(config, LoraConfig), "PEFT's class for LORA"
     config.task_type = "FEATURE_EXTRACTION"
     return config
+
+
+def trains_beside(folder: Path) -> dict[str, Any]:
+    """What the adapter in `folder` trains beside LoRA, by PEFT's names of it; empty where that is nothing.
+
+    Raises:
+        ModelError: its adapter_config.json cannot be read.
+    """
+    values = read_json(folder / ADAPTER_CONFIG) or {}
+    return {key: values[key] for key in ("modules_to_save", "trainable_token_indices") if values.get(key)}
 
 
 def check_not_stacked(base: Path, adapter: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from PIL import Image
+from tokenizers import AddedToken
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError, did_you_mean
@@ -155,6 +156,7 @@ class Family(ABC):
         self.folder = folder
         self.scoring = scoring
         self.prompts = prompts
+        self.added_tokens: tuple[AddedToken, ...] = ()
         for side in ("query_tokens", "document_tokens"):
             if getattr(scoring, side) == "visual" and self.modalities == ("text",):
                 raise ModelError(f"scoring.{side} 'visual': {self.name} reads no images; choose content, text or all")
@@ -176,6 +178,17 @@ class Family(ABC):
         # Workers read the folder's files again: it is cheap there, and a processor's class may not survive pickling.
         cached = {name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)}
         return {name: value for name, value in self.__dict__.items() if name not in cached}
+
+    def add_tokens(self, tokens: Sequence[AddedToken]) -> None:
+        """From now on reads each of `tokens` as one token, which the folder's tokenizer does not know."""
+        self.added_tokens = (*self.added_tokens, *tokens)
+        self.__dict__ = self.__getstate__()  # what was made of the folder's tokenizer is made anew
+
+    def with_added(self, tokenizer: Any) -> Any:
+        """`tokenizer`, as the folder has it, with `added_tokens`; every family's own tokenizer comes through this."""
+        if self.added_tokens:
+            tokenizer.add_tokens(list(self.added_tokens))
+        return tokenizer
 
     @classmethod
     def scoring_of(cls, given: ScoringConfig | Mapping[str, Any] | None, saved: ScoringConfig | None) -> ScoringConfig:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -16,13 +15,23 @@ from torch import Tensor, nn
 from smart_train.errors import ModelError, first_line
 from smart_train.models.adapter_config import ADAPTER_CONFIG as ADAPTER_CONFIG
 from smart_train.models.adapter_config import read_adapter_config, translated_patterns
+from smart_train.models.adapter_parts import (
+    PREFIX,
+    check_not_packed,
+    check_whole_modules,
+    fit_parts,
+    is_lora,
+    matching,
+    module_of,
+    whole_modules,
+)
+from smart_train.models.added_tokens import token_ids
 from smart_train.models.family import Family
 from smart_train.models.module_names import own_names
 from smart_train.models.patterns import check_patterns
 from smart_train.models.reading import read_weights
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_HEAD = "base_model.model.lm_head.weight"
 
 
 def add_lora(
@@ -35,13 +44,28 @@ def add_lora(
     target_modules: str | Sequence[str] | None = None,
     use_rslora: bool = False,
     use_dora: bool = False,
+    modules_to_save: Sequence[str] | None = None,
+    trained_tokens: Sequence[str] | None = None,
+    quantized: bool = False,
 ) -> PeftModel:
     """`backbone` with LoRA on the family's language-model projections (or on `target_modules`), all else frozen.
 
+    Args:
+        modules_to_save: ends of the names of modules that are trained whole.
+        trained_tokens: tokens whose embeddings are trained; new ones are added to `family` and `backbone`.
+        quantized: whether linear layers are, or will be.
+
     Raises:
-        ModelError: the pattern matches nothing, or reaches into the vision tower.
+        ModelError: a pattern or name matches nothing, or reaches into the vision tower; or what it names cannot be
+            trained.
     """
     targets = family.lora_targets if target_modules is None else target_modules
+    indices = token_ids(backbone, family, trained_tokens) if trained_tokens else None
+    if modules_to_save:
+        check_whole_modules(modules_to_save, backbone, family, quantized=quantized)
+        embeddings = cast(Any, backbone).get_input_embeddings()
+        if any(backbone.get_submodule(name) is embeddings for name in matching(modules_to_save, backbone)):
+            indices = None  # all rows are trained, theirs among them
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
@@ -51,11 +75,15 @@ def add_lora(
         use_dora=use_dora,
         bias="none",
         task_type="FEATURE_EXTRACTION",
+        modules_to_save=list(modules_to_save) if modules_to_save else None,
+        trainable_token_indices=indices,
     )
     try:
         model = get_peft_model(backbone, config)
     except (ValueError, re.error) as error:
         raise ModelError(f"lora.target_modules {targets!r}: {first_line(error)}") from error
+    except TypeError as error:  # PEFT's, of a module that cannot be trained whole
+        raise ModelError(f"lora.modules_to_save {modules_to_save!r}: {first_line(error)}") from error
     family.check_lora_targets(adapted_modules(model))
     return model
 
@@ -91,11 +119,12 @@ def load_adapter(
     config.lora_dropout = config.lora_dropout if dropout is None else dropout
     check_patterns(folder, [name for name, _ in backbone.named_modules()])
     saved = read_weights(weights)
-    state = _lora_alone(saved, backbone, family, folder)
-    names = own_names({module for key in state if (module := _module(key)) is not None}, backbone, family)
+    state = fit_parts(_used(saved, backbone, family), config, backbone, family, folder)
+    names = own_names({module_of(key) for key in state}, backbone, family)
     try:
-        if names is not None and (len(state) < len(saved) or any(name != own for name, own in names.items())):
+        if names is not None and (_differ(state, saved) or any(name != own for name, own in names.items())):
             return _load_translated(backbone, folder, state, names, config, trainable)
+        check_not_packed(config.modules_to_save or (), backbone, folder)
         model = PeftModel.from_pretrained(backbone, str(folder), config=config, is_trainable=trainable)
     except (RuntimeError, ValueError) as error:
         raise ModelError(
@@ -106,54 +135,19 @@ def load_adapter(
     return model
 
 
-def _lora_alone(state: dict[str, Tensor], backbone: nn.Module, family: Family, folder: Path) -> dict[str, Tensor]:
-    """The adapter `state` of `folder` without what has no effect: matrices for modules that the family leaves out, and
-    the base's own embeddings, which trainers save beside an adapter where they resized them.
-
-    Raises:
-        ModelError: the embeddings are not the base's.
-    """
+def _used(state: Mapping[str, Tensor], backbone: nn.Module, family: Family) -> dict[str, Tensor]:
+    """The adapter `state` without matrices for modules that the family leaves out, which have no effect."""
     prefix = f"{backbone.base_model_prefix}."
-    kept = {
+    return {
         key: value
         for key, value in state.items()
-        if not f"{_module(key) or ''}.".removeprefix(prefix).startswith(family.dropped_weights)
+        if not f"{module_of(key)}.".removeprefix(prefix).startswith(family.dropped_weights)
     }
-    key = _embedding_key(kept, backbone, family)
-    if key is None:
-        return kept
-    value = kept.pop(key)
-    base = cast(Any, backbone).get_input_embeddings().weight[: len(value)]
-    if not base.is_meta and not torch.equal(base.to("cpu", value.dtype), value):
-        raise ModelError(
-            f"{folder}: holds embeddings ({key}) that differ from those of its base; merge it with the base that it "
-            "was trained on, and load the merged model"
-        )
-    if _HEAD in kept and kept[_HEAD].shape == value.shape:  # it generates text; another shape shows another base
-        del kept[_HEAD]
-    return kept
 
 
-def _embedding_key(state: Mapping[str, Tensor], backbone: nn.Module, family: Family) -> str | None:
-    """Which tensor of the adapter `state` is the input embeddings, under any class's name; None where none is."""
-    embeddings = cast(Any, backbone).get_input_embeddings()
-    (own,) = [name for name, part in backbone.named_modules() if part is embeddings]
-    for key in state:
-        found = re.fullmatch(r"base_model\.model\.(.+)\.weight", key) if _module(key) is None else None
-        if found and own_names([found[1]], backbone, family) == {found[1]: own}:
-            return key
-    return None
-
-
-def _module(key: str) -> str | None:
-    """The module that a saved adapter tensor belongs to, under its name in the class it was trained on."""
-    found = re.fullmatch(r"base_model\.model\.(.+?)\.lora_\w+(\..+)?", key)
-    return found and found.group(1)
-
-
-def _translated(key: str, names: dict[str, str]) -> str:
-    module = _module(key)  # None: a tensor of no LoRA, which `_check_keys` judges under the name it has
-    return key if module is None else key.replace(module, names[module], 1)
+def _differ(state: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> bool:
+    """Whether the tensors that are loaded are not just those in the file, which PEFT would read again."""
+    return len(state) < len(saved) or any(value is not saved[key] for key, value in state.items())
 
 
 def _load_translated(
@@ -167,10 +161,13 @@ def _load_translated(
     """The adapter `state` of `folder` on `backbone`, whose modules it calls by the keys of `names`."""
     config.rank_pattern = translated_patterns(config.rank_pattern or {}, names)
     config.alpha_pattern = translated_patterns(config.alpha_pattern or {}, names)
+    config.modules_to_save = whole_modules(state, config, names, backbone, folder)
+    check_not_packed(config.modules_to_save or (), backbone, folder)
     # By full name: a pattern may have been written for the other class, and short names may match more here.
-    config.target_modules, config.inference_mode = sorted(set(names.values())), not trainable
+    config.target_modules = sorted({names[module_of(key)] for key in state if is_lora(key)})
+    config.inference_mode = not trainable
     model = get_peft_model(backbone, config)
-    own = {_translated(key, names): value for key, value in state.items()}
+    own = {key.replace(f"{PREFIX}{module_of(key)}", f"{PREFIX}{names[module_of(key)]}", 1): state[key] for key in state}
     _check_keys(model, set(own), folder)
     set_peft_model_state_dict(model, own)
     return model
@@ -204,6 +201,12 @@ def mix_adapters(model: PeftModel, weights: Mapping[Path, float]) -> None:
             _check_keys(model, saved, folder, name)
         if getattr(model.peft_config[name], "use_dora", False) and (len(weights) > 1 or weight != 1.0):
             raise ModelError(f"{folder}: a DoRA adapter is not linear in its weight; merge it alone, with weight 1")
+        config = cast(LoraConfig, model.peft_config[name])
+        parts = config.modules_to_save or config.trainable_token_indices
+        if parts and (len(weights) > 1 or weight != 1.0):
+            raise ModelError(
+                f"{folder}: trains {parts} beside LoRA, of which no weighted sum is made; merge it alone, with weight 1"
+            )
         for module in model.modules():
             if isinstance(module, LoraLayer):
                 module.set_scale(name, weight)

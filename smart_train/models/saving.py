@@ -49,7 +49,9 @@ def save_model(model: SmartModel, folder: Path) -> None:
     base = model.named_base
     if has_adapter(model.backbone):
         model.backbone.peft_config["default"].base_model_name_or_path = None if base is None else base.name
-        model.backbone.save_pretrained(str(folder))
+        # PEFT would save all embeddings where the vocabulary has grown; the base has them, and new rows are the mean.
+        model.backbone.save_pretrained(str(folder), save_embedding_layers=False)
+        _save_tokenizer(model.family, folder)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template of a card; ours comes with the export
     _write_parts(model, folder, base)
 
@@ -72,7 +74,14 @@ def save_merged(model: SmartModel, folder: Path, *, trained_from: Base | None = 
         for path in source.glob("*.py"):  # a model whose class is not in transformers is nothing without its code
             shutil.copyfile(path, folder / path.name)
     model.family.save_files(folder)
+    _save_tokenizer(model.family, folder)
     _write_parts(model, folder, None, trained_from)
+
+
+def _save_tokenizer(family: Family, folder: Path) -> None:
+    """The tokenizer, where it has tokens beyond those of the base's; elsewhere its files are the base's."""
+    if family.added_tokens:
+        family.tokenizer.save_pretrained(folder)
 
 
 def _write_parts(model: SmartModel, folder: Path, base: Base | None, trained_from: Base | None = None) -> None:

@@ -36,7 +36,7 @@ _DATALOADER_MATHEMATICS = "dataloader_drop_last"
 # is all that is known of a run whose recipe is lost.
 _ADDED: dict[str, dict[str, Any]] = {
     "data": {"group_by_length": False},
-    "lora": {"init_from": None},
+    "lora": {"init_from": None, "modules_to_save": None, "trained_tokens": None},
     "projection": {"state_dtype": "auto"},
     "objective": {"self_distillation": None, "learn_weights": False},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},

@@ -54,6 +54,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_model_problems(filled),
         *_column_problems(filled),
         *_mixture_problems(filled),
+        *_lora_problems(filled),
         *_projection_problems(filled),
         *_objective_problems(given, filled),
         *_evaluation_problems(given, filled),
@@ -63,6 +64,21 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *_noise_problems(filled),
         *_hub_problems(filled),
     ]
+
+
+def _lora_problems(recipe: Recipe) -> list[str]:
+    section, problems = recipe.lora, []
+    if section is None:
+        return []
+    for key in ("modules_to_save", "trained_tokens"):
+        names = getattr(section, key) or []
+        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if twice is not None:
+            problems.append(bad_value(f"lora.{key}", names, f"names {twice!r} twice"))
+    if section.init_from is not None and section.trained_tokens is not None:
+        rule = "lora.init_from trains on the tokens that its adapter has, and no others; leave this out"
+        problems.append(bad_value("lora.trained_tokens", section.trained_tokens, rule))
+    return problems
 
 
 def _noise_problems(recipe: Recipe) -> list[str]:

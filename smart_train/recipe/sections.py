@@ -161,7 +161,8 @@ class DataSection(Section):
 class LoraSection(Section):
     """LoRA on the language model; `target_modules` null is the family's own rule, which leaves vision alone.
     `init_from` is an adapter, or a run that trained one: its weights are trained on, with its rank, scale and targets.
-    """
+    `modules_to_save` are ends of the names of modules that are trained whole. `trained_tokens` are tokens whose
+    embeddings are trained; those that the vocabulary lacks are added to it."""
 
     r: int = Field(128, gt=0)
     alpha: float = Field(256, gt=0)
@@ -170,6 +171,8 @@ class LoraSection(Section):
     use_rslora: bool = False
     use_dora: bool = False
     init_from: str | None = None
+    modules_to_save: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
+    trained_tokens: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
 
 
 class ProjectionSection(Section):

@@ -110,12 +110,14 @@ def base_model(
 def _dtype(recipe: Recipe) -> str | None:
     """What to load the weights as; None: as saved on a GPU, float32 on a CPU.
 
-    All of them trained: float32 unless the recipe insists. An update of a bfloat16 weight below a 256th of it is
-    rounded away, which at usual learning rates is most of them; `training.bf16` computes in bfloat16 all the same.
+    All of them trained, or whole modules: float32 unless the recipe insists. An update of a bfloat16 weight below a
+    256th of it is rounded away, which at usual learning rates is most of them; `training.bf16` computes in bfloat16 all
+    the same.
     """
     if recipe.model.dtype != "auto":
         return recipe.model.dtype
-    return "float32" if recipe.full is not None else None
+    whole = recipe.full is not None or (recipe.lora is not None and recipe.lora.modules_to_save is not None)
+    return "float32" if whole else None
 
 
 def check_start(recipe: Recipe, folder: Path) -> None:
@@ -176,7 +178,9 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
         ModelError: nothing in the model would be trained.
     """
     if recipe.lora is not None and recipe.lora.init_from is None:
-        model.backbone = add_lora(model.backbone, model.family, **recipe.lora.model_dump(exclude={"init_from"}))
+        given = recipe.lora.model_dump(exclude={"init_from"})
+        quantized = recipe.model.quantization is not None
+        model.backbone = add_lora(model.backbone, model.family, **given, quantized=quantized)
     elif recipe.projection is not None:
         model.freeze_backbone()
         section = recipe.projection

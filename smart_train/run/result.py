@@ -88,7 +88,10 @@ def _trained(recipe: Recipe) -> str:
     if recipe.lora is not None:
         on = f", trained on from {recipe.lora.init_from}" if recipe.lora.init_from is not None else ""
         kind = "rsLoRA" if recipe.lora.use_rslora else "DoRA" if recipe.lora.use_dora else "LoRA"
-        return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}{on}"
+        whole = ", ".join(recipe.lora.modules_to_save or ())
+        tokens = ", ".join(map(repr, recipe.lora.trained_tokens or ()))
+        beside = f"{f'; all of {whole}' if whole else ''}{f'; the embeddings of {tokens}' if tokens else ''}"
+        return f"{kind} on the language model, rank {recipe.lora.r}, alpha {recipe.lora.alpha:g}{on}{beside}"
     if recipe.projection is not None:
         section = recipe.projection
         middle = f" over {section.hidden_dim}" if section.hidden_dim else ""

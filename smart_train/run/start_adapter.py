@@ -25,8 +25,8 @@ def shaped_by_its_start(recipe: Recipe) -> Recipe:
     Resolved here, once, so that the run's own recipe, its model card and its memory estimate all say what is trained.
 
     Raises:
-        ModelError: no adapter is there, or it is not LoRA alone.
-        RecipeError: the recipe gives another rank, scale or target than the adapter has.
+        ModelError: no adapter is there, or it is not LoRA.
+        RecipeError: the recipe gives another rank, scale, target or other trained part than the adapter has.
     """
     folder = start_folder(recipe)
     if folder is None or recipe.lora is None:
@@ -39,6 +39,7 @@ def shaped_by_its_start(recipe: Recipe) -> Recipe:
         "target_modules": targets if isinstance(targets, str) or targets is None else sorted(targets),
         "use_rslora": config.use_rslora,
         "use_dora": config.use_dora,
+        "modules_to_save": sorted(config.modules_to_save) if config.modules_to_save else None,
     }
     _check_given(recipe.lora, found)
     if "dropout" not in recipe.lora.model_fields_set:

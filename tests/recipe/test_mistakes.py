@@ -43,7 +43,15 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"data": {"prepare": {"script": "a", "output": "b", "arg": []}}}, "unknown key, did you mean args?"),
         (
             {"lora": {"zzz": 1}},
-            "lora.zzz: unknown key, known: alpha, dropout, init_from, r, target_modules, use_dora, use_rslora",
+            "lora.zzz: unknown key, known: alpha, dropout, init_from, modules_to_save, r, target_modules, "
+            "trained_tokens, use_dora, use_rslora",
+        ),
+        ({"lora": {"trainable_token_indices": [5]}}, "unknown key, did you mean trained_tokens?"),
+        ({"lora": {"modules_to_save": ["norm", "norm"]}}, "lora.modules_to_save: ['norm', 'norm']; names 'norm' twice"),
+        ({"lora": {"trained_tokens": [""]}}, "lora.trained_tokens"),
+        (
+            {"lora": {"trained_tokens": ["<a>"], "init_from": "x"}},
+            "lora.trained_tokens: ['<a>']; lora.init_from trains on the tokens that its adapter has, and no others",
         ),
         ({"scoring": {"late_wieght": 1}}, "scoring.late_wieght: unknown key, did you mean late_weight?"),
         (

@@ -47,7 +47,7 @@ class TextFamily(Family):
         tokenizer.padding_side = "right"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token  # what it is does not matter: padding is masked everywhere
-        return tokenizer
+        return self.with_added(tokenizer)
 
     @cached_property
     def special_ids(self) -> Tensor:

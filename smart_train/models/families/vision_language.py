@@ -98,12 +98,14 @@ class VisionLanguageFamily(Family):
 
     @cached_property
     def processor(self) -> Any:
-        return load_processor(
+        processor = load_processor(
             self.folder,
             self.processor_class,
             min_pixels=self.prompts.min_pixels or self.default_min_pixels,
             max_pixels=self.prompts.max_pixels or self.default_max_pixels,
         )
+        self.with_added(processor.tokenizer)
+        return processor
 
     @property
     def tokenizer(self) -> Any:
