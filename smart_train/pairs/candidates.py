@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.leaning import leans, standing
+from smart_train.pairs.heads import is_vague
+from smart_train.pairs.leaning import LEANING, leans, standing, without_link
 from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.words import (
     as_words,
@@ -21,13 +22,18 @@ from smart_train.pairs.words import (
     without_numbering,
     words_of,
 )
-from smart_train.pairs.worth import says_something
+from smart_train.pairs.worth import is_boilerplate, says_something
 
 # In the order in which a page's queries are chosen; "written" ones come from a vision model.
-Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "sentence", "line", "written"]
+Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "sentence", "item", "line", "written"]
 
-MIN_LETTERS, MAX_CHARACTERS = 5, 240
-SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 34), 60  # characters of a script without blanks, each of them half a word
+_HEADS = ("title", "bookmark", "heading", "caption")
+
+MIN_LETTERS, MAX_CHARACTERS, MAX_OF_SENTENCE = 5, 240, 280
+SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 40), 80  # characters of a script without blanks, each of them half a word
+# Words of a sentence that is as good as its words. Of shorter ones, more are fragments and items of a list; longer ones
+# are hardly typed.
+_FULL_LENGTH = (14, 28)
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
 LINE_WORDS, LINE_CHARACTERS = (5, 16), 12  # at least so many characters of a script without blanks
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
@@ -44,20 +50,28 @@ _ABBREVIATED = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
 )
+_BROKEN_OFF = 14  # words
+# Ends a sentence if a capital follows.
+_MAY_END = re.compile(r"\b(?:etc|usw|u\.\s?a|u\.\s?ä|enz|itd|ecc|т\.\s?[дп])\.$", re.I)
 _CUT_OFF = re.compile(
     r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
 )
 _DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
-    r"^\d+[a-z]?\s[a-z]|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
+    r"^\d+[a-z]?\s[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
-# Not the number of a footnote.
-_BEGINS = re.compile(r"[\"'(\[¿¡«„]*[^\W\d_]")
+# Not the number of a footnote, but a share.
+_BEGINS = re.compile(r"[\"'(\[¿¡«„]*(?:[^\W\d_]|\d+(?:[.,]\d+)?\s?%)")
 _GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
+# A heading in the print of the text, and the sentence after it: "Governors of engines In the event of a fault".
+_HEADED = re.compile(
+    r"[^\W\d_A-Z][^\W\d_]{2,}\)? (?:The|In|If|When|This|These|For|To|It|An|At"
+    r"|Le|Les|La|Il|Dans|Pour|El|Los|Las|En|Para|Si|Se|Gli|Nel|Per|На|При|Если|Для|Это) (?=[^\W\d_A-ZÀ-ÞА-Я])"
+)
 _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
-_BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)[*–—]\s|//|/\*")
+_BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 # What stands before an item or a field of a form: a mark, its number, a letter, the number of a note.
 _ITEM = re.compile(
@@ -72,7 +86,7 @@ class Page:
 
     Attributes:
         document: the key of its document. number: from 0. words: all its text but running heads, `as_words`.
-        parts: its headings, captions and running text.
+        parts: its headings, captions and running text. running: the words of its running heads, `as_words`.
         candidates: (kind, query) pairs, best first within a kind, without sentences and lines.
     """
 
@@ -81,6 +95,7 @@ class Page:
     words: str
     parts: Parts
     candidates: list[tuple[Kind, str]] = field(default_factory=list)
+    running: str = ""
 
     @classmethod
     def without_text(cls, document: str, number: int) -> Page:
@@ -102,13 +117,14 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
     page.candidates.extend(("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings)
     # What follows a caption's first sentence leans on it.
-    page.candidates.extend(
-        ("caption", _pieces(text)[0].rstrip(_FULL_STOPS + " "))
-        for text in page.parts.captions
-        if not _CUT_CAPTION.search(text)
+    captions = (
+        _pieces(text)[0].rstrip(_FULL_STOPS + " ") for text in page.parts.captions if not _CUT_CAPTION.search(text)
     )
+    page.candidates.extend(("caption", text) for text in captions if _balanced(text) and not leans(text))
     page.candidates.extend(("term", text) for text in terms)
-    page.candidates.extend(("section", text) for text in sections)
+    page.candidates.extend(
+        ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in f" {cut} "
+    )
 
 
 def is_telling(kind: Kind, query: str) -> bool:
@@ -118,7 +134,9 @@ def is_telling(kind: Kind, query: str) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
-    if kind not in ("sentence", "line", "term") and (query.endswith(":") or not says_something(query, head=True)):
+    if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
+        return False
+    if kind in _HEADS and (query.endswith(":") or not says_something(query, head=True)):
         return False
     return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
 
@@ -127,8 +145,8 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[st
     """The sentences of a page, best first: those whose words the page repeats and other pages lack.
 
     A word weighs tf / (tf + 1) * rarity(word), with tf its count on the page (the saturation of BM25, k = 1, without
-    its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"). A
-    sentence that shares half of its words with a better one is left out.
+    its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"),
+    and where it is short or long. A sentence that shares half of its words with a better one is left out.
 
     Args:
         rarity: the weight of a word, larger for words on fewer pages.
@@ -148,14 +166,25 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
     scored = []
     for text in texts:
         words = words_of(text)
-        scored.append(
-            (standing(text) * sum(weights.get(word, 0.0) for word in words) / len(words), text, _told_in(words))
+        worth = (
+            standing(text)
+            * _fullness(words)
+            * (LEANING if text in page.parts.notes else 1)
+            * sum(weights.get(word, 0.0) for word in words)
+            / len(words)
         )
+        scored.append((worth, text, _told_in(words)))
     chosen: list[set[tuple[str, ...]]] = []
     for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
         if all(len(used & other) <= len(used) / 2 for other in chosen):
             chosen.append(used)
             yield sentence
+
+
+def _fullness(words: list[str]) -> float:
+    """1 for a text of a good length; less for shorter and for longer ones."""
+    fewest, most = (2 * length if _is_unspaced(words) else length for length in _FULL_LENGTH)
+    return min(1.0, len(words) / fewest, most / len(words))
 
 
 def _told_in(words: list[str]) -> set[tuple[str, ...]]:
@@ -174,24 +203,46 @@ def split_sentences(prose: str) -> list[str]:
     found = []
     pieces = [piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))]
     for before, sentence in zip(["", *pieces], pieces, strict=False):
-        if _DATED.search(before):
+        if _DATED.search(before) or _breaks_off(before):
             continue
-        begins = _BEGINS.match(sentence)
         ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
-        if begins is None or begins[0][-1].islower() or not ends:
+        if not _begins(sentence) or not ends:
             continue
-        sentence = sentence.rstrip(_FULL_STOPS + " ")
+        sentence = without_link(sentence.rstrip(_FULL_STOPS + " "))
         most = SENTENCE_CHARACTERS if _is_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
         if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
             continue
-        if leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
+        few = sum(map(is_alphabetic, words_of(sentence))) < SENTENCE_WORDS[0] - 1
+        if few or leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
             continue
-        if _GLUED.search(sentence) or _LABEL.match(sentence) or (sentence[0] == "(" and sentence[-1] == ")"):
+        if (
+            _GLUED.search(sentence)
+            or _HEADED.search(sentence)
+            or _LABEL.match(sentence)
+            or (sentence[0] == "(" and sentence[-1] == ")")
+        ):
             continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
-        if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_CHARACTERS:
+        if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_OF_SENTENCE:
             found.append(sentence)
     return found
+
+
+def _breaks_off(piece: str) -> bool:
+    """Whether a text without an end is as long as sentences are: what follows it is the rest, in another column."""
+    if _SENTENCE_END.search(piece) or piece[-1:] in ":;":
+        return False
+    words = words_of(piece)
+    return sum(map(is_alphabetic, words)) >= _BROKEN_OFF * (2 if _is_unspaced(words) else 1)
+
+
+def _begins(sentence: str) -> bool:
+    """Whether a text begins as a sentence does: with a capital, a letter of a script without capitals, or a name in
+    lower case, which is quoted or stands in a script without blanks ("cron 作业每小时运行一次")."""
+    begins = _BEGINS.match(sentence)
+    if begins is None or not begins[0][-1].islower():
+        return begins is not None
+    return begins[0][0] in "\"'«„" or _is_unspaced(words_of(sentence))
 
 
 def split_lines(prose: str) -> list[str]:
@@ -232,7 +283,8 @@ def _pieces(paragraph: str) -> list[str]:
     pieces: list[str] = []
     for piece in _BETWEEN_SENTENCES.split(paragraph):
         piece = piece.strip()
-        if pieces and (_ABBREVIATED.search(pieces[-1]) or piece.lstrip("\"'([")[:1].islower()):
+        goes_on = pieces and _ABBREVIATED.search(pieces[-1]) and not _MAY_END.search(pieces[-1])
+        if pieces and (goes_on or piece.lstrip("\"'([")[:1].islower()):
             pieces[-1] = f"{pieces[-1]} {piece}"
         else:
             pieces.append(piece)
@@ -249,3 +301,8 @@ def same_question(first: str, second: str) -> bool:
     """Whether the words of one of two queries hold those of the other."""
     one, other = as_words(first), as_words(second)
     return one in other or other in one
+
+
+def says_enough(kind: Kind, query: str) -> bool:
+    """Whether a query can be asked though the page has sentences: a heading or a caption needs words of its own."""
+    return kind in ("term", "section") or not is_vague(query)

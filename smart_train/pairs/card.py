@@ -21,6 +21,7 @@ _SOURCES = {
     "term": "an entry of the document's index that names only this page",
     "section": "a heading with the one that it stands under, where it does not suffice alone",
     "sentence": "a sentence whose words the page repeats and other pages lack",
+    "item": "an item of a list with the heading that it stands under",
     "line": "a line of a page without sentences (a slide, a form, a table)",
     "written": "written by a vision model that saw the page",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
 from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
-from smart_train.pairs.words import as_words, is_unreadable, reads_backwards
+from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
 
@@ -63,7 +63,11 @@ class Document:
         lines = [as_read(page) for page in self.texts]
         self.has_text = any(lines)
         self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
-        _add_pages(self, without_running_lines(lines, body_size(lines)), self.outline)
+        kept = without_running_lines(lines, body_size(lines))
+        _add_pages(self, kept, self.outline)
+        for page in self.pages:
+            told = {id(line) for line in kept[page.number]}
+            page.running = as_words(" ".join(line.text for line in lines[page.number] if id(line) not in told))
 
 
 def read_documents(
@@ -190,9 +194,16 @@ def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tupl
     sizes = body_sizes(lines)
     parts = {number: parts_of(lines[number], sizes[number]) for number in words}
     headings = [parts[number].headings if number in parts else [] for number in range(len(lines))]
-    for number, section in [*of_bookmarks(bookmarks), *of_headings(headings)]:
+    for number, section in [*of_bookmarks(bookmarks, _title(headings, bookmarks)), *of_headings(headings)]:
         sections[number].append(section)
     for number, text in words.items():
         told = Page(document.key, number, text, parts[number])
         structural(told, titles[number], terms[number], sections[number])
         document.pages.append(told)
+
+
+def _title(headings: Sequence[Sequence[tuple[float, str]]], bookmarks: Sequence[tuple[int, int, str]]) -> str:
+    """The largest print of the first page, unless it is the heading of a section; empty where there is none."""
+    _, title = max((headings or [[]])[0], key=lambda heading: heading[0], default=(0.0, ""))
+    sections = {as_words(text) for _, _, text in bookmarks}
+    return "" if as_words(without_numbering(title)) in sections else title

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from smart_train.pairs.words import without_numbering, words_of
+import regex
+
+from smart_train.pairs.words import is_unspaced, length_in_words, without_numbering, words_of
 
 # A heading of these words alone, and of the little ones between them, has no content of its own.
 _WORDS = """
@@ -46,27 +48,47 @@ _LITTLE_WORDS = """
 a an and at by for from in of on or the to with und der die das zu zum zur im für von et de des du la le les l d aux à
 au sur pour y el los las del e di il lo i gli per da do dos и о к по для en een van het i na do
 """
-_NOTHING_OF_ITS_OWN = frozenset(_WORDS.split()) | frozenset(_LITTLE_WORDS.split())
-_UNSPACED = re.compile(
-    r"(?:引言|前言|序言|概述|概要|简介|介绍|摘要|结论|总结|小结|讨论|结果|方法|背景|目的|示例|例子|附录|参考文献|致谢|目录|版权|作者"
-    r"|重要提示|提示|备注|说明|其他|重要|はじめに|おわりに|序文|序論|要約|まとめ|結論|考察|結果|背景|例|付録|参考|文献|謝辞|目次|注意"
-    r"|その他|事項|今後|課題|研究|の|与|和|及|的|と|・)+|その他の.{1,12}|其他的?.{1,12}"
+_LITTLE = frozenset(_LITTLE_WORDS.split())
+_NOTHING_OF_ITS_OWN = frozenset(_WORDS.split()) | _LITTLE
+_UNSPACED_WORDS = (
+    r"引言|前言|序言|概述|概要|简介|介绍|摘要|结论|总结|小结|讨论|结果|方法|背景|目的|示例|例子|附录|参考文献|致谢|目录|版权|作者"
+    r"|重要提示|提示|备注|说明|其他|其它|其余|其他の|重要|はじめに|おわりに|序文|序論|要約|まとめ|結論|考察|結果|背景|例|付録|参考|文献"
+    r"|謝辞|目次|注意|その他|事項|事项|今後|課題|研究|一般的な|一般|一些|常见|主要|基本|情報|信息|设定|設定|の|に関する|与|和|及|的|と|・"
+)
+_UNSPACED = re.compile(rf"(?:{_UNSPACED_WORDS})+|その他の.{{1,12}}|其他的?.{{1,12}}")
+_UNSPACED_WORD = re.compile(_UNSPACED_WORDS)
+# One of several, of which others were told before.
+_OTHERS = regex.compile(
+    r"(?:an?other|others?|more|further|additional|weitere[rs]?|andere[rs]?|sonstige[rs]?|d'autres|autres?|otr[ao]s?|altr[aeio]"
+    r"|outr[ao]s?|overige|andere|inne|pozostałe|друг(?:ие|ая|ой|ое)|прочи[ея]|остальные|기타|다른)\s.*"
+    r"|(?:その他|他の|ほかの|其他|其它|其余|更多).*|.*[のい]他の.*",
+    regex.IGNORECASE,
+)
+_ENOUGH_WORDS, _ENOUGH_LETTERS = 3, 24  # of its own, in a heading that says what it is about; two long words may do
+_UNSPACED_PER_WORD = 7 / 3  # characters
+# What generators of references write over the entries of every class and file.
+_GENERATED = re.compile(
+    r"(?:class|member|function|constructor|destructor|enumeration|field|typedef|variable|macro|namespace|file|data"
+    r"|detailed|type|property|parameter)(?:(?: | & )(?:class|function|data|type|structure|list|index|member|destructor"
+    r"|macro|enumeration|typedef|variable))* (?:documentation|reference|description|index|list)"
+    r"|(?:public|protected|private|static|additional|inherited) (?:\w+ )*(?:functions|attributes|members"
+    r"|types|slots|signals)"
+    r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
+    r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*|this graph shows which\b.*"
+    r"|(?:classes|files|functions|macros|typedefs|variables|enumerations|namespaces)",
+    re.IGNORECASE,
 )
 _PATTERN = re.compile(
     r"(?:table of )?contents|list of (?:figures|tables)|see also|further reading|release notes|revision history"
     r"|(?:related|additional|other) (?:information|documents?|topics?)|how to use|getting started|return values?"
-    r"|(?:class|member|function|constructor|destructor|enumeration|field|typedef|variable|macro|namespace|file|data"
-    r"|detailed|type|property|parameter)(?: (?:function|data|type|structure|list|index))*"
-    r" (?:documentation|reference|description|index|list)"
-    r"|(?:public|protected|private|static) (?:\w+ )*(?:functions|attributes|members|types)"
-    r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"
-    r"|(?:inheritance|collaboration|include dependency) (?:diagram|graph)\b.*"
+    r"|.*[^\W\d_]\d+,\d.*"  # names with the numbers of their addresses
     r"|\d+[^\W\d_]{3}.*"  # glued to the number of its page
     r"|.*\[\d+/\d+\]|[\w./+-]+\.\w{1,4}\s\d+"  # an overloaded function; the name of a file with its page
     r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
     r"|(?:version|release)\s*v?\d.*|what is this\b.*"
     r"|(?:volume|vol|issue|number|nr|no|rev|revision)\.?\s*\d.*"
     r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
+    r"|for (?:more|further) information\b.*"
     r"|voir aussi|table des matières|véase también|per saperne di più"
     r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
     r"|partie|annexe|capítulo|parte|capitolo|глава|часть|раздел|приложение)\s*(?:[\divxlc]+|[a-z])\W*"
@@ -78,6 +100,26 @@ _PATTERN = re.compile(
 def is_generic(heading: str) -> bool:
     """Whether a heading says nothing of its page: "Key findings", "Introduction et motivation", "Chapter 4"."""
     text = without_numbering(heading).strip(" .:*")
-    if _PATTERN.fullmatch(text) or _UNSPACED.fullmatch(text.replace(" ", "")):
+    if _PATTERN.fullmatch(text) or is_generated(text) or _UNSPACED.fullmatch(text.replace(" ", "")):
         return True
     return all(word in _NOTHING_OF_ITS_OWN or word.isdigit() for word in words_of(text))
+
+
+def is_generated(heading: str) -> bool:
+    """Whether a heading is one that generators of references write for every class and file."""
+    return _GENERATED.fullmatch(heading) is not None
+
+
+def is_vague(heading: str) -> bool:
+    """Whether a heading has too few words of its own to be asked without the one above it: "Data types", "Other
+    functions of the library". A question says enough."""
+    text = without_numbering(heading).strip(" .:*")
+    if text.endswith(("?", "？", "؟")):
+        return False
+    if _OTHERS.fullmatch(text):
+        return True
+    own = [word for word in words_of(_UNSPACED_WORD.sub(" ", text)) if word not in _NOTHING_OF_ITS_OWN]
+    own = [word for word in own if not word.isdigit()]
+    unspaced = sum(is_unspaced(word[0]) for word in own)
+    said = length_in_words(" ".join(word for word in own if not is_unspaced(word[0]))) + unspaced / _UNSPACED_PER_WORD
+    return said < _ENOUGH_WORDS and (unspaced > 0 or sum(map(len, own)) < _ENOUGH_LETTERS)

@@ -37,7 +37,11 @@ daarom deze dit dus echter hierdoor hij zij dlatego jednak ponadto również tak
 _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
 _LINKING = re.compile(
-    r"\w+,\s|(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
+    r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
+    r"|в наш\w+ (?:пример|случа)\w+"
+    r"|(?:ещё|еще) од\w+\b"
     r"|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
     r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
@@ -51,6 +55,20 @@ _LINKING = re.compile(
     r"|en (?:effet|d'autres termes)\b|comme (?:vu|dit)\b"
     r"|es decir\b|en otras palabras\b|como se (?:ha|ve)\b|come (?:visto|detto)\b",
     re.IGNORECASE,
+)
+# A first word with a comma; but not the first name of several ("Lyon, Paris and Nice have pumps").
+_FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
+# What links a sentence to the one before and says nothing itself: the sentence is whole without it.
+_LINK = regex.compile(
+    r"(?:(?:accordingly|additionally|besides|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
+    r"|nonetheless|therefore|thus"
+    r"|cependant|de plus|en outre|en conséquence|enfin|néanmoins|par ailleurs|par conséquent|toutefois"
+    r"|además|asimismo|no obstante|por consiguiente|por lo tanto|por tanto|sin embargo"
+    r"|inoltre|pertanto|tuttavia|contudo|no entanto|porém|portanto"
+    r"|впрочем|кроме того|однако|следовательно|таким образом|при этом),\s"
+    r"|(?:但是|不过|此外|另外|同时|因此|所以|然而|しかし|また|さらに|従って|したがって)[,、]\s?|(?:그러나|따라서|또한|한편),?\s)"
+    r"(?=\p{L})",
+    regex.IGNORECASE,
 )
 # Such scripts have no blanks after the word that points.
 _POINTING_UNSPACED = regex.compile(
@@ -96,7 +114,8 @@ _ONE_OF_SEVERAL = re.compile(
 )
 # Demonstratives, wherever they stand; but not "such as", "ce que", or "это" between a term and what it is.
 _DEMONSTRATIVE = regex.compile(
-    r"\b(?:this|these|those|such(?! as\b)|dies(?:e[mnrs]?)?|cet|cette|ces"
+    r"\b(?:this|these|those(?! (?:who|that|which|whose|of|in|with|for|\w+ing|\w+ed)\b)|such(?! as\b)"
+    r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
     r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого)\b"
@@ -114,6 +133,16 @@ _SENT_ELSEWHERE = re.compile(
     r"\b(?:figures?|figs?\.?|tables?|equations?|eqs?\.?"
     r"|abbildung|abb\.|tabelle|gleichung|tableau|équation|figura|tabla|tabela"
     r"|ecuación|tabella|equazione|рис\.?|рисун\w+|табл\.?|таблиц\w+)\s*[\[(«]?[A-Z]?\.?\d"
+    r"|\b(?:definition|theorem|lemma|corollary|proposition|remark|example|exercise|exhibit|annex|annexe|satz"
+    r"|korollar|bemerkung|beispiel|aufgabe|anhang|théorème|définition|corollaire|remarque|exemple|exercice"
+    r"|definición|teorema|corolario|ejemplo|ejercicio|definizione|esempio|определени\w+|теорем\w+|лемм\w+"
+    r"|пример\w*|приложени\w+)\s(?:[A-Z]\.?)?\d"
+    r"|\b(?:this|the present) (?:article|book|booklet|chapter|document|guide|guideline|manual|page|paper|report|section"
+    r"|study|summary|text)\b|\bdies\w+ (?:buch|dokument|handbuch|kapitel|abschnitt|text)\w*"
+    r"|\bce(?:t|tte)? (?:article|chapitre|document|guide|livre|manuel|rapport|section|texte)\b"
+    r"|\best[ea] (?:artículo|capítulo|documento|guía|informe|libro|manual|sección)\b"
+    r"|\bquest[oa] (?:articolo|capitolo|documento|guida|libro|manuale|sezione)\b"
+    r"|\b(?:данн|эт)\w+ (?:главе|главы|глава|документ\w*|книг\w*|руководств\w*|раздел\w*|стать\w*|текст\w*)\b"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
     r"|\bкак показано\b|\bas (?:shown|follows)$"
     r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
@@ -129,16 +158,23 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章]|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文]|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
-# "The rating is", "La date est": the sentence before says of what.
+# "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),
+# and in German every noun.
 _BARE_SUBJECT = re.compile(
-    r"the \w+ (?:is|are|was|were|has|have|had|can|may|must|will|should|does|do|could|would|shall|needs?)\b"
-    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren)\b"
-    r"|(?:les? |la |l')\w+ (?:est|sont|peut|peuvent|doit|doivent|a|ont|sera|seront)\b"
-    r"|(?:el|la|los|las) \w+ (?:es|son|está|están|puede|pueden|debe|deben|ha|han|se)\b"
-    r"|(?:il|lo|la|i|gli|le) \w+ (?:è|sono|può|possono|deve|devono|ha|hanno|viene)\b",
+    r"the (?-i:[a-zß-ÿ])\w* (?:is|are|was|were|has|have|had|can|may|must|will|should|does|do|could|would|shall|needs?"
+    r"|shows?|showed|finds?|found|suggests?|suggested|uses?|used|gives?|gave|takes?|took|makes?|made"
+    r"|provides?|allows?|requires?|returns?|remains?|seems?|appears?|became|began|came|reported|indicates?)\b"
+    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren|zeigt|zeigen|dient)\b"
+    r"|(?:les? |la |l')(?-i:[a-zß-ÿ])\w* (?:est|sont|peut|peuvent|doit|doivent|a|ont|sera|seront|était|étaient"
+    r"|permet|permettent|montre|montrent)\b"
+    r"|(?:el|la|los|las) (?-i:[a-zß-ÿ])\w* (?:es|son|está|están|puede|pueden|debe|deben|ha|han|se|tiene"
+    r"|tienen|permite|permiten|muestra"
+    r"|muestran|era|eran|fue|fueron)\b"
+    r"|(?:il|lo|la|i|gli|le) (?-i:[a-zß-ÿ])\w* (?:è|sono|può|possono|deve|devono|ha|hanno|viene|permette|mostra"
+    r"|era|erano|aveva)\b",
     re.IGNORECASE,
 )
 # Who speaks is told elsewhere.
@@ -153,10 +189,30 @@ LEANING = 0.3  # what a sentence is worth for each word in it that points elsewh
 def leans(sentence: str) -> bool:
     """Whether a sentence speaks of the one before, or of another place of its document."""
     words = words_of(sentence)
-    opens = words and words[0] in _POINTING or _LINKING.match(sentence) or _ONE_OF_SEVERAL.match(sentence)
-    points = _POINTING_UNSPACED.match(sentence) or _DEMONSTRATIVE.search(sentence) or _SENT_ELSEWHERE.search(sentence)
+    opens = (
+        words
+        and words[0] in _POINTING
+        or any(pattern.match(sentence) for pattern in (_LINKING, _FIRST_WORD, _ONE_OF_SEVERAL))
+    )
+    points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
     bare = _BARE_SUBJECT.match(sentence)
     return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+
+
+def _demonstrates(sentence: str) -> bool:
+    """Whether a demonstrative points out of a sentence. One after a comma, in its second half, mostly points to what
+    the first half names."""
+    inside = sentence.find(", ", len(sentence) // 3)
+    return any(
+        not 0 <= inside < match.start() or match.start() < len(sentence) / 2
+        for match in _DEMONSTRATIVE.finditer(sentence)
+    )
+
+
+def without_link(sentence: str) -> str:
+    """A sentence without what only links it to the one before: "However, the pump starts" -> "The pump starts"."""
+    rest = _LINK.sub("", sentence, count=1)
+    return sentence if rest == sentence else rest[0].upper() + rest[1:]
 
 
 def standing(sentence: str) -> float:

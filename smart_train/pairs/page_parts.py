@@ -13,8 +13,11 @@ from smart_train.data.formats.pdf_text import TextLine
 from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
 
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
+NOTE_RATIO = 0.93  # footnotes and what stands below a table are at least so much smaller
 HEADING_WORDS = 16  # ... and no longer than this: large print may also be a poster's running text
 _REPEATED = 3  # a first or last line that comes back on so many pages is a running head or foot
+# So is one of a few lines that most pages have, wherever their files put it: share of the pages, characters, lines.
+_EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
 _EDGE = 2  # lines at the top and at the bottom that may be one
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
@@ -66,6 +69,10 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
     """
     texts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
     prints = Counter(key for page in pages for key in {(_mask(line.text), line.size) for line in _edges(page)})
+    anywhere = Counter(text for page in pages for text in {line.text for line in page if len(line.text) >= _LONG})
+    everywhere = {text for text, count in anywhere.items() if count >= max(_REPEATED, _EVERYWHERE * len(pages))}
+    if len(everywhere) > _FEW:  # a text that pages repeat
+        everywhere.clear()
     shifts = Counter(
         shift
         for number, page in enumerate(pages)
@@ -83,7 +90,12 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
         return numbered and not large and len(line.text.split()) <= HEADING_WORDS
 
     return [
-        [line for place, line in enumerate(page) if not (_at_edge(place, len(page)) and runs(number, line))]
+        [
+            line
+            for place, line in enumerate(page)
+            if not (line.text in everywhere and line.size < HEADING_RATIO * body)
+            and not (_at_edge(place, len(page)) and runs(number, line))
+        ]
         for number, page in enumerate(pages)
     ]
 
@@ -140,14 +152,25 @@ def _is_told(text: str) -> bool:
 
 
 @dataclass
+class Block:
+    """Lines of running text, and the heading right above them ("": none)."""
+
+    head: str
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass
 class Parts:
     """What a page's lines are: headings (with their size), captions without their label, running text, of which each
-    paragraph, item of a list or line that stands for itself is a line, and headings at the end of the page (`cut`)."""
+    paragraph, item of a list or line that stands for itself is a line, headings at the end of the page (`cut`), the
+    lines of the running text under the heading of each (`blocks`), and what is in smaller print (`notes`)."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
     prose: str
     cut: list[tuple[float, str]] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    notes: str = ""
 
 
 def parts_of(lines: Sequence[Line], body: float) -> Parts:
@@ -156,7 +179,7 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
     Args:
         body: the page's of `body_sizes`.
     """
-    parts, place = Parts([], [], ""), 0
+    parts, place = Parts([], [], "", blocks=[Block("")]), 0
     prose: list[Line] = []
     while place < len(lines):
         line = lines[place]
@@ -171,20 +194,29 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
                 # What the last heading of a page stands over is on the next page.
                 cut = stop == len(lines) and bool(prose)
                 (parts.cut if cut else parts.headings).append((line.size, text))
+                parts.blocks.append(Block(text))
             else:
                 prose.extend(lines[place:stop])
             place = stop
         elif match := _CAPTION.match(line.text) or _CAPTION_UNSPACED.match(line.text):
             caption, place = _read_caption(lines, place, match.end())
             parts.captions.append(caption)
+            parts.blocks.append(Block(""))
         else:
             prose.append(line)
+            parts.blocks[-1].lines.append(line)
             place += 1
-    parts.prose = _paragraphs(prose)
+    parts.prose = paragraphs(prose)
+    parts.notes = paragraphs([line for line in prose if line.size <= NOTE_RATIO * body])
     return parts
 
 
-def _paragraphs(lines: Sequence[Line]) -> str:
+def starts_item(text: str) -> bool:
+    """Whether a line begins with the mark of an item."""
+    return _MARK.match(text) is not None
+
+
+def paragraphs(lines: Sequence[Line]) -> str:
     """The lines put together, with a line break where the page has one on purpose."""
     text = lines[0].text if lines else ""
     for place in range(1, len(lines)):
@@ -207,7 +239,7 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
     """Whether the line after the one at `place` begins something: with the mark of an item; or, with a capital or a
     digit, though its first word would have fitted in where the line before ends, or far to the left or right of it."""
     line, after = lines[place], lines[place + 1]
-    if _MARK.match(after.text):
+    if starts_item(after.text):
         return True
     if (
         after.text[0].islower()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from smart_train.pairs.heads import is_generic
-from smart_train.pairs.words import as_words, without_numbering
+from smart_train.pairs.heads import is_generated, is_generic
+from smart_train.pairs.words import as_words, without_numbering, words_of
 
 # What generators of references write around a name.
 _AROUND_A_NAME = re.compile(
@@ -17,13 +17,13 @@ _FILE_AND_PAGE = re.compile(r"[\w./+-]+\.\w{1,4}\s\d+")
 _MOST_WORDS = 8  # of a heading that others stand under; longer ones are running text in large print
 
 
-def of_bookmarks(bookmarks: Iterable[tuple[int, int, str]]) -> list[tuple[int, str]]:
-    """Page and "heading above: heading", in order.
+def of_bookmarks(bookmarks: Iterable[tuple[int, int, str]], title: str = "") -> list[tuple[int, str]]:
+    """Page and "heading above: heading", in order, with the nearest heading first.
 
     Args:
-        bookmarks: (page, level, title).
+        bookmarks: (page, level, title). title: of the document, which stands above all of them.
     """
-    above: dict[int, str] = {}
+    above = {-1: title}
     found = []
     for page, level, title in bookmarks:
         above = {other: text for other, text in above.items() if other < level}
@@ -49,13 +49,14 @@ def of_headings(pages: Sequence[Sequence[tuple[float, str]]]) -> list[tuple[int,
 
 
 def _joined(above: Sequence[str], heading: str) -> list[str]:
-    """The heading with the nearest one above it that says something; none where no such one is there."""
+    """The heading with each one above it that says something, from the nearest on: its page may not have the words of
+    that one. None of what generators of references write."""
     text = _OVERLOADED.sub("", without_numbering(heading)).strip(" :")
-    if _FILE_AND_PAGE.fullmatch(text):
+    if not text or _FILE_AND_PAGE.fullmatch(text) or is_generated(text):
         return []
-    for title in above:
-        title = _AROUND_A_NAME.sub("", without_numbering(title)).strip(" :")
-        if is_generic(title) or len(as_words(title).split()) > _MOST_WORDS:
-            continue
-        return [f"{title}: {text}"] if text and as_words(text) not in as_words(title) else []
-    return []
+    titles = [_AROUND_A_NAME.sub("", without_numbering(title)).strip(" :") for title in above]
+    return [
+        f"{title}: {text}"
+        for title in titles
+        if not is_generic(title) and as_words(text) not in as_words(title) and len(words_of(title)) <= _MOST_WORDS
+    ]

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from smart_train.pairs.candidates import Kind, Page, is_telling, same_question, telling_lines, telling_sentences
+from smart_train.pairs.candidates import (
+    Kind,
+    Page,
+    is_telling,
+    same_question,
+    says_enough,
+    telling_lines,
+    telling_sentences,
+)
+from smart_train.pairs.under_heads import items_under
 from smart_train.pairs.words import as_words, words_of
 
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
 
 class PageWords:
-    """Postings over the pages that queries are chosen for: word -> places of the pages that have it."""
+    """Postings over the pages that queries are chosen for: word -> places of the pages that have it, in their text and
+    in their running heads."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
         self.pages = pages
         self.places: dict[str, set[int]] = defaultdict(set)
+        self._running: dict[str, set[int]] = defaultdict(set)
         for place, page in enumerate(pages):
-            for word in set(page.words.split()):
-                self.places[word].add(place)
+            for words, places in ((page.words, self.places), (page.running, self._running)):
+                for word in set(words.split()):
+                    places[word].add(place)
         self._rare = max(RARE_PAGES, RARE_SHARE * len(pages))
 
     def rarity(self, word: str) -> float:
@@ -33,13 +45,16 @@ class PageWords:
 
         Args:
             in_any_order: no other page may have them in another order either.
-            apart: likewise, and they need not stand next to each other on the page.
+            apart: likewise, and they need not stand next to each other on the page; some may stand in its running head.
         """
         words = words_of(query)
         if not words:
             return False
         # From the rarest word on: what is compared is then never more than its few pages.
-        having = set.intersection(*sorted((self.places.get(word, set()) for word in words), key=len))
+        found = [self.places.get(word, set()) for word in words]
+        if apart:
+            found = [places | self._running.get(word, set()) for word, places in zip(words, found, strict=True)]
+        having = set.intersection(*sorted(found, key=len))
         phrase = as_words(query)
         if place not in having or not (apart or phrase in self.pages[place].words):
             return False
@@ -47,39 +62,42 @@ class PageWords:
             return False
         if any(phrase in self.pages[other].words for other in having if other != place):
             return False
-        return any(len(self.places[word]) <= self._rare for word in words)
+        return any(len(places) <= self._rare for places in found)
 
 
 def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Kind, str]]]:
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
     Headings and the like come first and leave room for a sentence, where the page has one, if `limit` is above 1: a
-    heading asks for a subject, a sentence for what is said about it. A page without sentences (a slide, a form, a
-    table) is asked for by its lines.
+    heading asks for a subject, a sentence for what is said about it. Headings of few words come after sentences. A page
+    without sentences (a slide, a form, a table) is asked for by its lines.
     """
     index = PageWords(pages)
-    chosen: dict[int, list[tuple[Kind, str]]] = {}
-    for place, page in enumerate(pages):
-        kept: list[tuple[Kind, str]] = []
-        sentences: list[tuple[Kind, str]] = [("sentence", text) for text in telling_sentences(page, index.rarity)]
-        structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text)]
-        room = {"structure": max(1, limit - 1), "sentence": limit}
-        spare: list[tuple[Kind, str]] = []
-        for name, candidates in (("structure", structure), ("sentence", sentences)):
-            for kind, query in candidates:
-                alone = index.answers_alone(query, place, apart=kind == "section")
-                if any(same_question(query, other) for _, other in kept) or not alone:
-                    continue
-                if len(kept) < room[name]:
-                    kept.append((kind, query))
-                elif name == "structure":
-                    spare.append((kind, query))
-        kept += spare[: limit - len(kept)]
-        if not any(kind == "sentence" for kind, _ in kept):
-            for line in telling_lines(page, index.rarity):
-                new = len(kept) < limit and not any(same_question(line, other) for _, other in kept)
-                if new and is_telling("line", line) and index.answers_alone(line, place, in_any_order=True):
-                    kept.append(("line", line))
-        if kept:
-            chosen[place] = kept
-    return chosen
+    chosen = {place: _chosen(index, place, limit) for place in range(len(pages))}
+    return {place: kept for place, kept in chosen.items() if kept}
+
+
+def _chosen(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
+    page = index.pages[place]
+    kept: list[tuple[Kind, str]] = []
+
+    def add(candidates: Iterable[tuple[Kind, str]], most: int) -> None:
+        for kind, query in candidates:
+            if len(kept) >= most:
+                return
+            told = query.rpartition(": ")[2] if kind in ("section", "item") else query
+            if any(same_question(told, other) for _, other in kept):
+                continue
+            if index.answers_alone(query, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
+                kept.append((kind, query))
+
+    structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text)]
+    telling = [item for item in structure if says_enough(*item)]
+    add(telling, max(1, limit - 1))
+    add((("sentence", text) for text in telling_sentences(page, index.rarity)), limit)
+    add(telling, limit)
+    add((("item", text) for text in items_under(page.parts.blocks)), limit)
+    add(structure, limit)
+    if not any(kind == "sentence" for kind, _ in kept):
+        add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), limit)
+    return kept

@@ -24,9 +24,9 @@ _RIGHT_TO_LEFT = regex.compile("[\u0590-\u06ff]+")
 _FINAL = "ةىךםןףץ"
 _BACKWARDS_SHARE = 0.01
 # "1.2 ", "B.1 ", "4. ", "4 ", "B. ", "IV. ", "(3) ", "Appendix B ", "6、", "二、", "第一节 "; but not the first word of
-# "C entry points".
+# "C entry points", and no year.
 _NUMBERING = regex.compile(
-    r"^(?:(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d+[.)]?|[A-Z]\.|[IVX]+\.|\(\d+\))\s+"
+    r"^(?:(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d{1,3}[.)]?|[A-Z]\.|[IVX]+\.|\(\d+\))\s+"
     r"|(?:[一二三四五六七八九十]+|\d+)、\s*|[(（][一二三四五六七八九十]+[)）]\s*|第\s*[\d一二三四五六七八九十]+\s*[章节節部]\s+)"
 )
 # Their compatible forms are other characters: Thai and Lao would be spelt otherwise than anyone types them, "m²" would

@@ -10,7 +10,8 @@ from smart_train.pairs.words import tokens_of
 _BOILERPLATE = re.compile(
     r"©|\(c\) \d{4}|\bcopyright\b|all rights reserved|permission is (?:hereby )?granted|without (?:any )?warranty"
     r"|warranties of|merchantability|terms and conditions for copying|free software foundation"
-    r"|(?:cover|invariant) (?:texts?|sections?)|\bisbn\b|\bissn\b|(?:page|document) (?:was|is) intentionally"
+    r"|\bthis licen[cs]e\b|(?:cover|invariant) (?:texts?|sections?)"
+    r"|\bisbn\b|\bissn\b|(?:page|document) (?:was|is) intentionally"
     r"|^(?:printed in|generated (?:on|by)|last (?:updated|modified))|report (?:all )?bugs"
     r"|alle rechte vorbehalten|tous droits réservés|todos los derechos|tutti i diritti|все права защищены"
     r"|版权所有|版權所有|無断転載|著作権|製作著作"
@@ -31,7 +32,7 @@ _BOILERPLATE = re.compile(
 _SOURCE = re.compile(  # of a list of references
     r"^(?:\[\w+\]\s*)?(?:[A-Z]\.\s?)+[A-Z]\w+(?:,| and| &)|^[A-Z]\w+, (?:[A-Z]\.\s?)+|\b(?:doi|DOI|arXiv)[:\s]"
     r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\.\s(?:19|20)\d\d[a-z]?$|\bet al\.?(?:,? \(?(?:19|20)\d\d\b|$)"
-    r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+"
+    r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+|<\S+/\S*"
 )
 _MARKUP = re.compile(r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;|</?\w+>|\w+\[\w*\]\s*=")
 _CODE_TOKEN = re.compile(r"[_=<>{}|\\$@]|::|\(\)|^--?\w|\w\(|\.\w+\(|^[a-z]+[A-Z]")
@@ -48,13 +49,18 @@ def says_something(text: str, *, head: bool) -> bool:
     Args:
         head: it is a heading, a caption or an entry of an index; else a sentence or a line.
     """
-    if _BOILERPLATE.search(text) or _MARKUP.search(text):
+    if is_boilerplate(text):
         return False
     tokens = tokens_of(text)
     code = sum(_CODE_TOKEN.search(token) is not None for token in tokens)
     if code > (_CODE_SHARE_OF_HEADS if head else _CODE_SHARE) * len(tokens):
         return False
     return not (is_generic(text) if head else _SOURCE.search(text) or _is_row(text))
+
+
+def is_boilerplate(text: str) -> bool:
+    """Whether a text is what a licence, a publisher or a program writes, or marks of a markup language."""
+    return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None
 
 
 def _is_row(text: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, telling_sentences
-from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.page_parts import Line, Parts, parts_of
 from smart_train.pairs.specific import PageWords, choose_queries
 from smart_train.pairs.split import repeated_pages, split_documents, split_pages, without_repeated
 from smart_train.pairs.words import as_words
@@ -35,12 +35,21 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
         "Sharpening old chisels. Wet stones cut faster than dry ones do. Files of steel wear out within a year of use."
     )
     full = page(
-        text, bookmark="Sharpening old chisels", heading="Old chisels", caption="Wet stones", term="Files of steel"
+        text,
+        bookmark="Sharpening old chisels",
+        heading="Old chisels",
+        caption="Wet stones cut faster",
+        term="Files of steel",
     )
     chosen = choose_queries([full, page("something else altogether")], 3)
     assert [kind for kind, _ in chosen[0]] == ["bookmark", "caption", "sentence"] and list(chosen) == [0]
     assert choose_queries([full, page("something else")], 1)[0] == [("bookmark", "Sharpening old chisels")]
-    bare = page(text.replace(".", ","), bookmark="Sharpening old chisels", caption="Wet stones", term="Files of steel")
+    bare = page(
+        text.replace(".", ","),
+        bookmark="Sharpening old chisels",
+        caption="Wet stones cut faster",
+        term="Files of steel",
+    )
     chosen = choose_queries([bare], 3)[0]
     assert [kind for kind, _ in chosen] == ["bookmark", "caption", "term"], "no sentence: structure fills up"
 
@@ -66,6 +75,60 @@ def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None
     weights = dict.fromkeys(("gneiss", "schist", "rare"), 2.0)
     found = list(telling_sentences(page(prose), lambda word: weights.get(word, 0.1)))
     assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in many a sentence"]
+
+
+def test_of_two_sentences_that_tell_as_much_the_one_of_a_good_length_comes_first() -> None:
+    short = "Granite valves rust near iron pumps"
+    whole = "Granite valves near iron pumps of granite rust near valves of iron and near iron granite"
+    long = " ".join(["Granite valves near iron pumps rust near pumps and"] * 4)
+    assert list(telling_sentences(page(f"{long} valves. {short}. {whole}."), lambda word: 1.0))[0] == whole
+    unspaced = "花崗岩の弁は鉄の喞筒の側で錆びる"
+    told = f"{unspaced}が銅の弁と花崗岩の喞筒は鉄の側で錆びない"
+    assert list(telling_sentences(page(f"{unspaced}。{told}。"), lambda word: 1.0))[0] == told
+
+
+def test_smaller_print_is_asked_for_last() -> None:
+    note, text = "Granite pumps of iron rust within a year of use", "Basalt pumps of lead rust within a year of rain"
+    of_notes = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}.", notes=f"{note}."))
+    assert list(telling_sentences(of_notes, lambda word: 1.0)) in ([text], [text, note])
+    even = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}."))
+    assert next(telling_sentences(even, lambda word: 1.0 + word.startswith("granite"))) == note
+    assert next(telling_sentences(of_notes, lambda word: 1.0 + word.startswith("granite"))) == text
+
+
+def test_a_vague_heading_gives_way_to_sentences() -> None:
+    text = "Pump data. Wet stones cut faster than dry ones do. Files of steel wear out within a year of use."
+    full = page(text, heading="Pump data", bookmark="Pump data of all the files")
+    full.words += as_words("Pump data of all the files")
+    assert [kind for kind, _ in choose_queries([full], 3)[0]] == ["bookmark", "sentence", "sentence"]
+    vague = page(text, heading="Pump data")
+    assert choose_queries([vague], 1)[0][0][0] == "sentence"
+    assert [kind for kind, _ in choose_queries([vague], 3)[0]] == ["sentence", "sentence", "heading"], "room is left"
+
+
+def test_a_heading_is_joined_with_what_the_running_head_of_its_page_says() -> None:
+    section = [("section", "Rotary pumps: Procedure")]
+    pages = [
+        Page("a.pdf", 0, as_words("Procedure: fill it"), Parts([], [], ""), section, running=as_words("Rotary pumps")),
+        Page("a.pdf", 1, as_words("Rotary pumps are shown"), Parts([], [], ""), section),
+    ]
+    assert choose_queries(pages, 3) == {0: section}
+    pages[1].running = as_words("Procedure")
+    assert choose_queries(pages, 3) == {}, "both pages show all of its words"
+
+
+def test_items_are_asked_for_with_the_heading_that_they_stand_under() -> None:
+    lines = [
+        Line("Rotary pumps", 20),
+        *(Line(text, 10, 40, 200) for text in ("• Fill the upper tank with oil", "• Oil")),
+        Line("Not an item of it at all", 10, 300, 400),
+        Line("Conclusions", 20),
+        Line("• Nothing stands under this generic heading", 10, 40, 200),
+    ]
+    parts = parts_of(lines, 10)
+    slide = Page("a.pdf", 0, as_words(" ".join(line.text for line in lines)), parts)
+    assert choose_queries([slide], 3)[0][0] == ("item", "Rotary pumps: Fill the upper tank with oil")
+    assert [kind for kind, _ in choose_queries([slide], 3)[0]].count("item") == 1
 
 
 def test_documents_are_split_by_content_not_by_name() -> None:

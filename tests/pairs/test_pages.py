@@ -61,6 +61,7 @@ def test_words_keep_their_marks_in_every_script(text: str, words: list[str], len
         ("B.1 Usage", "Usage"),
         ("C entry points", "C entry points"),
         ("3D plots", "3D plots"),
+        ("2018 report on pumps", "2018 report on pumps"),
     ],
 )
 def test_numbering_is_taken_off_headings(heading: str, stripped: str) -> None:
@@ -106,6 +107,18 @@ def test_running_text_sets_the_size_and_not_the_listings_between() -> None:
     large = [Line("Words in larger print than elsewhere", 14)] * 9
     pages = [large, prose * 20, large, [Line("Words in smaller print", 8)] * 9]
     assert body_sizes(pages) == [11, 11, 14, 11]
+
+
+def test_a_line_that_most_pages_have_goes_wherever_it_stands() -> None:
+    pages = [[Line(f"Text {n} of the page about {n} pumps and oil", 10)] * 3 for n in range(5)]
+    for page in pages:
+        page.insert(2, Line("Working paper of pumps", 10))
+        page[4:] = [Line("More of the text", 10), Line("And its end", 10), Line("Nothing else", 10)]
+    kept = without_running_lines(pages, 10.0)
+    assert not any(line.text == "Working paper of pumps" for page in kept for line in page)
+    same = [[Line(f"Line {letter} that all pages say", 10) for letter in "abcdefgh"] for _ in range(5)]
+    inner = without_running_lines(same, 10.0)
+    assert all(len(page) >= 4 for page in inner), "pages that say the same keep their text"
 
 
 def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from smart_train.pairs.candidates import Page, split_lines, split_sentences, structural
 from smart_train.pairs.contents_pages import read_index
-from smart_train.pairs.leaning import LEANING, leans, standing
+from smart_train.pairs.heads import is_vague
+from smart_train.pairs.leaning import LEANING, leans, standing, without_link
 from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.specific import choose_queries
@@ -99,6 +100,118 @@ def test_sentences_that_stand_alone(sentence: str) -> None:
     assert not leans(sentence) and standing(sentence) == 1 and says_something(sentence, head=False)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "rest"),
+    [
+        ("However, the pump of iron starts by itself", "The pump of iron starts by itself"),
+        ("Par conséquent, les pompes de fonte sont remplies", "Les pompes de fonte sont remplies"),
+        ("Sin embargo, las bombas de hierro arrancan", "Las bombas de hierro arrancan"),
+        ("Однако, насос из чугуна запускают", "Насос из чугуна запускают"),
+        ("しかし、鉄のポンプは自動で動く", "鉄のポンプは自動で動く"),
+        ("此外,铁泵会自动启动", "铁泵会自动启动"),
+        ("또한 철 펌프는 스스로 움직인다", "철 펌프는 스스로 움직인다"),
+        ("However the pump is set, it starts", "However the pump is set, it starts"),
+    ],
+)
+def test_what_links_a_sentence_to_the_one_before_is_taken_off(sentence: str, rest: str) -> None:
+    assert without_link(sentence) == rest
+
+
+def test_a_linked_sentence_is_asked_for_without_its_link() -> None:
+    assert split_sentences("However, pumps of iron rust near the sea within a year.") == [
+        "Pumps of iron rust near the sea within a year"
+    ]
+    assert split_sentences("However, they rust near the sea within a year of use.") == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Lyon, Paris and Nice have built pumps of iron",  # not "First, it"
+        "The Office must report on pumps within six months",  # a name
+        "Pumps are filled with care, so that these pumps do not run dry",  # what the sentence itself names
+        "Valves are those of the parts that wear out first",
+    ],
+)
+def test_words_that_point_to_nothing_before(sentence: str) -> None:
+    assert not leans(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "For example using other oil makes a pump run hot",
+        "В нашем примере насос стоит пустой весь год",
+        "Ещё один насос стоит в подвале у старой мельницы",
+        "The study showed that pumps of iron rust",
+        "La fuente tiene varias bombas para el agua",
+        "Die Bedingung in Definition 31.a gilt für Pumpen",
+        "Pressure is set as in Example 4 for pumps of iron",
+        "Насос описан в определении 3 для воды",
+        "All pumps of this manual are made of iron",
+        "本手法によるポンプの圧力を測定した",
+    ],
+)
+def test_more_that_speaks_of_another_place(sentence: str) -> None:
+    assert leans(sentence)
+
+
+@pytest.mark.parametrize(
+    ("prose", "sentences"),
+    [
+        # A dash between words; a dash that begins an item.
+        ("Насос – это машина для подъёма воды на высоту.", ["Насос – это машина для подъёма воды на высоту"]),
+        ("Pumps of iron: – filled with oil each year.", []),
+        # An abbreviation that ends a sentence.
+        (
+            "Pumps lift water, oil, beer, etc. Valves of lead close the pipes of the town.",
+            ["Valves of lead close the pipes of the town"],
+        ),
+        # A share is not the number of a footnote.
+        ("36.5% of the pumps in the town are older than ten years.",
+         ["36.5% of the pumps in the town are older than ten years"]),
+        # Names in lower case.
+        ("'fill' opens the upper valve of the pump for a minute.",
+         ["'fill' opens the upper valve of the pump for a minute"]),
+        ("cron 作业每小时检查一次所有水泵的压力。", ["cron 作业每小时检查一次所有水泵的压力"]),
+        ("fill opens the upper valve of the pump for a minute.", []),
+        # A heading in the print of the text; numbers without words; the rest of a sentence from another column.
+        ("Governors of large pumps In the event of a fault the pump is set to zero.", []),
+        ("Pump package version 1.0-2 2006.", []),
+        ("There is clear evidence in many reports of the year that pumps that stand near old\n"
+         "Rivers had an effect on the water of the whole town.", []),
+        ("Pumps\nRivers had an effect on the water of the whole town.",
+         ["Rivers had an effect on the water of the whole town"]),
+    ],
+)  # fmt: skip
+def test_where_sentences_begin_and_end(prose: str, sentences: list[str]) -> None:
+    assert split_sentences(prose) == sentences
+
+
+@pytest.mark.parametrize(
+    ("heading", "vague"),
+    [
+        ("Data types", True),
+        ("Other functions of the standard library", True),
+        ("Другие функции стандартной библиотеки", True),
+        ("Autres réglages de la pompe centrale", True),
+        ("その他のポンプの設定方法について", True),
+        ("其他水泵的安装设置方法", True),
+        ("一些典型的注意事项", True),
+        ("屏幕截图", True),
+        ("ข้อมูล", True),
+        ("Why use pumps?", False),
+        ("Filling of rotary pumps", False),
+        ("Differenzierbare Mannigfaltigkeiten", False),
+        ("主要会计数据和财务指标", False),
+        ("펌프 압력 설정 방법", False),
+        ("Установка насоса в подвале", False),
+    ],
+)
+def test_headings_that_need_the_one_above_them(heading: str, vague: bool) -> None:
+    assert is_vague(heading) == vague
+
+
 def test_who_speaks_makes_a_sentence_worth_less() -> None:
     assert standing("We built three pumps for the town of Lyon") == LEANING
 
@@ -113,11 +226,13 @@ def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None
         split_sentences("Ann Lee and Bob Ray. 2020. Pumps that learn from their own valves at night. Pump News.") == []
     )
     assert split_sentences("Lee, A. (2009). Pumps that learn from their own valves at night. Thesis.") == []
+    cut = ["Number of pumps in", "1 shows the pumps", "22a und Abbildung 3", "Pumps (in addition to", "Pumps, valves,"]
+    cut.append("This is due to pumps of iron")
     page = Page(
         "a.pdf",
         1,
         "",
-        Parts([], ["Number of pumps in", "1 shows the pumps", "22a und Abbildung 3", "Pumps by country"], ""),
+        Parts([], [*cut, "Pumps by country"], ""),
     )
     structural(page, [], [])
     assert page.candidates == [("caption", "Pumps by country")]
@@ -175,6 +290,11 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Public Member Functions", True),
         ("List of Figures", True),
         ("Chapter 4", True),
+        ("Constructor & Destructor Documentation", True),
+        ("For more information: pumps.example/books", True),
+        ("Ann Lee1,2 and Bob Ray3,4", True),
+        ("Pumps of the district, <pumps.example/table/10 /S26>", False),
+        ("You may pass on pumps under the terms of this License", False),
         ("Version 2.12.5 [2003 May 19]", True),
         ("A specific example", True),
         ("Глава 25", True),
@@ -241,7 +361,14 @@ def test_a_heading_without_content_is_asked_for_with_the_one_above_it() -> None:
     bookmarks = [(0, 0, "1 Rotary pumps"), (1, 1, "1.1 Introduction"), (2, 0, "Conclusions"), (2, 1, "Notes")]
     assert of_bookmarks(bookmarks) == [(1, "Rotary pumps: Introduction")], "nothing above says anything: none"
     generated = [(4, 0, "pumps::Valve Class Reference"), (5, 1, "Member Data Documentation"), (5, 2, "Valve() [1/2]")]
-    assert of_bookmarks(generated) == [(5, "Valve: Member Data Documentation")]
+    generated += [(5, 2, "open_slowly()")]
+    assert of_bookmarks(generated) == [(5, "Valve: open_slowly")], "what generators write is passed over"
+    nested = [(0, 0, "Pumps"), (1, 1, "Rotary pumps"), (2, 2, "Procedure")]
+    assert of_bookmarks(nested, "Handbook of water")[-3:] == [
+        (2, "Rotary pumps: Procedure"),
+        (2, "Pumps: Procedure"),
+        (2, "Handbook of water: Procedure"),
+    ], "the nearest first"
     pages = [[(16.0, "Rotary pumps")], [], [(12.0, "Procedure"), (12.0, "pump.cpp 207")], [(16.0, "Valves")]]
     assert of_headings(pages) == [(2, "Rotary pumps: Procedure")]
 

@@ -1,0 +1,23 @@
+"""Items of a list, asked for with the heading that they stand under: what a page of a slide show can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from smart_train.pairs.candidates import split_lines
+from smart_train.pairs.heads import is_generic
+from smart_train.pairs.page_parts import Block, paragraphs, starts_item
+from smart_train.pairs.words import without_numbering, words_of
+
+_HEAD_WORDS = 10  # at most; longer ones are running text in large print
+
+
+def items_under(blocks: Sequence[Block]) -> Iterator[str]:
+    """`heading: item` of each item that is as whole as a line must be, in order."""
+    for block in blocks:
+        head = without_numbering(block.head).strip(" .:。：")
+        if is_generic(head) or len(words_of(head)) > _HEAD_WORDS:
+            continue
+        for paragraph in paragraphs(block.lines).split("\n"):
+            if starts_item(paragraph):
+                yield from (f"{head}: {item}" for item in split_lines(paragraph))
