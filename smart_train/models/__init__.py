@@ -1,7 +1,8 @@
 """Backbones as multi-vector retrievers: one forward, a pooled vector and the kept token states."""
 
 from smart_train.models.families.registry import FAMILIES, detect_family, find_family, get_family, register_family
-from smart_train.models.family import Family, PromptConfig
+from smart_train.models.family import Family
+from smart_train.models.prompts import PromptConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.models.token_filter import token_filter
 from smart_train.models.token_projection import TokenProjection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,7 +18,8 @@ from PIL import Image
 from tokenizers import AddedToken
 from torch import Tensor, nn
 
-from smart_train.errors import ModelError, did_you_mean
+from smart_train.errors import ModelError
+from smart_train.models.prompts import PromptConfig
 from smart_train.models.slicing import VisualFields
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
@@ -26,36 +27,6 @@ from smart_train.types import ModelInput
 Role = Literal["query", "document"]
 Features = dict[str, Tensor]
 SMART_CONFIG = "smart_config.json"  # the file by which a saved folder is known
-
-
-@dataclass(frozen=True)
-class PromptConfig:
-    """How inputs become prompts. None means the family's own default.
-
-    Args:
-        query_instruction, document_instruction: the system turn of each side; an input's own instruction wins.
-        min_pixels, max_pixels: bounds on an image's area after resizing. More pixels: more document tokens and memory.
-        max_length: longest prompt in tokens, visual placeholders included; text is shortened to fit, images never are.
-    """
-
-    query_instruction: str | None = None
-    document_instruction: str | None = None
-    min_pixels: int | None = None
-    max_pixels: int | None = None
-    max_length: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def replaced_by(self, given: PromptConfig | Mapping[str, Any] | None) -> PromptConfig:
-        """`given` in place of this one; of a mapping, its keys alone. Raises ModelError for a key that is unknown."""
-        if isinstance(given, PromptConfig):
-            return given
-        known = self.to_dict()
-        for key in given or {}:
-            if key not in known:
-                raise ModelError(f"prompts: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
-        return PromptConfig(**{**known, **(given or {})})
 
 
 def last_valid(attention_mask: Tensor) -> Tensor:

@@ -57,6 +57,12 @@ def backbone_inputs(features: Features) -> dict[str, Any]:
     return inputs
 
 
+def without_cache(config: Any) -> dict[str, bool]:
+    """The argument that keeps a backbone with this Hugging Face `config` from storing keys and values: decoders would,
+    for text that is not generated here. Many encoders do not know it."""
+    return {"use_cache": False} if hasattr(config.get_text_config(), "use_cache") else {}
+
+
 def kept_numbers(features: Features) -> list[int]:
     """Where each row's kept tokens begin among all of them, B + 1 numbers. Waits for the device where nobody counted
     before the features were moved."""

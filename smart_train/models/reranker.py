@@ -20,9 +20,10 @@ from transformers import AutoModelForImageTextToText
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.models.families.qwen3_vl import EMPTY_INPUT, Qwen3VLEmbedding
-from smart_train.models.family import Features, PromptConfig, last_valid
+from smart_train.models.family import Features, last_valid
 from smart_train.models.loading import library_errors, read_config
 from smart_train.models.locating import locate
+from smart_train.models.prompts import PromptConfig
 from smart_train.models.reading import check_weights
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput

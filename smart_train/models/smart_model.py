@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
-from smart_train.models.family import Family, Features, PromptConfig, Role
+from smart_train.models.family import Family, Features, Role
 from smart_train.models.in_step import with_what_others_see
+from smart_train.models.prompts import PromptConfig
 from smart_train.models.readout import (
     TOKEN_COUNTS,
     ForwardOutput,
@@ -27,6 +28,7 @@ from smart_train.models.readout import (
     kept_states,
     on_device,
     pooled_states,
+    without_cache,
 )
 from smart_train.models.stored_states import StateSource, is_stored, read_stored
 from smart_train.models.token_projection import TokenProjection, check_layer
@@ -304,7 +306,7 @@ class SmartModel(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(
                 **backbone_inputs(features),
-                **self._no_cache,
+                **without_cache(self.config),
                 return_dict=True,
                 output_hidden_states=self._inner(layers) or False,
             )
@@ -336,11 +338,6 @@ class SmartModel(nn.Module):
 
     def _is_last(self, layer: int) -> bool:
         return layer in (-1, self.config.get_text_config().num_hidden_layers)
-
-    @property
-    def _no_cache(self) -> dict[str, bool]:
-        # Decoders would keep keys and values for text that nobody generates; many encoders do not know the argument.
-        return {"use_cache": False} if hasattr(self.config.get_text_config(), "use_cache") else {}
 
     def encode_query(
         self,

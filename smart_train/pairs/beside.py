@@ -1,4 +1,4 @@
-"""Which files of a folder are read, what lies beside them, and why no pairs are made of that."""
+"""Which files of a folder are read, which others are in it, and why those are not read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One question with one image to any OpenAI-compatible endpoint: paced, retried, and never saying its key.
+"""One question with one image to any OpenAI-compatible endpoint: at a limited rate, and with retries.
 
-Standard library: what is needed is one POST (docs/decisions/asking-a-vision-model.md).
+No message holds the key. Standard library: what is needed is one POST (docs/decisions/asking-a-vision-model.md).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Answer:
 
 
 class GivenUp(EndpointError):
-    """A request that was not sent any more."""
+    """A request that was not sent, because the work stops."""
 
 
 class ChatEndpoint:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 5  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
 NO_PAGE_FOUND = "not found by its queries"
-SPARE = 2  # with a check, so many times the wanted queries are tried, so that those left out can be replaced
+SPARE = 2  # with a check, this many times the wanted queries are tried, so that those left out can be replaced
 MANIFEST = "manifest.json"
 
 
@@ -122,7 +122,8 @@ def _make(
         raise DataError(
             "a vision model writes queries from drawn pages, and pages_as is text: leave out --endpoint, or --as text"
         )
-    split = split_pages_by(settings) if as_text else None  # before files are read: its mistakes are told at once
+    # Before files are read, so that a wrong setting is reported at once.
+    split = split_pages_by(settings) if as_text else None
     documents, drawn, problems = read_usable(
         folder,
         settings,
@@ -224,7 +225,7 @@ def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None
 def _split(
     documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]], settings: PairSettings, *, images_alone: bool
 ) -> _Parts:
-    """Training and held-out pages. `images_alone`: pages need no text, as they are looked at."""
+    """Training and held-out pages. `images_alone`: pages need no text, because a vision model sees their image."""
     parts = _Parts({TRAIN: [], HELD_OUT: []}, images_alone=images_alone)
     usable = {
         d.key: text_candidates(d, parts.left_out)

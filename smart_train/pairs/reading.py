@@ -1,4 +1,4 @@
-"""The documents of a folder that pairs can be made of: read, drawn, and their scans read by OCR."""
+"""The documents of a folder that can become pairs: read, drawn, and their scans read by OCR."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class RoundTrip:
     Args:
         model: reads the drawn pages if it reads images and pages are drawn, else their text in pieces; a page scores as
             its best piece.
-        name: what it is called in the report; it should change with the model's weights.
-        first: a query is kept when its page is among so many best pages, and no other page scores as high as it.
+        name: of the model in the report; it should change with the model's weights.
+        first: a query is kept when its page is among this many best pages, and no other page scores as high.
 
     Attributes:
         counts: queries checked, and why some were left out -> how many.
@@ -59,7 +59,7 @@ class RoundTrip:
 
     @property
     def method(self) -> str:
-        """What its answers depend on."""
+        """What the check's answers depend on."""
         return f"{self.name}, first {self.first}"
 
     def keep(self, pages: Sequence[Page], images: Sequence[Path], chosen: Chosen, limit: int) -> Chosen:

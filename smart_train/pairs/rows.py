@@ -25,7 +25,7 @@ RowsOf = Callable[[Page], list[dict[str, Any]]]  # the documents that a page is,
 
 
 def write_pages(folder: Path, drawn: Mapping[str, Sequence[PdfPage]], show_progress_bar: bool | None) -> None:
-    """Copies of all pages that a model takes, so that the data set stands for itself and the cache may go."""
+    """Copies all pages that a model takes, so that the data set is complete and the cache may be deleted."""
     everything = [page for pages in drawn.values() for page in pages if not too_long(page)]
     hidden = None if show_progress_bar is None else not show_progress_bar
     for page in tqdm(everything, desc="writing pages", leave=False, disable=hidden):

@@ -24,7 +24,7 @@ def split_documents(
 
     Args:
         sizes: key -> number of pages. digests: key -> digest of the file.
-        leave: at least so many documents are not held out.
+        leave: at least this many documents are not held out.
 
     Raises:
         DataError: no document would be left to hold out.
@@ -66,8 +66,8 @@ def split_pages(numbers: Sequence[int], chapters: Sequence[int], share: float) -
 
 
 def without_repeated(parts: Mapping[str, Sequence[Page]]) -> tuple[dict[str, list[Page]], int]:
-    """Each part without the pages that say what those of a later part say (`repeated_pages`), and how many these were:
-    what is measured last loses nothing."""
+    """Each part without the pages that say what those of a later part say (`repeated_pages`), and how many these were.
+    The last part loses none."""
     remaining: dict[str, list[Page]] = {}
     later: list[Page] = []
     for name, pages in reversed(list(parts.items())):

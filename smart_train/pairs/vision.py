@@ -31,7 +31,7 @@ _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less sh
 _PATCH = 28  # pixels a side that one visual token stands for, in Qwen-VL; other models count differently
 _QUERY_TOKENS, _CHARACTERS_PER_TOKEN = 30, 4
 MAX_CHARACTERS = 300
-# A query that needs its page at hand is none. English: the prompt forbids it in every language.
+# Such a query can only be understood with its page. English alone: the prompt forbids it in every language.
 _THINGS = r"(?:chart|diagram|document|excerpt|figure|graph|image|page|passage|picture|section|slide|table|text)"
 _POINTING = re.compile(
     rf"\b(?:this|the (?:above|following|given|provided|shown)) {_THINGS}\b|\b{_THINGS} (?:above|below|shown)\b"
@@ -42,7 +42,7 @@ _POINTING = re.compile(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What asking will take, before anything is asked.
+    """How many requests and tokens the questions will take, and their cost, before the first is asked.
 
     Attributes:
         pages: to write queries for. known: of these, answered by an earlier call. requests: for the others, less those
@@ -70,7 +70,7 @@ class Estimate:
         limit: int,
         prices: tuple[float, float] | None,
     ) -> Estimate:
-        """The estimate for requests whose pages have so many visual tokens together."""
+        """The estimate for requests whose pages have `visual_tokens` together."""
         tokens_in = visual_tokens + requests * (len(prompt) // _CHARACTERS_PER_TOKEN)
         tokens_out = requests * limit * _QUERY_TOKENS
         cost = (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6 if prices is not None else None
@@ -232,7 +232,7 @@ class VisionWriter:
 
 
 class _NoQueries(EndpointError):
-    """A model that answers, but not with queries."""
+    """Raised where the model answers, but not with queries."""
 
 
 def read_queries(text: str) -> list[str] | None:
