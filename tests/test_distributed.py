@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from smart_train.scoring.across_ranks import Meeting, score_parts_across_ranks
 from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.step import contrastive_loss
+from tests.ranks import start_ranks
 
 WIDTH = 12
 # (queries, documents) per rank: equal, unequal, and a rank that has nothing to ask.
@@ -173,7 +173,7 @@ def mismatch(states: Tensor) -> str:
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     folder = tmp_path_factory.mktemp("ranks")
-    mp.spawn(one_rank, args=(folder,), nprocs=2)
+    start_ranks(one_rank, folder)
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
 
 

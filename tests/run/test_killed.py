@@ -1,4 +1,4 @@
-"""A signal to the real command, then the same command again."""
+"""A signal to the command in a process of its own, then the same command again."""
 
 from __future__ import annotations
 
@@ -17,17 +17,9 @@ import yaml
 
 from smart_train.recipe import load_recipe
 from smart_train.run import train
+from tests.ranks import kill_group, start_command
 from tests.runs import MODES, SCORES, logged, metrics, recipe_values
 
-# The command itself, but one function of it waits for ever, so that the kill finds the run where the test wants it.
-WAITING = """
-import sys, time
-import {module} as module
-module.{name} = lambda *_, **__: time.sleep(600)
-from smart_train.cli import main
-sys.argv[1:] = {arguments}
-main()
-"""
 PATIENCE = 300  # seconds; a machine that does nothing else needs fifteen
 
 
@@ -69,21 +61,14 @@ def test_a_killed_run_started_again_ends_like_the_unbroken_one(
     moment: str, unbroken: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
     recipe, run = recipe_file(tiny_data, tmp_path), tmp_path / "run"
-    waiting, reached = MOMENTS[moment]
-    arguments = ["train", str(recipe)]
-    command = [sys.executable, "-m", "smart_train", *arguments]
-    if waiting is not None:
-        module, name = waiting
-        command = [sys.executable, "-c", WAITING.format(module=module, name=name, arguments=arguments)]
-    with (tmp_path / "output").open("w+") as output:
-        # A session of its own: the loader's workers die with it.
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        deadline = time.monotonic() + PATIENCE
-        while not reached(run) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, (tmp_path / "output").read_text()
+    waits_in, reached = MOMENTS[moment]
+    (process,) = start_command(["train", recipe], tmp_path / "output", waits_in=waits_in)
+    deadline = time.monotonic() + PATIENCE
+    while not reached(run) and process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    kill_group(process)
     said = (tmp_path / "output").read_text()
+    assert process.exitcode == -signal.SIGKILL, said
     assert "data.train: 24 rows" in said and "step 1/20  loss " in said
     assert "Loading weights" not in said and "Traceback" not in said and "Warning" not in said
     state = json.loads((run / "run.json").read_text())["state"]
@@ -99,7 +84,7 @@ def test_a_killed_run_started_again_ends_like_the_unbroken_one(
 
 @pytest.mark.slow
 def test_a_terminated_run_saves_its_step_and_goes_on_from_it(unbroken: Path, tiny_data: Path, tmp_path: Path) -> None:
-    """SIGTERM to the whole group, the loader's worker included, as a scheduler sends it."""
+    """SIGTERM to the whole group, the loader's worker included, as a scheduler sends it; the command as it is typed."""
     recipe, run = recipe_file(tiny_data, tmp_path), tmp_path / "run"
     command = [sys.executable, "-m", "smart_train", "train", str(recipe), "training.dataloader_num_workers=1"]
     with (tmp_path / "output").open("w+") as output:

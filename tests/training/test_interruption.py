@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.training.interruption import StopOnTerminate
+from tests.ranks import start_ranks
 
 HEARD_BY, HEARD_AT, STEPS = 1, 3, 5
 
@@ -42,7 +42,7 @@ def one_rank(rank: int, folder: Path) -> None:
 
 @pytest.mark.dist
 def test_a_signal_to_one_rank_stops_all_at_the_same_step(tmp_path: Path) -> None:
-    mp.spawn(one_rank, (tmp_path,), nprocs=2)
+    start_ranks(one_rank, tmp_path)
     nothing, stop = (False, False), (True, True)
     for rank in range(2):
         assert torch.load(tmp_path / f"rank{rank}.pt") == (HEARD_AT, [nothing] * (HEARD_AT - 1) + [stop])
