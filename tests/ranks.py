@@ -3,9 +3,11 @@ most of what the processes then do. That one lives as long as the test process, 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -28,10 +30,13 @@ def start_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2) -
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """A port of this machine that nobody listens on now. Not one that the system hands out, as it might hand it out
+    again before it is used; and not drawn from the seed of the tests, which other workers draw from, too."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def join_a_launch(rank: int, ranks: int, port: int) -> None:

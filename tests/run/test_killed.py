@@ -20,7 +20,7 @@ from smart_train.run import train
 from tests.ranks import kill_group, start_command
 from tests.runs import MODES, SCORES, logged, metrics, recipe_values
 
-PATIENCE = 300  # seconds; a machine that does nothing else needs fifteen
+PATIENCE = 900  # seconds; a machine that does nothing else needs fifteen
 
 
 def lines_of(log: Path) -> int:
