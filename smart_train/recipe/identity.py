@@ -51,7 +51,7 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
         ("data", lambda name: name != "cache_dir"),
         ("projection", lambda name: name != "state_cache"),
         ("training", _is_mathematics),
-        ("evaluation", lambda name: name not in ("batch_size", "num_workers")),
+        ("evaluation", lambda name: name not in ("batch_size", "num_workers", "products")),
     ):
         given = kept.get(section)
         if isinstance(given, Mapping):

@@ -264,6 +264,7 @@ class EvaluationSection(Section):
     during: bool | None = None
     batch_size: int = Field(32, gt=0)
     num_workers: int | None = Field(None, ge=0)
+    products: Literal["exact", "bfloat16", "float16"] = "exact"
     early_stopping_patience: int | None = Field(None, gt=0)
     metric: str = f"hybrid_{HEADLINE}"
 

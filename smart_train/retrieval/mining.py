@@ -28,8 +28,10 @@ from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
+from smart_train.retrieval.shortlist import Rescored
 from smart_train.retrieval.teaching import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
+from smart_train.scoring.narrow import EXACT, check_products
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections
@@ -51,6 +53,7 @@ class MiningSummary:
         discarded: rule -> candidates it kept out, of those up to the last rank.
         positive_first: share of rows whose positive outranks every document that is not a known positive.
         positive_score, negative_score: means over rows, and over their negatives (None: there are none).
+        rescored: how many scores were computed again by exact products, in words; "" where all were exact at once.
     """
 
     rows: int
@@ -63,6 +66,7 @@ class MiningSummary:
     positive_first: float
     positive_score: float
     negative_score: float | None
+    rescored: str = ""
 
     @property
     def negatives_in_every_row(self) -> int:
@@ -85,6 +89,7 @@ def mine_negatives(
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
     teacher: Teacher | None = None,
+    products: str = EXACT,
 ) -> MiningSummary:
     """Writes `examples` with mined negatives into `folder`. Killed at any moment and called again, it goes on. Where a
     process group is running, all of its processes must call it: they share the work, and the first one writes.
@@ -101,6 +106,8 @@ def mine_negatives(
         overwrite: discard what `folder` holds of another model, corpus or way of storing.
         teacher: what scores the rows that were mined, such as a reranker; None: `model`, by the score that ranked. The
             rules that choose negatives, and the summary, are by `model` in either case.
+        products: "exact", fp32; or "bfloat16" or "float16": products of rounded tokens, several times as fast on a GPU,
+            find what may be among the best, and that is scored again in fp32. The ranking is the same.
 
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file
@@ -113,6 +120,13 @@ def mine_negatives(
         raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
     if store not in STORES:
         raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
+    check_products(products, "mining products")
+    if products != EXACT and (config.score == "pooled" or config.candidates is not None):
+        way = "the pooled score" if config.score == "pooled" else "two stages (candidates)"
+        raise DataError(
+            f"mining products is {products!r}; {way} needs no narrow products of tokens: leave products out "
+            "(--products)"
+        )
     if config.score != "late":
         check_pooled(model, f"mining score {config.score!r}", "choose late (--score late)")
     if config.candidates is not None:
@@ -128,8 +142,9 @@ def mine_negatives(
         show = show_progress_bar
         queries.encode(lambda at: model.encode_query(corpus.queries(at), **options), show_progress_bar=show)
         documents.encode(lambda at: model.encode_document(corpus.documents(at), **options), show_progress_bar=show)
-        rankings = _search(queries, documents, corpus, config, config.scoring(model.scoring), work, model.device, show)
-        return _write(examples, corpus, rankings, config, folder, teacher, show)
+        scoring, device = config.scoring(model.scoring), model.device
+        rankings, count = _search(queries, documents, corpus, config, scoring, work, device, show, products)
+        return _write(examples, corpus, rankings, config, folder, teacher, show, count.told)
 
 
 def _search(
@@ -141,11 +156,13 @@ def _search(
     work: Path,
     device: Any,
     show_progress_bar: bool | None,
-) -> list[Ranking]:
-    """The ranking of every query, on every process; each ranks its share."""
+    products: str,
+) -> tuple[list[Ranking], Rescored]:
+    """The ranking of every query, on every process, and how much was scored again; each ranks its share."""
     own = list(range(rank(), corpus.query_count, world_size()))
     most = max(map(len, corpus.positives))  # so many of a query's best documents may be known positives
     found: list[Ranking] = []
+    count = Rescored()
     if own:
         search = CorpusSearch(
             queries.load_all()[torch.tensor(own)],
@@ -157,10 +174,13 @@ def _search(
             file=work
             / (f"search-{rank()}-of-{world_size()}.safetensors" if world_size() > 1 else "search.safetensors"),
             device=device,
+            products=products,
         )
         found = search.run(show_progress_bar=show_progress_bar)
-    shares = gather_objects(found)
-    return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)]
+        count = search.rescored
+    shares, counts = zip(*gather_objects((found, count)), strict=True)
+    whole = Rescored(sum(part.scores for part in counts), sum(part.again for part in counts))
+    return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)], whole
 
 
 def _write(
@@ -171,6 +191,7 @@ def _write(
     folder: Path,
     teacher: Teacher | None,
     show_progress_bar: bool | None,
+    rescored: str,
 ) -> MiningSummary:
     selections = []
     for row, (query, positive) in enumerate(zip(corpus.row_query, corpus.row_positive, strict=True)):
@@ -182,7 +203,7 @@ def _write(
         for row, selection in enumerate(selections)
         if config.when_short == "keep" or len(selection.places) == config.negatives
     ]
-    summary = _summary(corpus, rankings, selections, own, len(written), config)
+    summary = replace(_summary(corpus, rankings, selections, own, len(written), config), rescored=rescored)
     if not written:
         left_out = ", ".join(f"{count} {rule}" for rule, count in summary.discarded.items())
         raise DataError(

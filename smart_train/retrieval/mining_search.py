@@ -20,10 +20,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
-from smart_train.retrieval.blocks import query_blocks
+from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks
 from smart_train.retrieval.shards import EmbeddingShards
+from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import PackedDocuments, ScoringConfig, combine
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.narrow import EXACT
 from smart_train.scoring.pairs import pair_parts
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
@@ -63,6 +65,11 @@ class CorpusSearch:
         candidates: None is exact; otherwise how many documents of each query its pooled scores let through.
         file: where progress is kept; that of two stages in files beside it, one a shard.
         device: where scores are computed.
+        products: "exact", or the dtype of the products by which an exact search finds what may be among the best (see
+            `Shortlist`); the ranking is the same.
+
+    Attributes:
+        rescored: what was scored again, also by the process that this search continues.
     """
 
     def __init__(
@@ -76,7 +83,10 @@ class CorpusSearch:
         candidates: int | None,
         file: Path,
         device: str | torch.device = "cpu",
+        products: str = EXACT,
     ) -> None:
+        self.products, self.rescored = products, Rescored()
+        self._shortlist: Shortlist | None = None
         self.queries = queries.to(device)
         self.documents, self.positives, self.scoring = documents, positives, scoring
         self.depth, self.candidates, self.device = depth, candidates, device
@@ -124,6 +134,9 @@ class CorpusSearch:
         state.pair_scores[own] = self._pair_scores(documents, pairs[own], places.start)
         if self.candidates is not None:
             return
+        if self.products != EXACT:
+            self._score_shortlist(documents, places.start, state)
+            return
         packed = PackedDocuments(documents)
         best, found = [], []
         for row, some in query_blocks(self.queries):
@@ -137,6 +150,28 @@ class CorpusSearch:
             best.append(scores[:, : self.depth])
             found.append(merged[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(found)
+
+    def _score_shortlist(self, documents: Embeddings, start: int, state: _State) -> None:
+        if self._shortlist is None:
+            kept = {"": state.best} if state.best.shape[1] else None
+            self._shortlist = Shortlist(self.queries, self.products, {"": self.scoring}, self.depth, best=kept)
+            self._shortlist.count = self.rescored
+        pairs, found = self._shortlist.add(documents)
+        scores = found[""].cpu()
+        order = pairs[:, 1].argsort(stable=True)
+        bounds = torch.searchsorted(pairs[order, 1], torch.arange(0, len(self.queries) + QUERY_BLOCK, QUERY_BLOCK))
+        best, places = [], []
+        for row, stop in zip(range(0, len(self.queries), QUERY_BLOCK), bounds[1:].tolist(), strict=True):
+            rows = slice(row, min(row + QUERY_BLOCK, len(self.queries)))
+            own = order[bounds[row // QUERY_BLOCK] : stop]
+            block = torch.full((rows.stop - row, len(documents)), -torch.inf)
+            block[pairs[own, 1] - row, pairs[own, 0]] = scores[own]
+            of_block = torch.arange(start, start + len(documents)).expand(rows.stop - row, -1)
+            # Kept ones come from earlier shards and a stable sort keeps them ahead of their equals.
+            merged, at = torch.cat([state.best[rows], block], 1).sort(dim=1, descending=True, stable=True)
+            best.append(merged[:, : self.depth])
+            places.append(torch.cat([state.places[rows], of_block], 1).gather(1, at)[:, : self.depth])
+        state.best, state.places = torch.cat(best), torch.cat(places)
 
     def _of_shard(self, shard: int, pairs: Tensor) -> slice:
         """Which pairs lie in a shard."""
@@ -181,6 +216,7 @@ class CorpusSearch:
             if about["key"] == self.key and int(about["depth"]) >= self.depth:
                 self.depth = int(about["depth"])
                 state = _State(int(about["shards_done"]), *(kept[name] for name in ("best", "places", "pairs")))
+                self.rescored = Rescored(int(about.get("scores", 0)), int(about.get("again", 0)))
         return state
 
     def _resume_pairs(self, state: _State) -> None:
@@ -213,4 +249,6 @@ class CorpusSearch:
             return
         tensors = {"best": state.best, "places": state.places, "pairs": state.pair_scores}
         about = {"key": self.key, "depth": str(self.depth), "shards_done": str(state.shards_done)}
+        if self.rescored.scores:
+            about |= {"scores": str(self.rescored.scores), "again": str(self.rescored.again)}
         save_tensors(self.path, tensors, about)

@@ -265,6 +265,7 @@ def evaluator(recipe: Recipe, name: str, held_out: Sequence[Example]) -> Retriev
         evaluation_set(recipe, name, held_out),
         batch_size=recipe.evaluation.batch_size,
         num_workers=recipe.evaluation.num_workers,
+        products=recipe.evaluation.products,
         show_progress_bar=False if quiet else None,
     )
 

@@ -246,9 +246,10 @@ class SmartTrainer(CheckpointingTrainer):
         ranks."""
         if "loss" in logs and self._counted:
             own = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
-            own |= self._padding.take()
-            ranks = gather_objects(own)
-            logs = {**logs, **{name: sum(rank[name] for rank in ranks) / len(ranks) for name in own}}
+            # A rank whose batches all came as states from the disk has no padding to tell.
+            ranks = gather_objects(own | self._padding.take())
+            found = {name: [rank[name] for rank in ranks if name in rank] for rank in ranks for name in rank}
+            logs = {**logs, **{name: sum(values) / len(values) for name, values in found.items()}}
             logs |= self._first_log
             self._first_log = {}
             self._sums.clear()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks import maxsim as loss_benchmark
-from benchmarks import padding, page_flops, train_step
+from benchmarks import narrow_products, padding, page_flops, train_step
 from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import Report, device_kind
 from benchmarks.document import replace_section
@@ -147,6 +147,12 @@ def test_the_multiplications_of_a_page_are_those_that_a_forward_makes() -> None:
     text, vision = config.text_config.to_dict(), config.vision_config.to_dict()
     expected = page_flops.vision_flops(vision, tokens) + sum(page_flops.language_flops(text, length))
     assert counted.get_total_flops() == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+def test_narrow_products_alone_misplace_and_then_do_not(products: str) -> None:
+    found = narrow_products.measure(*narrow_products.corpus(300, 64, 0.5), products)
+    assert found.equal and 0 < found.off <= found.bound and found.misplaced > 0 and found.again < 1
 
 
 def test_rows_of_like_length_leave_little_padding() -> None:

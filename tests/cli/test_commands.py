@@ -279,8 +279,11 @@ def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path
     saved = tmp_path / "out.json"
     changes = ("scoring.late_weight=0", "scoring.pooled_weight=2", "evaluation.batch_size=2", "data.on_error=skip")
     (rows.parent / "more.jsonl").write_text(rows.read_text() + '{"query": "gone", "image": "gone.png"}\n')
-    ended = run("evaluate", model, *changes, "--data", rows.parent / "more.jsonl", "--output", saved)
+    narrow = ("--products", "float16")
+    ended = run("evaluate", model, *changes, *narrow, "--data", rows.parent / "more.jsonl", "--output", saved)
     assert ended.status == 0, ended.err
+    assert "scored again by exact products: 100.00% of 9 scores" in ended.out, "all three are among the first ten"
+    assert "evaluation.products: 'tf32'" in run("evaluate", model, "--products", "tf32", "--data", rows).err
     assert "3 of 4 rows" in ended.out
     result = EvaluationResult.load(saved)
     assert (result.scoring["late_weight"], result.scoring["pooled_weight"]) == (0, 2)

@@ -47,9 +47,10 @@ def distinct(folder: Path, pattern: str) -> int:
 
 def test_mined_rows_hold_the_models_scores_and_train(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:
     mined = tmp_path / "mined"
-    options = ("--negatives", 2, "--last-rank", 10, "--margin", 0, "--shard-size", 20)
+    options = ("--negatives", 2, "--last-rank", 10, "--margin", 0, "--shard-size", 20, "--products", "bfloat16")
     status, out, err = mine("--model", model, "--output", mined, *options)
     assert status == 0, err
+    assert "scored again by exact products: " in out
     assert f"{TRAIN_ROWS} rows, {TRAIN_ROWS} queries, {distinct(tiny_data, 'train-*')} documents" in out
     assert f"{TRAIN_ROWS} rows written (0 have fewer than 2 negatives)" in out
 

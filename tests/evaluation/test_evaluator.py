@@ -42,6 +42,27 @@ def test_equals_naive_scoring(evaluation_set, make_model, weights):
     assert result.scoring == model.scoring.to_dict()
 
 
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize("blocks", [{}, {"query_block": 7, "document_block_bytes": 1000}])
+def test_narrow_products_rank_as_exact_ones(evaluation_set, make_model, weights, products, blocks):
+    model = make_model(ScoringConfig(pooled_weight=weights[0], late_weight=weights[1]))
+    exact = RetrievalEvaluator(evaluation_set, ks=(1, 3))
+    narrow = RetrievalEvaluator(evaluation_set, ks=(1, 3), products=products, **blocks)
+    expected, result = exact(model), narrow(model)
+    assert result.per_query == expected.per_query and result.found == expected.found
+    scores = len(evaluation_set.queries) * len(evaluation_set.documents)
+    assert narrow.rescored.scores == scores and 0 < narrow.rescored.again < scores
+    assert exact.rescored.told == ""
+
+
+def test_a_constant_model_is_ranked_by_hashes_with_narrow_products(make_model, make_set):
+    data, model = make_set(40, 40), make_model(constant=True)
+    narrow = RetrievalEvaluator(data, products="bfloat16")
+    assert narrow(model).per_query == RetrievalEvaluator(data)(model).per_query
+    assert narrow.rescored.again == 40 * 40, "nothing can be told apart"
+
+
 def test_one_encoding_serves_the_three_scores(evaluation_set, model):
     RetrievalEvaluator(evaluation_set)(model)
     assert len(model.encoded) == len(evaluation_set.queries) + len(evaluation_set.documents)
@@ -183,6 +204,8 @@ def test_a_query_that_is_a_document_is_left_out_of_its_own_ranking(make_model):
     )
     model = make_model(ScoringConfig(pooled_weight=1.0, late_weight=0.0))
     result = RetrievalEvaluator(data, ks=(1,))(model)
+    narrow = RetrievalEvaluator(data, ks=(1,), products="float16", document_block_bytes=1)(model)
+    assert narrow.per_query == result.per_query
     assert result.metrics["hybrid"]["ndcg@1"] == 1.0
     assert result.title.endswith("8 documents (4 queries are documents too, each left out of its own ranking)")
     assert result.chance["ndcg@1"] == pytest.approx(1 / 7)

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from smart_train.data import PairCollator, SourceConfig, load_examples
-from smart_train.errors import DataError
+from smart_train.errors import DataError, SmartTrainError
 from smart_train.models.prompts import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.corpus import RowCorpus
@@ -133,6 +133,61 @@ def test_negatives_are_those_of_a_plain_loop(rows: list[Example], tmp_path: Path
     for written, (negatives, scores) in zip(read(tmp_path), naive(rows, config), strict=True):
         assert [written[name] for name in sorted(written) if name.startswith("negative_")] == negatives
         assert written["scores"] == pytest.approx(scores, abs=2e-6)
+
+
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+@pytest.mark.parametrize("score", ["hybrid", "late"])
+def test_narrow_products_find_the_same_negatives(
+    rows: list[Example], tmp_path: Path, score: str, products: str
+) -> None:
+    config = MiningConfig(score=score, negatives=3, first_rank=2, last_rank=6, margin=None)
+    options = {"extra": EXTRA, "shard_size": 7}
+    summary = mine_negatives(HashModel(), rows, tmp_path, config, products=products, **options)
+    for written, (negatives, scores) in zip(read(tmp_path), naive(rows, config), strict=True):
+        assert [written[name] for name in sorted(written) if name.startswith("negative_")] == negatives
+        assert written["scores"] == pytest.approx(scores, abs=2e-6)
+    assert summary.rescored.endswith(f"% of {summary.queries * summary.documents:,} scores")
+    assert json.loads((tmp_path / "mining.json").read_text())["rescored"] == summary.rescored
+    assert mine_negatives(HashModel(), rows, tmp_path / "exact", config, **options).rescored == ""
+
+
+def test_a_search_by_narrow_products_goes_on_where_it_was_killed(
+    rows: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = MiningConfig(negatives=3, **ANY)
+    save, saved = CorpusSearch._save, []
+
+    def killed(self: CorpusSearch, *args: object) -> None:
+        save(self, *args)
+        saved.append(args)
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    options = {"extra": EXTRA, "shard_size": 7, "products": "bfloat16"}
+    with monkeypatch.context() as patch:
+        patch.setattr(CorpusSearch, "_save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            mine_negatives(HashModel(), rows, tmp_path, config, **options)
+    whole = mine_negatives(HashModel(), rows, tmp_path / "whole", config, **options)
+    again = mine_negatives(HashModel(), rows, tmp_path, config, **options)
+    assert again == whole and again.rescored
+    for name in ("train.jsonl", "mining.json"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("config", "products", "message"),
+    [
+        ({"score": "pooled"}, "bfloat16", "products is 'bfloat16'; the pooled score needs no narrow products"),
+        ({"candidates": 100}, "float16", "products is 'float16'; two stages .candidates. needs no narrow products"),
+        ({}, "tf32", "mining products is 'tf32'; choose one of exact, bfloat16, float16"),
+    ],
+)
+def test_products_that_do_not_fit_are_named(
+    rows: list[Example], tmp_path: Path, config: dict, products: str, message: str
+) -> None:
+    with pytest.raises(SmartTrainError, match=message):
+        mine_negatives(HashModel(), rows, tmp_path, MiningConfig(**config), products=products)
 
 
 def test_the_data_set_is_what_training_reads(rows: list[Example], tmp_path: Path) -> None:

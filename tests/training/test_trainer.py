@@ -50,6 +50,22 @@ def test_weight_decay_leaves_a_learned_temperature_alone(tmp_path: Path) -> None
     assert scales and scales <= set(kept) and not scales & set(decayed) and decayed
 
 
+def test_a_rank_without_padding_to_tell_leaves_it_to_the_others(tmp_path: Path, monkeypatch: Any) -> None:
+    """Its batches came as states from the disk. It tells the same loss here, ten times as large."""
+    made, logged = trainer(tmp_path), []
+
+    def two_ranks(own: dict[str, float]) -> list[dict[str, float]]:
+        return [{name: 10 * value for name, value in own.items() if not name.startswith("padding_")}, own]
+
+    monkeypatch.setattr("smart_train.training.trainer.gather_objects", two_ranks)
+    monkeypatch.setattr("transformers.Trainer.log", lambda self, logs, start_time=None: logged.append(logs))
+    made._sums["loss_late"] += 3.0
+    made._counted = 2
+    made._padding._tokens["document"], made._padding._positions["document"] = 6, 8
+    made.log({"loss": 1.0})
+    assert logged == [{"loss": 1.0, "loss_late": 8.25, "padding_document": 0.25}]
+
+
 def test_logged_parts_are_means_over_the_steps_since_the_last_log(tmp_path: Path) -> None:
     made = trainer(tmp_path)
     seen: list[float] = []
