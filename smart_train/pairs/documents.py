@@ -118,28 +118,30 @@ def read_documents(
     return documents, problems
 
 
-def why_silent(document: Document, first: str = "") -> str | None:
+def why_silent(document: Document, first: str = "", *, as_text: bool = False) -> str | None:
     """Why no query can be taken from a document's text, and what to do; None where one can.
 
     Args:
         first: what to try before anything else.
+        as_text: its pages are to be text, which a vision model does not make.
     """
-    file, or_model = document.path, "or let a vision model write the queries (--endpoint)"
+    file = document.path
+    or_model = "" if as_text else ", or let a vision model write the queries (--endpoint)"
     if not document.has_text:
         return (
             f"{file}: no text layer on its {document.page_count} pages (a scan?); {first}run it through OCR, for "
-            f"example ocrmypdf, {or_model}"
+            f"example ocrmypdf{or_model}"
         )
     if document.unreadable:
         return (
             f"{file}: its text layer is unreadable: it holds the numbers of glyphs instead of letters, because its "
-            f"fonts do not say which letters they are; {first}run it through OCR, for example ocrmypdf --force-ocr, "
-            f"{or_model}"
+            f"fonts do not say which letters they are; {first}run it through OCR, for example ocrmypdf "
+            f"--force-ocr{or_model}"
         )
     if document.backwards:
         return (
             f"{file}: its right-to-left words are reversed in the text layer, as some programs write them; "
-            f"export it with another program, {or_model}"
+            f"export it with another program{or_model}"
         )
     return None
 

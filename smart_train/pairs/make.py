@@ -103,6 +103,7 @@ def make_pairs(
     with only_one(beside(output), "make-pairs"):
         settle(output)
         scans = Scans.of(settings.ocr, ocr_engine, text_needed=writer is None)
+        scans.as_text = settings.pages_as == "text"
         return _make(folder, output, settings, writer, check, scans, cache_dir, say, show_progress_bar)
 
 

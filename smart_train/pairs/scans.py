@@ -29,6 +29,7 @@ class Scans:
         mode: as `PairSettings.ocr`.
         read: pages whose text comes from OCR. notes: a line for each file with pages that it could not read.
         unread_pages, unread_files: without a legible text layer, where rapidocr is not installed.
+        as_text: pages are to be text, so that a vision model is not what to try next.
     """
 
     engine: type[OcrEngine] | None
@@ -37,6 +38,7 @@ class Scans:
     notes: list[str] = field(default_factory=list)
     unread_pages: int = 0
     unread_files: int = 0
+    as_text: bool = False
 
     @classmethod
     def of(cls, mode: OcrMode, engine: type[OcrEngine] | None, *, text_needed: bool) -> Scans:
@@ -153,16 +155,18 @@ class Scans:
     def why_silent(self, document: Document) -> str | None:
         """Why no query can be taken from a document after all was read; None where one can."""
         if self.engine is None:
-            problem = why_silent(document, _TO_ALLOW if self.mode == "off" else _TO_INSTALL)
+            first = _TO_ALLOW if self.mode == "off" else _TO_INSTALL
+            problem = why_silent(document, first, as_text=self.as_text)
             if problem is not None and not document.backwards:
                 self.unread_pages += document.page_count
                 self.unread_files += 1
             return problem
         if document.has_text:
-            return why_silent(document)
+            return why_silent(document, as_text=self.as_text)
+        instead = "make pairs of its pages as images" if self.as_text else "let a vision model write the queries"
         return (
             f"{document.path}: no text layer on its {document.page_count} pages, and OCR found no words that it can "
-            f"read on them (it reads {READS}); let a vision model write the queries (--endpoint)"
+            f"read on them (it reads {READS}); {instead} ({'without --as text' if self.as_text else '--endpoint'})"
         )
 
 

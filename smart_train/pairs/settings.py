@@ -56,24 +56,27 @@ class PairSettings:
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
-            raise DataError(f"dpi is {self.dpi}; it must be 20 to 600")
+            raise DataError(f"dpi (--dpi) is {self.dpi}; it must be 20 to 600")
         if not 1 <= self.queries_per_page <= MAX_QUERIES:
-            raise DataError(f"queries_per_page is {self.queries_per_page}; it must be 1 to {MAX_QUERIES}")
+            raise DataError(
+                f"queries_per_page (--queries-per-page) is {self.queries_per_page}; it must be 1 to {MAX_QUERIES}"
+            )
         if not 0 < self.held_out <= 0.5:
-            raise DataError(f"held_out is {self.held_out:g}; it must be above 0 and at most 0.5")
+            raise DataError(f"held_out (--held-out) is {self.held_out:g}; it must be above 0 and at most 0.5")
         if not 0 <= self.test <= 0.5 - self.held_out:
             raise DataError(
-                f"test is {self.test:g}; it must be at least 0, and with held_out ({self.held_out:g}) at most 0.5"
+                f"test (--test) is {self.test:g}; it must be at least 0, and with held_out ({self.held_out:g}) at most "
+                "0.5"
             )
         if self.pages_as not in ("image", "text"):
-            raise DataError(f"pages_as is {self.pages_as!r}; it must be image or text")
+            raise DataError(f"pages_as (--as) is {self.pages_as!r}; it must be image or text")
         if self.chunk_tokens is not None and self.chunk_tokens < MIN_CHUNK:
-            raise DataError(f"chunk_tokens is {self.chunk_tokens}; it must be at least {MIN_CHUNK}")
+            raise DataError(f"chunk_tokens (--chunk-tokens) is {self.chunk_tokens}; it must be at least {MIN_CHUNK}")
         for name in ("chunk_tokens", "tokenizer"):
             if self.pages_as == "image" and getattr(self, name) is not None:
                 raise DataError(
-                    f"{name} is {getattr(self, name)}, which is for pages as text; add pages_as text (--as text on the "
-                    f"command line), or leave it out"
+                    f"{name} (--{name.replace('_', '-')}) is {getattr(self, name)}, which is for pages as text; add "
+                    "pages_as text (--as text on the command line), or leave it out"
                 )
 
 

@@ -57,7 +57,10 @@ def split_pages_by(settings: PairSettings) -> Callable[[str], list[str]]:
 
     family = family_of(settings.tokenizer)
     if limit is not None and limit > family.max_length:
-        raise DataError(f"chunk_tokens is {limit}, but {settings.tokenizer} reads at most {family.max_length} tokens")
+        raise DataError(
+            f"chunk_tokens (--chunk-tokens) is {limit}, but {settings.tokenizer} reads at most {family.max_length} "
+            "tokens"
+        )
     return splitter(family, limit)
 
 

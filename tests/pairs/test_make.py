@@ -159,8 +159,8 @@ def test_a_third_part_to_report_by(manuals: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
-        ({"test": 0.4}, r"test is 0.4; it must be at least 0, and with held_out \(0.2\) at most 0.5"),
-        ({"test": -0.1}, "test is -0.1; it must be at least 0"),
+        ({"test": 0.4}, r"test \(--test\) is 0.4; it must be at least 0, and with held_out \(0.2\) at most 0.5"),
+        ({"test": -0.1}, r"test \(--test\) is -0.1; it must be at least 0"),
     ],
 )
 def test_shares_that_leave_too_little_to_train_on(settings: dict[str, float], rule: str) -> None:
@@ -229,9 +229,9 @@ def test_folders_and_settings_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of its files can be used:\n.*broken.pdf"):
         make_pairs(tmp_path / "empty", tmp_path / "made", PairSettings(on_error="skip"))
     for values, message in (
-        ({"dpi": 10}, "dpi is 10; it must be 20 to 600"),
-        ({"queries_per_page": 0}, "queries_per_page is 0; it must be 1 to 20"),
-        ({"held_out": 0.8}, "held_out is 0.8; it must be above 0 and at most 0.5"),
+        ({"dpi": 10}, r"dpi \(--dpi\) is 10; it must be 20 to 600"),
+        ({"queries_per_page": 0}, r"queries_per_page \(--queries-per-page\) is 0; it must be 1 to 20"),
+        ({"held_out": 0.8}, r"held_out \(--held-out\) is 0.8; it must be above 0 and at most 0.5"),
     ):
         with pytest.raises(DataError, match=message):
             PairSettings(**values)

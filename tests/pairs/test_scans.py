@@ -189,8 +189,10 @@ def test_print_that_ocr_does_not_know_is_named(tmp_path: Path) -> None:
     ]
     write_scan(tmp_path / "pdf" / "cyrillic.pdf", [6])
     told = "cyrillic.pdf: no text layer on its 1 pages, and OCR found no words that it can read on them"
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=rf"{told} .*; let a vision model write the queries \(--endpoint\)"):
         made(tmp_path / "pdf", tmp_path / "other", known)
+    with pytest.raises(DataError, match=rf"{told} .*; make pairs of its pages as images \(without --as text\)"):
+        made(tmp_path / "pdf", tmp_path / "text", known, pages_as="text")
 
 
 def test_all_reads_pages_that_have_a_text_layer(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_chunks_are_as_long_as_a_model_reads(manuals: Path, tmp_path: Path) -> N
     sizes = [family.token_count(ModelInput(text), "document", ()) for text in texts]
     assert max(sizes) <= family.max_length == 64 and len(texts) == 6
     assert "as many tokens as it reads, as" in (tmp_path / "made" / "README.md").read_text()
-    with pytest.raises(DataError, match="chunk_tokens is 65, but .*model reads at most 64 tokens"):
+    with pytest.raises(DataError, match=r"chunk_tokens \(--chunk-tokens\) is 65, but .*model reads at most 64 tokens"):
         make_pairs(manuals, tmp_path / "more", PairSettings(pages_as="text", tokenizer=str(folder), chunk_tokens=65))
 
 
@@ -122,6 +122,7 @@ def test_files_that_cannot_be_read_are_named(manuals: Path, tmp_path: Path) -> N
         make_pairs(manuals, tmp_path / "made", TEXT)
     assert "locked.pdf: is protected by a password; save a copy without one" in str(stopped.value)
     assert "scan.pdf: no text layer on its 2 pages (a scan?); pip install 'smart_train[ocr]'" in str(stopped.value)
+    assert "--endpoint" not in str(stopped.value), "which pages as text refuse"
 
 
 def test_options_that_do_not_fit_are_refused(
@@ -129,9 +130,15 @@ def test_options_that_do_not_fit_are_refused(
 ) -> None:
     call = ("make-pairs", manuals, "--output", tmp_path / "made")
     for options, message in [
-        (("--chunk-tokens", 100), "chunk_tokens is 100, which is for pages as text; add pages_as text (--as text"),
-        (("--tokenizer", "m"), "tokenizer is m, which is for pages as text; add pages_as text (--as text"),
-        (("--as", "text", "--chunk-tokens", 0), "chunk_tokens is 0; it must be at least 16"),
+        (
+            ("--chunk-tokens", 100),
+            "chunk_tokens (--chunk-tokens) is 100, which is for pages as text; add pages_as text (--as text",
+        ),
+        (
+            ("--tokenizer", "m"),
+            "tokenizer (--tokenizer) is m, which is for pages as text; add pages_as text (--as text",
+        ),
+        (("--as", "text", "--chunk-tokens", 0), "chunk_tokens (--chunk-tokens) is 0; it must be at least 16"),
         (
             ("--as", "text", "--dpi", 72),
             "--dpi 72: rows of --as text hold no page images, and OCR draws pages at 144 dpi; leave --dpi out",
@@ -145,7 +152,7 @@ def test_options_that_do_not_fit_are_refused(
         refused = ended(monkeypatch, capsys, *call, *options)
         assert refused.status == 2 and message in refused.err, refused.err
     assert not (tmp_path / "made").exists()
-    with pytest.raises(DataError, match="pages_as is 'pdf'; it must be image or text"):
+    with pytest.raises(DataError, match=r"pages_as \(--as\) is 'pdf'; it must be image or text"):
         PairSettings(pages_as="pdf")  # type: ignore[arg-type]
 
 
