@@ -64,14 +64,14 @@ def untrained(folder: Path) -> list[str]:
         documents = model.encode_document(evaluator.evaluation_set.documents)
         full = evaluator.score_embeddings(queries, documents, model.scoring)
         small = evaluator.score_embeddings(queries, documents.quantize("int8"), model.scoring)
-        values = " | ".join(f"{full.metrics[score][METRIC]:.3f}{_star(full, score)}" for score in SCORES)
+        values = " | ".join(f"{full.metrics[score][METRIC]:.3f}{star(full, score)}" for score in SCORES)
         eight = f"{small.metrics['late'][METRIC]:.3f}"
         lines.append(f"| {name} | {len(queries)} | {len(documents)} | {values} | {eight} |")
         print(lines[-1], flush=True)
     return lines
 
 
-def _star(result: EvaluationResult, score: str) -> str:
+def star(result: EvaluationResult, score: str) -> str:
     """A star where `score` ranks otherwise than the pooled one, p < 0.05 by the paired test over queries."""
     pooled, other = (replace(result, per_query={"one": result.per_query[name]}) for name in ("pooled", score))
     return "*" if compare(pooled, other).row("one", METRIC).p_value < 0.05 else ""

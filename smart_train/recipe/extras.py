@@ -2,7 +2,7 @@
 
 `launch.sh` asks before it installs anything, so nothing is imported here but PyYAML and what needs no library. The
 recipe is read, not checked: a mistake in its keys is reported by the command that runs it. Nothing in a recipe asks for
-the extras `kernels`, `ocr` and `sentence-transformers`.
+the extras `kernels` and `sentence-transformers`; `ocr: all` asks for `ocr`, which `ocr: auto` does without.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def needed_extras(path: str | Path, overrides: Sequence[str] = ()) -> list[str]:
         found.add("deepspeed")
     if _at(values, "model.quantization") or needs_bitsandbytes(_at(values, "training.optim")):
         found.add("quantization")
+    if any(_at(source, "ocr") == "all" for source in _sources(values)):
+        found.add("ocr")
     for place in _data_paths(values):
         found |= _extras_of_data(place, {"pdf", "video"} - found)
     return sorted(found)
@@ -97,11 +99,15 @@ def _script_extras(file: Any) -> set[str]:
     return {name.strip() for group in groups for name in group.split(",")}
 
 
+def _sources(values: Mapping[str, Any]) -> list[Any]:
+    """The sections of `data` that say where rows come from."""
+    train = _at(values, "data.train")
+    return [*(train if isinstance(train, list) else [train]), _at(values, "data.evaluation"), _at(values, "data.test")]
+
+
 def _data_paths(values: Mapping[str, Any]) -> Iterator[Path]:
     """Every place that the recipe names rows or documents in."""
-    train = _at(values, "data.train")
-    sources = train if isinstance(train, list) else [train]
-    for source in [*sources, _at(values, "data.evaluation"), _at(values, "data.test")]:
+    for source in _sources(values):
         for key in ("path", "documents", "corpus"):
             place = _at(source, key)
             if isinstance(place, str):

@@ -169,3 +169,16 @@ def test_what_training_a_page_costs_adds_up() -> None:
     assert costs["train LoRA, gradient caching, tower twice"] / costs["train LoRA, gradient caching"] > 1.3
     assert costs["train a projection, gradient caching"] == costs["encode"]
     assert 2 * costs["train a projection, states on disk, each of 2 epochs"] == costs["encode"], "encoded once"
+
+
+def test_scanned_pages_are_drawn_the_same_again_and_differ_by_name() -> None:
+    from benchmarks.page_pictures import SCANS, draw_page
+
+    scan = SCANS["poor scan"]
+    page = draw_page("Worn bearings take linseed oil twice a year.", 3, "bearings", scan)
+    assert page.size == (595, 839) and page.mode == "RGB"
+    assert page.tobytes() == draw_page("Worn bearings take linseed oil twice a year.", 3, "bearings", scan).tobytes()
+    other = draw_page("Worn bearings take linseed oil twice a year.", 3, "oil", scan)
+    assert page.tobytes() != other.tobytes()
+    with pytest.raises(ValueError, match="page 3: .* lines do not fit on a page"):
+        draw_page("word " * 800, 3, "bearings", scan)

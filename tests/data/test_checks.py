@@ -112,7 +112,7 @@ def test_what_the_model_does_not_read_is_found_before_training(pages: list[Path]
     expected = (
         "row 1: holds image (column 'positive'), but the model reads only text; choose a model that reads image, or "
         "remove the row (pages of PDF files have a text: pages_as: text in a recipe, --pages-as text on the command "
-        "line)"
+        "line; scans and pictures have one by OCR: pip install 'smart_train[ocr]')"
     )
     assert str(caught.value).splitlines()[1].strip().endswith(expected)
     kept, _ = check_examples(rows, "skip", reads=("text",))

@@ -81,6 +81,12 @@ def test_zero_strategies_need_deepspeed(extras: Recipe, strategy: str) -> None:
     assert extras(f"distributed.strategy={strategy}") == (["deepspeed"] if strategy.startswith("zero") else [])
 
 
+@pytest.mark.parametrize("part", ["train", "evaluation", "test"])
+def test_reading_all_pages_by_ocr_needs_ocr(extras: Recipe, part: str) -> None:
+    assert extras(f"data.{part}.ocr=all", f"data.{part}.path=rows.jsonl") == ["ocr"]
+    assert extras(f"data.{part}.ocr=auto", f"data.{part}.path=rows.jsonl") == [], "auto does without"
+
+
 def test_what_a_parent_says_counts_unless_it_is_overruled(extras: Recipe) -> None:
     write("parents/base.yaml", "distributed: {strategy: zero3}\nmodel: {quantization: 8bit}\n")
     write("child.yaml", "extends: parents/base.yaml\n")
