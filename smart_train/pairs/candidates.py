@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import regex
+
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.heads import is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing, without_link
@@ -59,7 +61,7 @@ _CUT_OFF = re.compile(
 _DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
-    r"^\d+[a-z]?\s[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
+    r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote, but a share.
@@ -70,6 +72,9 @@ _HEADED = re.compile(
     r"[^\W\d_A-Z][^\W\d_]{2,}\)? (?:The|In|If|When|This|These|For|To|It|An|At"
     r"|Le|Les|La|Il|Dans|Pour|El|Los|Las|En|Para|Si|Se|Gli|Nel|Per|На|При|Если|Для|Это) (?=[^\W\d_A-ZÀ-ÞА-Я])"
 )
+_ENDS_IN_NUMBER = re.compile(r"[^\W\d_]\s\d{1,4}$")
+# A price; characters of a script without blanks that one divides.
+_CELLS = regex.compile(r"[$€£¥]|\d\S*\s\d|[\p{Han}\p{Hiragana}\p{Katakana}]\s[\p{Han}\p{Hiragana}\p{Katakana}]")
 _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
@@ -115,7 +120,12 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
         page.candidates.append(("title", without_numbering(headings[0][1])))
     cut = " ".join(as_words(text) for _, text in page.parts.cut)
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
-    page.candidates.extend(("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings)
+    # Several with a number at their end are entries of a table of contents.
+    numbered = [text for _, text in headings if _ENDS_IN_NUMBER.search(text)]
+    entries = set(numbered) if len(numbered) > 1 else set()
+    page.candidates.extend(
+        ("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings if text not in entries
+    )
     # What follows a caption's first sentence leans on it.
     captions = (
         _pieces(text)[0].rstrip(_FULL_STOPS + " ") for text in page.parts.captions if not _CUT_CAPTION.search(text)
@@ -255,6 +265,8 @@ def split_lines(prose: str) -> list[str]:
         if (
             line.endswith((":", ","))
             or _NUMBERED.match(line)
+            or _ENDS_IN_NUMBER.search(line)
+            or _CELLS.search(line)
             or not fewest <= length_in_words(line) <= LINE_WORDS[1]
             or leans(line)
         ):

@@ -81,6 +81,7 @@ _GENERATED = re.compile(
 _PATTERN = re.compile(
     r"(?:table of )?contents|list of (?:figures|tables)|see also|further reading|release notes|revision history"
     r"|(?:related|additional|other) (?:information|documents?|topics?)|how to use|getting started|return values?"
+    r"|.*\bhttps?:/.*|.*\bwww\..*|(?:.*\d[.,]?\d*\s?%){2}.*"  # an address; cells of a table
     r"|.*[^\W\d_]\d+,\d.*"  # names with the numbers of their addresses
     r"|\d+[^\W\d_]{3}.*"  # glued to the number of its page
     r"|.*\[\d+/\d+\]|[\w./+-]+\.\w{1,4}\s\d+"  # an overloaded function; the name of a file with its page

@@ -89,15 +89,17 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
         # A heading in large print may begin with the number of its section.
         return numbered and not large and len(line.text.split()) <= HEADING_WORDS
 
-    return [
-        [
+    def kept(number: int, page: Sequence[Line]) -> list[Line]:
+        # A page of hardly anything else, as a form is, keeps its text.
+        most = 2 * sum(line.text in everywhere for line in page) > len(page)
+        return [
             line
             for place, line in enumerate(page)
-            if not (line.text in everywhere and line.size < HEADING_RATIO * body)
+            if (most or line.text not in everywhere or line.size >= HEADING_RATIO * body)
             and not (_at_edge(place, len(page)) and runs(number, line))
         ]
-        for number, page in enumerate(pages)
-    ]
+
+    return [kept(number, page) for number, page in enumerate(pages)]
 
 
 def _edges(page: Sequence[Line]) -> Iterator[Line]:

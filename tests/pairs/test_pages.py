@@ -119,6 +119,8 @@ def test_a_line_that_most_pages_have_goes_wherever_it_stands() -> None:
     same = [[Line(f"Line {letter} that all pages say", 10) for letter in "abcdefgh"] for _ in range(5)]
     inner = without_running_lines(same, 10.0)
     assert all(len(page) >= 4 for page in inner), "pages that say the same keep their text"
+    form = [[Line("The same form of pumps", 10)] * 9 for _ in range(5)]
+    assert all(len(page) >= 5 for page in without_running_lines(form, 10.0)), "a page of nothing else"
 
 
 def test_a_title_is_kept_where_every_page_repeats_it_in_small_print(tmp_path: Path) -> None:

@@ -227,6 +227,7 @@ def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None
     )
     assert split_sentences("Lee, A. (2009). Pumps that learn from their own valves at night. Thesis.") == []
     cut = ["Number of pumps in", "1 shows the pumps", "22a und Abbildung 3", "Pumps (in addition to", "Pumps, valves,"]
+    cut += ["—pumps of the district by age"]
     cut.append("This is due to pumps of iron")
     page = Page(
         "a.pdf",
@@ -292,6 +293,8 @@ def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
         ("Chapter 4", True),
         ("Constructor & Destructor Documentation", True),
         ("For more information: pumps.example/books", True),
+        ("Journal of Pumps https://pumps.example/", True),
+        ("3.84% 4.39% – Pump loans", True),
         ("Ann Lee1,2 and Bob Ray3,4", True),
         ("Pumps of the district, <pumps.example/table/10 /S26>", False),
         ("You may pass on pumps under the terms of this License", False),
@@ -350,6 +353,33 @@ def test_marks_numbers_and_labels_before_a_sentence_are_taken_off() -> None:
     assert split_lines("➡ Pumps for cellars and towers\nPump station • all of its valves") == [
         "Pumps for cellars and towers"
     ]
+
+
+def test_headings_with_the_numbers_of_pages_are_a_table_of_contents() -> None:
+    def asked(*heads: str) -> list[str]:
+        page = Page("a.pdf", 1, "", Parts([(14.0, head) for head in heads], [], ""))
+        structural(page, [], [])
+        return [text for _, text in page.candidates]
+
+    assert asked("Filling of pumps 17", "Emptying of pumps 21", "Rotary pumps in winter") == ["Rotary pumps in winter"]
+    assert asked("Pumps of the year 1987", "Rotary pumps in winter") == [
+        "Pumps of the year 1987",
+        "Rotary pumps in winter",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Cleaning and care of pumps 21",
+        "Pump of the old mill 2016 8 of each kind",
+        "Pump of the old mill in 20 € bags",
+        "水泵名称与编号 持有水泵的数量与价格",
+    ],
+)
+def test_lines_of_a_table_are_not_asked_for(line: str) -> None:
+    assert split_lines(line) == []
+    assert split_lines("Cleaning and care of rotary pumps\n水泵名称与编号持有水泵的数量与价格") != []
 
 
 def test_japanese_and_chinese_sentences_may_be_as_long_as_others() -> None:
