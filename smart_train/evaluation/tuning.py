@@ -74,23 +74,23 @@ def tune(
     if max_bytes is not None and max_bytes < 1:
         raise DataError(f"tune: max_bytes is {max_bytes}; it must be at least 1")
     choices = (grid or TuningGrid()).checked(model)
-    own, count = model.scoring, model.config.get_text_config().num_hidden_layers
+    in_force, count = model.scoring, model.config.get_text_config().num_hidden_layers
     mine, others = check_queries(data, test, seed)
     show = show_progress_bar
     how: dict[str, Any] = {"batch_size": batch_size, "memory_bytes": memory_bytes, "show_progress_bar": show}
-    layers = tuple(dict.fromkeys((own.layer, *(choices.layers or ()))))
+    layers = tuple(dict.fromkeys((in_force.layer, *(choices.layers or ()))))
     with TuningStates(model, data, layers, **how) as states:
         sweep = _Sweep(states, metric, mine, count, show)
-        sweep.add([own, *choices.contents(own)])
-        default, first = sweep.measured[0], sweep.best(sweep.measured, own)
-        base = first.scoring if _beats(data, (default, first), mine, metric, seed) else own
+        sweep.add([in_force, *choices.contents(in_force)])
+        default, first = sweep.measured[0], sweep.best(sweep.measured, in_force)
+        base = first.scoring if _beats(data, (default, first), mine, metric, seed) else in_force
         sweep.add(choices.forms(base))
-        best = sweep.best(_eligible(sweep.measured, own if max_bytes is None else base, max_bytes), own)
+        best = sweep.best(_eligible(sweep.measured, in_force if max_bytes is None else base, max_bytes), in_force)
         if test is None:
             held_out = [default, best]
         else:
             with TuningStates(model, test, layers, **how) as unseen:
-                held_out = unseen.measure([own, best.scoring], metric)
+                held_out = unseen.measure([in_force, best.scoring], metric)
         decided = test if test is not None else data
         comparison = _compared(decided, held_out, others, metric, seed)
         settings = [_setting(item, mine, others if test is None else None) for item in sweep.measured]
@@ -134,21 +134,21 @@ class _Sweep:
         show = self.show_progress_bar
         self.measured += self.states.measure(list(fresh.values()), self.metric, show_progress_bar=show)
 
-    def best(self, among: Sequence[Measurement], own: ScoringConfig) -> Measurement:
-        """The highest mean on the queries to choose by; of equals the smallest, then the one most like `own`."""
+    def best(self, among: Sequence[Measurement], in_force: ScoringConfig) -> Measurement:
+        """The highest mean on the queries to choose by; of equals the smallest, then the one most like `in_force`."""
 
         def rank(item: Measurement) -> tuple[float, ...]:
             mean = round(float(item.values[list(self.mine)].mean()), 9)
-            return (-mean, item.bytes_per_document, *_distance(item.scoring, own))
+            return (-mean, item.bytes_per_document, *_distance(item.scoring, in_force))
 
         return min(among, key=rank)
 
 
-def _distance(scoring: ScoringConfig, own: ScoringConfig) -> tuple[float, float]:
+def _distance(scoring: ScoringConfig, in_force: ScoringConfig) -> tuple[float, float]:
     """How many settings other than the weights differ, and how far apart the shares of the late term are."""
-    mine, theirs = scoring.to_dict(), own.to_dict()
+    mine, theirs = scoring.to_dict(), in_force.to_dict()
     changed = sum(mine[name] != theirs[name] for name in mine if not name.endswith("_weight"))
-    share, other = (item.late_weight / (item.pooled_weight + item.late_weight) for item in (scoring, own))
+    share, other = (item.late_weight / (item.pooled_weight + item.late_weight) for item in (scoring, in_force))
     return float(changed), abs(share - other)
 
 

@@ -64,11 +64,11 @@ class TuningGrid:
                 for images that it does not read, or a width beyond its own.
             ScoreError: a value that no scoring configuration can have.
         """
-        own, images = model.scoring, "image" in model.family.modalities
+        in_force, images = model.scoring, "image" in model.family.modalities
         tokens = model.hidden_size if model.projection is None else model.projection.dim
         widest = min(model.hidden_size, tokens)
-        filters = _once((own.query_tokens, "content", "all"))
-        documents = _once((own.document_tokens, "content", *(("visual",) if images else ()), "all"))
+        filters = _once((in_force.query_tokens, "content", "all"))
+        documents = _once((in_force.document_tokens, "content", *(("visual",) if images else ()), "all"))
         filled = replace(
             self,
             layers=_layers(self.layers, model),
@@ -87,7 +87,7 @@ class TuningGrid:
         for width in filled.widths or ():
             if isinstance(width, int) and width > widest:
                 raise ModelError(f"tune: width {width}: the model's vectors are {widest} wide; choose at most that")
-        filled.contents(own), filled.forms(own)  # ScoringConfig looks at every value
+        filled.contents(in_force), filled.forms(in_force)  # ScoringConfig looks at every value
         return filled
 
     def contents(self, own: ScoringConfig) -> list[ScoringConfig]:
@@ -118,44 +118,44 @@ class TuningGrid:
 
 def read_weights(texts: Iterable[str]) -> tuple[Weights, ...]:
     """`POOLED:LATE` -> weights. Raises DataError for anything else; whether they can be weights, ScoringConfig says."""
-    found = []
+    weights = []
     for text in texts:
         pooled, colon, late = text.partition(":")
         try:
-            found.append((float(pooled), float(late)))
+            weights.append((float(pooled), float(late)))
         except ValueError:
             colon = ""
         if not colon:
             raise DataError(f"weights {text!r}: must read POOLED:LATE, such as 1:4")
-    return tuple(found)
+    return tuple(weights)
 
 
 def check_metric(metric: str) -> int:
     """The cut-off of `metric`: "ndcg@K", "recall@K" for any K, or "mrr@10". Raises DataError for another name."""
-    found = _METRIC.fullmatch(metric)
-    if found:
-        return int(found[1])
-    known = metric_names((1, 5, 10))
-    if metric == known[-1]:
+    match = _METRIC.fullmatch(metric)
+    if match:
+        return int(match[1])
+    names = metric_names((1, 5, 10))
+    if metric == names[-1]:
         return MRR_DEPTH
-    hint = did_you_mean(metric, known) or "."
-    raise DataError(f"metric {metric!r}: there is none of this name{hint} Choose ndcg@K, recall@K or {known[-1]}")
+    hint = did_you_mean(metric, names) or "."
+    raise DataError(f"metric {metric!r}: there is none of this name{hint} Choose ndcg@K, recall@K or {names[-1]}")
 
 
-def _layers(given: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:
-    own, count = model.scoring.layer, model.config.get_text_config().num_hidden_layers
+def _layers(requested: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:
+    in_force, count = model.scoring.layer, model.config.get_text_config().num_hidden_layers
     if model.projection is not None:
-        if given not in (None, (own,)):
+        if requested not in (None, (in_force,)):
             raise ModelError(
-                f"tune: layers {', '.join(map(str, given or ()))}: the model has a token projection, which reads the "
-                f"layers it was trained on ({', '.join(map(str, model.projection.layers))}); leave the layers out"
+                f"tune: layers {', '.join(map(str, requested or ()))}: the model has a token projection, which reads "
+                f"the layers it was trained on ({', '.join(map(str, model.projection.layers))}); leave the layers out"
             )
-        return (own,)
-    for layer in given or ():
+        return (in_force,)
+    for layer in requested or ():
         if isinstance(layer, bool) or not isinstance(layer, int) or not -count - 1 <= layer <= count:
             near = f", nearest: {count if layer > 0 else -count - 1}" if isinstance(layer, int) else ""
             raise ModelError(f"tune: layer {layer}: the model has hidden states {-count - 1} .. {count}{near}")
-    layers = given or (own, -1, count - 1, count // 2)
+    layers = requested or (in_force, -1, count - 1, count // 2)
     # The same state under two numbers would be encoded and measured twice.
     return tuple({layer % (count + 1): layer for layer in reversed(layers)}.values())[::-1]
 

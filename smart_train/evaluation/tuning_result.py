@@ -115,28 +115,28 @@ class TuningResult:
             f"({row.difference:+.3f}, {self.comparison.confidence:.0%} interval {row.low:+.3f} to {row.high:+.3f}, "
             f"{p_value})"
         )
-        kept = f"The settings in force stay ({described(self.default.scoring)})"
+        unchanged = f"The settings in force stay ({described(self.default.scoring)})"
         best = f"the best of {len(self.settings)} settings on {self.queries} queries"
         if self.verdict == "same":
-            return f"{kept}: they are {best}."
-        found = described(self.best.scoring, self.default.scoring)
+            return f"{unchanged}: they are {best}."
+        best_settings = described(self.best.scoring, self.default.scoring)
         if self.verdict == "better":
-            return f"Chosen: {found}. {test}."
+            return f"Chosen: {best_settings}. {test}."
         if self.verdict == "smaller":
             sizes = f"{self.best.bytes_per_document:,.0f} bytes a document instead of"
-            return f"Chosen: {found}. {sizes} {self.default.bytes_per_document:,.0f}; not told apart: {test}."
+            return f"Chosen: {best_settings}. {sizes} {self.default.bytes_per_document:,.0f}; not told apart: {test}."
         if self.verdict == "worse":
-            return f"{kept}: {best} ({found}) is worse: {test}."
-        return f"{kept}: {best} ({found}) does not beat them: {test}."
+            return f"{unchanged}: {best} ({best_settings}) is worse: {test}."
+        return f"{unchanged}: {best} ({best_settings}) does not beat them: {test}."
 
     def front(self) -> list[TunedSetting]:
         """The settings that no other beats in bytes without losing quality on the queries that chose; fewest bytes
         first."""
-        found: list[TunedSetting] = []
+        settings: list[TunedSetting] = []
         for item in sorted(self.settings, key=lambda item: (item.bytes_per_document, -item.tuning)):
-            if not found or item.tuning > found[-1].tuning:
-                found.append(item)
-        return found
+            if not settings or item.tuning > settings[-1].tuning:
+                settings.append(item)
+        return settings
 
     def records(self) -> list[dict[str, Any]]:
         """A plain row for each setting, for a data frame: scoring keys, bytes, milliseconds, both means, whether it is
@@ -227,14 +227,14 @@ class TuningResult:
 
     def _alone(self) -> list[tuple[str, TunedSetting]]:
         """Each score alone, tokens and storage as in force, where the grid had it."""
-        found = []
+        settings = []
         for name, other in (("pooled", "late_weight"), ("late", "pooled_weight")):
-            found += [
+            settings += [
                 (f"{name} alone", item)
                 for item in self.settings
                 if getattr(item.scoring, other) == 0 and _kind(item) == _kind(self.default)
             ][:1]
-        return found
+        return settings
 
 
 def described(scoring: ScoringConfig, against: ScoringConfig | None = None) -> str:

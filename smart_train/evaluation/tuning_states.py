@@ -127,7 +127,7 @@ class TuningStates:
         for place, item in enumerate(scorings):
             kind = (item.layer, item.query_tokens, item.document_tokens, item.pooled_token)
             kinds[kind, item.pool_factor][item.width, item.stored_as].append(place)
-        found: dict[int, Measurement] = {}
+        measurements: dict[int, Measurement] = {}
         total = len(scorings)
         hidden = total < 50 if show_progress_bar is None else not show_progress_bar
         with tqdm(total=total, desc="Measuring settings", unit="setting", disable=hidden) as bar:
@@ -136,9 +136,9 @@ class TuningStates:
                     for place in forms[form]:
                         scoring = scorings[place]
                         values = self._values(combine(measured.parts, scoring), metric)
-                        found[place] = Measurement(scoring, values, measured.size, measured.ms)
+                        measurements[place] = Measurement(scoring, values, measured.size, measured.ms)
                         bar.update()
-        return [found[place] for place in range(total)]
+        return [measurements[place] for place in range(total)]
 
     def _forms(self, kind: Kind, factor: int, forms: Sequence[Form]) -> Iterator[tuple[Form, _Scored]]:
         """Both terms of the score for each stored form of one choice of tokens. Pooling takes longest, so all forms of
@@ -146,14 +146,14 @@ class TuningStates:
         layer, query_tokens, document_tokens, pooled_token = kind
         plain = ScoringConfig()
         every = self.embeddings("query", layer, query_tokens, pooled_token)
-        asked = {width: as_asked(every, replace(plain, width=width)).to(self.device) for width, _ in forms}
+        query_embeddings = {width: as_asked(every, replace(plain, width=width)).to(self.device) for width, _ in forms}
         shape = len(self.data.queries), len(self.data.documents)
         scored = {form: _Scored(ScoreParts(torch.empty(shape), torch.empty(shape))) for form in forms}
         for places, states in self.documents:
             some = states.select(layer, document_tokens, pooled_token).pool_tokens(factor, show_progress_bar=False)
             for (width, stored_as), into in scored.items():
                 stored = as_stored(some, replace(plain, width=width, stored_as=stored_as)).to(self.device)
-                into.add(asked[width], stored, places)
+                into.add(query_embeddings[width], stored, places)
         for form, whole in scored.items():
             whole.average(*shape)
             yield form, whole
@@ -161,9 +161,9 @@ class TuningStates:
     def embeddings(self, role: Role, layer: int, keep: str, pooled_token: str) -> Embeddings:
         """All queries or documents, in the order of the set, as the model gives them with this layer and filter."""
         batches = self.queries if role == "query" else self.documents
-        made = Embeddings.concatenate(states.select(layer, keep, pooled_token) for _, states in batches)
+        embeddings = Embeddings.concatenate(states.select(layer, keep, pooled_token) for _, states in batches)
         order = torch.tensor([place for places, _ in batches for place in places])
-        return made[order.argsort()]
+        return embeddings[order.argsort()]
 
     def _values(self, scores: Tensor, metric: str) -> np.ndarray:
         """[Q], from a matrix of scores [Q, N]."""
@@ -210,6 +210,6 @@ def _same_masks(batches: Sequence[tuple[list[int], LayeredStates]]) -> dict[Filt
     """Filter -> a digest of what it keeps of all items."""
     digests: dict[Filter, hashlib._Hash] = defaultdict(hashlib.sha256)
     for _, states in batches:
-        for chosen, mask in states.masks.items():
-            digests[chosen].update(np.packbits(mask.numpy()).tobytes())
-    return {chosen: digest.hexdigest() for chosen, digest in digests.items()}
+        for token_filter, mask in states.masks.items():
+            digests[token_filter].update(np.packbits(mask.numpy()).tobytes())
+    return {token_filter: digest.hexdigest() for token_filter, digest in digests.items()}
