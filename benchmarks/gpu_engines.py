@@ -98,7 +98,7 @@ def lacking(engine: str, device: str) -> str | None:
     if importlib.util.find_spec("deepspeed") is None:
         return "deepspeed is not installed; scripts/gpu_wheels.sh fetches it"
     if device == "cpu":
-        return "on a CPU DeepSpeed compiles an operator for a minute; the tests of the engines do it"
+        return "the tests of the engines run it on CPUs"
     return None if shutil.which("ninja") else "DeepSpeed needs ninja on PATH"
 
 

@@ -4,6 +4,7 @@ most of what the processes then do. That one lives as long as the test process, 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -26,7 +27,13 @@ IMPORTS = ["smart_train.training", "tests.training.batches"]
 def start_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2) -> None:
     """Runs `function(rank, *arguments)` in `count` processes and waits; raises what one of them raised."""
     multiprocessing.set_forkserver_preload(IMPORTS)
-    mp.start_processes(function, arguments, nprocs=count, start_method="forkserver")
+    mp.start_processes(_rank, (function, *arguments), nprocs=count, start_method="forkserver")
+
+
+def _rank(rank: int, function: Callable[..., Any], *arguments: Any) -> None:
+    # DeepSpeed collects garbage at every engine that it makes; what was imported need not be searched for it.
+    gc.freeze()
+    function(rank, *arguments)
 
 
 def free_port() -> int:
@@ -70,6 +77,7 @@ def start_command(
 def _command(
     rank: int, count: int, port: int, arguments: list[str], output: Path, waits_in: tuple[str, str] | None
 ) -> None:
+    gc.freeze()
     os.setsid()
     log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-import psutil  # accelerate's own dependency
 import torch
 import torch.distributed as dist
 import yaml
@@ -102,11 +100,6 @@ def engine_arguments(strategy: str, *, on_cpu: bool, environment: Mapping[str, s
         return {}
     if chosen in ZERO_STAGES and find_spec("deepspeed") is None:
         raise RunError(f"distributed.strategy {chosen}: needs deepspeed; pip install 'smart_train[deepspeed]'")
-    if chosen in ZERO_STAGES and on_cpu and shutil.which(environment.get("CXX", "c++")) is None:
-        raise RunError(
-            f"distributed.strategy {chosen}: on CPUs DeepSpeed compiles an operator at its first use and needs a C++ "
-            "compiler (Debian, Ubuntu: apt-get install g++ python3-dev); or use ddp or fsdp2"
-        )
     arguments: dict[str, Any] = {}
     if on_cpu:
         arguments |= {"use_cpu": True, "ddp_backend": "gloo"}
@@ -162,8 +155,8 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
         os.environ.pop("ACCELERATE_USE_CPU", None)
         # DeepSpeed calls ninja, which came with it and lies beside this interpreter, by its bare name.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        if on_cpu:
-            _drop_stale_locks()  # before the processes join, so that none of this run compiles yet
+        if on_cpu and (launched_engine(os.environ) or strategy) in ZERO_STAGES:
+            _leave_out_the_operator()
     if on_cpu and int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         # On CPUs the Trainer forgets its own timeout, and a stuck rank would be waited for half an hour.
         _join(values.get("ddp_timeout", DEFAULT_TIMEOUT))
@@ -177,20 +170,13 @@ def arguments(strategy: str, values: Mapping[str, Any]) -> TrainingArguments:
     return args
 
 
-def _drop_stale_locks() -> None:
-    """Removes what a process left that was killed while DeepSpeed's operator was built, or loaded: a lock file, for
-    which every later run would silently wait for ever. Whoever is still at work has it open."""
-    from torch.utils.cpp_extension import get_default_build_root  # brings setuptools, for which nobody else here waits
+def _leave_out_the_operator() -> None:
+    """On CPUs DeepSpeed would compile an operator when processes join: half a minute of two cores at its first use in
+    an environment, a C++ compiler, and a lock file that a killed process leaves, for which every later run would wait.
+    It sums up the results of inference over shared memory; training never calls it."""
+    import deepspeed
 
-    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
-    locks = set(root.glob("**/deepspeed_*/lock"))
-    for process in psutil.process_iter() if locks else ():
-        try:
-            locks -= {Path(file.path) for file in process.open_files()}
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue  # another user's, who builds elsewhere, or gone
-    for lock in locks:
-        lock.unlink(missing_ok=True)
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def _join(timeout: float) -> None:
