@@ -153,7 +153,7 @@ def side_by_side(
         DataError: fewer than two results, other queries or another corpus, or no such metric. Names the results.
     """
     if len(results) < 2:
-        raise DataError(f"compare: {len(results)} result given; at least two are needed")
+        raise DataError(f"compare: it takes at least two results, and there is {len(results)}")
     first, *others = results
     score, name = split_metric(metric)
     for title, result in results.items():

@@ -104,7 +104,7 @@ def test_settings_that_differ_and_metrics_are_records() -> None:
 
 
 def test_what_cannot_be_compared_is_named() -> None:
-    with pytest.raises(DataError, match="1 result given; at least two are needed"):
+    with pytest.raises(DataError, match="at least two results, and there is 1"):
         side_by_side({"a": result([0])})
     with pytest.raises(DataError, match="^a and b: the two results have different queries; 1 are in only one"):
         side_by_side({"a": result([0]), "b": result([0, 1])})
