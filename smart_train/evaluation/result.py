@@ -71,8 +71,8 @@ class EvaluationResult:
     def title(self) -> str:
         """How many queries were asked of how many documents, and which they were."""
         rows = f"{self.measured_on}: " if self.measured_on else ""
-        own = f" ({self.own} queries are documents too, each left out of its own ranking)" if self.own else ""
-        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents{own}"
+        left_out = f" ({self.own} queries are documents too, each left out of its own ranking)" if self.own else ""
+        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents{left_out}"
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:

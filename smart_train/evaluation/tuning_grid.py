@@ -139,7 +139,7 @@ def check_metric(metric: str) -> int:
     if metric == names[-1]:
         return MRR_DEPTH
     hint = did_you_mean(metric, names) or "."
-    raise DataError(f"metric {metric!r}: there is none of this name{hint} Choose ndcg@K, recall@K or {names[-1]}")
+    raise DataError(f"metric {metric!r}: unknown{hint} Choose ndcg@K, recall@K or {names[-1]}")
 
 
 def _layers(requested: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:

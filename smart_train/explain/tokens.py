@@ -68,8 +68,8 @@ def seen_tokens(family: Family, item: ModelInput, role: Role) -> list[SeenToken]
     """
     if item.video is not None:
         raise ModelError(
-            f"explain: the {role} holds a video; pages and texts can be explained, videos cannot: a token is of two "
-            "frames, and so has no place on a picture"
+            f"explain: the {role} holds a video; pages and texts can be explained, videos cannot, because a token "
+            "covers two frames"
         )
     features = family.featurize([item], role)
     valid = features["attention_mask"][0].bool()

@@ -72,7 +72,7 @@ def run_settings(run: Path) -> dict[str, Any]:
 
 def _check_names(names: Sequence[str]) -> None:
     if len(names) < 2:
-        raise RunError(f"compare: it takes at least two runs, models or result files, and {len(names)} was named")
+        raise RunError(f"compare: {len(names)} name given; at least two runs, models or result files are needed")
     places = [Path(name).resolve() for name in names]
     for number, (name, place) in enumerate(zip(names, places, strict=True)):
         if place in places[:number]:

@@ -31,12 +31,12 @@ class Extension:
 
     Args:
         step: the last one that was trained. steps: of the whole run from now on.
-        told: the text for the user, the learning rate's change included.
+        message: for the user, the learning rate's change included.
     """
 
     step: int
     steps: int
-    told: str
+    message: str
 
 
 def is_longer_or_shorter(path: Path, recipe: Recipe) -> bool:
@@ -94,12 +94,12 @@ def extension(path: Path, recipe: Recipe, steps: int) -> Extension:
             "to start over"
         )
     saved = {**argument_defaults(), **read_recipe(path / RECIPE_FILE).get("training", {})}
-    told = (
+    message = (
         f"{path} had ended at step {done}. {key} {value:g} makes it {steps} steps: training goes on from "
         f"{newest.name}, and what it was measured and exported as stays until the new result is whole. "
         + _rate_told(saved, {**argument_defaults(), **recipe.training}, done, steps)
     )
-    return Extension(done, steps, told)
+    return Extension(done, steps, message)
 
 
 def _length(training: Mapping[str, Any]) -> tuple[str, float]:

@@ -123,7 +123,7 @@ def _run_in(
         )
     )
     if longer is not None:
-        console.print(longer.told)
+        console.print(longer.message)
     if folder.set_back is not None:
         console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
@@ -207,7 +207,7 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
     reason = on_main(lambda: damage(folder.base))
     if reason is not None:
         raise RunError(
-            f"{folder.base}: {reason}. These weights were drawn at random, and what was trained belongs to them: put "
+            f"{folder.base}: {reason}. These weights were drawn at random, and the training depends on them: put "
             "the file back, or start over with --overwrite"
         )
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))

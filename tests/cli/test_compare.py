@@ -123,7 +123,7 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
     strange = tmp_path / "strange.html"
     strange.write_text("<html>mine</html>")
     for arguments, said in (
-        ((first,), "it takes at least two runs, models or result files, and 1 was named"),
+        ((first,), "1 name given; at least two runs, models or result files are needed"),
         ((first, begun), f"{begun}: this run is not finished (run.json: training); run its recipe to the end first"),
         ((first, unmeasured), "was not measured after training; pass the rows to measure it on with --data"),
         ((first, tmp_path / "other.json"), "the two results have different queries; 14 are in only one of them"),

@@ -96,7 +96,7 @@ def test_an_index_of_other_settings_is_refused(model: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--metric", "ndcg@ten"), "metric 'ndcg@ten': there is none of this name, did you mean ndcg@5? Choose"),
+        (("--metric", "ndcg@ten"), "metric 'ndcg@ten': unknown, did you mean ndcg@5? Choose"),
         (("--layers", "-1,99"), "tune: layer 99: the model has hidden states -3 .. 2, nearest: 2"),
         (("--layers", "last"), "--layers last: must be whole numbers, separated by commas"),
         (("--weights", "3"), "weights '3': must read POOLED:LATE, such as 1:4"),

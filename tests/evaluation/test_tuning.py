@@ -192,8 +192,8 @@ def test_halves_are_even_seeded_and_keep_shared_documents_together() -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({}, {"metric": "ndgc@5"}, "metric 'ndgc@5': there is none of this name, did you mean ndcg@5"),
-        ({}, {"metric": "mrr@5"}, "metric 'mrr@5': there is none of this name, did you mean mrr@10"),
+        ({}, {"metric": "ndgc@5"}, "metric 'ndgc@5': unknown, did you mean ndcg@5"),
+        ({}, {"metric": "mrr@5"}, "metric 'mrr@5': unknown, did you mean mrr@10"),
         ({"layers": (9,)}, {}, r"tune: layer 9: the model has hidden states -3 .. 2, nearest: 2"),
         ({"layers": (-7,)}, {}, r"tune: layer -7: the model has hidden states -3 .. 2, nearest: -3"),
         ({"widths": (64,)}, {}, "tune: width 64: the model's vectors are 32 wide"),

@@ -268,7 +268,7 @@ def test_what_a_power_cut_took_is_made_again(tiny_data: Path, tmp_path: Path, fu
 def test_drawn_weights_that_are_damaged_are_not_drawn_anew(cut_run: tuple[Recipe, Path, Path]) -> None:
     recipe, run, _ = cut_run
     flip(run / "base" / "model.safetensors", -1)
-    with pytest.raises(RunError, match="base: model.safetensors is damaged: .*what was trained belongs to them"):
+    with pytest.raises(RunError, match="base: model.safetensors is damaged: .*the training depends on them"):
         train(recipe)
 
 

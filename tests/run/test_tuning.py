@@ -157,7 +157,7 @@ def mistakes(tiny_data: Path, tmp_path: Path, **tune: object) -> str:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"metric": "ndgc@5"}, "tune: metric 'ndgc@5': there is none of this name, did you mean ndcg@5?"),
+        ({"metric": "ndgc@5"}, "tune: metric 'ndgc@5': unknown, did you mean ndcg@5?"),
         ({"weights": ["1-4"]}, "tune: weights '1-4': must read POOLED:LATE"),
         ({"layers": [7], "metric": ""}, "tune.layers 7 is out of range: the model has hidden states -3 .. 2"),
         ({"widths": [4096], "metric": ""}, "tune.widths 4096 must lie between 1 and the backbone's hidden size 32"),
