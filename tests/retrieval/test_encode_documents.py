@@ -223,7 +223,8 @@ def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
     assert model.encoded == []
 
 
-def test_documents_that_the_model_does_not_read_are_named_before_anything_is_encoded(pages, model):
+def test_documents_that_the_model_does_not_read_are_named_before_anything_is_encoded(pages, model, monkeypatch):
+    monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
     model.family.modalities = ("text",)
     message = (
         r"4 of 4 hold image, but the model reads only text: 'a.webp', 'b.png', .*; choose a model that reads image"
