@@ -82,7 +82,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def no_plots() -> Iterator[None]:
-    """Runs draw nothing, which takes as long as all the rest of so small a run. For tests of something else."""
+    """Runs draw nothing, which is a quarter of what so small a run takes. For tests of something else."""
     import smart_train.run.stages
 
     with pytest.MonkeyPatch.context() as patch:
