@@ -28,8 +28,11 @@ pytest_plugins = ["tests.crashes"]
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch may have been imported before the line above
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`cuda` tests are skipped where no CUDA device is seen, `dist` tests where torch has no gloo."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`cuda` tests are skipped where no CUDA device is seen, `dist` tests where torch has no gloo.
+
+    Several workers begin with the files that have slow tests: at the end one worker would be alone with them.
+    """
     lacking = []
     if not torch.cuda.is_available():
         lacking.append(("cuda", pytest.mark.skip(reason="needs a CUDA device and none is seen")))
@@ -39,6 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name, mark in lacking:
             if item.get_closest_marker(name):
                 item.add_marker(mark)
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,3 +78,13 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.runs import write_data
 
     return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def no_plots() -> Iterator[None]:
+    """Runs draw nothing, which is a quarter of what so small a run takes. For tests of something else."""
+    import smart_train.run.stages
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
+        yield

@@ -15,6 +15,8 @@ from smart_train.data import SourceConfig, load_examples
 from smart_train.run import train
 from tests.runs import OVERRIDES, TINY, TRAIN_ROWS, logged, recipe_values, tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

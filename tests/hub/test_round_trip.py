@@ -13,7 +13,7 @@ from smart_train.export import export_model, push_folder
 from smart_train.retrieval import search_folder
 from tests.hub.server import READER
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_peers")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_peers", "no_plots")]
 QUERIES = ["the red page", "the blue page"]
 
 

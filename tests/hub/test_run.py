@@ -16,7 +16,7 @@ from smart_train.run.checkpoint_push import THREAD_NAME, PushCheckpoints
 from tests.command import call
 from tests.models.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("without_peers")
+pytestmark = pytest.mark.usefixtures("without_peers", "no_plots")
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tests.models.conftest import make_model
 from tests.run.test_resume import at_step, killed
 from tests.runs import draw_page, recipe_values, write_data, write_rows
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 REFUSAL = "its run began on other data rows or weights than are there now; put the old ones back to go on with it"
 
 

@@ -1,5 +1,6 @@
-"""Runs under engines that shard, started as `smart-train launch` starts them: one process is killed, the others come
-down with it, the same command goes on, and the run is that of one process.
+"""Runs under engines that shard: one process is killed, the others come down with it, the same command goes on, and the
+run is that of one process. Most are started as `smart-train launch` starts them; for one engine the processes that
+`tests.ranks` forks are told what a launcher says, which saves the imports of six interpreters.
 
 Two processes add up in another order than one, which changes a loss by up to 1e-6, a weight by 6e-8 and the norm of a
 gradient by 2e-6 of it, measured. Five to twenty times that is allowed here; the faults that were tried change a loss by
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -28,7 +30,10 @@ from smart_train.recipe.reader import merge
 from smart_train.run import train
 from smart_train.utils.manifest import MANIFEST
 from tests.near_ties import Ranges, assert_each_within, assert_within, best_of, metric_ranges
+from tests.ranks import start_command
 from tests.runs import GENTLE, GENTLE_LORA, logged, metrics, recipe_values, skip_without_engine
+
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 900  # seconds; a machine that does nothing else needs thirty
@@ -38,6 +43,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "lora": GENTLE_LORA,  # exports what it trained
 }
 STRATEGIES = {"zero2": "lora", "zero3": "full", "fsdp2": "full"}
+FORKED = "zero2"
 Alone = Callable[[str], tuple[Path, list[Ranges]]]
 
 
@@ -62,23 +68,43 @@ def of_one_process(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return trained
 
 
-def start(recipe: Path, output: Path) -> subprocess.Popen:
+def launched(recipe: Path, output: Path, kill_at: Path | None = None) -> None:
+    """Trains as `smart-train launch` does; as soon as there is a file `kill_at`, the second process is killed."""
     made = plan_launch(load_recipe(recipe), [str(recipe)], processes=2, gpus=0, cores=2, environment=os.environ)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **made.environment, "PYTHONPATH": os.pathsep.join(paths)}
     with output.open("a") as log:
         # A session of its own, so that one signal reaches the launcher and all processes.
-        return subprocess.Popen(made.command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        launcher = subprocess.Popen(made.command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    if kill_at is not None:
+        wait_for(kill_at, lambda: launcher.poll() is None)
+        for child in psutil.Process(launcher.pid).children():
+            if child.environ().get("RANK") == "1":
+                child.kill()
+    status = launcher.wait(timeout=PATIENCE)
+    assert status == (kill_at is not None), output.read_text()
+    if kill_at is not None:
+        assert "exitcode  : -9" in output.read_text(), "the launcher ended the other process, and itself"
 
 
-def kill_a_rank(launcher: subprocess.Popen, when: Path) -> None:
-    """SIGKILL to the second process as soon as there is a file `when`."""
+def forked(recipe: Path, output: Path, kill_at: Path | None = None) -> None:
+    """As `launched`, without a launcher: the first process itself learns that the second is gone."""
+    first, second = processes = start_command(["train", recipe], output, count=2)
+    if kill_at is not None:
+        wait_for(kill_at, lambda: first.is_alive() and second.is_alive())
+        second.kill()
+    for process in processes:
+        process.join(PATIENCE)
+    ends = [0, 0] if kill_at is None else [2, -signal.SIGKILL]
+    assert [process.exitcode for process in processes] == ends, output.read_text()
+    if kill_at is not None:
+        assert "another process of this run has died, or has not answered" in output.read_text()
+
+
+def wait_for(file: Path, going_on: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not when.is_file() and launcher.poll() is None and time.monotonic() < deadline:
+    while not file.is_file() and going_on() and time.monotonic() < deadline:
         time.sleep(0.002)
-    for child in psutil.Process(launcher.pid).children():
-        if child.environ().get("RANK") == "1":
-            child.kill()
 
 
 @pytest.mark.dist
@@ -87,9 +113,7 @@ def test_what_two_processes_began_one_ends(of_one_process: Alone, tiny_data: Pat
     spread = {"strategy": "ddp", "num_processes": 2}
     recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS["full"], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
-    launcher = start(recipe, output)
-    kill_a_rank(launcher, run / f"checkpoint-{EVERY}" / MANIFEST)
-    assert launcher.wait(timeout=PATIENCE) == 1, output.read_text()
+    launched(recipe, output, run / f"checkpoint-{EVERY}" / MANIFEST)
     spread_anew = ["distributed={strategy: none}", "training.per_device_train_batch_size=8"]
     assert train(load_recipe(recipe, spread_anew)) == run
     assert_one_run(run, *of_one_process("full"))
@@ -106,13 +130,10 @@ def test_killed_and_started_again_it_is_the_run_of_one_process(
     spread = {"strategy": strategy, "num_processes": 2}
     recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS[way], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
-    launcher = start(recipe, output)
-    kill_a_rank(launcher, run / f"checkpoint-{EVERY}" / MANIFEST)
-    assert launcher.wait(timeout=PATIENCE) == 1, "the launcher ended the other process, and itself"
-    assert "exitcode  : -9" in output.read_text()
+    start = forked if strategy == FORKED else launched
+    start(recipe, output, run / f"checkpoint-{EVERY}" / MANIFEST)
     assert json.loads((run / "run.json").read_text())["state"] == "training"
-    again = start(recipe, output)
-    assert again.wait(timeout=PATIENCE) == 0, output.read_text()
+    start(recipe, output)
     assert "Resuming from" in output.read_text()
     alone, evaluations = of_one_process(way)
     assert_one_run(run, alone, evaluations)

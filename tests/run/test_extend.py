@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import smart_train.run.stages
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe
 from smart_train.run import train
@@ -20,14 +18,9 @@ from smart_train.utils.hashing import sha256
 from tests.run.test_resume import assert_same_run, at_step, killed, state_is
 from tests.runs import MODES, logged, tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 SHORT, LONG = 4, 8
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_plots() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
-        yield
 
 
 def recipe(data: Path, run: Path, steps: int, /, **sections: Any) -> Recipe:

@@ -14,6 +14,8 @@ from smart_train.run.plan import derive
 from tests.models.conftest import make_model
 from tests.runs import recipe_values
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 LORA = {"r": 2, "alpha": 6, "dropout": 0.0}
 
 

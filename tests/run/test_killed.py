@@ -20,6 +20,8 @@ from smart_train.run import train
 from tests.ranks import kill_group, start_command
 from tests.runs import MODES, SCORES, logged, metrics, recipe_values
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 PATIENCE = 900  # seconds; a machine that does nothing else needs fifteen
 
 

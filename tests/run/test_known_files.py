@@ -17,6 +17,8 @@ from smart_train.run import train
 from tests.inputs.counting import counted_reads
 from tests.runs import HELD_OUT_ROWS, TRAIN_ROWS, tiny_recipe, write_data
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 PAGES = 2 * TRAIN_ROWS + HELD_OUT_ROWS
 SHORT: dict[str, Any] = {
     "training": {"max_steps": 1, "eval_strategy": "no", "save_strategy": "no"},

@@ -14,6 +14,8 @@ from smart_train.losses.contrastive import LEARNED_RATE
 from smart_train.run import train
 from tests.runs import tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 
 def test_what_is_learned_is_saved_measured_and_exported(tiny_data: Path, tmp_path: Path) -> None:
     run = train(tiny_recipe(tiny_data, tmp_path / "run", objective={"name": "joint", "learn_weights": True}))

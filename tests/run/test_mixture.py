@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
 from smart_train import SmartModel
-from smart_train.cli.launch import plan_launch
 from smart_train.data import SourceConfig, load_examples
 from smart_train.data.keys import default_id
 from smart_train.errors import DataError, RecipeError
@@ -24,12 +22,15 @@ from smart_train.recipe.reader import merge
 from smart_train.run import build, train
 from smart_train.run.mining import mining_sources
 from smart_train.run.plan import derive
+from smart_train.training import SmartTrainer
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
 from tests.command import call
+from tests.ranks import free_port, join_a_launch, start_ranks
 from tests.runs import GENTLE, OVERRIDES, TINY, logged, recipe_values, write_rows
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 MINIMAL = {"model": {"name_or_path": "any"}}
 
 
@@ -95,26 +96,20 @@ def test_a_run_cut_off_within_an_epoch_goes_on(
     assert_equal(train(recipe), expected, 1e-6)
 
 
-DRIVER = """
-import json, sys
-from pathlib import Path
-from smart_train.data import GroupedBatches
-from smart_train.distributed import rank
-from smart_train.recipe import load_recipe
-from smart_train.run import train
-from smart_train.training import SmartTrainer
+def one_rank(rank: int, recipe: Path, folder: Path, port: int) -> None:
+    """The run of `recipe`; the rows of each of its steps are left in `folder`."""
+    join_a_launch(rank, 2, port)
+    seen, original = [], SmartTrainer.compute_loss
 
-seen = []
-original = SmartTrainer.compute_loss
+    def noted(trainer: SmartTrainer, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(inputs["rows"])
+        return original(trainer, model, inputs, *args, **kwargs)
 
-def noted(trainer, model, inputs, *args, **kwargs):
-    seen.append(inputs["rows"])
-    return original(trainer, model, inputs, *args, **kwargs)
-
-SmartTrainer.compute_loss = noted
-train(load_recipe(sys.argv[1]))
-Path(sys.argv[2], f"rank{rank()}.json").write_text(json.dumps(seen))
-"""
+    SmartTrainer.compute_loss = noted  # type: ignore[method-assign]
+    train(load_recipe(recipe))
+    (folder / f"rank{rank}.json").write_text(json.dumps(seen))
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 @pytest.mark.dist
@@ -122,13 +117,7 @@ Path(sys.argv[2], f"rank{rank()}.json").write_text(json.dumps(seen))
 def test_two_processes_take_their_share_of_the_same_batches(tiny_data: Path, tmp_path: Path) -> None:
     alone = train(load_recipe(mixed(tiny_data, tmp_path, "alone")))
     recipe = mixed(tiny_data, tmp_path, "together", 2, distributed={"strategy": "ddp", "num_processes": 2})
-    (tmp_path / "driver.py").write_text(DRIVER)
-    made = plan_launch(load_recipe(recipe), [], processes=2, gpus=0, cores=2, environment=os.environ)
-    command = [*made.command[: made.command.index("-m")], tmp_path / "driver.py", recipe, tmp_path]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, **made.environment, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    start_ranks(one_rank, recipe, tmp_path, free_port())
     seen = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
     assert len(seen[0]) == len(seen[1]) == 6
     for own, other in zip(*seen, strict=True):

@@ -29,6 +29,8 @@ from smart_train.utils.manifest import write_manifest
 from tests.damage import flip, zero
 from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 # Eight steps, six to an epoch: the run crosses an epoch and ends within one. Logs span three steps, checkpoints two.
 TRAINING = {"max_steps": 8, "logging_steps": 3, "save_total_limit": None}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -118,14 +120,6 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 
 FIRST_OF_THE_LAST = list(MOMENTS).index("the last evaluation is under way")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_plots() -> Iterator[None]:
-    """Drawing takes longer than all the rest of so small a run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
-        yield
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

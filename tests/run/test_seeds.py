@@ -19,6 +19,8 @@ from smart_train.run import seeds as run_seeds
 from smart_train.run.seeds import SEEDS_FILE, mean_of, spread_of, train_seeds
 from tests.runs import logged, metrics, tiny_recipe
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 TWO_STEPS: dict[str, Any] = {"training": {"max_steps": 2, "eval_steps": 1}, "export": {"enabled": False}}
 
 

@@ -26,6 +26,8 @@ from smart_train.run.tuned import tuned_scoring
 from smart_train.utils.manifest import fault
 from tests.runs import COLOURS, draw_page, recipe_values, tiny_recipe, write_rows
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 # One form that is smaller than the one in force, and a bound that only it keeps: the settings always change.
 SMALLER = {
     "layers": [-1],

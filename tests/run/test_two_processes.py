@@ -35,6 +35,8 @@ from smart_train.recipe import load_recipe
 from smart_train.run import train
 from smart_train.training.callbacks import FlushAtCheckpoints
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 recipe, folder = Path(sys.argv[1]), Path(sys.argv[2])
 told = []
 
