@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 from smart_train import SmartModel
 from smart_train.errors import ModelError
 from smart_train.export import export_adapter, export_model
+from smart_train.models import quantization
 from smart_train.models.bases import weights_digest
 from smart_train.models.peft import add_lora, mix_adapters
+from smart_train.types import ModelInput
 from tests.models.conftest import make_model
 from tests.models.text_folders import decoder_folder, encoder_folder
 
@@ -293,3 +295,21 @@ def test_a_weighted_sum_is_of_lora_alone(bases, tmp_path):
     mix_adapters(loaded.backbone, {tmp_path / "adapter": 1.0})
     with pytest.raises(ModelError, match=r"trains \['norm'\] beside LoRA, of which no weighted sum is made"):
         mix_adapters(loaded.backbone, {tmp_path / "adapter": 0.5})
+
+
+def test_on_a_quantised_base_they_are_trained_and_saved(bases, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    model = SmartModel.from_pretrained(bases("text_decoder"), quantization="4bit", device="cpu")
+    quantization.prepare(model.backbone, model.family, "norms")
+    parts = {"trained_tokens": [NEW], "modules_to_save": ["layers.1.post_attention_layernorm"], "quantized": True}
+    model.backbone = add_lora(model.backbone, model.family, r=4, alpha=8, dropout=0.0, **parts)
+    model.embed(model.family.featurize([ModelInput(TEXTS[0])], "query")).pooled[0, 0].backward()
+    beside = [
+        weight for name, weight in model.backbone.named_parameters() if weight.requires_grad and "lora" not in name
+    ]
+    assert len(beside) == 2 and all(weight.grad.abs().max() > 0 for weight in beside)
+    disturb(model.backbone)
+    expected = packed(model.eval())
+    model.save_pretrained(tmp_path / "adapter")
+    again = SmartModel.from_pretrained(tmp_path / "adapter", quantization="4bit", device="cpu")
+    assert torch.equal(packed(again), expected)

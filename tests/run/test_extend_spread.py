@@ -1,5 +1,5 @@
-"""A finished run under an engine that shards, made longer: it is the run of one process that was long from the start.
-What it trains are LoRA, a token that the base does not have, and a whole module, so that these cross ranks too."""
+"""A finished run under an engine that shards, made longer: it is the run of one process that was made longer. What it
+trains are LoRA, a token that the base does not have, and a whole module, so that these cross ranks too."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS: dict[str, Any] = {
     "lora": {"modules_to_save": ["language_model.norm"], "trained_tokens": [NEW]},
     "evaluation": {"before": False, "after": False, "during": False},
     "export": {"enabled": False},
-    "training": {"lr_scheduler_type": "constant", "warmup_steps": 0, "eval_strategy": "no", "save_strategy": "steps"},
+    "training": {"lr_scheduler_type": "linear", "warmup_steps": 0, "eval_strategy": "no", "save_strategy": "steps"},
 }
 
 
@@ -64,7 +64,9 @@ def recipe_file(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 @pytest.fixture(scope="module")
 def alone(recipe_file: Callable[..., Path]) -> Path:
-    return train(load_recipe(recipe_file("alone", 8)))
+    for steps in (SHORT, LONG):
+        run = train(load_recipe(recipe_file("alone", 8), [f"training.max_steps={steps}"]))
+    return run
 
 
 def weights(run: Path) -> dict[str, Tensor]:
@@ -74,7 +76,7 @@ def weights(run: Path) -> dict[str, Tensor]:
 @pytest.mark.dist
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["zero3", "fsdp2"])
-def test_made_longer_it_is_the_run_that_was_long_from_the_start(
+def test_made_longer_it_is_the_run_of_one_process_made_longer(
     strategy: str, alone: Path, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     skip_without_engine(strategy)
