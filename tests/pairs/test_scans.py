@@ -25,12 +25,15 @@ SETTINGS = PairSettings(dpi=40, queries_per_page=4)
 UNREAD = "pages of 2 files have no legible text layer: pip install 'smart_train\\[ocr\\]' to have them read by OCR"
 
 
+COATS, SEASONS = ("two", "three", "four"), ("winter", "spring", "autumn")
+
+
 def page(name: str, number: int) -> Scanned:
     """A heading in large print, a sentence over two lines with a divided word, and words of its own."""
     heading = rows([f"Polishing the {name} slab {'abc'[number]}"], top=0.1, height=0.03)
     body = [
-        f"Worn slabs of {name} {'abc'[number]} take oil. The {name} floor {number} needs two coats of var-",
-        f"nish before winter comes to {name}. Nothing else does.",
+        f"Worn slabs of {name} {'abc'[number]} take oil. The {name} floor of the hall needs {COATS[number]} coats of var-",
+        f"nish before {SEASONS[number]} comes to {name}. Nothing else does.",
         *words(f"{name} {number}", lines=4),
     ]
     return heading + rows(body, top=0.2)
@@ -49,12 +52,12 @@ def scans(tmp_path: Path) -> Path:
 
 
 def queries(folder: Path) -> dict[str, dict[str, str]]:
-    """Page -> kind -> query."""
+    """Page -> kind -> the first query of that kind."""
     found: dict[str, dict[str, str]] = {}
     for name in ("train", "held_out"):
         for line in (folder / f"{name}.jsonl").read_text().splitlines():
             row: dict[str, Any] = json.loads(line)
-            found.setdefault(row["document_id"], {})[row["kind"]] = row["query"]
+            found.setdefault(row["document_id"], {}).setdefault(row["kind"], row["query"])
     return found
 
 
@@ -69,7 +72,7 @@ def test_scans_give_pairs_as_text_layers_do(scans: Path, tmp_path: Path) -> None
     assert len(found) == 6
     assert found["granite.pdf#page=2"] == {
         "heading": "Polishing the granite slab b",
-        "sentence": "The granite floor 1 needs two coats of varnish before winter comes to granite",
+        "sentence": "The granite floor of the hall needs three coats of varnish before spring comes to granite",
     }
     assert (report.read_by_ocr, report.ocr_engine, report.not_legible) == (6, "stand-in 1", [])
     (sentence,) = said
