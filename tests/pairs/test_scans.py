@@ -32,7 +32,8 @@ def page(name: str, number: int) -> Scanned:
     """A heading in large print, a sentence over two lines with a divided word, and words of its own."""
     heading = rows([f"Polishing the {name} slab {'abc'[number]}"], top=0.1, height=0.03)
     body = [
-        f"Worn slabs of {name} {'abc'[number]} take oil. The {name} floor of the hall needs {COATS[number]} coats of var-",
+        f"Worn slabs of {name} {'abc'[number]} take oil. The {name} floor of the hall needs {COATS[number]} coats "
+        "of var-",
         f"nish before {SEASONS[number]} comes to {name}. Nothing else does.",
         *words(f"{name} {number}", lines=4),
     ]
