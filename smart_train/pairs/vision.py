@@ -23,6 +23,7 @@ from smart_train.errors import DataError, EndpointError
 from smart_train.inputs.images import load_image
 from smart_train.pairs.candidates import Kind
 from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
+from smart_train.pairs.leaning import leans
 from smart_train.pairs.words import as_words, words_of
 from smart_train.utils.atomic import write_text
 
@@ -256,7 +257,9 @@ def _usable(queries: Sequence[str]) -> list[str]:
     usable: dict[str, str] = {}
     for raw in queries:
         query = " ".join(raw.split())
-        if len(words_of(query)) >= 2 and len(query) <= MAX_CHARACTERS and not _POINTING.search(query):
+        if len(words_of(query)) < 2 or len(query) > MAX_CHARACTERS:
+            continue
+        if not _POINTING.search(query) and not leans(query):
             usable.setdefault(as_words(query), query)
     return list(usable.values())
 

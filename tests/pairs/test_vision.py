@@ -151,7 +151,14 @@ def test_a_page_without_a_list_of_queries_stops_or_is_left_out(scans: Path, serv
 def test_queries_that_need_their_page_or_fit_two_pages_are_left_out(
     scans: Path, server: ChatServer, tmp_path: Path
 ) -> None:
-    bad = ["What does this page show", "the figure above", "single", "According to the document, why", "x " * 400]
+    bad = [
+        "What does this page show",
+        "the figure above",
+        "single",
+        "What does this mean?",
+        "According to the document, why",
+        "x " * 400,
+    ]
     server.plant(200, said(json.dumps({"queries": [*bad, "shared by both", "The price of seven"]})))
     server.plant(200, said(json.dumps({"queries": ["Shared by both!", "the price of eight", "the  price of EIGHT"]})))
     report = make_pairs(scans, tmp_path / "made", SETTINGS, writer=writer(server, workers=1))
