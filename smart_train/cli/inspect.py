@@ -40,7 +40,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.recipe import load_recipe
     from smart_train.recipe.reader import RECIPE_FILE
     from smart_train.run.folder import read_record
-    from smart_train.training.checkpoints import find_checkpoint
+    from smart_train.training.checkpoint_search import find_checkpoint
     from smart_train.utils.terms import HEADLINE
 
     run, recipe = read_record(path), load_recipe(path / RECIPE_FILE)

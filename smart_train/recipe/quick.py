@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from smart_train.errors import DataError, RecipeError, did_you_mean
-from smart_train.recipe.naming import unknown_key
+from smart_train.recipe.misspelt import unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import section_classes

@@ -9,7 +9,7 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
 from smart_train.evaluation.tuning_grid import check_metric, read_weights
-from smart_train.recipe.naming import bad_value, one_of, unknown_key
+from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import RecipeError
-from smart_train.recipe.naming import one_of
+from smart_train.recipe.misspelt import one_of
 from smart_train.recipe.reader import read_recipe, recipe_files
 from smart_train.utils.atomic import replace_whole
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from smart_train.training.checkpoints import output_folder
+from smart_train.training.checkpoint_search import output_folder
 
 THREAD_NAME = "push of a checkpoint"
 BRANCH = "checkpoints"  # what is on the main branch is the run's verified result, never a state on the way

@@ -48,7 +48,7 @@ from smart_train.run.state_cache import prepare as prepare_states
 from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
-from smart_train.training.checkpoints import drop_superseded, step_of
+from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.spread_check import check_distribution, naming_lost_processes

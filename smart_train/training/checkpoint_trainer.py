@@ -19,7 +19,7 @@ from smart_train.distributed import barrier
 from smart_train.errors import Interrupted, RunError
 from smart_train.losses import ContrastiveObjective
 from smart_train.training.callbacks import LOG_NAME
-from smart_train.training.checkpoints import (
+from smart_train.training.checkpoint_search import (
     STATE_NAME,
     best_of,
     has_ended,

@@ -1,5 +1,6 @@
 """SIGTERM, as schedulers send it before they take a machine away, and SIGINT, which is Ctrl-C: finish the step, save,
-leave. What the user is then told is in `trainer.py` (that the run stopped) and `checkpoints.py` (what is left)."""
+leave. What the user is then told is in `trainer.py` (that the run stopped) and in `checkpoint_search.py` (what is
+left)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.distributed import rank
 from smart_train.errors import RunError
-from smart_train.training.checkpoints import output_folder
+from smart_train.training.checkpoint_search import output_folder
 from smart_train.utils.atomic import write_json
 
 FOLDER_NAME = "bad_batch"

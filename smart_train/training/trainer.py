@@ -26,10 +26,10 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import stability
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
-from smart_train.training.checkpoint_trainer import CheckpointingTrainer
-from smart_train.training.checkpoints import (
+from smart_train.training.checkpoint_search import (
     output_folder,
 )
+from smart_train.training.checkpoint_trainer import CheckpointingTrainer
 from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
     SHARDED,

@@ -46,7 +46,7 @@ def test_where_things_are_added_names_files_that_exist() -> None:
 
 def test_subjects_of_several_packages_name_files_that_exist() -> None:
     named = named_files(section(ARCHITECTURE, "One word in several packages"))
-    assert {"training/checkpoints.py", "models/token_projection.py"} <= named
+    assert {"training/checkpoint_search.py", "models/token_projection.py"} <= named
     # The name that three packages give to theirs.
     assert sorted(name for name in named if not is_there(name)) == ["page.py"]
     assert all(

@@ -13,7 +13,7 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint import metadata
 
 from smart_train.errors import RunError
-from smart_train.training.checkpoints import naming_damage
+from smart_train.training.checkpoint_search import naming_damage
 from smart_train.training.unpickling import without_code
 
 

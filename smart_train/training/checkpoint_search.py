@@ -1,4 +1,4 @@
-"""Checkpoints that are whole, or not there.
+"""Which checkpoints of a run are whole, and which one it resumes from. `checkpoint_trainer.py` writes them.
 
 A run may be killed at any instant, also while it writes. The last file written into a checkpoint is a manifest of every
 other file, its size and its digest, moved into place in one step (`utils.manifest`); a folder without a manifest, or

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smart_train.errors import RunError
-from smart_train.training.checkpoints import (
+from smart_train.training.checkpoint_search import (
     best_of,
     check_writable,
     checkpoints,

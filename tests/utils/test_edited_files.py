@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smart_train.utils.edited import write_unless_edited
+from smart_train.utils.edited_files import write_unless_edited
 
 
 def test_what_was_edited_stays_and_the_new_text_lies_beside_it(tmp_path: Path) -> None:
