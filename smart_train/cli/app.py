@@ -103,4 +103,8 @@ def main() -> None:
         same = rank not in (None, "0") and isinstance(error, (RecipeError, Interrupted))
         if not (same or error.from_main):
             print(printable(f"smart-train{f' (rank {rank})' if rank else ''}: {error}"), file=sys.stderr)
+        if not (isinstance(error, (RecipeError, Interrupted)) or error.from_main):
+            sys.last_value = (
+                error  # as the interpreter does: others may wait for this rank, see distributed.leave_at_exit
+            )
         sys.exit(error.status if isinstance(error, Interrupted) else USER_ERROR)

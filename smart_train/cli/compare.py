@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from smart_train.cli.arguments import TrustRemoteCode
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_page, plain_console
-from smart_train.cli.rows import HELD_OUT, rows_to_measure, source_values
+from smart_train.cli.rows import HELD_OUT, pages_of, rows_to_measure, source_values
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def compare(
     if report is not None:
         check_page("--report", report)
     measured_now = data is not None or recipe is not None or source_values(rows)
+    if data is not None and "pages_as" not in source_values(rows) and _all_read_text(models):
+        rows = {**rows, "pages_as": "text"}
     meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
     console = plain_console()
     found = compare_named(models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print)
@@ -79,6 +81,11 @@ def compare(
         from smart_train.report import write_report
 
         console.print(f"Written: {write_report(side_by_side_report(found, queries), report)}")
+
+
+def _all_read_text(models: Sequence[str]) -> bool:
+    """Whether none of the models reads images, so that pages of PDF files are read as text for all of them."""
+    return all(pages_of(model, {}) == "text" for model in models)
 
 
 def _check_replaceable(file: Path) -> None:

@@ -17,6 +17,7 @@ from smart_train.cli.rows import Ocr
 from smart_train.errors import DataError
 
 _PAGE = re.compile(r".+\.(pdf|tiff?)#page=\d+(&chunk=\d+)?", re.IGNORECASE)
+_CHUNK = re.compile(r"#chunk=\d+$")  # of a picture, whose name stands before it
 
 
 @grouped
@@ -100,13 +101,14 @@ def _check_address(option: str, value: str) -> None:
 
     if value.startswith((*URL_SCHEMES, "data:")) or "\n" in value or _PAGE.fullmatch(value):
         return
-    ending = os.path.splitext(value)[1].lower()
+    file = _CHUNK.sub("", value)
+    ending = os.path.splitext(file)[1].lower()
     if os.path.isdir(value):
         raise DataError(f"{option} {value}: is a folder; explain shows one document, name one page in it")
     if ending == ".pdf":
         raise DataError(f"{option} {value}: a PDF file has pages, and explain shows one; write {value}#page=1")
-    if not os.path.exists(value):
-        if ending in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS) and not any(letter.isspace() for letter in value):
+    if not os.path.exists(file):
+        if ending in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS) and not any(letter.isspace() for letter in file):
             raise DataError(f"{option} {value}: no such file")
         return
     if ending not in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS):

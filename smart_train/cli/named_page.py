@@ -50,7 +50,7 @@ def named_page(value: str, model: str, reading: Mapping[str, Any], ocr: OcrMode 
         DataError: a page or a chunk that is not there, a page without text, or an `ocr` that has no effect.
     """
     named = _named(value)
-    as_text = named is not None and pages_of(model, reading) == "text"
+    as_text = named is not None and pages_of(model, reading, needed=ocr is not None) == "text"
     if ocr is not None and not as_text:
         raise DataError(
             f"--ocr {ocr}: is for pages that a model reads as text; --document is a text, or this model reads images: "
@@ -60,12 +60,18 @@ def named_page(value: str, model: str, reading: Mapping[str, Any], ocr: OcrMode 
         return NamedPage(value)
     chunk = named["chunk"]
     if chunk is not None and not as_text:
-        raise DataError(f"--document {value}: only a model that reads no images has a page in chunks; leave out &chunk")
-    file, number = Path(named["file"]), int(named.get("number") or 1)
+        raise DataError(
+            f"--document {value}: only a model that reads no images has a page in chunks; leave out chunk={chunk}"
+        )
+    file, number = Path(named["file"]), int(named["number"]) if named.get("number") else None
     is_pdf = file.suffix.lower() == ".pdf"
     if not as_text or (not is_pdf and chosen_engine(ocr or "auto") is None):  # the model refuses an image by name
         return NamedPage(_image(file, number, value))
-    text, picture = _of_pdf(file, number, value, ocr) if is_pdf else ("", _image(file, number, value))
+    if is_pdf:
+        assert number is not None, "its pattern has one"
+        text, picture = _of_pdf(file, number, value, ocr)
+    else:
+        text, picture = "", _image(file, number, value)
     printed = None
     if picture is not None:
         printed = read_pictures([picture], ocr)[0], picture
@@ -85,11 +91,15 @@ def _named(value: str) -> dict[str, str] | None:
     return found.groupdict()
 
 
-def _image(file: Path, number: int, value: str) -> Path:
-    """The picture of a page."""
-    if file.suffix.lower() == ".pdf":
-        return _numbered(read_pdf(file), number, value).image
-    return _numbered([page for _, page in read_image_pages(file, file.name)], number, value)
+def _image(file: Path, number: int | None, value: str) -> Path:
+    """The picture of a page, which only a file of one page need not number."""
+    is_pdf = file.suffix.lower() == ".pdf"
+    pages = (
+        [page.image for page in read_pdf(file)] if is_pdf else [page for _, page in read_image_pages(file, file.name)]
+    )
+    if number is None and len(pages) > 1:
+        raise DataError(f"--document {value}: holds {len(pages)} pages, and explain shows one; write {file}#page=1")
+    return _numbered(pages, number or 1, value)
 
 
 def _of_pdf(file: Path, number: int, value: str, ocr: OcrMode | None) -> tuple[str, Path | None]:

@@ -132,8 +132,9 @@ def rows_to_measure(
     options = source_values(rows)
     common = {name: options.pop(name) for name in ("on_error",) if name in options}
     if data is not None:
-        if reading is not None and "pages_as" not in options and (pages_as := pages_of(model, reading)) is not None:
-            options["pages_as"] = pages_as
+        if reading is not None and "pages_as" not in options:
+            as_read = pages_of(model, reading, needed="ocr" in options)
+            options |= {"pages_as": as_read} if as_read is not None else {}
         held_out = {"evaluation": {"path": data, **options}}
         if test is not None:
             held_out["test"] = {
@@ -197,16 +198,19 @@ def document_source(documents: Path, rows: Mapping[str, Any], model: str, readin
 
     source = SourceConfig(documents, **source_values(rows))
     if source.pages_as is None and holds_texts(documents, source.ocr):
-        return replace(source, pages_as=pages_of(model, reading))
+        return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
     return source
 
 
-def pages_of(model: str, reading: Mapping[str, Any]) -> Literal["text"] | None:
+def pages_of(model: str, reading: Mapping[str, Any], *, needed: bool = False) -> Literal["text"] | None:
     """As what `model` reads pages of PDF files: "text" where it reads no images; else None, their usual form. None of a
     model that cannot be opened, too: opening it, which comes next, says why.
 
     Args:
         reading: of the group `READING`.
+        needed: raise what is wrong with the model, because None would be refused first.
+
+    Raises: ModelError, where it is `needed`.
     """
     from smart_train.errors import ModelError
     from smart_train.models.loading import family_of
@@ -214,6 +218,8 @@ def pages_of(model: str, reading: Mapping[str, Any]) -> Literal["text"] | None:
     try:
         family = family_of(model, family=reading.get("family"), base=reading.get("base"))
     except ModelError:
+        if needed:
+            raise
         return None
     return None if "image" in family.modalities else "text"
 

@@ -221,6 +221,8 @@ class GroupedBatches(Sampler[list[int]]):
             missing = self._filled(len(batch), size) - len(batch)
             spare = batch if self._like else rows  # rows of another length could break the budget
             batches.append(batch + [spare[index % len(spare)] for index in range(missing)])
+        if self.by_length:  # a weight may take a part of them, which must not be the longest
+            batches = [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
         return batches
 
     def _pooled(self, order: torch.Tensor, group: Group, slots: Sequence[tuple[int, int, int]]) -> torch.Tensor:

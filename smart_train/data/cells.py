@@ -82,6 +82,10 @@ class CellReader:
         if value and value.keys() <= {"bytes", "path"}:
             found = self._decoded_later(value, where)
             return ModelInput(images=(found,)) if isinstance(found, str) else as_model_input(found)
+        if value.keys() == {"image"} and isinstance(value["image"], str):
+            page = self.references.page_text(value["image"], where)
+            if page is not None:
+                return ModelInput(text=page)
         try:
             item = as_model_input(value)
         except DataError as error:

@@ -11,7 +11,10 @@ from smart_train.data.columns import check_column_map
 from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.errors import DataError
 
-NO_OCR = "but pages are read as images, of which no text is needed; leave ocr out, or add pages_as: text"
+NO_OCR = (
+    "but pages are read as images, of which no text is needed; leave ocr out, or read pages as text (pages_as: text; "
+    "--pages-as text)"
+)
 
 
 @dataclass(frozen=True)

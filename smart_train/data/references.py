@@ -9,7 +9,7 @@ import re
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -100,17 +100,21 @@ class References:
             if page is None or page[1].made_by is not None:
                 return None if page is None else page[1].text
             raise DataError(f"{where}: {page[0]}, page {page[1].number} has no legible text; {to_do(self.ocr)}")
-        (found,) = read_pictures([picture], self.ocr, workers=1)
+        try:
+            (found,) = read_pictures([picture], self.ocr, workers=1)
+        except DataError as error:
+            raise DataError(f"{where}: {error}; {UNREADABLE}") from error
         if not found.text:
             raise DataError(f"{where}: {describe_image(text)} has no legible text; {to_do(self.ocr)}")
         return found.text
 
     def read_scans(self, values: Iterable[Any]) -> None:
-        """Lets OCR read all scans that texts among `values` (and in lists among them) name, several at the same time.
-        What is wrong with one is told by `page_text`, to the row that names it."""
+        """Lets OCR read all scans that texts among `values` name (and texts in lists and in `{"image": ...}` among
+        them), several at the same time. What is wrong with one is told by `page_text`, to the row that names it."""
         if self.pages_as != "text" or chosen_engine(self.ocr) is None:
             return
-        names = (name for value in values for name in (value if isinstance(value, (list, tuple)) else [value]))
+        cells = (cell for value in values for cell in (value if isinstance(value, (list, tuple)) else [value]))
+        names = (cell.get("image") if isinstance(cell, Mapping) else cell for cell in cells)
         found: dict[Path, None] = {}
         for name in dict.fromkeys(name for name in names if isinstance(name, str)):
             with contextlib.suppress(DataError):
@@ -152,7 +156,7 @@ class References:
         if page is None and not _ends_in(name, IMAGE_EXTENSIONS):
             return None
         file = self._below_root(page["file"] if page else name, where)
-        if not file.is_file():
+        if not os.path.isfile(file):  # of a text longer than a name may be, too, for which Path.is_file raises
             return None
         return file if page is None else self._page(file, int(page["number"]), where)
 

@@ -207,7 +207,8 @@ class RetrievalEvaluator:
         # One more for a query's own document, which is left out.
         depth = 1 + next(iter(builders.values())).depth
         shortlist = Shortlist(queries, self.products, scorings, depth, query_block=self.query_block)
-        pooled = _Gathered({name: builders[name] for name in builders if name == "pooled"}, len(queries))
+        ranks_pooled = "pooled" in builders  # which a late-only model has not
+        pooled = _Gathered({"pooled": builders["pooled"]}, len(queries)) if ranks_pooled else None
         waiting = _Chosen({name: builders[name] for name in scorings})
         work = len(queries.packed) * documents.packed.numel()
         for column, block in with_progress(
@@ -220,11 +221,12 @@ class RetrievalEvaluator:
             some = block.to(queries.device)
             pairs, scores = shortlist.add(some)
             waiting.add(pairs, scores, first_document + column)
-            if "pooled" in builders:
+            if pooled is not None:
                 for row, asked in query_blocks(queries, self.query_block):
                     near = pooled_scores(asked.pooled, some.pooled)
                     pooled.add({"pooled": near}, row, first_document + column)
-        pooled.flush()
+        if pooled is not None:
+            pooled.flush()
         waiting.flush()
         self.rescored = shortlist.count
 

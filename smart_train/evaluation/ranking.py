@@ -19,6 +19,7 @@ from torch import Tensor
 from smart_train.errors import DataError, ScoreError
 
 _SLACK = 16  # places taken beyond `depth`, so that a few documents that share the last score need no second look
+_CROWDED = 8  # times the depth: a longer list is merged alone
 _NONE = -1  # the column of a place that no document has
 
 
@@ -120,12 +121,16 @@ class RankingBuilder:
     def merge(self, rankings: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         """Adds what another builder over the same ids has kept (for example another rank's documents), or scores of
         some documents that differ from query to query. Each query's may be of any number and in any order."""
-        longest = max((len(values) for values, _ in rankings), default=0)
-        values = np.full((len(rankings), longest), -np.inf, dtype=np.float32)
-        columns = np.full((len(rankings), longest), _NONE, dtype=np.int64)
-        for row, (own_values, own_columns) in enumerate(rankings):
-            values[row, : len(own_values)], columns[row, : len(own_columns)] = own_values, own_columns
-        self._merge(np.arange(len(rankings)), values, columns)
+        lengths = np.array([len(values) for values, _ in rankings], dtype=np.int64)
+        # One query with a list of ten thousand would otherwise make every other's as long.
+        crowded = lengths > _CROWDED * self.depth
+        for rows in (np.flatnonzero(~crowded), *np.flatnonzero(crowded)[:, None]):
+            longest = lengths[rows].max(initial=0)
+            values = np.full((len(rows), longest), -np.inf, dtype=np.float32)
+            columns = np.full((len(rows), longest), _NONE, dtype=np.int64)
+            for at, row in enumerate(rows):
+                values[at, : lengths[row]], columns[at, : lengths[row]] = rankings[row]
+            self._merge(rows, values, columns)
 
     def rankings(self) -> list[list[str]]:
         """The document ids of every query, best first."""

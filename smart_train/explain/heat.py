@@ -16,6 +16,7 @@ HEAT = (213, 94, 0)  # vermillion, and the winners' blue: apart for colour-blind
 WINNER = (0, 114, 178)
 _OPAQUE = 200  # of 255, at the strongest place: the page stays readable below it
 _RASTER = 480  # pixels of each side, where boxes are not an even grid
+_ON_GRID = 1e-3  # of a box's side
 _EXACT = 1e-6  # of a pixel: what arithmetic may add to an edge
 
 
@@ -30,8 +31,10 @@ def heat_layer(boxes: Sequence[Box], strength: Sequence[float]) -> Image.Image:
     An even grid has one pixel for each box."""
     edges = np.array(boxes)
     columns, rows = len(np.unique(edges[:, 0])), len(np.unique(edges[:, 1]))
-    if columns * rows == len(boxes):
-        pixels = np.rint(edges * [columns, rows, columns, rows])
+    cells = edges * [columns, rows, columns, rows]
+    # Words on one line are as many as their left edges, and still not a grid.
+    if columns * rows == len(boxes) and np.allclose(cells, np.rint(cells), rtol=0, atol=_ON_GRID):
+        pixels = np.rint(cells)
     else:
         columns = rows = _RASTER
         near, far = np.floor(edges[:, :2] * _RASTER + _EXACT), np.ceil(edges[:, 2:] * _RASTER - _EXACT)

@@ -35,6 +35,13 @@ def token_ids(backbone: nn.Module, family: Family, tokens: Sequence[str]) -> lis
     if blank:
         raise ModelError(f"lora.trained_tokens {blank[0]!r}: holds no character but blanks; choose another text for it")
     known = family.tokenizer.get_vocab()
+    control = {token.content for token in family.tokenizer.added_tokens_decoder.values() if token.special}
+    taken = [token for token in tokens if token in control and "image" in family.modalities]
+    if taken:
+        raise ModelError(
+            f"lora.trained_tokens {taken[0]!r}: is a control token of the model, which is not read where a text holds "
+            "it; choose a new token"
+        )
     new = [AddedToken(token, normalized=False, special=False) for token in tokens if token not in known]
     if new:
         _extend(backbone, family, new, "lora.trained_tokens")

@@ -33,13 +33,14 @@ def shaped_by_its_start(recipe: Recipe) -> Recipe:
         return recipe
     config, saved = read_adapter_config(folder), SmartConfig.read(folder)
     targets = config.target_modules
+    whole = [name for name in config.modules_to_save or () if not name.endswith("lm_head")]  # backbones have no head
     found = {
         "r": config.r,
         "alpha": float(config.lora_alpha),
         "target_modules": targets if isinstance(targets, str) or targets is None else sorted(targets),
         "use_rslora": config.use_rslora,
         "use_dora": config.use_dora,
-        "modules_to_save": sorted(config.modules_to_save) if config.modules_to_save else None,
+        "modules_to_save": sorted(whole) or None,
     }
     _check_given(recipe.lora, found)
     if "dropout" not in recipe.lora.model_fields_set:

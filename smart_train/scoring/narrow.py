@@ -24,7 +24,7 @@ from smart_train.scoring.blocks import bag
 from smart_train.scoring.compress import FLOAT_DTYPES
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig
-from smart_train.scoring.product import product_dtype
+from smart_train.scoring.product import WIDE_OUTPUT, product_dtype
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 
 EXACT = "exact"
@@ -60,8 +60,13 @@ def rounded(items: Embeddings, products: str, *, queries: bool) -> Rounded:
     """`items`, of any stored dtype, with tokens in the dtype `products`.
 
     Raises:
-        ScoreError: a state is too large for that dtype.
+        ScoreError: a state is too large for that dtype, or the GPU's products could be summed in 16 bits.
     """
+    if items.device.type == "cuda" and not WIDE_OUTPUT:
+        raise ScoreError(
+            f"products {products} on a GPU need torch 2.8 or newer, and this is {torch.__version__}: older ones may sum "
+            f"in 16 bits; choose {EXACT}"
+        )
     dtype = FLOAT_DTYPES[products]
     narrow = items.quantize(products).packed
     parts = [_lengths(items, narrow, start) for start in range(0, len(narrow), _ROWS)]

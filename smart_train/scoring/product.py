@@ -11,7 +11,7 @@ from smart_train.scoring.arithmetic import arithmetic
 # always asks MKL. The operator is what torch.compile itself emits for a linear layer.
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ONEDNN_WORK = 1 << 24  # multiply-adds below which its set-up costs more than it saves
-_WIDE_OUTPUT = hasattr(torch.ops.aten.mm, "dtype")  # since torch 2.8, CUDA only
+WIDE_OUTPUT = hasattr(torch.ops.aten.mm, "dtype")  # since torch 2.8, CUDA only
 # Of documents that are widened: what is copied at a time. On a CPU the copy is to be in the cache when it is read.
 SLICE_BYTES = {"cpu": 2 << 20, "other": 64 << 20}
 LEAST_ROWS = 64  # fewer would waste the units
@@ -67,4 +67,4 @@ def _slice_by_slice(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _widens_output(states: Tensor) -> bool:
-    return _WIDE_OUTPUT and states.device.type == "cuda" and states.dtype in (torch.bfloat16, torch.float16)
+    return WIDE_OUTPUT and states.device.type == "cuda" and states.dtype in (torch.bfloat16, torch.float16)

@@ -132,6 +132,20 @@ def test_by_length_every_row_comes_once_and_batches_stay_full() -> None:
     assert not epochs[0] & epochs[1], "other rows are a row's negatives in another epoch"
 
 
+def test_by_length_a_weight_takes_batches_of_every_length() -> None:
+    """A source of which an epoch takes a few batches, by its weight, is not asked for its longest rows alone."""
+    groups = [
+        Group("a", range(400), weight=1.0, lengths=list(range(400))),
+        Group("b", range(400, 440), weight=9.0, lengths=list(range(40))),
+    ]
+    sampler = GroupedBatches(groups, batch_size=4, by_length=True)
+    drawn = Counter[int]()
+    for epoch in range(200):
+        sampler.set_epoch(epoch)
+        drawn.update(row // 100 for batch in sampler for row in batch if row < 400)
+    assert min(drawn.values()) > 0.8 * max(drawn.values()), "by quarters of the lengths"
+
+
 def test_by_length_leaves_out_rows_of_any_length() -> None:
     lengths = list(range(100, 149))  # 12 batches of 4, pools of 3 batches, and one row too many
     sampler = GroupedBatches([Group("p", range(49), lengths=lengths)], batch_size=4, by_length=True)
@@ -146,7 +160,7 @@ def test_few_rows_are_hardly_sorted() -> None:
     """Two batches are a pool each, so that they are drawn as without lengths."""
     plain = GroupedBatches([Group("p", range(8))], batch_size=4)
     sampler = GroupedBatches([Group("p", range(8), lengths=list(range(1, 9)))], batch_size=4, by_length=True)
-    assert [set(batch) for batch in sampler] == [set(batch) for batch in plain]
+    assert sorted(map(sorted, sampler)) == sorted(map(sorted, plain))
 
 
 def test_a_budget_sorts_by_itself() -> None:

@@ -56,6 +56,20 @@ def test_narrow_products_rank_as_exact_ones(evaluation_set, make_model, weights,
     assert exact.rescored.told == ""
 
 
+def test_narrow_products_of_a_model_without_a_pooled_score(evaluation_set, make_model):
+    model = make_model(ScoringConfig(pooled_weight=0.0))
+    whole = {side: getattr(model, f"encode_{side}") for side in ("query", "document")}
+    for side, encode in whole.items():
+        setattr(model, f"encode_{side}", lambda items, encode=encode, **options: _late_only(encode(items, **options)))
+    expected = RetrievalEvaluator(evaluation_set, ks=(1, 3))(model)
+    result = RetrievalEvaluator(evaluation_set, ks=(1, 3), products="float16")(model)
+    assert set(result.per_query) == {"late"} and result.per_query == expected.per_query
+
+
+def _late_only(made: Embeddings) -> Embeddings:
+    return Embeddings(made.pooled[:, :0], made.packed, made.offsets)
+
+
 def test_a_constant_model_is_ranked_by_hashes_with_narrow_products(make_model, make_set):
     data, model = make_set(40, 40), make_model(constant=True)
     narrow = RetrievalEvaluator(data, products="bfloat16")

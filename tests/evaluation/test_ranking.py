@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 
@@ -146,3 +147,22 @@ def test_a_block_is_ranked_at_once(monkeypatch):
     queries, documents = [f"q{i}" for i in range(200)], [f"d{i}" for i in range(300)]
     RankingBuilder(queries, documents, 10).add(torch.rand(200, 300))
     assert [len(rows) for rows in calls] == [200], "all queries together, not one after the other"
+
+
+def test_one_long_list_is_merged_alone(monkeypatch):
+    """Or every other query's would be padded to its length."""
+    sizes, merge = [], RankingBuilder._merge
+
+    def noting(self, rows, values, columns):
+        sizes.append(values.shape)
+        merge(self, rows, values, columns)
+
+    monkeypatch.setattr(RankingBuilder, "_merge", noting)
+    builder = RankingBuilder([f"q{at}" for at in range(50)], [f"d{at}" for at in range(1000)], 3)
+    scores = np.random.default_rng(0).normal(size=(50, 1000)).astype(np.float32)
+    lists = [(scores[row, :length], np.arange(length)) for row, length in enumerate([5] * 49 + [1000])]
+    builder.merge(lists)
+    assert sorted(sizes) == [(1, 1000), (49, 5)]
+    for (values, columns), kept in zip(lists, builder.kept(), strict=True):
+        best = np.argsort(-values)[:3]
+        assert kept[1].tolist() == columns[best].tolist() and kept[0].tolist() == values[best].tolist()

@@ -154,6 +154,8 @@ def test_heat_lies_on_its_box_and_nowhere_else() -> None:
     boxes = [(0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 0.5), (0.0, 0.5, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0)]
     alpha = np.asarray(heat_layer(boxes, [0, 0, 1, 0.5]))[..., 3]
     assert alpha.tolist() == [[0, 0], [200, 100]]
+    line = np.asarray(heat_layer([(0.1, 0.1, 0.3, 0.15), (0.35, 0.1, 0.5, 0.15), (0.55, 0.1, 0.7, 0.15)], [0, 1, 0.5]))
+    assert line[..., 3].max() == 200, "words on one line are not a grid"
     uneven = np.asarray(heat_layer([(0.0, 0.0, 1.0, 1.0), (0.25, 0.25, 0.5, 0.75)], [0.1, 1.0]))
     assert tuple(uneven[uneven.shape[0] // 2, uneven.shape[1] // 3]) == (*HEAT, 200)
     assert uneven[0, 0, 3] == 20

@@ -272,6 +272,10 @@ def test_saved_embeddings_that_were_trained_otherwise_are_refused(bases, tmp_pat
             "language_model.layers is a list of modules; name those in it, language_model.layers.0 and so on",
         ),
         ({"modules_to_save": ["q_proj"], "quantized": True}, "self_attn.q_proj is held in few bits"),
+        (
+            {"trained_tokens": ["<|box_start|>"]},
+            "is a control token of the model, which is not read where a text holds",
+        ),
         ({"trained_tokens": [" "]}, "holds no character but blanks"),
     ],
 )

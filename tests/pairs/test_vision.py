@@ -83,8 +83,8 @@ def test_a_page_is_asked_for_once_whatever_the_folder(scans: Path, server: ChatS
 
 
 def test_what_was_answered_before_a_refusal_is_kept(scans: Path, server: ChatServer, tmp_path: Path) -> None:
-    server.plant(200, said('{"queries": ["the first page asked"]}'))
-    server.plant(200, said('{"queries": ["the second page asked"]}'))
+    server.plant(200, said('{"queries": ["price of one slab"]}'))
+    server.plant(200, said('{"queries": ["price of two slabs"]}'))
     server.plant(401, "no longer")
     with pytest.raises(
         EndpointError, match="status 401.*\n2 of 5 pages were answered and are kept; run the same command"
@@ -94,8 +94,8 @@ def test_what_was_answered_before_a_refusal_is_kept(scans: Path, server: ChatSer
     resumed = writer(server)
     make_pairs(scans, tmp_path / "made", SETTINGS, writer=resumed)
     assert len(server.requests) == 3 + 3 and resumed.estimates[0].known == 2
-    assert any(row["query"] == "the first page asked" for row in rows(tmp_path / "made" / "train.jsonl")) or any(
-        row["query"] == "the first page asked" for row in rows(tmp_path / "made" / "held_out.jsonl")
+    assert any(row["query"] == "price of one slab" for row in rows(tmp_path / "made" / "train.jsonl")) or any(
+        row["query"] == "price of one slab" for row in rows(tmp_path / "made" / "held_out.jsonl")
     )
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from smart_train import SmartModel
 from smart_train.data import SourceConfig, load_documents
+from smart_train.data.cells import CellReader
 from smart_train.data.formats import ocr_engine
+from smart_train.data.references import References
 from smart_train.errors import DataError, LeftOut, MissingExtra, Notice
 from smart_train.explain import explain
 from smart_train.explain.printed import on_picture
@@ -104,6 +106,36 @@ def test_off_reads_none_and_all_reads_text_layers_too(scans: Path, reader: type[
     assert reader.read_count == 0
     with pytest.warns(LeftOut, match=r"2 of 7 pages have no legible text: layer.pdf \(page 1\), scan.pdf \(page 3\)"):
         load_documents(SourceConfig(scans, pages_as="text", ocr="all"))
+
+
+def test_pages_without_text_are_named_with_fewer_rows_too(scans: Path, reader: type[StandIn]) -> None:
+    config = {"pages_as": "text", "ocr": "off", "max_samples": 1}
+    (scans / "a.pdf").write_bytes((scans / "scan.pdf").read_bytes())
+    with pytest.warns(LeftOut, match=r"3 of 4 pages have no legible text: a.pdf \(page 1-3\); let OCR read them"):
+        assert [name for name, _ in load_documents(SourceConfig(scans, **config))] == ["layer.pdf#page=1"]
+    (scans / "layer.pdf").unlink()
+    with pytest.raises(DataError, match=r"6 of 6 pages have no legible text: a.pdf \(page 1-3\), scan.pdf"):
+        load_documents(SourceConfig(scans, **config))
+
+
+def test_pictures_that_cannot_be_read_are_all_named_before_any_is_read(scans: Path, reader: type[StandIn]) -> None:
+    for name in ("x.png", "y.png"):
+        (scans / name).write_bytes(b"not a picture")
+    with pytest.raises(DataError, match=r"2 files cannot be read; fix or remove them:\n.*x.png.*\n.*y.png"):
+        load_documents(SourceConfig(scans, pages_as="text"))
+    assert reader.read_count == 0
+
+
+def test_a_row_names_a_scan_in_a_mapping_and_long_texts_name_none(scans: Path, reader: type[StandIn]) -> None:
+    references = References(scans, 72, pages_as="text")
+    cells = CellReader(references)
+    assert "dog" in (cells.document({"image": "dog.png"}, "rows.jsonl, row 1", "positive").text or "")
+    long = "word " * 100 + "saved as out.png"
+    assert references.page_text(long, "rows.jsonl, row 2") is None
+    references.read_scans([long, {"image": "dog.png"}])
+    (scans / "bad.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match=r"^rows.jsonl, row 3: .*bad.png"):
+        references.page_text("bad.png", "rows.jsonl, row 3")
 
 
 def test_without_the_extra_it_is_said_what_to_install(
@@ -208,11 +240,17 @@ def test_explain_shows_heat_where_the_words_are_printed(
         ("scan.pdf#page=3", (), "this page has no legible text; OCR found nothing on them"),
         ("scan.pdf#page=1", ("--ocr", "off"), "this page has no legible text; let OCR read them"),
         ("fax.tif#page=3", (), "the file has 2 pages, counted from 1"),
+        ("fax.tif", (), "holds 2 pages, and explain shows one; write"),
+        ("cat.png#chunk=2", (), "cat.png#chunk=2: no such file"),
     ]:
         refused = ended(monkeypatch, capsys, *query, scans / name, *options)
         assert refused.status == 2 and message in refused.err, refused.err
     refused = ended(monkeypatch, capsys, *query, "some words", "--ocr", "all")
     assert refused.status == 2 and "--ocr all: is for pages that a model reads as text" in refused.err
+    for command in (("explain", "no-such-model", "--query", "cat", "--document", scans / "dog.png"),
+                    ("search", "no-such-model", "--query", "cat", "--documents", scans)):  # fmt: skip
+        refused = ended(monkeypatch, capsys, *command, "--ocr", "all")
+        assert refused.status == 2 and "no-such-model" in refused.err and "reads images" not in refused.err
 
 
 def test_each_token_lies_on_its_word(folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from smart_train.data.table import Table
 from smart_train.errors import DataError, LeftOut, Notice, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.files import files_below
+from smart_train.inputs.images import verify_image
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 
@@ -92,7 +94,7 @@ def read_texts(path: Path, max_rows: int | None = None, ocr: OcrMode | None = No
     if problems:
         raise DataError(f"{path}: {len(problems)} files cannot be read; fix or remove them:\n{listing(problems)}")
     if max_rows is not None:  # before OCR, which takes seconds a page
-        pages = [page for page in pages if page.made_by is not None or page.id in pictures][:max_rows]
+        pages = _first(pages, pictures, max_rows)
         pictures = {page.id: pictures[page.id] for page in pages if page.id in pictures}
     pages = with_ocr(pages, pictures, ocr)
     silent, told = without_text(pages, to_do(ocr)), told_by_ocr(pages, ocr)
@@ -113,6 +115,16 @@ def read_texts(path: Path, max_rows: int | None = None, ocr: OcrMode | None = No
     return Table(rows, ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)
 
 
+def _first(pages: Sequence[PdfText], pictures: Mapping[str, Path], count: int) -> list[PdfText]:
+    """Pages up to the one at which `count` of them have a text, or may have one by OCR; all where they are fewer."""
+    usable = 0
+    for place, page in enumerate(pages):
+        usable += page.made_by is not None or page.id in pictures
+        if usable == count:
+            return list(pages[: place + 1])
+    return list(pages)
+
+
 def _read_texts(path: Path, ocr: OcrMode | None) -> tuple[list[PdfText], dict[str, Path], list[str]]:
     """All pages by their text layers, pictures (where OCR is to read them) before PDF files; id -> picture of those for
     OCR; and what cannot be read."""
@@ -128,6 +140,11 @@ def _read_texts(path: Path, ocr: OcrMode | None) -> tuple[list[PdfText], dict[st
             problems.append(str(error))
             continue
         for number, (identity, picture) in enumerate(found, start=1):
+            try:
+                verify_image(picture)  # before OCR has read an hour's other pictures
+            except DataError as error:
+                problems.append(str(error))
+                break
             pages.append(PdfText(name, number if len(found) > 1 else 0, "", None))
             pictures[identity] = picture
     if path.is_dir() and not pdf_files(path) and image_files(path):

@@ -19,7 +19,7 @@ from smart_train.data.formats.ocr_layout import OcrLine, OcrPage, OcrWord, laid_
 from smart_train.data.formats.ocr_turned import read_upright
 from smart_train.data.formats.pdf import page_cache
 from smart_train.inputs.files import check_regular
-from smart_train.inputs.images import load_image
+from smart_train.inputs.images import load_image, read_encoded
 from smart_train.utils.atomic import write_text
 
 __all__ = ["OcrLine", "OcrPage", "OcrWord", "read_by_ocr"]
@@ -85,7 +85,7 @@ def estimate(todo: int, known: int, workers: int, name: str) -> str:
 
 def _digest(picture: Path, name: str) -> str:
     check_regular(picture, str(picture))
-    digest = hashlib.sha256(picture.read_bytes())
+    digest = hashlib.sha256(read_encoded(picture))
     digest.update(f"\0{name}\0{_FORMAT}".encode())
     return digest.hexdigest()[:40]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError, first_line
+from smart_train.evaluation.suites import mmeb
 
 
 def local_copy(task: Any, data: Path | None) -> Path | None:
@@ -51,10 +52,12 @@ def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | Non
         for task, why in failures
     ]
     place = str(data) if data is not None else "DATA"
+    sets = [(task.metadata.dataset["path"], task.metadata.revision) for task, _ in failures]
+    if any(isinstance(mmeb.TASKS.get(task.metadata.name), (mmeb.ImageTask, mmeb.VideoTask)) for task, _ in failures):
+        sets.append((mmeb.MEDIA, "main"))  # pictures and frames, in archives
     commands = [
-        f"  hf download {task.metadata.dataset['path']} --repo-type dataset --revision {task.metadata.revision} "
-        f"--local-dir {place}/{task.metadata.dataset['path']}"
-        for task, _ in failures
+        f"  hf download {path} --repo-type dataset --revision {revision} --local-dir {place}/{path}"
+        for path, revision in sets
     ]
     lead = f"the data of {len(failures)} of {total} tasks cannot be loaded:"
     ask = "Where the Hub can be reached, run"

@@ -28,6 +28,8 @@ MEDIA = "TIGER-Lab/MMEB-V2"
 _PLACEHOLDER = "<|image_1|>"
 _IMAGE_ROWS = "ziyjiang/MMEB_Test_Instruct"
 _WATCH = "Understand the content of the provided video."
+_FIND_PAGE = "Find a document image that matches the given query:"
+_READ_PAGE = "Understand the content of the provided document image."
 _FRAMES = 8  # of each video
 _PICTURES = (".jpg", ".jpeg", ".png")
 _SHOWN = 3
@@ -167,7 +169,7 @@ def _base() -> type:
             task = TASKS[self.metadata.name]
             folder = Path(self.metadata.dataset["path"])
             if not folder.is_absolute():  # a local copy is, see `local_data.load_task`
-                raise DataError("it is read from a downloaded folder only; pass --data")
+                raise DataError(f"its rows are read from DATA/{task.dataset} below --data alone, which is not there")
             media = folder.parents[1] / MEDIA
             name = self.metadata.name.removeprefix(PREFIX)
             if isinstance(task, ImageTask):
@@ -258,7 +260,11 @@ def _document_rows(folder: Path) -> dict[str, Any]:
     for row in _load(folder, "qrels", "test"):
         relevant.setdefault(str(row["query-id"]), {})[str(row["corpus-id"])] = int(row["score"])
     named = datasets.Value("string")  # they may be numbers
-    return _split(queries.cast_column("id", named), corpus.cast_column("id", named), relevant, None, "test")
+    asked, pages = (
+        side.cast_column("id", named).add_column("model_instruction", [instruction] * len(side))
+        for side, instruction in ((queries, _FIND_PAGE), (corpus, _READ_PAGE))
+    )
+    return _split(asked, pages, relevant, None, "test")
 
 
 def _split(queries: Dataset, corpus: Dataset, relevant: Any, ranked: Any, split: str) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def lack_rows(data: Path) -> None:
         ("MSCOCO_t2i", lack_pictures, r"image-tasks: no such folder; unpack image-tasks/mmeb_v1.tar.gz of TIGER-Lab"),
         ("MSR-VTT", lack_frames, r"1 of 4 rows name videos without frames in .*\(video1\); unpack video_ret.tar.gz"),
         ("MSR-VTT", lack_videos, r"MSR-VTT: no such folder; unpack video-tasks/frames/video_ret.tar.gz of TIGER-Lab"),
-        ("MSR-VTT", lack_rows, r"it is read from a downloaded folder only; pass --data"),
+        ("MSR-VTT", lack_rows, r"its rows are read from DATA/VLM2Vec/MSR-VTT below --data alone, which is not there"),
     ],
 )
 def test_what_is_not_there_is_named(name, broken, message, data, tmp_path):
