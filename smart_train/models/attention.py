@@ -56,8 +56,8 @@ def choose_attention(
         if is_flash_attn_2_available() and stored not in _TAKEN:  # where it is missing, transformers says so
             raise ModelError(
                 f"attn_implementation: {FLASH} takes {' or '.join(_TAKEN)}, and the weights are {stored}: set "
-                f"attn_implementation to {SDPA}, or the dtype (a recipe's model.dtype) of weights that are loaded, and not "
-                "drawn, to bfloat16"
+                f"attn_implementation to {SDPA}, or the dtype (a recipe's model.dtype) of weights that are loaded, and "
+                "not drawn, to bfloat16"
             )
         return Attention(FLASH)
     missing = _missing(config, stored, device, quantized)

@@ -64,8 +64,8 @@ def rounded(items: Embeddings, products: str, *, queries: bool) -> Rounded:
     """
     if items.device.type == "cuda" and not WIDE_OUTPUT:
         raise ScoreError(
-            f"products {products} on a GPU need torch 2.8 or newer, and this is {torch.__version__}: older ones may sum "
-            f"in 16 bits; choose {EXACT}"
+            f"products {products} on a GPU need torch 2.8 or newer, and this is {torch.__version__}: older ones may "
+            f"sum in 16 bits; choose {EXACT}"
         )
     dtype = FLOAT_DTYPES[products]
     narrow = items.quantize(products).packed
