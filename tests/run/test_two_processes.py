@@ -20,6 +20,8 @@ from smart_train.run import train
 from tests.near_ties import assert_each_within, assert_within, best_of, metric_ranges
 from tests.runs import GENTLE_LORA, logged, metrics, recipe_values
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 ROOT = Path(__file__).parents[2]
 # Without dropout: two processes draw other masks than one does.
 # At the usual rate two checkpoints are equally good, and a last bit would choose the best.
@@ -34,8 +36,6 @@ from smart_train.errors import SmartTrainError
 from smart_train.recipe import load_recipe
 from smart_train.run import train
 from smart_train.training.callbacks import FlushAtCheckpoints
-
-pytestmark = pytest.mark.usefixtures("no_plots")
 
 recipe, folder = Path(sys.argv[1]), Path(sys.argv[2])
 told = []
