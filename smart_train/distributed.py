@@ -9,7 +9,9 @@ not detach.
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from smart_train.errors import SmartTrainError
 
 T = TypeVar("T")
+_LAST_MOMENT = 0.5  # seconds
 
 
 def is_distributed() -> bool:
@@ -50,16 +53,21 @@ def barrier() -> None:
 
 
 def leave_at_exit() -> None:
-    """Lets this process leave its process group before the interpreter ends. gloo's threads may still hold tensors, and
-    a process that ends with them sometimes aborts after all its work is done (pytorch/pytorch pull request 179291)."""
+    """Lets this process leave its process group before the interpreter ends. gloo's threads free the tensors of the
+    last collectives, for which they need the interpreter. One that comes late ends the process with an abort, after all
+    its work is done ("terminate called without an active exception"; pytorch/pytorch pull request 179291)."""
     atexit.unregister(_leave)
     atexit.register(_leave)
 
 
 def _leave() -> None:
+    if not is_distributed():
+        return
     # After an error that nobody caught, others may wait in a collective for this rank, and leaving would wait for them.
-    if is_distributed() and getattr(sys, "last_value", None) is None:
+    if getattr(sys, "last_value", None) is None:
         dist.destroy_process_group()
+    gc.collect()  # of a group that nothing refers to, the threads are waited for
+    time.sleep(_LAST_MOMENT)  # a wrapped model may refer to it in a cycle of C++: then they get the time to come
 
 
 def gather_objects(obj: Any) -> list[Any]:
