@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -19,3 +20,14 @@ def replace_section(path: Path, name: str, lines: Sequence[str]) -> None:
         text = f"{text.rstrip()}\n\n{block}\n".lstrip()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def print_or_write(description: str | None, path: Path, name: str, lines: Callable[[], list[str]]) -> None:
+    """The command of a benchmark without options of its own: prints `lines`, and with --write puts them into `path`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help=f"write the tables into docs/{path.name}")
+    write = parser.parse_args().write
+    made = lines()
+    print("\n".join(made))
+    if write:
+        replace_section(path, name, made)

@@ -11,7 +11,6 @@ far they lie from it; the smaller, the closer the scores. The first twenty pages
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks._harness import DOCUMENT
-from benchmarks.document import replace_section
+from benchmarks.document import print_or_write
 from smart_train.retrieval.blocks import take
 from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, forced_arithmetic, smart_scores
@@ -117,15 +116,5 @@ def lines(documents: int = 2_048) -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
-    options = parser.parse_args()
-    found = lines()
-    print("\n".join(found))
-    if options.write:
-        replace_section(DOCUMENT, "narrow_products", found)
-
-
 if __name__ == "__main__":
-    main()
+    print_or_write(__doc__, DOCUMENT, "narrow_products", lines)

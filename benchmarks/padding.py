@@ -10,12 +10,11 @@ of a step instead. With gradient caching a side is sorted before it is divided, 
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Sequence
 
 from benchmarks._harness import DOCUMENT
-from benchmarks.document import replace_section
+from benchmarks.document import print_or_write
 from smart_train.data import Group, GroupedBatches
 from smart_train.training import GradientCaching
 from smart_train.training.padding import positions
@@ -76,14 +75,5 @@ def lines(rows: int = ROWS) -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
-    options = parser.parse_args()
-    print("\n".join(lines()))
-    if options.write:
-        replace_section(DOCUMENT, "padding", lines())
-
-
 if __name__ == "__main__":
-    main()
+    print_or_write(__doc__, DOCUMENT, "padding", lines)

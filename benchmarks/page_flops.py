@@ -11,11 +11,10 @@ costs what the forward pass costs, that of attention twice as much. Pages a seco
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 from benchmarks._harness import DOCUMENT
-from benchmarks.document import replace_section
+from benchmarks.document import print_or_write
 from benchmarks.real_size import PEAKS, SCALES
 
 SHARE = 0.4  # of the peak, which large steps reach
@@ -77,14 +76,5 @@ def lines() -> list[str]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
-    options = parser.parse_args()
-    print("\n".join(lines()))
-    if options.write:
-        replace_section(DOCUMENT, "page_flops", lines())
-
-
 if __name__ == "__main__":
-    main()
+    print_or_write(__doc__, DOCUMENT, "page_flops", lines)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from smart_train.errors import ModelError
 from smart_train.models.prompts import PromptConfig
 from smart_train.models.slicing import VisualFields
+from smart_train.models.token_filter import token_filter
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
@@ -342,6 +343,22 @@ class Family(ABC):
         """The turns that the folder's chat template, with a generation prompt, renders as `render` does; None where no
         turns do, or where the backbone's own positions are not those that the model was trained with."""
         return None
+
+    def kept_tokens(self, features: Features, role: Role, pooled_index: Tensor | None) -> Tensor:
+        """The `token_mask` of `features` (input_ids, attention_mask), by the filter of this side; see `token_filter`.
+
+        Args:
+            pooled_index: int64 [B], the position that is pooled; None where it is not one position.
+        """
+        return token_filter(
+            features["input_ids"],
+            features["attention_mask"],
+            pooled_index,
+            keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
+            pooled_token=self.scoring.pooled_token,
+            special_ids=self.special_ids,
+            visual_ids=self.visual_ids,
+        )
 
     @property
     def max_length(self) -> int:

@@ -76,8 +76,8 @@ def changed(folder: Path, recorded: Mapping[str, str]) -> str | None:
 
 
 def recorded_digests(folder: Path, record: str, wanted: Callable[[str], bool]) -> dict[str, str]:
-    """Name -> SHA-256 of the files of `folder` that are there and `wanted`, by the JSON file `record`; empty where
-    there is no such file, or one of another tool."""
+    """Name -> SHA-256 of the files of `folder` that are there and `wanted`, by the JSON file `record`. Empty if
+    `record` is missing or was written by another tool."""
     try:
         values = json.loads((folder / record).read_text(encoding="utf-8"))
         recorded = _mapping(values["sha256"], str)

@@ -33,7 +33,7 @@ class ValidationReport:
     Attributes:
         source: what was validated. findings: the errors first.
         statistics: part -> quantity -> a number, {"least", "median", "p95", "most", "mean"}, {name: count}, or a text.
-        plan: the recipe's plan on this data (steps, sizes), label -> value; empty where there is no recipe.
+        plan: label -> value of what the recipe will do with this data, such as its steps. Empty without a recipe.
         unchecked: what could not be looked at, with the reason.
     """
 

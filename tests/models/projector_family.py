@@ -21,7 +21,7 @@ from torch import Tensor
 
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
-from smart_train.models import Family, token_filter
+from smart_train.models import Family
 from smart_train.models.family import Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.processing import require_tokenizer, special_ids
@@ -93,15 +93,7 @@ class ProjectorFamily(Family):
             features["pixel_values"] = self.image_processor(images, return_tensors="pt")["pixel_values"]
         features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs])
         features["pooled_index"] = last_valid(mask)
-        features["token_mask"] = token_filter(
-            features["input_ids"],
-            mask,
-            features["pooled_index"],
-            keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
-            pooled_token=self.scoring.pooled_token,
-            special_ids=self.special_ids,
-            visual_ids=self.visual_ids,
-        )
+        features["token_mask"] = self.kept_tokens(features, role, features["pooled_index"])
         return features
 
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:

@@ -17,6 +17,7 @@ from smart_train.errors import ModelError
 from smart_train.models import TokenProjection, detect_family
 from smart_train.models.slicing import select_rows
 from smart_train.types import ModelInput
+from tests.models import projected_folders
 from tests.models.paligemma_folders import SIDE, colpali_folder
 
 WHY = ModelInput("why are they red")
@@ -46,17 +47,13 @@ def items(pages):
 def transformers_folder(folder, model, rename=lambda name: name):
     """A folder of transformers' class with the weights of `model`, under the names that `rename` gives them."""
     theirs = ColPaliForRetrieval(ColPaliConfig(vlm_config=model.config)).eval()
-    own = {key: value for key, value in model.backbone.state_dict().items() if not key.startswith("custom_text_proj")}
-    theirs.vlm.load_state_dict(own)
-    theirs.embedding_proj_layer.load_state_dict(model.backbone.custom_text_proj.state_dict())
-    theirs.save_pretrained(folder)
-    state = {f"vlm.{name}": value for name, value in theirs.vlm.state_dict().items()}
-    state |= {f"embedding_proj_layer.{name}": value for name, value in theirs.embedding_proj_layer.state_dict().items()}
-    state = {rename(key): value.contiguous() for key, value in state.items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
-        shutil.copy(f"{model.family.folder}/{name}", folder / name)
-    return theirs
+    return projected_folders.transformers_folder(folder, model, theirs, rename=rename, names=in_parts)
+
+
+def in_parts(theirs):
+    """The weights of transformers' class, each part's own names behind the part's."""
+    parts = ("vlm", "embedding_proj_layer")
+    return {f"{part}.{name}": value for part in parts for name, value in getattr(theirs, part).state_dict().items()}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError, ScoreError
 from smart_train.models import FAMILIES, TokenProjection, detect_family
 from smart_train.types import ModelInput
+from tests.models import projected_folders
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
@@ -40,15 +41,7 @@ def model(folders):
 def transformers_folder(folder, model, rename=lambda name: name):
     """A folder of transformers' class with the weights of `model`, under the names that `rename` gives them."""
     theirs = ColQwen2ForRetrieval(ColQwen2Config(vlm_config=model.config)).eval()
-    own = {key: value for key, value in model.backbone.state_dict().items() if not key.startswith("custom_text_proj")}
-    theirs.vlm.load_state_dict(own)
-    theirs.embedding_proj_layer.load_state_dict(model.backbone.custom_text_proj.state_dict())
-    theirs.save_pretrained(folder)
-    state = {rename(key): value for key, value in load_file(folder / "model.safetensors").items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
-        shutil.copy(f"{model.family.folder}/{name}", folder / name)
-    return theirs
+    return projected_folders.transformers_folder(folder, model, theirs, rename=rename)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.processing import require_tokenizer, special_ids
 from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS, VisualFields
-from smart_train.models.token_filter import token_filter
 from smart_train.types import ModelInput
 
 _IMAGE = "<image>"
@@ -177,15 +176,7 @@ class ColPali(ProjectedTokens):
         images = load_images([image for item in inputs for image in item.images])
         if images:
             features["pixel_values"] = self.image_processor(images, return_tensors="pt")["pixel_values"]
-        features["token_mask"] = token_filter(
-            features["input_ids"],
-            mask,
-            None,
-            keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
-            pooled_token=self.scoring.pooled_token,
-            special_ids=self.special_ids,
-            visual_ids=self.visual_ids,
-        )
+        features["token_mask"] = self.kept_tokens(features, role, None)
         return features
 
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:

@@ -16,7 +16,6 @@ from smart_train.models.embedder_files import EmbedderFiles
 from smart_train.models.family import Family, Features, Role, last_valid
 from smart_train.models.processing import require_tokenizer, special_ids
 from smart_train.models.reading import read_json
-from smart_train.models.token_filter import token_filter
 from smart_train.types import ModelInput
 
 
@@ -129,13 +128,5 @@ class TextFamily(Family):
         else:
             position = mask.argmax(dim=1) if self.pooling == "cls" else last_valid(mask)
             features["pooled_index"] = position
-        features["token_mask"] = token_filter(
-            features["input_ids"],
-            mask,
-            position,
-            keep=self.scoring.query_tokens if role == "query" else self.scoring.document_tokens,
-            pooled_token=self.scoring.pooled_token,
-            special_ids=self.special_ids,
-            visual_ids=self.visual_ids,
-        )
+        features["token_mask"] = self.kept_tokens(features, role, position)
         return features

@@ -36,7 +36,6 @@ from smart_train.models.reading import read_json
 from smart_train.models.readout import ROPE_POSITIONS
 from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
-from smart_train.models.token_filter import token_filter
 from smart_train.models.video_input import (
     FrameSizes,
     VideoInput,
@@ -298,17 +297,7 @@ class VisionLanguageFamily(Family):
     def read_out(self, features: Features, role: Role) -> Features:
         """What of a forward on `features` is read: how it is pooled, and `token_mask`."""
         pooled = {} if self.late_only else self.pooled_positions(features)
-        keep = self.scoring.query_tokens if role == "query" else self.scoring.document_tokens
-        mask = token_filter(
-            features["input_ids"],
-            features["attention_mask"],
-            pooled.get("pooled_index"),
-            keep=keep,
-            pooled_token=self.scoring.pooled_token,
-            special_ids=self.special_ids,
-            visual_ids=self.visual_ids,
-        )
-        return {**pooled, "token_mask": mask}
+        return {**pooled, "token_mask": self.kept_tokens(features, role, pooled.get("pooled_index"))}
 
     def read_video(self, ref: Any) -> VideoInput:
         """The frames of a video as the processor takes them. Raises DataError as `load_video` does, and ModelError
