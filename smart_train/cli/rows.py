@@ -245,7 +245,7 @@ def as_options(text: str) -> str:
     """A message about rows, where it tells what to write in a recipe, with the options instead."""
     text = re.sub(
         r"Name it in the recipe: columns: \{([^}]*)\}",
-        lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
+        lambda match: f"Name it: --columns {match[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
     text = text.replace("data.on_error: skip", "--on-error skip")
