@@ -56,9 +56,9 @@ class Base:
         Raises:
             TypeError: a value is not text.
         """
-        name, *others = found = [values.get(key) for key in ("base", "base_revision", "base_beside", "base_weights")]
-        if not all(value is None or isinstance(value, str) for value in found):
-            raise TypeError(f"the base is {found}; must be text")
+        name, *others = parts = [values.get(key) for key in ("base", "base_revision", "base_beside", "base_weights")]
+        if not all(value is None or isinstance(value, str) for value in parts):
+            raise TypeError(f"the base is {parts}; must be text")
         if name is None:
             return None
         base = cls(name, *others)
