@@ -79,7 +79,7 @@ def compare(
     if output is not None:
         write_json(output, side_by_side.to_dict(queries))
     if report is not None:
-        from smart_train.evaluation.side_by_side_tables import side_by_side_report
+        from smart_train.evaluation.compare_tables import side_by_side_report
         from smart_train.report import write_report
 
         console.print(f"Written: {write_report(side_by_side_report(side_by_side, queries), report)}")
@@ -101,7 +101,7 @@ def _check_replaceable(file: Path) -> None:
 
 
 def _print(side_by_side: SideBySide, queries: int) -> None:
-    from smart_train.evaluation.side_by_side_tables import metrics_note, metrics_table, runs_of, settings_table
+    from smart_train.evaluation.compare_tables import metrics_note, metrics_table, runs_of, settings_table
 
     console = plain_console()
     settings = settings_table(side_by_side)
@@ -120,7 +120,7 @@ def _print(side_by_side: SideBySide, queries: int) -> None:
 
 def _print_queries(side_by_side: SideBySide, name: str, count: int) -> None:
     """The queries that tell `name` from the first, those that rose most first, and what each of both ranks first."""
-    from smart_train.evaluation.side_by_side_tables import changed_queries
+    from smart_train.evaluation.compare_tables import changed_queries
 
     console = plain_console()
     for kind, rows in changed_queries(side_by_side, name, count).items():

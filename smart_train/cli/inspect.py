@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
-from smart_train.utils.model_names import missing_folder
+from smart_train.utils.model_folders import missing_folder
 
 if TYPE_CHECKING:
     from smart_train.models import Family

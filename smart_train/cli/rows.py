@@ -13,7 +13,7 @@ import typer
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, RunError
-from smart_train.utils.model_names import nearest_folder
+from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
     from smart_train.data import SourceConfig

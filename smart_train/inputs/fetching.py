@@ -212,6 +212,13 @@ class _Https(_Watching, urllib.request.HTTPSHandler):
         return self.ask(req)
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """For requests that carry a key: urllib would send it on to wherever it is redirected."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         _check_host(newurl)

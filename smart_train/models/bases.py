@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from smart_train.errors import ModelError
-from smart_train.utils.model_names import is_path as is_path
+from smart_train.utils.model_folders import is_path as is_path
 
 _BLOCK = 1 << 20
 

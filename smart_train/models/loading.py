@@ -41,7 +41,7 @@ from smart_train.models.token_projection import TokenProjection
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
-from smart_train.utils.model_names import find_model
+from smart_train.utils.model_folders import find_model
 
 # What transformers raises for files that hold other values than it expects: a configuration with 0 heads, a pickle that
 # is not one of weights.

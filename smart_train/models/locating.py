@@ -14,8 +14,8 @@ from smart_train.errors import ModelError, first_line
 from smart_train.models.bases import Base, is_path, weights_digest
 from smart_train.models.saving import WEIGHT_SUFFIXES, weights_dtype
 from smart_train.models.smart_config import SmartConfig
-from smart_train.utils.model_names import find_model, missing_folder, nearest_folder
-from smart_train.utils.retries import persist
+from smart_train.utils.hub_retries import persist
+from smart_train.utils.model_folders import find_model, missing_folder, nearest_folder
 
 _SAY = "say where it lies: base= of SmartModel.from_pretrained, --base on the command line"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.evaluation.side_by_side import OWN, SideBySide, check_metric, side_by_side
+from smart_train.evaluation.compare_several import OWN, SideBySide, check_metric, side_by_side
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
