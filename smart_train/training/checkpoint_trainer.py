@@ -47,7 +47,7 @@ class CheckpointingTrainer(Trainer):
     strategy: str
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
     _termination: StopOnTerminate  # who inherits makes it, among the callbacks
-    _kept: int | None = None  # training.save_total_limit, while `train` hides it
+    _save_limit: int | None = None  # training.save_total_limit, while `train` hides it
     _longer: bool = False  # whether `train` goes on past the end of a shorter schedule
 
     @property
@@ -130,7 +130,7 @@ class CheckpointingTrainer(Trainer):
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
                 output_dir=str(self.args.output_dir),
-                save_total_limit=self._kept,
+                save_total_limit=self._save_limit,
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=False,
             )
@@ -140,11 +140,11 @@ class CheckpointingTrainer(Trainer):
     def _deleting_none(self) -> Iterator[None]:
         """Within, the Trainer knows no limit on checkpoints. It would delete one before the next is whole, and, with a
         limit of 1, all but the best where it ends: also the one that a signal asked for, from which the run goes on."""
-        self._kept, self.args.save_total_limit = self.args.save_total_limit, None
+        self._save_limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             yield
         finally:
-            self.args.save_total_limit = self._kept
+            self.args.save_total_limit = self._save_limit
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
         self, resume_from_checkpoint: str | None = None, *, longer: bool = False, **kwargs: Any
