@@ -164,8 +164,9 @@ def _search(
     found: list[Ranking] = []
     count = Rescored()
     if own:
+        everyone = queries.load_all()
         search = CorpusSearch(
-            queries.load_all()[torch.tensor(own)],
+            everyone if world_size() == 1 else everyone[torch.tensor(own)],
             documents,
             [corpus.positives[query] for query in own],
             scoring,
