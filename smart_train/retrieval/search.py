@@ -218,7 +218,7 @@ def _exact(
     top_k: int,
     show: bool | None,
 ) -> list[list[Hit]]:
-    found: list[list[_Found]] = [[] for _ in range(len(queries))]
+    best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
     products = scan_products(EXACT, documents.packed.dtype, documents.device)
     shortlist = None if products == EXACT else Shortlist(queries, products, {"": scoring}, top_k)
@@ -228,12 +228,12 @@ def _exact(
         some_ids = ids[column : column + len(some_documents)]
         if shortlist is not None:
             for row, item in _shortlisted(shortlist, some_documents, some_ids, scoring, top_k):
-                found[row] = heapq.nsmallest(top_k, [*found[row], item])
+                best[row] = heapq.nsmallest(top_k, [*best[row], item])
             continue
         for row, some_queries in query_blocks(queries):
             for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
-                found[row + i] = heapq.nsmallest(top_k, [*found[row + i], *block])
-    return [_hits(items) for items in found]
+                best[row + i] = heapq.nsmallest(top_k, [*best[row + i], *block])
+    return [_hits(items) for items in best]
 
 
 def _shortlisted(
@@ -270,11 +270,11 @@ def _two_stage(
         pooled = score_parts(some_queries, documents, late=False).of("pooled")
         for i, row in enumerate(pooled.cpu()):
             query = take(some_queries, i, i + 1)
-            found: list[_Found] = []
+            best: list[_Found] = []
             for places in _gatherable(documents, _best(row, ids, candidates)):
                 scored = _score(query, documents[places], [ids[j] for j in places], scoring, top_k)[0]
-                found = heapq.nsmallest(top_k, [*found, *scored])
-            hits.append(_hits(found))
+                best = heapq.nsmallest(top_k, [*best, *scored])
+            hits.append(_hits(best))
     return hits
 
 
@@ -303,32 +303,32 @@ def _score(
     hybrid, late = combine(parts, scoring).cpu(), parts.of("late").cpu()
     pooled = None if parts.pooled is None else parts.pooled.cpu()
 
-    def found(i: int, j: int) -> _Found:
+    def entry(i: int, j: int) -> _Found:
         return -float(hybrid[i, j]), ids[j], None if pooled is None else float(pooled[i, j]), float(late[i, j])
 
-    return [[found(i, j) for j in _best(hybrid[i], ids, top_k)] for i in range(len(queries))]
+    return [[entry(i, j) for j in _best(hybrid[i], ids, top_k)] for i in range(len(queries))]
 
 
 def _best(scores: Tensor, ids: Sequence[str], count: int) -> list[int]:
     """The places of the `count` highest of scores [n], best first, equals by id."""
     values = scores.numpy()
-    chosen = np.arange(len(values))
+    places = np.arange(len(values))
     if len(values) > count:
         # All that reach the last place stay in until their ids decide.
-        chosen = np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count])
-    return sorted(chosen.tolist(), key=lambda i: (-values[i], ids[i]))[:count]
+        places = np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count])
+    return sorted(places.tolist(), key=lambda i: (-values[i], ids[i]))[:count]
 
 
-def _hits(found: Sequence[_Found]) -> list[Hit]:
+def _hits(entries: Sequence[_Found]) -> list[Hit]:
     return [
-        Hit(identity, place, pooled, late, -score) for place, (score, identity, pooled, late) in enumerate(found, 1)
+        Hit(identity, place, pooled, late, -score) for place, (score, identity, pooled, late) in enumerate(entries, 1)
     ]
 
 
-def _with_other_weights(own: ScoringConfig, asked: ScoringConfig | None) -> ScoringConfig:
+def _with_other_weights(model_scoring: ScoringConfig, asked: ScoringConfig | None) -> ScoringConfig:
     if asked is None:
-        return own
-    for name, value in own.to_dict().items():
+        return model_scoring
+    for name, value in model_scoring.to_dict().items():
         if not name.endswith("_weight") and asked.to_dict()[name] != value:
             raise ScoreError(
                 f"search: scoring.{name} is {asked.to_dict()[name]!r}, but the model keeps {value!r}; only the weights "
