@@ -70,7 +70,7 @@ def tune(
         typer.Option(
             "--write",
             help="Put the chosen settings into MODEL's smart_config.json. Of a run, into its trained model, whose "
-            "export is made again.",
+            "export is made again. Of an export, its golden vectors, layout, card and record are made again, too.",
         ),
     ] = False,
     batch_size: BatchSize = 32,
@@ -140,7 +140,8 @@ def tune(
         page = write_report(tuning_report(result, reader.base or model), output / REPORT_FILE)
         console.print(f"Written: {page}")
     if write:
-        tuning.write_result(result, reader, model, run, run_recipe, console)
+        trust, base = reading["trust_remote_code"], reading["base"]
+        tuning.write_result(result, reader, model, run, run_recipe, console, trust_remote_code=trust, base=base)
     elif result.changes:
         console.print("Nothing was written; --write puts these settings into the model's smart_config.json")
 
