@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 
 from smart_train.export.card import merged_usage, named, routes_block, scored_as
 from smart_train.export.snippets import LOCATION
@@ -65,10 +66,11 @@ def _with_note(sections: list[str], why: str) -> list[str]:
 def _without_results(head: str) -> str:
     """The card's first part, whose metadata names no results."""
     try:
-        metadata = ModelCard(head, ignore_metadata_errors=True)
+        card = ModelCard(head, ignore_metadata_errors=True)
     except (ValueError, yaml.YAMLError):
         return head  # the Hub cannot read it, either
-    if not metadata.data.eval_results:
+    metadata = cast(ModelCardData, card.data)
+    if not metadata.eval_results:
         return head
-    metadata.data.eval_results = None
-    return f"---\n{metadata.data.to_yaml()}\n---\n{metadata.text}"
+    metadata.eval_results = None
+    return f"---\n{metadata.to_yaml()}\n---\n{card.text}"
