@@ -96,10 +96,10 @@ class ColPali(ProjectedTokens):
         for name in ("bos_token", "pad_token"):
             if getattr(tokenizer, name) is None:
                 raise ModelError(f"{self.folder}: its tokenizer has no {name}, which {self.name} puts into prompts")
-        found, needed = tokenizer.get_vocab().get(_IMAGE), self.config.image_token_id
-        if found != needed:
+        image_id, needed = tokenizer.get_vocab().get(_IMAGE), self.config.image_token_id
+        if image_id != needed:
             raise ModelError(
-                f"{self.folder}: its tokenizer has id {found} for {_IMAGE}, but config.json says {needed}; put back "
+                f"{self.folder}: its tokenizer has id {image_id} for {_IMAGE}, but config.json says {needed}; put back "
                 "the tokenizer that was saved with the model"
             )
         return tokenizer
