@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import math
 import os
 import socket
 import sys
@@ -335,6 +336,39 @@ class _GatherAll(torch.autograd.Function):
         for place, gradient in zip(wanted, summed, strict=True):
             input_gradients[place] = gradient
         return None, *input_gradients
+
+
+def tensors_to_main(tensors: Sequence[Tensor] | None) -> list[list[Tensor] | None]:
+    """Every rank's list of CPU tensors of any shapes and dtypes, in rank order, on the main rank, which others have no
+    use for; they get an empty list. All ranks must call it; None: this rank has nothing to send.
+
+    Not `gather_all`, whose message is as long as the longest one times the ranks, and arrives at all of them.
+    """
+    if not is_distributed():
+        return [None if tensors is None else list(tensors)]
+    kinds = None if tensors is None else [(tuple(tensor.shape), tensor.dtype) for tensor in tensors]
+    of_ranks = gather_objects(kinds)
+    message = torch.empty(0 if kinds is None else _length(kinds), dtype=torch.uint8)
+    if tensors is not None:
+        _pack(message, tensors)
+    lengths = [0 if kinds is None else _length(kinds) for kinds in of_ranks]
+    nothing = [0] * world_size()
+    arrived = _exchange(message, [len(message), *nothing[1:]], lengths if is_main() else nothing)
+    if not is_main():
+        return []
+    received: list[list[Tensor] | None] = []
+    for part, kinds in zip(arrived.split(lengths), of_ranks, strict=True):
+        empty = [torch.empty(0, *shape[1:], dtype=dtype) for shape, dtype in kinds or ()]
+        rows = [shape[0] for shape, _ in kinds or ()]
+        # Copies: a view that is written to a file takes all ranks' bytes with it.
+        received.append(None if kinds is None else [tensor.clone() for tensor in _unpack(part, rows, empty)])
+    return received
+
+
+def _length(kinds: Sequence[tuple[tuple[int, ...], torch.dtype]]) -> int:
+    """Bytes of a message of such tensors."""
+    sizes = (math.prod(shape) * dtype.itemsize for shape, dtype in kinds)
+    return sum(-(-size // _ALIGNED) * _ALIGNED for size in sizes)
 
 
 _ALIGNED = 16  # bytes; a view as a wider dtype must begin at a multiple of its size
