@@ -133,8 +133,8 @@ CASES = {
 }
 VISUAL = [name for name, case in CASES.items() if case.page is not None]
 # Apart from one above in nothing but prompts and, of jina's, the matrices read; their own files test them.
-# Without a pooled vector, of which most of this asks; test_colqwen.py and test_colpali.py test the rest.
-LATE_ONLY = {"colqwen", "colpali", "colpali_v1_2"}
+# Without a pooled vector, of which most of this asks; their own files test the rest.
+LATE_ONLY = {"colqwen", "colpali", "colpali_v1_2", "colidefics3"}
 VARIANTS = {"jina_v4_text_matching", "jina_v4_code", "smart_lamra_qwen3_vl_training"}
 EVERY = pytest.mark.parametrize("name", CASES)
 EVERY_VISUAL = pytest.mark.parametrize("name", VISUAL)

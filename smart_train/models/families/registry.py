@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
+from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
 from smart_train.models.families.gme import GME
@@ -38,6 +39,7 @@ _ALL = (
     ColQwen,
     ColPali,
     ColPaliCausalQueries,
+    ColIdefics3,
     TextEncoder,
     TextDecoder,
 )
