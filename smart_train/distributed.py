@@ -167,10 +167,10 @@ class _GatherAll(torch.autograd.Function):
         kinds = [tensor.new_empty(0, *tensor.shape[1:]) for tensor in tensors]
         sizes = _sizes(counts, kinds)
         longest = max(sum(size) for size in sizes)
-        own = torch.zeros(longest, dtype=torch.uint8, device=tensors[0].device)
-        _pack(own, tensors)
-        gathered = own.new_empty(len(sizes), longest)
-        dist.all_gather_into_tensor(gathered.flatten(), own)
+        packed = torch.zeros(longest, dtype=torch.uint8, device=tensors[0].device)
+        _pack(packed, tensors)
+        gathered = packed.new_empty(len(sizes), longest)
+        dist.all_gather_into_tensor(gathered.flatten(), packed)
         parts = [_unpack(part, rows, kinds) for part, rows in zip(gathered, zip(*counts, strict=True), strict=True)]
         return tuple(torch.cat(of_tensor) for of_tensor in zip(*parts, strict=True))
 
@@ -190,10 +190,10 @@ class _GatherAll(torch.autograd.Function):
         rows = [count[rank()] for count in counts]
         parts = [_unpack(part, rows, kinds) for part in arrived.view(len(sizes), mine)]
         summed = [torch.stack(of_tensor).sum(0) for of_tensor in zip(*parts, strict=True)]
-        found: list[Tensor | None] = [None] * len(gradients)
+        input_gradients: list[Tensor | None] = [None] * len(gradients)
         for place, gradient in zip(wanted, summed, strict=True):
-            found[place] = gradient
-        return None, *found
+            input_gradients[place] = gradient
+        return None, *input_gradients
 
 
 _ALIGNED = 16  # bytes; a view as a wider dtype must begin at a multiple of its size
@@ -219,13 +219,13 @@ def _pack(into: Tensor, tensors: Sequence[Tensor]) -> None:
 
 def _unpack(part: Tensor, rows: Sequence[int], kinds: Sequence[Tensor]) -> list[Tensor]:
     """The inverse of `_pack`: views of `part`, of which each has `rows`."""
-    found, start = [], 0
+    views, start = [], 0
     for count, kind in zip(rows, kinds, strict=True):
         shape = (count, *kind.shape[1:])
         size = count * kind.shape[1:].numel() * kind.element_size()
-        found.append(part[start : start + size].view(kind.dtype).view(shape) if size else kind.new_empty(shape))
+        views.append(part[start : start + size].view(kind.dtype).view(shape) if size else kind.new_empty(shape))
         start += -(-size // _ALIGNED) * _ALIGNED
-    return found
+    return views
 
 
 def gather_numbers(numbers: list[int], device: torch.device) -> list[list[int]]:
@@ -235,7 +235,7 @@ def gather_numbers(numbers: list[int], device: torch.device) -> list[list[int]]:
         numbers: this rank's.
         device: where this rank's collectives take tensors.
     """
-    own = torch.tensor(numbers, dtype=torch.int64, device=device)
-    gathered = own.new_empty(world_size() * len(numbers))
-    dist.all_gather_into_tensor(gathered, own)
+    sent = torch.tensor(numbers, dtype=torch.int64, device=device)
+    gathered = sent.new_empty(world_size() * len(numbers))
+    dist.all_gather_into_tensor(gathered, sent)
     return gathered.view(world_size(), -1).tolist()

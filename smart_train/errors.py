@@ -119,20 +119,20 @@ def causes(problems: Sequence[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for problem in problems:
         alike.setdefault(_VARYING.sub("~", problem), []).append(problem)
-    found = []
+    shown = []
     for lines in alike.values():
         if len(lines) <= _ALIKE:
-            found += lines
+            shown += lines
             continue
         rows = [match[1] for line in lines[1:11] if (match := _ROW.search(line))]
         where = f": rows {', '.join(rows)}{', ...' if len(lines) > 11 else ''}" if rows else ""
-        found.append(f"{lines[0]} (and {len(lines) - 1} more like it{where})")
-    return found
+        shown.append(f"{lines[0]} (and {len(lines) - 1} more like it{where})")
+    return shown
 
 
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey written out, as `\\x1b`."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def first_line(error: BaseException) -> str:

@@ -179,7 +179,7 @@ def hub() -> Hub:
     from huggingface_hub import constants
 
     import smart_train.export.hub
-    import smart_train.utils.retries
+    import smart_train.utils.hub_retries
 
     running = Hub()
     threading.Thread(target=running._server.serve_forever, daemon=True).start()
@@ -187,7 +187,7 @@ def hub() -> Hub:
     constants.HUGGINGFACE_CO_URL_TEMPLATE = running.url + "/{repo_id}/resolve/{revision}/{filename}"
     constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = False, True
     os.environ["HF_TOKEN"] = WRITER
-    smart_train.utils.retries.PAUSES = (0.0,)
+    smart_train.utils.hub_retries.PAUSES = (0.0,)
     smart_train.export.hub.verify_folder = lambda folder: []  # it writes nothing, and takes longer than all the rest
     return running
 

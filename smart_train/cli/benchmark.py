@@ -114,7 +114,7 @@ def benchmark(
 
         datasets.disable_progress_bars()  # one for each of dozens of small steps
     with joined_processes():
-        chosen = choose(suite)  # all that needs no model is said before it is loaded
+        suites = choose(suite)  # all that needs no model is said before it is loaded
         scoring = _scoring(overrides or [])
         published_model(published, ())
         check_store(store)
@@ -131,14 +131,14 @@ def benchmark(
             revision=revision,
         )
         settings = RunSettings(output, data, batch_size, workers, predictions, not discard_embeddings)
-        run = run_tasks(ranker, chosen, settings, plain_console().print)
+        run = run_tasks(ranker, suites, settings, plain_console().print)
         held = published_model(published, _names(model, loaded))
         if is_main():
             if run.scores:
-                write_summary(output, ranker, chosen, run, held)
-                write_report(benchmark_report(ranker, chosen, run, held), output / REPORT_FILE)
-                _show(ranker, chosen, run, held, output)
-            run.check(len({task.metadata.name for one in chosen for task in one.tasks}), data)
+                write_summary(output, ranker, suites, run, held)
+                write_report(benchmark_report(ranker, suites, run, held), output / REPORT_FILE)
+                _show(ranker, suites, run, held, output)
+            run.check(len({task.metadata.name for one in suites for task in one.tasks}), data)
 
 
 def _scoring(overrides: Sequence[str]) -> dict[str, object]:
@@ -167,17 +167,17 @@ def _names(model: str, loaded: SmartModel) -> list[str]:
     return [Path(model).name, Path(loaded.base or "").name] if untouched else []
 
 
-def _show(ranker: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None, output: Path) -> None:
+def _show(ranker: MtebModel, suites: Sequence[Chosen], run: BenchmarkRun, held: str | None, output: Path) -> None:
     from smart_train.evaluation.suites import published_table, score_table, settings_lines
     from smart_train.evaluation.suites.summary import differing
     from smart_train.report.html import REPORT_FILE
 
     console = plain_console()
-    console.print(score_table(chosen, run))
+    console.print(score_table(suites, run))
     table = published_table(run, held)
     if table is not None:
         console.print(table)
     print_pairs(settings_lines(ranker))
-    for note in (*differing(chosen), *run.notes):
+    for note in (*differing(suites), *run.notes):
         console.print(note)
     console.print(f"{output}: mteb's results, values per query, summary.json and {REPORT_FILE}")

@@ -72,15 +72,17 @@ def compare(
         rows = {**rows, "pages_as": "text"}
     meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
     console = plain_console()
-    found = compare_named(models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print)
-    _print(found, queries)
+    side_by_side = compare_named(
+        models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print
+    )
+    _print(side_by_side, queries)
     if output is not None:
-        write_json(output, found.to_dict(queries))
+        write_json(output, side_by_side.to_dict(queries))
     if report is not None:
-        from smart_train.evaluation.side_by_side_tables import side_by_side_report
+        from smart_train.evaluation.compare_tables import side_by_side_report
         from smart_train.report import write_report
 
-        console.print(f"Written: {write_report(side_by_side_report(found, queries), report)}")
+        console.print(f"Written: {write_report(side_by_side_report(side_by_side, queries), report)}")
 
 
 def _all_read_text(models: Sequence[str]) -> bool:
@@ -98,33 +100,34 @@ def _check_replaceable(file: Path) -> None:
         raise RunError(f"--output {file}: exists and does not hold records of compare; name another file")
 
 
-def _print(found: SideBySide, queries: int) -> None:
-    from smart_train.evaluation.side_by_side_tables import metrics_note, metrics_table, runs_of, settings_table
+def _print(side_by_side: SideBySide, queries: int) -> None:
+    from smart_train.evaluation.compare_tables import metrics_note, metrics_table, runs_of, settings_table
 
     console = plain_console()
-    settings = settings_table(found)
-    if len(runs_of(found)) > 1:
+    settings = settings_table(side_by_side)
+    if len(runs_of(side_by_side)) > 1:
         console.print("Recipes: " + ("no difference" if settings is None else "what differs"))
     if settings is not None:
         console.print(settings)
-    console.print(f"Measured: {found.results[found.first].title}")
-    console.print(metrics_table(found))
-    console.print(metrics_note(found))
-    for name in found.comparisons:
-        _print_queries(found, name, queries)
-    for line in found.lines():
+    console.print(f"Measured: {side_by_side.results[side_by_side.first].title}")
+    console.print(metrics_table(side_by_side))
+    console.print(metrics_note(side_by_side))
+    for name in side_by_side.comparisons:
+        _print_queries(side_by_side, name, queries)
+    for line in side_by_side.lines():
         console.print(f"Verdict: {line}")
 
 
-def _print_queries(found: SideBySide, name: str, count: int) -> None:
+def _print_queries(side_by_side: SideBySide, name: str, count: int) -> None:
     """The queries that tell `name` from the first, those that rose most first, and what each of both ranks first."""
-    from smart_train.evaluation.side_by_side_tables import changed_queries
+    from smart_train.evaluation.compare_tables import changed_queries
 
     console = plain_console()
-    for kind, rows in changed_queries(found, name, count).items():
+    for kind, rows in changed_queries(side_by_side, name, count).items():
         if rows:
             console.print(
-                f"Queries that {name} (here) answers {kind} than {found.first} (there), by {found.decided_by(name)}"
+                f"Queries that {name} (here) answers {kind} than {side_by_side.first} (there), by "
+                f"{side_by_side.decided_by(name)}"
             )
         for row in rows:
             console.print(f"  {row['before']} -> {row['after']}  {row['query']}")

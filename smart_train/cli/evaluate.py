@@ -14,7 +14,7 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
-from smart_train.utils.model_names import find_model
+from smart_train.utils.model_folders import find_model
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel

@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
-from smart_train.utils.model_names import missing_folder
+from smart_train.utils.model_folders import missing_folder
 
 if TYPE_CHECKING:
     from smart_train.models import Family
@@ -143,10 +143,10 @@ def _beside_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.models.adapter_config import trains_beside
     from smart_train.models.added_tokens import listed_tokens
 
-    found, rows = trains_beside(path), []
-    if (whole := found.get("modules_to_save")) is not None:
+    trained_beside, rows = trains_beside(path), []
+    if (whole := trained_beside.get("modules_to_save")) is not None:
         rows.append(("trained whole", ", ".join(map(str, whole))))
-    if (indices := found.get("trainable_token_indices")) is not None:
+    if (indices := trained_beside.get("trainable_token_indices")) is not None:
         texts = {index: f"{text!r} ({index})" for index, text, _ in listed_tokens(path)}
         lists = indices.values() if isinstance(indices, dict) else [indices]
         named = [texts.get(index, str(index)) for ids in lists for index in ids]

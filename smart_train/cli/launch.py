@@ -15,6 +15,7 @@ import typer
 
 from smart_train.cli.arguments import Overrides, RecipePath, Seeds
 from smart_train.errors import RecipeError, RunError
+from smart_train.utils.cpu import threads_beside_workers, usable_cores
 
 if TYPE_CHECKING:
     from smart_train.recipe import Recipe
@@ -58,7 +59,6 @@ def launch(
     import torch
 
     from smart_train.run.plan import processes
-    from smart_train.utils.cpu import usable_cores
 
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     if seeds is not None:
@@ -125,7 +125,8 @@ def plan_launch(
             # `--cpu --num_processes 2` would start one process and say nothing.
             added["ACCELERATE_USE_CPU"] = "true"
         if "OMP_NUM_THREADS" not in environment:
-            command += ["--num_cpu_threads_per_process", _threads(recipe, cores // here)]
+            threads = threads_beside_workers(cores // here, recipe.training["dataloader_num_workers"])
+            command += ["--num_cpu_threads_per_process", str(threads)]
     return LaunchPlan([*command, "-m", "smart_train", "train", *arguments], added)
 
 
@@ -136,17 +137,11 @@ def _alone(
     end at once instead of letting the run save."""
     added = {}
     if gpus == 0 and "OMP_NUM_THREADS" not in environment:
-        added["OMP_NUM_THREADS"] = _threads(recipe, cores)
+        added["OMP_NUM_THREADS"] = str(threads_beside_workers(cores, recipe.training["dataloader_num_workers"]))
     if gpus > 1:
         # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
         added["CUDA_VISIBLE_DEVICES"] = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     return LaunchPlan([sys.executable, "-m", "smart_train", "train", *arguments], added)
-
-
-def _threads(recipe: Recipe, cores: int) -> str:
-    """Threads of a process that has `cores`. The loader's workers need cores of their own: torch's threads wait for
-    each other at every operation, so one thread too many costs several times its share."""
-    return str(max(1, cores - recipe.training["dataloader_num_workers"]))
 
 
 def _check_processes(recipe: Recipe, processes: int, gpus: int, machines: int) -> None:

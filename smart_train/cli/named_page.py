@@ -83,12 +83,12 @@ def named_page(value: str, model: str, reading: Mapping[str, Any], ocr: OcrMode 
 
 def _named(value: str) -> dict[str, str] | None:
     """File, number of the page and of the chunk, where `value` names a page of a file or a picture that is there."""
-    found = _PAGE.fullmatch(value)
-    if found is None:
-        found = _PICTURE.fullmatch(value)
-        if found is None or not found["file"].lower().endswith(IMAGE_EXTENSIONS) or not os.path.isfile(found["file"]):
+    match = _PAGE.fullmatch(value)
+    if match is None:
+        match = _PICTURE.fullmatch(value)
+        if match is None or not match["file"].lower().endswith(IMAGE_EXTENSIONS) or not os.path.isfile(match["file"]):
             return None
-    return found.groupdict()
+    return match.groupdict()
 
 
 def _image(file: Path, number: int | None, value: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
-from smart_train.utils.model_names import find_model, missing_folder
+from smart_train.utils.model_folders import find_model, missing_folder
 
 # logger -> what the line holds. The first two appear on every machine without an optional part, which this package does
 # not use. The third lists heads that no embedder uses; other missing or superfluous weights are errors here.

@@ -13,7 +13,7 @@ import typer
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, RunError
-from smart_train.utils.model_names import nearest_folder
+from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
     from smart_train.data import SourceConfig
@@ -245,7 +245,7 @@ def as_options(text: str) -> str:
     """A message about rows, where it tells what to write in a recipe, with the options instead."""
     text = re.sub(
         r"Name it in the recipe: columns: \{([^}]*)\}",
-        lambda found: f"Name it: --columns {found[1].replace(': ', '=').replace(', ', ',')}",
+        lambda match: f"Name it: --columns {match[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
     text = text.replace("data.on_error: skip", "--on-error skip")

@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.arguments import BasePath
 from smart_train.cli.output import plain_console
-from smart_train.utils.model_names import find_model
+from smart_train.utils.model_folders import find_model
 
 if TYPE_CHECKING:
     from smart_train.export.verify import RouteReport

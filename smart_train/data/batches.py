@@ -119,10 +119,10 @@ class GroupedBatches(Sampler[list[int]]):
         """The rows of every step of the epoch, those of all processes together."""
         batches: list[list[int]] = []
         for place, count in enumerate(self.counts):
-            own: list[list[int]] = []
-            while len(own) < count:
-                own += self._pass(place, self._generator("rows", place, len(own)))
-            batches += own[:count]
+            of_group: list[list[int]] = []
+            while len(of_group) < count:
+                of_group += self._pass(place, self._generator("rows", place, len(of_group)))
+            batches += of_group[:count]
         order = torch.randperm(len(batches), generator=self._generator("order"))
         return [batches[index] for index in order.tolist()]
 

@@ -80,8 +80,8 @@ class CellReader:
         if not isinstance(value, Mapping):
             raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
         if value and value.keys() <= {"bytes", "path"}:
-            found = self._decoded_later(value, where)
-            return ModelInput(images=(found,)) if isinstance(found, str) else as_model_input(found)
+            content = self._decoded_later(value, where)
+            return ModelInput(images=(content,)) if isinstance(content, str) else as_model_input(content)
         if value.keys() == {"image"} and isinstance(value["image"], str):
             page = self.references.page_text(value["image"], where)
             if page is not None:
@@ -141,12 +141,12 @@ class CellReader:
     def _bytes_as_text(content: Any, where: str) -> str:
         """The data URI of bytes that a file of text can only hold in base64."""
         try:
-            found = encoded_image(content) if isinstance(content, str) else None
+            data_uri = encoded_image(content) if isinstance(content, str) else None
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-        if found is None:
+        if data_uri is None:
             raise DataError(f"{where}: the bytes are {type(content).__name__}, and not an image in base64")
-        return found
+        return data_uri
 
 
 def _expected(value: Any) -> str:

@@ -103,36 +103,36 @@ def check_examples(
     checker = _RowChecker(examples, decode, negatives_per_query, scores, reads)
     workers = workers or min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(checker, range(len(examples)))
+        checked = pool.map(checker, range(len(examples)))
         # disable=None shows the bar on a terminal only
-        problems = list(tqdm(found, total=len(examples), desc="checking rows", leave=False, disable=None))
+        problems = list(tqdm(checked, total=len(examples), desc="checking rows", leave=False, disable=None))
     for index, problem in checker.clashes().items():
         problems[index] = problems[index] or problem
     listed = [problem for problem in problems if problem is not None]
-    kept = [index for index, problem in enumerate(problems) if problem is None]
+    usable = [index for index, problem in enumerate(problems) if problem is None]
     if listed and on_error == "fail":
         raise DataError(
             f"{len(listed)} of {len(examples)} rows cannot be used (data.on_error: skip leaves them out):\n"
             + listing(causes(listed))
         )
-    if not kept:
+    if not usable:
         raise DataError(
             f"no rows are left of {len(examples)}:\n{listing(causes(listed))}" if listed else "there are no rows"
         )
     report = CheckReport(
         total=len(examples),
-        kept=len(kept),
+        kept=len(usable),
         problems=listed,
         pages=len(examples.pages) if isinstance(examples, ExampleRows) else 0,
-        kinds=checker.contents.kinds(kept),
-        documents=checker.contents.different_documents(kept),
+        kinds=checker.contents.kinds(usable),
+        documents=checker.contents.different_documents(usable),
         columns=examples.columns_used() if isinstance(examples, ExampleRows) else [],
     )
     if not listed:
         return examples, report
     if isinstance(examples, ExampleRows):
-        return examples.select(kept), report
-    return [examples[index] for index in kept], report
+        return examples.select(usable), report
+    return [examples[index] for index in usable], report
 
 
 class _RowChecker:
@@ -235,8 +235,8 @@ class _RowChecker:
         if not isinstance(reference, (str, os.PathLike)):
             return _decode(decode, reference)
         with self.lock:
-            known = reference in self.files
-        if not known:  # two threads may decode the same file at the same time, which costs only time
+            decoded_before = reference in self.files
+        if not decoded_before:  # two threads may decode the same file at the same time, which costs only time
             problem = _decode(decode, reference)
             with self.lock:
                 self.files[reference] = problem

@@ -53,22 +53,22 @@ def _cut(text: str, target: int, length: float) -> int:
     """Where to cut a text near `target`, a part being `length` characters long."""
     for pattern, share in ((_ENDS, _NEAR), (_BLANK, _FAR)):
         near = int(length * share)
-        found = [match.end() for match in pattern.finditer(text, max(0, target - near), target + near)]
-        if found:
-            return min(found, key=lambda end: abs(end - target))
+        ends = [match.end() for match in pattern.finditer(text, max(0, target - near), target + near)]
+        if ends:
+            return min(ends, key=lambda end: abs(end - target))
     return max(1, target)
 
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has, where no model is named: four Latin letters, or a digit, a mark, a character of
     Chinese, Japanese or Korean, or two letters of another script, are one. Most tokenizers make fewer."""
-    found = 0
+    tokens = 0
     for piece in _PIECES.findall(text):
         if piece[0].isascii():
-            found += math.ceil(len(piece) / _LETTERS_PER_TOKEN)
+            tokens += math.ceil(len(piece) / _LETTERS_PER_TOKEN)
         else:
-            found += len(piece) if piece[0] >= _SHORT_SCRIPTS else math.ceil(len(piece) / 2)
-    return found
+            tokens += len(piece) if piece[0] >= _SHORT_SCRIPTS else math.ceil(len(piece) / 2)
+    return tokens
 
 
 def chunks_of(identity: str, text: str, split: Callable[[str], list[str]]) -> Iterator[tuple[str, str]]:

@@ -128,26 +128,26 @@ def find_columns(
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
     taken = {name for theirs in given.values() for name in ([theirs] if isinstance(theirs, str) else theirs)}
-    found: dict[str, Any] = {
-        ours: given.get(ours) or next((name for name in known if name in available and name not in taken), None)
-        for ours, known in names.items()
+    columns: dict[str, Any] = {
+        ours: given.get(ours) or next((name for name in candidates if name in available and name not in taken), None)
+        for ours, candidates in names.items()
     }
-    if query_required and found["query"] is None and found["query_image"] is not None:
-        found["query"] = found["query_image"]  # queries that are images alone
+    if query_required and columns["query"] is None and columns["query_image"] is not None:
+        columns["query"] = columns["query_image"]  # queries that are images alone
     for ours in ("query", "positive") if query_required else ("positive",):
-        if found[ours] is None:
+        if columns[ours] is None:
             raise DataError(
                 f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
-                f"{_listed(available)}. Name it in the recipe: columns: {{{_suggested(available, found, ours)}}}"
+                f"{_listed(available)}. Name it in the recipe: columns: {{{_suggested(available, columns, ours)}}}"
                 + (f"; or columns: {POSITIONAL} to use them in their order" if len(available) > 1 else "")
             )
-    shown = not query_required and "positive" not in given and found["positive"] in _SHOWN
-    found["text"] = "text" if shown and "text" in available else None
-    negatives = found.pop("negatives")
+    shown = not query_required and "positive" not in given and columns["positive"] in _SHOWN
+    columns["text"] = "text" if shown and "text" in available else None
+    negatives = columns.pop("negatives")
     negatives = [negatives] if isinstance(negatives, str) else [*(negatives or ())]
     if "negatives" not in given:
         negatives += _numbered_negatives(available)
-    return Columns(negatives=tuple(negatives), **found)
+    return Columns(negatives=tuple(negatives), **columns)
 
 
 def list_columns(given: ColumnMap | str | None) -> set[str]:
@@ -160,13 +160,13 @@ def list_columns(given: ColumnMap | str | None) -> set[str]:
     return names
 
 
-def _suggested(available: Collection[str], found: Mapping[str, Any], missing: str) -> str:
+def _suggested(available: Collection[str], columns: Mapping[str, Any], missing: str) -> str:
     """The map to write: the column that is likely meant, of each that was not found. Documents need no query."""
-    wanted = (missing,) if missing == "positive" and found["query"] is None else tuple(_LIKELY_NAMES)
+    wanted = (missing,) if missing == "positive" and columns["query"] is None else tuple(_LIKELY_NAMES)
     pairs = []
     for ours, likely in ((ours, _LIKELY_NAMES[ours]) for ours in wanted):
         name = next((name for name in likely if name in available), None)
-        if found[ours] is None and (name is not None or ours == missing):
+        if columns[ours] is None and (name is not None or ours == missing):
             pairs.append(f"{ours}: {name or 'NAME'}")
     return ", ".join(pairs)
 
@@ -174,8 +174,8 @@ def _suggested(available: Collection[str], found: Mapping[str, Any], missing: st
 def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[str]]:
     """The map that follows from the order of columns. Those with a name for something else keep their meaning; labels
     have none here."""
-    kept = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]} | {*_LABELS}
-    texts = [name for name in available if name not in kept and not name.endswith("_score")]
+    reserved = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]} | {*_LABELS}
+    texts = [name for name in available if name not in reserved and not name.endswith("_score")]
     if len(texts) < 2:
         raise DataError(
             f"{source}: columns: {POSITIONAL} needs a query and a positive in the first two columns; columns: "

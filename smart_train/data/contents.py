@@ -74,14 +74,14 @@ class RowContents:
                     by_key.setdefault(self._key(content), index)
                 if len(by_key) > 1:
                     doubtful[identity] = by_key
-        found: dict[int, tuple[str, int]] = {}
+        clashes: dict[int, tuple[str, int]] = {}
         for index, (_, identities, contents) in self._rows.items():
             for identity, content in zip(identities, contents, strict=True):
-                if identity in doubtful and index not in found:
-                    own = self._key(content)
-                    other = next(row for key, row in doubtful[identity].items() if key != own)
-                    found[index] = (identity, other)
-        return found
+                if identity in doubtful and index not in clashes:
+                    content_key = self._key(content)
+                    other = next(row for key, row in doubtful[identity].items() if key != content_key)
+                    clashes[index] = (identity, other)
+        return clashes
 
     def kinds(self, rows: Iterable[int]) -> dict[str, dict[str, int]]:
         """For the rows at these places: "queries", "positives", "negatives" -> kind -> how many."""
@@ -91,7 +91,7 @@ class RowContents:
             counts["queries"][query] += 1
             counts["positives"][positive] += 1
             counts["negatives"].update(negatives)
-        return {side: dict(found) for side, found in counts.items()}
+        return {side: dict(by_kind) for side, by_kind in counts.items()}
 
     def different_documents(self, rows: Sequence[int]) -> int:
         """How many different documents these rows bring as candidates: by id, and by content where that is fewer."""

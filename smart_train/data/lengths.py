@@ -62,22 +62,22 @@ def longest_documents(
     Raises:
         DataError: an image cannot be read. ModelError: what the family cannot count.
     """
-    known: dict[Any, tuple[int, int]] = {}
+    sizes_of_files: dict[Any, tuple[int, int]] = {}
 
     def size(reference: Any) -> tuple[int, int]:
         if not isinstance(reference, (str, os.PathLike)):
             return image_size(reference)
-        if reference not in known:  # two threads may read the same header, which costs only time
-            known[reference] = image_size(reference)
-        return known[reference]
+        if reference not in sizes_of_files:  # two threads may read the same header, which costs only time
+            sizes_of_files[reference] = image_size(reference)
+        return sizes_of_files[reference]
 
     def measured(index: int) -> list[tuple[ModelInput, list[tuple[int, int]]]]:
         documents = examples[index].documents[: 1 + negatives]
         return [(document, [size(image) for image in document.images]) for document in documents]
 
     with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 16)) as pool:
-        found = pool.map(measured, range(len(examples)))
-        rows = tqdm(found, total=len(examples), desc="measuring rows", leave=False, disable=None)
+        sized = pool.map(measured, range(len(examples)))
+        rows = tqdm(sized, total=len(examples), desc="measuring rows", leave=False, disable=None)
         # Tokenizers are not safe to share between threads, so counting stays here.
         return [
             max(min(counter.token_count(item, "document", sizes), counter.max_length) for item, sizes in row)

@@ -33,14 +33,14 @@ class MediaColumns:
 
     def __init__(self, rows: Sequence[Any], references: References) -> None:
         self._rows, self._references = rows, references
-        self._known: dict[str, bool] = {}
+        self._holds_media: dict[str, bool] = {}
 
     def __contains__(self, column: str) -> bool:
-        if column not in self._known:
+        if column not in self._holds_media:
             rows = self._rows.select_columns(column) if hasattr(self._rows, "select_columns") else self._rows
             some = (rows[place] for place in range(len(rows)))
-            self._known[column] = any(self._is_media(row.get(column)) for row in some if isinstance(row, Mapping))
-        return self._known[column]
+            self._holds_media[column] = any(self._is_media(row.get(column)) for row in some if isinstance(row, Mapping))
+        return self._holds_media[column]
 
     def _is_media(self, value: Any) -> bool:
         if isinstance(value, str):

@@ -101,12 +101,12 @@ class References:
                 return None if page is None else page[1].text
             raise DataError(f"{where}: {page[0]}, page {page[1].number} has no legible text; {to_do(self.ocr)}")
         try:
-            (found,) = read_pictures([picture], self.ocr, workers=1)
+            (scan,) = read_pictures([picture], self.ocr, workers=1)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        if not found.text:
+        if not scan.text:
             raise DataError(f"{where}: {describe_image(text)} has no legible text; {to_do(self.ocr)}")
-        return found.text
+        return scan.text
 
     def read_scans(self, values: Iterable[Any]) -> None:
         """Lets OCR read all scans that texts among `values` name (and texts in lists and in `{"image": ...}` among
@@ -115,17 +115,17 @@ class References:
             return
         cells = (cell for value in values for cell in (value if isinstance(value, (list, tuple)) else [value]))
         names = (cell.get("image") if isinstance(cell, Mapping) else cell for cell in cells)
-        found: dict[Path, None] = {}
+        scans: dict[Path, None] = {}
         for name in dict.fromkeys(name for name in names if isinstance(name, str)):
             with contextlib.suppress(DataError):
                 page = self._pdf_page(name, "")
                 picture = self._picture(name, "") if page is None else self._scans_of(page[0]).get(page[1].id)
                 if picture is not None:
                     verify_image(picture)
-                    found[picture] = None
-        if found:
-            read_pictures(list(found), self.ocr)
-            warnings.warn(f"{len(found)} pages that rows name are read by OCR (ocr {self.ocr})", Notice, stacklevel=2)
+                    scans[picture] = None
+        if scans:
+            read_pictures(list(scans), self.ocr)
+            warnings.warn(f"{len(scans)} pages that rows name are read by OCR (ocr {self.ocr})", Notice, stacklevel=2)
 
     def _pdf_page(self, text: str, where: str) -> tuple[Path, PdfText] | None:
         """File and page that `text` names, where pages are read as text and it names one of a PDF file."""
@@ -343,14 +343,14 @@ def _numbered(pages: Sequence[_Page], file: Path, number: int, where: str) -> _P
 def _spellings(reference: str) -> list[str]:
     """`reference`, and what else it may mean where it is not there: without the part of an address that follows the
     file's name, with the slashes of other systems, without the escapes of an address."""
-    found = [reference]
+    spellings = [reference]
     if any(mark in reference for mark in "?#"):
-        found.append(re.split(r"[?#]", reference)[0])
+        spellings.append(re.split(r"[?#]", reference)[0])
     if "\\" in reference:
-        found += [spelling.replace("\\", "/") for spelling in found]
+        spellings += [spelling.replace("\\", "/") for spelling in spellings]
     if "%" in reference:
-        found += [urllib.parse.unquote(spelling) for spelling in found]
-    return list(dict.fromkeys(spelling for spelling in found if spelling and "\0" not in spelling))
+        spellings += [urllib.parse.unquote(spelling) for spelling in spellings]
+    return list(dict.fromkeys(spelling for spelling in spellings if spelling and "\0" not in spelling))
 
 
 def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:

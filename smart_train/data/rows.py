@@ -87,9 +87,9 @@ class RowReader:
         query = self._query(raw, where)
         query_id = self._identity(raw, columns.query_id, where)
         positive = self._positive(raw, where)
-        found = {column: self._negatives(raw, column, where) for column in columns.negatives}
-        negatives = [pair for pairs in found.values() for pair in pairs]
-        counts = {column: len(pairs) for column, pairs in found.items()}
+        by_column = {column: self._negatives(raw, column, where) for column in columns.negatives}
+        negatives = [pair for pairs in by_column.values() for pair in pairs]
+        counts = {column: len(pairs) for column, pairs in by_column.items()}
         return Example(
             query=query,
             documents=(positive[1], *(document for _, document in negatives)),

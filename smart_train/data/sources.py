@@ -297,8 +297,8 @@ def _holds_tables(folder: Path) -> bool:
 def _check_hub_id(config: SourceConfig) -> None:
     """Raises DataError for a path that can only have been meant as a file or folder."""
     path, text = Path(config.path), str(config.path)
-    known = is_rows_file(path) or path.suffix.lower() in (*IMAGE_EXTENSIONS, ".pdf")
-    if known or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
+    has_file_ending = is_rows_file(path) or path.suffix.lower() in (*IMAGE_EXTENSIONS, ".pdf")
+    if has_file_ending or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, siblings)
         missing = "" if path.parent.is_dir() else f"; there is no folder {path.parent} either"

@@ -24,19 +24,19 @@ def read_scores(
     """
     expected = 1 + sum(counts.values())
     if columns.scores is not None and raw.get(columns.scores) is not None:
-        found = _listed(raw[columns.scores], f"{where}, column {columns.scores!r}", expected)
+        scores = _listed(raw[columns.scores], f"{where}, column {columns.scores!r}", expected)
     else:
-        found = [_number(raw[columns.score], f"{where}, column {columns.score!r}")
+        scores = [_number(raw[columns.score], f"{where}, column {columns.score!r}")
                  if columns.score and raw.get(columns.score) is not None else None]  # fmt: skip
         for column, count in counts.items():
             name = f"{column}_score"
             value = raw.get(name)
             if value is None:
-                found += [None] * count
+                scores += [None] * count
             else:
                 values = value if isinstance(value, (list, tuple)) else [value]
-                found += _listed(values, f"{where}, column {name!r}", count)
-    return tuple(found) if any(score is not None for score in found) else ()
+                scores += _listed(values, f"{where}, column {name!r}", count)
+    return tuple(scores) if any(score is not None for score in scores) else ()
 
 
 def _listed(value: Any, where: str, expected: int) -> list[float | None]:

@@ -8,13 +8,13 @@ from smart_train.evaluation.compare import (
     fewest_queries,
     least_difference,
 )
+from smart_train.evaluation.compare_several import SideBySide, side_by_side
 from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.evaluation.side_by_side import SideBySide, side_by_side
 from smart_train.evaluation.tuning import tune
 from smart_train.evaluation.tuning_grid import TuningGrid
 from smart_train.evaluation.tuning_result import TunedSetting, TuningResult

@@ -83,19 +83,21 @@ def score_rankings(rankings: Mapping[str, Sequence[str]], qrels: Qrels, ks: Sequ
     return columns
 
 
-def chance(qrels: Qrels, documents: int, ks: Sequence[int], own: Collection[str] = ()) -> dict[str, float]:
+def chance(
+    qrels: Qrels, documents: int, ks: Sequence[int], with_one_left_out: Collection[str] = ()
+) -> dict[str, float]:
     """The exact expectation of every metric for a ranking drawn at random, averaged over the queries.
 
     Args:
         qrels: as in `score_rankings`; every query has a relevant document.
         documents: size of the corpus.
-        own: queries in whose ranking one document of it is left out.
+        with_one_left_out: queries in whose ranking one document of it is left out.
     """
     ks = check_ks(ks)
     totals = dict.fromkeys(metric_names(ks), 0.0)
     corpus = documents
     for query, grades in qrels.items():
-        documents = corpus - (query in own)
+        documents = corpus - (query in with_one_left_out)
         gains = sorted((grade for grade in grades.values() if grade > 0), reverse=True)
         mean_gain = sum(gains) / documents
         for k in ks:

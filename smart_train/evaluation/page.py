@@ -109,14 +109,14 @@ def chosen_queries(
     queries = dict(zip(data.query_ids, data.queries, strict=True))
     documents = dict(zip(data.document_ids, data.documents, strict=True))
 
-    def chosen(query: str) -> ChosenQuery:
+    def chosen_query(query: str) -> ChosenQuery:
         grades = data.qrels[query]
         answer = documents[max(grades, key=lambda document: grades[document])]
         before_value = first.get(query) if after else values[query]
         after_value = values[query] if after else None
         return ChosenQuery(query, queries[query], answer, before_value, after_value, score)
 
-    return [chosen(query) for query in worst], [chosen(query) for query in best]
+    return [chosen_query(query) for query in worst], [chosen_query(query) for query in best]
 
 
 def query_sections(

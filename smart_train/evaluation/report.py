@@ -176,4 +176,4 @@ def _in_order(result: EvaluationResult, ids: list[str]) -> dict[str, dict[str, l
 def _found_in_order(result: EvaluationResult, ids: list[str]) -> dict[str, list[list[str]]]:
     """The documents found per query, likewise."""
     place = {query: i for i, query in enumerate(result.query_ids)}
-    return {score: [found[place[query]] for query in ids] for score, found in result.found.items()}
+    return {score: [documents[place[query]] for query in ids] for score, documents in result.found.items()}

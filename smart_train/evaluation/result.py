@@ -117,7 +117,7 @@ class EvaluationResult:
             row: dict[str, Any] = {"query_id": query}
             row |= {"query": self.query_texts[place]} if self.query_texts else {}
             row |= {"relevant": list(self.relevant[place])} if self.relevant else {}
-            row |= {f"found_{score}": found[place] for score, found in self.found.items()}
+            row |= {f"found_{score}": documents[place] for score, documents in self.found.items()}
             row |= {
                 f"{score}_{metric}": values[place]
                 for score, columns in self.per_query.items()

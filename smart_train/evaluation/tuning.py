@@ -122,15 +122,15 @@ class _Sweep:
         self.states, self.metric, self.mine, self.layers = states, metric, mine, layers
         self.show_progress_bar = show_progress_bar
         self.measured: list[Measurement] = []
-        self._known: set[tuple[object, ...]] = set()
+        self._identities: set[tuple[object, ...]] = set()
 
     def add(self, scorings: Sequence[ScoringConfig]) -> None:
         """Measures those that rank otherwise than all before them."""
         new: dict[tuple[object, ...], ScoringConfig] = {}
         for item in scorings:
             new.setdefault(self.states.identity(item, self.layers), item)
-        fresh = {key: item for key, item in new.items() if key not in self._known}
-        self._known |= set(fresh)
+        fresh = {key: item for key, item in new.items() if key not in self._identities}
+        self._identities |= set(fresh)
         show = self.show_progress_bar
         self.measured += self.states.measure(list(fresh.values()), self.metric, show_progress_bar=show)
 

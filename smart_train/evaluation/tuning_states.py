@@ -91,7 +91,7 @@ class TuningStates:
         try:
             self.queries = list(encode_layers(model, data.queries, "query", layers, **options))
             self.documents = [
-                (places, self._kept(states))
+                (places, self._in_memory_or_mapped(states))
                 for places, states in encode_layers(model, data.documents, "document", layers, **options)
             ]
         except BaseException:
@@ -173,7 +173,7 @@ class TuningStates:
         rankings = dict(zip(data.query_ids, builder.rankings(), strict=True))
         return np.array(score_rankings(rankings, data.qrels, ks)[metric])
 
-    def _kept(self, states: LayeredStates) -> LayeredStates:
+    def _in_memory_or_mapped(self, states: LayeredStates) -> LayeredStates:
         """`states`, in memory while there is room, else mapped from a file."""
         self._free -= states.nbytes
         if self._free >= 0:

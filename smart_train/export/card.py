@@ -95,8 +95,8 @@ class Lineage:
         if isinstance(base, str):
             base = Base(base, local=not is_hub_id(base))
         try:
-            found = None if base is None else locate_base(base, folder, weights=False)
-            card = {} if found is None else _metadata(found / CARD_NAME)
+            base_folder = None if base is None else locate_base(base, folder, weights=False)
+            card = {} if base_folder is None else _metadata(base_folder / CARD_NAME)
         except ModelError:
             card = {}  # the folder moved or the Hub cannot be reached: what it says of itself is then unknown
         named = base.name if base is not None and not base.local else card.get("base_model")

@@ -34,7 +34,7 @@ from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.utils.atomic import refusal
 from smart_train.utils.hashing import sha256
-from smart_train.utils.retries import persist
+from smart_train.utils.hub_retries import persist
 
 # Left in a repository beside weights of another kind, these would be loaded in their place, or on top of them.
 _LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_INDEX} - {SMART_CONFIG, CARD_NAME})

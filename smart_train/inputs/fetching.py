@@ -129,8 +129,10 @@ def _opened(url: str, timeout: float, total: float) -> Iterator[Any]:
     watch.start()
     try:
         _check_host(url)
-        with opener.open(urllib.request.Request(url, headers={"User-Agent": "smart-train"}), timeout=timeout) as found:
-            yield found
+        with opener.open(
+            urllib.request.Request(url, headers={"User-Agent": "smart-train"}), timeout=timeout
+        ) as response:
+            yield response
             if late.is_set():  # a body of unknown length ends wherever its connection does
                 raise TimeoutError
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -210,6 +212,13 @@ class _Https(_Watching, urllib.request.HTTPSHandler):
         return self.ask(req)
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """For requests that carry a key: urllib would send it on to wherever it is redirected."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         _check_host(newurl)
@@ -227,11 +236,11 @@ def _check_host(url: str) -> None:
 def _check_address(address: str, host: str) -> None:
     """Raises _Refused where `address` is one, and neither public nor allowed."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return  # a name
-    found = getattr(found, "ipv4_mapped", None) or found
-    if not found.is_global and os.environ.get(PRIVATE_ADDRESSES) != "1":
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if not ip.is_global and os.environ.get(PRIVATE_ADDRESSES) != "1":
         raise _Refused(
             f"{host} is an address of this machine or of a private network; if you trust the rows, set "
             f"{PRIVATE_ADDRESSES}=1"

@@ -22,8 +22,8 @@ def files_below(folder: Path, extensions: Collection[str] | None = None) -> list
         DataError: a file's path inside is not text (bytes of another encoding), so that it could not be written down;
             or a folder cannot be listed.
     """
-    found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-    shown = {name: path for name, path in found.items() if extensions is None or path.suffix.lower() in extensions}
+    by_name = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    shown = {name: path for name, path in by_name.items() if extensions is None or path.suffix.lower() in extensions}
     for name in shown:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python writes bytes that it cannot decode
             raise DataError(f"{folder}: the file name {name!a} is not UTF-8 text; rename it, or set LC_ALL=C.UTF-8")
@@ -49,16 +49,16 @@ def check_regular(path: str | os.PathLike[str], name: str) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Files that are not hidden. Folders themselves come before links to them, so that names do not hang on links."""
-    known: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     folders, links = [folder], list[Path]()
     while folders or links:
         current = folders.pop() if folders else links.pop(0)
         if not current.is_dir():
             continue
         identity = (current.stat().st_dev, current.stat().st_ino)
-        if identity in known:
+        if identity in visited:
             continue
-        known.add(identity)
+        visited.add(identity)
         try:
             entries = sorted(os.scandir(current), key=lambda entry: entry.name)
         except OSError as error:

@@ -118,13 +118,13 @@ def remembering(file: Path, *, writes: bool = True) -> Iterator[None]:
     if _active:
         yield
         return
-    known = KnownFiles(file, writes=writes)
-    _active.append(known)
+    known_files = KnownFiles(file, writes=writes)
+    _active.append(known_files)
     try:
         yield
     finally:
-        _active.remove(known)
-        known.save()
+        _active.remove(known_files)
+        known_files.save()
 
 
 def recall(reference: Any, fact: Fact, make: Callable[[], int]) -> int:

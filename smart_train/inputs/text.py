@@ -16,10 +16,10 @@ def check_characters(text: str, where: str) -> None:
     Args:
         where: what the message begins with.
     """
-    found = _SURROGATE.search(text)
-    if found is not None:
-        before = text[max(0, found.start() - 20) : found.start()]
+    match = _SURROGATE.search(text)
+    if match is not None:
+        before = text[max(0, match.start() - 20) : match.start()]
         raise DataError(
-            f"{where}: character {found.start()} is {ascii(found[0])}, half of a character that is written in two "
+            f"{where}: character {match.start()} is {ascii(match[0])}, half of a character that is written in two "
             f"parts (after {ascii(before)}); write the whole character, or remove it"
         )

@@ -141,10 +141,10 @@ def _of_frames(refs: Sequence[Any], of_list: ListRule) -> Video:
     return Video(frames, tuple(range(len(frames))), LIST_FRAMES_PER_SECOND, len(frames), listed=True)
 
 
-def _check_sizes(refs: Sequence[Any], found: Sequence[tuple[int, int]]) -> None:
-    if not found:
+def _check_sizes(refs: Sequence[Any], frame_sizes: Sequence[tuple[int, int]]) -> None:
+    if not frame_sizes:
         raise DataError("video: an empty list of frames")
-    sizes = sorted(set(found))
+    sizes = sorted(set(frame_sizes))
     if len(sizes) > 1:
         raise DataError(f"video {describe_video(refs)}: its frames differ in size, {sizes[0]} and {sizes[1]}")
 

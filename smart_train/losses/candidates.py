@@ -96,8 +96,8 @@ class PositiveAware:
     def by_student(self, scores: Tensor, positive: Tensor) -> Tensor:
         """bool [Q, N] from scores [Q, N] and the column [Q] of each positive; False there."""
         scores = scores.detach()
-        own = scores.gather(1, positive[:, None])
-        return (scores > margin_bound(own, self.margin)).scatter(1, positive[:, None], False)
+        positive_scores = scores.gather(1, positive[:, None])
+        return (scores > margin_bound(positive_scores, self.margin)).scatter(1, positive[:, None], False)
 
     def by_teacher(self, columns: Tensor, scores: Tensor, candidates: int) -> Tensor:
         """bool [Q, candidates] from the teacher's scores [Q, K] of the documents in `columns` [Q, K]."""
@@ -127,11 +127,11 @@ def check_positives(lengths: Tensor, positive: Tensor, rows: Sequence[str], chec
     Args:
         checks: where the condition is left for the caller to read; None: it is read here.
     """
-    kept = lengths[positive] > 0
+    has_tokens = lengths[positive] > 0
     if checks is not None:
-        checks.add(kept.all(), lambda: check_positives(lengths, positive, rows))
+        checks.add(has_tokens.all(), lambda: check_positives(lengths, positive, rows))
         return
-    empty = (~kept).nonzero().flatten().tolist()
+    empty = (~has_tokens).nonzero().flatten().tolist()
     if empty:
         named = ", ".join(rows[i] for i in empty[:5])
         raise ScoreError(f"{len(empty)} positive document(s) keep no token for late interaction: {named}")

@@ -168,10 +168,10 @@ class ContrastiveObjective(nn.Module):
         """1 / T of a term, [1], differentiable where it is learned."""
         if not self.learn_weights:
             return _bounded(self.log_scales[term], most=-math.log(MIN_TEMPERATURE)).exp()
-        own = self.log_scales[term]
+        parameter = self.log_scales[term]
         # The value is LEARNED_RATE times the parameter, its gradient that of the value itself: multiplied as well, it
         # would outweigh all other gradients where their common norm is clipped.
-        log_scale = own + ((LEARNED_RATE - 1) * own).detach()
+        log_scale = parameter + ((LEARNED_RATE - 1) * parameter).detach()
         least, most = (-math.log(bound) for bound in reversed(LEARNED_TEMPERATURES))
         return _bounded(log_scale, least=least, most=most).exp()
 
@@ -236,6 +236,6 @@ def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
 
 def _accuracy(scores: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
     """Share of queries whose positive scores strictly above every other candidate; ties count as wrong."""
-    own = scores.gather(1, positive[:, None])
+    positive_scores = scores.gather(1, positive[:, None])
     others = scores.masked_fill(excluded, float("-inf")).scatter(1, positive[:, None], float("-inf"))
-    return (own.squeeze(1) > others.amax(dim=1)).float().mean()
+    return (positive_scores.squeeze(1) > others.amax(dim=1)).float().mean()

@@ -72,12 +72,12 @@ class Distillation:
         return self.weight * divergence(wanted, student / self.temperature, left_out)
 
 
-def divergence(wanted: Tensor, found: Tensor, left_out: Tensor) -> Tensor:
-    """KL(softmax(wanted) || softmax(found)) of logits [Q, K], mean over Q; columns in `left_out` bool [Q, K] are in
+def divergence(wanted: Tensor, predicted: Tensor, left_out: Tensor) -> Tensor:
+    """KL(softmax(wanted) || softmax(predicted)) of logits [Q, K], mean over Q; columns in `left_out` bool [Q, K] are in
     neither softmax."""
-    wanted, found = _log_softmax(wanted, left_out), _log_softmax(found, left_out)
+    wanted, predicted = _log_softmax(wanted, left_out), _log_softmax(predicted, left_out)
     # Left-out documents have probability 0 on both sides; their -inf - -inf must not reach the sum.
-    terms = wanted.exp() * (wanted - found).masked_fill(left_out, 0.0)
+    terms = wanted.exp() * (wanted - predicted).masked_fill(left_out, 0.0)
     return terms.sum(dim=1).mean()
 
 

@@ -62,7 +62,7 @@ class SelfDistillation:
             progress: share of the training steps that are done.
         """
         wanted = combined.detach() / self.temperature
-        found = [divergence(wanted, logits[name], excluded) for name in self.learners]
+        divergences = [divergence(wanted, logits[name], excluded) for name in self.learners]
         rise = min(1.0, progress / self.warmup) if self.warmup else 1.0
-        total = found[0] if len(found) == 1 else found[0] + found[1]
+        total = divergences[0] if len(divergences) == 1 else divergences[0] + divergences[1]
         return self.weight * rise * total

@@ -96,5 +96,5 @@ def translated_patterns(pattern: Mapping[str, Any], names: Mapping[str, str]) ->
     """
     from peft.utils.other import get_pattern_key
 
-    found = {own: get_pattern_key(list(pattern), name) for name, own in names.items()}
-    return {f"^{re.escape(own)}": pattern[key] for own, key in found.items() if key in pattern}
+    keys = {module: get_pattern_key(list(pattern), name) for name, module in names.items()}
+    return {f"^{re.escape(module)}": pattern[key] for module, key in keys.items() if key in pattern}

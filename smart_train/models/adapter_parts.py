@@ -32,10 +32,10 @@ _MERGE = "merge it with the base that it was trained on, and load the merged mod
 
 def module_of(key: str) -> str:
     """The module that a saved adapter tensor belongs to, under its name in the class it was trained on."""
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(.+?)\.(lora_\w+(\..+)?|(token_adapter|original_module|modules_to_save)\..+)", key.removeprefix(PREFIX)
     )
-    return found[1] if found else key.removeprefix(PREFIX).rpartition(".")[0]
+    return match[1] if match else key.removeprefix(PREFIX).rpartition(".")[0]
 
 
 def is_lora(key: str) -> bool:
@@ -93,8 +93,8 @@ def _without_head(
         )
     config.modules_to_save = [name for name in saved if name not in heads] or None
     if isinstance(config.trainable_token_indices, Mapping):
-        kept = {name: rows for name, rows in config.trainable_token_indices.items() if "lm_head" not in name}
-        config.trainable_token_indices = kept or None
+        token_indices = {name: rows for name, rows in config.trainable_token_indices.items() if "lm_head" not in name}
+        config.trainable_token_indices = token_indices or None
     lone = "lm_head" not in names
     return {key: value for key, value in state.items() if not (lone and key.startswith(f"{PREFIX}lm_head."))}
 
@@ -102,9 +102,9 @@ def _without_head(
 def _embedding_of(state: Iterable[str], backbone: nn.Module, family: Family) -> str | None:
     """The name that the adapter `state` has for the backbone's input embeddings; None where it names none."""
     embeddings = cast(Any, backbone).get_input_embeddings()
-    (own,) = [name for name, part in backbone.named_modules() if part is embeddings]
-    found = {module_of(key).removesuffix(".base_layer") for key in state}
-    return next((name for name in sorted(found) if own_names([name], backbone, family) == {name: own}), None)
+    (in_backbone,) = [name for name, part in backbone.named_modules() if part is embeddings]
+    modules = {module_of(key).removesuffix(".base_layer") for key in state}
+    return next((name for name in sorted(modules) if own_names([name], backbone, family) == {name: in_backbone}), None)
 
 
 def _indices(config: LoraConfig, embedding: str | None, state: Mapping[str, Tensor], folder: Path) -> list[int]:
@@ -148,20 +148,22 @@ def whole_modules(
     Raises:
         ModelError: PEFT would take more modules for them than the adapter holds.
     """
-    found = set()
+    held = set()
     for module in {module_of(key) for key in state if not is_lora(key) and _ROWS not in key}:
         parts = module.split(".")
         outer = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         saved = [name for name in outer if any(name.endswith(given) for given in config.modules_to_save or ())]
         if saved:
-            found.add(names[module].removesuffix(module.removeprefix(saved[0])))
-    more = [name for name in matching(found, backbone) if not any(f"{name}.".startswith(f"{own}.") for own in found)]
+            held.add(names[module].removesuffix(module.removeprefix(saved[0])))
+    more = [
+        name for name in matching(held, backbone) if not any(f"{name}.".startswith(f"{parent}.") for parent in held)
+    ]
     if more:
         raise ModelError(
             f"{folder}: modules_to_save {config.modules_to_save}: in {type(backbone).__name__} the same end of a name "
             f"is found in {more[0]} ({len(more)} such modules), which this adapter does not hold; {_MERGE}"
         )
-    return sorted(found) or None
+    return sorted(held) or None
 
 
 def matching(ends: Iterable[str], backbone: nn.Module) -> list[str]:
@@ -178,29 +180,29 @@ def check_whole_modules(given: Sequence[str], backbone: nn.Module, family: Famil
     """
     names = [name for name, _ in backbone.named_modules() if name]
     for end in given:
-        word, found = f"lora.modules_to_save {end!r}", matching([end], backbone)
-        if not found and end.rpartition(".")[2] in _HEADS:
+        word, modules = f"lora.modules_to_save {end!r}", matching([end], backbone)
+        if not modules and end.rpartition(".")[2] in _HEADS:
             raise ModelError(
                 f"{word}: a head, which the embeddings do not depend on and this backbone does not have; leave it out"
             )
-        if not found:
+        if not modules:
             hint = did_you_mean(end, sorted({name.rpartition(".")[2] for name in names}))
             raise ModelError(f"{word}: no module of {type(backbone).__name__} has a name that ends so{hint}")
-        seen = [name for name in found if family.is_vision(name)]
+        seen = [name for name in modules if family.is_vision(name)]
         if seen:
             raise ModelError(
                 f"{word}: also {seen[0]}, which is in the frozen vision tower ({len(seen)} such modules); give more of "
-                f"the name ({next((name for name in found if name not in seen), 'a module of the language model')}), "
+                f"the name ({next((name for name in modules if name not in seen), 'a module of the language model')}), "
                 "or train all weights (full.freeze_vision: false)"
             )
-        module = backbone.get_submodule(found[0])
+        module = backbone.get_submodule(modules[0])
         if not list(module.parameters()):
-            raise ModelError(f"{word}: {found[0]} has no weights to train; leave it out")
+            raise ModelError(f"{word}: {modules[0]} has no weights to train; leave it out")
         if isinstance(module, nn.ModuleList):
-            raise ModelError(f"{word}: {found[0]} is a list of modules; name those in it, {end}.0 and so on")
+            raise ModelError(f"{word}: {modules[0]} is a list of modules; name those in it, {end}.0 and so on")
         packed = [
             name
-            for name in found
+            for name in modules
             if quantized and any(isinstance(part, nn.Linear) for part in backbone.get_submodule(name).modules())
         ]
         if packed:

@@ -34,7 +34,7 @@ def token_ids(backbone: nn.Module, family: Family, tokens: Sequence[str]) -> lis
     blank = [token for token in tokens if not token.strip()]
     if blank:
         raise ModelError(f"lora.trained_tokens {blank[0]!r}: holds no character but blanks; choose another text for it")
-    known = family.tokenizer.get_vocab()
+    vocabulary = family.tokenizer.get_vocab()
     control = {token.content for token in family.tokenizer.added_tokens_decoder.values() if token.special}
     taken = [token for token in tokens if token in control and "image" in family.modalities]
     if taken:
@@ -42,7 +42,7 @@ def token_ids(backbone: nn.Module, family: Family, tokens: Sequence[str]) -> lis
             f"lora.trained_tokens {taken[0]!r}: is a control token of the model, which is not read where a text holds "
             "it; choose a new token"
         )
-    new = [AddedToken(token, normalized=False, special=False) for token in tokens if token not in known]
+    new = [AddedToken(token, normalized=False, special=False) for token in tokens if token not in vocabulary]
     if new:
         _extend(backbone, family, new, "lora.trained_tokens")
     for token in tokens:
@@ -65,15 +65,15 @@ def take_saved_tokens(backbone: nn.Module, family: Family, folder: Path, trained
     Raises:
         ModelError: the adapter was trained with tokens that no tokenizer here has, or that have other ids.
     """
-    known, embeddings = family.tokenizer.get_vocab(), cast(Any, backbone).get_input_embeddings()
-    new = [entry for entry in listed_tokens(folder) if entry[1] not in known]
+    vocabulary, embeddings = family.tokenizer.get_vocab(), cast(Any, backbone).get_input_embeddings()
+    new = [entry for entry in listed_tokens(folder) if entry[1] not in vocabulary]
     if new:
         _extend(backbone, family, [AddedToken(content, **flags) for _, content, flags in new], str(folder))
     for index, content, _ in new:
-        if (own := family.tokenizer.convert_tokens_to_ids(content)) != index:
+        if (id_here := family.tokenizer.convert_tokens_to_ids(content)) != index:
             raise ModelError(
                 f"{folder}: its {TOKENIZER} gives {content!r} the id {index}, and over the tokenizer of "
-                f"{family.folder} it has {own}; the adapter was trained on another base"
+                f"{family.folder} it has {id_here}; the adapter was trained on another base"
             )
     highest = max(family.tokenizer.get_vocab().values())
     nameless = [index for index in trained if index > highest]
@@ -96,13 +96,13 @@ def listed_tokens(folder: Path) -> list[tuple[int, str, dict[str, bool]]]:
     """(id, text, flags) of the tokens that tokenizer.json in `folder` lists as added to its vocabulary, by id."""
     values = read_json(folder / TOKENIZER) or {}
     try:
-        found = [
+        entries = [
             (int(entry["id"]), str(entry["content"]), {flag: bool(entry.get(flag)) for flag in _FLAGS})
             for entry in values.get("added_tokens") or []
         ]
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{folder / TOKENIZER}: its added_tokens cannot be read ({error!r})") from error
-    return sorted(found, key=lambda entry: entry[0])
+    return sorted(entries, key=lambda entry: entry[0])
 
 
 def _extend(backbone: nn.Module, family: Family, tokens: Sequence[AddedToken], source: str) -> None:

@@ -77,9 +77,9 @@ def _missing(config: Any, dtype: str, device: torch.device, quantized: bool) -> 
     if dtype not in _TAKEN:
         return f"flash attention takes {' or '.join(_TAKEN)}, and the weights are {dtype}"
     parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", {}))]
-    known = [MODEL_MAPPING.get(type(part), None) for part in parts if part is not None]
+    kinds = [MODEL_MAPPING.get(type(part), None) for part in parts if part is not None]
     # A part without a class of its own is one of the whole model's, which speaks for it.
-    if known[0] is None or not all(getattr(kind, "_supports_flash_attn", False) for kind in known if kind is not None):
+    if kinds[0] is None or not all(getattr(kind, "_supports_flash_attn", False) for kind in kinds if kind is not None):
         return f"transformers has no flash attention for {type(config).__name__.removesuffix('Config')}"
     return ""
 

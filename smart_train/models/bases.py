@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from smart_train.errors import ModelError
-from smart_train.utils.model_names import is_path as is_path
+from smart_train.utils.model_folders import is_path as is_path
 
 _BLOCK = 1 << 20
 
@@ -56,9 +56,9 @@ class Base:
         Raises:
             TypeError: a value is not text.
         """
-        name, *others = found = [values.get(key) for key in ("base", "base_revision", "base_beside", "base_weights")]
-        if not all(value is None or isinstance(value, str) for value in found):
-            raise TypeError(f"the base is {found}; must be text")
+        name, *others = parts = [values.get(key) for key in ("base", "base_revision", "base_beside", "base_weights")]
+        if not all(value is None or isinstance(value, str) for value in parts):
+            raise TypeError(f"the base is {parts}; must be text")
         if name is None:
             return None
         base = cls(name, *others)

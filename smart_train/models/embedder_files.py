@@ -65,14 +65,14 @@ class EmbedderFiles:
         # `pooling` there: an export whose modules are smart_train's own, and say nothing of pooling.
         prompts = settings.get("prompts") or {}
         default = prompts.get(settings.get("default_prompt_name") or "")
-        found = {
+        side_prompts = {
             side: next((prompts[name] for name in names if name in prompts), default)
             for side, names in _PROMPTS.items()
         }
         return cls(
             pooling=limits.get("pooling") if pooling is None else _pooling(folder / pooling / "config.json"),
-            query_prompt=found["query"],
-            document_prompt=found["document"],
+            query_prompt=side_prompts["query"],
+            document_prompt=side_prompts["document"],
             prompts=tuple(prompts.values()),
             max_length=limits.get("max_seq_length"),
             lower_case=bool(limits.get("do_lower_case")),
@@ -136,11 +136,11 @@ def _pooling(path: Path) -> str:
     if values is None:
         raise ModelError(f"{path}: missing, though {MODULES} names its folder")
     mode = values.get("pooling_mode")
-    chosen = [mode] if mode else [key for key, value in values.items() if key.startswith("pooling_mode_") and value]
-    known = {**{name: name for name in _POOLING}, **{flag: name for name, flag in _POOLING.items()}}
-    if len(chosen) != 1 or not isinstance(chosen[0], str) or chosen[0] not in known:
-        raise ModelError(f"{path}: pooling {chosen}; exactly one of {', '.join(_POOLING)} is supported")
+    modes = [mode] if mode else [key for key, value in values.items() if key.startswith("pooling_mode_") and value]
+    names = {**{name: name for name in _POOLING}, **{flag: name for name, flag in _POOLING.items()}}
+    if len(modes) != 1 or not isinstance(modes[0], str) or modes[0] not in names:
+        raise ModelError(f"{path}: pooling {modes}; exactly one of {', '.join(_POOLING)} is supported")
     if values.get("include_prompt") is False:
         raise ModelError(f"{path}: include_prompt false (pooling without the prompt's tokens) is not supported")
-    name = known[chosen[0]]
+    name = names[modes[0]]
     return "last" if name == "lasttoken" else name

@@ -80,7 +80,7 @@ def encoded_parts(
             model.family,
             role,
             compact=workers > 0 or model.device.type != "cpu",
-            known=None if read is not None else _Known.of(model),
+            known_states=None if read is not None else _Known.of(model),
         ),
         num_workers=workers,
         pin_memory=workers > 0 and model.device.type == "cuda",
@@ -130,15 +130,15 @@ class _Featurize:
     """`family.featurize` bound to a role, in a form that worker processes can unpickle. What is wrong with an input is
     handed over instead of raised: a loader would put a worker's traceback around it."""
 
-    def __init__(self, family: Family, role: Role, *, compact: bool, known: _Known | None) -> None:
-        self.family, self.role, self.compact, self.known = family, role, compact, known
+    def __init__(self, family: Family, role: Role, *, compact: bool, known_states: _Known | None) -> None:
+        self.family, self.role, self.compact, self.known_states = family, role, compact, known_states
 
     def __call__(self, items: Sequence[ModelInput]) -> Features | SmartTrainError:
         try:
-            if self.known is not None:
-                found = self.known.source.features(items, self.role, self.known.layers)
-                if found is not None:
-                    return found
+            if self.known_states is not None:
+                stored = self.known_states.source.features(items, self.role, self.known_states.layers)
+                if stored is not None:
+                    return stored
             features = self.family.featurize(items, self.role)
             return self.family.compact(features) if self.compact else features
         except SmartTrainError as error:

@@ -321,10 +321,10 @@ class Family(ABC):
         if item.instruction is not None:
             return item.instruction
         if role == "query":
-            chosen = self.prompts.query_instruction
-            return self.default_query_instruction if chosen is None else chosen
-        chosen = self.prompts.document_instruction
-        return self.default_document_instruction if chosen is None else chosen
+            instruction = self.prompts.query_instruction
+            return self.default_query_instruction if instruction is None else instruction
+        instruction = self.prompts.document_instruction
+        return self.default_document_instruction if instruction is None else instruction
 
     @property
     def embedder_obstacle(self) -> str | None:

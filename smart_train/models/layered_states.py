@@ -116,14 +116,14 @@ def encode_layers(
 
 def _read(model: SmartModel, features: Features, layers: Sequence[int]) -> LayeredStates:
     valid = features["attention_mask"].bool()
-    masks = {chosen: _mask(model.family, features, *chosen)[valid] for chosen in FILTERS}
+    masks = {filters: _mask(model.family, features, *filters)[valid] for filters in FILTERS}
     everything = {name: value.to(model.device) for name, value in {**features, "token_mask": valid}.items()}
     if model.projection is None:
-        pooled, kept, offsets = model.read_states(everything, layers)
-        states = [F.normalize(part.float(), dim=-1) for part in kept]
+        pooled, token_states, offsets = model.read_states(everything, layers)
+        states = [F.normalize(part.float(), dim=-1) for part in token_states]
     else:
-        pooled, kept, offsets = model.read_states(everything)
-        states = [model.tokens_of(kept)]
+        pooled, token_states, offsets = model.read_states(everything)
+        states = [model.tokens_of(token_states)]
     if not all(bool(tensor.isfinite().all()) for tensor in (pooled, *states)):
         raise NonFiniteError(
             "the model gives vectors that hold NaN at some layer or position: its weights are damaged, or its dtype "

@@ -41,7 +41,7 @@ from smart_train.models.token_projection import TokenProjection
 from smart_train.models.vocabulary import check_vocabulary
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
-from smart_train.utils.model_names import find_model
+from smart_train.utils.model_folders import find_model
 
 # What transformers raises for files that hold other values than it expects: a configuration with 0 heads, a pickle that
 # is not one of weights.
@@ -171,13 +171,13 @@ def _named_base(saved: SmartConfig, folder: Path, given: str | Path | None) -> B
     return None
 
 
-def _name_base(model: SmartModel, found: Path, named: Base | None) -> None:
-    """Says in `model` which weights it was loaded with: those in `found`, which `named` names, if a folder did."""
+def _name_base(model: SmartModel, folder: Path, named: Base | None) -> None:
+    """Says in `model` which weights it was loaded with: those in `folder`, which `named` names, if a folder did."""
     if (named is not None and named.local) or (named is None and Path(model.base or "").is_dir()):
-        model.base, model.base_weights = os.path.abspath(found), None if named is None else named.weights
+        model.base, model.base_weights = os.path.abspath(folder), None if named is None else named.weights
     else:
         # The commit, not the branch: that may move on, and an adapter trained on its old state would find another base.
-        model.base_revision = found.name
+        model.base_revision = folder.name
 
 
 def model_from_config(
@@ -263,17 +263,17 @@ def own_class(folder: Path, family: type[Family]) -> str | None:
     trained with: GTE-Qwen2's class lets every token see all others. A config.json that says so itself is obeyed.
     """
     stated = read_json(folder / "config.json") or {}
-    found = _auto_map(folder, stated, "AutoModel")
-    return found if family.runs_own_code and "is_causal" not in stated else None
+    class_name = _auto_map(folder, stated, "AutoModel")
+    return class_name if family.runs_own_code and "is_causal" not in stated else None
 
 
 def _auto_map(folder: Path, stated: Mapping[str, Any], name: str) -> str | None:
     """The class of its own that a config.json names for transformers' class `name`; None where it names none."""
     classes = stated.get("auto_map") or {}
-    found = classes.get(name) if isinstance(classes, Mapping) else classes
-    if not isinstance(found, str | None):
+    class_name = classes.get(name) if isinstance(classes, Mapping) else classes
+    if not isinstance(class_name, str | None):
         raise ModelError(f"{folder}: auto_map in config.json does not name one FILE.CLASS for {name}; fetch it again")
-    return found
+    return class_name
 
 
 def read_config(folder: Path, *, overrides: dict[str, Any] | None = None, trust_remote_code: bool = False) -> Any:

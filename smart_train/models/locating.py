@@ -14,8 +14,8 @@ from smart_train.errors import ModelError, first_line
 from smart_train.models.bases import Base, is_path, weights_digest
 from smart_train.models.saving import WEIGHT_SUFFIXES, weights_dtype
 from smart_train.models.smart_config import SmartConfig
-from smart_train.utils.model_names import find_model, missing_folder, nearest_folder
-from smart_train.utils.retries import persist
+from smart_train.utils.hub_retries import persist
+from smart_train.utils.model_folders import find_model, missing_folder, nearest_folder
 
 _SAY = "say where it lies: base= of SmartModel.from_pretrained, --base on the command line"
 
@@ -27,21 +27,21 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
     Raises:
         ModelError: as `find_model`; or a repository that cannot be reached; or a folder, with a `revision`.
     """
-    found = find_model(name_or_path)
-    if Path(found).is_dir():
+    place = find_model(name_or_path)
+    if Path(place).is_dir():
         if revision is not None:
             raise ModelError(
                 f"{name_or_path}: is a folder here, and only a Hub repository has a revision ({revision!r}); leave the "
                 "revision out, or rename the folder if you mean the repository"
             )
-        return Path(found)
+        return Path(place)
     try:
-        return fetch(found, revision, weights=weights)
+        return fetch(place, revision, weights=weights)
     except ModelError as error:
         # Only now: an id on the Hub may well resemble a folder that is here.
-        if nearest_folder(Path(found)) is None:
+        if nearest_folder(Path(place)) is None:
             raise
-        raise ModelError(f"{missing_folder(found)}; nor could it be fetched from the Hub") from error
+        raise ModelError(f"{missing_folder(place)}; nor could it be fetched from the Hub") from error
 
 
 def fetch(repository: str, revision: str | None = None, *, weights: bool = True) -> Path:
@@ -70,10 +70,10 @@ def locate_base(base: Base, folder: Path, given: str | Path | None = None, *, we
         ModelError: they cannot be found, several folders may be meant, or other weights lie there.
     """
     if given is not None:
-        found = locate(str(given), weights=weights)
-        if weights and _replaced(base, found):
+        given_folder = locate(str(given), weights=weights)
+        if weights and _replaced(base, given_folder):
             raise ModelError(f"{given}: holds other weights than {base.name}, from which {folder} was trained")
-        return found
+        return given_folder
     if base.local is False:
         try:
             return fetch(base.name, base.revision, weights=weights)
@@ -132,29 +132,29 @@ def _places(base: Base, folder: Path) -> Iterator[Path]:
         yield Path(os.path.abspath(folder)).parent / name.name
 
 
-def _check_relative(base: Base, folder: Path, found: list[Path]) -> None:
+def _check_relative(base: Base, folder: Path, paths: list[Path]) -> None:
     """A path as version 0.1.0 wrote it, relative to where the run was started. Raises ModelError where it leads to
     several folders; warns where only the current directory makes it lead to one."""
-    if len({path.resolve() for path in found}) > 1:
-        several = ", ".join(str(path) for path in found)
+    if len({path.resolve() for path in paths}) > 1:
+        several = ", ".join(str(path) for path in paths)
         raise ModelError(f"{folder}: its base {base.name} may be any of {several}; {_SAY}")
-    if found[0] == Path(os.path.abspath(base.name)) and not Path(os.path.abspath(folder)).is_relative_to(os.getcwd()):
+    if paths[0] == Path(os.path.abspath(base.name)) and not Path(os.path.abspath(folder)).is_relative_to(os.getcwd()):
         warnings.warn(
-            f"{folder}: written by version 0.1.0, which named its base by a relative path ({base.name}); {found[0]} is "
+            f"{folder}: written by version 0.1.0, which named its base by a relative path ({base.name}); {paths[0]} is "
             f"taken for it, because it lies in the current directory. To be certain, {_SAY}",
             stacklevel=4,
         )
 
 
-def _replaced(base: Base, found: Path) -> bool:
-    return base.weights is not None and base.weights != weights_digest(found)
+def _replaced(base: Base, folder: Path) -> bool:
+    return base.weights is not None and base.weights != weights_digest(folder)
 
 
-def _unsaid(base: Base, folder: Path, found: list[Path], weights: bool) -> Path:
+def _unsaid(base: Base, folder: Path, paths: list[Path], weights: bool) -> Path:
     """The base of an adapter that says neither path nor repository: the repository, unless a folder may be meant."""
-    if found:
+    if paths:
         raise ModelError(
-            f"{folder}: its base {base.name!r} may be the folder {found[0]} or a repository on the Hub; for the folder "
+            f"{folder}: its base {base.name!r} may be the folder {paths[0]} or a repository on the Hub; for the folder "
             f"{_SAY}; for the repository, rename the folder"
         )
     try:

@@ -18,8 +18,8 @@ Layout = tuple[tuple[str, str], ...]  # (prefix in the backbone, prefix elsewher
 
 def layouts(backbone: nn.Module, family: Family) -> list[Layout]:
     """The backbone's own naming, that inside today's generation class, and that inside an older one."""
-    known: list[Layout] = [(("", ""),), (("", f"{backbone.base_model_prefix}."),)]
-    return [*known, family.checkpoint_layout] if family.checkpoint_layout else known
+    namings: list[Layout] = [(("", ""),), (("", f"{backbone.base_model_prefix}."),)]
+    return [*namings, family.checkpoint_layout] if family.checkpoint_layout else namings
 
 
 def own_names(names: Iterable[str], backbone: nn.Module, family: Family) -> dict[str, str] | None:
@@ -27,15 +27,15 @@ def own_names(names: Iterable[str], backbone: nn.Module, family: Family) -> dict
     names = list(names)
     modules = {name for name, _ in backbone.named_modules()}
     for layout in layouts(backbone, family):
-        found = {name: renamed(name, layout) for name in names}
-        if modules.issuperset(found.values()):
-            return cast(dict[str, str], found)  # None is not the name of a module
+        in_backbone = {name: renamed(name, layout) for name in names}
+        if modules.issuperset(in_backbone.values()):
+            return cast(dict[str, str], in_backbone)  # None is not the name of a module
     return None
 
 
 def renamed(name: str, layout: Layout) -> str | None:
     """`name`, under a layout's foreign prefix, under the backbone's own; None when it is under none of them."""
-    for own, foreign in layout:
+    for prefix, foreign in layout:
         if name.startswith(foreign):
-            return own + name.removeprefix(foreign)
+            return prefix + name.removeprefix(foreign)
     return None

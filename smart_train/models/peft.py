@@ -122,7 +122,7 @@ def load_adapter(
     state = fit_parts(_used(saved, backbone, family), config, backbone, family, folder)
     names = own_names({module_of(key) for key in state}, backbone, family)
     try:
-        if names is not None and (_differ(state, saved) or any(name != own for name, own in names.items())):
+        if names is not None and (_differ(state, saved) or any(name != module for name, module in names.items())):
             return _load_translated(backbone, folder, state, names, config, trainable)
         check_not_packed(config.modules_to_save or (), backbone, folder)
         model = PeftModel.from_pretrained(backbone, str(folder), config=config, is_trainable=trainable)
@@ -167,9 +167,11 @@ def _load_translated(
     config.target_modules = sorted({names[module_of(key)] for key in state if is_lora(key)})
     config.inference_mode = not trainable
     model = get_peft_model(backbone, config)
-    own = {key.replace(f"{PREFIX}{module_of(key)}", f"{PREFIX}{names[module_of(key)]}", 1): state[key] for key in state}
-    _check_keys(model, set(own), folder)
-    set_peft_model_state_dict(model, own)
+    translated = {
+        key.replace(f"{PREFIX}{module_of(key)}", f"{PREFIX}{names[module_of(key)]}", 1): state[key] for key in state
+    }
+    _check_keys(model, set(translated), folder)
+    set_peft_model_state_dict(model, translated)
     return model
 
 

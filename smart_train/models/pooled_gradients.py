@@ -59,15 +59,15 @@ def pooled_gradients(
     finally:
         model.train(training)
     kinds = _kinds(model, features)
-    found: dict[tuple[int, str], tuple[int, float, float]] = {}
+    by_kind: dict[tuple[int, str], tuple[int, float, float]] = {}
     for number, (state, gradient) in enumerate(zip(states, gradients, strict=True), start=1):
         norms = torch.zeros(state.shape[:2]) if gradient is None else gradient.float().norm(dim=-1).cpu()
         total = sum(float(norms[mask].sum()) for mask in kinds.values())
         for kind, mask in kinds.items():
             if count := int(mask.sum()):
                 summed = float(norms[mask].sum())
-                found[number, kind] = (count, summed / count, summed / total if total else 0.0)
-    return found
+                by_kind[number, kind] = (count, summed / count, summed / total if total else 0.0)
+    return by_kind
 
 
 def decoder_layers(model: SmartModel) -> list[nn.Module]:
@@ -109,14 +109,14 @@ def _asking(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
 @contextmanager
 def _outputs(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
     """Fills with each layer's output [B, L, H], in the order in which they run."""
-    found: list[Tensor] = []
+    outputs: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        found.append(output if isinstance(output, Tensor) else output[0])
+        outputs.append(output if isinstance(output, Tensor) else output[0])
 
     handles = [layer.register_forward_hook(keep) for layer in layers]
     try:
-        yield found
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()

@@ -32,8 +32,8 @@ class PromptConfig:
         """`given` in place of this one; of a mapping, its keys alone. Raises ModelError for a key that is unknown."""
         if isinstance(given, PromptConfig):
             return given
-        known = self.to_dict()
+        values = self.to_dict()
         for key in given or {}:
-            if key not in known:
-                raise ModelError(f"prompts: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
-        return PromptConfig(**{**known, **(given or {})})
+            if key not in values:
+                raise ModelError(f"prompts: unknown key {key!r}{did_you_mean(key, values)}; known: {', '.join(values)}")
+        return PromptConfig(**{**values, **(given or {})})

@@ -81,9 +81,9 @@ def read_published(path: Path) -> StoredProjection:
     saved = _load(path)
     weights = saved.get(_WEIGHTS) if isinstance(saved, Mapping) else None
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        found = ", ".join(map(str, saved)) if isinstance(saved, Mapping) else type(saved).__name__
+        held = ", ".join(map(str, saved)) if isinstance(saved, Mapping) else type(saved).__name__
         raise ModelError(
-            f"{path}: not a published projection: needs {_WEIGHTS!r} with tensors; holds {found or 'nothing'}"
+            f"{path}: not a published projection: needs {_WEIGHTS!r} with tensors; holds {held or 'nothing'}"
         )
     if any(not bool(torch.isfinite(value).all()) for value in weights.values()):
         raise ModelError(f"{path}: the weights hold NaN or infinity")
@@ -112,12 +112,12 @@ def _load(path: Path) -> Any:
 
 def _translate(path: Path, saved: Mapping[str, Any], weights: Mapping[str, Tensor]) -> TokenProjection:
     names = _TWO_MAPS if "proj.4.weight" in weights else _ONE_MAP
-    known, found = set(names) | ({_LAYER_QUERY} & set(weights)), set(weights)
-    if found != known:
-        reason = "; attention between tokens is not supported" if "self_attn" in " ".join(found) else ""
+    expected, present = set(names) | ({_LAYER_QUERY} & set(weights)), set(weights)
+    if present != expected:
+        reason = "; attention between tokens is not supported" if "self_attn" in " ".join(present) else ""
         raise ModelError(
-            f"{path}: the weights are not a token projection: missing {sorted(known - found)}, "
-            f"unexpected {sorted(found - known)}{reason}"
+            f"{path}: the weights are not a token projection: missing {sorted(expected - present)}, "
+            f"unexpected {sorted(present - expected)}{reason}"
         )
     layers = _layers(path, saved)
     if (_LAYER_QUERY in weights) != (len(layers) > 1):

@@ -80,13 +80,13 @@ class PairReader(Qwen3VLEmbedding):
         if excess <= 0:
             return self.pair_prompt(query, document)
         tokens = self.tokenizer(self._defuse(document.text or ""), add_special_tokens=False)["input_ids"]
-        kept = len(tokens) - excess - 4  # of slack: cut text may merge differently with what follows it
-        if kept <= 0:
+        room = len(tokens) - excess - 4  # of slack: cut text may merge differently with what follows it
+        if room <= 0:
             raise ModelError(
                 f"a query and a document need {length:,} tokens together, of which {len(tokens):,} are the document's "
                 f"text; the reranker reads {self.max_length:,}: use smaller images or a shorter query"
             )
-        return self.pair_prompt(query, document, self.tokenizer.decode(tokens[:kept]))
+        return self.pair_prompt(query, document, self.tokenizer.decode(tokens[:room]))
 
 
 class Reranker(nn.Module):
@@ -111,15 +111,15 @@ class Reranker(nn.Module):
         Raises:
             ModelError: a pair needs more tokens than the model reads. DataError: an input cannot be read.
         """
-        found: list[float] = []
+        scores: list[float] = []
         for start in range(0, len(documents), batch_size):
             features = self.family.pairs(query, documents[start : start + batch_size])
             inputs = {name: value.to(self.direction.device) for name, value in features.items()}
             states = self.backbone(**inputs, use_cache=False, return_dict=True).last_hidden_state
             rows = torch.arange(len(states), device=states.device)
             last = states[rows, last_valid(inputs["attention_mask"])]
-            found += (last.float() @ self.direction).sigmoid().tolist()
-        return found
+            scores += (last.float() @ self.direction).sigmoid().tolist()
+        return scores
 
 
 def load_reranker(
@@ -139,11 +139,11 @@ def load_reranker(
     """
     folder = locate(name_or_path, revision)
     check_weights(folder)
-    found = read_config(folder).model_type
-    if found not in PairReader.model_types:
+    model_type = read_config(folder).model_type
+    if model_type not in PairReader.model_types:
         raise ModelError(
-            f"{folder}: its config.json says model_type {found!r}; a reranker is read as Qwen3-VL-Reranker, which is "
-            f"{' or '.join(PairReader.model_types)}"
+            f"{folder}: its config.json says model_type {model_type!r}; a reranker is read as Qwen3-VL-Reranker, which "
+            f"is {' or '.join(PairReader.model_types)}"
         )
     reader = PairReader(str(folder), scoring=ScoringConfig(), prompts=PromptConfig())
     vocabulary = reader.tokenizer.get_vocab()

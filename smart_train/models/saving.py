@@ -159,10 +159,10 @@ def _tied_embeddings(folder: Path, family: Family, backbone: nn.Module) -> Tenso
     if not getattr(model.config, "tie_word_embeddings", False):
         return None
     weight = model.get_input_embeddings().weight
-    own = next(name for name, value in backbone.named_parameters() if value is weight)
+    parameter_name = next(name for name, value in backbone.named_parameters() if value is weight)
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
-            for name in {own, checkpoint_names(backbone, family)[own]} & set(file.keys()):
+            for name in {parameter_name, checkpoint_names(backbone, family)[parameter_name]} & set(file.keys()):
                 return file.get_tensor(name)
     return None
 

@@ -21,12 +21,12 @@ def shortened(family: Family, item: ModelInput, role: Role, *, length: int, text
         return family.render(item, role)
     tokens = family.tokenizer(text, add_special_tokens=False)["input_ids"]
     # Four tokens of slack: cut text may merge differently with what follows it.
-    kept = len(tokens) - excess - 4
-    if kept <= 0:
+    room = len(tokens) - excess - 4
+    if room <= 0:
         raise ModelError(
             f"an input needs {length} tokens, of which only {len(tokens)} are text; this is more than "
             f"model.max_length {family.max_length}: raise model.max_length"
             + (" or lower model.max_pixels" if family.pixel_bounds else "")
         )
-    cut = ModelInput(family.tokenizer.decode(tokens[:kept]), item.images, item.video, item.instruction)
+    cut = ModelInput(family.tokenizer.decode(tokens[:room]), item.images, item.video, item.instruction)
     return family.render(cut, role)

@@ -56,7 +56,7 @@ def select_rows(features: dict[str, Tensor], rows: Sequence[int], visuals: Seque
     batch, width = features["attention_mask"].shape
     index = torch.tensor(rows, dtype=torch.int64)
     length = int(features["attention_mask"][index].sum(dim=1).max())
-    chosen = {}
+    of_rows = {}
     for name, value in features.items():
         if name in _names(visuals):
             continue
@@ -64,10 +64,10 @@ def select_rows(features: dict[str, Tensor], rows: Sequence[int], visuals: Seque
             raise ModelError(f"features: {name} {tuple(value.shape)} is not divided by rows in a batch of {batch}")
         value = value[index]
         by_position = value.ndim > 1 and value.shape[1] == width
-        chosen[name] = value[:, :length].contiguous() if by_position else value
+        of_rows[name] = value[:, :length].contiguous() if by_position else value
     for visual in visuals:
-        chosen |= _items(features, rows, visual)
-    return chosen
+        of_rows |= _items(features, rows, visual)
+    return of_rows
 
 
 def append_rows(

@@ -388,7 +388,7 @@ class SmartModel(nn.Module):
     def _encode(
         self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int | None
     ) -> Embeddings:
-        (found,) = encoded_parts(
+        (embeddings,) = encoded_parts(
             self,
             inputs,
             role,
@@ -397,4 +397,4 @@ class SmartModel(nn.Module):
             show_progress_bar=show_progress_bar,
             num_workers=num_workers,
         )
-        return found
+        return embeddings

@@ -60,10 +60,10 @@ def select_stored(features: Features, rows: Sequence[int]) -> Features:
     bounds = offsets.tolist()
     # By index: `torch.cat` of float16 is an error under a CPU's autocast.
     places = torch.cat([torch.arange(bounds[row], bounds[row + 1], device=offsets.device) for row in wanted])
-    chosen = {name: features[name][places] for name in (STATES, SCALES) if name in features}
+    states = {name: features[name][places] for name in (STATES, SCALES) if name in features}
     lengths = offsets.diff()[wanted]
     starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    return {POOLED: features[POOLED][wanted], OFFSETS: starts, **chosen}
+    return {POOLED: features[POOLED][wanted], OFFSETS: starts, **states}
 
 
 def token_counts(features: Features) -> list[int]:

@@ -184,10 +184,10 @@ def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]
             / len(words)
         )
         scored.append((worth, text, _told_in(words)))
-    chosen: list[set[tuple[str, ...]]] = []
+    used_before: list[set[tuple[str, ...]]] = []
     for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
-        if all(len(used & other) <= len(used) / 2 for other in chosen):
-            chosen.append(used)
+        if all(len(used & other) <= len(used) / 2 for other in used_before):
+            used_before.append(used)
             yield sentence
 
 
@@ -210,7 +210,7 @@ def _is_unspaced(words: Sequence[str]) -> bool:
 def split_sentences(prose: str) -> list[str]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
     page often belong to its neighbours: what begins in lower case or does not end is left out."""
-    found = []
+    sentences = []
     pieces = [piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))]
     for before, sentence in zip(["", *pieces], pieces, strict=False):
         if _DATED.search(before) or _breaks_off(before):
@@ -234,8 +234,8 @@ def split_sentences(prose: str) -> list[str]:
             continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
         if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_OF_SENTENCE:
-            found.append(sentence)
-    return found
+            sentences.append(sentence)
+    return sentences
 
 
 def _breaks_off(piece: str) -> bool:
@@ -258,7 +258,7 @@ def _begins(sentence: str) -> bool:
 def split_lines(prose: str) -> list[str]:
     """Lines that stand for themselves without being sentences, without an item's mark. What ends in a colon or a comma
     goes on below."""
-    found = []
+    lines = []
     for line in prose.split("\n"):
         line = _ITEM.sub("", line)
         fewest = LINE_CHARACTERS if _is_unspaced(words_of(line)) else LINE_WORDS[0]
@@ -280,8 +280,8 @@ def split_lines(prose: str) -> list[str]:
             and len(line) <= MAX_CHARACTERS
         )
         if whole and _alphabetic(line) >= _ALPHABETIC_LINE and says_something(line, head=False):
-            found.append(line.rstrip(_FULL_STOPS + " ;"))
-    return found
+            lines.append(line.rstrip(_FULL_STOPS + " ;"))
+    return lines
 
 
 def _alphabetic(text: str) -> float:

@@ -63,10 +63,10 @@ class Document:
         lines = [as_read(page) for page in self.texts]
         self.has_text = any(lines)
         self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
-        kept = without_running_lines(lines, body_size(lines))
-        _add_pages(self, kept, self.outline)
+        body_lines = without_running_lines(lines, body_size(lines))
+        _add_pages(self, body_lines, self.outline)
         for page in self.pages:
-            told = {id(line) for line in kept[page.number]}
+            told = {id(line) for line in body_lines[page.number]}
             page.running = as_words(" ".join(line.text for line in lines[page.number] if id(line) not in told))
 
 
@@ -98,7 +98,7 @@ def read_documents(
         raise DataError(f"{folder}: holds no PDF file (looked for *.pdf at all levels){not_read}")
     documents: list[Document] = []
     problems: list[str] = []
-    known: dict[str, str] = {}
+    keys_by_digest: dict[str, str] = {}
     hidden = None if show_progress_bar is None else not show_progress_bar
     for file in tqdm(files, desc="reading PDF files", leave=False, disable=hidden):
         key = file.relative_to(folder).as_posix()
@@ -108,12 +108,12 @@ def read_documents(
         except PdfError as error:
             problems.append(str(error))
             continue
-        if document.digest in known:
-            problems.append(f"{file}: the same file as {known[document.digest]}; keep one of them")
+        if document.digest in keys_by_digest:
+            problems.append(f"{file}: the same file as {keys_by_digest[document.digest]}; keep one of them")
         elif problem := unusable(document):
             problems.append(problem)
         else:
-            known[document.digest] = key
+            keys_by_digest[document.digest] = key
             documents.append(document)
     return documents, problems
 

@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from smart_train.errors import EndpointError
-from smart_train.utils.retries import NoRedirect
+from smart_train.inputs.fetching import NoRedirect
 
 _AGAIN = frozenset({408, 425, 429})  # and everything from 500 on
 _LONGEST_WAIT = 300.0  # seconds; a service that asks for more is not waited for

@@ -119,8 +119,8 @@ def is_vague(heading: str) -> bool:
         return False
     if _OTHERS.fullmatch(text):
         return True
-    own = [word for word in words_of(_UNSPACED_WORD.sub(" ", text)) if word not in _NOTHING_OF_ITS_OWN]
-    own = [word for word in own if not word.isdigit()]
-    unspaced = sum(is_unspaced(word[0]) for word in own)
-    said = length_in_words(" ".join(word for word in own if not is_unspaced(word[0]))) + unspaced / _UNSPACED_PER_WORD
-    return said < _ENOUGH_WORDS and (unspaced > 0 or sum(map(len, own)) < _ENOUGH_LETTERS)
+    words = [word for word in words_of(_UNSPACED_WORD.sub(" ", text)) if word not in _NOTHING_OF_ITS_OWN]
+    words = [word for word in words if not word.isdigit()]
+    unspaced = sum(is_unspaced(word[0]) for word in words)
+    said = length_in_words(" ".join(word for word in words if not is_unspaced(word[0]))) + unspaced / _UNSPACED_PER_WORD
+    return said < _ENOUGH_WORDS and (unspaced > 0 or sum(map(len, words)) < _ENOUGH_LETTERS)

@@ -89,7 +89,7 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
         # A heading in large print may begin with the number of its section.
         return numbered and not large and len(line.text.split()) <= HEADING_WORDS
 
-    def kept(number: int, page: Sequence[Line]) -> list[Line]:
+    def kept_lines(number: int, page: Sequence[Line]) -> list[Line]:
         # A page of hardly anything else, as a form is, keeps its text.
         most = 2 * sum(line.text in everywhere for line in page) > len(page)
         return [
@@ -99,7 +99,7 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
             and not (_at_edge(place, len(page)) and runs(number, line))
         ]
 
-    return [kept(number, page) for number, page in enumerate(pages)]
+    return [kept_lines(number, page) for number, page in enumerate(pages)]
 
 
 def _edges(page: Sequence[Line]) -> Iterator[Line]:

@@ -112,13 +112,13 @@ class Scans:
             if wanted[document.key]
         }
         asked = [(key, number) for key, numbers in wanted.items() for number in numbers]
-        found = read_by_ocr(
+        ocr_pages = read_by_ocr(
             [pictures[key][number].image for key, number in asked],
             engine=self.engine,
             say=say,
             show_progress_bar=show_progress_bar,
         )
-        pages = dict(zip(asked, found, strict=True))
+        pages = dict(zip(asked, ocr_pages, strict=True))
         for document in documents:
             if document.key in pictures:
                 of_document = {number: pages[document.key, number] for number in wanted[document.key]}

@@ -24,12 +24,12 @@ def of_bookmarks(bookmarks: Iterable[tuple[int, int, str]], title: str = "") -> 
         bookmarks: (page, level, title). title: of the document, which stands above all of them.
     """
     above = {-1: title}
-    found = []
+    headings = []
     for page, level, title in bookmarks:
         above = {other: text for other, text in above.items() if other < level}
-        found += [(page, text) for text in _joined([above[other] for other in sorted(above, reverse=True)], title)]
+        headings += [(page, text) for text in _joined([above[other] for other in sorted(above, reverse=True)], title)]
         above[level] = title
-    return found
+    return headings
 
 
 def of_headings(pages: Sequence[Sequence[tuple[float, str]]]) -> list[tuple[int, str]]:
@@ -39,13 +39,13 @@ def of_headings(pages: Sequence[Sequence[tuple[float, str]]]) -> list[tuple[int,
         pages: size and text of the headings of each page, in order.
     """
     above: list[tuple[float, str]] = []
-    found = []
+    page_headings = []
     for page, headings in enumerate(pages):
         for size, text in headings:
             above = [(other, title) for other, title in above if other > size]
-            found += [(page, joined) for joined in _joined([title for _, title in reversed(above)], text)]
+            page_headings += [(page, joined) for joined in _joined([title for _, title in reversed(above)], text)]
             above.append((size, text))
-    return found
+    return page_headings
 
 
 def _joined(above: Sequence[str], heading: str) -> list[str]:

@@ -51,10 +51,12 @@ class PageWords:
         if not words:
             return False
         # From the rarest word on: what is compared is then never more than its few pages.
-        found = [self.places.get(word, set()) for word in words]
+        places_by_word = [self.places.get(word, set()) for word in words]
         if apart:
-            found = [places | self._running.get(word, set()) for word, places in zip(words, found, strict=True)]
-        having = set.intersection(*sorted(found, key=len))
+            places_by_word = [
+                places | self._running.get(word, set()) for word, places in zip(words, places_by_word, strict=True)
+            ]
+        having = set.intersection(*sorted(places_by_word, key=len))
         phrase = as_words(query)
         if place not in having or not (apart or phrase in self.pages[place].words):
             return False
@@ -62,7 +64,7 @@ class PageWords:
             return False
         if any(phrase in self.pages[other].words for other in having if other != place):
             return False
-        return any(len(places) <= self._rare for places in found)
+        return any(len(places) <= self._rare for places in places_by_word)
 
 
 def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Kind, str]]]:
@@ -73,23 +75,23 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
     without sentences (a slide, a form, a table) is asked for by its lines.
     """
     index = PageWords(pages)
-    chosen = {place: _chosen(index, place, limit) for place in range(len(pages))}
-    return {place: kept for place, kept in chosen.items() if kept}
+    by_place = {place: _queries_of_page(index, place, limit) for place in range(len(pages))}
+    return {place: queries for place, queries in by_place.items() if queries}
 
 
-def _chosen(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
+def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
     page = index.pages[place]
-    kept: list[tuple[Kind, str]] = []
+    queries: list[tuple[Kind, str]] = []
 
     def add(candidates: Iterable[tuple[Kind, str]], most: int) -> None:
         for kind, query in candidates:
-            if len(kept) >= most:
+            if len(queries) >= most:
                 return
             told = query.rpartition(": ")[2] if kind in ("section", "item") else query
-            if any(same_question(told, other) for _, other in kept):
+            if any(same_question(told, other) for _, other in queries):
                 continue
             if index.answers_alone(query, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
-                kept.append((kind, query))
+                queries.append((kind, query))
 
     structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text)]
     telling = [item for item in structure if says_enough(*item)]
@@ -98,6 +100,6 @@ def _chosen(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
     add(telling, limit)
     add((("item", text) for text in items_under(page.parts.blocks)), limit)
     add(structure, limit)
-    if not any(kind == "sentence" for kind, _ in kept):
+    if not any(kind == "sentence" for kind, _ in queries):
         add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), limit)
-    return kept
+    return queries

@@ -142,7 +142,7 @@ class VisionWriter:
         """
         prompt = self._template.substitute(limit=limit)
         keys = [self._key(image, prompt) for image in images]
-        answers = {key: answer for key in keys if (answer := self._known(key)) is not None}
+        answers = {key: answer for key in keys if (answer := self._earlier_answer(key)) is not None}
         unknown = {key: place for place, key in enumerate(keys) if key not in answers}
         with ThreadPoolExecutor(self.workers) as pool:
             looks = list(pool.map(_visual_tokens, (images[place] for place in unknown.values())))
@@ -223,7 +223,7 @@ class VisionWriter:
         digest.update("\0".join(("", prompt, self.endpoint.model)).encode())
         return digest.hexdigest()[:40]
 
-    def _known(self, key: str) -> list[str] | None:
+    def _earlier_answer(self, key: str) -> list[str] | None:
         file = self._cache / f"{key}.json"
         return json.loads(file.read_text(encoding="utf-8"))["queries"] if file.is_file() else None
 

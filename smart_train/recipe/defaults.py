@@ -10,7 +10,7 @@ from typing import Any
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import EvaluationSection, ModelSection, ObjectiveSection
 from smart_train.recipe.training_section import COMMON_DEFAULTS, MODE_DEFAULTS, check_training
-from smart_train.utils.learning_rate import default_arguments
+from smart_train.training.learning_rate import default_arguments
 
 TEMPERATURES = {"lora": 0.05, "projection": 0.03, "full": 0.05}  # the paper's two; full follows LoRA
 
@@ -45,11 +45,11 @@ def _objective(recipe: Recipe) -> ObjectiveSection:
         update["pooled_weight"] = given.pooled_weight or 1.0
         update["late_weight"] = given.late_weight or 1.0
     if given.distillation is not None:
-        own = given.distillation.temperature or temperature
+        student_temperature = given.distillation.temperature or temperature
         filled = {
             "score": given.distillation.score or ("hybrid" if name == "joint" else name),
-            "temperature": own,
-            "teacher_temperature": given.distillation.teacher_temperature or own,
+            "temperature": student_temperature,
+            "teacher_temperature": given.distillation.teacher_temperature or student_temperature,
         }
         update["distillation"] = given.distillation.model_copy(update=filled)
     if given.self_distillation is not None:
@@ -92,7 +92,10 @@ def _training(recipe: Recipe, evaluation: EvaluationSection, output_dir: str) ->
         defaults |= {"eval_strategy": "no"}
     scheduler = default_arguments(str(given.get("lr_scheduler_type", defaults["lr_scheduler_type"])))
     if scheduler:
-        own = given.get("lr_scheduler_kwargs")
-        given = {**given, "lr_scheduler_kwargs": {**scheduler, **(own if isinstance(own, dict) else {})}}
+        arguments = given.get("lr_scheduler_kwargs")
+        given = {
+            **given,
+            "lr_scheduler_kwargs": {**scheduler, **(arguments if isinstance(arguments, dict) else {})},
+        }
     # Checked like the author's own values: 1 epoch and 1.0 epochs are one recipe with one fingerprint.
     return check_training({**defaults, **given})[0]

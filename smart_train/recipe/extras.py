@@ -48,18 +48,18 @@ def needed_extras(path: str | Path, overrides: Sequence[str] = ()) -> list[str]:
         RecipeError: as `read_recipe`.
     """
     values = read_recipe(Path(path), overrides)
-    found = _script_extras(_at(values, "data.prepare.script"))
+    extras = _script_extras(_at(values, "data.prepare.script"))
     if _at(values, "distributed.strategy") in _DEEPSPEED or _asks_deepspeed(
         _at(values, "distributed.accelerate_config")
     ):
-        found.add("deepspeed")
+        extras.add("deepspeed")
     if _at(values, "model.quantization") or needs_bitsandbytes(_at(values, "training.optim")):
-        found.add("quantization")
+        extras.add("quantization")
     if any(_at(source, "ocr") == "all" for source in _sources(values)):
-        found.add("ocr")
+        extras.add("ocr")
     for place in _data_paths(values):
-        found |= _extras_of_data(place, {"pdf", "video"} - found)
-    return sorted(found)
+        extras |= _extras_of_data(place, {"pdf", "video"} - extras)
+    return sorted(extras)
 
 
 def needs_bitsandbytes(optimiser: Any) -> bool:
@@ -116,15 +116,15 @@ def _data_paths(values: Mapping[str, Any]) -> Iterator[Path]:
 
 def _extras_of_data(place: Path, wanted: set[str]) -> set[str]:
     """Those of `wanted` that the files at or below `place` need."""
-    found: set[str] = set()
+    extras: set[str] = set()
     for file in _files(place):
-        if wanted <= found:
+        if wanted <= extras:
             break
         if file.suffix.lower() == ".pdf":
-            found.add("pdf")
+            extras.add("pdf")
         elif plain_name(file).suffix.lower() in TEXT_ROWS:
-            found |= _named_in(file, wanted - found)
-    return found & wanted
+            extras |= _named_in(file, wanted - extras)
+    return extras & wanted
 
 
 def _files(place: Path) -> Iterator[Path]:
@@ -138,16 +138,16 @@ def _files(place: Path) -> Iterator[Path]:
 
 def _named_in(file: Path, wanted: set[str]) -> set[str]:
     """Those of `wanted` whose files a table in text names in any of its lines."""
-    found: set[str] = set()
+    extras: set[str] = set()
     try:
         with (gzip.open if file.suffix.lower() == GZIP else open)(file, "rb") as table:
             for line in table:
-                found |= {name for name in wanted - found if _names(line, _NAMES[name])}
-                if wanted <= found:
+                extras |= {name for name in wanted - extras if _names(line, _NAMES[name])}
+                if wanted <= extras:
                     break
     except READ_ERRORS:
-        return found
-    return found
+        return extras
+    return extras
 
 
 def _names(line: bytes, pattern: re.Pattern[bytes]) -> bool:

@@ -46,23 +46,23 @@ _ADDED_TO_SOURCES = {"pages_as": None, "ocr": None}  # the same, of each source 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
     """Of a recipe's plain values those that define the run."""
-    kept = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
+    defining = {name: value for name, value in values.items() if name not in _NOT_THE_RUN}
     for section, defines in (
         ("data", lambda name: name != "cache_dir"),
         ("projection", lambda name: name != "state_cache"),
         ("training", _is_mathematics),
         ("evaluation", lambda name: name not in ("batch_size", "num_workers", "products")),
     ):
-        given = kept.get(section)
+        given = defining.get(section)
         if isinstance(given, Mapping):
-            kept[section] = {name: value for name, value in given.items() if defines(name)}
+            defining[section] = {name: value for name, value in given.items() if defines(name)}
     for section, added in _ADDED.items():
-        if section in kept:
-            kept[section] = _without(kept[section], added)
-    data = kept.get("data")
+        if section in defining:
+            defining[section] = _without(defining[section], added)
+    data = defining.get("data")
     if isinstance(data, Mapping):
-        kept["data"] = {name: _of_source(value) for name, value in data.items()}
-    return kept
+        defining["data"] = {name: _of_source(value) for name, value in data.items()}
+    return defining
 
 
 def _without(section: Any, added: Mapping[str, Any]) -> Any:

@@ -10,22 +10,22 @@ from smart_train.errors import closest, shown
 LONGEST_LIST = 16
 
 
-def unknown_key(dotted: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+def unknown_key(dotted: str, names: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
     """The line for a key that does not exist, with the name that was probably meant.
 
     Args:
-        dotted: the whole key as written. known: names valid in its section. elsewhere: dotted names of other sections,
+        dotted: the whole key as written. names: those valid in its section. elsewhere: dotted names of other sections,
             offered when one ends in exactly this name.
     """
-    known = sorted(known)
+    names = sorted(names)
     name = dotted.rpartition(".")[2]
-    near = nearest(name, known) or [other for other in elsewhere if other.rpartition(".")[2] == name]
+    near = nearest(name, names) or [other for other in elsewhere if other.rpartition(".")[2] == name]
     if near:
         hint = f"did you mean {_either(near)}?"
-    elif len(known) <= LONGEST_LIST:
-        hint = f"known: {', '.join(known)}"
+    elif len(names) <= LONGEST_LIST:
+        hint = f"known: {', '.join(names)}"
     else:
-        hint = f"it is not one of the {len(known)} known names"
+        hint = f"it is not one of the {len(names)} known names"
     return f"{dotted}: unknown key, {hint}"
 
 
@@ -43,15 +43,15 @@ def one_of(value: Any, choices: Iterable[str]) -> str:
     return f"must be one of {', '.join(choices)}" + (f"; did you mean {_either(near)}?" if near else "")
 
 
-def nearest(name: str, known: Iterable[str]) -> list[str]:
+def nearest(name: str, names: Iterable[str]) -> list[str]:
     """The names that `name` may stand for: a near spelling, or up to three names that it is a part of."""
-    known = sorted(known)
-    containing = [other for other in known if len(name) > 1 and name in other]
-    near = closest(name, known, likeness=0.75) or containing[:3]
+    names = sorted(names)
+    containing = [other for other in names if len(name) > 1 and name in other]
+    near = closest(name, names, likeness=0.75) or containing[:3]
     # Far in spelling, it may share a word at least: batch_sampler is not torch_compile.
     words = set(name.lower().split("_"))
     return near or closest(
-        name, [other for other in known if len(known) <= LONGEST_LIST or words & set(other.split("_"))]
+        name, [other for other in names if len(names) <= LONGEST_LIST or words & set(other.split("_"))]
     )
 
 

@@ -52,8 +52,8 @@ def check_rows_quickly(rows: Mapping[str, Any]) -> None:
         raise DataError("\n".join(lines))
 
 
-def _option(found: re.Match[str]) -> str:
-    return f"--{(found[1] or 'data').replace('_', '-')}:"
+def _option(match: re.Match[str]) -> str:
+    return f"--{(match[1] or 'data').replace('_', '-')}:"
 
 
 def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:
@@ -76,15 +76,15 @@ def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterat
                 yield from _unknown_keys(below, value, f"{dotted}.")
 
 
-def _other(values: Any, known: Sequence[str]) -> list[str]:
-    return [name for name in values if name not in known] if isinstance(values, Mapping) else []
+def _other(values: Any, names: Sequence[str]) -> list[str]:
+    return [name for name in values if name not in names] if isinstance(values, Mapping) else []
 
 
 def argument_names() -> tuple[str, ...]:
     """The arguments of the installed TrainingArguments, read from its source: to import it takes seconds. Empty
     where the source is not where it was."""
-    found = find_spec("transformers")
-    folders = found.submodule_search_locations if found is not None else None
+    spec = find_spec("transformers")
+    folders = spec.submodule_search_locations if spec is not None else None
     return _fields_of(Path(next(iter(folders or [""])), "training_args.py"), "TrainingArguments")
 
 
@@ -181,15 +181,15 @@ def _columns(values: Mapping[str, Any]) -> Iterator[str]:
         columns, text = source.get("columns"), source.get("path")
         if not isinstance(columns, Mapping) or not isinstance(text, str):
             continue
-        found = _columns_of(Path(text))
-        if not found:
+        header = _columns_of(Path(text))
+        if not header:
             continue
         for ours, theirs in columns.items():
             for column in theirs if isinstance(theirs, list) else [theirs]:
-                if isinstance(column, str) and column not in found:
+                if isinstance(column, str) and column not in header:
                     yield (
-                        f"{name}: {text}: columns.{ours}: there is no column {column!r}{did_you_mean(column, found)}; "
-                        f"columns: {', '.join(sorted(found))}"
+                        f"{name}: {text}: columns.{ours}: there is no column {column!r}{did_you_mean(column, header)}; "
+                        f"columns: {', '.join(sorted(header))}"
                     )
 
 

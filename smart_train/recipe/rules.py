@@ -25,14 +25,14 @@ def mode_problems(values: dict[str, Any]) -> list[str]:
 
     A null erases what a parent recipe said, so it is not a choice by itself.
     """
-    chosen = [name for name in MODES if values.get(name) is not None]
+    modes = [name for name in MODES if values.get(name) is not None]
     emptied = [name for name in MODES if name in values and values[name] is None]
-    if len(chosen) > 1:
+    if len(modes) > 1:
         return [
-            f"{', '.join(chosen)}: choose exactly one of {', '.join(MODES)} (`{chosen[0]}: null` removes that of "
+            f"{', '.join(modes)}: choose exactly one of {', '.join(MODES)} (`{modes[0]}: null` removes that of "
             "a parent recipe)"
         ]
-    if not chosen and emptied:
+    if not modes and emptied:
         return [f"{emptied[-1]}: empty; write `{emptied[-1]}: {{}}` to take its defaults"]
     return []
 
@@ -229,8 +229,8 @@ def _both_score_problems(recipe: Recipe) -> list[str]:
 def _teacher_problems(recipe: Recipe) -> list[str]:
     objective, problems = recipe.objective, []
     distillation, masked = objective.distillation, objective.positive_aware
-    own = [section.negatives_per_query for section in recipe.data.training]
-    if not any(recipe.data.negatives_per_query if count is None else count for count in own):
+    counts = [section.negatives_per_query for section in recipe.data.training]
+    if not any(recipe.data.negatives_per_query if count is None else count for count in counts):
         rule = "a teacher judges a row's explicit negatives: set data.negatives_per_query to at least 1"
         if distillation is not None:
             problems.append(bad_value("objective.distillation.weight", distillation.weight, rule))
@@ -287,14 +287,14 @@ def _tune_problems(recipe: Recipe) -> list[str]:
         read_weights(section.weights or ())
     except DataError as error:
         problems.append(f"tune: {error}")
-    for key, known in (
+    for key, choices in (
         ("query_tokens", TOKEN_FILTERS),
         ("document_tokens", TOKEN_FILTERS),
         ("pooled_token", POOLED_TOKEN_CHOICES),
         ("stored_as", STORED_DTYPES),
     ):
-        wrong = [value for value in getattr(section, key) or () if value not in known]
-        problems += [bad_value(f"tune.{key}", value, one_of(value, known)) for value in wrong]
+        wrong = [value for value in getattr(section, key) or () if value not in choices]
+        problems += [bad_value(f"tune.{key}", value, one_of(value, choices)) for value in wrong]
     if recipe.projection is not None and section.layers is not None:
         rule = "a token projection reads the layers it is trained on; leave this out"
         problems.append(bad_value("tune.layers", section.layers, rule))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.recipe.misspelt import bad_value, one_of
-from smart_train.utils.learning_rate import BY_METRIC, scheduler_problems
+from smart_train.training.learning_rate import BY_METRIC, scheduler_problems
 
 _TRACKERS = ("none", "all")  # beside the names of those that transformers knows
 _COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -74,10 +74,10 @@ def _floats(value: Any) -> Iterator[float]:
 def _trackers(value: Any) -> Iterator[str]:
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-    known = [*_TRACKERS, *INTEGRATION_TO_CALLBACK]
+    names = [*_TRACKERS, *INTEGRATION_TO_CALLBACK]
     for name in value if isinstance(value, list) else [value]:
-        if name not in known:
-            yield one_of(name, known)
+        if name not in names:
+            yield one_of(name, names)
 
 
 def _accelerator(value: Any) -> Iterator[str]:
@@ -107,9 +107,9 @@ def _accelerator(value: Any) -> Iterator[str]:
 def _backend(value: str) -> Iterator[str]:
     from accelerate.utils import DynamoBackend
 
-    known = [member.value.lower() for member in DynamoBackend if member.value != "NO"]
-    if value.lower() not in known:
-        yield one_of(value, known)
+    backends = [member.value.lower() for member in DynamoBackend if member.value != "NO"]
+    if value.lower() not in backends:
+        yield one_of(value, backends)
 
 
 def _debug(value: Any) -> Iterator[str]:
@@ -141,10 +141,10 @@ def _strategy(value: Any) -> Iterator[str]:
         )
 
 
-def _unknown(values: Mapping[str, Any], known: Collection[str]) -> Iterator[str]:
+def _unknown(values: Mapping[str, Any], keys: Collection[str]) -> Iterator[str]:
     for key in values:
-        if key not in known:
-            yield f"has no key {key!r}; its keys are {', '.join(known)}"
+        if key not in keys:
+            yield f"has no key {key!r}; its keys are {', '.join(keys)}"
 
 
 def _whole_above_one(value: float) -> Iterator[str]:

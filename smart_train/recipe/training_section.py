@@ -113,11 +113,11 @@ def check_training(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     return checked, problems
 
 
-def unknown_argument(name: str, known: Iterable[str]) -> str:
-    """The line for a key that the section does not have. `known`: those that it has."""
+def unknown_argument(name: str, arguments: Iterable[str]) -> str:
+    """The line for a key that the section does not have. `arguments`: those that it has."""
     if name in INSTEAD:
         return f"training.{name}: unknown key; {INSTEAD[name]}"
-    return unknown_key(f"training.{name}", known)
+    return unknown_key(f"training.{name}", arguments)
 
 
 def training_conflicts(values: Mapping[str, Any]) -> list[str]:

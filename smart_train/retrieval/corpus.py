@@ -94,10 +94,10 @@ class RowCorpus:
 
     def documents(self, places: Iterable[int]) -> list[ModelInput]:
         """The documents at `places`, read from their rows."""
-        found = []
+        documents = []
         for row, position in (self._document_places[place] for place in places):
-            found.append(self.extra[position][1] if row < 0 else self.examples[row].documents[position])
-        return found
+            documents.append(self.extra[position][1] if row < 0 else self.examples[row].documents[position])
+        return documents
 
     def queries(self, places: Iterable[int]) -> list[ModelInput]:
         """The queries at `places`, read from their rows."""
@@ -148,13 +148,13 @@ class RowCorpus:
             for identity in identities:
                 with_id.setdefault(identity, set()).add(place)
         queries_of: dict[str, set[int]] = {}
-        own: list[set[int]] = [set() for _ in range(self.query_count)]
+        positives: list[set[int]] = [set() for _ in range(self.query_count)]
         for query_id, query, positive in zip(query_ids, self.row_query, self.row_positive, strict=True):
             queries_of.setdefault(query_id, set()).add(query)
-            own[query].update(*(with_id[identity] for identity in ids_of[positive]))
-        joined = [set(places) for places in own]
+            positives[query].update(*(with_id[identity] for identity in ids_of[positive]))
+        joined = [set(places) for places in positives]
         for together in queries_of.values():
-            everything = set().union(*(own[query] for query in together)) if len(together) > 1 else set()
+            everything = set().union(*(positives[query] for query in together)) if len(together) > 1 else set()
             for query in together:
                 joined[query] |= everything
         return joined

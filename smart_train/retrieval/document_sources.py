@@ -36,10 +36,10 @@ def find_images(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"documents {folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found = files_below(folder, IMAGE_EXTENSIONS)
-    if not found:
+    paths = files_below(folder, IMAGE_EXTENSIONS)
+    if not paths:
         raise DataError(f"documents {folder}: no image in it (looked for {', '.join(sorted(IMAGE_EXTENSIONS))})")
-    return found
+    return paths
 
 
 def path_of(documents: str | Path | SourceConfig) -> Path:
@@ -56,11 +56,11 @@ def collection(documents: str | Path | SourceConfig) -> dict[str, ModelInput] | 
     if not is_collection(documents):
         return None
     path = path_of(documents)
-    found: dict[str, ModelInput] = {}
+    inputs: dict[str, ModelInput] = {}
     for name, item in load_documents(documents if isinstance(documents, SourceConfig) else SourceConfig(path)):
-        if found.setdefault(name, item) != item:
+        if inputs.setdefault(name, item) != item:
             raise DataError(f"documents {path}: {name!r} is the id of two different documents; give each its own")
-    return found
+    return inputs
 
 
 def is_collection(documents: str | Path | SourceConfig) -> bool:
@@ -103,14 +103,14 @@ def collected_sources(path: Path, documents: Mapping[str, ModelInput]) -> list[S
 
 def image_sources(folder: Path, paths: Sequence[Path], previous: DocumentIndex | None) -> list[Source]:
     """Every file's record. New content is decoded here, so that all bad files are named before hours of encoding."""
-    known = {source.path: source for source in previous.sources} if previous is not None else {}
-    digests = {source.digest for source in known.values()}
+    previous_sources = {source.path: source for source in previous.sources} if previous is not None else {}
+    digests = {source.digest for source in previous_sources.values()}
 
     def read(path: Path) -> Source | str:
         name = path.relative_to(folder).as_posix()
         try:
             stat = path.stat()
-            old = known.get(name)
+            old = previous_sources.get(name)
             if old is not None and (old.size, old.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                 return old
             content = path.read_bytes()

@@ -105,10 +105,10 @@ def encode_folder(
         store = _store_of(previous)
     parts = [] if previous is None else [_held(previous)]
     parts += _parts(Path(unfinished), model, store) if unfinished is not None else []
-    known = {digest for part in parts for digest in part.digests}
+    encoded_digests = {digest for part in parts for digest in part.digests}
     fresh: dict[str, tuple[ModelInput, Source]] = {}
     for item, source in zip(items, sources, strict=True):
-        if source.digest not in known:
+        if source.digest not in encoded_digests:
             fresh.setdefault(source.digest, (item, source))
     parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, num_workers, show_progress_bar)
     return DocumentIndex(
@@ -177,7 +177,7 @@ def _held(index: DocumentIndex) -> _Part:
     return _Part(digests, lengths, lambda: index.embeddings)
 
 
-def _kept(index: DocumentIndex, folder: Path) -> _Part:
+def _part_on_disk(index: DocumentIndex, folder: Path) -> _Part:
     """What `folder` holds as well, so that it need not stay in memory until all others are encoded."""
     return replace(_held(index), load=lambda: DocumentIndex.load(folder).embeddings)
 
@@ -224,7 +224,7 @@ def _parts(unfinished: Path, model: IndexEncoder, store: str | None) -> list[_Pa
             continue
         if stored is not part:
             stored.save(path.parent)
-        parts.append(_kept(stored, path.parent))
+        parts.append(_part_on_disk(stored, path.parent))
     return parts
 
 
@@ -252,7 +252,7 @@ def _encode(
             del encoded, stored
             if unfinished is not None:
                 # Named by content: the next call may find other documents to do, and must not write over these.
-                parts.append(_kept(made, made.save(Path(unfinished) / sources[0].digest)))
+                parts.append(_part_on_disk(made, made.save(Path(unfinished) / sources[0].digest)))
             else:
                 parts.append(_held(made))
             del made

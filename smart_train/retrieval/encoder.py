@@ -37,12 +37,12 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
     for kind in ("image", "video"):
         if kind in reads:
             continue
-        found = [name for name, item in items if (item.images if kind == "image" else item.video is not None)]
-        if found:
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        unread = [name for name, item in items if (item.images if kind == "image" else item.video is not None)]
+        if unread:
+            more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
             raise DataError(
-                f"{where}: {len(found)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
-                f"{', '.join(map(repr, found[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
+                f"{where}: {len(unread)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
+                f"{', '.join(map(repr, unread[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
                 f"{READ_AS_TEXT if kind == 'image' else ''}"
             )
 

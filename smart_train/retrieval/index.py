@@ -251,9 +251,9 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
         raise DataError(f"document index {folder}: there is no {INDEX_FILE}; it is not an index folder") from error
     except (OSError, ValueError) as error:
         raise DataError(f"document index {folder}: {INDEX_FILE} cannot be read ({error})") from error
-    found = values.get("format") if isinstance(values, dict) else None
-    if found != INDEX_FORMAT:
-        raise DataError(f"document index {folder}: format is {found!r}, this version reads {INDEX_FORMAT}")
+    index_format = values.get("format") if isinstance(values, dict) else None
+    if index_format != INDEX_FORMAT:
+        raise DataError(f"document index {folder}: format is {index_format!r}, this version reads {INDEX_FORMAT}")
     missing = [key for key in ("embeddings", "model", "settings", "document_ids", "sources") if key not in values]
     if missing:
         raise DataError(f"document index {folder}: {INDEX_FILE} lacks {', '.join(missing)}")

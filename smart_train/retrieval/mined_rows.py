@@ -125,10 +125,10 @@ class RowWriter:
 
     def _linked(self, path: Path, name: Callable[[], str]) -> str:
         """The name here of a file, which is looked at once."""
-        known = self._named.get(str(path))
-        if known is None:
-            known = self._named[str(path)] = self._placed(name(), lambda temporary: _link(path, temporary))
-        return known
+        file_name = self._named.get(str(path))
+        if file_name is None:
+            file_name = self._named[str(path)] = self._placed(name(), lambda temporary: _link(path, temporary))
+        return file_name
 
     def _placed(self, name: str, write: Callable[[Path], Any]) -> str:
         self._written_names.add(name)

@@ -159,15 +159,15 @@ def _search(
     products: str,
 ) -> tuple[list[Ranking], Rescored]:
     """The ranking of every query, on every process, and how much was scored again; each ranks its share."""
-    own = list(range(rank(), corpus.query_count, world_size()))
+    own_queries = list(range(rank(), corpus.query_count, world_size()))
     most = max(map(len, corpus.positives))  # so many of a query's best documents may be known positives
-    found: list[Ranking] = []
+    rankings: list[Ranking] = []
     count = Rescored()
-    if own:
+    if own_queries:
         search = CorpusSearch(
-            queries.load_all()[torch.tensor(own)],
+            queries.load_all()[torch.tensor(own_queries)],
             documents,
-            [corpus.positives[query] for query in own],
+            [corpus.positives[query] for query in own_queries],
             scoring,
             depth=config.last_rank + most,
             candidates=None if config.candidates is None else config.candidates + most,
@@ -176,9 +176,9 @@ def _search(
             device=device,
             products=products,
         )
-        found = search.run(show_progress_bar=show_progress_bar)
+        rankings = search.run(show_progress_bar=show_progress_bar)
         count = search.rescored
-    shares, counts = zip(*gather_objects((found, count)), strict=True)
+    shares, counts = zip(*gather_objects((rankings, count)), strict=True)
     whole = Rescored(sum(part.scores for part in counts), sum(part.again for part in counts))
     return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)], whole
 
@@ -197,13 +197,13 @@ def _write(
     for row, (query, positive) in enumerate(zip(corpus.row_query, corpus.row_positive, strict=True)):
         name = f"{examples[row].query_id} {examples[row].document_ids[0]}" if config.pick == "random" else ""
         selections.append(select_negatives(rankings[query], corpus.positives[query], positive, config, name))
-    own = [rankings[q].positives[p] for q, p in zip(corpus.row_query, corpus.row_positive, strict=True)]
+    positive_scores = [rankings[q].positives[p] for q, p in zip(corpus.row_query, corpus.row_positive, strict=True)]
     written = [
         row
         for row, selection in enumerate(selections)
         if config.when_short == "keep" or len(selection.places) == config.negatives
     ]
-    summary = replace(_summary(corpus, rankings, selections, own, len(written), config), rescored=rescored)
+    summary = replace(_summary(corpus, rankings, selections, positive_scores, len(written), config), rescored=rescored)
     if not written:
         left_out = ", ".join(f"{count} {rule}" for rule, count in summary.discarded.items())
         raise DataError(
@@ -212,7 +212,7 @@ def _write(
             "(options of smart-train mine: --first-rank, --negatives, ...)"
         )
 
-    scores = [[own[row], *selections[row].scores] for row in written]
+    scores = [[positive_scores[row], *selections[row].scores] for row in written]
     if teacher is not None:
         pairs = [(corpus.row_query[row], (corpus.row_positive[row], *selections[row].places)) for row in written]
         scores = teacher_scores(teacher, corpus, pairs, folder / WORK_FOLDER, show_progress_bar=show_progress_bar)
@@ -232,15 +232,15 @@ def _summary(
     corpus: RowCorpus,
     rankings: Sequence[Ranking],
     selections: Sequence[Selection],
-    own: Sequence[float],
+    positive_scores: Sequence[float],
     written: int,
     config: MiningConfig,
 ) -> MiningSummary:
     counts = Counter(len(selection.places) for selection in selections)
     first = 0
-    for query, score in zip(corpus.row_query, own, strict=True):
-        found = zip(rankings[query].places.tolist(), rankings[query].scores.tolist(), strict=True)
-        best = next((other for place, other in found if place not in corpus.positives[query]), -float("inf"))
+    for query, score in zip(corpus.row_query, positive_scores, strict=True):
+        ranked = zip(rankings[query].places.tolist(), rankings[query].scores.tolist(), strict=True)
+        best = next((other for place, other in ranked if place not in corpus.positives[query]), -float("inf"))
         first += score > best
     scores = [score for selection in selections for score in selection.scores]
     return MiningSummary(
@@ -252,7 +252,7 @@ def _summary(
         negatives=dict(sorted(counts.items())),
         discarded={rule: sum(selection.discarded[rule] for selection in selections) for rule in RULES},
         positive_first=first / len(selections),
-        positive_score=sum(own) / len(own),
+        positive_score=sum(positive_scores) / len(positive_scores),
         negative_score=sum(scores) / len(scores) if scores else None,
     )
 

@@ -105,8 +105,8 @@ def select_negatives(
         positives: places that answer the query. positive: the row's own, whose score the margin refers to.
         name: what tells the row from all others; `pick` random draws by it.
     """
-    own = ranking.positives[positive]
-    margin = float("inf") if config.margin is None else margin_bound(own, config.margin)
+    positive_score = ranking.positives[positive]
+    margin = float("inf") if config.margin is None else margin_bound(positive_score, config.margin)
     maximum = float("inf") if config.max_score is None else config.max_score
     others = [
         (place, score)
@@ -126,5 +126,5 @@ def select_negatives(
     if config.pick == "random" and len(passed) > config.negatives:
         drawn = random.Random(f"{config.seed} {name}").sample(range(len(passed)), config.negatives)
         passed = [passed[index] for index in sorted(drawn)]
-    chosen = passed[: config.negatives]
-    return Selection([place for place, _ in chosen], [score for _, score in chosen], discarded)
+    negatives = passed[: config.negatives]
+    return Selection([place for place, _ in negatives], [score for _, score in negatives], discarded)

@@ -115,7 +115,7 @@ class CorpusSearch:
         """int64 [P, 2]: (document, query) pairs to be scored one by one, sorted, so that a shard's lie together."""
         count = len(self.queries)
         # One number for a pair: a large corpus has tens of millions of them.
-        found = [
+        pair_numbers = [
             torch.tensor([place * count + query for query, places in enumerate(self.positives) for place in places])
         ]
         if self.candidates is not None:
@@ -123,22 +123,22 @@ class CorpusSearch:
             by_pooled = ScoringConfig(late_weight=0.0)
             for row, some in query_blocks(self.queries):
                 near = pooled.top_k(some, self.candidates, by_pooled, show_progress_bar=False).indices.cpu()
-                found.append((near * count + torch.arange(row, row + len(some))[:, None]).flatten())
-        pairs = torch.cat(found).unique()
+                pair_numbers.append((near * count + torch.arange(row, row + len(some))[:, None]).flatten())
+        pairs = torch.cat(pair_numbers).unique()
         return torch.stack([pairs // count, pairs % count], dim=1)
 
     def _score_shard(self, shard: int, pairs: Tensor, state: _State) -> None:
         places = self.documents.places(shard)
         documents = self.documents.load(shard, self.device)
-        own = self._of_shard(shard, pairs)
-        state.pair_scores[own] = self._pair_scores(documents, pairs[own], places.start)
+        in_shard = self._of_shard(shard, pairs)
+        state.pair_scores[in_shard] = self._pair_scores(documents, pairs[in_shard], places.start)
         if self.candidates is not None:
             return
         if self.products != EXACT:
             self._score_shortlist(documents, places.start, state)
             return
         packed = PackedDocuments(documents)
-        best, found = [], []
+        best, best_places = [], []
         for row, some in query_blocks(self.queries):
             near = packed.top_k(some, self.depth, self.scoring, show_progress_bar=False)
             rows = slice(row, row + len(some))
@@ -148,24 +148,24 @@ class CorpusSearch:
             )
             merged = torch.cat([state.places[rows], near.indices.cpu() + places.start], 1).gather(1, order)
             best.append(scores[:, : self.depth])
-            found.append(merged[:, : self.depth])
-        state.best, state.places = torch.cat(best), torch.cat(found)
+            best_places.append(merged[:, : self.depth])
+        state.best, state.places = torch.cat(best), torch.cat(best_places)
 
     def _score_shortlist(self, documents: Embeddings, start: int, state: _State) -> None:
         if self._shortlist is None:
-            kept = {"": state.best} if state.best.shape[1] else None
-            self._shortlist = Shortlist(self.queries, self.products, {"": self.scoring}, self.depth, best=kept)
+            earlier_best = {"": state.best} if state.best.shape[1] else None
+            self._shortlist = Shortlist(self.queries, self.products, {"": self.scoring}, self.depth, best=earlier_best)
             self._shortlist.count = self.rescored
-        pairs, found = self._shortlist.add(documents)
-        scores = found[""].cpu()
+        pairs, exact_scores = self._shortlist.add(documents)
+        scores = exact_scores[""].cpu()
         order = pairs[:, 1].argsort(stable=True)
         bounds = torch.searchsorted(pairs[order, 1], torch.arange(0, len(self.queries) + QUERY_BLOCK, QUERY_BLOCK))
         best, places = [], []
         for row, stop in zip(range(0, len(self.queries), QUERY_BLOCK), bounds[1:].tolist(), strict=True):
             rows = slice(row, min(row + QUERY_BLOCK, len(self.queries)))
-            own = order[bounds[row // QUERY_BLOCK] : stop]
+            in_block = order[bounds[row // QUERY_BLOCK] : stop]
             block = torch.full((rows.stop - row, len(documents)), -torch.inf)
-            block[pairs[own, 1] - row, pairs[own, 0]] = scores[own]
+            block[pairs[in_block, 1] - row, pairs[in_block, 0]] = scores[in_block]
             of_block = torch.arange(start, start + len(documents)).expand(rows.stop - row, -1)
             # Kept ones come from earlier shards and a stable sort keeps them ahead of their equals.
             merged, at = torch.cat([state.best[rows], block], 1).sort(dim=1, descending=True, stable=True)
@@ -182,8 +182,10 @@ class CorpusSearch:
     def _pair_scores(self, documents: Embeddings, pairs: Tensor, start: int) -> Tensor:
         """fp32 [p], on the CPU."""
         weights = self.scoring
-        own = torch.stack([pairs[:, 0] - start, pairs[:, 1]], dim=1)
-        parts = pair_parts(self.queries, documents, own, pooled=weights.pooled_weight > 0, late=weights.late_weight > 0)
+        shard_pairs = torch.stack([pairs[:, 0] - start, pairs[:, 1]], dim=1)
+        parts = pair_parts(
+            self.queries, documents, shard_pairs, pooled=weights.pooled_weight > 0, late=weights.late_weight > 0
+        )
         return combine(parts, weights).cpu()
 
     def _rankings(self, pairs: Tensor, state: _State) -> list[Ranking]:
@@ -193,9 +195,9 @@ class CorpusSearch:
         for query, (places, scores) in enumerate(
             zip(pairs[by_query, 0].split(counts), state.pair_scores[by_query].split(counts), strict=True)
         ):
-            known = sorted(self.positives[query])
-            at = torch.searchsorted(places, torch.tensor(known))  # pairs are sorted by place
-            positives = dict(zip(known, scores[at].tolist(), strict=True))
+            positive_places = sorted(self.positives[query])
+            at = torch.searchsorted(places, torch.tensor(positive_places))  # pairs are sorted by place
+            positives = dict(zip(positive_places, scores[at].tolist(), strict=True))
             if self.candidates is None:
                 rankings.append(Ranking(state.places[query], state.best[query], positives))
             else:  # equals stay sorted by place
@@ -212,10 +214,10 @@ class CorpusSearch:
         if self.candidates is not None:
             self._resume_pairs(state)
         elif self.path.is_file():
-            kept, about = self._load(self.path)
+            tensors, about = self._load(self.path)
             if about["key"] == self.key and int(about["depth"]) >= self.depth:
                 self.depth = int(about["depth"])
-                state = _State(int(about["shards_done"]), *(kept[name] for name in ("best", "places", "pairs")))
+                state = _State(int(about["shards_done"]), *(tensors[name] for name in ("best", "places", "pairs")))
                 self.rescored = Rescored(int(about.get("scores", 0)), int(about.get("again", 0)))
         return state
 
@@ -223,11 +225,11 @@ class CorpusSearch:
         for shard in range(len(self.documents)):
             if not self._pairs_path(shard).is_file():
                 return
-            kept, about = self._load(self._pairs_path(shard))
+            tensors, about = self._load(self._pairs_path(shard))
             if about["key"] != self.key:
                 return
             first = int(about["first"])
-            state.pair_scores[first : first + len(kept["pairs"])] = kept["pairs"]
+            state.pair_scores[first : first + len(tensors["pairs"])] = tensors["pairs"]
             state.shards_done = shard + 1
 
     @staticmethod

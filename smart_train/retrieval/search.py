@@ -209,7 +209,7 @@ def _exact(
     top_k: int,
     show: bool | None,
 ) -> list[list[Hit]]:
-    found: list[list[_Found]] = [[] for _ in range(len(queries))]
+    best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
     for column, some_documents in with_progress(
         document_blocks(documents), len(documents), unit="doc", work=work, show=show
@@ -217,8 +217,8 @@ def _exact(
         some_ids = ids[column : column + len(some_documents)]
         for row, some_queries in query_blocks(queries):
             for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
-                found[row + i] = heapq.nsmallest(top_k, [*found[row + i], *block])
-    return [_hits(items) for items in found]
+                best[row + i] = heapq.nsmallest(top_k, [*best[row + i], *block])
+    return [_hits(items) for items in best]
 
 
 def _two_stage(
@@ -235,10 +235,10 @@ def _two_stage(
     for _, some_queries in with_progress(query_blocks(queries), len(queries), unit="query", work=work, show=show):
         pooled = score_parts(some_queries, documents, late=False).of("pooled")
         for i, row in enumerate(pooled.cpu()):
-            chosen = _best(row, ids, candidates)
-            kept = documents[chosen]
+            places = _best(row, ids, candidates)
+            prefetched = documents[places]
             query = take(some_queries, i, i + 1)
-            hits.append(_hits(_score(query, kept, [ids[j] for j in chosen], scoring, top_k)[0]))
+            hits.append(_hits(_score(query, prefetched, [ids[j] for j in places], scoring, top_k)[0]))
     return hits
 
 
@@ -250,32 +250,32 @@ def _score(
     hybrid, late = combine(parts, scoring).cpu(), parts.of("late").cpu()
     pooled = None if parts.pooled is None else parts.pooled.cpu()
 
-    def found(i: int, j: int) -> _Found:
+    def entry(i: int, j: int) -> _Found:
         return -float(hybrid[i, j]), ids[j], None if pooled is None else float(pooled[i, j]), float(late[i, j])
 
-    return [[found(i, j) for j in _best(hybrid[i], ids, top_k)] for i in range(len(queries))]
+    return [[entry(i, j) for j in _best(hybrid[i], ids, top_k)] for i in range(len(queries))]
 
 
 def _best(scores: Tensor, ids: Sequence[str], count: int) -> list[int]:
     """The places of the `count` highest of scores [n], best first, equals by id."""
     values = scores.numpy()
-    chosen = np.arange(len(values))
+    places = np.arange(len(values))
     if len(values) > count:
         # All that reach the last place stay in until their ids decide.
-        chosen = np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count])
-    return sorted(chosen.tolist(), key=lambda i: (-values[i], ids[i]))[:count]
+        places = np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count])
+    return sorted(places.tolist(), key=lambda i: (-values[i], ids[i]))[:count]
 
 
-def _hits(found: Sequence[_Found]) -> list[Hit]:
+def _hits(entries: Sequence[_Found]) -> list[Hit]:
     return [
-        Hit(identity, place, pooled, late, -score) for place, (score, identity, pooled, late) in enumerate(found, 1)
+        Hit(identity, place, pooled, late, -score) for place, (score, identity, pooled, late) in enumerate(entries, 1)
     ]
 
 
-def _with_other_weights(own: ScoringConfig, asked: ScoringConfig | None) -> ScoringConfig:
+def _with_other_weights(model_scoring: ScoringConfig, asked: ScoringConfig | None) -> ScoringConfig:
     if asked is None:
-        return own
-    for name, value in own.to_dict().items():
+        return model_scoring
+    for name, value in model_scoring.to_dict().items():
         if not name.endswith("_weight") and asked.to_dict()[name] != value:
             raise ScoreError(
                 f"search: scoring.{name} is {asked.to_dict()[name]!r}, but the model keeps {value!r}; only the weights "

@@ -63,15 +63,17 @@ class EmbeddingShards:
         """
         missing = [shard for shard in range(len(self)) if not self.path(shard).is_file()]
         barrier()  # all have looked before one writes
-        own, others = missing[rank() :: world_size()], len(missing) - world_size()
+        own_shards, others = missing[rank() :: world_size()], len(missing) - world_size()
         disable = None if show_progress_bar is None else not show_progress_bar
         encoded = 0
-        with tqdm(total=len(own), desc=f"Encoding {self.name}", unit="shard", leave=False, disable=disable) as bar:
-            for shard in own:
+        with tqdm(
+            total=len(own_shards), desc=f"Encoding {self.name}", unit="shard", leave=False, disable=disable
+        ) as bar:
+            for shard in own_shards:
                 self._stored(encode(self.places(shard))).save(self.path(shard))
                 encoded += len(self.places(shard))
                 bar.update()
-                if shard == own[0]:
+                if shard == own_shards[0]:
                     self._check_space(shard, others)
         barrier()
         return encoded

@@ -78,11 +78,11 @@ class Shortlist:
             the scorings, and maybe some more; and of each scoring their exact scores, fp32 [P] on that device.
         """
         narrow = rounded(documents, self.products, queries=False)
-        found = [torch.empty(0, 2, dtype=torch.int64)]
+        pair_blocks = [torch.empty(0, 2, dtype=torch.int64)]
         for row in range(0, len(self.queries), self.query_block):
-            chosen = self._chosen(row, narrow).nonzero().flip(1).cpu()
-            found.append(chosen + torch.tensor([0, row]))
-        pairs = torch.cat(found)
+            block_pairs = self._reaching(row, narrow).nonzero().flip(1).cpu()
+            pair_blocks.append(block_pairs + torch.tensor([0, row]))
+        pairs = torch.cat(pair_blocks)
         pairs = pairs[(pairs[:, 0] * len(self.queries) + pairs[:, 1]).argsort()]
         self.count.scores += len(self.queries) * len(documents)
         self.count.again += len(pairs)
@@ -91,31 +91,31 @@ class Shortlist:
         self._keep(pairs, scores, len(documents))
         return pairs, scores
 
-    def _chosen(self, row: int, documents: Rounded) -> Tensor:
+    def _reaching(self, row: int, documents: Rounded) -> Tensor:
         """bool [q, n]: which documents may be among the first of the queries from `row` on."""
         stop = min(row + self.query_block, len(self.queries))
         whole = self._rounded
         some = Rounded(take(whole.embeddings, row, stop), *(part[row:stop] for part in whole[1:]))
         parts = score_parts(some.embeddings, documents.embeddings, pooled=self._pooled)
-        chosen: Tensor | None = None
+        reaching: Tensor | None = None
         for name, scoring in self.scorings.items():
             scores, bounds = combine(parts, scoring), score_bounds(some, documents, scoring)
             sure = torch.cat([self._best[name][row:stop], scores - bounds], dim=1)
             reached = scores + bounds >= sure.topk(self.depth, dim=1).values[:, -1:]
-            chosen = reached if chosen is None else chosen | reached
-        assert chosen is not None, "there is a scoring"
-        return chosen
+            reaching = reached if reaching is None else reaching | reached
+        assert reaching is not None, "there is a scoring"
+        return reaching
 
     def _keep(self, pairs: Tensor, scores: Mapping[str, Tensor], documents: int) -> None:
         order = pairs[:, 1].argsort(stable=True)
         counts = pairs[:, 1].div(self.query_block, rounding_mode="floor").bincount()
-        for number, own in enumerate(order.split(counts.tolist())):
+        for number, in_block in enumerate(order.split(counts.tolist())):
             row = number * self.query_block
             rows = slice(row, min(row + self.query_block, len(self.queries)))
-            where = tuple((pairs[own].flip(1) - torch.tensor([row, 0])).to(self.queries.device).unbind(1))
+            where = tuple((pairs[in_block].flip(1) - torch.tensor([row, 0])).to(self.queries.device).unbind(1))
             for name, best in self._best.items():
                 block = best.new_full((rows.stop - row, documents), -torch.inf)
-                block[where] = scores[name][own.to(best.device)]
+                block[where] = scores[name][in_block.to(best.device)]
                 best[rows] = torch.cat([best[rows], block], dim=1).topk(self.depth, dim=1).values
 
     def _filled(self, best: Tensor) -> Tensor:

@@ -59,26 +59,26 @@ def teacher_scores(
         DataError: what was kept there cannot be read, or an input cannot.
     """
     folder = work / TEACHER_FOLDER
-    known = cast(Any, teacher)  # an encoder to nobody; what a fingerprint reads of one, it has
-    about = [model_fingerprint(known), prompt_settings(known), corpus.fingerprint()]
+    as_encoder = cast(Any, teacher)  # an encoder to nobody; what a fingerprint reads of one, it has
+    about = [model_fingerprint(as_encoder), prompt_settings(as_encoder), corpus.fingerprint()]
     blocks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
     keys = [_key(about, block) for block in blocks]
-    done = [_kept(folder, number, key) is not None for number, key in enumerate(keys)]
+    done = [_stored_scores(folder, number, key) is not None for number, key in enumerate(keys)]
     barrier()  # all have looked before one writes
-    own = [number for number, is_done in enumerate(done) if not is_done][rank() :: world_size()]
+    own_blocks = [number for number, is_done in enumerate(done) if not is_done][rank() :: world_size()]
     disable = None if show_progress_bar is None else not show_progress_bar
-    with tqdm(total=sum(len(blocks[n]) for n in own), desc="Scoring rows", unit="row", disable=disable) as bar:
-        for number in own:
-            found = []
+    with tqdm(total=sum(len(blocks[n]) for n in own_blocks), desc="Scoring rows", unit="row", disable=disable) as bar:
+        for number in own_blocks:
+            block_scores = []
             for query, documents in blocks[number]:
                 (asked,) = corpus.queries([query])
-                found.append(teacher.scores(asked, corpus.documents(list(documents))))
+                block_scores.append(teacher.scores(asked, corpus.documents(list(documents))))
                 bar.update()
-            write_json(folder / f"{number:05d}.json", {"key": keys[number], "scores": found})
+            write_json(folder / f"{number:05d}.json", {"key": keys[number], "scores": block_scores})
     barrier()
     scored: list[list[float]] = []
     for number, key in enumerate(keys):
-        block = _kept(folder, number, key)
+        block = _stored_scores(folder, number, key)
         assert block is not None, "it was written above, or there before"
         scored += block
     return scored
@@ -89,7 +89,7 @@ def _key(about: Sequence[Any], block: Sequence[Pairs]) -> str:
     return hashlib.blake2b(json.dumps([about, block], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _kept(folder: Path, number: int, key: str) -> list[list[float]] | None:
+def _stored_scores(folder: Path, number: int, key: str) -> list[list[float]] | None:
     """The scores of a block that an earlier call kept; None where there are none of this `key`."""
     path = folder / f"{number:05d}.json"
     if not path.is_file():

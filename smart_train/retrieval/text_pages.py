@@ -44,9 +44,9 @@ def cut_pages(model: Encoder, documents: Mapping[str, ModelInput]) -> str | None
 
 
 def in_chunks(
-    model: Encoder, documents: str | Path | SourceConfig, found: Mapping[str, ModelInput]
+    model: Encoder, documents: str | Path | SourceConfig, inputs: Mapping[str, ModelInput]
 ) -> dict[str, ModelInput]:
-    """Where `documents` are pages read as text, those of `found` in parts that `model` reads whole:
+    """Where `documents` are pages read as text, those of `inputs` in parts that `model` reads whole:
     `FILE.pdf#page=3&chunk=2`. A page that the model reads whole keeps its id, and so do all other documents.
 
     Raises:
@@ -54,10 +54,10 @@ def in_chunks(
     """
     family = getattr(model, "family", None)
     if not isinstance(documents, SourceConfig) or documents.pages_as != "text" or family is None:
-        return dict(found)
+        return dict(inputs)
     split = splitter(family)
     made: dict[str, ModelInput] = {}
-    for identity, item in found.items():
+    for identity, item in inputs.items():
         if not _names_page(identity) or item.text is None or item.images or item.video is not None:
             made[identity] = item
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
-from smart_train.evaluation.side_by_side import OWN, SideBySide, check_metric, side_by_side
+from smart_train.evaluation.compare_several import OWN, SideBySide, check_metric, side_by_side
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
@@ -52,15 +52,15 @@ def compare_named(
     """
     _check_names(names)
     check_metric(metric)  # before a model is loaded
-    kept = {} if rows is not None else {name: found for name in names if (found := _kept(name)) is not None}
-    left = [name for name in names if name not in kept]
+    results = {} if rows is not None else {name: saved for name in names if (saved := _kept(name)) is not None}
+    left = [name for name in names if name not in results]
     if rows is not None and (files := [name for name in left if Path(name).is_file()]):
         raise RunError(f"{files[0]}: is a kept result, which cannot be measured on other rows; name its model")
     if left:
         measured = _measure(left, _rows_to_measure_on(names, rows, left[0]), trust_remote_code, say)
-        kept |= measured
+        results |= measured
     settings = {name: run_settings(Path(name)) for name in names if (Path(name) / RUN_FILE).is_file()}
-    return side_by_side({name: kept[name] for name in names}, metric, settings=settings)
+    return side_by_side({name: results[name] for name in names}, metric, settings=settings)
 
 
 def run_settings(run: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from smart_train.recipe.reader import RECIPE_FILE, read_recipe
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import find_checkpoint, has_ended, planned_steps, step_of
-from smart_train.utils.learning_rate import rate_at, warmup_steps
+from smart_train.training.learning_rate import rate_at, warmup_steps
 
 _EPOCHS, _STEPS = "training.num_train_epochs", "training.max_steps"
 

@@ -19,7 +19,7 @@ from smart_train.retrieval.mining import SUMMARY_FILE, WORK_FOLDER
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from smart_train.utils.edited_files import write_unless_edited
-from smart_train.utils.model_names import find_model
+from smart_train.utils.model_folders import find_model
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from smart_train.run import build, memory
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import planned
 from smart_train.training.engines import nodes
+from smart_train.training.learning_rate import phase_problems
 from smart_train.training.precision import bfloat16_over_float32
 from smart_train.training.state_cache import ROLES
 from smart_train.types import Example
 from smart_train.utils.byte_sizes import byte_size
-from smart_train.utils.learning_rate import phase_problems
 
 SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
 _SAMPLE = 16  # rows whose real token counts stand for the data set's

@@ -50,12 +50,12 @@ from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
+from smart_train.training.learning_rate import phase_problems
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.spread_check import check_distribution, naming_lost_processes
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole
-from smart_train.utils.learning_rate import phase_problems
 from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.manifest import damage
 

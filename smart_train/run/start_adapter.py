@@ -34,7 +34,7 @@ def shaped_by_its_start(recipe: Recipe) -> Recipe:
     config, saved = read_adapter_config(folder), SmartConfig.read(folder)
     targets = config.target_modules
     whole = [name for name in config.modules_to_save or () if not name.endswith("lm_head")]  # backbones have no head
-    found = {
+    settings = {
         "r": config.r,
         "alpha": float(config.lora_alpha),
         "target_modules": targets if isinstance(targets, str) or targets is None else sorted(targets),
@@ -42,28 +42,28 @@ def shaped_by_its_start(recipe: Recipe) -> Recipe:
         "use_dora": config.use_dora,
         "modules_to_save": sorted(whole) or None,
     }
-    _check_given(recipe.lora, found)
+    _check_given(recipe.lora, settings)
     if "dropout" not in recipe.lora.model_fields_set:
-        found["dropout"] = config.lora_dropout
+        settings["dropout"] = config.lora_dropout
     scoring = {} if saved.scoring is None else saved.scoring.to_dict()
     told = {name: value for name, value in saved.prompts.to_dict().items() if getattr(recipe.model, name) is None}
     return recipe.model_copy(
         update={
-            "lora": recipe.lora.model_copy(update=found),
+            "lora": recipe.lora.model_copy(update=settings),
             "scoring": scoring | {name: value for name, value in recipe.scoring.items() if value is not None},
             "model": recipe.model.model_copy(update=told),
         }
     )
 
 
-def _check_given(section: LoraSection, found: dict[str, Any]) -> None:
+def _check_given(section: LoraSection, settings: dict[str, Any]) -> None:
     wrong = []
-    for name in sorted(section.model_fields_set & set(found)):
+    for name in sorted(section.model_fields_set & set(settings)):
         given = getattr(section, name)
         given = sorted(given) if isinstance(given, list) else given
-        if given != found[name]:
+        if given != settings[name]:
             wrong.append(
-                f"lora.{name} {given!r}: the adapter of {_WORD} {section.init_from} has {found[name]!r}, which "
+                f"lora.{name} {given!r}: the adapter of {_WORD} {section.init_from} has {settings[name]!r}, which "
                 f"training on does not change; leave lora.{name} out"
             )
     if wrong:

@@ -20,12 +20,12 @@ def tuned_scoring(run: Path) -> ScoringConfig | None:
     Raises:
         RunError: it cannot be read.
     """
-    return _tuned(run, lambda found: ScoringConfig.from_dict(found["scoring"]))
+    return _tuned(run, lambda values: ScoringConfig.from_dict(values["scoring"]))
 
 
 def tuned_conclusion(run: Path) -> str | None:
     """The decision and its reason, in sentences; None and errors as `tuned_scoring`."""
-    return _tuned(run, lambda found: str(found["conclusion"]))
+    return _tuned(run, lambda values: str(values["conclusion"]))
 
 
 def _tuned(run: Path, read: Callable[[Any], T]) -> T | None:

@@ -44,8 +44,10 @@ def score_parts_across_ranks(
         ScoreError: widths or dtypes that differ between ranks, or what `score_parts` refuses.
     """
     checks = Checks()
-    asked, found = (side.lengths.unsqueeze(1)[:, :0] for side in (queries, documents))  # no keys
-    met = Meeting.of(queries, documents).scores(queries, documents, asked, found, checks, pooled=pooled, late=late)
+    query_keys, document_keys = (side.lengths.unsqueeze(1)[:, :0] for side in (queries, documents))  # no keys
+    met = Meeting.of(queries, documents).scores(
+        queries, documents, query_keys, document_keys, checks, pooled=pooled, late=late
+    )
     checks.read()
     return met.scores
 
@@ -131,19 +133,19 @@ class Meeting:
         if not late:
             lengths = torch.zeros_like(lengths)
         everyone = Embeddings(vectors, packed, torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
-        own = unchecked_score_parts(everyone, documents, checks, pooled=pooled, late=late)  # [all Q, N]
-        return Met(self._rows_back(own, items, pages), query_keys, document_keys)
+        parts = unchecked_score_parts(everyone, documents, checks, pooled=pooled, late=late)  # [all Q, N]
+        return Met(self._rows_back(parts, items, pages), query_keys, document_keys)
 
-    def _rows_back(self, own: ScoreParts, items: list[int], pages: list[int]) -> ScoreParts:
+    def _rows_back(self, parts: ScoreParts, items: list[int], pages: list[int]) -> ScoreParts:
         """All queries against this rank's documents -> this rank's queries against all documents."""
-        terms = [part for part in own if part is not None]
+        terms = [part for part in parts if part is not None]
         if not terms:
-            return own
+            return parts
         # Rows lie in rank order, so that each rank's rows are one piece; both terms travel together.
         asked = items[self._place]
         sent = [count * pages[self._place] * len(terms) for count in items]
         received = [asked * count * len(terms) for count in pages]
         pieces = exchange(torch.stack(terms, dim=2).flatten(), sent, received).split(received)
         rows = [piece.view(asked, count, len(terms)) for piece, count in zip(pieces, pages, strict=True)]
-        found = iter(torch.cat(rows, dim=1).unbind(2))
-        return ScoreParts(*(None if part is None else next(found) for part in own))
+        exchanged = iter(torch.cat(rows, dim=1).unbind(2))
+        return ScoreParts(*(None if part is None else next(exchanged) for part in parts))

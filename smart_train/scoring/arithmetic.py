@@ -161,8 +161,8 @@ def _no_integer_product(device: torch.device) -> str | None:
     if device.type == "cpu":
         return None if torch.backends.mkldnn.is_available() else "this torch was built without oneDNN"
     if device.type == "cuda":
-        found = _on_cuda(torch.int8, torch.cuda.get_device_capability(device))
-        return found.reason if found.widened else None
+        product = _on_cuda(torch.int8, torch.cuda.get_device_capability(device))
+        return product.reason if product.widened else None
     return f"torch has no int8 product on {device.type}"
 
 

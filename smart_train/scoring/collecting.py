@@ -34,13 +34,13 @@ def assembled(pieces: Iterable[Embeddings], lengths: Tensor, places: Sequence[Se
     for piece in pieces:
         if result is None:
             result = _like(piece, offsets)
-        own = piece.offsets.tolist()
+        bounds = piece.offsets.tolist()
         for item in range(len(piece)):
             for place in places[done + item]:
                 result.pooled[place] = piece.pooled[item]
-                result.packed[starts[place] : starts[place + 1]] = piece.packed[own[item] : own[item + 1]]
+                result.packed[starts[place] : starts[place + 1]] = piece.packed[bounds[item] : bounds[item + 1]]
                 if result.scales is not None and piece.scales is not None:
-                    result.scales[starts[place] : starts[place + 1]] = piece.scales[own[item] : own[item + 1]]
+                    result.scales[starts[place] : starts[place + 1]] = piece.scales[bounds[item] : bounds[item + 1]]
         done += len(piece)
         del piece  # before the next one is made
     assert result is not None, "there is at least one piece"

@@ -109,12 +109,12 @@ class Embeddings:
         one."""
         if isinstance(index, int):
             index = [index]
-        chosen = torch.arange(len(self), device=self.offsets.device)[index]
-        starts, stops = self.offsets[chosen], self.offsets[chosen + 1]
+        places = torch.arange(len(self), device=self.offsets.device)[index]
+        starts, stops = self.offsets[places], self.offsets[places + 1]
         offsets = torch.cat([starts.new_zeros(1), (stops - starts).cumsum(0)])
         spans = torch.stack([starts, stops], dim=1).tolist()
         return Embeddings(
-            self.pooled[chosen],
+            self.pooled[places],
             _spans(self.packed, spans),
             offsets,
             scales=None if self.scales is None else _spans(self.scales, spans),

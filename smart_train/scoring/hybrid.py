@@ -96,10 +96,10 @@ class ScoringConfig:
         Raises:
             ScoreError: an unknown key (the nearest valid name is offered), or a value the constructor refuses.
         """
-        known = [item.name for item in fields(cls)]
+        names = [item.name for item in fields(cls)]
         for key in values:
-            if key not in known:
-                hint = did_you_mean(str(key), known) or f", known keys: {', '.join(known)}"
+            if key not in names:
+                hint = did_you_mean(str(key), names) or f", known keys: {', '.join(names)}"
                 raise ScoreError(f"scoring.{key}: unknown key{hint}")
         return cls(**values)
 

@@ -50,12 +50,12 @@ class TokenSet:
 
     def without_empty(self) -> tuple[TokenSet, list[int]]:
         """The items that have tokens, and their places in this set."""
-        kept = [place for place, length in enumerate(self.lengths) if length]
-        if len(kept) == len(self):
-            return self, kept
-        starts = tuple(self.starts[place] for place in kept)
-        lengths = tuple(self.lengths[place] for place in kept)
-        return replace(self, starts=starts, lengths=lengths, bounds=None), kept
+        places = [place for place, length in enumerate(self.lengths) if length]
+        if len(places) == len(self):
+            return self, places
+        starts = tuple(self.starts[place] for place in places)
+        lengths = tuple(self.lengths[place] for place in places)
+        return replace(self, starts=starts, lengths=lengths, bounds=None), places
 
     def offsets(self) -> Tensor:
         """int64 [items + 1] of a packed set."""
@@ -77,7 +77,7 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
             add up.
     """
     if isinstance(tokens, Tensor):
-        found = _from_padded(tokens, mask, what)
+        states = _from_padded(tokens, mask, what)
     elif mask is not None:
         raise ScoreError(f"maxsim: {what}_mask goes with padded {what} states [items, T, d] only")
     elif not isinstance(tokens, Sequence) or not all(isinstance(part, Tensor) for part in tokens):
@@ -86,14 +86,16 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
             "[T_i, d], or a pair of tensors (values, offsets)"
         )
     elif isinstance(tokens, tuple) and len(tokens) == 2 and tokens[1].ndim == 1:
-        found = packed_set(*tokens, what)
+        states = packed_set(*tokens, what)
     elif len(tokens) == 0:
         return None
     else:
-        found = _from_list(tokens, what)
-    if found.values.dtype not in SCORED_DTYPES:
-        raise ScoreError(f"maxsim: {what} states are {found.values.dtype}; they must be one of {_names(SCORED_DTYPES)}")
-    return found
+        states = _from_list(tokens, what)
+    if states.values.dtype not in SCORED_DTYPES:
+        raise ScoreError(
+            f"maxsim: {what} states are {states.values.dtype}; they must be one of {_names(SCORED_DTYPES)}"
+        )
+    return states
 
 
 def check_pair(left: Tensor, right: Tensor) -> None:
@@ -170,8 +172,8 @@ def _from_padded(tokens: Tensor, mask: Tensor | None, what: str) -> TokenSet:
     if mask is None:
         return TokenSet(values, starts, (width,) * items)
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        found = mask.dtype if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
-        raise ScoreError(f"maxsim: {what}_mask is {found}; it must be boolean, True at the tokens that count")
+        kind = mask.dtype if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
+        raise ScoreError(f"maxsim: {what}_mask is {kind}; it must be boolean, True at the tokens that count")
     if mask.shape != tokens.shape[:2]:
         raise ScoreError(
             f"maxsim: {what}_mask has shape {tuple(mask.shape)}; states {tuple(tokens.shape)} need "

@@ -143,24 +143,24 @@ def _checked_scores(
     with torch.no_grad():
         # One sum costs a fraction of `isfinite` over the states, and is finite unless something may be off.
         checks.add((queries.sum() + documents.values.sum()).isfinite(), complain_of_states)
-    scored, kept = documents.without_empty()
+    scored, places = documents.without_empty()
     with torch.autocast(queries.device.type, enabled=False):
         scores = score(scored)
     checks.add(scores.detach().isfinite().all(), complain_of_overflow)
-    if len(kept) == len(documents):
+    if len(places) == len(documents):
         return scores
     full = scores.new_full((count, len(documents)), EMPTY_DOCUMENT_SCORE)
-    return full.index_copy(1, torch.tensor(kept, dtype=torch.int64, device=scores.device), scores)
+    return full.index_copy(1, torch.tensor(places, dtype=torch.int64, device=scores.device), scores)
 
 
 def _no_scores(queries: TokenSet | None, documents: TokenSet | None) -> Tensor:
     """[Q, 0], [0, N] or [0, 0], of the kind that the side with items asks for."""
-    known = queries or documents
+    side = queries or documents
     return torch.zeros(
         len(queries or ()),
         len(documents or ()),
-        dtype=accumulation_dtype(known.values.dtype) if known else torch.float32,
-        device=known.values.device if known else None,
+        dtype=accumulation_dtype(side.values.dtype) if side else torch.float32,
+        device=side.values.device if side else None,
     )
 
 

@@ -194,9 +194,9 @@ def _token_set(embeddings: Embeddings, what: str) -> TokenSet:
     """Token states in the dtype they have, without a copy; 8-bit ones, which mean nothing without scales, in fp32."""
     if embeddings.scales is not None:
         embeddings = embeddings.quantize("float32")
-    found = token_set((embeddings.packed, embeddings.offsets), None, what)
-    assert found is not None  # a pair always has a width
-    return found
+    states = token_set((embeddings.packed, embeddings.offsets), None, what)
+    assert states is not None  # a pair always has a width
+    return states
 
 
 def _keys(scores: Tensor, columns: Tensor) -> Tensor:

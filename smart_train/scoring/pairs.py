@@ -65,13 +65,13 @@ def _pooled(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor
     for some in pairs.to(queries.device).split(rows):
         left, right = documents.pooled[some[:, 0]].float(), queries.pooled[some[:, 1]].float()
         scores.append((left * right).sum(dim=1))
-    found = torch.cat(scores)
-    if not found.isfinite().all():
-        document, query = pairs[int((~found.isfinite()).nonzero()[0])].tolist()
+    pair_scores = torch.cat(scores)
+    if not pair_scores.isfinite().all():
+        document, query = pairs[int((~pair_scores.isfinite()).nonzero()[0])].tolist()
         raise ScoreError(
             f"pair scores: the pooled vector of document {document}, or of query {query}, is NaN or infinite"
         )
-    return found
+    return pair_scores
 
 
 def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
@@ -81,12 +81,12 @@ def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
     spans = right[1].tolist()
     scores = [torch.empty(0, device=states.device)]
     for some, pieces in _chunks(pairs, lengths.cpu(), states.shape[1]):
-        chosen = some[:, 1].to(states.device)
-        counts = lengths[chosen]
+        query_places = some[:, 1].to(states.device)
+        counts = lengths[query_places]
         ends = counts.cumsum(0)
         total = int(ends[-1]) if len(ends) else 0
         rows = torch.arange(total, device=states.device)
-        rows = rows - (ends - counts).repeat_interleave(counts) + starts[chosen].repeat_interleave(counts)
+        rows = rows - (ends - counts).repeat_interleave(counts) + starts[query_places].repeat_interleave(counts)
         asked = states[rows]
         best = asked.new_empty(total, 1, dtype=torch.float32)
         done = 0
@@ -101,13 +101,13 @@ def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
             done += tokens
         offsets = torch.cat([ends.new_zeros(1), ends])
         scores.append(bag(best, torch.arange(total, device=states.device), offsets=offsets)[:, 0] / counts.clamp(min=1))
-    found = torch.cat(scores)
-    if not found.isfinite().all():
+    pair_scores = torch.cat(scores)
+    if not pair_scores.isfinite().all():
         for what, side in (("query", left), ("document", right)):
             named = token_set(side, None, what)
             assert named is not None
             check_finite(named, what)
-    return found
+    return pair_scores
 
 
 def _chunks(pairs: Tensor, lengths: Tensor, width: int) -> Iterator[tuple[Tensor, list[tuple[int, int]]]]:

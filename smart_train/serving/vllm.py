@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
+from smart_train.inputs.fetching import NoRedirect
 from smart_train.inputs.images import load_image
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import TokenProjection, get_family
@@ -35,7 +36,6 @@ from smart_train.models.token_projection import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
-from smart_train.utils.retries import NoRedirect
 
 _UNIT = 1e-3  # how near to 1 every norm must be for states to count as normalised
 

@@ -52,9 +52,9 @@ class JsonlLogger(TrainerCallback):
         if not state.is_world_process_zero:
             return
         done = state.global_step
-        kept = [record for record in read_log(self.path) if record["step"] <= done] if done else []
+        records = [record for record in read_log(self.path) if record["step"] <= done] if done else []
         with saving(self.path, self.path.parent):
-            write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
+            write_text(self.path, "".join(json.dumps(record) + "\n" for record in records))
 
     def on_log(
         self,
@@ -157,12 +157,12 @@ def evaluation_line(logs: Mapping[str, Any], args: TrainingArguments, state: Tra
     if not scores:
         return None
     line = f"held out {metric_label(HEADLINE)}  {'  '.join(scores)}"
-    chosen = (args.metric_for_best_model or "").removeprefix("eval_")
-    value = logs.get(f"eval_{chosen}")
+    metric = (args.metric_for_best_model or "").removeprefix("eval_")
+    value = logs.get(f"eval_{metric}")
     if value is None:
         return line
-    if not chosen.endswith(HEADLINE):
-        line += f"  {chosen} {value:.4f}"
+    if not metric.endswith(HEADLINE):
+        line += f"  {metric} {value:.4f}"
     # The Trainer notes a new best only after this log.
     return line + ("  best so far" if state.best_metric is None or value > state.best_metric else "")
 

@@ -38,8 +38,8 @@ class CheckpointState:
 
 def checkpoints(run: Path) -> list[Path]:
     """Checkpoint folders of a run, newest first."""
-    found = [path for path in run.glob("checkpoint-*") if path.is_dir() and path.name.split("-")[-1].isdigit()]
-    return sorted(found, key=step_of, reverse=True)
+    folders = [path for path in run.glob("checkpoint-*") if path.is_dir() and path.name.split("-")[-1].isdigit()]
+    return sorted(folders, key=step_of, reverse=True)
 
 
 def step_of(checkpoint: Path) -> int:

@@ -46,7 +46,7 @@ class CheckpointingTrainer(Trainer):
     strategy: str
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
     _termination: StopOnTerminate  # who inherits makes it, among the callbacks
-    _kept: int | None = None  # training.save_total_limit, while `train` hides it
+    _save_limit: int | None = None  # training.save_total_limit, while `train` hides it
     _longer: bool = False  # whether `train` goes on past the end of a shorter schedule
 
     @property
@@ -103,8 +103,8 @@ class CheckpointingTrainer(Trainer):
         check_engine(self.accelerator, self.model_wrapped, self.strategy)
         if by_zero:
             with naming_damage(resume_from_checkpoint), without_code(self.strategy):
-                found, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
-            if found is None:
+                loaded_path, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
+            if loaded_path is None:
                 raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
         return prepared
@@ -122,7 +122,7 @@ class CheckpointingTrainer(Trainer):
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
                 output_dir=str(self.args.output_dir),
-                save_total_limit=self._kept,
+                save_total_limit=self._save_limit,
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=False,
             )
@@ -132,11 +132,11 @@ class CheckpointingTrainer(Trainer):
     def _deleting_none(self) -> Iterator[None]:
         """Within, the Trainer knows no limit on checkpoints. It would delete one before the next is whole, and, with a
         limit of 1, all but the best where it ends: also the one that a signal asked for, from which the run goes on."""
-        self._kept, self.args.save_total_limit = self.args.save_total_limit, None
+        self._save_limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             yield
         finally:
-            self.args.save_total_limit = self._kept
+            self.args.save_total_limit = self._save_limit
 
     def train(  # type: ignore[override]  # which checkpoint is whole is not left to the Trainer to guess from a bool
         self, resume_from_checkpoint: str | None = None, *, longer: bool = False, **kwargs: Any

@@ -95,17 +95,17 @@ def engine_arguments(strategy: str, *, on_cpu: bool, environment: Mapping[str, s
             f"distributed.strategy is {strategy}, but the launcher's configuration asks for {launched}: remove one of "
             "them (strategy auto takes the launcher's)"
         )
-    chosen = launched or strategy
-    if chosen not in SHARDED:
+    engine = launched or strategy
+    if engine not in SHARDED:
         return {}
-    if chosen in ZERO_STAGES and find_spec("deepspeed") is None:
-        raise RunError(f"distributed.strategy {chosen}: needs deepspeed; pip install 'smart_train[deepspeed]'")
+    if engine in ZERO_STAGES and find_spec("deepspeed") is None:
+        raise RunError(f"distributed.strategy {engine}: needs deepspeed; pip install 'smart_train[deepspeed]'")
     arguments: dict[str, Any] = {}
     if on_cpu:
         arguments |= {"use_cpu": True, "ddp_backend": "gloo"}
     if launched is None:
-        if chosen in ZERO_STAGES:
-            arguments["deepspeed"] = deepspeed_config(ZERO_STAGES[chosen], overlap=not on_cpu)
+        if engine in ZERO_STAGES:
+            arguments["deepspeed"] = deepspeed_config(ZERO_STAGES[engine], overlap=not on_cpu)
         else:
             arguments |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "SHARDED_STATE_DICT"}}
     return arguments
@@ -307,8 +307,8 @@ def whole(module: nn.Module, *, frozen: bool, write_back: bool = False) -> Itera
     try:
         yield
     finally:
-        for part, own in hooks:
-            part._load_state_dict_post_hooks = own
+        for part, state_hooks in hooks:
+            part._load_state_dict_post_hooks = state_hooks
         changed = [cast(nn.Parameter, part._parameters[name]) for part, name, _ in swapped]
         for part, name, shard in swapped:
             part._parameters[name] = shard
@@ -338,8 +338,8 @@ def _scatter(full: Tensor, shard: nn.Parameter) -> None:
     """Every rank has the same `full` and takes its part of it."""
     with torch.no_grad():
         if isinstance(shard, DTensor):
-            own = distribute_tensor(full.to(shard.device), shard.device_mesh, shard.placements, src_data_rank=None)
-            shard.to_local().copy_(own.to_local())
+            sharded = distribute_tensor(full.to(shard.device), shard.device_mesh, shard.placements, src_data_rank=None)
+            shard.to_local().copy_(sharded.to_local())
             return
         if not hasattr(shard, "ds_id"):
             shard.copy_(full)

@@ -254,10 +254,10 @@ class ChunkedEncoder:
 
     def _features(self, chunk: list[int]) -> Features:
         if is_stored(self.features):
-            chosen = select_stored(self.features, chunk)
+            features = select_stored(self.features, chunk)
         else:
-            chosen = select_rows(self.features, chunk, self.visuals)
-        return on_device(chosen, self.device)
+            features = select_rows(self.features, chunk, self.visuals)
+        return on_device(features, self.device)
 
     def _random_state(self) -> tuple[Tensor, Tensor | None]:
         """State of the CPU's generator, and of the device's where that is another."""

@@ -113,15 +113,15 @@ class KeptVision:
     @contextmanager
     def replaying(self, chunk: int) -> Iterator[None]:
         """Inside, the towers return what was kept of `chunk` instead of computing it; then it is forgotten."""
-        kept = self.calls.pop(chunk, None)
-        if kept is None:
+        calls_by_place = self.calls.pop(chunk, None)
+        if calls_by_place is None:
             yield
             return
-        size = sum(_bytes(call.output) for calls in kept.values() for call in calls)
+        size = sum(_bytes(call.output) for calls in calls_by_place.values() for call in calls)
 
         def replay(place: int, forward: Callable[..., Any]) -> Callable[..., Any]:
             def replayed(*args: Any, **kwargs: Any) -> Any:
-                call = kept[place].pop(0)
+                call = calls_by_place[place].pop(0)
                 self.set_random_state(call.random)
                 return call.output
 
@@ -142,15 +142,15 @@ class KeptVision:
 
 @contextmanager
 def _forward_of(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
-    own = module.__dict__.get("forward")  # accelerate puts one there
+    instance_forward = module.__dict__.get("forward")  # accelerate puts one there
     module.__dict__["forward"] = forward
     try:
         yield
     finally:
-        if own is None:
+        if instance_forward is None:
             del module.__dict__["forward"]
         else:
-            module.__dict__["forward"] = own
+            module.__dict__["forward"] = instance_forward
 
 
 def _copy(value: Any, fields: tuple[str, ...]) -> Any:

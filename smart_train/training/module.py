@@ -79,8 +79,10 @@ class TrainingModule(nn.Module):
     ) -> None:
         """Recompute the backbone's activations in the backward pass. Non-reentrant: a frozen embedding layer gives the
         reentrant form no input that requires a gradient, and it would train nothing."""
-        chosen = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
-        cast(Any, self.model.backbone).activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **kwargs)
+        options = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
+        cast(Any, self.model.backbone).activation_checkpointing_enable(
+            activation_checkpointing_kwargs=options, **kwargs
+        )
 
     def save(self, folder: Path) -> None:
         """Everything that training changes, in the folder layout of `SmartModel.save_pretrained`."""

@@ -73,15 +73,15 @@ def check_distribution(args: TrainingArguments, strategy: str, num_processes: in
         raise RunError(
             f"distributed.strategy is {strategy}, but the {args.world_size} processes were set up for {active}"
         )
-    known = (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU, DistributedType.DEEPSPEED)
-    if args.world_size > 1 and kind not in known:
+    supported = (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU, DistributedType.DEEPSPEED)
+    if args.world_size > 1 and kind not in supported:
         raise RunError(f"{args.world_size} processes run as {kind.value}; use ddp, zero1, zero2, zero3 or fsdp2")
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    own = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
-    if precision not in ("no", own):
+    recipe_precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
+    if precision not in ("no", recipe_precision):
         raise RunError(
-            f"the launcher's configuration asks for mixed precision {precision}, the recipe for {own}: the recipe "
-            f"decides; set training.{precision}: true in it, or mixed_precision: 'no' there"
+            f"the launcher's configuration asks for mixed precision {precision}, the recipe for {recipe_precision}: "
+            f"the recipe decides; set training.{precision}: true in it, or mixed_precision: 'no' there"
         )
     if args.n_gpu > 1:
         raise RunError(

@@ -44,20 +44,20 @@ def measure(model: SmartModel, data: EvaluationSet, batch_size: int) -> dict[str
         batch_size: inputs encoded at a time.
     """
     places = {identity: place for place, identity in enumerate(data.document_ids)}
-    answers = [places[max(found, key=lambda name: found[name])] for found in list(data.qrels.values())[:SAMPLE]]
+    answers = [places[max(grades, key=lambda name: grades[name])] for grades in list(data.qrels.values())[:SAMPLE]]
     different = sorted(set(answers))
     queries = model.encode_query(data.queries[:SAMPLE], batch_size=batch_size, show_progress_bar=False)
     documents = model.encode_document(
         [data.documents[place] for place in different], batch_size=batch_size, show_progress_bar=False
     )
-    own = torch.tensor([different.index(place) for place in answers])
+    answer_rows = torch.tensor([different.index(place) for place in answers])
     pooled = documents.pooled.float()
     every = max(1, len(documents.packed) // TOKENS)
     late, winning = _late(queries[:SCORED], documents[:SCORED])
     measured = {
         "rank_pooled": effective_rank(pooled),
         "rank_tokens": effective_rank(documents.packed[::every].float()),
-        "alignment": (queries.pooled.float() - pooled[own]).square().sum(dim=1).mean().item(),
+        "alignment": (queries.pooled.float() - pooled[answer_rows]).square().sum(dim=1).mean().item(),
         "winning": winning,
     }
     if len(different) > 1:

@@ -207,25 +207,25 @@ class StateCache:
             self._drop_damaged(say)
             missing = on_main(lambda: self._missing(model, inputs, admit))
             for role in ROLES:
-                own = [one for one in missing if inputs[one.source].role == role]
-                if own:
+                of_role = [one for one in missing if inputs[one.source].role == role]
+                if of_role:
                     bar = show_progress_bar if rank() == 0 else False
-                    self._encode(model, role, own, inputs, (batch_size, num_workers, bar))
+                    self._encode(model, role, of_role, inputs, (batch_size, num_workers, bar))
             self.shards.refresh(on_main(lambda: self.shards.files))
 
     def _missing(self, model: SmartModel, inputs: Sequence[Inputs], admit: Callable[[Need], None]) -> list[Missing]:
-        found: dict[int, Missing] = {}
+        wanted: dict[int, Missing] = {}
         for number, source in enumerate(inputs):
             for place, item in source.every():
                 key = state_key(item, source.role)
-                found.setdefault(key, Missing(key, number, place))
-        held = self.shards.holds(list(found))
-        missing = [one for one, known in zip(found.values(), held, strict=True) if not known]
+                wanted.setdefault(key, Missing(key, number, place))
+        held = self.shards.holds(list(wanted))
+        missing = [one for one, is_held in zip(wanted.values(), held, strict=True) if not is_held]
         counts: dict[Role, int] = dict.fromkeys(ROLES, 0)
         for one in missing:
             counts[inputs[one.source].role] += 1
         size = sum(counts[role] * self._input_bytes(model, role, missing, inputs) for role in ROLES if counts[role])
-        admit(Need(counts, len(found) - len(missing), size))
+        admit(Need(counts, len(wanted) - len(missing), size))
         write_json(self.folder / ABOUT_NAME, self.about)
         return missing
 
@@ -233,10 +233,10 @@ class StateCache:
         self, model: SmartModel, role: Role, missing: Sequence[Missing], inputs: Sequence[Inputs]
     ) -> float:
         """Bytes of one input, on average, from the tokens of a few."""
-        own = [one for one in missing if inputs[one.source].role == role]
-        sample = [inputs[one.source].at(one.place) for one in own[:: math.ceil(len(own) / _SAMPLE)]]
-        kept = sum(int(model.family.featurize([item], role)["token_mask"].sum()) for item in sample) / len(sample)
-        return input_bytes(kept, layers=len(self.layers), width=model.hidden_size, number=self._number(model))
+        of_role = [one for one in missing if inputs[one.source].role == role]
+        sample = [inputs[one.source].at(one.place) for one in of_role[:: math.ceil(len(of_role) / _SAMPLE)]]
+        tokens = sum(int(model.family.featurize([item], role)["token_mask"].sum()) for item in sample) / len(sample)
+        return input_bytes(tokens, layers=len(self.layers), width=model.hidden_size, number=self._number(model))
 
     def _number(self, model: SmartModel) -> int:
         """Bytes of a state's number; of "auto" those of the weights, which norms may widen."""
@@ -255,8 +255,8 @@ class StateCache:
         """Writes files of `missing`, every rank its share of them, one each at a time: no rank waits for long."""
         size = on_main(lambda: max(1, int(SHARD_BYTES / self._input_bytes(model, role, missing, inputs))))
         parts = [missing[start : start + size] for start in range(0, len(missing), size)]
-        own = parts[rank() :: world_size()]
-        made = self._made(model, role, own, size, inputs, options)
+        own_parts = parts[rank() :: world_size()]
+        made = self._made(model, role, own_parts, size, inputs, options)
         for _ in range(0, len(parts), world_size()):
             failure: SmartTrainError | None = None
             try:
@@ -362,13 +362,13 @@ class StateReader:
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> dict[str, Tensor]:
         """Raises DataError where an input is not the one that was encoded when the run began."""
-        found = self.cache.features(inputs, role, self.layers)
-        if found is None:
+        features = self.cache.features(inputs, role, self.layers)
+        if features is None:
             raise DataError(
                 f"a {role} has changed since its states were encoded, into {self.cache.folder}; start the run again, "
                 "which encodes it"
             )
-        return found
+        return features
 
 
 def _filters(model: SmartModel) -> tuple[str, ...]:

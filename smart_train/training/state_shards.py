@@ -76,8 +76,8 @@ class StateShards:
         """Of each key, whether its input is known."""
         wanted = np.asarray(keys, dtype=np.int64)
         places = np.searchsorted(self._keys, wanted)
-        known = np.append(self._keys, 0)[places] == wanted
-        return (known & (places < len(self._keys))).tolist()
+        matches = np.append(self._keys, 0)[places] == wanted
+        return (matches & (places < len(self._keys))).tolist()
 
     def write(self, keys: Sequence[int], made: Embeddings, layers: int, stored_as: str) -> Path:
         """One more file; `refresh` makes it known.
@@ -117,8 +117,8 @@ class StateShards:
         Raises:
             DataError: a file cannot be read.
         """
-        found = np.searchsorted(self._keys, np.asarray(keys, dtype=np.int64))
-        parts = [self._read(int(self._shards[place]), int(self._rows[place]), list(columns)) for place in found]
+        places = np.searchsorted(self._keys, np.asarray(keys, dtype=np.int64))
+        parts = [self._read(int(self._shards[place]), int(self._rows[place]), list(columns)) for place in places]
         pooled, states, scales = zip(*parts, strict=True)
         lengths = torch.tensor([0, *(len(part) for part in states)])
         held = [part for part in scales if part is not None]
@@ -158,11 +158,11 @@ def _fault(file: Path) -> str | None:
     return None
 
 
-def input_bytes(kept: float, *, layers: int, width: int, number: int) -> float:
+def input_bytes(tokens: float, *, layers: int, width: int, number: int) -> float:
     """Bytes on disk of one input that keeps so many tokens.
 
     Args:
         width: H. number: bytes of a state's number; 1 is int8, which has scales.
     """
     scales = 4 * layers if number == 1 else 0
-    return kept * (layers * width * number + scales) + 4 * width + 16
+    return tokens * (layers * width * number + scales) + 4 * width + 16

@@ -41,12 +41,12 @@ from smart_train.training.engines import (
 )
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
+from smart_train.training.learning_rate import scheduler_arguments
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.padding import Padding
 from smart_train.training.resources import evaluation_knobs, memory_advice, training_knobs
 from smart_train.types import Example, LossOutput
-from smart_train.utils.learning_rate import scheduler_arguments
 
 
 class _EpochLoader(DataLoader):
@@ -245,11 +245,11 @@ class SmartTrainer(CheckpointingTrainer):
         """Adds the means of the loss parts, the metrics and the shares of padding since the last log, over all
         ranks."""
         if "loss" in logs and self._counted:
-            own = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
+            means = {name: (value / self._counted).item() for name, value in sorted(self._sums.items())}
             # A rank whose batches all came as states from the disk has no padding to tell.
-            ranks = gather_objects(own | self._padding.take())
-            found = {name: [rank[name] for rank in ranks if name in rank] for rank in ranks for name in rank}
-            logs = {**logs, **{name: sum(values) / len(values) for name, values in found.items()}}
+            ranks = gather_objects(means | self._padding.take())
+            by_name = {name: [rank[name] for rank in ranks if name in rank] for rank in ranks for name in rank}
+            logs = {**logs, **{name: sum(values) / len(values) for name, values in by_name.items()}}
             logs |= self._first_log
             self._first_log = {}
             self._sums.clear()

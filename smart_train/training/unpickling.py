@@ -56,7 +56,9 @@ def without_code(strategy: str) -> Iterator[None]:
         pickle.UnpicklingError, RuntimeError: a file names anything else.
     """
     listed = _OF_DEEPSPEED if strategy.startswith("zero") else {}
-    own = [getattr(importlib.import_module(module), name) for module, names in listed.items() for name in names]
+    engine_classes = [
+        getattr(importlib.import_module(module), name) for module, names in listed.items() for name in names
+    ]
     files: Any = filesystem  # its stubs do not name the module that it imports
     load, table = torch.load, files.pickle
 
@@ -67,7 +69,7 @@ def without_code(strategy: str) -> Iterator[None]:
     torch.load = tensors_only
     files.pickle = SimpleNamespace(load=lambda file: _Contents(file).load(), dump=pickle.dump)
     try:
-        with torch.serialization.safe_globals([*own, (_member, _MEMBER_OF)]):
+        with torch.serialization.safe_globals([*engine_classes, (_member, _MEMBER_OF)]):
             yield
     except CheckpointException as error:  # not an Exception, and it quotes every rank's traceback
         raise RuntimeError(str(error).strip().splitlines()[-1]) from error

@@ -30,6 +30,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_beside_workers(cores: int, workers: int) -> int:
+    """Threads of a process that has `cores` and starts `workers` loader processes. The workers need cores of their own:
+    torch's threads wait for each other at every operation, so one thread too many costs several times its share."""
+    return max(1, cores - workers)
+
+
 def _fields() -> dict[str, str]:
     """The first processor's entry of /proc/cpuinfo. Virtual machines and clouds do not mix kinds."""
     try:

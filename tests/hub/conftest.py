@@ -13,7 +13,7 @@ from tests.hub.server import WRITER, Hub
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A running stand-in; this process is logged in to it with a token that may write, and does not wait long."""
-    monkeypatch.setattr("smart_train.utils.retries.PAUSES", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr("smart_train.utils.hub_retries.PAUSES", (0.0, 0.0, 0.0, 0.0))
     with Hub() as running:
         point_to(running, monkeypatch, tmp_path / "cache")
         yield running

@@ -11,7 +11,7 @@ from smart_train.cli import main
 from smart_train.errors import DataError
 from smart_train.scoring import score_parts
 from smart_train.serving import read_plaid, write_plaid, write_qdrant
-from smart_train.serving.engines import QDRANT_LIMIT, qdrant_points, qdrant_query
+from smart_train.serving.qdrant import QDRANT_LIMIT, qdrant_points, qdrant_query
 
 IDS = ["b.png", "a.png", "ü.png"]
 

@@ -14,7 +14,7 @@ from smart_train.errors import RecipeError
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.run.plan import derive
 from smart_train.training import arguments
-from smart_train.utils.learning_rate import phase_problems, scheduler_arguments
+from smart_train.training.learning_rate import phase_problems, scheduler_arguments
 from tests.runs import MODES, logged, tiny_recipe
 
 

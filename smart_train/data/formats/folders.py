@@ -135,17 +135,17 @@ def _read_texts(path: Path, ocr: OcrMode | None) -> tuple[list[PdfText], dict[st
     for file in image_files(path) if path.is_dir() and engine is not None else []:
         name = file.relative_to(path).as_posix()
         try:
-            found = list(read_image_pages(file, name))
+            image_pages = list(read_image_pages(file, name))
         except DataError as error:
             problems.append(str(error))
             continue
-        for number, (identity, picture) in enumerate(found, start=1):
+        for number, (identity, picture) in enumerate(image_pages, start=1):
             try:
                 verify_image(picture)  # before OCR has read an hour's other pictures
             except DataError as error:
                 problems.append(str(error))
                 break
-            pages.append(PdfText(name, number if len(found) > 1 else 0, "", None))
+            pages.append(PdfText(name, number if len(image_pages) > 1 else 0, "", None))
             pictures[identity] = picture
     if path.is_dir() and not pdf_files(path) and image_files(path):
         if engine is None:

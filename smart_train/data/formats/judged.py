@@ -92,8 +92,8 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
             "no query has a relevant document"
         )
     joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown))
-    kept = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
-    kept += ["query_image"] if shown is not None else []
+    fields = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
+    fields += ["query_image"] if shown is not None else []
     documents = replace(parts["corpus"], source=names["corpus"])
     documents = replace(documents, id_column=_known(documents, given.get("document_id"), _DOCUMENT_ID))
     available = [name for name in (*queries.columns, *qrels.columns) if name != query_id]
@@ -106,7 +106,7 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
     }
     return Table(
         joined,
-        kept,
+        fields,
         queries.folder,
         numbers,
         documents,
@@ -131,8 +131,8 @@ class _WithQuery:
         row = self.queries[judged["place"]]
         if isinstance(row, DataError):
             return row
-        found = {**judged, "query": row.get(self.column or ""), "instruction": row.get("instruction")}
-        return found if self.shown is None else {**found, "query_image": row.get(self.shown)}
+        joined = {**judged, "query": row.get(self.column or ""), "instruction": row.get("instruction")}
+        return joined if self.shown is None else {**joined, "query_image": row.get(self.shown)}
 
 
 def _judgement(
@@ -185,17 +185,17 @@ def titled(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "text": " ".join(part for part in (row.get("title"), row.get("text")) if part)}
 
 
-def _known(table: Table, given: Any, known: Sequence[str]) -> str | None:
+def _known(table: Table, given: Any, names: Sequence[str]) -> str | None:
     """The column that the user names, else the first of `known` that is there."""
-    return given if isinstance(given, str) else next((name for name in known if name in table.columns), None)
+    return given if isinstance(given, str) else next((name for name in names if name in table.columns), None)
 
 
-def _column(source: str, table: Table, given: Any, known: Sequence[str], ours: str) -> str:
-    name = _known(table, given, known)
+def _column(source: str, table: Table, given: Any, names: Sequence[str], ours: str) -> str:
+    name = _known(table, given, names)
     if name is None or name not in table.columns:
         listed = ", ".join(table.columns) or "none"
         raise DataError(
-            f"{source}: no column for {ours!r} (looked for {name or ', '.join(known)}); columns: {listed}"
+            f"{source}: no column for {ours!r} (looked for {name or ', '.join(names)}); columns: {listed}"
             f"{header_hint(table.columns)}"
         )
     return name
@@ -225,14 +225,14 @@ def _read_part(folder: Path, part: str, split: str | None) -> Table:
     for file in files:
         splits.setdefault(_split_of(file, part), []).append(file)
     if len(splits) == 1:
-        chosen = files
+        of_split = files
     elif split in splits:
-        chosen = splits[split]
+        of_split = splits[split]
     else:
         asked = f"no split {split!r}{did_you_mean(split, splits)}" if split else "has several splits; choose one"
         raise DataError(f"{folder / part}: {asked}; splits: {', '.join(splits)}")
-    if len(chosen) > 1 and all(file.suffix.lower() in ARROW for file in chosen):
-        return read_arrow(chosen)
-    if len(chosen) > 1:
-        raise DataError(f"{folder / part}: {', '.join(file.name for file in chosen)} hold the same split; keep one")
-    return trec.read_trec(chosen[0]) if part == "qrels" and trec.is_trec(chosen[0]) else read_file(chosen[0])
+    if len(of_split) > 1 and all(file.suffix.lower() in ARROW for file in of_split):
+        return read_arrow(of_split)
+    if len(of_split) > 1:
+        raise DataError(f"{folder / part}: {', '.join(file.name for file in of_split)} hold the same split; keep one")
+    return trec.read_trec(of_split[0]) if part == "qrels" and trec.is_trec(of_split[0]) else read_file(of_split[0])

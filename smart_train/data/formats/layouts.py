@@ -23,8 +23,8 @@ def adapted(table: Table, name: str, max_rows: int | None = None) -> Table:
     """
     for layout in _READ:
         if layout.matches(table.columns):
-            found = layout.adapted(table, name)
-            return found.head(max_rows) if isinstance(found.rows, SplitRows) else found
+            renamed = layout.adapted(table, name)
+            return renamed.head(max_rows) if isinstance(renamed.rows, SplitRows) else renamed
     return table
 
 

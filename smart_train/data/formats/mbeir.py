@@ -28,8 +28,8 @@ _OF_POOL = {"document_id": "did", "positive": "txt, img_path"}
 
 def pool_in(folder: Path) -> Path | None:
     """The file of candidates in `folder`, if there is exactly one."""
-    found = sorted(folder.glob("*cand_pool*.jsonl"))
-    return found[0] if len(found) == 1 else None
+    pools = sorted(folder.glob("*cand_pool*.jsonl"))
+    return pools[0] if len(pools) == 1 else None
 
 
 def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int | None = None) -> Table:
@@ -102,11 +102,11 @@ def _item(text: Any, image: Any) -> dict[str, Any] | None:
 def _queries_in(folder: Path, pool: Path, split: str | None) -> Path:
     files = sorted(file for file in folder.glob("*.jsonl") if file != pool)
     named = [file for file in files if split is not None and file.stem == split]
-    chosen = named or (files if split is None and len(files) == 1 else [])
+    query_files = named or (files if split is None and len(files) == 1 else [])
     if split is None and len(files) > 1:
-        chosen = [file for file in files if file.stem == "query"]
-    if len(chosen) != 1:
+        query_files = [file for file in files if file.stem == "query"]
+    if len(query_files) != 1:
         stems = [file.stem for file in files]
         asked = f"no file {split}.jsonl{did_you_mean(split, stems)}" if split else "several hold queries; set split"
         raise DataError(f"{folder}: {asked}; beside {pool.name} there are: {', '.join(stems) or 'none'}")
-    return chosen[0]
+    return query_files[0]

@@ -73,10 +73,10 @@ def read_by_ocr(
     return pages
 
 
-def estimate(todo: int, known: int, workers: int, name: str) -> str:
+def estimate(todo: int, read_before: int, workers: int, name: str) -> str:
     """What reading `todo` pages will take, as a sentence."""
     minutes = math.ceil(todo * SECONDS_PER_PAGE / workers / 60)
-    before = f" ({known} were read before)" if known else ""
+    before = f" ({read_before} were read before)" if read_before else ""
     return (
         f"reading {todo} pages by OCR with {name}{before}: roughly {minutes} min on {workers} cores, "
         f"at {SECONDS_PER_PAGE} s a page"
@@ -91,14 +91,14 @@ def _digest(picture: Path, name: str) -> str:
 
 
 def _read_all(todo: dict[Path, Path], engine: type[OcrEngine], workers: int, show_progress_bar: bool | None) -> None:
-    own = threading.local()
+    of_thread = threading.local()
 
     def work(item: tuple[Path, Path]) -> None:
         file, path = item
-        if not hasattr(own, "engine"):
-            own.engine = engine()
+        if not hasattr(of_thread, "engine"):
+            of_thread.engine = engine()
         picture = np.asarray(load_image(path))
-        lines, turned = read_upright(own.engine, picture)
+        lines, turned = read_upright(of_thread.engine, picture)
         height, width = picture.shape[:2] if turned % 180 == 0 else picture.shape[1::-1]
         _keep(file, lines, width, height, turned)
 

@@ -102,13 +102,13 @@ class RapidEngine:
         # Named by their files: rapidocr fetches a model that it is left to look for and whose digest it does not like.
         folder = Path(rapidocr.__file__).parent / "models"
         for stage, pattern in _MODELS.items():
-            found = sorted(folder.glob(pattern))
-            if len(found) != 1:
+            files = sorted(folder.glob(pattern))
+            if len(files) != 1:
                 raise MissingExtra(
-                    f"rapidocr {version('rapidocr')}: {folder} holds {len(found)} files {pattern}; it must hold 1: "
+                    f"rapidocr {version('rapidocr')}: {folder} holds {len(files)} files {pattern}; it must hold 1: "
                     f"pip install --force-reinstall 'smart_train[ocr]'"
                 )
-            params[f"{stage}.model_path"] = str(found[0])
+            params[f"{stage}.model_path"] = str(files[0])
         self._rapid = rapidocr.RapidOCR(params=params)
 
     @staticmethod
@@ -122,14 +122,16 @@ class RapidEngine:
         return name
 
     def read(self, picture: np.ndarray) -> list[FoundLine]:
-        found = self._rapid(np.ascontiguousarray(picture[:, :, ::-1]))  # BGR, as OpenCV has it
-        if not found.txts:
+        output = self._rapid(np.ascontiguousarray(picture[:, :, ::-1]))  # BGR, as OpenCV has it
+        if not output.txts:
             return []
         # It leaves out the pieces of a line that it cannot place, and then they are no longer line by line.
-        pieces: Sequence[Any] = found.word_results if len(found.word_results) == len(found.txts) else [()] * len(found)
+        pieces: Sequence[Any] = (
+            output.word_results if len(output.word_results) == len(output.txts) else [()] * len(output)
+        )
         return [
             found_line(text, corners.tolist(), [(piece[0], _around(piece[2])) for piece in of_line], float(score))
-            for text, corners, of_line, score in zip(found.txts, found.boxes, pieces, found.scores, strict=True)
+            for text, corners, of_line, score in zip(output.txts, output.boxes, pieces, output.scores, strict=True)
         ]
 
 

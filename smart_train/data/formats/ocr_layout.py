@@ -84,7 +84,7 @@ class OcrPage:
 class _Placed:
     """A found line on the page turned upright: sides in pixels."""
 
-    found: FoundLine
+    found_line: FoundLine
     left: float
     top: float
     right: float
@@ -95,39 +95,39 @@ class _Placed:
         return self.bottom - self.top
 
 
-def laid_out(found: Sequence[FoundLine], width: int, height: int, turned: int = 0) -> OcrPage:
+def laid_out(found_lines: Sequence[FoundLine], width: int, height: int, turned: int = 0) -> OcrPage:
     """The page that lines in a picture of `width` x `height` pixels are, which was turned before they were read."""
-    placed = _upright(found)
+    placed = _upright(found_lines)
     legible = [line for line in placed if _is_legible(line)]
     lines = [_line(row, width, height) for row in _joined(_in_order(legible))]
     return OcrPage(tuple(_whole_words(_without_icons(lines))), width, height, len(placed) - len(legible), turned)
 
 
-def same_print(found: Sequence[float]) -> list[float]:
+def same_print(measured: Sequence[float]) -> list[float]:
     """Heights of lines, those that differ from the middle one by less than boxes of one print do made the same;
     likewise among those that are larger, and those that are smaller. For all lines of a document together."""
-    heights = list(found)
+    heights = list(measured)
     rest = list(range(len(heights)))
     while rest:
-        middle = statistics.median_low([found[place] for place in rest])
-        near = {place for place in rest if middle / _SAME_PRINT < found[place] < middle * _SAME_PRINT}
+        middle = statistics.median_low([measured[place] for place in rest])
+        near = {place for place in rest if middle / _SAME_PRINT < measured[place] < middle * _SAME_PRINT}
         for place in near:
             heights[place] = middle
         rest = [place for place in rest if place not in near]
     return heights
 
 
-def _upright(found: Sequence[FoundLine]) -> list[_Placed]:
+def _upright(lines: Sequence[FoundLine]) -> list[_Placed]:
     """The lines without the slant of a page that lay askew in the scanner."""
     slants = [
         math.atan2(right[1] - left[1], right[0] - left[0])
-        for left, right, below, _ in (line.corners for line in found)
+        for left, right, below, _ in (line.corners for line in lines)
         if right[0] - left[0] >= _LONG * (below[1] - right[1])
     ]
     slant = statistics.median(slants) if slants else 0.0
     cosine, sine = math.cos(slant), math.sin(slant)
     placed = []
-    for line in found:
+    for line in lines:
         across = [x * cosine + y * sine for x, y in line.corners]
         down = [y * cosine - x * sine for x, y in line.corners]
         placed.append(_Placed(line, min(across), min(down), max(across), max(down)))
@@ -136,7 +136,7 @@ def _upright(found: Sequence[FoundLine]) -> list[_Placed]:
 
 def _is_legible(line: _Placed) -> bool:
     """Whether the characters that were read fill the line: letters that an engine does not know are blanks to it."""
-    characters = sum(not character.isspace() for character in line.found.text)
+    characters = sum(not character.isspace() for character in line.found_line.text)
     length, across = max(line.right - line.left, line.height), min(line.right - line.left, line.height)
     return characters > 0 and characters >= _LEGIBLE * (length / max(across, 1.0) - 1)
 
@@ -217,11 +217,11 @@ def _line(row: Sequence[_Placed], width: int, height: int) -> OcrLine:
     words = tuple(
         OcrWord(text, (left / width, top / height, right / width, bottom / height))
         for line in row
-        for text, (left, top, right, bottom) in line.found.words
+        for text, (left, top, right, bottom) in line.found_line.words
     )
-    xs = [x / width for line in row for x, _ in line.found.corners]
-    ys = [y / height for line in row for _, y in line.found.corners]
-    text, tallest = clean_line(" ".join(line.found.text for line in row)), max(line.height for line in row)
+    xs = [x / width for line in row for x, _ in line.found_line.corners]
+    ys = [y / height for line in row for _, y in line.found_line.corners]
+    text, tallest = clean_line(" ".join(line.found_line.text for line in row)), max(line.height for line in row)
     return OcrLine(text, (min(xs), min(ys), max(xs), max(ys)), tallest / height, words)
 
 

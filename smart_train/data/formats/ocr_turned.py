@@ -25,25 +25,25 @@ def read_upright(engine: OcrEngine, picture: np.ndarray) -> tuple[list[FoundLine
     as_it_is = engine.read(picture)
     if not _on_its_side(as_it_is):
         return _surer(engine, picture, as_it_is, 0)
-    found, turned = _surer(engine, picture, engine.read(np.rot90(picture)), 90)
+    lines, turned = _surer(engine, picture, engine.read(np.rot90(picture)), 90)
     # Nearly as good is better: engines read single lines that stand upright, but cannot bring them in their order.
-    if _read_well(found) < _NEARLY * _read_well(as_it_is):
+    if _read_well(lines) < _NEARLY * _read_well(as_it_is):
         return as_it_is, 0
-    return found, turned
+    return lines, turned
 
 
-def _surer(engine: OcrEngine, picture: np.ndarray, found: list[FoundLine], turned: int) -> tuple[list[FoundLine], int]:
+def _surer(engine: OcrEngine, picture: np.ndarray, lines: list[FoundLine], turned: int) -> tuple[list[FoundLine], int]:
     """What was found in the picture turned so far, or upside down from there, where that is read better."""
-    if _confidence(found) >= _SURE:
-        return found, turned
+    if _confidence(lines) >= _SURE:
+        return lines, turned
     upside_down = engine.read(np.rot90(picture, turned // 90 + 2))
-    return (upside_down, turned + 180) if _read_well(upside_down) > _read_well(found) else (found, turned)
+    return (upside_down, turned + 180) if _read_well(upside_down) > _read_well(lines) else (lines, turned)
 
 
-def _on_its_side(found: Sequence[FoundLine]) -> bool:
+def _on_its_side(lines: Sequence[FoundLine]) -> bool:
     """Whether lines that are tall are longer, all together, than those that are wide."""
     tall = wide = 0.0
-    for line in found:
+    for line in lines:
         left, right, _, below = line.corners
         across, down = math.dist(left, right), math.dist(left, below)
         if down >= _TALL * across:
@@ -53,14 +53,14 @@ def _on_its_side(found: Sequence[FoundLine]) -> bool:
     return tall > wide
 
 
-def _read_well(found: Sequence[FoundLine]) -> float:
+def _read_well(lines: Sequence[FoundLine]) -> float:
     """How many characters were read, as far as the engine is sure of them: of print that is upside down few are."""
-    return sum(line.confidence * _characters(line) for line in found)
+    return sum(line.confidence * _characters(line) for line in lines)
 
 
-def _confidence(found: Sequence[FoundLine]) -> float:
+def _confidence(lines: Sequence[FoundLine]) -> float:
     """The mean over characters, 0 to 1; 0 where nothing was read."""
-    return _read_well(found) / max(sum(map(_characters, found)), 1)
+    return _read_well(lines) / max(sum(map(_characters, lines)), 1)
 
 
 def _characters(line: FoundLine) -> int:

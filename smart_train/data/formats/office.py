@@ -34,7 +34,7 @@ class OfficeError(PdfError):
 
 def office_program() -> str | None:
     """The path of LibreOffice's program; None where it is not on the PATH."""
-    return next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
+    return next((path for name in _PROGRAMS if (path := shutil.which(name))), None)
 
 
 class Office:
@@ -49,7 +49,7 @@ class Office:
     def __init__(self, program: str, cache_dir: str | Path | None = None) -> None:
         self.program = program
         self._cache = Path(cache_dir) if cache_dir is not None else page_cache().parent / "office-pdf"
-        self._own = tempfile.TemporaryDirectory(prefix="smart_train-office-")
+        self._folder = tempfile.TemporaryDirectory(prefix="smart_train-office-")
 
     def __enter__(self) -> Office:
         return self
@@ -57,7 +57,7 @@ class Office:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._own.cleanup()
+        self._folder.cleanup()
 
     def pdf_of(self, file: Path) -> Path:
         """The document as a PDF file, converted now unless the cache holds it. It is found by the content of `file`
@@ -71,12 +71,12 @@ class Office:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()[:40]
         except OSError as error:
             raise OfficeError(f"{file}: cannot be read ({error.strerror})") from error
-        kept = self._cache / f"{digest}-{file.suffix.lower()[1:]}-{_FORMAT}.pdf"
-        if not kept.is_file():
-            with tempfile.TemporaryDirectory(dir=self._own.name) as scratch, naming_refusals(Path(scratch)):
+        cached = self._cache / f"{digest}-{file.suffix.lower()[1:]}-{_FORMAT}.pdf"
+        if not cached.is_file():
+            with tempfile.TemporaryDirectory(dir=self._folder.name) as scratch, naming_refusals(Path(scratch)):
                 made = self._convert(file, Path(scratch))
-                replace_whole(kept, lambda temporary: shutil.copyfile(made, temporary))
-        return kept
+                replace_whole(cached, lambda temporary: shutil.copyfile(made, temporary))
+        return cached
 
     def _convert(self, file: Path, scratch: Path) -> Path:
         suffix = file.suffix.lower()
@@ -93,7 +93,7 @@ class Office:
         """The PDF files that the program makes of `sources`, in their order."""
         command = [
             self.program,
-            f"-env:UserInstallation={Path(self._own.name, 'profile').as_uri()}",
+            f"-env:UserInstallation={Path(self._folder.name, 'profile').as_uri()}",
             "--headless",
             "--norestore",
             "--convert-to",

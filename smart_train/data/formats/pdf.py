@@ -140,8 +140,10 @@ def read_pdf(
         pages = _kept(folder)
         assert pages is not None, "it was written a moment ago"
     return [
-        PdfPage(name or file.name, number, folder / _image_name(number), **{**kept, "titles": tuple(kept["titles"])})
-        for number, kept in enumerate(pages, start=1)
+        PdfPage(
+            name or file.name, number, folder / _image_name(number), **{**fields, "titles": tuple(fields["titles"])}
+        )
+        for number, fields in enumerate(pages, start=1)
     ]
 
 

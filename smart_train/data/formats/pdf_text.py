@@ -75,14 +75,14 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextL
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
     """Indexes of the digits after a word or a stop that are set smaller and higher than it: nobody types them, and they
     would make "valve2" of "valve". Exponents stay: they follow a unit or a number."""
-    found: set[int] = set()
+    indices: set[int] = set()
     for match in _MARKED.finditer(shown):
         before, marks = places[match.start("mark") - 1], places[match.start("mark") : match.end("mark")]
         size = _size(textpage, before)
         raised = _baseline(textpage, marks[0]) - _baseline(textpage, before)
         if _size(textpage, marks[0]) <= _RAISED_SIZE * size and raised > _RAISED * size:
-            found.update(marks)
-    return found
+            indices.update(marks)
+    return indices
 
 
 def has_layers(content: bytes) -> bool:
@@ -144,13 +144,13 @@ def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
             break
     else:
         return set()
-    found = set()
+    indices = set()
     for place in range(count):
         pdfium.FPDFText_GetCharBox(textpage.raw, place, *edges)
         box = [edge.value for edge in edges]
         if any(box) and not within(box):  # what pdfium puts in between, such as line breaks, has no box
-            found.add(place)
-    return found
+            indices.add(place)
+    return indices
 
 
 def _in_hidden_layers(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:

@@ -107,7 +107,9 @@ def without_text(pages: Sequence[PdfText], to_do: str) -> str | None:
             silent.setdefault(page.document, []).append(page.number)
     if not silent:
         return None
-    named = [f"{document} (page {_ranges(found)})" if found != [0] else document for document, found in silent.items()]
+    named = [
+        f"{document} (page {_ranges(numbers)})" if numbers != [0] else document for document, numbers in silent.items()
+    ]
     more = f" and {len(named) - _SHOWN_FILES} more files" if len(named) > _SHOWN_FILES else ""
     count = sum(map(len, silent.values()))
     return f"{count} of {len(pages)} pages have no legible text: {', '.join(named[:_SHOWN_FILES])}{more}; {to_do}"

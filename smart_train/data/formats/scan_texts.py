@@ -59,8 +59,8 @@ def with_ocr(pages: Sequence[PdfText], pictures: Mapping[str, Path], mode: OcrMo
     name = _engine(mode).named()
     read = dict(zip(pictures, read_pictures([*pictures.values()], mode), strict=True))
     return [
-        replace(page, text=found.text, made_by=name if found.text else None)
-        if (found := read.get(page.id)) is not None
+        replace(page, text=scan.text, made_by=name if scan.text else None)
+        if (scan := read.get(page.id)) is not None
         else page
         for page in pages
     ]

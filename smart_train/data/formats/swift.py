@@ -75,10 +75,10 @@ def _item(said: list[Any], images: list[Any], videos: list[Any]) -> dict[str, An
 
 def _said_by(role: str, said: list[Any]) -> str:
     """What one of a conversation says, without the marks."""
-    found = []
+    texts = []
     for message in said:
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise DataError('a message must read {"role": ..., "content": TEXT}')
         if message.get("role") == role:
-            found.append(" ".join(_MARKS.sub(" ", message["content"]).split()))
-    return "\n".join(words for words in found if words)
+            texts.append(" ".join(_MARKS.sub(" ", message["content"]).split()))
+    return "\n".join(words for words in texts if words)

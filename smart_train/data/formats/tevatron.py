@@ -36,11 +36,11 @@ def adapted(table: Table, name: str) -> Table:
 def passages_row(raw: Mapping[str, Any], answer: int) -> dict[str, Any]:
     """The row of one answer, its passages written out."""
     answers = listed(raw.get(_PASSAGES))
-    chosen = answers[answer] if answers else None
+    positive = answers[answer] if answers else None
     return {
         **_asked(raw),
-        "positive": _passage(chosen),
-        "document_id": chosen.get("docid") if isinstance(chosen, Mapping) else None,
+        "positive": _passage(positive),
+        "document_id": positive.get("docid") if isinstance(positive, Mapping) else None,
         "negatives": [_passage(passage) for passage in listed(raw.get("negative_passages"))] or None,
     }
 

@@ -29,11 +29,11 @@ def matches(columns: Collection[str]) -> bool:
 
 def adapted(table: Table, _: str) -> Table:
     """The same rows under our names."""
-    found = {
+    theirs = {
         ours: ", ".join(name for names in sides for name in names if name in table.columns)
         for ours, sides in _SIDES.items()
     }
-    called = {"query": found["query"], "positive": found["positive"], "negatives": found["negative"]}
+    called = {"query": theirs["query"], "positive": theirs["positive"], "negatives": theirs["negative"]}
     return replace(
         table,
         rows=AdaptedRows(table.rows, row),

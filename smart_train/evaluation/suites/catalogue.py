@@ -93,7 +93,7 @@ def choose(names: Sequence[str]) -> list[Chosen]:
 
     benchmarks = {name: held for held in mteb.get_benchmarks() for name in (held.name, *held.aliases)}
     task_names = {kind.metadata.name for kind in TASK_LIST} | {*mmeb.TASKS}
-    found = []
+    choices = []
     for name in dict.fromkeys(names):
         suite = SUITES.get(name)
         if suite is None and name not in benchmarks and name not in task_names:
@@ -112,7 +112,7 @@ def choose(names: Sequence[str]) -> list[Chosen]:
             )
         metric = suite.metric if suite else None
         # Copies: mteb hands out one object of each task, and where its data lies is changed in ours.
-        found.append(
+        choices.append(
             Chosen(
                 name,
                 tuple(copy.copy(task) for task in tasks),
@@ -120,12 +120,12 @@ def choose(names: Sequence[str]) -> list[Chosen]:
                 suite.differs if suite else None,
             )
         )
-    return found
+    return choices
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def _unknown(name: str, valid_names: Sequence[str]) -> str:
     # Without case and hyphens, in which suites and tasks differ more than in their letters. The first of equals stays.
-    plain = {_plain(item): item for item in reversed(known)}
+    plain = {_plain(item): item for item in reversed(valid_names)}
     near = [plain[item] for item in difflib.get_close_matches(_plain(name), plain, n=3)]
     meant = f"; the nearest names are {', '.join(near)}" if near else ""
     return (

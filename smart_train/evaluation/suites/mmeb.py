@@ -192,7 +192,7 @@ def _image_rows(folder: Path, name: str, media: Path) -> dict[str, Any]:
     root = _image_root(media)
     queries: dict[str, list[Any]] = {"id": [], "text": [], "image": [], "model_instruction": []}
     corpus: dict[str, list[Any]] = {"id": [], "text": [], "image": [], "model_instruction": []}
-    relevant, ranked, known = {}, {}, set()
+    relevant, ranked, seen_ids = {}, {}, set()
     for at, row in enumerate(_load(folder, name, "test")):
         query = f"q{at}"
         _add(queries, query, row["qry_text"], _path(root, row.get("qry_img_path")), row.get("qry_inst"))
@@ -206,8 +206,8 @@ def _image_rows(folder: Path, name: str, media: Path) -> dict[str, Any]:
             ":".join(part for part in (path, text.strip()) if part) for path, text in zip(paths, texts, strict=True)
         ]
         for identity, path, text in zip(names, paths, texts, strict=True):
-            if identity not in known:
-                known.add(identity)
+            if identity not in seen_ids:
+                seen_ids.add(identity)
                 _add(corpus, identity, text, _path(root, path), row.get("tgt_inst") if path else None)
         relevant[query], ranked[query] = {names[0]: 1}, list(dict.fromkeys(names))
     _check_files(name, [path for side in (queries, corpus) for path in side["image"] if path])
@@ -220,7 +220,7 @@ def _video_rows(folder: Path, name: str, media: Path, task: VideoTask) -> tuple[
         raise DataError(f"{root}: no such folder; unpack video-tasks/frames/video_ret.tar.gz of {MEDIA} into it")
     queries: dict[str, list[Any]] = {"id": [], "text": [], "model_instruction": []}
     corpus: dict[str, list[Any]] = {"id": [], "video": [], "model_instruction": []}
-    relevant, known, lacking = {}, set(), []
+    relevant, seen_videos, lacking = {}, set(), []
     for at, row in enumerate(_load(folder, task.config, task.split)):
         video = Path(str(row[task.name])).stem if task.name == "video" else str(row[task.name])
         frames = _frames(root / video)
@@ -232,8 +232,8 @@ def _video_rows(folder: Path, name: str, media: Path, task: VideoTask) -> tuple[
         queries["id"].append(query)
         queries["text"].append(caption if isinstance(caption, str) else caption[0])
         queries["model_instruction"].append(task.instruction)
-        if video not in known:
-            known.add(video)
+        if video not in seen_videos:
+            seen_videos.add(video)
             corpus["id"].append(video)
             corpus["video"].append(frames)
             corpus["model_instruction"].append(_WATCH)

@@ -12,15 +12,15 @@ from smart_train.report import Facts, Paragraph, Report, Section, Table
 from smart_train.utils.versions import versions
 
 
-def benchmark_report(model: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None) -> Report:
+def benchmark_report(model: MtebModel, choices: Sequence[Chosen], run: BenchmarkRun, held: str | None) -> Report:
     """Every task's scores, the published figures, and the settings that made them. `held`: see `published_records`."""
-    sections = [Section("Scores", [Table.of_console(score_table(chosen, run))])]
+    sections = [Section("Scores", [Table.of_console(score_table(choices, run))])]
     published = published_table(run, held)
     if published is not None:
         sections.append(Section("Published figures", [Table.of_console(published)]))
     library = ("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))
     sections.append(Section("What made them", [Facts([*settings_lines(model), library])]))
-    notes = [*differing(chosen), *run.notes]
+    notes = [*differing(choices), *run.notes]
     if notes:
         sections.append(Section("Notes", [Paragraph(note) for note in notes]))
-    return Report(f"Benchmarks of {model.name}", sections, f"{', '.join(one.name for one in chosen)}.")
+    return Report(f"Benchmarks of {model.name}", sections, f"{', '.join(one.name for one in choices)}.")

@@ -88,13 +88,13 @@ def published_model(asked: str | None, names: Iterable[str]) -> str | None:
         DataError: `asked` is not in the table.
     """
     if asked is not None:
-        found = {model.lower(): model for model in MODELS}.get(asked.lower())
-        if found is None:
+        listed_model = {model.lower(): model for model in MODELS}.get(asked.lower())
+        if listed_model is None:
             raise DataError(
                 f"--published {asked}: no published figures of it are known{did_you_mean(asked, MODELS)}; known: "
                 f"{', '.join(MODELS)}"
             )
-        return found
+        return listed_model
     for name in names:
         plain = "".join(letter for letter in name.lower() if letter.isalnum())
         for weights, model in _WEIGHTS.items():

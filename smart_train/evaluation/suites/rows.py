@@ -198,5 +198,5 @@ def _input(row: Mapping[str, Any], side: Side, columns: Sequence[str], instructi
         raise DataError(
             f"{side} {row['id']!r}: its video is a {type(video).__name__}; benchmarks read lists of paths of frames"
         )
-    own = row["model_instruction"] if "model_instruction" in columns else None
-    return ModelInput(text=text, images=images, video=video, instruction=own or instruction)
+    row_instruction = row["model_instruction"] if "model_instruction" in columns else None
+    return ModelInput(text=text, images=images, video=video, instruction=row_instruction or instruction)

@@ -23,12 +23,12 @@ SUMMARY_FILE = "summary.json"
 _SIGNIFICANT = 0.05
 
 
-def task_records(chosen: Sequence[Chosen], run: BenchmarkRun) -> list[dict[str, Any]]:
+def task_records(choices: Sequence[Chosen], run: BenchmarkRun) -> list[dict[str, Any]]:
     """A record for each task of each suite that has a result: the suite's metric by each score, 0 to 1, and the p
     value of hybrid against pooled; and after those of a suite of several tasks, their mean, with "task" None and how
     many of how many tasks it is of."""
     records: list[dict[str, Any]] = []
-    for one in chosen:
+    for one in choices:
         done = [task.metadata.name for task in one.tasks if task.metadata.name in run.scores]
         rows = [_record(one, run.scores[name]) for name in done]
         records += rows
@@ -94,14 +94,14 @@ def settings_lines(model: MtebModel) -> list[tuple[str, str]]:
     return rows
 
 
-def score_table(chosen: Sequence[Chosen], run: BenchmarkRun) -> Table:
+def score_table(choices: Sequence[Chosen], run: BenchmarkRun) -> Table:
     """`task_records` in per cent, a row each. Fits 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("task", overflow="fold")
     table.add_column("metric", no_wrap=True)
     for name in (*SCORES, "gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    for record in task_records(chosen, run):
+    for record in task_records(choices, run):
         task = record["task"] or f"{record['suite']}: mean of {record['tasks']} of {record['of']} tasks"
         values = [f"{100 * record[score]:.2f}" for score in SCORES]
         star = "*" if (record.get("p_value") or 1.0) < _SIGNIFICANT else " "
@@ -131,13 +131,13 @@ def published_table(run: BenchmarkRun, model: str | None) -> Table | None:
     return table
 
 
-def differing(chosen: Sequence[Chosen]) -> list[str]:
+def differing(choices: Sequence[Chosen]) -> list[str]:
     """A line for each suite whose mean is not that of the published one."""
-    return [f"{one.name}: {one.differs}" for one in chosen if one.differs]
+    return [f"{one.name}: {one.differs}" for one in choices if one.differs]
 
 
 def write_summary(
-    output: Path, model: MtebModel, chosen: Sequence[Chosen], run: BenchmarkRun, held: str | None
+    output: Path, model: MtebModel, choices: Sequence[Chosen], run: BenchmarkRun, held: str | None
 ) -> Path:
     """OUTPUT/summary.json: the records of all tables, the settings, and notes. `held`: see `published_records`."""
     return write_json(
@@ -145,10 +145,10 @@ def write_summary(
         {
             "settings": run_settings(model),
             "described": dict(settings_lines(model)),
-            "scores": task_records(chosen, run),
+            "scores": task_records(choices, run),
             "published": published_records(run, held),
             "tasks": [scores.to_dict() for scores in run.scores.values()],
-            "differing": {one.name: one.differs for one in chosen if one.differs},
+            "differing": {one.name: one.differs for one in choices if one.differs},
             "notes": run.notes,
         },
     )

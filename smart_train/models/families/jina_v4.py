@@ -123,12 +123,12 @@ def _add(backbone: nn.Module, family: JinaV4, weights: Path, task: str, scale: f
         matrices: dict[str, dict[str, Tensor]] = {}
         tasks = set()
         for key in list(file.keys()):
-            found = pattern.fullmatch(key)
-            if found is None:
+            match = pattern.fullmatch(key)
+            if match is None:
                 raise ModelError(f"{weights}: {key!r} is not a LoRA matrix of a task")
-            tasks.add(found["task"])
-            if found["task"] == task and not f"{found['module']}.".startswith(family.dropped_weights):
-                matrices.setdefault(found["module"], {})[found["side"]] = file.get_tensor(key)
+            tasks.add(match["task"])
+            if match["task"] == task and not f"{match['module']}.".startswith(family.dropped_weights):
+                matrices.setdefault(match["module"], {})[match["side"]] = file.get_tensor(key)
     if not matrices:
         raise ModelError(f"{weights}: no adapter for task {task!r}; it has {', '.join(sorted(tasks))}")
     names = own_names(matrices, backbone, family)

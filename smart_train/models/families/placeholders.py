@@ -43,10 +43,10 @@ class ImagePlaceholders(ProjectedTokens):
             raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
         tokenizer.padding_side = "right"
         self.check_tokenizer(tokenizer)
-        index, needed = tokenizer.get_vocab().get(IMAGE), self.config.image_token_id
-        if index != needed:
+        image_id, needed = tokenizer.get_vocab().get(IMAGE), self.config.image_token_id
+        if image_id != needed:
             raise ModelError(
-                f"{self.folder}: its tokenizer has id {index} for {IMAGE}, but config.json says {needed}; put back "
+                f"{self.folder}: its tokenizer has id {image_id} for {IMAGE}, but config.json says {needed}; put back "
                 "the tokenizer that was saved with the model"
             )
         return tokenizer

@@ -78,8 +78,8 @@ for _family in _ALL:
 def get_family(name: str | None) -> type[Family]:
     """The family class called `name`; ModelError lists the known ones."""
     if name is None or name not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
-        raise ModelError(f"model.family (--family on the command line) {name!r} is unknown; known families: {known}")
+        names = ", ".join(sorted(FAMILIES))
+        raise ModelError(f"model.family (--family on the command line) {name!r} is unknown; known families: {names}")
     return FAMILIES[name]
 
 
@@ -99,14 +99,14 @@ def detect_family(model_type: str, folder: Path) -> type[Family]:
             "model.family if you know that it fits"
         )
     claims = {family: family.claims(folder) for family in serving}
-    chosen = [family for family in serving if claims[family]] or [f for f in serving if claims[f] is None]
-    if len(chosen) != 1:
-        names = ", ".join(family.name for family in chosen or serving)
+    fitting = [family for family in serving if claims[family]] or [f for f in serving if claims[f] is None]
+    if len(fitting) != 1:
+        names = ", ".join(family.name for family in fitting or serving)
         raise ModelError(
             f"{folder}: model_type {model_type!r} is used by {names}, and the folder's files do not show to which its "
             "model belongs; set model.family (--family on the command line)"
         )
-    return chosen[0]
+    return fitting[0]
 
 
 def find_family(name: str | None, folder: Path) -> type[Family]:

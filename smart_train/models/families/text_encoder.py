@@ -73,10 +73,10 @@ class TextEncoder(TextFamily):
         return count - 1 - (_PADDING_ID if kind == "mpnet" else settings.get("pad_token_id", _PADDING_ID))
 
     def prefix(self, item: ModelInput, role: Role) -> str:
-        chosen = self.instruction(item, role)
-        if chosen is None:
-            chosen = self.files.query_prompt if role == "query" else self.files.document_prompt
-        return chosen or ""
+        prefix = self.instruction(item, role)
+        if prefix is None:
+            prefix = self.files.query_prompt if role == "query" else self.files.document_prompt
+        return prefix or ""
 
     def fit_backbone(self, backbone: nn.Module) -> None:
         # Left in, its weights would take part in full fine-tuning without a gradient, which DDP refuses.

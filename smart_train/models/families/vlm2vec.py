@@ -71,10 +71,10 @@ class VLM2Vec(VisionLanguageFamily):
         return FrameSizes(first=self.final_size(video.frames[0].size), last=None)
 
     def instruction(self, item: ModelInput, role: Role) -> str | None:
-        chosen = super().instruction(item, role)
-        if chosen is None and item.video is not None:
+        instruction = super().instruction(item, role)
+        if instruction is None and item.video is not None:
             return self.video_instruction
-        return self.image_instruction if chosen is None and item.images else chosen
+        return self.image_instruction if instruction is None and item.images else instruction
 
     def prompt(self, item: ModelInput, text: str, role: Role) -> str:
         visuals = [VIDEO_PAD] * (item.video is not None) + [IMAGE_PAD] * len(item.images)

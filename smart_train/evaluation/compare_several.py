@@ -79,7 +79,9 @@ class SideBySide:
                     continue
                 row = {"score": score, "metric": metric, "chance": self.results[self.first].chance[metric]}
                 row |= {name: values[score][metric] for name, values in means.items()}
-                row |= {f"{name} p": found.row(score, metric).p_value for name, found in self.comparisons.items()}
+                row |= {
+                    f"{name} p": comparison.row(score, metric).p_value for name, comparison in self.comparisons.items()
+                }
                 rows.append(row)
         return rows
 
@@ -87,10 +89,10 @@ class SideBySide:
         """A record for each comparison with the first, by `metric`: {"name", "against", "before", "after",
         "difference", "low", "high", "p_value", "adjusted_p", "better", "worse", "outcome"}."""
         score, metric = check_metric(self.metric)
-        found = {name: comparison.row(score, metric) for name, comparison in self.comparisons.items()}
-        adjusted = holm([row.p_value for row in found.values()])
+        differences = {name: comparison.row(score, metric) for name, comparison in self.comparisons.items()}
+        adjusted = holm([row.p_value for row in differences.values()])
         records = []
-        for (name, row), p_value in zip(found.items(), adjusted, strict=True):
+        for (name, row), p_value in zip(differences.items(), adjusted, strict=True):
             values = {key: getattr(row, key) for key in ("before", "after", "difference", "low", "high", "p_value")}
             significant = p_value < 1 - self.comparisons[name].confidence
             outcome = "not told apart" if not significant else "better" if row.difference > 0 else "worse"
@@ -145,11 +147,11 @@ class SideBySide:
         corrected = f", corrected for {len(self.comparisons)} comparisons" if len(self.comparisons) > 1 else ""
         lines = []
         for row in self.tests():
-            found = self.comparisons[row["name"]]
-            figures = found.row(score, metric).figures(found.confidence, (self.first, row["name"]))
+            comparison = self.comparisons[row["name"]]
+            figures = comparison.row(score, metric).figures(comparison.confidence, (self.first, row["name"]))
             adjusted = f"{corrected} {row['adjusted_p']:.3f}" if corrected else ""
             lines.append(
-                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(found.queries)}, by "
+                f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(comparison.queries)}, by "
                 f"{self.decided_by(row['name'])}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} "
                 "worse"
             )
@@ -178,9 +180,9 @@ def side_by_side(
     score, name = check_metric(metric)
     measured = dict(results)
     if score == OWN:
-        own = {result.own_score for result in results.values()}
-        if len(own) == 1:
-            (score,) = own
+        own_scores = {result.own_score for result in results.values()}
+        if len(own_scores) == 1:
+            (score,) = own_scores
             metric = f"{score}_{name}"
         else:
             measured = {title: _with_own(result) for title, result in results.items()}
@@ -194,8 +196,8 @@ def side_by_side(
             comparisons[other] = compare(measured[first], measured[other])
         except DataError as error:
             raise DataError(f"{first} and {other}: {str(error).removeprefix('compare: ')}") from error
-    kept = {title: dict((settings or {}).get(title, {})) for title in results}
-    return SideBySide(measured, comparisons, metric, kept)
+    flat_settings = {title: dict((settings or {}).get(title, {})) for title in results}
+    return SideBySide(measured, comparisons, metric, flat_settings)
 
 
 def check_metric(metric: str) -> tuple[str, str]:
@@ -205,17 +207,19 @@ def check_metric(metric: str) -> tuple[str, str]:
 
 def _with_own(result: EvaluationResult) -> EvaluationResult:
     """The same with the score that it ranks by once more, as "own"."""
-    own = result.own_score
-    found = {**result.found, OWN: result.found[own]} if result.found else {}
-    return replace(result, per_query={**result.per_query, OWN: result.per_query[own]}, found=found)
+    own_score = result.own_score
+    found_documents = {**result.found, OWN: result.found[own_score]} if result.found else {}
+    return replace(result, per_query={**result.per_query, OWN: result.per_query[own_score]}, found=found_documents)
 
 
 def _instead(result: EvaluationResult, score: str, name: str) -> str:
     """What a result has that lacks `name` of `score`, and what to do."""
-    known = ", ".join(f"{own}_{metric}" for own, columns in result.per_query.items() for metric in columns)
+    metrics = ", ".join(
+        f"{other_score}_{metric}" for other_score, columns in result.per_query.items() for metric in columns
+    )
     if score in SCORES and name in result.per_query[result.own_score]:
-        return f"it has {known}. {OWN}_{name} compares each by the score that it ranks by"
-    return f"it has {known}"
+        return f"it has {metrics}. {OWN}_{name} compares each by the score that it ranks by"
+    return f"it has {metrics}"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,23 +1,15 @@
-"""Connections: temporary faults are retried, and a key is never sent on to another server."""
+"""Calls to the Hub: a temporary fault is waited out, and the call made again."""
 
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
 T = TypeVar("T")
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each new attempt
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would send the key to wherever it is redirected."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def persist(attempt: Callable[[], T]) -> T:

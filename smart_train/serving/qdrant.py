@@ -1,8 +1,7 @@
-"""Embeddings in the layouts of late-interaction engines.
+"""Embeddings in the layout of Qdrant.
 
-Sources: fast-plaid (`FastPlaid.create(documents_embeddings=[...])`) and PyLate (`add_documents(documents_ids,
-documents_embeddings)`) take a list of [T, d] matrices; Qdrant's REST interface (collections with named vectors and
-`multivector_config`), and its limit on a multi-vector's size (github.com/qdrant/qdrant, issue 5925).
+Sources: Qdrant's REST interface (collections with named vectors and `multivector_config`), and its limit on a
+multi-vector's size (github.com/qdrant/qdrant, issue 5925).
 """
 
 from __future__ import annotations
@@ -13,57 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
 from smart_train.errors import DataError
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.utils.atomic import replace_whole, write_json, write_text
+from smart_train.serving.document_ids import check_ids
+from smart_train.utils.atomic import replace_whole, write_json
 
 # rows x dimensions of one stored multi-vector must stay below this.
 QDRANT_LIMIT = 1 << 20
 POOLED, TOKENS = "pooled", "tokens"
-_PLAID_FILE = "tokens.safetensors"
-_IDS_FILE = "ids.json"
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://arxiv.org/abs/2605.24938")
-
-
-def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Embeddings) -> Path:
-    """Token matrices for fast-plaid and PyLate: `tokens.safetensors`, one [T, d] float16 tensor per document, and
-    `ids.json`. `read_plaid` gives both back as the lists that the engines take. Returns the folder.
-
-    The pooled vectors are not in it: these engines score tokens alone.
-
-    Raises:
-        DataError: other numbers of ids and embeddings.
-    """
-    _check_ids(document_ids, embeddings)
-    folder = Path(folder)
-    tokens = embeddings.quantize("float16").to("cpu").tokens
-    width = len(str(len(tokens)))
-    tensors = {f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}
-    replace_whole(folder / _PLAID_FILE, lambda temporary: save_file(tensors, temporary))
-    write_text(folder / _IDS_FILE, json.dumps(list(document_ids), ensure_ascii=False) + "\n")
-    return folder
-
-
-def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:
-    """What `write_plaid` wrote: the ids, and a float32 [T, d] tensor for each.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
-    folder = Path(folder)
-    try:
-        ids = json.loads((folder / _IDS_FILE).read_text(encoding="utf-8"))
-        with safe_open(folder / _PLAID_FILE, "pt") as file:
-            tokens = [file.get_tensor(name).float() for name in sorted(file.keys())]
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder}: not the folder of smart-train encode --format plaid ({error})") from error
-    if len(ids) != len(tokens):
-        raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
-    return ids, tokens
 
 
 def qdrant_collection(embeddings: Embeddings) -> dict[str, Any]:
@@ -92,7 +49,7 @@ def qdrant_points(document_ids: Sequence[str], embeddings: Embeddings) -> Iterat
         DataError: other numbers of ids and embeddings, no pooled vectors, or documents too large for a multi-vector:
             all of them, before the first point.
     """
-    _check_ids(document_ids, embeddings)
+    check_ids(document_ids, embeddings)
     if embeddings.late_only:
         raise DataError(
             "qdrant: the model is late only, and this layout searches by pooled vectors first; write --format plaid, "
@@ -158,11 +115,3 @@ def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Em
 
     replace_whole(folder / "points.jsonl", lines)
     return folder
-
-
-def _check_ids(document_ids: Sequence[str], embeddings: Embeddings) -> None:
-    if len(document_ids) != len(embeddings) or len(set(document_ids)) != len(document_ids):
-        raise DataError(
-            f"{len(document_ids)} ids ({len(set(document_ids))} different) for {len(embeddings)} documents; each "
-            "document needs its own id"
-        )

@@ -9,8 +9,8 @@ import pytest
 
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationResult, compare, side_by_side
-from smart_train.evaluation.side_by_side import holm
-from smart_train.evaluation.side_by_side_tables import metrics_note
+from smart_train.evaluation.compare_several import holm
+from smart_train.evaluation.compare_tables import metrics_note
 
 
 def result(hybrid, texts: bool = True) -> EvaluationResult:

@@ -9,7 +9,7 @@ import pytest
 
 from smart_train.errors import ModelError
 from smart_train.models import locating
-from smart_train.utils.model_names import find_model, missing_folder, nearest_folder
+from smart_train.utils.model_folders import find_model, missing_folder, nearest_folder
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""Embeddings in the layout of PLAID engines.
+
+Sources: fast-plaid (`FastPlaid.create(documents_embeddings=[...])`) and PyLate (`add_documents(documents_ids,
+documents_embeddings)`) take a list of [T, d] matrices.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from smart_train.errors import DataError
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.serving.document_ids import check_ids
+from smart_train.utils.atomic import replace_whole, write_text
+
+_TOKENS_FILE = "tokens.safetensors"
+_IDS_FILE = "ids.json"
+
+
+def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Embeddings) -> Path:
+    """Token matrices for fast-plaid and PyLate: `tokens.safetensors`, one [T, d] float16 tensor per document, and
+    `ids.json`. `read_plaid` gives both back as the lists that the engines take. Returns the folder.
+
+    The pooled vectors are not in it: these engines score tokens alone.
+
+    Raises:
+        DataError: other numbers of ids and embeddings.
+    """
+    check_ids(document_ids, embeddings)
+    folder = Path(folder)
+    tokens = embeddings.quantize("float16").to("cpu").tokens
+    width = len(str(len(tokens)))
+    tensors = {f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}
+    replace_whole(folder / _TOKENS_FILE, lambda temporary: save_file(tensors, temporary))
+    write_text(folder / _IDS_FILE, json.dumps(list(document_ids), ensure_ascii=False) + "\n")
+    return folder
+
+
+def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:
+    """What `write_plaid` wrote: the ids, and a float32 [T, d] tensor for each.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        ids = json.loads((folder / _IDS_FILE).read_text(encoding="utf-8"))
+        with safe_open(folder / _TOKENS_FILE, "pt") as file:
+            tokens = [file.get_tensor(name).float() for name in sorted(file.keys())]
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{folder}: not the folder of smart-train encode --format plaid ({error})") from error
+    if len(ids) != len(tokens):
+        raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
+    return ids, tokens
