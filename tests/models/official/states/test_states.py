@@ -33,6 +33,7 @@ KINDS = {
     "gme": "qwen2_vl",
     "lamra": "qwen2_vl",
     "vlm2vec": "qwen2_vl",
+    "unime_v2": "qwen2_vl",
     "lamra_qwen2_5_vl": "qwen2_5_vl",
     "jina_v4": "qwen2_5_vl",
     "ops_mm_embedding": "qwen2_vl",
@@ -47,7 +48,10 @@ FAMILIES = {"colqwen_2_5": "colqwen"}  # whose file has another name than they
 LATE_ONLY = {"colqwen", "colqwen_2_5", "colpali", "colpali_v1_2", "colidefics3"}
 BUILD = {"paligemma": colpali_folder, "idefics3": colidefics3_folder}  # others: by `vision_folder`
 # Their official code knows no late interaction, or (the SMART authors' training loss) takes every token.
-EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
+EVERY_TOKEN = {
+    *("smart_lamra_qwen3_vl_training", "vlm2vec", "unime_v2"),
+    *("jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"),
+}
 # They have a prefix for every query, where others have an instruction.
 WITH_PREFIXES = {"jina_v4", "nomic_embed_multimodal", *LATE_ONLY}
 # Inputs that their official code does not read.
@@ -56,6 +60,7 @@ UNREAD = {
     **dict.fromkeys(("smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"), {"several"}),
     "jina_v4": {"several", "composed"},
     **dict.fromkeys(LATE_ONLY, {"several", "composed"}),
+    "unime_v2": {"several", "composed", "tiny image", "huge image"},  # one is enough: all images get one size
     **dict.fromkeys(("nomic_embed_multimodal", "colqwen", "colqwen_2_5"), {"several", "composed", "tiny image"}),
 }
 # The official readers resize with Pillow, ours with torchvision, whose roundings differ.
