@@ -201,8 +201,9 @@ class _Stages:
             signs_before, signs = signs, self._read(f"{other}/signs")
             quiet = quiet if signs == signs_before else 0.0
             if quiet > self.patience:
+                name = self._read(f"{other}/name")
                 raise RunError(
-                    f"rank {other}{self._read(f'{other}/name')} has given no sign of life for {self.patience:g} seconds "
+                    f"rank {other}{name} has given no sign of life for {self.patience:g} seconds "
                     f"(training.ddp_timeout) while the others waited for its part of the work. {_LOST}"
                 )
             # Counted by what was slept, not by the clock: a process that was stopped for a while has missed nothing.
