@@ -26,7 +26,7 @@ from smart_train.errors import DataError
 from smart_train.inputs.images import image_key, verify_image
 from smart_train.inputs.known_files import remembering
 from smart_train.recipe import Recipe
-from smart_train.run import build, stages
+from smart_train.run import build, build_rows, stages
 from smart_train.run.contents import Contents
 from smart_train.utils.console import PlainConsole
 from tests.inputs.counting import counted_reads
@@ -171,6 +171,16 @@ def test_files_that_differ_between_machines_are_named(
     )
     with remembering(tmp_path / "memory.json"), pytest.raises(DataError, match=said):
         read_shares([rows_of(data, same, copy, other, gone)])
+
+
+def test_they_are_named_with_the_part_of_the_data(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differ(_: Any) -> None:
+        raise DataError("2 files differ")
+
+    monkeypatch.setattr(build_rows, "world_size", lambda: 2)
+    monkeypatch.setattr(build_rows, "read_shares", differ)
+    with pytest.raises(DataError, match=r"^data\.train: 2 files differ$"):
+        build.usable_rows_of_ranks(tiny_recipe(data, tmp_path / "run"), "train")
 
 
 def test_what_was_learned_of_another_machines_copy_is_not_taken_for_this_ones(
