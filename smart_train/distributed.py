@@ -192,7 +192,7 @@ class _Stages:
         Raises:
             RunError: a rank has failed in this stage, or `other` gives no sign of life.
         """
-        name, signs, quiet, waited = self._read(f"{other}/name"), "", 0.0, 0.0
+        signs, quiet, waited = "", 0.0, 0.0
         while int(self._read(f"{other}/ended") or 0) < number:
             failed_in, _, told = self._read("failed").partition(" ")
             if failed_in == str(number):
@@ -202,6 +202,7 @@ class _Stages:
             signs_before, signs = signs, self._read(f"{other}/signs")
             quiet = quiet if signs == signs_before else 0.0
             if quiet > self.patience:
+                name = self._read(f"{other}/name")
                 raise RunError(
                     f"rank {other}{name} has given no sign of life for {self.patience:g} seconds "
                     f"(training.ddp_timeout) while the others waited for its part of the work. {_LOST}"

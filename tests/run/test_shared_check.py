@@ -26,7 +26,7 @@ from smart_train.errors import DataError
 from smart_train.inputs.images import image_key, verify_image
 from smart_train.inputs.known_files import remembering
 from smart_train.recipe import Recipe
-from smart_train.run import build, stages
+from smart_train.run import build, build_rows, stages
 from smart_train.run.contents import Contents
 from smart_train.utils.console import PlainConsole
 from tests.inputs.counting import counted_reads
@@ -57,6 +57,7 @@ def checked(data: Path, folder: Path, processes: int, rank: int) -> dict[str, An
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SMART_TRAIN_CACHE", str(folder / "cache"))
         reads = counted_reads(patch)
+        patch.setattr(ExampleRows, "__getstate__", lambda rows: reads.update(["sent"]) or rows.__dict__, raising=False)
         with contextlib.redirect_stdout(printed), build.remembered_files(recipe):
             parts, _ = stages._load_data(recipe, args, ("text", "image"), PlainConsole(), trains=True)
             on_main(lambda: contents.read(recipe, parts))
@@ -94,6 +95,7 @@ def test_two_ranks_say_what_one_process_says(data: Path, tmp_path: Path, two_ran
 def test_each_of_two_ranks_reads_half_and_later_starts_nothing(two_ranks: list[Any]) -> None:
     (main, main_later), (other, other_later) = ([start["reads"] for start in starts] for starts in two_ranks)
     there = PAGES - 1
+    assert main.pop("sent") == main_later.pop("sent") == 2, "the rows of each part travel once"
     assert other == {"decoded": there // 2, "hashed": there // 2}
     half = there - there // 2  # of which one does not decode, and is not hashed
     # The check reads again what cannot be read, and says why: one that does not decode, one that is not there.
@@ -169,6 +171,16 @@ def test_files_that_differ_between_machines_are_named(
     )
     with remembering(tmp_path / "memory.json"), pytest.raises(DataError, match=said):
         read_shares([rows_of(data, same, copy, other, gone)])
+
+
+def test_they_are_named_with_the_part_of_the_data(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differ(_: Any) -> None:
+        raise DataError("2 files differ")
+
+    monkeypatch.setattr(build_rows, "world_size", lambda: 2)
+    monkeypatch.setattr(build_rows, "read_shares", differ)
+    with pytest.raises(DataError, match=r"^data\.train: 2 files differ$"):
+        build.usable_rows_of_ranks(tiny_recipe(data, tmp_path / "run"), "train")
 
 
 def test_what_was_learned_of_another_machines_copy_is_not_taken_for_this_ones(
