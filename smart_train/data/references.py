@@ -183,6 +183,8 @@ class References:
             raise DataError(f"{where}: {error}") from error
         if encoded is not None:
             return encoded
+        if not is_image and _surely_words(name):
+            return None
         page = _PAGE.fullmatch(name)
         if page is not None:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
@@ -353,6 +355,13 @@ def _spellings(reference: str) -> list[str]:
     return list(dict.fromkeys(spelling for spelling in spellings if spelling and "\0" not in spelling))
 
 
+def _surely_words(name: str) -> bool:
+    """Whether none of the patterns above can match: they are asked of every text of every row. A name of several words
+    has the point of its ending in the last of them, or, before words for a page, in the first."""
+    words = name.split(None, 1)
+    return len(words) == 2 and "." not in words[0] and "." not in words[1].rsplit(None, 1)[-1].rstrip(".")
+
+
 def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
     """Whether `text` is one line that ends in one of these, with or without what an address has after its path."""
     if "\n" in text or len(text) >= 1024:
@@ -360,5 +369,7 @@ def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
     lower = text.lower()
     if lower.endswith(extensions):
         return True
+    if "?" not in lower and "#" not in lower:  # most texts: each is asked for images and for videos
+        return False
     path, mark, rest = re.match(r"([^?#]*)([?#]?)(.*)", lower).groups()  # type: ignore[union-attr]  # matches anything
     return bool(mark) and path.endswith(extensions) and not any(letter.isspace() for letter in rest)

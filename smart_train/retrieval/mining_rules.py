@@ -108,21 +108,13 @@ def select_negatives(
     positive_score = ranking.positives[positive]
     margin = float("inf") if config.margin is None else margin_bound(positive_score, config.margin)
     maximum = float("inf") if config.max_score is None else config.max_score
-    others = [
-        (place, score)
-        for place, score in zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
-        if place not in positives
-    ]
-    passed, discarded = [], Counter(dict.fromkeys(RULES, 0))
-    for standing, (place, score) in enumerate(others[: config.last_rank], 1):
-        if standing < config.first_rank:
-            discarded["before the window"] += 1
-        elif score > maximum:
-            discarded["above the maximum"] += 1
-        elif score > margin:
-            discarded["within the margin"] += 1
-        else:
-            passed.append((place, score))
+    ranked = zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
+    others = [(place, score) for place, score in ranked if place not in positives][: config.last_rank]
+    window = others[config.first_rank - 1 :]
+    below = [(place, score) for place, score in window if score <= maximum]
+    passed = [(place, score) for place, score in below if score <= margin]
+    counts = (len(others) - len(window), len(window) - len(below), len(below) - len(passed))
+    discarded = Counter(dict(zip(RULES, counts, strict=True)))
     if config.pick == "random" and len(passed) > config.negatives:
         drawn = random.Random(f"{config.seed} {name}").sample(range(len(passed)), config.negatives)
         passed = [passed[index] for index in sorted(drawn)]

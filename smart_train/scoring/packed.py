@@ -136,7 +136,7 @@ class PackedDocuments:
         best = torch.empty(len(queries), 0, dtype=torch.int64, device=self.device)
         pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
         for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
-            keys = torch.cat([best, _keys(combine(block, scoring), columns)], dim=1)
+            keys = torch.cat([best, _first_keys(combine(block, scoring), columns, k)], dim=1)
             best = keys.topk(min(k, keys.shape[1]), dim=1).values
         return _scores_and_places(best)
 
@@ -217,6 +217,19 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
     bits = (scores + 0.0).view(torch.int32).long()  # the sum makes -0.0 the equal of 0.0
     rising = torch.where(bits < 0, bits ^ _MAGNITUDE, bits)  # negative floats fall as their bits rise
     return (rising << 32) + (_LOW - columns)
+
+
+def _first_keys(scores: Tensor, columns: Tensor, k: int) -> Tensor:
+    """`_keys` of scores [Q, g], at least of the first `k` of each row: keys of all would cost more than the products of
+    single vectors."""
+    if scores.shape[1] <= 4 * k:
+        return _keys(scores, columns)
+    near = scores.topk(k + 1, dim=1)
+    keys = _keys(near.values, columns[near.indices])
+    # Where the last two are equal, others may be too, and an earlier one of them was perhaps not taken.
+    crowded = (near.values[:, -1] == near.values[:, -2]).nonzero()[:, 0]
+    keys[crowded] = _keys(scores[crowded], columns).topk(k + 1, dim=1).values
+    return keys
 
 
 def _scores_and_places(keys: Tensor) -> TopK:
