@@ -11,6 +11,7 @@ scores; both rank the same scores to the same depth and tell the same metrics at
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import statistics
@@ -307,6 +308,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, runs in works(Path(folder), Size()).items():
+            gc.collect()
+            gc.freeze()  # else a collection among all that the libraries have loaded falls on one of the two by chance
             seconds = interleaved(runs, options.rounds, "cpu", options.threads)
             rows.append(
                 [name, f"{statistics.median(seconds[THEIRS]):.2f} s", verdict(ratio(seconds, OURS, THEIRS), MOST)]

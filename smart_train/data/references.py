@@ -160,6 +160,17 @@ class References:
             return None
         return file if page is None else self._page(file, int(page["number"]), where)
 
+    def means_words(self, text: str) -> bool:
+        """Whether a row that holds `text` means these words, and not an image or a video of that name."""
+        name = bare(text)
+        try:
+            if _surely_words(name):  # of several words, so not an address either
+                return encoded_image(name) is None
+            image = self.locate(name, "", is_image=False)
+            return image is None and self.locate_video(name, "", is_video=False) is None
+        except DataError:
+            return False
+
     def locate(self, text: str, where: str, *, is_image: bool) -> str | Path | None:
         """The image that `text` names, as `load_image` takes it; None when it is text to be read.
 

@@ -150,14 +150,18 @@ class PackedDocuments:
         if late:
             work += len(queries.packed) * len(self._states) * self.token_width
         show = work >= PROGRESS_FROM if show is None else show
+        done = 0
         with tqdm(total=len(self), desc="Scoring documents", unit="doc", disable=not show) as bar:
             for columns, block in self._late_blocks(queries) if late else self._plain_blocks(len(queries)):
-                near = pooled_scores(vectors, self.pooled[columns]) if pooled else None
-                yield columns, ScoreParts(near, block)
+                # A view where only pooled vectors are compared: all of them, in order.
+                documents = self.pooled[columns] if late else self.pooled[done : done + len(columns)]
+                yield columns, ScoreParts(pooled_scores(vectors, documents) if pooled else None, block)
+                done += len(columns)
                 bar.update(len(columns))
 
     def _plain_blocks(self, queries: int) -> Iterator[tuple[Tensor, None]]:
-        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"] // 4
+        # As many scores as late blocks have bytes: the best of a long row cost hardly more to find than of a short one.
+        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"]
         size = max(budget // max(queries, 1), LEAST_COLUMNS)
         for columns in torch.arange(len(self), device=self.device).split(size):
             yield columns, None
