@@ -9,6 +9,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+from smart_train.cli.processes import refuse_several
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
 from smart_train.utils.model_folders import find_model, missing_folder
@@ -49,7 +50,7 @@ def quiet_libraries() -> None:
 
 
 def quietly(
-    command: Callable[..., None], *, runs_recipe: bool = False, reads_rows: bool = False
+    command: Callable[..., None], *, runs_recipe: bool = False, reads_rows: bool = False, alone: bool = False
 ) -> Callable[..., None]:
     """`command` after `quiet_libraries`, for one that loads a model. The libraries take seconds to import, which the
     other commands, and help, need not wait for.
@@ -57,6 +58,7 @@ def quietly(
     Args:
         runs_recipe: it needs all that its RECIPE names.
         reads_rows: its --data names rows.
+        alone: it works in one process; several of a launch are refused.
 
     Whoever mistyped the name of a model, a file of rows or one of their columns, a key of the recipe or a file in it
     need not wait either.
@@ -64,6 +66,8 @@ def quietly(
 
     @wraps(command)
     def quiet(*args: Any, **options: Any) -> None:
+        if alone:
+            refuse_several(command.__name__)
         for name in _MODELS:
             if options.get(name) is not None:
                 find_model(options[name])

@@ -164,8 +164,9 @@ def _search(
     rankings: list[Ranking] = []
     count = Rescored()
     if own_queries:
+        everyone = queries.load_all()
         search = CorpusSearch(
-            queries.load_all()[torch.tensor(own_queries)],
+            everyone if world_size() == 1 else everyone[torch.tensor(own_queries)],
             documents,
             [corpus.positives[query] for query in own_queries],
             scoring,

@@ -20,12 +20,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
-from smart_train.retrieval.blocks import QUERY_BLOCK, query_blocks
+from smart_train.retrieval.blocks import QUERY_BLOCK, document_blocks, query_blocks
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import PackedDocuments, ScoringConfig, combine
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT
+from smart_train.scoring.narrow import EXACT, scan_products
+from smart_train.scoring.packed import AS_STORED
 from smart_train.scoring.pairs import pair_parts
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
@@ -134,10 +135,12 @@ class CorpusSearch:
         state.pair_scores[in_shard] = self._pair_scores(documents, pairs[in_shard], places.start)
         if self.candidates is not None:
             return
-        if self.products != EXACT:
-            self._score_shortlist(documents, places.start, state)
+        products = scan_products(self.products, documents.packed.dtype, self.device)
+        if products != EXACT:
+            for first, block in document_blocks(documents):  # tokens are copied to be rounded, so not all at once
+                self._score_shortlist(block, places.start + first, state, products)
             return
-        packed = PackedDocuments(documents)
+        packed = PackedDocuments(documents, dtype=AS_STORED)
         best, best_places = [], []
         for row, some in query_blocks(self.queries):
             near = packed.top_k(some, self.depth, self.scoring, show_progress_bar=False)
@@ -151,10 +154,10 @@ class CorpusSearch:
             best_places.append(merged[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(best_places)
 
-    def _score_shortlist(self, documents: Embeddings, start: int, state: _State) -> None:
+    def _score_shortlist(self, documents: Embeddings, start: int, state: _State, products: str) -> None:
         if self._shortlist is None:
             earlier_best = {"": state.best} if state.best.shape[1] else None
-            self._shortlist = Shortlist(self.queries, self.products, {"": self.scoring}, self.depth, best=earlier_best)
+            self._shortlist = Shortlist(self.queries, products, {"": self.scoring}, self.depth, best=earlier_best)
             self._shortlist.count = self.rescored
         pairs, exact_scores = self._shortlist.add(documents)
         scores = exact_scores[""].cpu()

@@ -30,6 +30,7 @@ from smart_train.recipe.training_section import argument_defaults
 from smart_train.run import build_rows, start_adapter
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
+from smart_train.run.build_rows import read_together as read_together
 from smart_train.run.build_rows import remembered_files as remembered_files
 from smart_train.run.build_rows import sources as sources
 from smart_train.run.build_rows import usable_rows as usable_rows

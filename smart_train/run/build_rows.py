@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,7 +25,9 @@ from smart_train.data import (
 )
 from smart_train.data.formats.pdf import page_cache
 from smart_train.data.lengths import TokenCounter
-from smart_train.distributed import is_main
+from smart_train.data.rows import ExampleRows
+from smart_train.data.shared_reading import read_shares
+from smart_train.distributed import is_main, on_main, world_size
 from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.inputs.images import verify_image
@@ -66,7 +69,7 @@ def remembered_files(recipe: Recipe, *names: str) -> Iterator[None]:
         yield
 
 
-def examples(section: SourceSection) -> Sequence[Example]:
+def examples(section: SourceSection) -> ExampleRows:
     """The rows of one source, images not yet decoded. Of held-out ones those that ask something."""
     return (load_held_out if isinstance(section, EvaluationSourceSection) else load_examples)(source(section))
 
@@ -100,6 +103,35 @@ def each_source(name: str, sections: Sequence[SourceSection], read: Callable[[st
     return results
 
 
+def read_together(recipe: Recipe, name: str) -> dict[int, ExampleRows]:
+    """Lets every rank read its share of the images and videos of `data.{name}`, so that `usable_rows` on the main rank
+    decodes none. Every rank must call this; one process alone has nothing to share.
+
+    Returns: place among the sources -> its rows, for `usable_rows`, without those that cannot be loaded.
+
+    Raises:
+        DataError: machines of the run have other files under the same names.
+    """
+    if world_size() == 1:
+        return {}
+
+    def load() -> dict[int, ExampleRows]:
+        loaded = {}
+        for place, section in enumerate(sources(recipe)[name]):
+            with contextlib.suppress(DataError):  # `usable_rows` says what is wrong with each source
+                loaded[place] = examples(section)
+        return loaded
+
+    with remembered_files(recipe, name):
+        loaded = on_main(load)
+        try:
+            read_shares(list(loaded.values()))
+        except DataError as error:
+            error.args = (f"data.{name}: {error}",)
+            raise
+    return loaded
+
+
 def usable_rows(
     recipe: Recipe,
     name: str,
@@ -108,12 +140,14 @@ def usable_rows(
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
     reads: Collection[str] | None = None,
+    loaded: Mapping[int, ExampleRows] | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """The rows of `data.{name}` after `data.on_error`, every image decoded that is not known to decode, and the report
     on the others. Several sources give a `Mixture`.
 
     Args:
         on_error: in the place of the recipe's. workers, decode, reads: as `check_examples`.
+        loaded: what `read_together` gave.
 
     Raises:
         DataError, Unreachable: as `each_source`: a source, a column or a row cannot be used, or none is left.
@@ -125,7 +159,7 @@ def usable_rows(
     def read(key: str, place: int) -> tuple[MixturePart, CheckReport]:
         section, count = sections[place], needed[place]
         rows, report = check_examples(
-            examples(section),
+            (loaded or {}).get(place) or examples(section),
             on_error=on_error or recipe.data.on_error,
             negatives_per_query=count,
             scores=count > 0 and recipe.objective.needs_teacher,

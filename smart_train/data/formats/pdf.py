@@ -133,12 +133,10 @@ def read_pdf(
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(content).hexdigest()[:32]
     folder = (Path(cache_dir) if cache_dir is not None else page_cache()) / f"{digest}-{dpi}dpi-{_FORMAT}"
-    pages = _kept(folder)
-    if pages is None:
-        shutil.rmtree(folder, ignore_errors=True)
+    while (pages := _kept(folder)) is None:  # again where another process took what it had made for a broken one
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, file, content, dpi)
-        pages = _kept(folder)
-        assert pages is not None, "it was written a moment ago"
     return [
         PdfPage(
             name or file.name, number, folder / _image_name(number), **{**fields, "titles": tuple(fields["titles"])}
