@@ -70,6 +70,13 @@ _LINK = regex.compile(
     r"(?=\p{L})",
     regex.IGNORECASE,
 )
+# What points to another place, in brackets at the end: the sentence is whole without it.
+_POINTER = re.compile(
+    r"\s\((?:see |cf\. |siehe |vgl\. |voir |véase |vedi |см\. )?(?:tables?|fig(?:ure)?s?\.?|exhibits?|sections?|sec\."
+    r"|chapters?|ch\.?|appendix|pages?|pp?\.|abb(?:ildung|\.)|tabelle|abschnitt|kapitel|seite|tableau|chapitre"
+    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$",
+    re.IGNORECASE,
+)
 # Such scripts have no blanks after the word that points.
 _POINTING_UNSPACED = regex.compile(
     "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
@@ -101,6 +108,15 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
     r"|(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    r"|more (?:specifically|precisely|generally)\b|in particular\b|plus précisément\b|en particulier\b"
+    r"|(?:tout )?d'abord\b|genauer gesagt\b|insbesondere\b|как (?:видим|видите|говорилось|сказано)\b"
+    r"|(?:proof|beweis|démonstration|dimostrazione|demostración|доказательство)\b"
+    r"|지금까지\b|본 (?:글|장|절|문서|보고서)"
+    r"|(?:on|vous|nous|il faut|pour) (?:\w+ )?(?:en|y) (?=\w+(?:er|ir|re|oir)\b)"
+    r"|(?:below|above|here)\b|one (?:is|was)\b"
+    r"|(?:if|when|because|since|unless|once|as) (?:that (?:is|was|happens|fails|works)|so|not|necessary|possible)\b"
+    r"|(?:in|for|at|of|on|with|to) the (?:first|second|third|latter|former|next|last)"
+    r" (?:example|case|step|approach|part|one)\b"
     r"|let (?:us\b|\S+ (?:be|denote)\b)|suppose\b|assume\b"
     r"|(?:der|die|das|dem|den) (?:erst|zweit|dritt|letzt|nächst|ander|folgend|obig|beiden|gleich|übrig|vorig)\w*"
     r"|eine? (?:zweit|weiter|ander|ähnlich)\w*|sei(?:en)?\s"
@@ -118,7 +134,7 @@ _DEMONSTRATIVE = regex.compile(
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
-    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого)\b"
+    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого|ом)\b"
     r"|\b(?:이러한|이런|해당|그러한)\b"
     r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
     regex.IGNORECASE,
@@ -144,6 +160,10 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bquest[oa] (?:articolo|capitolo|documento|guida|libro|manuale|sezione)\b"
     r"|\b(?:данн|эт)\w+ (?:главе|главы|глава|документ\w*|книг\w*|руководств\w*|раздел\w*|стать\w*|текст\w*)\b"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\bsee b?ell?ow\b|\b(?:described|discussed|listed|explained|shown|given) elsewhere\b|\bthat (?:section|chapter)\b"
+    r"|\b(?:code|text|values?|examples?|commands?|rules?|results?) here\b"
+    r"|\b(?:elencat|indicat|descritt|riportat)[aeio] qui\b|\bприведен\w* (?:здесь|выше|ниже)\b"
+    r"|\b이 (?:글|장|절|문서|보고서|표|그림)"
     r"|\bкак показано\b|\bas (?:shown|follows)$"
     r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
@@ -158,7 +178,7 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文]|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
 # "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),
@@ -213,6 +233,11 @@ def without_link(sentence: str) -> str:
     """A sentence without what only links it to the one before: "However, the pump starts" -> "The pump starts"."""
     rest = _LINK.sub("", sentence, count=1)
     return sentence if rest == sentence else rest[0].upper() + rest[1:]
+
+
+def without_pointer(sentence: str) -> str:
+    """A sentence without a pointer in brackets at its end: "Iron pumps rust (see Table 3)" -> "Iron pumps rust"."""
+    return _POINTER.sub("", sentence)
 
 
 def standing(sentence: str) -> float:

@@ -21,10 +21,11 @@ _EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
 _EDGE = 2  # lines at the top and at the bottom that may be one
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
-    r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela)\.?\s*"
+    r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
+    r"|рис(?:унок)?|табл(?:ица)?)\.?\s*"
     r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
-_CAPTION_UNSPACED = re.compile(r"^[図图圖表]\s*\d+(?:[.-]\d+)*\s*[.:：]?\s*(?=\S)")
+_CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")
 _NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
