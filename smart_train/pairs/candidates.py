@@ -49,7 +49,7 @@ _BETWEEN_SENTENCES = re.compile(
 _SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
 _FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
 _ABBREVIATED = re.compile(
-    r"(?:\b[A-Z]|\b(?:abs|approx|bzgl|bzw|ca|cf|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
+    r"(?:\b[A-Z]|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
     r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
@@ -76,6 +76,8 @@ _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote, but a share.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*(?:[^\W\d_]|\d+(?:[.,]\d+)?\s?%)")
 _GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
+# The letters over the columns of a form; the number of a note, in the middle of another sentence.
+_COLUMNS = re.compile(r"\([a-z]\) \([a-z]\)|\b\d{1,2}[A-Z][a-z]+ [a-z]")
 # A heading in the print of the text, and the sentence after it: "Governors of engines In the event of a fault".
 _HEADED = re.compile(
     r"[^\W\d_A-Z][^\W\d_]{2,}\)? (?:The|In|If|When|This|These|For|To|It|An|At"
@@ -267,13 +269,15 @@ def told_sentences(prose: str) -> list[Told]:
         most = SENTENCE_CHARACTERS if _is_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
         if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
             continue
-        few = sum(map(is_alphabetic, words_of(sentence))) < SENTENCE_WORDS[0] - 1
+        words = words_of(sentence)
+        few = sum(map(is_alphabetic, words)) < (SENTENCE_WORDS[0] - 1) * (2 if _is_unspaced(words) else 1)
         if few or leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
             continue
         if (
             _GLUED.search(sentence)
             or _HEADED.search(sentence)
             or _LABEL.match(sentence)
+            or _COLUMNS.search(sentence)
             or (sentence[0] == "(" and sentence[-1] == ")")
         ):
             continue

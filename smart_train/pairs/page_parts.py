@@ -261,7 +261,8 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:
     """A caption from the line at `place`, after its label, to its full stop, and the place after it. A short line is
-    all of it; so is one without a full stop in the lines that follow, for nothing says that those belong to it."""
+    all of it. Without a full stop in the lines that follow, it is its first line, and the next one where that is short
+    and goes on in lower case."""
     text = lines[place].text[label:]
     if len(lines[place].text) < _FULL_LINE:
         return text, place + 1
@@ -270,4 +271,7 @@ def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, i
             return text, stop
         if stop < len(lines):
             text = f"{text} {lines[stop].text}"
-    return lines[place].text[label:], place + 1
+    text, after = lines[place].text[label:], lines[place + 1 : place + 2]
+    if after and after[0].text[0].islower() and len(after[0].text) < _FULL_LINE:
+        return f"{text} {after[0].text}", place + 2
+    return text, place + 1

@@ -16,7 +16,7 @@ CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where 
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
 _DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
 # What a sign leaves of a sentence's worth.
-_ALONE_AND_SHORT, _ALONE, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.9, 0.85, 0.7, 0.6
+_ALONE_AND_SHORT, _ALONE, _IS_SHORT, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.8, 0.9, 0.85, 0.7, 0.6
 _WITHOUT_VERB, _MIXED, _REPEATING, _PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE = 0.7, 0.3, 0.25, 0.5, 0.4, 0.3, 0.3
 _MIXED_LEAST, _MIXED_SHARE = 6, 0.2  # of the sentences of a page
 _NUMBERS_SHARE = 0.2  # of a sentence's words
@@ -104,6 +104,8 @@ def wholeness(told: Told, signs: Signs) -> float:
     worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
     if told.alone:
         worth *= _ALONE_AND_SHORT if short else _ALONE
+    elif short:
+        worth *= _IS_SHORT
     if not unspaced:
         # Scripts without capitals do not show a name.
         worth *= 1.0 if _NAME.search(text) or not _CASED.search(text) else _UNNAMED

@@ -29,6 +29,7 @@ _BOILERPLATE = re.compile(
     r"|źródło|关键词|来源|キーワード)\s*[:：.]|\b(?:is|are) (?:gratefully )?(?:thanked|acknowledged)\b"
     r"|\backnowledges? the\b"
     r"|\b(?:thank|thanks to|grateful to|remercier|remercions|agradecemos|danken)\b"
+    r"|\b(?:partially|partly|financially) supported\b"
     r"|\bsupported (?:in part )?by (?:the|a)? ?\w* ?(?:grant|foundation)",
     re.IGNORECASE,
 )

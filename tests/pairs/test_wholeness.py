@@ -83,6 +83,15 @@ def test_notes_to_a_table_are_told_by_their_label_or_mark() -> None:
     assert said["Pumps are counted by the town in spring"]
 
 
+def test_letters_over_columns_and_numbers_of_notes_are_not_in_sentences() -> None:
+    assert told_sentences("Taxable income (a) (b) (c) of pumps is in the first column.") == []
+    assert told_sentences("Half of the 16In the survey of pumps there was no question on oil.") == []
+    assert [told.text for told in told_sentences("Owners of pumps are paid under ch. 48 of the law on oil.")] == [
+        "Owners of pumps are paid under ch. 48 of the law on oil"
+    ]
+    assert told_sentences("使用文本模式安装。") == [], "eight characters say as much as four words"
+
+
 def test_the_title_of_a_source_is_not_a_sentence() -> None:
     assert (
         told_sentences("[3] A. Pump, and M. Franz. An effective pump for towns that have little water. In: Pumps.")
@@ -115,6 +124,15 @@ def test_a_pointer_in_brackets_at_the_end_is_taken_off(sentence: str, rest: str)
         "Beweis: Die Pumpe ist leer und damit auch das Ventil",
         "Как видим, насос включают после заполнения водой",
         "Tout d'abord notons que les pompes sont remplies",
+        "Il sert également de base à la pompe de la cave",
+        "Si elle est vide, la pompe de la cave s'arrête",
+        "Cependant la pompe de fonte demande peu d'huile",
+        "The left panel presents the pressure of all pumps",
+        "Of the pumps, at least 190 are filled by hand",
+        "Owners of valves do the same with pumps of iron",
+        "Complete the row below that applies to the pump",
+        "そして彼女はポンプを水で満たします",
+        "デフォルト値はポンプの圧力です",
         "Pumps of iron rust near the sea, see bellow",
         "Pumps are filled by hand and are described elsewhere",
         "Le pompe di ghisa sono alcune delle quali elencate qui",
@@ -130,6 +148,7 @@ def test_more_sentences_that_lean(sentence: str) -> None:
     "head",
     [
         "1234",
+        "1.50% Partial",
         "V a n n e s d e l a v i l l e",
         "Home Loan* Extra Variable Rate",
         "Line of Credit Line of Credit for Pumps",
