@@ -33,7 +33,7 @@ from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import pooled_scores
-from smart_train.scoring.narrow import EXACT, check_products
+from smart_train.scoring.narrow import EXACT, check_products, scan_products
 from smart_train.scoring.stored import as_asked, as_stored
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
@@ -170,8 +170,9 @@ class RetrievalEvaluator:
         # Of a model without pooled vectors, a hybrid score would be the late one once more, under another name.
         scores = ("late",) if documents.late_only else SCORES
         builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in scores}
-        if self.products != EXACT:
-            self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring)
+        products = scan_products(self.products, documents.packed.dtype, device)
+        if products != EXACT:
+            self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring, products)
             return builders
         gathered = _Gathered(builders, len(queries))
         blocks = document_blocks(documents, self.document_block_bytes)
@@ -200,13 +201,14 @@ class RetrievalEvaluator:
         documents: Embeddings,
         first_document: int,
         scoring: ScoringConfig,
+        products: str,
     ) -> None:
         """As `_rank`, into `builders`, by narrow products where tokens are multiplied."""
         named = {"late": ScoringConfig(pooled_weight=0.0), "hybrid": scoring}
         scorings = {name: named[name] for name in builders if name != "pooled"}
         # One more for a query's own document, which is left out.
         depth = 1 + next(iter(builders.values())).depth
-        shortlist = Shortlist(queries, self.products, scorings, depth, query_block=self.query_block)
+        shortlist = Shortlist(queries, products, scorings, depth, query_block=self.query_block)
         ranks_pooled = "pooled" in builders  # which a late-only model has not
         pooled = _Gathered({"pooled": builders["pooled"]}, len(queries)) if ranks_pooled else None
         waiting = _Chosen({name: builders[name] for name in scorings})

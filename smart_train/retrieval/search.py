@@ -10,7 +10,7 @@ tokens show. Equal scores are ordered by document id.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,22 @@ from torch import Tensor
 from smart_train.data import SourceConfig
 from smart_train.errors import DataError, ScoreError
 from smart_train.inputs.model_input import as_model_input
-from smart_train.retrieval.blocks import document_blocks, query_blocks, take, with_progress
+from smart_train.retrieval.blocks import (
+    DOCUMENT_BLOCK_BYTES,
+    document_blocks,
+    query_blocks,
+    take,
+    with_progress,
+)
 from smart_train.retrieval.document_sources import is_collection
 from smart_train.retrieval.encode_documents import encode_folder, update_index
 from smart_train.retrieval.encoder import IndexEncoder, check_pooled
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
+from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.narrow import EXACT, scan_products
+from smart_train.scoring.pairs import pair_parts
 from smart_train.scoring.stored import as_asked
 from smart_train.types import ModelInput
 
@@ -211,14 +220,39 @@ def _exact(
 ) -> list[list[Hit]]:
     best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
+    products = scan_products(EXACT, documents.packed.dtype, documents.device)
+    shortlist = None if products == EXACT else Shortlist(queries, products, {"": scoring}, top_k)
     for column, some_documents in with_progress(
         document_blocks(documents), len(documents), unit="doc", work=work, show=show
     ):
         some_ids = ids[column : column + len(some_documents)]
+        if shortlist is not None:
+            for row, item in _shortlisted(shortlist, some_documents, some_ids, scoring, top_k):
+                best[row] = heapq.nsmallest(top_k, [*best[row], item])
+            continue
         for row, some_queries in query_blocks(queries):
             for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
                 best[row + i] = heapq.nsmallest(top_k, [*best[row + i], *block])
     return [_hits(items) for items in best]
+
+
+def _shortlisted(
+    shortlist: Shortlist, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
+) -> Iterator[tuple[int, _Found]]:
+    """The best `top_k` of a block for every query, found by products in the dtype of its tokens."""
+    pairs, by_name = shortlist.add(documents)
+    scores = by_name[""].cpu()
+    by_query = pairs[:, 1].argsort(stable=True)
+    places: list[Tensor] = []
+    for of_query in by_query.split(pairs[:, 1].bincount(minlength=len(shortlist.queries)).tolist()):
+        some_ids = [ids[document] for document in pairs[of_query, 0].tolist()]
+        places.append(of_query[_best(scores[of_query], some_ids, top_k)])
+    best = pairs[torch.cat(places).sort().values]  # pairs of one document lie together
+    parts = pair_parts(shortlist.queries, documents, best, pooled=not documents.late_only)
+    hybrid, late = combine(parts, scoring).tolist(), parts.of("late").tolist()
+    pooled = [None] * len(best) if parts.pooled is None else parts.pooled.tolist()
+    for (document, query), *item in zip(best.tolist(), hybrid, pooled, late, strict=True):
+        yield query, (-item[0], ids[document], item[1], item[2])
 
 
 def _two_stage(
@@ -235,11 +269,30 @@ def _two_stage(
     for _, some_queries in with_progress(query_blocks(queries), len(queries), unit="query", work=work, show=show):
         pooled = score_parts(some_queries, documents, late=False).of("pooled")
         for i, row in enumerate(pooled.cpu()):
-            places = _best(row, ids, candidates)
-            prefetched = documents[places]
             query = take(some_queries, i, i + 1)
-            hits.append(_hits(_score(query, prefetched, [ids[j] for j in places], scoring, top_k)[0]))
+            best: list[_Found] = []
+            for places in _gatherable(documents, _best(row, ids, candidates)):
+                scored = _score(query, documents[places], [ids[j] for j in places], scoring, top_k)[0]
+                best = heapq.nsmallest(top_k, [*best, *scored])
+            hits.append(_hits(best))
     return hits
+
+
+def _gatherable(documents: Embeddings, places: Sequence[int]) -> Iterator[list[int]]:
+    """Runs of `places` whose documents are copied together: their tokens take at most `DOCUMENT_BLOCK_BYTES`."""
+    token_bytes = documents.packed.element_size() * documents.packed.shape[1]
+    offsets = documents.numbers
+    run: list[int] = []
+    held = 0
+    for place in places:
+        size = (offsets[place + 1] - offsets[place]) * token_bytes
+        if run and held + size > DOCUMENT_BLOCK_BYTES:
+            yield run
+            run, held = [], 0
+        run.append(place)
+        held += size
+    if run:
+        yield run
 
 
 def _score(

@@ -79,12 +79,12 @@ class EmbeddingShards:
         return encoded
 
     def load(self, shard: int, device: str | torch.device = "cpu") -> Embeddings:
-        """One shard, its tokens in fp32."""
+        """One shard, its tokens as they are stored; on a CPU they are mapped from the file."""
         with _made_again():
-            return Embeddings.load(self.path(shard), device).quantize("float32")
+            return Embeddings.load(self.path(shard), device)
 
     def load_all(self, device: str | torch.device = "cpu") -> Embeddings:
-        """Every item, tokens in fp32."""
+        """Every item, tokens as they are stored."""
         return Embeddings.concatenate(self.load(shard, device) for shard in range(len(self)))
 
     def load_pooled(self, device: str | torch.device = "cpu") -> Embeddings:

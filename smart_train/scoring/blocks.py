@@ -59,6 +59,7 @@ def groups(
     query_tokens: int,
     block_bytes: int | None = None,
     *,
+    factor: torch.dtype | None = None,
     scaled: bool = False,
 ) -> Iterator[Group]:
     """Documents in order, as many at a time as the byte budget and the padding between them allow.
@@ -68,11 +69,13 @@ def groups(
         starts, lengths: the documents' spans, rising, none empty.
         query_tokens: M.
         block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
+        factor: dtype of the query states that they are multiplied with; None: what `multiplicand` makes of theirs.
         scaled: similarities of 16 bits are copied to fp32 before they are used.
     """
     kind = "cpu" if values.device.type == "cpu" else "other"
     query_tokens = max(query_tokens, 1)
-    entry = product_dtype(values).itemsize
+    widened = arithmetic(values.dtype, values.device).widened if factor is None else factor != values.dtype
+    entry = factor.itemsize if factor is not None and widened else product_dtype(values).itemsize
     if scaled and entry == 2:
         entry += 4
     budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time
@@ -80,7 +83,7 @@ def groups(
     if pads:
         budget = max(budget // 2, 1)  # the other half is for the copy
     most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
-    least = LEAST_QUERY_ROWS if block_bytes is None and arithmetic(values.dtype, values.device).widened else 1
+    least = LEAST_QUERY_ROWS if block_bytes is None and widened else 1
     most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
     first = 0
     while first < len(starts):

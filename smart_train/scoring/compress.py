@@ -5,6 +5,8 @@ What a form costs in quality differs from model to model: measure it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from smart_train.scoring.int8 import quantized_rows
 
 FLOAT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 STORED_DTYPES = (*FLOAT_DTYPES, "int8")
+_BLOCK_BYTES = 16 << 20  # of fp32 states on the way from one form to another
 
 
 @torch.no_grad()
@@ -28,24 +31,40 @@ def recoded(states: Tensor, scales: Tensor | None, dtype: str) -> tuple[Tensor, 
     """States [R, d] in another dtype of `STORED_DTYPES`, and the fp32 scales [R] that int8 states have.
 
     int8 is symmetric with one scale per state (state = scale * integer), so that a state's few large dimensions coarsen
-    only that state. States that are in the dtype already are returned as they are.
+    only that state. States that are in the dtype already are returned as they are. Beside the result, only a block of
+    states is held as fp32.
 
     Raises:
         ScoreError: another `dtype`, or states that are NaN or infinite when integers are asked for.
     """
     if dtype not in STORED_DTYPES:
         raise ScoreError(f"quantize: dtype is {dtype!r}; choose one of {', '.join(STORED_DTYPES)}")
-    if scales is not None:
-        if dtype == "int8":
-            return states, scales
-        states = states.float().mul_(scales.unsqueeze(1))
-    if dtype != "int8":
+    if dtype != "int8" and scales is None:
         return states.to(FLOAT_DTYPES[dtype]), None
-    integers, scales = quantized_rows(states.float())
-    if not scales.isfinite().all():
-        bad = (~scales.isfinite()).nonzero().flatten().tolist()
+    if scales is not None:
+        return (states, scales) if dtype == "int8" else (_unscaled(states, scales, FLOAT_DTYPES[dtype]), None)
+    integers = torch.empty_like(states, dtype=torch.int8)
+    steps = states.new_empty(len(states), dtype=torch.float32)
+    for rows in _blocks(states):
+        integers[rows], steps[rows] = quantized_rows(states[rows].float())
+    if not steps.isfinite().all():
+        bad = (~steps.isfinite()).nonzero().flatten().tolist()
         raise ScoreError(f"quantize: token rows {bad[:5]} are NaN or infinite and have no integer form")
-    return integers, scales
+    return integers, steps
+
+
+def _unscaled(integers: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    made = torch.empty_like(integers, dtype=dtype)
+    for rows in _blocks(integers):
+        made[rows] = integers[rows].float().mul_(scales[rows].unsqueeze(1))
+    return made
+
+
+def _blocks(states: Tensor) -> Iterator[slice]:
+    """Runs of rows of states [R, d] that take `_BLOCK_BYTES` as fp32."""
+    size = max(_BLOCK_BYTES // (4 * max(states.shape[1], 1)), 1)
+    for start in range(0, len(states), size):
+        yield slice(start, start + size)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -192,7 +192,8 @@ def _pooled(queries: Tensor, documents: Tensor, checks: Checks) -> Tensor:
         if not scores.isfinite().all():
             raise ScoreError("pooled scores: finite vectors whose product overflows fp32")
 
-    checks.add(scores.detach().isfinite().all(), complain)
+    # One sum costs a fraction of `isfinite` over the scores; `complain` looks at them where it is not finite.
+    checks.add(scores.detach().sum().isfinite(), complain)
     return scores
 
 
@@ -207,10 +208,12 @@ def check_pooled(*pooled: Tensor) -> None:
 
 
 def _late(queries: Embeddings, documents: Embeddings, checks: Checks) -> Tensor:
-    left, right = ((side if side.scales is None else side.quantize("float32")).packed for side in (queries, documents))
-    if left.dtype != right.dtype:
-        wide = torch.promote_types(left.dtype, right.dtype)
-        left, right = left.to(wide), right.to(wide)
-    return late_scores(
-        left, queries.offsets, packed_set(right, documents.offsets, "document", documents.numbers), checks
-    )
+    left, right = (queries if queries.scales is None else queries.quantize("float32")).packed, documents.packed
+    # Integers mean nothing without their scales, so they are multiplied as floats.
+    wide = torch.promote_types(left.dtype, torch.float32 if documents.scales is not None else right.dtype)
+    left, scales = left.to(wide), documents.scales
+    if torch.is_grad_enabled() and (left.requires_grad or right.requires_grad) and right.dtype != wide:
+        # The backward pass reads rows of the documents, which are few where there is one.
+        right, scales = (right if scales is None else documents.quantize("float32").packed).to(wide), None
+    tokens = packed_set(right, documents.offsets, "document", documents.numbers)
+    return late_scores(left, queries.offsets, tokens if scales is None else replace(tokens, scales=scales), checks)

@@ -12,6 +12,7 @@ from smart_train.errors import ScoreError
 
 Tokens = Tensor | Sequence[Tensor] | tuple[Tensor, Tensor]
 SCORED_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_CHECKED = 1 << 20  # numbers that are looked at at a time for one that is not finite
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TokenSet:
         holes: bool [R], True where a row inside a span is padding; None when every span is solid.
         bounds: int64 [items + 1], the offsets of a packed set where a tensor holds them already: made anew, they would
             have to be sent to the device.
+        scales: fp32 [R] with int8 values only: a state is its scale times its integers.
     """
 
     values: Tensor
@@ -31,6 +33,7 @@ class TokenSet:
     lengths: tuple[int, ...]
     holes: Tensor | None = None
     bounds: Tensor | None = None
+    scales: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -45,8 +48,9 @@ class TokenSet:
         if self.holes is not None:
             parts = [part[~self.holes[part]] for part in parts]
             lengths = tuple(len(part) for part in parts)
-        values = self.values[torch.cat(parts)] if parts else self.values[:0]
-        return TokenSet(values, tuple(_running_total(lengths)[:-1]), lengths)
+        rows = torch.cat(parts) if parts else index[:0]
+        scales = None if self.scales is None else self.scales[rows]
+        return TokenSet(self.values[rows], tuple(_running_total(lengths)[:-1]), lengths, scales=scales)
 
     def without_empty(self) -> tuple[TokenSet, list[int]]:
         """The items that have tokens, and their places in this set."""
@@ -98,15 +102,18 @@ def token_set(tokens: Tokens, mask: Tensor | None, what: str) -> TokenSet | None
     return states
 
 
-def check_pair(left: Tensor, right: Tensor) -> None:
+def check_pair(left: Tensor, right: Tensor, *, stored: bool = False) -> None:
     """Refuses query states `left` [.., d] and document states `right` that cannot be multiplied.
+
+    Args:
+        stored: `right` may be of a narrower dtype, and is widened as it is multiplied.
 
     Raises:
         ScoreError: widths, dtypes or devices that differ.
     """
     if left.shape[1] != right.shape[1]:
         raise ScoreError(f"maxsim: queries are {left.shape[1]} wide, documents {right.shape[1]}; widths must be equal")
-    if left.dtype != right.dtype:
+    if left.dtype != right.dtype and not stored:
         raise ScoreError(f"maxsim: queries are {left.dtype}, documents {right.dtype}; cast one side to the other's")
     if left.device != right.device:
         raise ScoreError(f"maxsim: queries are on {left.device}, documents on {right.device}")
@@ -119,10 +126,21 @@ def check_finite(states: TokenSet, what: str) -> None:
     Raises:
         ScoreError: such states, named by item and token.
     """
-    # One sum costs a fraction of `isfinite` over the states, and is finite unless something may be off. In the states'
-    # own dtype: asked for a wider one, torch would first make a wide copy.
-    if not states.values.sum().isfinite():
+    if not total(states.values, states.scales).isfinite():
         _name_bad_rows(states, what)
+
+
+def total(values: Tensor, scales: Tensor | None = None) -> Tensor:
+    """A number that is finite unless a state of [R, d] may be NaN or infinite. It costs a fraction of `isfinite`.
+
+    Args:
+        scales: of int8 states, which are finite where these are.
+    """
+    if scales is not None:
+        return scales.sum()
+    # In the states' own dtype: asked for a wider one, torch would first make a wide copy. Finite fp16 states of a large
+    # set would overflow, so only a row of them is added up at a time.
+    return values.sum(dim=1).float().sum() if values.dtype == torch.float16 else values.sum()
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -210,7 +228,11 @@ def _from_list(tokens: Sequence[Tensor], what: str) -> TokenSet:
 
 
 def _name_bad_rows(side: TokenSet, what: str) -> None:
-    bad = ~side.values.isfinite().all(dim=1)
+    # Some rows at a time: `isfinite` makes copies of what it looks at.
+    rows = max(_CHECKED // max(side.values.shape[1], 1), 1)
+    bad = torch.cat([~part.isfinite().all(dim=1) for part in side.values.split(rows)])
+    if side.scales is not None:
+        bad |= ~side.scales.isfinite()
     if side.holes is not None:
         bad &= ~side.holes
     before = torch.cat([bad.new_zeros(1, dtype=torch.int64), bad.cumsum(0)])  # bad rows before each row

@@ -46,16 +46,26 @@ def quantized_rows(states: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantized_documents(
-    values: Tensor, starts: tuple[int, ...], lengths: tuple[int, ...], rotation: Rotation
+    values: Tensor,
+    starts: tuple[int, ...],
+    lengths: tuple[int, ...],
+    rotation: Rotation,
+    row_scales: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Rotated documents as int8 [R + UNIT, w] (the surplus rows are zero) and their fp32 scales [N].
+
+    Args:
+        row_scales: fp32 [R], of `values` that are integers with a scale per row.
 
     The surplus lets a product run over a rounded-up number of rows, which CUDA's integer product demands.
     """
     integers = torch.zeros(len(values) + UNIT, rotation.padded, dtype=torch.int8, device=values.device)
     scales = torch.empty(len(starts), device=values.device)
     for place, (start, length) in enumerate(zip(starts, lengths, strict=True)):
-        rotated = rotation(values[start : start + length])
+        states = values[start : start + length]
+        if row_scales is not None:
+            states = states.float().mul_(row_scales[start : start + length].unsqueeze(1))
+        rotated = rotation(states)
         scales[place] = _scale(rotated.abs().amax())
         integers[start : start + length] = _rounded(rotated, scales[place].expand(length))
     return integers, scales

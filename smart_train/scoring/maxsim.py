@@ -35,6 +35,7 @@ from smart_train.scoring.inputs import (
     check_pair,
     packed_set,
     token_set,
+    total,
 )
 from smart_train.scoring.kernels import maxsim_by_kernels
 from smart_train.scoring.product import inner_products, multiplicand
@@ -98,6 +99,7 @@ def maxsim(
     else:
         score = partial(_score, packed.values, packed.offsets(), **options)
     checks = Checks()
+    check_pair(left.values, right.values)
     scores = _checked_scores(score, len(left), left.values, lambda: left, right, checks)
     checks.read()
     return scores
@@ -109,8 +111,10 @@ def late_scores(queries: Tensor, offsets: Tensor, documents: TokenSet, checks: C
 
     Args:
         queries: packed [sum T, d]; offsets: int64 [Q + 1], which need not be known in main memory.
+        documents: may be of a narrower dtype than `queries`, where no gradient is wanted; a block at a time is widened.
         checks: gets what `maxsim` would raise of the numbers.
     """
+    check_pair(queries, documents.values, stored=True)
     score = partial(_score, queries, offsets, mean=True, normalize=False, block_bytes=None)
     return _checked_scores(
         score, len(offsets) - 1, queries, lambda: packed_set(queries, offsets, "query"), documents, checks
@@ -130,7 +134,6 @@ def _checked_scores(
     Args:
         count: Q. queries: all their states, as they were given. named: the same as a set, to say what is wrong with.
     """
-    check_pair(queries, documents.values)
 
     def complain_of_states() -> None:
         check_finite(named(), "query")
@@ -141,12 +144,11 @@ def _checked_scores(
             raise ScoreError(f"maxsim: finite states whose products overflow {queries.dtype}")
 
     with torch.no_grad():
-        # One sum costs a fraction of `isfinite` over the states, and is finite unless something may be off.
-        checks.add((queries.sum() + documents.values.sum()).isfinite(), complain_of_states)
+        checks.add((total(queries) + total(documents.values, documents.scales)).isfinite(), complain_of_states)
     scored, places = documents.without_empty()
     with torch.autocast(queries.device.type, enabled=False):
         scores = score(scored)
-    checks.add(scores.detach().isfinite().all(), complain_of_overflow)
+    checks.add(scores.detach().sum().isfinite(), complain_of_overflow)
     if len(places) == len(documents):
         return scores
     full = scores.new_full((count, len(documents)), EMPTY_DOCUMENT_SCORE)
@@ -172,6 +174,7 @@ class _Plan:
     starts: tuple[int, ...]  # documents as in TokenSet; every one has tokens
     lengths: tuple[int, ...]
     holes: Tensor | None
+    scales: Tensor | None
     mean: bool
     normalize: bool
     block_bytes: int | None
@@ -185,6 +188,7 @@ def _score(
         starts=documents.starts,
         lengths=documents.lengths,
         holes=documents.holes,
+        scales=documents.scales,
         mean=mean,
         normalize=normalize,
         block_bytes=block_bytes,
@@ -253,13 +257,15 @@ def _forward(
     queries = multiplicand(queries)
     rows = torch.arange(len(queries), device=queries.device)
     scaled = inverse is not None
-    for group in groups(documents, plan.starts, plan.lengths, len(queries), plan.block_bytes, scaled=scaled):
+    sizes = (plan.starts, plan.lengths, len(queries), plan.block_bytes)
+    for group in groups(documents, *sizes, factor=queries.dtype, scaled=scaled):
         columns = group.columns
         best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
         block = documents[group.start : group.stop]
+        scales = None if plan.scales is None else plan.scales[group.start : group.stop]
         for top in range(0, len(queries), group.query_rows):
             part = slice(top, top + group.query_rows)
-            similarity = inner_products(queries[part], block)
+            similarity = inner_products(queries[part], block, scales)
             rounded = similarity.element_size() == 2
             factors = None if inverse is None else inverse[group.start : group.stop]
             if factors is not None:

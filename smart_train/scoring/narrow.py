@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
+from smart_train.scoring.arithmetic import arithmetic
 from smart_train.scoring.blocks import bag
 from smart_train.scoring.compress import FLOAT_DTYPES
 from smart_train.scoring.embeddings import Embeddings
@@ -31,7 +32,7 @@ EXACT = "exact"
 PRODUCTS = (EXACT, "bfloat16", "float16")
 _STEP = 2.0**-23  # a sum of d products in fp32 loses at most d halves of this; a matrix unit may cut off, not round
 _SPARE = 1.001  # the lengths below are sums in fp32 themselves
-_ROWS = 1 << 16  # token rows whose rounding is measured at a time
+_BLOCK_BYTES = 16 << 20  # of fp32 states whose rounding is measured at a time
 
 
 class Rounded(NamedTuple):
@@ -55,6 +56,15 @@ def check_products(products: str, where: str) -> None:
         raise ScoreError(f"{where} is {products!r}; choose one of {', '.join(PRODUCTS)}")
 
 
+def scan_products(products: str, stored: torch.dtype, device: str | torch.device) -> str:
+    """By which products a scan of token states finds what may be among the first: `products`, or, where that is exact
+    and the device multiplies 16-bit states as they are `stored`, their dtype. The ranking is the same."""
+    name, device = str(stored).removeprefix("torch."), torch.device(device)
+    if products != EXACT or name not in PRODUCTS or arithmetic(stored, device).widened:
+        return products
+    return EXACT if device.type == "cuda" and not WIDE_OUTPUT else name
+
+
 @torch.no_grad()
 def rounded(items: Embeddings, products: str, *, queries: bool) -> Rounded:
     """`items`, of any stored dtype, with tokens in the dtype `products`.
@@ -69,7 +79,8 @@ def rounded(items: Embeddings, products: str, *, queries: bool) -> Rounded:
         )
     dtype = FLOAT_DTYPES[products]
     narrow = items.quantize(products).packed
-    parts = [_lengths(items, narrow, start) for start in range(0, len(narrow), _ROWS)]
+    size = max(_BLOCK_BYTES // (4 * max(narrow.shape[1], 1)), 1)
+    parts = [_lengths(items, narrow, slice(start, start + size)) for start in range(0, len(narrow), size)]
     none = torch.empty(0, device=items.device)
     off, before, after = (torch.cat([none, *part]) for part in zip(*parts, strict=True)) if parts else (none,) * 3
     if (before.isfinite() & ~after.isfinite()).any():  # what is NaN before is named where it is scored
@@ -104,9 +115,8 @@ def score_bounds(queries: Rounded, documents: Rounded, scoring: ScoringConfig) -
     return (scoring.late_weight * late + scoring.pooled_weight * pooled) * _SPARE
 
 
-def _lengths(items: Embeddings, narrow: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+def _lengths(items: Embeddings, narrow: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
     """Of some rows: the lengths of x - x', x and x'."""
-    rows = slice(start, start + _ROWS)
     states, made = items.packed[rows].float(), narrow[rows].float()
     if items.scales is not None:
         states = states * items.scales[rows].unsqueeze(1)

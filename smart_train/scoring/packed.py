@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,14 +12,16 @@ from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
+from smart_train.scoring.compress import recoded
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
-from smart_train.scoring.inputs import TokenSet, check_finite, token_set
+from smart_train.scoring.inputs import TokenSet, check_finite, packed_set, token_set
 from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.types import ScoreParts
 
+AS_STORED = "stored"
 STORAGE = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 LEAST_COLUMNS = 256  # documents per block where only pooled vectors are compared, however many queries there are
 PROGRESS_FROM = 1 << 43  # multiply-adds (a minute or so on a CPU) from which a run shows its progress unasked
@@ -39,7 +42,9 @@ class PackedDocuments:
         documents: N items; int8 or 16-bit sets are unpacked and stored as `dtype`.
         dtype: what token states are kept in: "float32" (exact), "bfloat16" (half the memory; late scores off by a few
             1e-4) or "int8" (a quarter; no further off at usual widths). They are multiplied in it where the device can,
-            and else a block at a time in fp32 (`arithmetic` says which). Scores are fp32 in every case.
+            and else a block at a time in fp32 (`arithmetic` says which). "stored" keeps the states that `documents`
+            has, without a copy; they are multiplied as fp32, a block at a time, so that the scores are those of
+            "float32". Scores are fp32 in every case.
         device: where they live; None is where the documents are.
 
     Raises:
@@ -52,8 +57,8 @@ class PackedDocuments:
     def __init__(
         self, documents: Embeddings, *, dtype: str = "float32", device: str | torch.device | None = None
     ) -> None:
-        if dtype not in STORAGE:
-            raise ScoreError(f"PackedDocuments: dtype is {dtype!r}; choose one of {', '.join(STORAGE)}")
+        if dtype not in (*STORAGE, AS_STORED):
+            raise ScoreError(f"PackedDocuments: dtype is {dtype!r}; choose one of {', '.join((*STORAGE, AS_STORED))}")
         documents = documents.to(device or documents.device)
         self.dtype = dtype
         self.pooled = documents.pooled.detach().float()
@@ -62,12 +67,15 @@ class PackedDocuments:
         check_finite(tokens, "document")
         tokens, self._places = tokens.without_empty()
         self._starts, self._lengths = tokens.starts, tokens.lengths
-        self._rotation = self._scales = None
+        self._rotation = self._scales = self._row_scales = None
         if dtype == "int8":
             self._rotation = Rotation(self.token_width, documents.device)
-            self._states, self._scales = quantized_documents(tokens.values, self._starts, self._lengths, self._rotation)
+            spans = (tokens.starts, tokens.lengths)
+            self._states, self._scales = quantized_documents(tokens.values, *spans, self._rotation, tokens.scales)
+        elif dtype == AS_STORED:
+            self._states, self._row_scales = tokens.values.detach(), tokens.scales
         else:
-            self._states = tokens.values.detach().to(STORAGE[dtype])
+            self._states = recoded(tokens.values.detach(), tokens.scales, dtype)[0]
 
     def __len__(self) -> int:
         return len(self.pooled)
@@ -79,8 +87,8 @@ class PackedDocuments:
     @property
     def nbytes(self) -> int:
         """What the set holds in memory."""
-        held = [self.pooled, self._states, *([] if self._scales is None else [self._scales])]
-        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+        held = [self.pooled, self._states, self._scales, self._row_scales]
+        return sum(tensor.nbytes for tensor in held if tensor is not None)
 
     @torch.no_grad()
     def score_parts(
@@ -128,7 +136,7 @@ class PackedDocuments:
         best = torch.empty(len(queries), 0, dtype=torch.int64, device=self.device)
         pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
         for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
-            keys = torch.cat([best, _keys(combine(block, scoring), columns)], dim=1)
+            keys = torch.cat([best, _first_keys(combine(block, scoring), columns, k)], dim=1)
             best = keys.topk(min(k, keys.shape[1]), dim=1).values
         return _scores_and_places(best)
 
@@ -142,14 +150,18 @@ class PackedDocuments:
         if late:
             work += len(queries.packed) * len(self._states) * self.token_width
         show = work >= PROGRESS_FROM if show is None else show
+        done = 0
         with tqdm(total=len(self), desc="Scoring documents", unit="doc", disable=not show) as bar:
             for columns, block in self._late_blocks(queries) if late else self._plain_blocks(len(queries)):
-                near = pooled_scores(vectors, self.pooled[columns]) if pooled else None
-                yield columns, ScoreParts(near, block)
+                # A view where only pooled vectors are compared: all of them, in order.
+                documents = self.pooled[columns] if late else self.pooled[done : done + len(columns)]
+                yield columns, ScoreParts(pooled_scores(vectors, documents) if pooled else None, block)
+                done += len(columns)
                 bar.update(len(columns))
 
     def _plain_blocks(self, queries: int) -> Iterator[tuple[Tensor, None]]:
-        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"] // 4
+        # As many scores as late blocks have bytes: the best of a long row cost hardly more to find than of a short one.
+        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"]
         size = max(budget // max(queries, 1), LEAST_COLUMNS)
         for columns in torch.arange(len(self), device=self.device).split(size):
             yield columns, None
@@ -162,14 +174,15 @@ class PackedDocuments:
                 "must be equal"
             )
         check_finite(tokens, "query")
-        states, scales = tokens.values, None
+        states, scales = recoded(tokens.values, tokens.scales, "float32")[0], None
         if self._rotation is not None:
             states, scales = quantized_rows(self._rotation(states))
-        states = multiplicand(states.to(self._states.dtype))
+        if self.dtype != AS_STORED:
+            states = multiplicand(states.to(self._states.dtype))
         lengths = queries.offsets.diff().clamp(min=1).unsqueeze(1)
         rows = torch.arange(len(states), device=self.device)
         places = torch.tensor(self._places, dtype=torch.int64, device=self.device)
-        for group in groups(self._states, self._starts, self._lengths, len(states)):
+        for group in groups(self._states, self._starts, self._lengths, len(states), factor=states.dtype):
             best = states.new_empty(len(states), len(group.spans), dtype=torch.float32)
             for top in range(0, len(states), group.query_rows):
                 part = slice(top, top + group.query_rows)
@@ -186,17 +199,18 @@ class PackedDocuments:
     def _products(self, states: Tensor, start: int, stop: int) -> Tensor:
         if states.dtype == torch.int8:
             return integer_products(states, self._states[start:], stop - start)
+        row_scales = None if self._row_scales is None else self._row_scales[start:stop]
         with torch.autocast(self.device.type, enabled=False):
-            return inner_products(states, self._states[start:stop])
+            return inner_products(states, self._states[start:stop], row_scales)
 
 
 def _token_set(embeddings: Embeddings, what: str) -> TokenSet:
-    """Token states in the dtype they have, without a copy; 8-bit ones, which mean nothing without scales, in fp32."""
+    """Token states in the dtype they have, without a copy."""
     if embeddings.scales is not None:
-        embeddings = embeddings.quantize("float32")
-    states = token_set((embeddings.packed, embeddings.offsets), None, what)
-    assert states is not None  # a pair always has a width
-    return states
+        return replace(packed_set(embeddings.packed, embeddings.offsets, what), scales=embeddings.scales)
+    tokens = token_set((embeddings.packed, embeddings.offsets), None, what)
+    assert tokens is not None  # a pair always has a width
+    return tokens
 
 
 def _keys(scores: Tensor, columns: Tensor) -> Tensor:
@@ -207,6 +221,19 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
     bits = (scores + 0.0).view(torch.int32).long()  # the sum makes -0.0 the equal of 0.0
     rising = torch.where(bits < 0, bits ^ _MAGNITUDE, bits)  # negative floats fall as their bits rise
     return (rising << 32) + (_LOW - columns)
+
+
+def _first_keys(scores: Tensor, columns: Tensor, k: int) -> Tensor:
+    """`_keys` of scores [Q, g], at least of the first `k` of each row: keys of all would cost more than the products of
+    single vectors."""
+    if scores.shape[1] <= 4 * k:
+        return _keys(scores, columns)
+    near = scores.topk(k + 1, dim=1)
+    keys = _keys(near.values, columns[near.indices])
+    # Where the last two are equal, others may be too, and an earlier one of them was perhaps not taken.
+    crowded = (near.values[:, -1] == near.values[:, -2]).nonzero()[:, 0]
+    keys[crowded] = _keys(scores[crowded], columns).topk(k + 1, dim=1).values
+    return keys
 
 
 def _scores_and_places(keys: Tensor) -> TopK:

@@ -9,16 +9,18 @@ Shapes: P pairs, R token rows of the queries of some pairs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
 from smart_train.scoring.blocks import bag, largest
+from smart_train.scoring.compress import recoded
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import check_pooled
-from smart_train.scoring.inputs import check_finite, token_set
-from smart_train.scoring.product import inner_products, multiplicand
+from smart_train.scoring.inputs import check_finite, packed_set
+from smart_train.scoring.product import inner_products
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.types import ScoreParts
 
@@ -33,7 +35,7 @@ def pair_parts(
     """Both terms of the score of every pair, without a graph.
 
     Args:
-        queries, documents: on one device. 8- and 16-bit tokens are scored as fp32.
+        queries, documents: on one device. 8- and 16-bit tokens are scored as fp32, some at a time.
         pairs: int64 [P, 2], (document, query), on the CPU. Pairs of one document lie together.
         pooled, late: whether to compute that term.
 
@@ -75,10 +77,8 @@ def _pooled(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor
 
 
 def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
-    sides = [side.quantize("float32") for side in (queries, documents)]
-    left, right = ((side.packed, side.offsets) for side in sides)
-    states, starts, lengths = multiplicand(left[0]), left[1][:-1], left[1].diff()
-    spans = right[1].tolist()
+    states, starts, lengths = queries.packed, queries.offsets[:-1], queries.lengths
+    spans = documents.numbers
     scores = [torch.empty(0, device=states.device)]
     for some, pieces in _chunks(pairs, lengths.cpu(), states.shape[1]):
         query_places = some[:, 1].to(states.device)
@@ -87,14 +87,16 @@ def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
         total = int(ends[-1]) if len(ends) else 0
         rows = torch.arange(total, device=states.device)
         rows = rows - (ends - counts).repeat_interleave(counts) + starts[query_places].repeat_interleave(counts)
-        asked = states[rows]
+        scales = None if queries.scales is None else queries.scales[rows]
+        asked = recoded(states[rows], scales, "float32")[0]
         best = asked.new_empty(total, 1, dtype=torch.float32)
         done = 0
         for document, tokens in pieces:
             into = best[done : done + tokens]
             start, stop = spans[document], spans[document + 1]
             if stop > start:
-                products = inner_products(asked[done : done + tokens], right[0][start:stop])
+                of_document = None if documents.scales is None else documents.scales[start:stop]
+                products = inner_products(asked[done : done + tokens], documents.packed[start:stop], of_document)
                 largest(products, [(0, stop - start)], into)
             else:
                 into.fill_(EMPTY_DOCUMENT_SCORE)
@@ -103,10 +105,8 @@ def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
         scores.append(bag(best, torch.arange(total, device=states.device), offsets=offsets)[:, 0] / counts.clamp(min=1))
     pair_scores = torch.cat(scores)
     if not pair_scores.isfinite().all():
-        for what, side in (("query", left), ("document", right)):
-            named = token_set(side, None, what)
-            assert named is not None
-            check_finite(named, what)
+        for what, side in (("query", queries), ("document", documents)):
+            check_finite(replace(packed_set(side.packed, side.offsets, what), scales=side.scales), what)
     return pair_scores
 
 

@@ -34,7 +34,7 @@ def product_dtype(states: Tensor) -> torch.dtype:
     return torch.float32 if _widens_output(states) else states.dtype
 
 
-def inner_products(left: Tensor, right: Tensor) -> Tensor:
+def inner_products(left: Tensor, right: Tensor, scales: Tensor | None = None) -> Tensor:
     """[M, d] x [R, d] -> [M, R], added up in fp32 or wider; of the input's dtype, or fp32 where that is free.
 
     Call without a graph and outside autocast. A 2-D product always: batched and einsum forms of bf16 are several times
@@ -43,9 +43,10 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     Args:
         left: what `multiplicand` returned.
         right: of any dtype. Where it is narrower than `left`, a few rows at a time are copied to `left`'s dtype.
+        scales: fp32 [R], of int8 rows that mean nothing without them: a state is its scale times its integers.
     """
     if left.dtype != right.dtype:
-        return _slice_by_slice(left, right)
+        return _slice_by_slice(left, right, scales)
     if left.device.type == "cpu":
         work = left.shape[0] * right.shape[0] * right.shape[1]
         if _ONEDNN and left.dtype == torch.float32 and work > _ONEDNN_WORK:
@@ -55,15 +56,22 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     return torch.mm(left, right.T)
 
 
-def _slice_by_slice(left: Tensor, right: Tensor) -> Tensor:
+def _slice_by_slice(left: Tensor, right: Tensor, scales: Tensor | None) -> Tensor:
     size = SLICE_BYTES["cpu" if right.device.type == "cpu" else "other"]
     rows = max(size // (left.element_size() * max(right.shape[1], 1)), LEAST_ROWS)
     if len(right) <= rows:
-        return inner_products(left, right.to(left.dtype))
+        return inner_products(left, _widened(right, scales, left.dtype))
     products = left.new_empty(len(left), len(right))
-    for part, into in zip(right.split(rows), products.split(rows, dim=1), strict=True):
-        into.copy_(inner_products(left, part.to(left.dtype)))
+    factors = [None] * -(-len(right) // rows) if scales is None else scales.split(rows)
+    for part, factor, into in zip(right.split(rows), factors, products.split(rows, dim=1), strict=True):
+        into.copy_(inner_products(left, _widened(part, factor, left.dtype)))
     return products
+
+
+def _widened(states: Tensor, scales: Tensor | None, dtype: torch.dtype) -> Tensor:
+    # Scaled before they are multiplied, not after: the score is that of the same numbers as if all were widened first.
+    wide = states.to(dtype)
+    return wide if scales is None else wide.mul_(scales.unsqueeze(1))
 
 
 def _widens_output(states: Tensor) -> bool:

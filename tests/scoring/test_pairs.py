@@ -48,7 +48,7 @@ def test_a_document_costs_one_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         smart_train.scoring.pairs,
         "inner_products",
-        lambda left, right: (products.append(len(left)), multiply(left, right))[1],
+        lambda left, *right: (products.append(len(left)), multiply(left, *right))[1],
     )
     queries, documents = drawn(40, 5), drawn(30, 9)
     pairs = chosen(40, 30, 0.3)

@@ -1,0 +1,187 @@
+"""Token states of 16 and 8 bits are searched and mined as they are stored: never all in fp32, and ranked alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
+from smart_train.retrieval import blocks, search, search_embeddings
+from smart_train.retrieval.mining_search import CorpusSearch, Ranking
+from smart_train.retrieval.search import Hit
+from smart_train.retrieval.shards import EmbeddingShards
+from smart_train.scoring import ScoringConfig, compress, forced_arithmetic, narrow, pairs, product
+from smart_train.scoring import blocks as similarities
+from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.inputs import total
+from smart_train.types import ModelInput
+from tests.retrieval.test_search import drawn
+from tests.scoring.live_bytes import LiveBytes
+
+STORES = pytest.mark.parametrize("store", ["float16", "bfloat16", "int8"])
+NATIVE = pytest.mark.parametrize("store", ["float16", "bfloat16"])
+BLOCK = 1 << 16
+COUNT = 120
+IDS = [f"page-{number:03}" for number in range(COUNT)]
+
+
+@pytest.fixture
+def queries() -> Embeddings:
+    return drawn(6, 5, width=64, seed=1)
+
+
+@pytest.fixture
+def documents() -> Embeddings:
+    return drawn(COUNT, 200, width=64, seed=2)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every budget a small one, so that a corpus of a test is many blocks."""
+    for module, name in ((compress, "_BLOCK_BYTES"), (narrow, "_BLOCK_BYTES"), (pairs, "_GATHERED_BYTES")):
+        monkeypatch.setattr(module, name, BLOCK)
+    for table in (product.SLICE_BYTES, similarities.BLOCK_BYTES):
+        monkeypatch.setitem(table, "cpu", BLOCK)
+    monkeypatch.setattr(similarities, "LEAST_QUERY_ROWS", 1)
+    monkeypatch.setattr(sys.modules[search.__module__], "DOCUMENT_BLOCK_BYTES", BLOCK)
+    monkeypatch.setattr(blocks.document_blocks, "__defaults__", (4 * BLOCK,))
+
+
+def stored_bytes(embeddings: Embeddings) -> int:
+    return sum(tensor.nbytes for tensor in embeddings.parts().values())
+
+
+def peak_of(run: Callable[[], object]) -> int:
+    with LiveBytes() as counted:
+        run()
+    return counted.peak
+
+
+def mined(folder: Path, queries: Embeddings, documents: Embeddings, store: str, **options: object) -> list[Ranking]:
+    sides = []
+    for name, side in (("queries", queries), ("documents", documents)):
+        shards = EmbeddingShards(folder, name, len(side), 64, store=store)
+        shards.encode(lambda places, of=side: of[list(places)])
+        sides.append(shards)
+    known = [{query} for query in range(len(queries))]
+    work = CorpusSearch(
+        sides[0].load_all(), sides[1], known, ScoringConfig(), depth=5, file=folder / "search.safetensors", **options
+    )
+    return work.run(show_progress_bar=False)
+
+
+def assert_same_hits(some: list[list[Hit]], others: list[list[Hit]]) -> None:
+    """The same ranking; scores up to the order of sums, which follows the shape of a block."""
+    for mine, theirs in zip(some, others, strict=True):
+        assert [hit.document_id for hit in mine] == [hit.document_id for hit in theirs]
+        for name in ("pooled", "late", "hybrid"):
+            values = [[getattr(hit, name) for hit in row] for row in (mine, theirs)]
+            assert values[0] == pytest.approx(values[1], abs=1e-6)
+
+
+@STORES
+@pytest.mark.parametrize("candidates", [None, 80])
+def test_a_search_holds_a_block_beside_what_is_stored(
+    queries: Embeddings, documents: Embeddings, store: str, candidates: int | None, small_blocks: None
+) -> None:
+    small = documents.quantize(store)
+    beside = peak_of(lambda: search_embeddings(queries, small, IDS, ScoringConfig(), top_k=5, candidates=candidates))
+    gathered = BLOCK if candidates else 0
+    assert beside <= gathered + 4 * BLOCK < small.packed.nbytes / 2, "a few blocks, and not the corpus once more"
+
+
+@STORES
+@pytest.mark.parametrize("candidates", [None, 80])
+@pytest.mark.parametrize("products", ["exact", "bfloat16"])
+def test_mining_holds_a_shard_as_it_is_stored_and_a_block(
+    queries: Embeddings,
+    documents: Embeddings,
+    store: str,
+    candidates: int | None,
+    products: str,
+    tmp_path: Path,
+    small_blocks: None,
+) -> None:
+    options = {"candidates": candidates, "products": products if candidates is None else "exact"}
+    mined(tmp_path, queries, documents, store, **options)  # encodes
+    for file in tmp_path.glob("search*"):
+        file.unlink()
+    shard = max(
+        stored_bytes(documents[list(range(start, min(start + 64, COUNT)))].quantize(store)) for start in (0, 64)
+    )
+    rounded = 4 * BLOCK if products != "exact" else 0
+    held = peak_of(lambda: mined(tmp_path, queries, documents, store, **options))
+    assert held <= shard + stored_bytes(queries) * 2 + rounded + 6 * BLOCK
+
+
+@STORES
+@pytest.mark.parametrize("candidates", [None, 80])
+def test_the_ranking_is_that_of_the_widened_corpus(
+    queries: Embeddings, documents: Embeddings, store: str, candidates: int | None, tmp_path: Path
+) -> None:
+    small = documents.quantize(store)
+    options = {"top_k": 20, "candidates": candidates}
+    as_stored = search_embeddings(queries, small, IDS, ScoringConfig(), **options)
+    widened = search_embeddings(queries, small.quantize("float32"), IDS, ScoringConfig(), **options)
+    assert_same_hits(as_stored, widened)
+    sides = [side.quantize(store).quantize("float32") for side in (queries, documents)]
+    one = mined(tmp_path / "stored", queries, documents, store, candidates=candidates)
+    other = mined(tmp_path / "wide", *sides, "float32", candidates=candidates)
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.places.tolist() == theirs.places.tolist()
+        torch.testing.assert_close(mine.scores, theirs.scores, rtol=0, atol=1e-6)
+        assert mine.positives == pytest.approx(theirs.positives, abs=1e-6)
+
+
+@NATIVE
+def test_where_the_device_multiplies_them_their_own_products_find_the_first(
+    queries: Embeddings, documents: Embeddings, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = documents.quantize(store)
+    with forced_arithmetic("widened"):
+        expected = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=20)
+    multiplied = set()
+    multiply = torch.mm
+
+    def noted(left: torch.Tensor, right: torch.Tensor, **options: object) -> torch.Tensor:
+        multiplied.add(left.dtype)
+        return multiply(left, right, **options)
+
+    monkeypatch.setattr(torch, "mm", noted)
+    with forced_arithmetic("native"):
+        by_own = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=20)
+    assert small.packed.dtype in multiplied
+    assert_same_hits(by_own, expected)
+
+
+@NATIVE
+def test_an_evaluation_takes_them_too(queries: Embeddings, documents: Embeddings, store: str) -> None:
+    asked = [f"query {number}" for number in range(len(queries))]
+    texts, pages = ([ModelInput(name) for name in names] for names in (asked, IDS))
+    data = EvaluationSet(texts, asked, pages, IDS, [{name} for name in IDS[: len(asked)]])
+    evaluator = RetrievalEvaluator(data)
+    small = documents.quantize(store)
+    results = []
+    for choice in ("widened", "native"):
+        with forced_arithmetic(choice):
+            results.append(evaluator.score_embeddings(queries, small, ScoringConfig()))
+        assert bool(evaluator.rescored.scores) == (choice == "native")
+    assert results[0].found == results[1].found and results[0].per_query == results[1].per_query
+
+
+@STORES
+def test_states_that_are_not_finite_are_named(queries: Embeddings, documents: Embeddings, store: str) -> None:
+    small = documents.quantize(store)
+    row = int(small.offsets[7]) + 2
+    (small.packed if small.scales is None else small.scales)[row] = torch.nan
+    with pytest.raises(ValueError, match=r"NaN or infinite: document 7 \(token 2\)"):
+        search_embeddings(queries, small, IDS, ScoringConfig(), top_k=5)
+
+
+def test_many_finite_states_of_fp16_do_not_add_up_to_infinity(queries: Embeddings) -> None:
+    states = torch.full((4_000, 64), 1.0, dtype=torch.float16)
+    assert states.sum().isinf() and total(states) == 256_000
