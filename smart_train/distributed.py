@@ -135,14 +135,15 @@ def on_each(function: Callable[[], T]) -> list[T]:
         return [function()]
     stages = _stages()
     number, all_done = stages.next(), stages.next()
-    with stages.working(number):
-        share = function()
     # The main rank watches all, and the others watch the main one: all of them watching all would be too many looks.
     if is_main():
         with stages.working(all_done):
+            share = function()
             for other in range(1, world_size()):
                 stages.wait_for(other, number)
     else:
+        with stages.working(number):
+            share = function()
         stages.wait_for(0, all_done)
     shares: list[Any] | None = [None] * world_size() if is_main() else None
     dist.gather_object(share, shares, dst=0)
@@ -180,7 +181,7 @@ class _Stages:
             self.store.set(f"{self.rank}/ended", str(number))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # without the store the others end by themselves
-                self.store.set("failed", f"{number} {self._told(error)}")
+                self.store.set(f"failed/{number}", self._told(error))
                 time.sleep(2 * _LONGEST_PAUSE)  # they should read it: this process may take the store along
             raise
         finally:
@@ -192,19 +193,23 @@ class _Stages:
         Raises:
             RunError: a rank has failed in this stage, or `other` gives no sign of life.
         """
-        name, signs, quiet, waited = self._read(f"{other}/name"), "", 0.0, 0.0
-        while int(self._read(f"{other}/ended") or 0) < number:
-            failed_in, _, told = self._read("failed").partition(" ")
-            if failed_in == str(number):
+        signs, quiet, waited = "", 0.0, 0.0
+        while True:
+            # First: a rank whose caller went on after the failure may have ended a later stage by now.
+            if told := self._read(f"failed/{number}"):
                 failure = RunError(told)
                 failure.from_main = True
                 raise failure
+            if int(self._read(f"{other}/ended") or 0) >= number:
+                return
             signs_before, signs = signs, self._read(f"{other}/signs")
             quiet = quiet if signs == signs_before else 0.0
             if quiet > self.patience:
+                name = self._read(f"{other}/name")
                 raise RunError(
-                    f"rank {other}{name} has given no sign of life for {self.patience:g} seconds "
-                    f"(training.ddp_timeout) while the others waited for its part of the work. {_LOST}"
+                    f"rank {other}{name} has given no sign of life for {self.patience:g} seconds (the timeout of the "
+                    "process group; in a recipe: training.ddp_timeout) while the others waited for its part of the "
+                    f"work. {_LOST}"
                 )
             # Counted by what was slept, not by the clock: a process that was stopped for a while has missed nothing.
             pause = min(_LONGEST_PAUSE, 0.001 + waited / 10)

@@ -70,6 +70,7 @@ def work_together(rank: int, folder: Path, port: int) -> None:
         "refused": told(lambda: distributed.on_main(refused)),
         "broken main": told(lambda: distributed.on_main(lambda: broken(0))),
         "broken share": told(lambda: distributed.on_each(lambda: broken(1))),
+        "broken main share": told(lambda: distributed.on_each(lambda: broken(0))),
         "afterwards": distributed.on_main(lambda: "in step"),
     }
     (folder / f"{rank}.json").write_text(json.dumps(outcome))
@@ -103,6 +104,8 @@ def test_an_error_of_one_rank_ends_the_others_and_is_told_once(outcomes: list[di
     assert other["broken main"] == ["RunError", f"rank 0 {told_of}", True]
     assert main["broken share"] == ["RunError", f"rank 1 {told_of}", True]
     assert other["broken share"] == fault
+    assert main["broken main share"] == fault
+    assert other["broken main share"] == ["RunError", f"rank 0 {told_of}", True]
 
 
 def never_done(rank: int, folder: Path, port: int, launcher: bool) -> None:
@@ -142,7 +145,7 @@ def test_a_main_rank_that_is_killed_ends_the_others_by_name(tmp_path: Path, laun
     said = (tmp_path / "told").read_text()
     if launcher:
         assert f"rank 0 (process {main.pid} on " in said
-        assert f"has given no sign of life for {TIMEOUT:g} seconds (training.ddp_timeout)" in said
+        assert f"has given no sign of life for {TIMEOUT:g} seconds (the timeout of the process group" in said
     else:
         assert said.startswith("the process that holds what the ranks tell each other (rank 0, or the launcher) cannot")
     assert "The same command continues from what is complete" in said

@@ -160,6 +160,17 @@ class References:
             return None
         return file if page is None else self._page(file, int(page["number"]), where)
 
+    def means_words(self, text: str) -> bool:
+        """Whether a row that holds `text` means these words, and not an image or a video of that name."""
+        name = bare(text)
+        try:
+            if _surely_words(name):  # of several words, so not an address either
+                return encoded_image(name) is None
+            image = self.locate(name, "", is_image=False)
+            return image is None and self.locate_video(name, "", is_video=False) is None
+        except DataError:
+            return False
+
     def locate(self, text: str, where: str, *, is_image: bool) -> str | Path | None:
         """The image that `text` names, as `load_image` takes it; None when it is text to be read.
 
@@ -183,6 +194,8 @@ class References:
             raise DataError(f"{where}: {error}") from error
         if encoded is not None:
             return encoded
+        if not is_image and _surely_words(name):
+            return None
         page = _PAGE.fullmatch(name)
         if page is not None:
             return self._page(self._below_root(page["file"], where), int(page["number"]), where)
@@ -353,6 +366,13 @@ def _spellings(reference: str) -> list[str]:
     return list(dict.fromkeys(spelling for spelling in spellings if spelling and "\0" not in spelling))
 
 
+def _surely_words(name: str) -> bool:
+    """Whether none of the patterns above can match: they are asked of every text of every row. A name of several words
+    has the point of its ending in the last of them, or, before words for a page, in the first."""
+    words = name.split(None, 1)
+    return len(words) == 2 and "." not in words[0] and "." not in words[1].rsplit(None, 1)[-1].rstrip(".")
+
+
 def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
     """Whether `text` is one line that ends in one of these, with or without what an address has after its path."""
     if "\n" in text or len(text) >= 1024:
@@ -360,5 +380,7 @@ def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
     lower = text.lower()
     if lower.endswith(extensions):
         return True
+    if "?" not in lower and "#" not in lower:  # most texts: each is asked for images and for videos
+        return False
     path, mark, rest = re.match(r"([^?#]*)([?#]?)(.*)", lower).groups()  # type: ignore[union-attr]  # matches anything
     return bool(mark) and path.endswith(extensions) and not any(letter.isspace() for letter in rest)

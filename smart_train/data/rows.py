@@ -274,7 +274,11 @@ class ExampleRows(Sequence[Example]):
 
     def select(self, indices: Sequence[int]) -> ExampleRows:
         """A view of the rows at `indices`, in that order."""
-        return ExampleRows(self.raw, self.reader, self.numbers, [self.chosen[index] for index in indices], self.pages)
+        return self.view([self.chosen[index] for index in indices])
+
+    def view(self, chosen: Sequence[int]) -> ExampleRows:
+        """A view of the rows at these positions in `raw`."""
+        return ExampleRows(self.raw, self.reader, self.numbers, chosen, self.pages)
 
     def without_content_ids(self) -> ExampleRows:
         """The same rows, where "" is in the place of ids that are made of the content: no image is read for them."""

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
+from smart_train.data.formats.pdf import is_drawn
 from smart_train.data.rows import ExampleRows
 from smart_train.distributed import on_each, on_main, rank, world_size
 from smart_train.errors import DataError, listing
@@ -29,12 +30,17 @@ _MOST_THREADS = 16
 
 
 class NamedFile(NamedTuple):
-    """A file that rows name, as the main rank sees it: `changed` is its time of change in nanoseconds."""
+    """A file that rows name, as the main rank sees it.
+
+    Attributes:
+        changed: its time of change in nanoseconds. is_known: whether the main rank remembers that it decodes.
+    """
 
     path: str
     is_video: bool
     size: int
     changed: int
+    is_known: bool
 
 
 class Share(NamedTuple):
@@ -65,28 +71,36 @@ def read_shares(sources: Sequence[ExampleRows]) -> None:
     assert memory is not None, "what the ranks learn has to be remembered"
     named = on_each(partial(_named, sources, memory))
 
-    def not_known() -> tuple[str, list[NamedFile]]:
-        files: dict[str, bool] = {}
-        for names, facts in named:
+    def seen_by_main() -> tuple[str, list[NamedFile]]:
+        hosts, files = set(), dict[str, bool]()
+        for host, names, facts in named:
+            hosts.add(host)
             files |= names
             memory.take(facts)
-        return socket.gethostname(), [seen for file in files.items() if (seen := _unread(memory, *file)) is not None]
+        seen = [file for file in (_seen(memory, *item) for item in files.items()) if file is not None]
+        # What is known is read by nobody again, but other machines say whether they have it.
+        return socket.gethostname(), seen if len(hosts) > 1 else [file for file in seen if not file.is_known]
 
-    home, files = on_main(not_known)
+    home, files = on_main(seen_by_main)
     together, differences = _TOGETHER * world_size(), []
     for start in range(0, len(files), together):
         shares = on_each(partial(_read, files[start : start + together], home, memory))
         differences += on_main(partial(_take, shares, home, memory))
-    if differences:
-        raise DataError(
-            f"{len(differences)} files are not the same on all machines of this run:\n{listing(differences)}\n"
-            "Each machine reads its own files while training: put the same ones there, or name a folder that all share"
-        )
+
+    def refuse() -> None:
+        if differences:
+            raise DataError(
+                f"{len(differences)} files are not the same on all machines of this run:\n{listing(differences)}\n"
+                "Each machine reads its own files while training: put the same ones there, or name a folder that all "
+                "share"
+            )
+
+    on_main(refuse)
 
 
-def _named(sources: Sequence[ExampleRows], memory: KnownFiles) -> tuple[dict[str, bool], dict[str, Any]]:
-    """The files that this rank's share of the rows names -> whether each is a video; and what was learned of encoded
-    images inside these rows, which are decoded at once. Rows that cannot be read are left to the check.
+def _named(sources: Sequence[ExampleRows], memory: KnownFiles) -> tuple[str, dict[str, bool], dict[str, Any]]:
+    """This rank's machine; the files that its share of the rows names -> whether each is a video; and what was learned
+    of encoded images inside these rows, which are decoded at once. Rows that cannot be read are left to the check.
 
     The share is one piece: neighbouring rows often name pages of one PDF file, which is drawn whole.
     """
@@ -95,7 +109,7 @@ def _named(sources: Sequence[ExampleRows], memory: KnownFiles) -> tuple[dict[str
         share = range(len(rows) * rank() // world_size(), len(rows) * (rank() + 1) // world_size())
         for names in _in_threads(partial(_names, rows.without_content_ids()), share):
             files |= names
-    return files, memory.news()
+    return socket.gethostname(), files, memory.news()
 
 
 def _names(rows: ExampleRows, index: int) -> dict[str, bool]:
@@ -119,30 +133,31 @@ def _names(rows: ExampleRows, index: int) -> dict[str, bool]:
     return names
 
 
-def _unread(memory: KnownFiles, path: str, is_video: bool) -> NamedFile | None:
-    """The file, unless all is known of it, or it is missing, which the check tells."""
-    if memory.knows(path, "video" if is_video else "image", "key"):
-        return None
+def _seen(memory: KnownFiles, path: str, is_video: bool) -> NamedFile | None:
+    """The file; None where it is missing, which the check tells."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return NamedFile(path, is_video, status.st_size, status.st_mtime_ns)
+    is_known = memory.knows(path, "video" if is_video else "image", "key")
+    return NamedFile(path, is_video, status.st_size, status.st_mtime_ns, is_known)
 
 
 def _read(files: Sequence[NamedFile], home: str, memory: KnownFiles) -> Share:
-    """Reads this rank's share of `files`. On another machine than the main rank's (`home`) it also looks at its part of
-    all of them: where one is not the main rank's file, by size and time, its content is hashed here."""
-    share = [file for file in files[rank() :: world_size()] if _is_seen(file)]
-    for _ in _in_threads(_learn, share):
+    """Reads this rank's share of the `files` that are not known. On another machine than the main rank's (`home`) it
+    also looks at its part of all of them: where one is not the main rank's file, its content is hashed here."""
+    unread = [file for file in files if not file.is_known]
+    for _ in _in_threads(_learn, [file for file in unread[rank() :: world_size()] if _is_seen(file)]):
         pass
+    facts = memory.news()
     copies: list[NamedFile] = []
     host = socket.gethostname()
     if host != home:
         place = int(os.environ.get("LOCAL_RANK", "0"))
-        copies = [file for file in files[place :: local_processes()] if not _is_seen(file)]
+        copies = [file for file in files[place :: local_processes()] if not _is_same(file)]
     keys = dict(zip(copies, _in_threads(_key, copies), strict=True))
-    return Share(host, memory.news(), keys)
+    memory.news()  # of this machine's copies: the main rank has other files under these names
+    return Share(host, facts, keys)
 
 
 def _take(shares: Sequence[Share], home: str, memory: KnownFiles) -> list[str]:
@@ -156,6 +171,7 @@ def _take(shares: Sequence[Share], home: str, memory: KnownFiles) -> list[str]:
             if ours is not None and ours != theirs:
                 what = "is missing or cannot be read" if theirs is None else "holds other content"
                 differences.append(f"{file.path}: {what} on {share.host}, compared with {home}")
+                memory.forget(file.path)  # or the next start would take it for one that was compared
     return sorted(differences)
 
 
@@ -166,6 +182,17 @@ def _is_seen(file: NamedFile) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (file.size, file.changed)
+
+
+def _is_same(file: NamedFile) -> bool:
+    """Whether this machine's file need not be compared: it is the main rank's by size and time, or by size where that
+    one was compared before; or each machine draws it for itself."""
+    if is_drawn(file.path):
+        return True
+    try:
+        return os.stat(file.path).st_size == file.size if file.is_known else _is_seen(file)
+    except OSError:
+        return False
 
 
 def _learn(file: NamedFile) -> None:

@@ -81,8 +81,7 @@ class KnownFiles:
             self._used.add(name)
             self._learned.add(name)
             self._new += 1
-            if self._new >= max(_SAVED_EVERY, len(self._rows) // 4):
-                self._save()
+            self._save_at_times()
         return value
 
     def knows(self, reference: str | os.PathLike[str], *facts: Fact) -> bool:
@@ -112,13 +111,24 @@ class KnownFiles:
                 mine[2:] = [theirs if ours is None else ours for ours, theirs in zip(mine[2:], row[2:], strict=True)]
                 self._used.add(name)
             self._new += len(rows)
-            if self._new >= _SAVED_EVERY:
-                self._save()
+            self._save_at_times()
+
+    def forget(self, reference: str | os.PathLike[str]) -> None:
+        """Knows nothing of this file from now on."""
+        identity = _identity(reference)
+        with self._lock:
+            if identity is not None and self._rows.pop(identity[0], None) is not None:
+                self._new += 1
 
     def save(self) -> None:
         """Writes what is new, without files that are gone. A place that cannot be written costs time at the next start
         and nothing else, so that is a warning."""
         with self._lock:
+            self._save()
+
+    def _save_at_times(self) -> None:
+        """Each time the file is written whole, so the more it holds, the more rarely."""
+        if self._new >= max(_SAVED_EVERY, len(self._rows) // 4):
             self._save()
 
     def _save(self) -> None:

@@ -17,6 +17,8 @@ from smart_train.data.keys import content_key
 from smart_train.errors import DataError
 from smart_train.types import Example, ModelInput
 
+_HANDED_OVER = 16  # rows that a thread reads at a time
+
 
 @dataclass(frozen=True)
 class _RowKeys:
@@ -122,9 +124,18 @@ class RowCorpus:
             return _RowKeys(query, as_document, example.query_id, documents, example.document_ids, shows)
 
         disable = None if self.show_progress_bar is None else not self.show_progress_bar
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-            rows = pool.map(read, range(len(self.examples)))
-            return list(tqdm(rows, total=len(self.examples), desc="Reading rows", leave=False, disable=disable))
+        rows: list[_RowKeys] = []
+        # Some rows at a time: to hand one over costs more than to hash a short text.
+        starts = range(0, len(self.examples), _HANDED_OVER)
+        parts = [range(start, min(start + _HANDED_OVER, len(self.examples))) for start in starts]
+        with (
+            ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool,
+            tqdm(total=len(self.examples), desc="Reading rows", leave=False, disable=disable) as bar,
+        ):
+            for part in pool.map(lambda rows_of_part: [read(row) for row in rows_of_part], parts):
+                rows += part
+                bar.update(len(part))
+        return rows
 
     def _add_document(self, key: int, identity: str, where: tuple[int, int], ids_of: list[set[str]]) -> None:
         if key not in self._document_keys:

@@ -86,21 +86,13 @@ class RowWriter:
         images = [self._image(image) for image in item.images]
         alone = item.instruction is None and item.video is None
         named = not asks and self.among_images and item.text is not None and reads_as_name(item.text)
-        if alone and item.text is not None and not images and not named and self._reads_as_text(item.text):
+        if alone and item.text is not None and not images and not named and self._references.means_words(item.text):
             return item.text
         if alone and item.text is None and len(images) == 1:
             return images[0]
         video = None if item.video is None else self._video(item.video)
         parts = {"text": item.text, "images": images or None, "video": video, "instruction": item.instruction}
         return {name: value for name, value in parts.items() if value is not None}
-
-    def _reads_as_text(self, text: str) -> bool:
-        """Whether a row that holds `text` as a document means these words, and not an image or video of that name."""
-        try:
-            image = self._references.locate(text, ROWS_FILE, is_image=False)
-            return image is None and self._references.locate_video(text, ROWS_FILE, is_video=False) is None
-        except DataError:
-            return False
 
     def _video(self, reference: Any) -> str | list[str]:
         """The name of a video file here, or those of its frames."""

@@ -181,7 +181,8 @@ def _search(
         count = search.rescored
     shares, counts = zip(*gather_objects((rankings, count)), strict=True)
     whole = Rescored(sum(part.scores for part in counts), sum(part.again for part in counts))
-    return [shares[query % world_size()][query // world_size()] for query in range(corpus.query_count)], whole
+    ranks = world_size()
+    return [shares[query % ranks][query // ranks] for query in range(corpus.query_count)], whole
 
 
 def _write(

@@ -15,8 +15,10 @@ best of those it compared, there TopK-PercPos. A cosine may be negative, where a
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, replace
+from operator import neg
 
 from smart_train.errors import DataError
 from smart_train.losses import margin_bound
@@ -108,21 +110,15 @@ def select_negatives(
     positive_score = ranking.positives[positive]
     margin = float("inf") if config.margin is None else margin_bound(positive_score, config.margin)
     maximum = float("inf") if config.max_score is None else config.max_score
-    others = [
-        (place, score)
-        for place, score in zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
-        if place not in positives
-    ]
-    passed, discarded = [], Counter(dict.fromkeys(RULES, 0))
-    for standing, (place, score) in enumerate(others[: config.last_rank], 1):
-        if standing < config.first_rank:
-            discarded["before the window"] += 1
-        elif score > maximum:
-            discarded["above the maximum"] += 1
-        elif score > margin:
-            discarded["within the margin"] += 1
-        else:
-            passed.append((place, score))
+    places, scores = ranking.places.tolist(), ranking.scores.tolist()
+    for at in sorted((places.index(place) for place in positives.intersection(places)), reverse=True):
+        del places[at], scores[at]
+    first, last = min(config.first_rank - 1, len(places)), min(config.last_rank, len(places))
+    # Scores fall, so what is too high comes first.
+    below = bisect_left(scores, -maximum, first, last, key=neg)
+    passing = bisect_left(scores, -min(margin, maximum), first, last, key=neg)
+    passed = list(zip(places[passing:last], scores[passing:last], strict=True))
+    discarded = Counter(dict(zip(RULES, (first, below - first, passing - below), strict=True)))
     if config.pick == "random" and len(passed) > config.negatives:
         drawn = random.Random(f"{config.seed} {name}").sample(range(len(passed)), config.negatives)
         passed = [passed[index] for index in sorted(drawn)]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -31,6 +32,7 @@ from smart_train.scoring.pairs import pair_parts
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
 
+_VECTORS = 8_192  # pooled vectors that are searched at once where there are no tokens
 # Those of version 0.1.0, which are in the keys of all its searches.
 _FIRST_SCORING_SETTINGS = ("pooled_weight", "late_weight", "layer", "query_tokens", "document_tokens", "pooled_token")
 
@@ -105,11 +107,14 @@ class CorpusSearch:
         disable = None if show_progress_bar is None else not show_progress_bar
         with tqdm(total=len(self.documents), desc="Searching shards", leave=False, disable=disable) as bar:
             bar.update(state.shards_done)
-            for shard in range(state.shards_done, len(self.documents)):
-                self._score_shard(shard, pairs, state)
-                state.shards_done = shard + 1
-                self._save(state, self._of_shard(shard, pairs))
-                bar.update()
+            # Vectors alone are small: the best of some thousands cost hardly more to find than those of a shard.
+            together = 1 if self.documents.tokens else max(_VECTORS // self.documents.size, 1)
+            for first in range(state.shards_done, len(self.documents), together):
+                shards = range(first, min(first + together, len(self.documents)))
+                self._score_shards(shards, pairs, state)
+                state.shards_done = shards.stop
+                self._save(state, self._of_shards(shards, pairs))
+                bar.update(len(shards))
         return self._rankings(pairs, state)
 
     def _pairs(self) -> Tensor:
@@ -128,17 +133,17 @@ class CorpusSearch:
         pairs = torch.cat(pair_numbers).unique()
         return torch.stack([pairs // count, pairs % count], dim=1)
 
-    def _score_shard(self, shard: int, pairs: Tensor, state: _State) -> None:
-        places = self.documents.places(shard)
-        documents = self.documents.load(shard, self.device)
-        in_shard = self._of_shard(shard, pairs)
-        state.pair_scores[in_shard] = self._pair_scores(documents, pairs[in_shard], places.start)
+    def _score_shards(self, shards: range, pairs: Tensor, state: _State) -> None:
+        start = self.documents.places(shards.start).start
+        documents = Embeddings.concatenate(self.documents.load(shard, self.device) for shard in shards)
+        in_shards = self._of_shards(shards, pairs)
+        state.pair_scores[in_shards] = self._pair_scores(documents, pairs[in_shards], start)
         if self.candidates is not None:
             return
         products = scan_products(self.products, documents.packed.dtype, self.device)
         if products != EXACT:
             for first, block in document_blocks(documents):  # tokens are copied to be rounded, so not all at once
-                self._score_shortlist(block, places.start + first, state, products)
+                self._score_shortlist(block, start + first, state, products)
             return
         packed = PackedDocuments(documents, dtype=AS_STORED)
         best, best_places = [], []
@@ -149,7 +154,7 @@ class CorpusSearch:
             scores, order = torch.cat([state.best[rows], near.scores.cpu()], 1).sort(
                 dim=1, descending=True, stable=True
             )
-            merged = torch.cat([state.places[rows], near.indices.cpu() + places.start], 1).gather(1, order)
+            merged = torch.cat([state.places[rows], near.indices.cpu() + start], 1).gather(1, order)
             best.append(scores[:, : self.depth])
             best_places.append(merged[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(best_places)
@@ -176,10 +181,9 @@ class CorpusSearch:
             places.append(torch.cat([state.places[rows], of_block], 1).gather(1, at)[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(places)
 
-    def _of_shard(self, shard: int, pairs: Tensor) -> slice:
-        """Which pairs lie in a shard."""
-        places = self.documents.places(shard)
-        bounds = torch.tensor([places.start, places.stop])
+    def _of_shards(self, shards: range, pairs: Tensor) -> slice:
+        """Which pairs lie in neighbouring shards."""
+        bounds = torch.tensor([self.documents.places(shards.start).start, self.documents.places(shards[-1]).stop])
         return slice(*torch.searchsorted(pairs[:, 0].contiguous(), bounds).tolist())
 
     def _pair_scores(self, documents: Embeddings, pairs: Tensor, start: int) -> Tensor:
@@ -199,8 +203,8 @@ class CorpusSearch:
             zip(pairs[by_query, 0].split(counts), state.pair_scores[by_query].split(counts), strict=True)
         ):
             positive_places = sorted(self.positives[query])
-            at = torch.searchsorted(places, torch.tensor(positive_places))  # pairs are sorted by place
-            positives = dict(zip(positive_places, scores[at].tolist(), strict=True))
+            at = np.searchsorted(places.numpy(), positive_places)  # pairs are sorted by place
+            positives = dict(zip(positive_places, scores.numpy()[at].tolist(), strict=True))
             if self.candidates is None:
                 rankings.append(Ranking(state.places[query], state.best[query], positives))
             else:  # equals stay sorted by place

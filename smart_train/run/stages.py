@@ -177,9 +177,7 @@ def _load_data(
     different: int | None = None
     decode = verify_image if trains or recipe.data.on_error == "skip" else _taken_as_read
     for name in build.sources(recipe):
-        loaded = build.read_together(recipe, name) if decode is verify_image else None
-        usable = partial(build.usable_rows, recipe, name, reads=reads, decode=decode, loaded=loaded)
-        parts[name], report = on_main(usable)
+        parts[name], report = build.usable_rows_of_ranks(recipe, name, reads=reads, decode=decode)
         console.print(f"data.{name}: {report.summary()}")
         for label, value in report.details():
             console.print(f"  {label}: {value}")

@@ -136,7 +136,7 @@ class PackedDocuments:
         best = torch.empty(len(queries), 0, dtype=torch.int64, device=self.device)
         pooled, late = scoring.pooled_weight > 0, scoring.late_weight > 0
         for columns, block in self._blocks(queries, pooled, late, show_progress_bar):
-            keys = torch.cat([best, _keys(combine(block, scoring), columns)], dim=1)
+            keys = torch.cat([best, _first_keys(combine(block, scoring), columns, k)], dim=1)
             best = keys.topk(min(k, keys.shape[1]), dim=1).values
         return _scores_and_places(best)
 
@@ -150,14 +150,18 @@ class PackedDocuments:
         if late:
             work += len(queries.packed) * len(self._states) * self.token_width
         show = work >= PROGRESS_FROM if show is None else show
+        done = 0
         with tqdm(total=len(self), desc="Scoring documents", unit="doc", disable=not show) as bar:
             for columns, block in self._late_blocks(queries) if late else self._plain_blocks(len(queries)):
-                near = pooled_scores(vectors, self.pooled[columns]) if pooled else None
-                yield columns, ScoreParts(near, block)
+                # A view where only pooled vectors are compared: all of them, in order.
+                documents = self.pooled[columns] if late else self.pooled[done : done + len(columns)]
+                yield columns, ScoreParts(pooled_scores(vectors, documents) if pooled else None, block)
+                done += len(columns)
                 bar.update(len(columns))
 
     def _plain_blocks(self, queries: int) -> Iterator[tuple[Tensor, None]]:
-        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"] // 4
+        # As many scores as late blocks have bytes: the best of a long row cost hardly more to find than of a short one.
+        budget = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "other"]
         size = max(budget // max(queries, 1), LEAST_COLUMNS)
         for columns in torch.arange(len(self), device=self.device).split(size):
             yield columns, None
@@ -217,6 +221,19 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
     bits = (scores + 0.0).view(torch.int32).long()  # the sum makes -0.0 the equal of 0.0
     rising = torch.where(bits < 0, bits ^ _MAGNITUDE, bits)  # negative floats fall as their bits rise
     return (rising << 32) + (_LOW - columns)
+
+
+def _first_keys(scores: Tensor, columns: Tensor, k: int) -> Tensor:
+    """`_keys` of scores [Q, g], at least of the first `k` of each row: keys of all would cost more than the products of
+    single vectors."""
+    if scores.shape[1] <= 4 * k:
+        return _keys(scores, columns)
+    near = scores.topk(k + 1, dim=1)
+    keys = _keys(near.values, columns[near.indices])
+    # Where the last two are equal, others may be too, and an earlier one of them was perhaps not taken.
+    crowded = (near.values[:, -1] == near.values[:, -2]).nonzero()[:, 0]
+    keys[crowded] = _keys(scores[crowded], columns).topk(k + 1, dim=1).values
+    return keys
 
 
 def _scores_and_places(keys: Tensor) -> TopK:

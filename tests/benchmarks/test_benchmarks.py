@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks import maxsim as loss_benchmark
-from benchmarks import narrow_products, padding, page_flops, train_step
+from benchmarks import narrow_products, padding, page_flops, peers, train_step
 from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import Report, device_kind
 from benchmarks.document import replace_section
@@ -153,6 +153,27 @@ def test_the_multiplications_of_a_page_are_those_that_a_forward_makes() -> None:
 def test_narrow_products_alone_misplace_and_then_do_not(products: str) -> None:
     found = narrow_products.measure(*narrow_products.corpus(300, 64, 0.5), products)
     assert found.equal and 0 < found.off <= found.bound and found.misplaced > 0 and found.again < 1
+
+
+def wanted(row: dict) -> list[str]:
+    """A mined row's query and its negatives, whatever their columns are numbered from."""
+    return [row["query"], *(row[name] for name in sorted(row) if name.startswith("negative"))]
+
+
+def test_peers_do_the_same_work(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    size = peers.Size(6, 32, rows=30, extra=20, queries=12, documents=40, late_queries=5, late_documents=20, width=16)
+    works = peers.works(tmp_path, size)
+    encoded, *others = (tuple(runs[who]() for who in (peers.OURS, peers.THEIRS)) for runs in works.values())
+    torch.testing.assert_close(*encoded, rtol=0, atol=1e-5)
+    mined, *measured = others
+    rows = [[(wanted(row), row["scores"]) for row in written] for written in mined]
+    assert 5 < len(rows[0]) == len(rows[1])
+    for (ours, scores), (theirs, their_scores) in zip(*rows, strict=True):
+        assert ours == theirs and scores == pytest.approx(their_scores, abs=2e-6)
+    for ours, theirs in measured:
+        assert 0.1 < ours[0]["ndcg@10"] < 1
+        assert all(mine == pytest.approx(other) for mine, other in zip(ours, theirs, strict=True))
 
 
 def test_rows_of_like_length_leave_little_padding() -> None:

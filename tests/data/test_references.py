@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
+from smart_train.data import SourceConfig, check_examples, load_documents, load_examples, references
 from smart_train.data.media_columns import reads_as_name
+from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.types import ModelInput
 from tests.pdf_files import make_pdf
@@ -227,3 +228,25 @@ def test_half_a_character_is_named_with_its_row(pages: list[Path], write_jsonl: 
 )
 def test_names_and_words(text: str, name: bool) -> None:
     assert reads_as_name(text) == name
+
+
+def test_words_are_told_apart_from_names_before_every_pattern_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quick look lets a text through only where the patterns would."""
+    reads = References(tmp_path, 144)
+    firsts = ["file.pdf", "a", "a.b", "data:x", "http://a.b/c", "deep/er"]
+    lasts = ["page 3", "b.png", "b.png.", "b.png#top", "b.png?raw=1 2", "b.pdf#page=2", "b.PDF", "end.", "end", ".svg"]
+    between = (" ", " and ", "\n")
+    texts = [*firsts, *(f"{first}{blank}{last}" for first in firsts for blank in between for last in lasts)]
+
+    def told(text: str) -> str:
+        try:
+            return str(reads.locate(text, "here", is_image=False))
+        except DataError as error:
+            return str(error)
+
+    quick = [told(text) for text in texts]
+    assert sum(map(references._surely_words, texts)) > 20
+    monkeypatch.setattr(references, "_surely_words", lambda name: False)
+    assert quick == [told(text) for text in texts]

@@ -233,16 +233,16 @@ def test_a_killed_call_goes_on_and_ends_the_same(
     from smart_train.retrieval.mining_search import CorpusSearch
 
     scored = []
-    original = CorpusSearch._score_shard
+    original = CorpusSearch._score_shards
 
-    def interrupted(self: CorpusSearch, shard: int, *rest: object) -> None:
-        if shard == 2 and shard not in scored:
-            scored.append(shard)
+    def interrupted(self: CorpusSearch, shards: range, *rest: object) -> None:
+        again = shards.start in scored
+        scored.extend(shards)
+        if shards.start == 2 and not again:
             raise KeyboardInterrupt
-        scored.append(shard)
-        original(self, shard, *rest)
+        original(self, shards, *rest)
 
-    monkeypatch.setattr(CorpusSearch, "_score_shard", interrupted)
+    monkeypatch.setattr(CorpusSearch, "_score_shards", interrupted)
     again = HashModel()
     with pytest.raises(KeyboardInterrupt):
         mine_negatives(again, rows, tmp_path / "killed", config, shard_size=4)

@@ -26,7 +26,7 @@ from smart_train.errors import DataError
 from smart_train.inputs.images import image_key, verify_image
 from smart_train.inputs.known_files import remembering
 from smart_train.recipe import Recipe
-from smart_train.run import build, stages
+from smart_train.run import build, build_rows, stages
 from smart_train.run.contents import Contents
 from smart_train.utils.console import PlainConsole
 from tests.inputs.counting import counted_reads
@@ -57,6 +57,7 @@ def checked(data: Path, folder: Path, processes: int, rank: int) -> dict[str, An
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SMART_TRAIN_CACHE", str(folder / "cache"))
         reads = counted_reads(patch)
+        patch.setattr(ExampleRows, "__getstate__", lambda rows: reads.update(["sent"]) or rows.__dict__, raising=False)
         with contextlib.redirect_stdout(printed), build.remembered_files(recipe):
             parts, _ = stages._load_data(recipe, args, ("text", "image"), PlainConsole(), trains=True)
             on_main(lambda: contents.read(recipe, parts))
@@ -94,6 +95,7 @@ def test_two_ranks_say_what_one_process_says(data: Path, tmp_path: Path, two_ran
 def test_each_of_two_ranks_reads_half_and_later_starts_nothing(two_ranks: list[Any]) -> None:
     (main, main_later), (other, other_later) = ([start["reads"] for start in starts] for starts in two_ranks)
     there = PAGES - 1
+    assert main.pop("sent") == main_later.pop("sent") == 2, "the rows of each part travel once"
     assert other == {"decoded": there // 2, "hashed": there // 2}
     half = there - there // 2  # of which one does not decode, and is not hashed
     # The check reads again what cannot be read, and says why: one that does not decode, one that is not there.
@@ -167,8 +169,38 @@ def test_files_that_differ_between_machines_are_named(
         f"  {gone}: is missing or cannot be read on node-2, compared with node-1\n"
         "Each machine reads its own files while training: put the same ones there, or name a folder that all share$"
     )
-    with remembering(tmp_path / "memory.json"), pytest.raises(DataError, match=said):
-        read_shares([rows_of(data, same, copy, other, gone)])
+    for _ in range(2):  # what was refused is not taken for compared at the next start
+        with remembering(tmp_path / "memory.json"), pytest.raises(DataError, match=said):
+            read_shares([rows_of(data, same, copy, other, gone)])
+
+
+def test_pages_that_each_machine_draws_for_itself_are_not_compared(
+    tmp_path: Path, on_another_machine: Callable[[Path, bytes | None, int], None]
+) -> None:
+    drawn = tmp_path / "pdf-pages" / f"{'0a' * 16}-144dpi-3" / "page-00001.png"
+    drawn.parent.mkdir(parents=True)
+    drawn.write_bytes((old_data(tmp_path / "data") / "train-0.png").read_bytes())
+    on_another_machine(drawn, None, 0)
+    with remembering(tmp_path / "memory.json"):
+        read_shares([rows_of(tmp_path, drawn)])
+
+
+def test_a_known_file_of_another_size_elsewhere_is_compared(tmp_path: Path) -> None:
+    page = old_data(tmp_path / "data") / "train-0.png"
+    same = shared_reading.NamedFile(str(page), False, page.stat().st_size, 0, True)
+    assert shared_reading._is_same(same)
+    assert not shared_reading._is_same(same._replace(size=1))
+    assert not shared_reading._is_same(same._replace(is_known=False)), "by time too, where nobody has compared it"
+
+
+def test_they_are_named_with_the_part_of_the_data(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differ(_: Any) -> None:
+        raise DataError("2 files differ")
+
+    monkeypatch.setattr(build_rows, "world_size", lambda: 2)
+    monkeypatch.setattr(build_rows, "read_shares", differ)
+    with pytest.raises(DataError, match=r"^data\.train: 2 files differ$"):
+        build.usable_rows_of_ranks(tiny_recipe(data, tmp_path / "run"), "train")
 
 
 def test_what_was_learned_of_another_machines_copy_is_not_taken_for_this_ones(
