@@ -24,7 +24,7 @@ class SmartTrainError(ValueError):
     """Base of every user-facing error; the command line prints its message alone, without a traceback.
 
     Attributes:
-        from_main: raised by the main rank and handed to this one, which need not tell it again.
+        from_main: raised by another rank, mostly the main one, and handed to this one, which need not tell it again.
     """
 
     from_main = False

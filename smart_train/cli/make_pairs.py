@@ -24,7 +24,7 @@ def make_pairs(
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
-    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = 3,
+    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = 4,
     held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, in whole documents.")] = 0.2,
     test: Annotated[
         float,

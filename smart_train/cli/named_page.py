@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from smart_train.cli.rows import pages_of
 from smart_train.data import read_pdf
-from smart_train.data.chunks import splitter
 from smart_train.data.formats.ocr import OcrPage
 from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
 from smart_train.data.formats.pdf_texts import read_pdf_texts
 from smart_train.data.formats.scan_texts import for_ocr, read_pictures, to_do
 from smart_train.data.formats.tiff import read_image_pages
+from smart_train.data.text_chunks import splitter
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.models.loading import family_of

@@ -7,7 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from smart_train.errors import RunError
+
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
+
+
+def refuse_several(command: str) -> None:
+    """Raises RunError where a launcher started several processes, each of which would do all of the work of `command`
+    and write the same files. The first one tells it."""
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if count == 1:
+        return
+    error = RunError(
+        f"{command}: was started as {count} processes (WORLD_SIZE={count}), and it works in one; start it without "
+        "accelerate launch or torchrun"
+    )
+    error.from_main = os.environ.get("RANK", "0") != "0"
+    raise error
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+from smart_train.cli.processes import refuse_several
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
-from smart_train.utils.model_folders import find_model, missing_folder
+from smart_train.utils.model_folders import bring_back, find_model, missing_folder
 
 # logger -> what the line holds. The first two appear on every machine without an optional part, which this package does
 # not use. The third lists heads that no embedder uses; other missing or superfluous weights are errors here.
@@ -49,7 +50,7 @@ def quiet_libraries() -> None:
 
 
 def quietly(
-    command: Callable[..., None], *, runs_recipe: bool = False, reads_rows: bool = False
+    command: Callable[..., None], *, runs_recipe: bool = False, reads_rows: bool = False, alone: bool = False
 ) -> Callable[..., None]:
     """`command` after `quiet_libraries`, for one that loads a model. The libraries take seconds to import, which the
     other commands, and help, need not wait for.
@@ -57,6 +58,7 @@ def quietly(
     Args:
         runs_recipe: it needs all that its RECIPE names.
         reads_rows: its --data names rows.
+        alone: it works in one process; several of a launch are refused.
 
     Whoever mistyped the name of a model, a file of rows or one of their columns, a key of the recipe or a file in it
     need not wait either.
@@ -64,14 +66,19 @@ def quietly(
 
     @wraps(command)
     def quiet(*args: Any, **options: Any) -> None:
+        if alone:
+            refuse_several(command.__name__)
         for name in _MODELS:
             if options.get(name) is not None:
+                bring_back(Path(options[name]))
                 find_model(options[name])
         for name in options.get("models") or ():
             if not Path(name).exists():  # a run, or a file, may keep what is asked for without a model
                 find_model(name)
-        if options.get("folder") is not None and not Path(options["folder"]).is_dir():
-            raise missing_folder(options["folder"])
+        if options.get("folder") is not None:
+            bring_back(Path(options["folder"]))
+            if not Path(options["folder"]).is_dir():
+                raise missing_folder(options["folder"])
         if reads_rows and options["data"] is not None:
             from smart_train.recipe.quick import check_rows_quickly
 

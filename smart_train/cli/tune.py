@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, plain_console
+from smart_train.cli.output import check_folder, check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
-    from smart_train.evaluation import TuningResult
+    from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult
+    from smart_train.models import SmartModel
+    from smart_train.recipe import Recipe
 
 _CHOICES = "Comma-separated choices"
 
@@ -70,7 +72,7 @@ def tune(
         typer.Option(
             "--write",
             help="Put the chosen settings into MODEL's smart_config.json. Of a run, into its trained model, whose "
-            "export is made again.",
+            "export is made again. Of an export, its golden vectors, layout, card and record are made again, too.",
         ),
     ] = False,
     batch_size: BatchSize = 32,
@@ -79,68 +81,120 @@ def tune(
     """Choose weights, layer, token filters and storage for a model, or for the model that a run trained.
 
     Everything is encoded once. Settings are chosen on some queries and replace those in force only if they are better
-    on others.
+    on others. Several processes (accelerate launch -m smart_train tune ...) share the encoding.
     """
+    from smart_train.cli.processes import joined_processes
+    from smart_train.distributed import is_main, on_main
     from smart_train.evaluation import tune as measure
+
+    def prepare() -> _Asked:
+        lists: dict[str, Any] = {
+            "weights": _names(weights),
+            "layers": _numbers("--layers", layers),
+            "query_tokens": _names(query_tokens),
+            "document_tokens": _names(document_tokens),
+            "pooled_token": _names(pooled_token),
+            "widths": _numbers("--widths", widths),
+            "pool_factors": _numbers("--pool-factors", pool_factors),
+            "stored_as": _names(stored_as),
+        }
+        run, run_recipe, grid = _checked(model, metric, lists, overrides or (), output, write)
+        meant = rows_to_measure(
+            model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or (), reading=reading
+        )
+        return _Asked(run, run_recipe, grid, *_sets(meant, data is not None, seed))
+
+    with joined_processes():
+        asked = on_main(prepare)
+        reader = open_model(model if asked.run is None else str(asked.run / "final"), reading)
+        result = measure(
+            reader,
+            asked.choosing,
+            test=asked.deciding,
+            grid=asked.grid,
+            metric=metric,
+            max_bytes=max_bytes,
+            seed=seed,
+            batch_size=batch_size,
+            across_ranks=True,
+        )
+        if is_main():
+            _finish(result, reader, model, asked, output, write, reading)
+
+
+class _Asked(NamedTuple):
+    """What is tuned, checked: the run whose model it is, its recipe, the choices, the rows that choose and those that
+    decide."""
+
+    run: Path | None
+    run_recipe: Recipe | None
+    grid: TuningGrid
+    choosing: EvaluationSet
+    deciding: EvaluationSet | None
+
+
+def _checked(
+    model: str, metric: str, lists: Mapping[str, Any], overrides: Sequence[str], output: Path | None, write: bool
+) -> tuple[Path | None, Recipe | None, TuningGrid]:
+    """The run, its recipe and the choices. Raises what is wrong with the options, before any row is read."""
     from smart_train.evaluation.tuning_grid import check_metric
-    from smart_train.evaluation.tuning_page import tuning_report
     from smart_train.recipe.sections import TuneSection
-    from smart_train.report.html import REPORT_FILE, write_report
+    from smart_train.report.html import REPORT_FILE
     from smart_train.run import tuning
     from smart_train.run.folder import RUN_FILE, open_finished
 
     check_metric(metric)
     run = Path(model) if (Path(model) / RUN_FILE).is_file() else None
     run_recipe = open_finished(run) if run is not None else None
-    lists: dict[str, Any] = {
-        "weights": _names(weights),
-        "layers": _numbers("--layers", layers),
-        "query_tokens": _names(query_tokens),
-        "document_tokens": _names(document_tokens),
-        "pooled_token": _names(pooled_token),
-        "widths": _numbers("--widths", widths),
-        "pool_factors": _numbers("--pool-factors", pool_factors),
-        "stored_as": _names(stored_as),
-    }
     grid = tuning.grid_of(TuneSection.model_construct(**lists))
     if output is not None:
         if (output / RUN_FILE).is_file():
             raise RunError(f"--output {output}: is a run, which has a report of its own; name another folder")
+        check_folder("--output", output)
         check_page("--output", output / REPORT_FILE)
     if write:
         tuning.check_writable(model, run)
-    trained = model if run is None else str(run / "final")
-    for text in overrides or ():
+    for text in overrides:
         if not text.startswith("data."):
             raise RunError(f"{text}: has no effect on what is measured; tune accepts data.*")
-    meant = rows_to_measure(
-        model, "tune", data=data, rows=rows, recipe=recipe, test=test, overrides=overrides or (), reading=reading
-    )
-    console = plain_console()
-    named = {"evaluation": "--data", "test": "--test"} if data is not None else {}
-    parts = {name: read_rows(meant, name, named.get(name)) for name in meant.data.held_out}
-    choosing, deciding = tuning.sets_of(meant, parts, seed)
-    for name, rows_of in zip(meant.data.held_out, (choosing, deciding), strict=False):
+    return run, run_recipe, grid
+
+
+def _sets(recipe: Recipe, as_options: bool, seed: int) -> tuple[EvaluationSet, EvaluationSet | None]:
+    """The rows that choose and those that decide. `as_options`: options named them, and not a recipe."""
+    from smart_train.run import tuning
+
+    named = {"evaluation": "--data", "test": "--test"} if as_options else {}
+    parts = {name: read_rows(recipe, name, named.get(name)) for name in recipe.data.held_out}
+    choosing, deciding = tuning.sets_of(recipe, parts, seed)
+    for name, rows_of in zip(recipe.data.held_out, (choosing, deciding), strict=False):
         if rows_of is not None:
             rows_of.name = named.get(name, rows_of.name)
-    reader = open_model(trained, reading)
-    result = measure(
-        reader,
-        choosing,
-        test=deciding,
-        grid=grid,
-        metric=metric,
-        max_bytes=max_bytes,
-        seed=seed,
-        batch_size=batch_size,
-    )
+    return choosing, deciding
+
+
+def _finish(
+    result: TuningResult,
+    reader: SmartModel,
+    model: str,
+    asked: _Asked,
+    output: Path | None,
+    write: bool,
+    reading: Mapping[str, Any],
+) -> None:
+    from smart_train.evaluation.tuning_page import tuning_report
+    from smart_train.report.html import REPORT_FILE, write_report
+    from smart_train.run import tuning
+
+    console = plain_console()
     _show(result)
     if output is not None:
         console.print(f"Every setting: {result.save(output)}")
         page = write_report(tuning_report(result, reader.base or model), output / REPORT_FILE)
         console.print(f"Written: {page}")
     if write:
-        tuning.write_result(result, reader, model, run, run_recipe, console)
+        options = {name: reading[name] for name in ("trust_remote_code", "base")}
+        tuning.write_result(result, reader, model, asked.run, asked.run_recipe, console, **options)
     elif result.changes:
         console.print("Nothing was written; --write puts these settings into the model's smart_config.json")
 

@@ -3,6 +3,7 @@ no memory: a worker that needs row 7 reads row 7."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -63,6 +64,7 @@ class RowReader:
         self.cells = CellReader(references, None if rows is None else MediaColumns(rows, references))
         self.names = names or {}
         self.available = tuple(available)
+        self.names_by_content = True
 
     def columns_used(self) -> str:
         """The source's columns that are read, and those that are not: `query, positive; ignored: page_width`."""
@@ -205,8 +207,9 @@ class RowReader:
         check_characters(str(value or ""), f"{where}, column {self.called(self.columns.task)!r}")
         return None if value is None else str(value)
 
-    @staticmethod
-    def _content_id(item: ModelInput, where: str) -> str:
+    def _content_id(self, item: ModelInput, where: str) -> str:
+        if not self.names_by_content:
+            return ""
         try:
             return default_id(item)
         except DataError as error:
@@ -271,7 +274,17 @@ class ExampleRows(Sequence[Example]):
 
     def select(self, indices: Sequence[int]) -> ExampleRows:
         """A view of the rows at `indices`, in that order."""
-        return ExampleRows(self.raw, self.reader, self.numbers, [self.chosen[index] for index in indices], self.pages)
+        return self.view([self.chosen[index] for index in indices])
+
+    def view(self, chosen: Sequence[int]) -> ExampleRows:
+        """A view of the rows at these positions in `raw`."""
+        return ExampleRows(self.raw, self.reader, self.numbers, chosen, self.pages)
+
+    def without_content_ids(self) -> ExampleRows:
+        """The same rows, where "" is in the place of ids that are made of the content: no image is read for them."""
+        reader = copy.copy(self.reader)
+        reader.names_by_content = False
+        return ExampleRows(self.raw, reader, self.numbers, self.chosen, self.pages)
 
     def without_pages(self) -> ExampleRows:
         """The rows but for those whose query is null, which become its `pages`."""

@@ -12,12 +12,15 @@ set of its own), and one paired test on the other half decides whether it replac
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smart_train.distributed import on_main
 from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.result import EvaluationResult
@@ -47,6 +50,7 @@ def tune(
     batch_size: int = 32,
     memory_bytes: int = MEMORY_BYTES,
     show_progress_bar: bool | None = None,
+    across_ranks: bool = False,
 ) -> TuningResult:
     """Measures settings of `model` on `data`, and says which one to score with.
 
@@ -63,6 +67,8 @@ def tune(
         seed: of the halves, and of the paired test.
         batch_size, show_progress_bar: as `SmartModel.encode_document`.
         memory_bytes: of document states kept in memory; the rest goes to temporary files.
+        across_ranks: share the encoding with the other processes, all of which must call this. The main one measures,
+            and all get its result.
 
     Raises:
         DataError: too few queries, an unknown metric, or nothing that fits into `max_bytes`.
@@ -77,26 +83,42 @@ def tune(
     in_force, count = model.scoring, model.config.get_text_config().num_hidden_layers
     mine, others = check_queries(data, test, seed)
     show = show_progress_bar
-    how: dict[str, Any] = {"batch_size": batch_size, "memory_bytes": memory_bytes, "show_progress_bar": show}
+    how: dict[str, Any] = {
+        "batch_size": batch_size,
+        "memory_bytes": memory_bytes,
+        "show_progress_bar": show,
+        "across_ranks": across_ranks,
+    }
     layers = tuple(dict.fromkeys((in_force.layer, *(choices.layers or ()))))
-    with TuningStates(model, data, layers, **how) as states:
+    with contextlib.ExitStack() as stack:
+        states = stack.enter_context(TuningStates(model, data, layers, **how))
+        unseen = None if test is None else stack.enter_context(TuningStates(model, test, layers, **how))
+
         sweep = _Sweep(states, metric, mine, count, show)
-        sweep.add([in_force, *choices.contents(in_force)])
-        default, first = sweep.measured[0], sweep.best(sweep.measured, in_force)
-        base = first.scoring if _beats(data, (default, first), mine, metric, seed) else in_force
-        sweep.add(choices.forms(base))
-        best = sweep.best(_eligible(sweep.measured, in_force if max_bytes is None else base, max_bytes), in_force)
-        if test is None:
-            held_out = [default, best]
-        else:
-            with TuningStates(model, test, layers, **how) as unseen:
-                held_out = unseen.measure([in_force, best.scoring], metric)
-        decided = test if test is not None else data
-        comparison = _compared(decided, held_out, others, metric, seed)
-        settings = [_setting(item, mine, others if test is None else None) for item in sweep.measured]
-        place = next(i for i, item in enumerate(sweep.measured) if item is best)
-        settings[place] = replace(settings[place], held_out=comparison.rows[0].after)
-        settings[0] = replace(settings[0], held_out=comparison.rows[0].before)
+        measured = partial(_tuned, sweep, unseen, others, choices, in_force, max_bytes, seed)
+        return on_main(measured) if across_ranks else measured()
+
+
+def _tuned(
+    sweep: _Sweep,
+    unseen: TuningStates | None,
+    others: Sequence[int],
+    choices: TuningGrid,
+    in_force: ScoringConfig,
+    max_bytes: int | None,
+    seed: int,
+) -> TuningResult:
+    """Both rounds, and the test. `unseen`: the set that decides; None: the queries at `others` of the one set do."""
+    data, metric = sweep.states.data, sweep.metric
+    default, best = _default_and_best(sweep, choices, in_force, max_bytes, seed)
+    held_out = [default, best] if unseen is None else unseen.measure([in_force, best.scoring], metric)
+    decided = data if unseen is None else unseen.data
+    comparison = _compared(decided, held_out, others, metric, seed)
+    settings = [_setting(item, sweep.mine, others if unseen is None else None) for item in sweep.measured]
+    place = next(i for i, item in enumerate(sweep.measured) if item is best)
+    settings[place] = replace(settings[place], held_out=comparison.rows[0].after)
+    settings[0] = replace(settings[0], held_out=comparison.rows[0].before)
+    other_half = f"{data.name}, other half" if data.name else "the other half"
     return TuningResult(
         metric=metric,
         settings=settings,
@@ -104,13 +126,25 @@ def tune(
         best=settings[place],
         comparison=comparison,
         chosen_on=data.name,
-        queries=len(mine),
-        tested_on=decided.name if test is not None else f"{data.name}, other half" if data.name else "the other half",
+        queries=len(sweep.mine),
+        tested_on=other_half if unseen is None else unseen.data.name,
         documents=len(data.documents),
         max_bytes=max_bytes,
         seed=seed,
-        encoding_seconds=states.seconds,
+        encoding_seconds=sweep.states.seconds,
     )
+
+
+def _default_and_best(
+    sweep: _Sweep, choices: TuningGrid, in_force: ScoringConfig, max_bytes: int | None, seed: int
+) -> tuple[Measurement, Measurement]:
+    """Both rounds: the settings in force, and the best of all."""
+    sweep.add([in_force, *choices.contents(in_force)])
+    default, first = sweep.measured[0], sweep.best(sweep.measured, in_force)
+    better = _beats(sweep.states.data, (default, first), sweep.mine, sweep.metric, seed)
+    base = first.scoring if better else in_force
+    sweep.add(choices.forms(base))
+    return default, sweep.best(_eligible(sweep.measured, in_force if max_bytes is None else base, max_bytes), in_force)
 
 
 class _Sweep:

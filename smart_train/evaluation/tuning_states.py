@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,11 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from smart_train.distributed import on_main
 from smart_train.evaluation.metrics import depth_for, score_rankings
 from smart_train.evaluation.ranking import RankingBuilder
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.shared_encoding import encode_layers_together
 from smart_train.evaluation.tuning_grid import check_metric
 from smart_train.retrieval.encoder import check_readable
 from smart_train.scoring import ScoringConfig, combine, score_parts
@@ -65,6 +68,8 @@ class TuningStates:
         layers: to keep, numbered as `scoring.layer`.
         batch_size: items per forward.
         memory_bytes: of document states kept in memory; the rest goes to files in the system's folder for them.
+        across_ranks: share the encoding with the other processes, which must all make this object; the main one's
+            alone holds what was encoded, and measures.
     """
 
     def __init__(
@@ -76,12 +81,15 @@ class TuningStates:
         batch_size: int = 32,
         memory_bytes: int = MEMORY_BYTES,
         show_progress_bar: bool | None = None,
+        across_ranks: bool = False,
     ) -> None:
         from smart_train.models.layered_states import encode_layers
 
+        encode = encode_layers_together if across_ranks else encode_layers
         named = (("queries", data.query_ids, data.queries), ("documents", data.document_ids, data.documents))
         for kind, names, items in named:
-            check_readable(model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
+            check = partial(check_readable, model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
+            on_main(check) if across_ranks else check()
         self.data, self.device = data, torch.device(model.device)
         self._stack = contextlib.ExitStack()
         self._folder: Path | None = None
@@ -89,10 +97,10 @@ class TuningStates:
         self.seconds = -time.perf_counter()
         options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
         try:
-            self.queries = list(encode_layers(model, data.queries, "query", layers, **options))
+            self.queries = list(encode(model, data.queries, "query", layers, **options))
             self.documents = [
                 (places, self._in_memory_or_mapped(states))
-                for places, states in encode_layers(model, data.documents, "document", layers, **options)
+                for places, states in encode(model, data.documents, "document", layers, **options)
             ]
         except BaseException:
             self._stack.close()

@@ -125,20 +125,11 @@ def merged_card(
         measured: what -> difference to the trained model's scores: "float32", the exported dtype, "4bit training".
         routes: the finished folder through each library; one that was left out is not shown.
     """
-    left_out = {report.route for report in routes if (report.skipped or "").startswith("left out")}
-    code = transformers_snippet(model)
-    usage = [_code("smart_train", smart_train_snippet(model.family.modalities))]
-    if code is not None:
-        what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
-        usage.append(_code(f"transformers and torchvision{what}", code))
-    if not left_out:
-        needs = next((report.needs for report in routes if report.needs is not None), None)
-        snippet = embedder_snippet(model.family.modalities, model.scoring, trusting=needs is not None)
-        usage.append(_code("sentence-transformers 6" + (f" ({needs})" if needs is not None else ""), snippet))
-    proof = [*(_proof(name, report) for name, report in measured.items()), _routes(routes)]
+    left_out = any(map(_is_left_out, routes))
+    proof = [*(_proof(name, report) for name, report in measured.items()), routes_block(routes)]
     sections = [
         _opening(lineage, model.scoring, model.projection.dim if model.projection is not None else None),
-        "## Use\n\n" + "\n".join(usage),
+        merged_usage(model, routes),
         *_results(facts),
         *_training(facts),
         *_plots(facts),
@@ -147,6 +138,24 @@ def merged_card(
     ]
     library = "transformers" if left_out else "sentence-transformers"
     return _card(_data(lineage, facts, "image" in model.family.modalities, library, "finetune"), sections)
+
+
+def merged_usage(model: SmartModel, routes: Sequence[RouteReport]) -> str:
+    """The section that shows how to load an exported model, by the libraries that read it right."""
+    code = transformers_snippet(model)
+    usage = [_code("smart_train", smart_train_snippet(model.family.modalities))]
+    if code is not None:
+        what = "" if shows_tokens(model) else ", the pooled vector (token vectors as configured need smart_train)"
+        usage.append(_code(f"transformers and torchvision{what}", code))
+    if not any(map(_is_left_out, routes)):
+        needs = next((report.needs for report in routes if report.needs is not None), None)
+        snippet = embedder_snippet(model.family.modalities, model.scoring, trusting=needs is not None)
+        usage.append(_code("sentence-transformers 6" + (f" ({needs})" if needs is not None else ""), snippet))
+    return "## Use\n\n" + "\n".join(usage)
+
+
+def _is_left_out(report: RouteReport) -> bool:
+    return (report.skipped or "").startswith("left out")
 
 
 def adapter_card(folder: Path, facts: CardFacts) -> str:
@@ -239,9 +248,16 @@ def _opening(lineage: Lineage, scoring: ScoringConfig, width: int | None) -> str
         f"A retriever trained from {origin} with smart_train {smart_train.__version__}. One pass of the backbone gives "
         f"a pooled vector and a vector for every kept token{tokens}; the score of a query and a document adds both "
         f"({_PAPER}):\n\n"
+        f"{scored_as(scoring)}The pooled vector alone is a single-vector retriever as before."
+    )
+
+
+def scored_as(scoring: ScoringConfig) -> str:
+    """The score as a formula, and what an index keeps."""
+    return (
         f"    score = {scoring.pooled_weight:g} * cosine of the pooled vectors\n"
         f"          + {scoring.late_weight:g} * mean over query tokens of the best cosine with a document token\n\n"
-        f"{_stored(scoring)}The pooled vector alone is a single-vector retriever as before."
+        f"{_stored(scoring)}"
     )
 
 
@@ -311,7 +327,8 @@ def _proof(name: str, report: ParityReport) -> str:
     )
 
 
-def _routes(routes: Sequence[RouteReport]) -> str:
+def routes_block(routes: Sequence[RouteReport]) -> str:
+    """What each library gives, the last lines of the section on the export."""
     rows = "\n".join(f"- {plain(report)}" for report in routes)
     return f"\nAgainst the vectors in `golden.safetensors` (`smart-train verify` measures again):\n\n{rows}"
 

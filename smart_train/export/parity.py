@@ -30,7 +30,9 @@ class Probe:
     def make(cls, modalities: Sequence[str], examples: Sequence[Example] = (), *, limit: int = 16) -> Probe:
         """Fixed texts and drawn pages of several shapes, then up to `limit` of the run's own held-out pairs.
 
-        The fixed part needs no data, so an export can be proved anywhere; the examples show what the model is for.
+        The fixed part needs no data, so an export can be proved anywhere; the examples show what the model is for. Each
+        is encoded up to three times in float32 on the CPU, so their pages are limited, too: after the first pair only
+        those are taken with which neither side has more than `limit` images; a video counts as so many.
         """
         rng = random.Random(0)
         texts = [ModelInput(" ".join(rng.choices(_WORDS, k=length))) for length in (1, 3, 8, 24, 60)]
@@ -39,10 +41,15 @@ class Probe:
             for width, height in ((64, 64), (160, 96), (96, 224)):
                 noise = Image.frombytes("RGB", (width // 8, height // 8), rng.randbytes(width * height // 64 * 3))
                 documents.append(ModelInput(None, (noise.resize((width, height), Image.Resampling.NEAREST),)))
-        return cls(
-            (*texts, *(example.query for example in examples[:limit])),
-            (*documents, *(example.documents[0] for example in examples[:limit])),
-        )
+        queries, pages = list(texts), 0
+        for example in examples[:limit]:
+            query, document = example.query, example.documents[0]
+            more = max(len(item.images) + (limit if item.video is not None else 0) for item in (query, document))
+            if pages == 0 or pages + more <= limit:
+                queries.append(query)
+                documents.append(document)
+                pages += more
+        return cls(tuple(queries), tuple(documents))
 
     def side(self, role: Role) -> tuple[ModelInput, ...]:
         """The inputs of one role."""

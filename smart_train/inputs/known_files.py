@@ -11,7 +11,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -50,6 +50,7 @@ class KnownFiles:
         self.file, self.writes = file, writes
         self._rows: dict[str, _Row] = _read(file)
         self._used: set[str] = set()
+        self._learned: set[str] = set()  # since `news` was last asked for
         self._new = 0
         self._lock = Lock()
 
@@ -78,15 +79,56 @@ class KnownFiles:
                 row = self._rows[name] = [size, changed, *(None for _ in _PLACES)]
             row[place] = value
             self._used.add(name)
+            self._learned.add(name)
             self._new += 1
-            if self._new >= max(_SAVED_EVERY, len(self._rows) // 4):
-                self._save()
+            self._save_at_times()
         return value
+
+    def knows(self, reference: str | os.PathLike[str], *facts: Fact) -> bool:
+        """Whether all these facts about a file are known."""
+        identity = _identity(reference)
+        with self._lock:
+            row = None if identity is None else self._rows.get(identity[0])
+        if identity is None or row is None or row[:2] != [*identity[1:]]:
+            return False
+        return all(row[_PLACES[fact]] is not None for fact in facts)
+
+    def news(self) -> dict[str, _Row]:
+        """What was learned since this was last called, to be handed to another process."""
+        with self._lock:
+            rows = {name: self._rows[name] for name in self._learned}
+            self._learned.clear()
+        return rows
+
+    def take(self, rows: Mapping[str, _Row]) -> None:
+        """Adds the `news` of another process that sees the same files. Where a file has changed since, they are never
+        used: it is known by its size and time."""
+        with self._lock:
+            for name, row in rows.items():
+                mine = self._rows.get(name)
+                if mine is None or mine[:2] != row[:2]:
+                    mine = self._rows[name] = [*row]
+                mine[2:] = [theirs if ours is None else ours for ours, theirs in zip(mine[2:], row[2:], strict=True)]
+                self._used.add(name)
+            self._new += len(rows)
+            self._save_at_times()
+
+    def forget(self, reference: str | os.PathLike[str]) -> None:
+        """Knows nothing of this file from now on."""
+        identity = _identity(reference)
+        with self._lock:
+            if identity is not None and self._rows.pop(identity[0], None) is not None:
+                self._new += 1
 
     def save(self) -> None:
         """Writes what is new, without files that are gone. A place that cannot be written costs time at the next start
         and nothing else, so that is a warning."""
         with self._lock:
+            self._save()
+
+    def _save_at_times(self) -> None:
+        """Each time the file is written whole, so the more it holds, the more rarely."""
+        if self._new >= max(_SAVED_EVERY, len(self._rows) // 4):
             self._save()
 
     def _save(self) -> None:
@@ -130,13 +172,23 @@ def remembering(file: Path, *, writes: bool = True) -> Iterator[None]:
 def recall(reference: Any, fact: Fact, make: Callable[[], int]) -> int:
     """What `make` says of an image or a video, without calling it where that is remembered. Its errors pass, and are
     not remembered."""
-    if not _active or not isinstance(reference, (str, os.PathLike, bytes)):
-        return make()
-    if isinstance(reference, str) and reference.startswith((*URL_SCHEMES, "data:")):
+    if not _active or not (isinstance(reference, bytes) or is_file(reference)):
         return make()
     if isinstance(reference, bytes) and fact in ("key", "size"):  # either costs less than its identity, or is it
         return make()
     return _active[-1].fact(reference, fact, make)
+
+
+def active() -> KnownFiles | None:
+    """What `recall` uses now."""
+    return _active[-1] if _active else None
+
+
+def is_file(reference: Any) -> bool:
+    """Whether a reference to an image or a video names a file, rather than an address or the content itself."""
+    if isinstance(reference, str):
+        return not reference.startswith((*URL_SCHEMES, "data:"))
+    return isinstance(reference, os.PathLike)
 
 
 def _identity(reference: str | os.PathLike[str] | bytes) -> tuple[str, int, int] | None:

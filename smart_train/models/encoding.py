@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,7 +17,7 @@ from smart_train.models.stored_states import StateSource
 from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
-from smart_train.utils.cpu import usable_cores
+from smart_train.utils.cpu import local_processes, usable_cores
 
 if TYPE_CHECKING:
     from smart_train.models.smart_model import SmartModel
@@ -32,8 +31,7 @@ def suitable_workers(items: Sequence[ModelInput], batches: int, device: torch.de
     cores, where there is nothing to decode, or where there is a single batch."""
     if device.type == "cpu" or batches < 2 or not any(item.images or item.video is not None for item in items):
         return 0
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # they share the machine's cores
-    return max(0, min(_MOST_WORKERS, batches, usable_cores() // processes - 1))
+    return max(0, min(_MOST_WORKERS, batches, usable_cores() // local_processes() - 1))
 
 
 def _model_inputs(inputs: Any, role: Role) -> list[ModelInput]:

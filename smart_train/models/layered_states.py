@@ -82,6 +82,7 @@ def encode_layers(
     *,
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[list[int], LayeredStates]]:
     """Every input once through `model`: the places in `inputs` of a batch's items, and their states.
 
@@ -89,6 +90,7 @@ def encode_layers(
         layers: numbered as `scoring.layer`. Of a model with a token projection, which reads layers of its own, the one
             that `model.scoring` names.
         batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
+        share: which of how many: (1, 3) is the second, fifth, ... of all batches.
 
     Raises:
         NonFiniteError: the model gives NaN. DataError: an input cannot be read.
@@ -98,8 +100,10 @@ def encode_layers(
         range(len(inputs)),
         key=lambda i: (inputs[i].video is None, -len(inputs[i].images), -len(inputs[i].text or ""), i),
     )
+    first, step = share
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)][first::step]
     loader: DataLoader[Any] = DataLoader(
-        cast("Dataset[Any]", [(i, inputs[i]) for i in order]),
+        cast("Dataset[Any]", [(i, inputs[i]) for batch in batches for i in batch]),
         batch_size=batch_size,
         collate_fn=lambda rows: ([i for i, _ in rows], model.family.featurize([item for _, item in rows], role)),
         generator=torch.Generator(),

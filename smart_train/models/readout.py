@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 
 from smart_train.models.family import Features
-from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS
+from smart_train.models.slicing import IMAGE_COUNTS, IMAGE_TILES, TILE_ROWS, VIDEO_COUNTS
 from smart_train.models.stored_states import OFFSETS, is_stored
 
 ROPE_POSITIONS = "rope_positions"  # int64 [B, T, 3]: row by row, as other features; a forward takes [3, B, T]
 TOKEN_COUNTS = "token_counts"  # int64 [B], in main memory: how many tokens each row keeps
 # Features that say where to read the states, whose the images are and where tokens stand; everything else goes to the
 # backbone's forward as it is.
-READOUT = ("token_mask", "pooled_index", "pooled_mask", IMAGE_COUNTS, VIDEO_COUNTS, ROPE_POSITIONS, TOKEN_COUNTS)
+READOUT = (
+    *("token_mask", "pooled_index", "pooled_mask", TOKEN_COUNTS, ROPE_POSITIONS),
+    *(IMAGE_COUNTS, VIDEO_COUNTS, IMAGE_TILES, TILE_ROWS),
+)
 
 
 class ForwardOutput(NamedTuple):

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from smart_train.errors import ModelError
 from smart_train.models.reading import read_json
@@ -18,7 +20,7 @@ from smart_train.utils.atomic import filling, replace_whole, write_json
 from smart_train.utils.hashing import sha256
 from smart_train.utils.manifest import MANIFEST, fault
 
-# Of an export: its golden vectors, card and digests were made with the settings it has.
+# Of an export: its golden vectors, card and digests were made with the settings it has, `export.rescoring` makes them.
 _EXPORT_RECORD = "parity.json"
 
 
@@ -28,8 +30,8 @@ def check_rescorable(folder: Path) -> None:
         raise ModelError(f"{folder}: not a folder here, so its settings cannot be changed; download it first")
     if (folder / _EXPORT_RECORD).is_file():
         raise ModelError(
-            f"{folder}: an export, whose golden vectors and model card were made with the settings it has. Change the "
-            "run or the folder that it was exported from, and export again"
+            f"{folder}: an export, whose golden vectors and model card were made with the settings it has; smart-train "
+            "tune --write makes them again, or change the run or folder that it was exported from, and export again"
         )
     if (folder / MANIFEST).is_file():
         reason = fault(folder)
@@ -59,7 +61,7 @@ def write_scoring(folder: str | Path, model: SmartModel, scoring: ScoringConfig)
             if path.is_dir():
                 copy.mkdir(exist_ok=True)
             elif copy.name not in (SMART_CONFIG, MANIFEST):
-                _link(path, copy)
+                link_or_copy(path, copy)
         _write(partial / SMART_CONFIG, folder, model, scoring)
         _record(folder / MANIFEST, partial)
 
@@ -70,6 +72,11 @@ def _write(file: Path, folder: Path, model: SmartModel, scoring: ScoringConfig) 
     if values is None:
         saved = replace(SmartConfig.read(folder), family=model.family.name, prompts=model.family.prompts)
         values = replace(saved, scoring=scoring).to_dict()
+    write_values(file, values, scoring)
+
+
+def write_values(file: Path, values: Mapping[str, Any], scoring: ScoringConfig) -> None:
+    """What a `smart_config.json` held, as `file`, with `scoring` in place of its own."""
     file.write_text(json.dumps({**values, "scoring": scoring.to_dict()}, indent=2) + "\n", encoding="utf-8")
 
 
@@ -83,7 +90,7 @@ def _record(manifest: Path, partial: Path) -> None:
     write_json(partial / MANIFEST, values)
 
 
-def _link(path: Path, copy: Path) -> None:
+def link_or_copy(path: Path, copy: Path) -> None:
     """The same file under a second name, where the file system has that: weights are too large to copy."""
     with contextlib.suppress(OSError):
         os.link(path, copy)

@@ -13,6 +13,8 @@ from smart_train.errors import ModelError
 
 IMAGE_COUNTS = "image_counts"  # int64 [B]: how many images each row holds; the others follow each other image by image
 VIDEO_COUNTS = "video_counts"  # the same of videos
+IMAGE_TILES = "image_tiles"  # int64 [images, 1]: into how many images of one size each is cut, itself among them
+TILE_ROWS = "tile_rows"  # int64 [images]: how many rows these are in; 0 where it was not cut
 
 
 class VisualFields(NamedTuple):

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.pairs.broken_heads import is_beside_title, is_broken
 from smart_train.pairs.heads import is_vague
-from smart_train.pairs.leaning import LEANING, leans, standing, without_link
+from smart_train.pairs.leaning import LEANING, leans, standing, without_link, without_pointer
 from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, wholeness
 from smart_train.pairs.words import (
     as_words,
     is_alphabetic,
@@ -42,12 +44,12 @@ _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
 # Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
 _STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
 _BETWEEN_SENTENCES = re.compile(
-    rf"(?<=[{_STOPS}])[\"')\]]*\s+(?=[\"'(\[]*[^\W_])|(?<=[{_STOPS_ALONE}])\s*(?![{_STOPS_ALONE}])"
+    rf"(?<=[{_STOPS}])[\"')\]]*\s+(?=[\"'(\[«¿¡「『“„]*[^\W_])|(?<=[{_STOPS_ALONE}])\s*(?![{_STOPS_ALONE}])"
 )
 _SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
 _FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
 _ABBREVIATED = re.compile(
-    r"(?:\b[A-Z]|\b(?:abs|approx|bzgl|bzw|ca|cf|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
+    r"(?:\b[A-Z]|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
     r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
@@ -58,7 +60,14 @@ _MAY_END = re.compile(r"\b(?:etc|usw|u\.\s?a|u\.\s?ä|enz|itd|ecc|т\.\s?[дп])
 _CUT_OFF = re.compile(
     r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
 )
-_DATED = re.compile(r"(?:^|[.(]\s?)(?:19|20)\d\d[a-z]?\)?\.$")  # of a source; its title follows
+# The date or the authors of a source; its title follows.
+_DATED = re.compile(r"(?:^|[.(]\s?|\([A-Z][a-z]+ )(?:19|20)\d\d[a-z]?\)?\.$|(?:\b[A-Z]\.[ -]?)+[^\W\d_a-z][^\W\d_]+\.$")
+# What begins a note to a table, and a mark or a number by itself before one.
+_NOTE = re.compile(
+    r"^(?i:notes?|n\.?b\.?|sources?|anmerkung|hinweis|quellen?|remarques?|notas?|fuentes?|fonti?|fontes?|примечани[ея]"
+    r"|источники?|注|資料|자료|주)\s?[:：.]|^[*†‡§^#]|\s(?:NOTES?|SOURCES?|Notes?|Sources?|Quelle|Fuente|Fonte|Источник):\s"
+)
+_NOTE_MARK = re.compile(r"\W*(?:\d{1,2}|[a-z]|[*†‡§])\W*$")
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
     r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
@@ -67,21 +76,24 @@ _LEADERS = re.compile(r"(?:\.\s*){4}")
 # Not the number of a footnote, but a share.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*(?:[^\W\d_]|\d+(?:[.,]\d+)?\s?%)")
 _GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
+# The letters over the columns of a form; the number of a note, in the middle of another sentence.
+_COLUMNS = re.compile(r"\([a-z]\) \([a-z]\)|\b\d{1,2}[A-Z][a-z]+ [a-z]")
 # A heading in the print of the text, and the sentence after it: "Governors of engines In the event of a fault".
 _HEADED = re.compile(
     r"[^\W\d_A-Z][^\W\d_]{2,}\)? (?:The|In|If|When|This|These|For|To|It|An|At"
     r"|Le|Les|La|Il|Dans|Pour|El|Los|Las|En|Para|Si|Se|Gli|Nel|Per|На|При|Если|Для|Это) (?=[^\W\d_A-ZÀ-ÞА-Я])"
 )
 _ENDS_IN_NUMBER = re.compile(r"[^\W\d_]\s\d{1,4}$")
+_ENTRY_OF_CONTENTS = re.compile(r"[^\W\d_]\W*\s\d{1,4}$")
 # A price; characters of a script without blanks that one divides.
 _CELLS = regex.compile(r"[$€£¥]|\d\S*\s\d|[\p{Han}\p{Hiragana}\p{Katakana}]\s[\p{Han}\p{Hiragana}\p{Katakana}]")
 _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
 _CODE = re.compile(r"[_=<>{}|\\*#]")
-# What stands before an item or a field of a form: a mark, its number, a letter, the number of a note.
-_ITEM = re.compile(
-    r"^(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+|[B-HJ-ZÂÃÈ-ÖØ-Þ]\s(?=[A-Z][a-z]))?"
-)
+# What stands before an item: a mark, its number, a letter with a bracket, the number of a note.
+_MARK = re.compile(r"^(?!\*\*)(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+)?")
+# The letter of a font of marks before each field of a form: "L Have you moved?". One alone is a name: "C Programming".
+_LETTER = re.compile(r"^([B-HJ-ZÂÃÈ-ÖØ-Þ])\s(?=[A-Z][a-z])", re.MULTILINE)
 _LABEL = re.compile(r"[A-ZÀ-ÞА-Я]{5,}(?: [A-ZÀ-ÞА-Я]{3,})* [A-ZÀ-ÞА-Я][a-zß-ÿа-я]")  # a head, glued to its text
 
 
@@ -120,11 +132,9 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
         page.candidates.append(("title", without_numbering(headings[0][1])))
     cut = " ".join(as_words(text) for _, text in page.parts.cut)
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
-    # Several with a number at their end are entries of a table of contents.
-    numbered = [text for _, text in headings if _ENDS_IN_NUMBER.search(text)]
-    entries = set(numbered) if len(numbered) > 1 else set()
+    entries = _entries(page.parts)
     page.candidates.extend(
-        ("heading", without_numbering(_ITEM.sub("", text))) for _, text in headings if text not in entries
+        ("heading", without_numbering(_MARK.sub("", text))) for _, text in headings if text not in entries
     )
     # What follows a caption's first sentence leans on it.
     captions = (
@@ -132,52 +142,81 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
     )
     page.candidates.extend(("caption", text) for text in captions if _balanced(text) and not leans(text))
     page.candidates.extend(("term", text) for text in terms)
+    listed = " ".join(as_words(text) for text in entries)
     page.candidates.extend(
-        ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in f" {cut} "
+        ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in f" {cut} {listed} "
     )
 
 
-def is_telling(kind: Kind, query: str) -> bool:
+def _entries(parts: Parts) -> set[str]:
+    """Headings that are entries of a table of contents: several with a number at their end and no text under them. Text
+    stands under "Python 3" and "Windows 11"."""
+    over_text = {
+        block.head for block in parts.blocks if any(not _ENTRY_OF_CONTENTS.search(line.text) for line in block.lines)
+    }
+    numbered = {text for _, text in parts.headings if _ENTRY_OF_CONTENTS.search(text)} - over_text
+    return numbered if len(numbered) > 1 else set()
+
+
+def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
     """Whether a query is long enough to ask for something and short enough to be asked. A single word is enough for an
-    entry of an index, which was chosen to be looked up. Rows of dots lead to a page number: that is no heading."""
+    entry of an index, which was chosen to be looked up. Rows of dots lead to a page number: that is not a heading.
+
+    Args:
+        number: of the page, from 0. Beside the title on the first one are authors and dates.
+    """
     if _LEADERS.search(query) or REPLACEMENT in query:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
     if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
         return False
+    head = query.rpartition(": ")[2] if kind == "section" else query
+    if kind in (*_HEADS, "section") and is_broken(head):
+        return False
+    if number == 0 and kind in ("heading", "section") and is_beside_title(head):
+        return False
     if kind in _HEADS and (query.endswith(":") or not says_something(query, head=True)):
         return False
     return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
 
 
-def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
-    """The sentences of a page, best first: those whose words the page repeats and other pages lack.
+def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[tuple[str, float]]:
+    """The sentences of a page with their `wholeness`, best first: those whose words the page repeats and other pages
+    lack.
 
     A word weighs tf / (tf + 1) * rarity(word), with tf its count on the page (the saturation of BM25, k = 1, without
     its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"),
-    and where it is short or long. A sentence that shares half of its words with a better one is left out.
+    where it is short or long, and where it may not be whole. A sentence that shares half of its words with a better one
+    is left out.
 
     Args:
         rarity: the weight of a word, larger for words on fewer pages.
     """
-    yield from _best_first(page, split_sentences(page.parts.prose), rarity)
+    signs = Signs.of(page.parts.prose)
+    whole = {told.text: wholeness(told, signs) for told in told_sentences(page.parts.prose)}
+    whole = {text: worth for text, worth in whole.items() if worth >= DOUBTFUL}
+    yield from ((text, whole[text]) for text in _best_first(page, whole, rarity))
 
 
 def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
     """The lines of a page that stand for themselves, in the order of `telling_sentences`: items of a slide, entries of
     a form, rows of a table. What a page without sentences can be asked for."""
-    yield from _best_first(page, split_lines(page.parts.prose), rarity)
+    notes = page.parts.notes.split("\n")
+    lines = [line for line in page.parts.prose.split("\n") if line not in notes]
+    yield from _best_first(page, dict.fromkeys(split_lines("\n".join(lines)), 1.0), rarity)
 
 
-def _best_first(page: Page, texts: Sequence[str], rarity: Callable[[str], float]) -> Iterator[str]:
+def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], float]) -> Iterator[str]:
+    """`texts`: with what each is worth by its form."""
     counts = Counter(words_of(page.parts.prose))
     weights = {word: count / (count + 1) * rarity(word) for word, count in counts.items()}
     scored = []
-    for text in texts:
+    for text, whole in texts.items():
         words = words_of(text)
         worth = (
-            standing(text)
+            whole
+            * standing(text)
             * _fullness(words)
             * (LEANING if text in page.parts.notes else 1)
             * sum(weights.get(word, 0.0) for word in words)
@@ -208,34 +247,51 @@ def _is_unspaced(words: Sequence[str]) -> bool:
 
 
 def split_sentences(prose: str) -> list[str]:
+    """The texts of `told_sentences`."""
+    return [told.text for told in told_sentences(prose)]
+
+
+def told_sentences(prose: str) -> list[Told]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
     page often belong to its neighbours: what begins in lower case or does not end is left out."""
     sentences = []
-    pieces = [piece for paragraph in prose.split("\n") for piece in _pieces(_ITEM.sub("", paragraph))]
-    for before, sentence in zip(["", *pieces], pieces, strict=False):
+    paragraphs = [_pieces(paragraph) for paragraph in _without_marks(prose)]
+    # A sentence with its place in its paragraph, and the one before it.
+    pieces = [(piece, place, paragraph) for paragraph in paragraphs for place, piece in enumerate(paragraph)]
+    for (before, _, _), (sentence, place, beside) in zip([("", 0, [""]), *pieces], pieces, strict=False):
+        note = _NOTE.search(" ".join(beside[: place + 1])) or (None if place else _NOTE_MARK.match(before))
         if _DATED.search(before) or _breaks_off(before):
             continue
         ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
         if not _begins(sentence) or not ends:
             continue
-        sentence = without_link(sentence.rstrip(_FULL_STOPS + " "))
+        sentence = without_pointer(without_link(sentence.rstrip(_FULL_STOPS + " ")))
         most = SENTENCE_CHARACTERS if _is_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
         if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
             continue
-        few = sum(map(is_alphabetic, words_of(sentence))) < SENTENCE_WORDS[0] - 1
+        words = words_of(sentence)
+        few = sum(map(is_alphabetic, words)) < (SENTENCE_WORDS[0] - 1) * (2 if _is_unspaced(words) else 1)
         if few or leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
             continue
         if (
             _GLUED.search(sentence)
             or _HEADED.search(sentence)
             or _LABEL.match(sentence)
+            or _COLUMNS.search(sentence)
             or (sentence[0] == "(" and sentence[-1] == ")")
         ):
             continue
         whole = _balanced(sentence) and not _BULLET.search(sentence)
         if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_OF_SENTENCE:
-            sentences.append(sentence)
+            sentences.append(Told(sentence, first=place == 0, alone=len(beside) == 1, note=note is not None))
     return sentences
+
+
+def _without_marks(prose: str) -> list[str]:
+    """The paragraphs without what marks them as items."""
+    letters = Counter(_LETTER.findall(prose))
+    paragraphs = [_MARK.sub("", paragraph) for paragraph in prose.split("\n")]
+    return [text[2:] if (match := _LETTER.match(text)) and letters[match[1]] > 1 else text for text in paragraphs]
 
 
 def _breaks_off(piece: str) -> bool:
@@ -259,8 +315,7 @@ def split_lines(prose: str) -> list[str]:
     """Lines that stand for themselves without being sentences, without an item's mark. What ends in a colon or a comma
     goes on below."""
     lines = []
-    for line in prose.split("\n"):
-        line = _ITEM.sub("", line)
+    for line in _without_marks(prose):
         fewest = LINE_CHARACTERS if _is_unspaced(words_of(line)) else LINE_WORDS[0]
         if (
             line.endswith((":", ","))
@@ -273,6 +328,7 @@ def split_lines(prose: str) -> list[str]:
             continue
         whole = (
             REPLACEMENT not in line
+            and line[0].isalnum()
             and not line[0].islower()
             and _balanced(line)
             and not _BULLET.search(line)

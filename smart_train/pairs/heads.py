@@ -69,8 +69,8 @@ _UNSPACED_PER_WORD = 7 / 3  # characters
 # What generators of references write over the entries of every class and file.
 _GENERATED = re.compile(
     r"(?:class|member|function|constructor|destructor|enumeration|field|typedef|variable|macro|namespace|file|data"
-    r"|detailed|type|property|parameter)(?:(?: | & )(?:class|function|data|type|structure|list|index|member|destructor"
-    r"|macro|enumeration|typedef|variable))* (?:documentation|reference|description|index|list)"
+    r"|detailed|type|property|parameter)(?:(?: | & )(?:class|definition|function|data|type|structure|list|index|member"
+    r"|destructor|macro|enumeration|typedef|variable))* (?:documentation|reference|description|index|list)"
     r"|(?:public|protected|private|static|additional|inherited) (?:\w+ )*(?:functions|attributes|members"
     r"|types|slots|signals)"
     r"|.* (?:class|struct|file|namespace|union|module) (?:template )?reference"

@@ -15,13 +15,15 @@ from smart_train.pairs.words import words_of
 # not here.
 _POINTING_WORDS = """
 again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
-instead likewise nevertheless nonetheless other others similarly such that their then there therefore these they this
+instead likewise nevertheless nonetheless other others
+similar similarly such that their then there therefore these they this
 those thus whereas yet and but or indeed now
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
 dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
 allerdings beide beides dieselbe dieselben ebenso jene jener jenes
 ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir et mais
-celles certes ceux maintenant lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois néanmoins
+celles cependant certes ceux maintenant lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois
+néanmoins
 además así aquí ello ellos esa ese eso esta estas este esto estos véase pero y
 ahora dicha dichas dicho dichos esas esos otra otras otro otros tales tampoco
 além assim aqui ela ele essa esse isso isto portanto essas esses estes outra outras outro outros porém tais
@@ -42,7 +44,7 @@ _LINKING = re.compile(
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
     r"|в наш\w+ (?:пример|случа)\w+"
     r"|(?:ещё|еще) од\w+\b"
-    r"|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
+    r"|on (?:the )?one hand\b|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
     r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
     r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
@@ -60,7 +62,8 @@ _LINKING = re.compile(
 _FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
 # What links a sentence to the one before and says nothing itself: the sentence is whole without it.
 _LINK = regex.compile(
-    r"(?:(?:accordingly|additionally|besides|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
+    r"(?:(?:accordingly|additionally|at the same time|besides"
+    r"|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
     r"|nonetheless|therefore|thus"
     r"|cependant|de plus|en outre|en conséquence|enfin|néanmoins|par ailleurs|par conséquent|toutefois"
     r"|además|asimismo|no obstante|por consiguiente|por lo tanto|por tanto|sin embargo"
@@ -70,10 +73,18 @@ _LINK = regex.compile(
     r"(?=\p{L})",
     regex.IGNORECASE,
 )
+# What points to another place, in brackets at the end: the sentence is whole without it.
+_POINTER = re.compile(
+    r"\s\((?:see |cf\. |siehe |vgl\. |voir |véase |vedi |см\. )?(?:tables?|fig(?:ure)?s?\.?|exhibits?|sections?|sec\."
+    r"|chapters?|ch\.?|appendix|pages?|pp?\.|abb(?:ildung|\.)|tabelle|abschnitt|kapitel|seite|tableau|chapitre"
+    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$",
+    re.IGNORECASE,
+)
 # Such scripts have no blanks after the word that points.
 _POINTING_UNSPACED = regex.compile(
     "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
     r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次[にの]|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
+    "|そして|すると|それで|だから|でも、|.{0,4}彼|.{0,4}(?<!其)[他她它]|なので|デフォルト(?:値は|では|は)|既定値は|默认值?[为是]"
     # A particle without its noun.
     r"|[がを]|[はにでとのも](?=\P{Hiragana})"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
@@ -99,8 +110,18 @@ _ONE_OF_SEVERAL = re.compile(
     r"|the (?:first|last|new|default|two|three|four)\b(?! (?:\w+ )?(?:of|for)\b)"
     r"|an? (?:second|third|fourth|similar|related|further|final|dual|new)\b|one of (?:the|them)\b"
     r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
-    r"|(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
+    r"|(?:the )?(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    r"|more (?:specifically|precisely|generally)\b|in particular\b|plus précisément\b|en particulier\b"
+    r"|(?:tout )?d'abord\b|genauer gesagt\b|insbesondere\b|как (?:видим|видите|говорилось|сказано)\b"
+    r"|(?:proof|beweis|démonstration|dimostrazione|demostración|доказательство)\b"
+    r"|지금까지\b|본 (?:글|장|절|문서|보고서)"
+    r"|il (?:a|comprend|contient|dispose|doit|donne|fonctionne|indique|permet|représente|se|sert|utilise)\b"
+    r"|(?:on|vous|nous|il faut|pour) (?:\w+ )?(?:en|y) (?=\w+(?:er|ir|re|oir)\b)"
+    r"|(?:below|above|here)\b|one (?:is|was)\b|of (?:the|these|those) \w+,"
+    r"|(?:if|when|because|since|unless|once|as) (?:that (?:is|was|happens|fails|works)|so|not|necessary|possible)\b"
+    r"|(?:in|for|at|of|on|with|to) the (?:first|second|third|latter|former|next|last)"
+    r" (?:example|case|step|approach|part|one)\b"
     r"|let (?:us\b|\S+ (?:be|denote)\b)|suppose\b|assume\b"
     r"|(?:der|die|das|dem|den) (?:erst|zweit|dritt|letzt|nächst|ander|folgend|obig|beiden|gleich|übrig|vorig)\w*"
     r"|eine? (?:zweit|weiter|ander|ähnlich)\w*|sei(?:en)?\s"
@@ -118,14 +139,15 @@ _DEMONSTRATIVE = regex.compile(
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
-    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого)\b"
+    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого|ом)\b"
     r"|\b(?:이러한|이런|해당|그러한)\b"
     r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
     regex.IGNORECASE,
 )
 # Pronouns near the beginning speak of the sentence before, further on mostly of their own.
 _PRONOUN_WORDS = (
-    "he him his it its she their them they его ее её ему ей им ими их него нее неё нем нём ней них он она они"
+    "elle elles ils ella ellas ellos he him his it its she their them they "
+    "его ее её ему ей им ими их него нее неё нем нём ней них он она они"
 )
 _PRONOUNS, _NEAR_THE_BEGINNING = frozenset(_PRONOUN_WORDS.split()), 5
 # Sends the reader to another place of the document or to another one, or needs it.
@@ -144,6 +166,12 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bquest[oa] (?:articolo|capitolo|documento|guida|libro|manuale|sezione)\b"
     r"|\b(?:данн|эт)\w+ (?:главе|главы|глава|документ\w*|книг\w*|руководств\w*|раздел\w*|стать\w*|текст\w*)\b"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\bsee b?ell?ow\b|\b(?:described|discussed|listed|explained|shown|given) elsewhere\b|\bthat (?:section|chapter)\b"
+    r"|\b(?:code|text|values?|examples?|commands?|rules?|results?) here\b"
+    r"|^(?:section|chapter|appendix) [\dIVXA-Z.]+ (?:analy[sz]es|concludes|covers|describes|discusses"
+    r"|explains|gives|introduces|presents|reviews|shows|summari[sz]es)\b|\bбудет (?:ясно|показан|описан|рассмотрен)\w*"
+    r"|\b(?:elencat|indicat|descritt|riportat)[aeio] qui\b|\bприведен\w* (?:здесь|выше|ниже)\b"
+    r"|\b이 (?:글|장|절|문서|보고서|표|그림)"
     r"|\bкак показано\b|\bas (?:shown|follows)$"
     r"|\bvoir (?:aussi|page|section|chapitre|figure|l[ae]s?)\b|\bvéase\b|\bvedi\b|\bсм\.|\bподробнее\b"
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
@@ -152,13 +180,16 @@ _SENT_ELSEWHERE = re.compile(
     r"|reported|explained|noted|stated|illustrated)"
     r" (?:here|above|below|earlier|previously|in the (?:next|previous|following|last)|next)\b"
     r"|\b(?:next|previous|preceding|following|present|last) (?:sub)?(?:section|chapter|page|paragraph|table|figure|part"
-    r"|example|step|list)s?\b|\b(?:section|table|figure|list|example|chapter|diagram)s? (?:above|below)\b"
+    r"|example|step|list)s?\b|\b(?:section|table|figure|list|example|chapter|diagram|row|column|line|box"
+    r"|chart|worksheet|step|instruction|text)s? (?:above|below)\b"
+    r"|\b(?:do|does|did) the same\b|\b(?:faites|faire|fait) de même\b|\b(?:haga|hacer|hace) lo mismo\b"
+    r"|\bfare lo stesso\b"
     r"|\b(?:oben|unten|hier) (?:genannt|beschrieben|gezeigt|erwähnt|aufgeführt)\w*"
     r"|\b(?:nächsten?|folgenden|vorigen|letzten) (?:abschnitt|kapitel|beispiel|tabelle)\w*"
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文]|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
 # "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),
@@ -213,6 +244,11 @@ def without_link(sentence: str) -> str:
     """A sentence without what only links it to the one before: "However, the pump starts" -> "The pump starts"."""
     rest = _LINK.sub("", sentence, count=1)
     return sentence if rest == sentence else rest[0].upper() + rest[1:]
+
+
+def without_pointer(sentence: str) -> str:
+    """A sentence without a pointer in brackets at its end: "Iron pumps rust (see Table 3)" -> "Iron pumps rust"."""
+    return _POINTER.sub("", sentence)
 
 
 def standing(sentence: str) -> float:

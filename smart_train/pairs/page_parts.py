@@ -21,10 +21,11 @@ _EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
 _EDGE = 2  # lines at the top and at the bottom that may be one
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
-    r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela)\.?\s*"
+    r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
+    r"|рис(?:унок)?|табл(?:ица)?)\.?\s*"
     r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
-_CAPTION_UNSPACED = re.compile(r"^[図图圖表]\s*\d+(?:[.-]\d+)*\s*[.:：]?\s*(?=\S)")
+_CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")
 _NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
@@ -260,7 +261,8 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:
     """A caption from the line at `place`, after its label, to its full stop, and the place after it. A short line is
-    all of it; so is one without a full stop in the lines that follow, for nothing says that those belong to it."""
+    all of it. Without a full stop in the lines that follow, it is its first line, and the next one where that is short
+    and goes on in lower case."""
     text = lines[place].text[label:]
     if len(lines[place].text) < _FULL_LINE:
         return text, place + 1
@@ -269,4 +271,7 @@ def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, i
             return text, stop
         if stop < len(lines):
             text = f"{text} {lines[stop].text}"
-    return lines[place].text[label:], place + 1
+    text, after = lines[place].text[label:], lines[place + 1 : place + 2]
+    if after and after[0].text[0].islower() and len(after[0].text) < _FULL_LINE:
+        return f"{text} {after[0].text}", place + 2
+    return text, place + 1

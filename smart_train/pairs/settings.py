@@ -42,7 +42,7 @@ class PairSettings:
     """
 
     dpi: int = DPI
-    queries_per_page: int = 3
+    queries_per_page: int = 4
     held_out: float = 0.2
     test: float = 0.0
     seed: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from smart_train.pairs.candidates import (
     Kind,
@@ -15,9 +15,12 @@ from smart_train.pairs.candidates import (
     telling_lines,
     telling_sentences,
 )
+from smart_train.pairs.tabular import has_page_number, is_tabular
 from smart_train.pairs.under_heads import items_under
+from smart_train.pairs.wholeness import CLEAR, DOUBTFUL
 from smart_train.pairs.words import as_words, words_of
 
+FEW = 2  # queries: a page with fewer is asked for by doubtful sentences, items of its lists and vague headings too
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
 
@@ -93,13 +96,26 @@ def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kin
             if index.answers_alone(query, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
                 queries.append((kind, query))
 
-    structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text)]
+    ranked = list(telling_sentences(page, index.rarity))
+
+    def sentences(least: float) -> Iterator[tuple[Kind, str]]:
+        return (("sentence", text) for text, worth in ranked if worth >= least)
+
+    structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text, page.number)]
     telling = [item for item in structure if says_enough(*item)]
-    add(telling, max(1, limit - 1))
-    add((("sentence", text) for text in telling_sentences(page, index.rarity)), limit)
+    if is_tabular(page.parts):
+        # Headings in a table are those of its columns, its lines are rows: the largest heading says what it is about.
+        add(telling, 1)
+        add((item for item in telling if item[0] == "caption"), limit)
+        add((item for item in sentences(CLEAR) if not has_page_number(item[1])), limit)
+        return queries
+    few = min(limit, FEW)
+    add(telling, max(1, limit // 2))
+    add(sentences(CLEAR), limit)
     add(telling, limit)
-    add((("item", text) for text in items_under(page.parts.blocks)), limit)
-    add(structure, limit)
-    if not any(kind == "sentence" for kind, _ in queries):
-        add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), limit)
+    add(sentences(DOUBTFUL), few)
+    add((("item", text) for text in items_under(page.parts)), few)
+    add(structure, few)
+    if not queries:
+        add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), 1)
     return queries

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from smart_train.data import SourceConfig
-from smart_train.data.chunks import chunks_of, splitter
 from smart_train.data.formats.folders import holds_texts
+from smart_train.data.text_chunks import chunks_of, splitter
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.retrieval.encoder import Encoder
 from smart_train.types import ModelInput

@@ -33,6 +33,7 @@ from smart_train.run.build_rows import examples as examples
 from smart_train.run.build_rows import remembered_files as remembered_files
 from smart_train.run.build_rows import sources as sources
 from smart_train.run.build_rows import usable_rows as usable_rows
+from smart_train.run.build_rows import usable_rows_of_ranks as usable_rows_of_ranks
 from smart_train.run.result import card_facts as card_facts
 from smart_train.run.result import check_publishable as check_publishable
 from smart_train.run.result import export_dtype as export_dtype

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from smart_train.data import (
     CheckReport,
@@ -24,7 +26,9 @@ from smart_train.data import (
 )
 from smart_train.data.formats.pdf import page_cache
 from smart_train.data.lengths import TokenCounter
-from smart_train.distributed import is_main
+from smart_train.data.rows import ExampleRows
+from smart_train.data.shared_reading import read_shares
+from smart_train.distributed import is_main, on_main, world_size
 from smart_train.errors import DataError, Unreachable
 from smart_train.evaluation import EvaluationSet
 from smart_train.inputs.images import verify_image
@@ -66,7 +70,7 @@ def remembered_files(recipe: Recipe, *names: str) -> Iterator[None]:
         yield
 
 
-def examples(section: SourceSection) -> Sequence[Example]:
+def examples(section: SourceSection) -> ExampleRows:
     """The rows of one source, images not yet decoded. Of held-out ones those that ask something."""
     return (load_held_out if isinstance(section, EvaluationSourceSection) else load_examples)(source(section))
 
@@ -118,29 +122,94 @@ def usable_rows(
     Raises:
         DataError, Unreachable: as `each_source`: a source, a column or a row cannot be used, or none is left.
     """
-    sections = sources(recipe)[name]
-    # Held-out rows are queries and answers; explicit negatives are asked of training rows only.
-    needed = negatives(recipe) if name == "train" else [0]
-
-    def read(key: str, place: int) -> tuple[MixturePart, CheckReport]:
-        section, count = sections[place], needed[place]
-        rows, report = check_examples(
-            examples(section),
-            on_error=on_error or recipe.data.on_error,
-            negatives_per_query=count,
-            scores=count > 0 and recipe.objective.needs_teacher,
-            workers=workers,
-            decode=decode,
-            reads=reads,
-        )
-        return MixturePart(section.path, rows, count, getattr(section, "weight", None)), report
-
+    options = {"on_error": on_error or recipe.data.on_error, "workers": workers, "decode": decode, "reads": reads}
     with remembered_files(recipe, name):
-        checked = each_source(name, sections, read)
-    usable, reports = [part for part, _ in checked], [report for _, report in checked]
-    if len(usable) == 1:
-        return usable[0].examples, reports[0]
-    return Mixture(usable), CheckReport.joined(reports)
+        return _joined(recipe, name, _checked(recipe, name, {}, options))
+
+
+def usable_rows_of_ranks(
+    recipe: Recipe, name: str, *, decode: Callable[[Any], None] = verify_image, reads: Collection[str] | None = None
+) -> tuple[Sequence[Example], CheckReport]:
+    """`usable_rows`, on every rank; all must call it. Every rank reads its share of the images and videos, then the
+    main rank checks the rows. The rows are sent once, and after the check no more than which of them are usable.
+
+    Args:
+        decode, reads: as `check_examples`. Another `decode` than `verify_image` is not shared.
+
+    Raises:
+        DataError, Unreachable: as `usable_rows`; or machines of the run have other files under the same names.
+    """
+    if world_size() == 1:
+        return usable_rows(recipe, name, decode=decode, reads=reads)
+    options = {"on_error": recipe.data.on_error, "decode": decode, "reads": reads}
+    with remembered_files(recipe, name):
+        loaded = on_main(partial(_loaded, recipe, name))
+        if decode is verify_image:
+            try:
+                read_shares(list(loaded.values()))
+            except DataError as error:
+                error.args = (f"data.{name}: {error}",)
+                raise
+
+        def check() -> list[tuple[Sequence[int] | Sequence[Example], CheckReport]]:
+            checked = _checked(recipe, name, loaded, options)
+            # Positions suffice, unless it is a source that could not be loaded before, and could now.
+            return [
+                (cast(ExampleRows, rows).chosen if place in loaded else rows, report)
+                for place, (rows, report) in enumerate(checked)
+            ]
+
+        sent = on_main(check)
+    checked = [
+        (loaded[place].view(cast(Sequence[int], rows)) if place in loaded else cast(Sequence[Example], rows), report)
+        for place, (rows, report) in enumerate(sent)
+    ]
+    return _joined(recipe, name, checked)
+
+
+def _loaded(recipe: Recipe, name: str) -> dict[int, ExampleRows]:
+    """Place among the sources of `data.{name}` -> its rows. Sources that cannot be loaded are left to the check, which
+    says what is wrong with each."""
+    loaded = {}
+    for place, section in enumerate(sources(recipe)[name]):
+        with contextlib.suppress(DataError):
+            loaded[place] = examples(section)
+    return loaded
+
+
+def _checked(
+    recipe: Recipe, name: str, loaded: Mapping[int, ExampleRows], options: dict[str, Any]
+) -> list[tuple[Sequence[Example], CheckReport]]:
+    """The usable rows of every source of `data.{name}`. `options`: of `check_examples`."""
+    sections, needed = sources(recipe)[name], _needed(recipe, name)
+
+    def read(key: str, place: int) -> tuple[Sequence[Example], CheckReport]:
+        return check_examples(
+            loaded[place] if place in loaded else examples(sections[place]),
+            negatives_per_query=needed[place],
+            scores=needed[place] > 0 and recipe.objective.needs_teacher,
+            **options,
+        )
+
+    return each_source(name, sections, read)
+
+
+def _needed(recipe: Recipe, name: str) -> list[int]:
+    """Explicit negatives used of each row. Held-out rows are queries and answers; negatives are asked of training rows
+    only."""
+    return negatives(recipe) if name == "train" else [0]
+
+
+def _joined(
+    recipe: Recipe, name: str, checked: Sequence[tuple[Sequence[Example], CheckReport]]
+) -> tuple[Sequence[Example], CheckReport]:
+    if len(checked) == 1:
+        return checked[0]
+    parts = [
+        MixturePart(section.path, rows, count, getattr(section, "weight", None))
+        for section, count, (rows, _) in zip(sources(recipe)[name], _needed(recipe, name), checked, strict=True)
+    ]
+    return Mixture(parts), CheckReport.joined([report for _, report in checked])
 
 
 def batches(

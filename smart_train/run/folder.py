@@ -305,8 +305,3 @@ def _check_spread(path: Path, saved: dict, identity: dict[str, Any]) -> None:
             f"{began} under {saved['strategy']}, now it is {identity['strategy']}: the optimiser's state is saved in "
             "the format of that engine; launch it as before or pass --overwrite"
         )
-    if saved["world_size"] != identity["world_size"] and kinds[0].startswith("zero"):
-        raise RunError(
-            f"{began}, now there are {identity['world_size']}: DeepSpeed cannot redistribute the optimiser's state; "
-            "launch it as before or pass --overwrite"
-        )

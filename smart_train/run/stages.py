@@ -56,6 +56,7 @@ from smart_train.training.spread_check import check_distribution, naming_lost_pr
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole
+from smart_train.utils.cpu import every_core
 from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.manifest import damage
 
@@ -176,7 +177,7 @@ def _load_data(
     different: int | None = None
     decode = verify_image if trains or recipe.data.on_error == "skip" else _taken_as_read
     for name in build.sources(recipe):
-        parts[name], report = on_main(partial(build.usable_rows, recipe, name, reads=reads, decode=decode))
+        parts[name], report = build.usable_rows_of_ranks(recipe, name, reads=reads, decode=decode)
         console.print(f"data.{name}: {report.summary()}")
         for label, value in report.details():
             console.print(f"  {label}: {value}")
@@ -339,15 +340,16 @@ def _finish(
         output = build.export_folder(recipe)
         dtype = build.export_dtype(recipe, folder.path)
         trusted = recipe.model.trust_remote_code
-        report = export_model(
-            folder.final,
-            output,
-            dtype=dtype,
-            examples=held_out,
-            overwrite=True,
-            facts=facts,
-            trust_remote_code=trusted,
-        )
+        with every_core():
+            report = export_model(
+                folder.final,
+                output,
+                dtype=dtype,
+                examples=held_out,
+                overwrite=True,
+                facts=facts,
+                trust_remote_code=trusted,
+            )
         console.print(f"Exported to {output}; {report}")
     page = write_run_report(
         recipe, folder, before, after, measured, weights_of(recipe, folder.path).selection, device=device

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationSet, TuningGrid, TuningResult, tune
 from smart_train.evaluation.tuning import check_queries
 from smart_train.evaluation.tuning_grid import read_weights
 from smart_train.evaluation.tuning_result import TUNING_FILE
 from smart_train.export import export_model, write_adapter_card
+from smart_train.export.card import CARD_NAME
+from smart_train.export.rescoring import check_rescorable_export, is_export, rescore_export
 from smart_train.models import SmartModel
 from smart_train.models.rescoring import check_rescorable, write_scoring
 from smart_train.models.smart_config import SmartConfig
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import TuneSection, filled
 from smart_train.run import build, build_rows
-from smart_train.run.folder import RunFolder, earlier_ends, fingerprints
+from smart_train.run.folder import RUN_FILE, RunFolder, earlier_ends, fingerprints
 from smart_train.run.tuned import tuned_scoring
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
-from smart_train.utils.locks import LOCK_NAME, beside, only_one
+from smart_train.utils.locks import LOCK_NAME, beside, check_free, only_one
 
 
 def grid_of(section: TuneSection) -> TuningGrid:
@@ -96,15 +100,39 @@ def tune_trained(
 
 
 def check_writable(model: str, run: Path | None) -> None:
-    """Raises ModelError, before minutes of work, unless `write_result` can change the model, or that of `run`."""
-    check_rescorable(Path(model) if run is None else run / "final")
+    """Raises ModelError, RunError or ExportError, before minutes of work, unless `write_result` can change the model,
+    or that of `run`. BusyError where another process writes there."""
+    folder = Path(model) if run is None else run / "final"
+    check_free(beside(folder) if run is None else run / LOCK_NAME)
+    if not is_export(folder):
+        check_rescorable(folder)
+        return
+    owner = Path(os.path.abspath(folder)).parent
+    if (owner / RUN_FILE).is_file():
+        raise RunError(
+            f"{folder}: is an export of the run {owner}, whose trained model would keep the earlier settings; "
+            f"smart-train tune {owner} --write changes the trained model and makes its export again"
+        )
+    check_rescorable_export(folder)
 
 
 def write_result(
-    result: TuningResult, model: SmartModel, named: str, run: Path | None, recipe: Recipe | None, console: Console
+    result: TuningResult,
+    model: SmartModel,
+    named: str,
+    run: Path | None,
+    recipe: Recipe | None,
+    console: Console,
+    *,
+    trust_remote_code: bool = False,
+    base: str | None = None,
 ) -> None:
     """Puts the chosen settings into the folder `named`, or into the trained model of `run`, whose export is then made
-    again: its golden vectors, its card and its digests depend on them.
+    again: its golden vectors, its card and its digests depend on them. Of an export without its run, these are made
+    again in its place.
+
+    Args:
+        trust_remote_code, base: of an export, as `rescore_export`.
 
     Raises:
         BusyError: another process writes there.
@@ -112,6 +140,9 @@ def write_result(
             the export.
     """
     target = Path(named) if run is None else run / "final"
+    if is_export(target):
+        _write_export(result, target, console, trust_remote_code=trust_remote_code, base=base)
+        return
     with only_one(beside(target) if run is None else run / LOCK_NAME, "tuning"):
         if run is not None and (result.changes or not (run / TUNING_FILE).is_file()):
             result.save(run)  # otherwise tune.json must go on to describe where the present settings come from
@@ -120,6 +151,24 @@ def write_result(
         console.print(f"{target}: {'the settings were written' if result.changes else 'nothing was changed'}")
         if run is not None and recipe is not None:
             _bring_up_to_date(run, recipe, console)
+
+
+def _write_export(
+    result: TuningResult, folder: Path, console: Console, *, trust_remote_code: bool, base: str | None
+) -> None:
+    if not result.changes:
+        console.print(f"{folder}: nothing was changed")
+        return
+    settings = result.chosen.scoring
+    routes, told = rescore_export(folder, settings, result.conclusion(), trust_remote_code=trust_remote_code, base=base)
+    console.print(f"{folder}: the settings were written, and its golden vectors, layout and record made again:")
+    for route in routes:
+        console.print(f"  {route}")
+    if not told:
+        console.print(
+            f"{folder / CARD_NAME}: does not show the earlier settings as an export writes them, so it was left as it "
+            "is; correct by hand what it says of the score"
+        )
 
 
 def _bring_up_to_date(run: Path, recipe: Recipe, console: Console) -> None:

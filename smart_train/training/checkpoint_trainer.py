@@ -32,6 +32,7 @@ from smart_train.training.interruption import StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.resources import saving
 from smart_train.training.unpickling import without_code
+from smart_train.training.zero_resharding import load_resharded, saved_processes
 from smart_train.utils.atomic import sync
 from smart_train.utils.manifest import write_manifest
 
@@ -94,20 +95,27 @@ class CheckpointingTrainer(Trainer):
     ) -> tuple[torch.nn.Module, DataLoader]:
         """As the Trainer's, then a look at whether the engine asked for has the model. ZeRO's own state is loaded here:
         the Trainer would miss the frozen weights in it."""
-        by_zero = self.strategy in ZERO_STAGES and resume_from_checkpoint is not None
+        by_zero = self.strategy in ZERO_STAGES
         with naming_contradictions():
             prepared = super()._prepare_for_training(
                 max_steps, train_dataloader, None if by_zero else resume_from_checkpoint
             )
         forget_engine(self.args)
         check_engine(self.accelerator, self.model_wrapped, self.strategy)
-        if by_zero:
-            with naming_damage(resume_from_checkpoint), without_code(self.strategy):
-                loaded_path, _ = self.deepspeed.load_checkpoint(resume_from_checkpoint, load_module_strict=False)
-            if loaded_path is None:
-                raise RunError(f"{resume_from_checkpoint}: it does not hold a state of DeepSpeed")
+        if by_zero and resume_from_checkpoint is not None:
+            self._load_state_of_zero(Path(resume_from_checkpoint))
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
         return prepared
+
+    def _load_state_of_zero(self, checkpoint: Path) -> None:
+        processes = saved_processes(checkpoint)
+        if processes == 0:
+            raise RunError(f"{checkpoint}: it does not hold a state of DeepSpeed")
+        with naming_damage(str(checkpoint)), without_code(self.strategy):
+            if processes == self.args.world_size:
+                self.deepspeed.load_checkpoint(str(checkpoint), load_module_strict=False)
+            else:
+                load_resharded(self.deepspeed, checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before

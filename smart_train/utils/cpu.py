@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -34,6 +36,29 @@ def threads_beside_workers(cores: int, workers: int) -> int:
     """Threads of a process that has `cores` and starts `workers` loader processes. The workers need cores of their own:
     torch's threads wait for each other at every operation, so one thread too many costs several times its share."""
     return max(1, cores - workers)
+
+
+def local_processes() -> int:
+    """How many processes of this run a launcher started on this machine, which share its cores and its memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+@contextmanager
+def every_core() -> Iterator[None]:
+    """Within, torch computes with every core that this process may use, for work that one of a machine's processes does
+    while the others sleep: a launcher gives each its share of the cores, or a single one. A process that is alone on
+    its machine keeps the threads that it was started with."""
+    if local_processes() == 1:
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(threads, usable_cores()))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _fields() -> dict[str, str]:

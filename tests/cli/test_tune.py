@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from smart_train import SmartModel
+from smart_train.export import export_model, verify_folder
 from smart_train.retrieval import DocumentIndex, search, update_index
+from smart_train.utils.locks import beside, only_one
 from smart_train.utils.manifest import write_manifest
 from tests.command import ended
 from tests.tuned import Toy, make_toy
@@ -135,7 +137,51 @@ def test_rows_must_be_known(run, toy: Toy, tmp_path: Path) -> None:
     assert "nowhere.jsonl" in run(toy.folder, "--data", tmp_path / "nowhere.jsonl").err
 
 
-def test_write_is_refused_before_anything_is_measured(run, model: Path, rows: Path) -> None:
-    (model / "parity.json").write_text("{}")
-    ended = run(model, "--data", rows, "--write")
-    assert ended.status == 2 and "an export, whose golden vectors" in ended.err
+@pytest.fixture(scope="module")
+def export(toy: Toy) -> Path:
+    """An export of the toy, without a run. Not to be written to."""
+    folder = toy.folder.parent / "export"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smart_train.export.routes.find_spec", lambda name: None)
+        export_model(toy.folder, folder)
+    return folder
+
+
+def test_a_lone_export_gets_its_settings_and_still_verifies(
+    run, export: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_train.export.routes.find_spec", lambda name: None)
+    folder = shutil.copytree(export, tmp_path / "mine")
+    ended = run(folder, "--data", rows, *PLAIN, "--write")
+    assert ended.status == 0, ended.err
+    assert f"{folder}: the settings were written, and its golden vectors, layout and record made again" in ended.out
+    assert re.search(r"^  smart_train: largest difference \d", ended.out, re.M)
+    assert SmartModel.from_pretrained(folder).scoring.pooled_weight == 0
+    assert "score = 0 * cosine of the pooled vectors" in (folder / "README.md").read_text()
+    assert all(report.largest <= 1e-4 for report in verify_folder(folder))
+    again = run(folder, "--data", rows, *PLAIN, "--write")
+    assert again.status == 0 and f"{folder}: nothing was changed" in again.out
+
+
+def test_write_is_refused_before_anything_is_measured(
+    run, export: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("smart_train.cli.tune.open_model", loaded)
+    of_a_run = shutil.copytree(export, tmp_path / "run" / "export")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    ended = run(of_a_run, "--data", rows, "--write")
+    assert ended.status == 2 and f"is an export of the run {tmp_path / 'run'}, whose trained model" in ended.err
+    assert f"smart-train tune {tmp_path / 'run'} --write changes the trained model" in ended.err
+    (tmp_path / "run" / "run.json").unlink()
+    with only_one(beside(of_a_run), "exporting"):
+        ended = run(of_a_run, "--data", rows, "--write")
+    assert ended.status == 2 and "in use by another process (exporting" in ended.err
+    (of_a_run / "tokenizer.json").unlink()
+    ended = run(of_a_run, "--data", rows, "--write")
+    assert ended.status == 2 and "tokenizer.json changed since the export was verified; export again" in ended.err
+    (of_a_run / "parity.json").write_text("{}")
+    ended = run(of_a_run, "--data", rows, "--write")
+    assert ended.status == 2 and "parity.json: unreadable ('sha256'); export again" in ended.err

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
-from smart_train.data.chunks import chunks_of, estimated_tokens, split_text
 from smart_train.data.formats.page_text import TEXT_LAYER, PageText
 from smart_train.data.formats.pdf_text import TextLine
 from smart_train.data.formats.pdf_texts import PdfText, read_pdf_texts, without_text
+from smart_train.data.text_chunks import chunks_of, estimated_tokens, split_text
 from smart_train.errors import DataError, LeftOut
 from smart_train.types import ModelInput
 from tests.pdf_files import locked_pdf, make_pdf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_where_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert page_cache() == tmp_path / "xdg" / "smart_train" / "pdf-pages"
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path / "own"))
     assert page_cache() == tmp_path / "own" / "pdf-pages"
+
+
+def test_a_broken_cache_folder_that_cannot_be_replaced_is_named(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
+    (kept,) = cache.iterdir()
+    (kept / "pages.json").write_text("")
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # another user's, in a folder that all share
+    with pytest.raises(DataError, match=f"^{re.escape(str(kept))}: its pages.json cannot be read, and it cannot be"):
+        read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
 
 
 def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:

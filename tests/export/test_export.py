@@ -15,6 +15,7 @@ from smart_train.export import Probe, export_model
 from smart_train.export.parity_record import check_record
 from smart_train.models import PromptConfig
 from smart_train.models.saving import weights_dtype
+from smart_train.types import Example, ModelInput
 from tests.export.conftest import KINDS, adapt, project
 from tests.models.conftest import make_model
 
@@ -28,6 +29,20 @@ def scores(model, examples):
 
 def record(folder):
     return json.loads((folder / "parity.json").read_text())
+
+
+def test_the_pages_of_a_probe_are_limited():
+    """Each is encoded several times on the CPU, at 10 TFLOP a page of a 2B model."""
+
+    def added(*documents):
+        pairs = [Example(ModelInput("q"), (document,), "q", ("d",), "rows", 0) for document in documents]
+        return Probe.make(("text", "image"), pairs).documents[len(Probe.make(("text", "image")).documents) :]
+
+    page, book, video = ModelInput(images=("a.png",)), ModelInput(images=("a.png",) * 15), ModelInput(video="a.mp4")
+    assert added(*[page] * 100) == (page,) * 16
+    assert added(*[ModelInput("text")] * 100) == (ModelInput("text"),) * 16
+    assert added(book, book, page, page) == (book, page)
+    assert added(video, page) == added(video, video) == (video,)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,7 +17,7 @@ import smart_train.inputs.images
 import smart_train.inputs.known_files
 from smart_train.errors import DataError
 from smart_train.inputs.images import image_key, image_size, verify_image
-from smart_train.inputs.known_files import remembering
+from smart_train.inputs.known_files import active, remembering
 from tests.inputs.counting import counted_reads
 
 
@@ -55,6 +55,30 @@ def test_a_known_image_is_not_decoded_again(reference: Any, tmp_path: Path, call
     assert calls == ({} if isinstance(reference, Path) else {"hashed": 1})
     verify_image(reference)
     assert calls["decoded"] == 1, "without a memory every call decodes"
+
+
+def test_what_one_process_learned_another_takes(reference: Any, tmp_path: Path, calls: Counter[str]) -> None:
+    with remembering(tmp_path / "theirs.json", writes=False):
+        theirs = active()
+        verify_image(reference)
+        key = image_key(reference)
+        news = theirs.news()
+        assert len(news) == 1 and theirs.news() == {}
+    with remembering(tmp_path / "ours.json"):
+        ours = active()
+        assert isinstance(reference, bytes) or not ours.knows(reference, "image")
+        ours.take(news)
+        calls.clear()
+        verify_image(reference)
+        assert image_key(reference) == key
+        assert calls["decoded"] == 0
+        if isinstance(reference, Path):
+            assert ours.knows(reference, "image", "key") and not ours.knows(reference, "size")
+            page(reference, "blue", age=600)
+            assert not ours.knows(reference, "image")
+            verify_image(reference)
+            assert calls == {"decoded": 1}
+    assert (tmp_path / "ours.json").is_file() and not (tmp_path / "theirs.json").exists()
 
 
 def test_the_size_of_a_known_image_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """What every family promises, on a tiny random model with its real configuration and processor classes."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -40,8 +40,9 @@ def lamra(before, user, seen, after=""):
 @dataclass(frozen=True)
 class Case:
     """A family's backbone, its prompts of the query "why", of a page with text "red" and of nothing, the token that it
-    pools ("mean": several), the visual tokens of a page of 96 x 96 pixels, the token that stands for each of them, and
-    whether it is of Qwen's line, which reads videos and numbers image tokens by rows and columns."""
+    pools ("mean": several), the visual tokens of a page of 96 x 96 pixels, the token that stands for each of them,
+    whether it is of Qwen's line, which reads videos and numbers image tokens by rows and columns, and the most pixels
+    of an image, where it would enlarge that page."""
 
     kind: str
     query: str
@@ -51,6 +52,7 @@ class Case:
     visual: int = 9
     placeholder: str = "<|image_pad|>"
     qwen: bool = True
+    most: int | None = None
 
 
 CASES = {
@@ -74,6 +76,14 @@ CASES = {
         "<|image_pad|> Understand the content of the provided document image. red",
         " ",
         "d",
+    ),
+    "unime_v2": Case(
+        "qwen2_vl",
+        "Find a document image that matches the given query: why\n",
+        "<|image_pad|>\nRepresent the given image. red\n",
+        "\n",
+        "Ċ",
+        most=9 * 28 * 28,
     ),
     "lamra": Case(
         "qwen2_vl",
@@ -133,8 +143,8 @@ CASES = {
 }
 VISUAL = [name for name, case in CASES.items() if case.page is not None]
 # Apart from one above in nothing but prompts and, of jina's, the matrices read; their own files test them.
-# Without a pooled vector, of which most of this asks; test_colqwen.py and test_colpali.py test the rest.
-LATE_ONLY = {"colqwen", "colpali", "colpali_v1_2"}
+# Without a pooled vector, of which most of this asks; their own files test the rest.
+LATE_ONLY = {"colqwen", "colpali", "colpali_v1_2", "colidefics3"}
 VARIANTS = {"jina_v4_text_matching", "jina_v4_code", "smart_lamra_qwen3_vl_training"}
 EVERY = pytest.mark.parametrize("name", CASES)
 EVERY_VISUAL = pytest.mark.parametrize("name", VISUAL)
@@ -163,7 +173,7 @@ def folders(tmp_path_factory):
 def make(folders):
     def build(name, **kwargs):
         if FAMILIES[name].pixel_bounds:
-            kwargs["prompts"] = SMALL_PAGES
+            kwargs["prompts"] = replace(SMALL_PAGES, max_pixels=CASES[name].most)
         return SmartModel.from_config(folders[CASES[name].kind], family=name, init_std=0.05, **kwargs)
 
     return build

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tokenizers import AddedToken
 from torch.nn import functional as F
 
 from smart_train import Embeddings, ScoringConfig
@@ -173,6 +174,16 @@ def test_control_tokens_in_user_text_stay_text(tiny, pages):
     features = tiny.family.featurize([ModelInput("see <|image_pad|> and <|im_end|>", (pages[0],))], "document")
     assert (features["input_ids"] == tiny.family.processor.image_token_id).sum() == 9
     tiny(features)
+
+
+def test_a_special_token_of_an_adapter_is_read_in_the_instruction_alone():
+    model = make_model(prompts=PromptConfig(document_instruction="<|doc|> Represent it."))
+    model.family.add_tokens(
+        [AddedToken("<|doc|>", special=True, normalized=False), AddedToken("<doc>", special=False, normalized=False)]
+    )
+    special, plain = model.family.tokenizer.convert_tokens_to_ids(["<|doc|>", "<doc>"])
+    ids = model.family.featurize([ModelInput("see <|doc|> and <doc>")], "document")["input_ids"]
+    assert [(ids == index).sum().item() for index in (special, plain)] == [1, 1]
 
 
 def test_same_seed_same_weights_and_plain_class():

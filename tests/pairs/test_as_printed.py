@@ -17,10 +17,10 @@ DOCUMENTS = Path(__file__).parents[1] / "fixtures" / "documents"
 
 
 def queries_of(name: str) -> list[tuple[str, str]]:
-    """(kind, query) of all pages."""
+    """(kind, query) of all pages, at most two of a page."""
     documents, problems = read_documents(DOCUMENTS / name, show_progress_bar=False)
     assert not problems
-    chosen = choose_queries([page for document in documents for page in document.pages], 3)
+    chosen = choose_queries([page for document in documents for page in document.pages], 2)
     return [pair for found in chosen.values() for pair in found]
 
 
@@ -39,7 +39,7 @@ def test_values_of_form_fields_are_drawn_and_read(tmp_path: Path) -> None:
 def test_a_negative_size_is_a_size() -> None:
     documents, _ = read_documents(DOCUMENTS / "02-negative-font-size", show_progress_bar=False)
     assert not any(page.parts.headings for document in documents for page in document.pages)
-    assert len(texts_of("02-negative-font-size")) == 24
+    assert len(texts_of("02-negative-font-size")) == 16
 
 
 def test_tables_of_numbers_stay() -> None:
@@ -54,7 +54,7 @@ def test_tables_of_numbers_stay() -> None:
 def test_only_what_is_seen_is_read(name: str, unseen: str, tmp_path: Path) -> None:
     documents, _ = read_documents(DOCUMENTS / name, show_progress_bar=False)
     assert not any(unseen in page.words for document in documents for page in document.pages)
-    assert len(texts_of(name)) == 18
+    assert len(texts_of(name)) == 12
     for file in (DOCUMENTS / name).glob("*.pdf"):
         assert not any(unseen in page.text.lower() for page in read_pdf(file, dpi=20, cache_dir=tmp_path))
 
@@ -86,12 +86,12 @@ def test_hyphens_that_belong_to_the_word_stay() -> None:
 @pytest.mark.parametrize("script", ["hindi", "tamil", "thai"])
 def test_other_scripts_have_as_many_queries(script: str) -> None:
     found = texts_of(f"09-indic-scripts/{script}")
-    assert len(found) == len(texts_of("09-indic-scripts/russian-control")) == 18
+    assert len(found) == len(texts_of("09-indic-scripts/russian-control")) == 12
     assert all(any(unicodedata.category(letter)[0] == "M" for letter in query) for query in found)
 
 
 def test_a_bookmark_that_is_not_text_is_skipped(tmp_path: Path) -> None:
-    assert len(texts_of("12-bookmark-surrogate")) == 18
+    assert len(texts_of("12-bookmark-surrogate")) == 12
     for file in (DOCUMENTS / "12-bookmark-surrogate").glob("*.pdf"):
         assert all(
             "\ufffd" not in title for page in read_pdf(file, dpi=20, cache_dir=tmp_path) for title in page.titles
@@ -100,12 +100,14 @@ def test_a_bookmark_that_is_not_text_is_skipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["15-userunit", "16-rotated"])
 def test_units_and_turns_change_no_text(name: str) -> None:
-    assert len(texts_of(name)) == 18
+    assert len(texts_of(name)) == 12
 
 
 def test_running_heads_are_not_asked_for() -> None:
-    found = queries_of("19-small-print-dominates")
-    assert found and not any("Class Documentation" in query or kind in ("title", "heading") for kind, query in found)
+    documents, _ = read_documents(DOCUMENTS / "19-small-print-dominates", show_progress_bar=False)
+    pages = [page for document in documents for page in document.pages]
+    assert pages and not any(page.parts.headings or page.candidates for page in pages)
+    assert not any("Class Documentation" in query for _, query in queries_of("19-small-print-dominates"))
 
 
 def test_accents_are_put_together() -> None:

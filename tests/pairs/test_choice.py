@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +13,11 @@ from smart_train.pairs.page_parts import Line, Parts, parts_of
 from smart_train.pairs.specific import PageWords, choose_queries
 from smart_train.pairs.split import repeated_pages, split_documents, split_pages, without_repeated
 from smart_train.pairs.words import as_words
+
+
+def ranked(told: Page, rarity: Callable[[str], float]) -> list[str]:
+    """The sentences of a page, best first."""
+    return [text for text, _ in telling_sentences(told, rarity)]
 
 
 def page(text: str, number: int = 0, **candidates: str) -> Page:
@@ -41,8 +47,10 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
         caption="Wet stones cut faster",
         term="Files of steel",
     )
-    chosen = choose_queries([full, page("something else altogether")], 3)
+    chosen = choose_queries([full, page("something else altogether")], 4)
     assert [kind for kind, _ in chosen[0]] == ["bookmark", "caption", "sentence"] and list(chosen) == [0]
+    chosen = choose_queries([full, page("something else altogether")], 3)
+    assert [kind for kind, _ in chosen[0]] == ["bookmark", "sentence", "sentence"], "half of them are of the structure"
     assert choose_queries([full, page("something else")], 1)[0] == [("bookmark", "Sharpening old chisels")]
     bare = page(
         text.replace(".", ","),
@@ -54,46 +62,44 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
     assert [kind for kind, _ in chosen] == ["bookmark", "caption", "term"], "no sentence: structure fills up"
 
 
-def test_pages_without_sentences_are_asked_for_by_their_lines() -> None:
-    slide = page(
-        "Asia: up by a fifth\nThe plant in Osaka\nStaff\nWhich sold more than the plant in Osaka",
-        heading="Results of spring",
-    )
-    slide.words += as_words("Results of spring")
+def test_pages_with_nothing_else_are_asked_for_by_a_line() -> None:
+    slide = page("Asia: up by a fifth\nThe plant in Osaka\nStaff\nWhich sold more than the plant in Osaka")
     other = page("The plant in Lyon. Sales of the plant in Lyon rose by a tenth.")
     chosen = choose_queries([slide, other], 3)
-    assert chosen[0] == [
-        ("heading", "Results of spring"),
-        ("line", "Which sold more than the plant in Osaka"),
-        ("line", "Asia: up by a fifth"),
-    ]
+    assert chosen[0] == [("line", "Which sold more than the plant in Osaka")]
     assert [kind for kind, _ in chosen[1]] == ["sentence"]
+    slide.candidates = [("heading", "Results of the past spring")]
+    slide.words += as_words("Results of the past spring")
+    assert choose_queries([slide, other], 3)[0] == slide.candidates
+    notes = "Staff of the plants was counted\n* Valves of the plant in Osaka are old"
+    slide = Page("a.pdf", 0, as_words(notes), Parts([], [], notes, notes="Staff of the plants was counted"))
+    assert choose_queries([slide], 3) == {0: [("line", "Valves of the plant in Osaka are old")]}, "no line of the notes"
 
 
 def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None:
     prose = "Common words stand in many a sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."
     weights = dict.fromkeys(("gneiss", "schist", "rare"), 2.0)
-    found = list(telling_sentences(page(prose), lambda word: weights.get(word, 0.1)))
+    found = ranked(page(prose), lambda word: weights.get(word, 0.1))
     assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in many a sentence"]
 
 
 def test_of_two_sentences_that_tell_as_much_the_one_of_a_good_length_comes_first() -> None:
     short = "Granite valves rust near iron pumps"
-    whole = "Granite valves near iron pumps of granite rust near valves of iron and near iron granite"
+    whole = "Granite valves near iron pumps are of granite rust near valves of iron and near iron granite"
     long = " ".join(["Granite valves near iron pumps rust near pumps and"] * 4)
-    assert list(telling_sentences(page(f"{long} valves. {short}. {whole}."), lambda word: 1.0))[0] == whole
+    assert ranked(page(f"{whole}. {short}. {long} valves."), lambda word: 1.0)[0] == whole
     unspaced = "花崗岩の弁は鉄の喞筒の側で錆びる"
     told = f"{unspaced}が銅の弁と花崗岩の喞筒は鉄の側で錆びない"
-    assert list(telling_sentences(page(f"{unspaced}。{told}。"), lambda word: 1.0))[0] == told
+    assert ranked(page(f"{unspaced}。{told}。"), lambda word: 1.0)[0] == told
 
 
 def test_smaller_print_is_asked_for_last() -> None:
     note, text = "Granite pumps of iron rust within a year of use", "Basalt pumps of lead rust within a year of rain"
     of_notes = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}.", notes=f"{note}."))
-    assert list(telling_sentences(of_notes, lambda word: 1.0)) in ([text], [text, note])
+    assert ranked(of_notes, lambda word: 1.0) in ([text], [text, note])
     even = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}."))
-    assert next(telling_sentences(even, lambda word: 1.0 + word.startswith("granite"))) == note
-    assert next(telling_sentences(of_notes, lambda word: 1.0 + word.startswith("granite"))) == text
+    assert ranked(even, lambda word: 1.0 + word.startswith("granite"))[0] == note
+    assert ranked(of_notes, lambda word: 1.0 + word.startswith("granite"))[0] == text
 
 
 def test_a_vague_heading_gives_way_to_sentences() -> None:
@@ -103,7 +109,9 @@ def test_a_vague_heading_gives_way_to_sentences() -> None:
     assert [kind for kind, _ in choose_queries([full], 3)[0]] == ["bookmark", "sentence", "sentence"]
     vague = page(text, heading="Pump data")
     assert choose_queries([vague], 1)[0][0][0] == "sentence"
-    assert [kind for kind, _ in choose_queries([vague], 3)[0]] == ["sentence", "sentence", "heading"], "room is left"
+    assert [kind for kind, _ in choose_queries([vague], 3)[0]] == ["sentence", "sentence"]
+    little = page("Pump data. Wet stones cut faster than dry ones do.", heading="Pump data")
+    assert [kind for kind, _ in choose_queries([little], 3)[0]] == ["sentence", "heading"], "the page has little else"
 
 
 def test_a_heading_is_joined_with_what_the_running_head_of_its_page_says() -> None:
@@ -120,7 +128,10 @@ def test_a_heading_is_joined_with_what_the_running_head_of_its_page_says() -> No
 def test_items_are_asked_for_with_the_heading_that_they_stand_under() -> None:
     lines = [
         Line("Rotary pumps", 20),
-        *(Line(text, 10, 40, 200) for text in ("• Fill the upper tank with oil", "• Oil")),
+        *(
+            Line(text, 10, 40, 200)
+            for text in ("• Fill the upper tank with oil", "• Oil", "• Valves: open the lower one")
+        ),
         Line("Not an item of it at all", 10, 300, 400),
         Line("Conclusions", 20),
         Line("• Nothing stands under this generic heading", 10, 40, 200),

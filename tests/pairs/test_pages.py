@@ -193,7 +193,7 @@ def test_sentences_that_lean_on_others_are_left_out_or_ranked_below() -> None:
     assert split_sentences(prose) == ["The pump of iron is mended by hand"]
     leaning = "Iron pumps rust where these touch salt water. Iron pumps break where hard ice presses on iron."
     page = Page("a.pdf", 0, as_words(leaning), Parts([], [], leaning))
-    assert next(telling_sentences(page, lambda word: 1.0)) == "Iron pumps break where hard ice presses on iron"
+    assert next(telling_sentences(page, lambda word: 1.0))[0] == "Iron pumps break where hard ice presses on iron"
 
 
 @pytest.mark.parametrize(

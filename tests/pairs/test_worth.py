@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from smart_train.pairs.candidates import Page, split_lines, split_sentences, structural
 from smart_train.pairs.contents_pages import read_index
 from smart_train.pairs.heads import is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing, without_link
-from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
@@ -339,12 +341,17 @@ def test_sentences_with_names_and_numbers_say_something(sentence: str) -> None:
 
 def test_marks_numbers_and_labels_before_a_sentence_are_taken_off() -> None:
     prose = (
-        "(6) The report on pumps is due in the spring of each year.\nL Have you excluded the income of a rented pump?"
+        "(6) The report on pumps is due in the spring of each year.\nL Have you excluded the income of a rented pump?\n"
+        "L Did you own a pump in the spring of last year?"
     )
     assert split_sentences(prose) == [
         "The report on pumps is due in the spring of each year",
         "Have you excluded the income of a rented pump?",
+        "Did you own a pump in the spring of last year?",
     ]
+    assert split_sentences("C Programming is taught with pumps of iron in Lyon.") == [
+        "C Programming is taught with pumps of iron in Lyon"
+    ], "one letter alone is a name"
     assert split_sentences("DURATA Il contratto della pompa è a vita intera.") == [], "a head is glued to it"
     assert split_sentences("Layoffs of pump makers hit the town. Ray Pumps, Inc. Layoffs of 14 hit it") == [
         "Layoffs of pump makers hit the town"
@@ -356,16 +363,24 @@ def test_marks_numbers_and_labels_before_a_sentence_are_taken_off() -> None:
 
 
 def test_headings_with_the_numbers_of_pages_are_a_table_of_contents() -> None:
-    def asked(*heads: str) -> list[str]:
-        page = Page("a.pdf", 1, "", Parts([(14.0, head) for head in heads], [], ""))
-        structural(page, [], [])
-        return [text for _, text in page.candidates]
+    def asked(*heads: str, over: Sequence[str] = ()) -> list[str]:
+        blocks = [Block(head, [Line("Text of the section", 10.0)]) for head in over]
+        page = Page("a.pdf", 1, "", Parts([(14.0, head) for head in heads], [], "", blocks=blocks))
+        structural(page, [], [], [f"Manual: {head}" for head in heads])
+        return [text for kind, text in page.candidates if kind == "heading"]
 
     assert asked("Filling of pumps 17", "Emptying of pumps 21", "Rotary pumps in winter") == ["Rotary pumps in winter"]
     assert asked("Pumps of the year 1987", "Rotary pumps in winter") == [
         "Pumps of the year 1987",
         "Rotary pumps in winter",
     ]
+    assert asked(
+        "Pumps with Windows 11", "Valves in Python 3", over=["Pumps with Windows 11", "Valves in Python 3"]
+    ) == [
+        "Pumps with Windows 11",
+        "Valves in Python 3",
+    ], "text stands under them"
+    assert asked("C Programming Basics") == ["C Programming Basics"], "the letter is not an item's"
 
 
 @pytest.mark.parametrize(

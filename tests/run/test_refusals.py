@@ -373,19 +373,16 @@ def test_a_loss_that_is_lost_ends_the_run(command: Any) -> None:
     assert [batch["step"] for batch in batches][-1] == 3 and "train.jsonl" in batches[-1]["rows"][0]
 
 
-def test_zero_cannot_share_out_its_state_anew(tmp_path: Path) -> None:
+def test_every_engine_goes_on_with_other_numbers_of_processes_and_none_with_the_state_of_another(
+    tmp_path: Path,
+) -> None:
     recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
-    RunFolder.open(tmp_path / "run", recipe, "rows", Spread(2, 8, "zero2"), overwrite=False)
-    with pytest.raises(RunError, match=r"began with 2 process\(es\), now there are 4: DeepSpeed cannot redistribute"):
-        RunFolder.open(tmp_path / "run", recipe, "rows", Spread(4, 8, "zero2"), overwrite=False)
-
-
-def test_ddp_and_fsdp2_go_on_with_other_numbers_of_processes(tmp_path: Path) -> None:
-    recipe = parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}, "lora": {}})
-    for strategy, fewer in (("ddp", "none"), ("fsdp2", "fsdp2")):
+    for strategy, fewer in (("ddp", "none"), ("fsdp2", "fsdp2"), ("zero2", "zero2"), ("zero3", "zero3")):
         RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(4, 8, strategy), overwrite=False)
-        again = RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(1, 8, fewer), overwrite=False)
+        again = RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(2, 8, fewer), overwrite=False)
         assert again.state == "training"
+        with pytest.raises(RunError, match=f"under {fewer}, now it is zero1: the optimiser's state is saved in"):
+            RunFolder.open(tmp_path / strategy, recipe, "rows", Spread(2, 8, "zero1"), overwrite=False)
 
 
 def test_a_disk_that_fills_is_not_left_with_half_a_model(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 import smart_train.run.stages
+import smart_train.utils.cpu
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
@@ -158,6 +159,27 @@ def test_a_finished_run_is_reported_and_left_alone(finished: Recipe, capsys: pyt
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
     printed = capsys.readouterr().out
     assert "is already finished; pass --overwrite to start it again" in printed and "hybrid" in printed
+
+
+def test_the_export_uses_every_core_while_other_processes_sleep(
+    short: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    threads = []
+
+    class Exports(Exception):
+        """The export would begin here."""
+
+    def export(*_: Any, **__: Any) -> None:
+        threads.append(torch.get_num_threads())
+        raise Exports
+
+    monkeypatch.setattr(smart_train.run.stages, "export_model", export)
+    monkeypatch.setattr(smart_train.utils.cpu, "local_processes", lambda: 2)
+    monkeypatch.setattr(smart_train.utils.cpu, "usable_cores", lambda: before + 1)
+    with pytest.raises(Exports):
+        short(export={"enabled": True}, training={"max_steps": 1})
+    assert threads == [before + 1] and torch.get_num_threads() == before
 
 
 def test_the_best_checkpoint_is_what_the_run_hands_out(

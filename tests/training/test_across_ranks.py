@@ -40,6 +40,10 @@ NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores
 # must neither hang in the first step nor move the vision tower in the second.
 APART = [0, 3, 1, 2, 6, 9, 12, 15]
 
+# How many go on with what two processes began, then how many with what those did of it. ZeRO-1 saves and loads by the
+# code of ZeRO-2.
+OTHER_RANKS = {"ddp": (4,), "zero2": (4, 2), "zero3": (4, 2), "fsdp2": (4,)}
+
 
 def trained(
     folder: Path, case: str, ranks: int, *, strategy: str = "auto", caching: bool = True
@@ -80,9 +84,9 @@ def trained(
     return weights, trainer.state.log_history[0]["candidates"]
 
 
-def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: bool = False) -> dict[str, Tensor]:
-    """The trained parameters after three steps of Adam, whose state is what an engine shards; `resume` takes the last
-    of them from the checkpoint that lies in `run`."""
+def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: Path | None = None) -> dict[str, Tensor]:
+    """The trained parameters after three steps of Adam, whose state is what an engine shards, or after what is left of
+    them from the checkpoint `resume` on. Every step is saved in `run`."""
     torch.manual_seed(0)
     module = training_module(tiny("lora"), "joint", learn_temperature=True)
     changes = {
@@ -93,12 +97,12 @@ def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: bool =
         "adam_epsilon": 1e-3,  # a gradient of nearly nothing would move a weight by rounding alone
         "learning_rate": 0.01,
         "save_strategy": "steps",
-        "save_steps": 2,
+        "save_steps": 1,
     }
     arguments = engines.arguments(strategy, {**TWO_PLAIN_STEPS, **changes})
     rows = [example(index) for index in range(3 * ROWS_PER_STEP)]
     trainer = SmartTrainer(module, arguments, examples=rows, collator=PairCollator(module.model.family))
-    trainer.train(str(run / "checkpoint-2") if resume else None)
+    trainer.train(None if resume is None else str(resume))
     assert trainer.state.global_step == 3
     open_to_training = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     with trainer.whole():
@@ -123,17 +127,18 @@ def one_rank(rank: int, folder: Path, port: int, strategy: str) -> None:
 
         assert comm.cdb.shm_comm_op is None, "an operator was compiled that training never calls"
     results["unbroken"] = three_steps(folder / "adam", 2, strategy)
-    results["resumed"] = three_steps(folder / "adam", 2, strategy, resume=True)
+    results["resumed"] = three_steps(folder / "adam", 2, strategy, resume=folder / "adam" / "checkpoint-2")
     torch.save(results, folder / f"rank{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 
 
-def one_of_four(rank: int, folder: Path, port: int, strategy: str) -> None:
-    join_a_launch(rank, 4, port)
-    partition_everything()
-    results = {"resumed": three_steps(folder / "adam", 4, strategy, resume=True)}
-    torch.save(results, folder / f"rank{rank}.pt")
+def one_who_goes_on(rank: int, ranks: int, folder: Path, port: int, strategy: str, resume: Path) -> None:
+    """What another number of processes began, with parameters that ZeRO-3 leaves whole, as it does by default."""
+    join_a_launch(rank, ranks, port)
+    torch.save(
+        three_steps(folder / f"by-{ranks}", ranks, strategy, resume=resume), folder / f"rank{rank}-of-{ranks}.pt"
+    )
     dist.barrier()
     dist.destroy_process_group()
 
@@ -183,11 +188,12 @@ def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str, alone: di
     for results in whole:
         assert_same_weights(results["unbroken"], alone["Adam"], "Adam")
         assert_same_weights(results["resumed"], alone["Adam"], "Adam, resumed")
-    if strategy in ("ddp", "fsdp2"):
-        start_ranks(one_of_four, tmp_path, free_port(), strategy, count=4)
-        assert_same_weights(
-            torch.load(tmp_path / "rank0.pt")["resumed"], alone["Adam"], "Adam, resumed by twice as many"
-        )
+    saved = tmp_path / "adam" / "checkpoint-1"
+    for ranks in OTHER_RANKS.get(strategy, ()):
+        start_ranks(one_who_goes_on, ranks, tmp_path, free_port(), strategy, saved, count=ranks)
+        saved = tmp_path / f"by-{ranks}" / "checkpoint-2"
+        weights = torch.load(tmp_path / f"rank0-of-{ranks}.pt")
+        assert_same_weights(weights, alone["Adam"], f"Adam, resumed by {ranks}")
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from smart_train.utils import cpu
 from tests.machine import description
@@ -95,3 +96,15 @@ def test_threads_of_the_tests_are_settable(asked: str | None, threads: str) -> N
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [threads, threads]
+
+
+def test_one_process_of_several_uses_every_core_while_the_others_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(cpu, "usable_cores", lambda: before + 1)
+    with cpu.every_core():
+        assert torch.get_num_threads() == before, "alone it keeps what it was started with"
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(KeyError), cpu.every_core():
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,8 @@ _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any m
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
 _FORMAT = 3  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
+_ATTEMPTS = 3  # to fill a cache folder: another process may take what this one has made for a broken one
+_CACHE_FOLDER = re.compile(r"[0-9a-f]{32}-(?:\d+dpi|tiff)-\d+")
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def read_pdf(
 
     Raises:
         PdfError: not a PDF, protected by a password, or without pages.
-        DataError: a `dpi` below 1, or pypdfium2 is not installed.
+        DataError: a `dpi` below 1, pypdfium2 is not installed, or a broken folder of the cache cannot be replaced.
     """
     file = Path(file)
     if dpi < 1:
@@ -133,12 +136,14 @@ def read_pdf(
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(content).hexdigest()[:32]
     folder = (Path(cache_dir) if cache_dir is not None else page_cache()) / f"{digest}-{dpi}dpi-{_FORMAT}"
-    pages = _kept(folder)
-    if pages is None:
-        shutil.rmtree(folder, ignore_errors=True)
+    pages, attempts = _kept(folder), 0
+    while pages is None:
+        if attempts == _ATTEMPTS:
+            raise DataError(f"{folder}: its {_INDEX} cannot be read, and it cannot be made again; delete this folder")
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, file, content, dpi)
-        pages = _kept(folder)
-        assert pages is not None, "it was written a moment ago"
+        pages, attempts = _kept(folder), attempts + 1
     return [
         PdfPage(
             name or file.name, number, folder / _image_name(number), **{**fields, "titles": tuple(fields["titles"])}
@@ -154,6 +159,11 @@ def page_cache() -> Path:
     if base is None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smart_train"
     return Path(base) / "pdf-pages"
+
+
+def is_drawn(path: str | os.PathLike[str]) -> bool:
+    """Whether an image file is a page that was drawn from a PDF or TIFF file into the cache of one machine."""
+    return _CACHE_FOLDER.fullmatch(Path(path).parent.name) is not None
 
 
 _Kept = dict[str, Any]  # what the cache keeps of a page beside its image: the fields of PdfPage

@@ -28,19 +28,17 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+from transformers import AutoImageProcessor
 
 from smart_train.errors import ModelError, first_line
-from smart_train.inputs.images import load_images
-from smart_train.models.families.projected_tokens import HEAD, ProjectedTokens
+from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
+from smart_train.models.families.projected_tokens import HEAD
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
-from smart_train.models.processing import require_tokenizer, special_ids
-from smart_train.models.shortening import shortened
+from smart_train.models.image_sizes import Size
 from smart_train.models.slicing import IMAGE_COUNTS, VisualFields
 from smart_train.types import ModelInput
 
-_IMAGE = "<image>"
 _PARTS = r"(?=language_model\.|vision_tower\.|multi_modal_projector\.)"
 # Names of the backbone's weights in the classes around it, which have changed with their releases -> their own.
 _WITHIN = {
@@ -49,7 +47,7 @@ _WITHIN = {
 _BOTH_WAYS, _LEFT_TO_RIGHT = 0, 1  # what transformers' class takes the type of a token for
 
 
-class ColPali(ProjectedTokens):
+class ColPali(ImagePlaceholders):
     """A query's text behind a prefix, ten `<pad>` behind it; images before the request to describe them. An instruction
     is a prefix.
 
@@ -64,9 +62,7 @@ class ColPali(ProjectedTokens):
     example_base = "vidore/colpaligemma-3b-pt-448-base"
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("vision_tower", "multi_modal_projector")
-    modalities = ("text", "image")
     visual_fields = (VisualFields("image", "pixel_values"),)
-    runs_own_code = False
     unused_weights = ("lm_head.", "language_model.lm_head.", "vlm.lm_head.", "vlm.language_model.lm_head.")
     wrappers = {"colpali": ("vlm_config", _WITHIN)}
     # As colpali-engine names them, whose class is older than today's names.
@@ -85,33 +81,10 @@ class ColPali(ProjectedTokens):
         if text != "gemma":
             raise ModelError(f"text_config.model_type {text!r}: {cls.name} reads PaliGemma's first generation, gemma")
 
-    @cached_property
-    def tokenizer(self) -> Any:
-        require_tokenizer(self.folder)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
-        tokenizer.padding_side = "right"
+    def check_tokenizer(self, tokenizer: Any) -> None:
         for name in ("bos_token", "pad_token"):
             if getattr(tokenizer, name) is None:
                 raise ModelError(f"{self.folder}: its tokenizer has no {name}, which {self.name} puts into prompts")
-        image_id, needed = tokenizer.get_vocab().get(_IMAGE), self.config.image_token_id
-        if image_id != needed:
-            raise ModelError(
-                f"{self.folder}: its tokenizer has id {image_id} for {_IMAGE}, but config.json says {needed}; put back "
-                "the tokenizer that was saved with the model"
-            )
-        return tokenizer
-
-    @cached_property
-    def config(self) -> Any:
-        """The backbone's configuration in this folder."""
-        try:
-            config = AutoConfig.from_pretrained(self.folder)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{self.folder}: config.json cannot be read ({first_line(error)})") from error
-        return getattr(config, "vlm_config", config)
 
     @cached_property
     def image_processor(self) -> Any:
@@ -130,61 +103,37 @@ class ColPali(ProjectedTokens):
             )
         return processor
 
-    @cached_property
-    def special_ids(self) -> Tensor:
-        return special_ids(self.tokenizer)
-
-    @cached_property
-    def visual_ids(self) -> Tensor:
-        return torch.tensor([self.tokenizer.convert_tokens_to_ids(_IMAGE)], dtype=torch.int64)
-
     @property
     def _side(self) -> int:
         """Tokens of an image, in each direction."""
         vision = self.config.vision_config
         return vision.image_size // vision.patch_size
 
-    def render(self, item: ModelInput, role: Role) -> str:
-        self.check_modalities(item)
-        begin, text = self.tokenizer.bos_token, self._defuse(item.text or "")
+    def prompt(self, item: ModelInput, text: str, role: Role) -> str:
+        begin = self.tokenizer.bos_token
         if item.images:
-            return f"{_IMAGE * len(item.images)}{begin}{text or 'Describe the image.'}\n"
+            return f"{IMAGE * len(item.images)}{begin}{text or 'Describe the image.'}\n"
         if role == "document":
             return f"{begin}{text}"
         prefix = self.instruction(item, role)
         asked = f"{prefix}: {text}" if prefix else text
         return f"{begin}{asked}{self.tokenizer.pad_token * 10}\n"
 
+    def image_text(self, size: Size) -> str:
+        return IMAGE * self._side**2
+
+    def read_images(self, images: Sequence[Image.Image]) -> Features:
+        return {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
+
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
-        prompts = [self.render(item, role) for item in inputs]
-        features = self._tokenize(prompts)
+        features = super().featurize(inputs, role)
         mask = features["attention_mask"]
-        if mask.shape[1] > self.max_length:
-            prompts = [
-                shortened(self, item, role, length=int(mask[row].sum()), text=self._defuse(item.text or ""))
-                for row, item in enumerate(inputs)
-            ]
-            features = self._tokenize(prompts)
-            mask = features["attention_mask"]
-        counts = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
-        features[IMAGE_COUNTS] = counts
         # As the class numbers them where nothing is padded: from 1 on.
         features["position_ids"] = mask.cumsum(dim=1)
-        causal = (counts == 0) & self.causal_queries
+        causal = (features[IMAGE_COUNTS] == 0) & self.causal_queries
         kinds = torch.where(causal, _LEFT_TO_RIGHT, _BOTH_WAYS).unsqueeze(1)
         features["token_type_ids"] = kinds.expand_as(mask).contiguous()
-        images = load_images([image for item in inputs for image in item.images])
-        if images:
-            features["pixel_values"] = self.image_processor(images, return_tensors="pt")["pixel_values"]
-        features["token_mask"] = self.kept_tokens(features, role, None)
         return features
-
-    def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
-        text = len(self.tokenizer(self.render(item, role), add_special_tokens=False)["input_ids"])
-        return text - len(image_sizes) + self.visual_tokens(image_sizes)
-
-    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
-        return len(image_sizes) * self._side**2
 
     def image_boxes(self, features: Features) -> list[Tensor]:
         return [grid_boxes(self._side, self._side) for _ in features.get("pixel_values", ())]
@@ -210,22 +159,6 @@ class ColPali(ProjectedTokens):
     def image_settings(self) -> str:
         processor = self.image_processor
         return f"{type(processor).__name__} {dict(processor.size)} {processor.resample}"
-
-    def _tokenize(self, prompts: list[str]) -> Features:
-        """Ids and mask, padded right, with as many placeholders as an image has tokens."""
-        expanded = [prompt.replace(_IMAGE, _IMAGE * self._side**2) for prompt in prompts]
-        features = self.tokenizer(
-            expanded, padding=True, add_special_tokens=False, return_token_type_ids=False, return_tensors="pt"
-        )
-        return dict(features)
-
-    def _defuse(self, text: str) -> str:
-        """User text in which the model's control tokens are plain characters again: one `<image>` more would claim
-        another image's features."""
-        for token in self.tokenizer.added_tokens_decoder.values():
-            if token.special and token.content in text:
-                text = text.replace(token.content, f"{token.content[0]} {token.content[1:]}")
-        return text
 
 
 class ColPaliCausalQueries(ColPali):

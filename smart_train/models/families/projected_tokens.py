@@ -1,7 +1,8 @@
 """What the models of colpali-engine share: a linear map of each token's last state, late interaction alone.
 
-Two layouts are read. Folders of colpali-engine hold the projection as `custom_text_proj` beside the backbone's weights,
-or a LoRA adapter over such a folder. Folders of transformers' classes hold it as `embedding_proj_layer`.
+Two layouts are read. Folders of colpali-engine hold the projection as `custom_text_proj` (Idefics3's: `linear`) beside
+the backbone's weights, or a LoRA adapter over such a folder. Folders of transformers' classes hold it as
+`embedding_proj_layer`.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ class ProjectedTokens(Family):
         line: what users call these models.
         engine_classes: the backbone's `config.model_type` -> the class of colpali-engine.
         example_base: a released folder that adapters are trained on.
+        saved_heads: names of the projection in folders.
     """
 
     late_only = True
-    token_head = HEAD
+    token_head: ClassVar[str] = HEAD
+    saved_heads: ClassVar[tuple[str, ...]] = _HEADS
     own_weights = tuple(f"{head}." for head in _HEADS)
     default_scoring = ScoringConfig(pooled_weight=0.0, query_tokens="all", document_tokens="all")
     line: ClassVar[str]
@@ -55,10 +58,10 @@ class ProjectedTokens(Family):
         head = nn.Linear(text.hidden_size, _WIDTH, device=weight.device, dtype=weight.dtype)
         nn.init.normal_(head.weight, std=text.initializer_range)
         nn.init.zeros_(head.bias)
-        backbone.add_module(HEAD, head)
+        backbone.add_module(self.token_head, head)
 
     def add_weights(self, backbone: nn.Module) -> None:
-        head = backbone.get_submodule(HEAD)
+        head = backbone.get_submodule(self.token_head)
         for part, parameter in head.named_parameters():
             saved = self._saved(part)
             if saved.shape != parameter.shape:
@@ -71,7 +74,7 @@ class ProjectedTokens(Family):
 
     def _saved(self, part: str) -> torch.Tensor:
         """`part` of the projection in this folder's files, "weight" or "bias"."""
-        names = {f"{head}.{part}" for head in _HEADS}
+        names = {f"{head}.{part}" for head in self.saved_heads}
         for path in sorted(Path(self.folder).glob("model*.safetensors")):
             with safe_open(path, "pt") as file:
                 for name in names & set(file.keys()):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smart_train.errors import ModelError
 from smart_train.models.embedder_files import check_root
+from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
 from smart_train.models.families.gme import GME
@@ -17,6 +18,7 @@ from smart_train.models.families.ops_mm import OpsMMEmbedding
 from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.families.text_decoder import TextDecoder
 from smart_train.models.families.text_encoder import TextEncoder
+from smart_train.models.families.unime_v2 import UniMEV2
 from smart_train.models.families.vlm2vec import VLM2Vec
 from smart_train.models.family import Family
 from smart_train.models.reading import read_json
@@ -25,6 +27,7 @@ _ALL = (
     Qwen3VLEmbedding,
     GME,
     VLM2Vec,
+    UniMEV2,
     LamRA,
     LamRAQwen25,
     LamRAQwen3,
@@ -38,6 +41,7 @@ _ALL = (
     ColQwen,
     ColPali,
     ColPaliCausalQueries,
+    ColIdefics3,
     TextEncoder,
     TextDecoder,
 )

@@ -326,7 +326,8 @@ class VisionLanguageFamily(Family):
     def _defuse(self, text: str) -> str:
         """User text in which the model's control tokens are plain characters again: a page's text layer may quote one,
         and an extra `<|image_pad|>` would claim another image's features. Refusing the text was rejected: one such page
-        would stop a corpus."""
+        would stop a corpus. Special tokens that an adapter adds are among them: in an export they are in the model's
+        own list, and adapter and export must read a row alike."""
         for token in self._control_tokens:
             if token in text:
                 text = text.replace(token, token.replace("<|", "< |"))

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from smart_train import ScoringConfig, SmartModel
 from smart_train.models.saving import checkpoint_names
 from smart_train.types import ModelInput
+from tests.models.idefics3_folders import LONGEST, TILE, colidefics3_folder
 from tests.models.official.states import tiny
 from tests.models.paligemma_folders import SIDE, colpali_folder
 from tests.models.vision_folders import vision_folder
@@ -23,6 +24,7 @@ PAGE = {
     "smart_lamra_qwen3_vl_training": (512, 416),
     **dict.fromkeys(("gme", "ops_mm_embedding"), (560, 392)),
     **dict.fromkeys(("colpali", "colpali_v1_2"), (SIDE, SIDE)),  # theirs has one size for all images
+    "colidefics3": (LONGEST, 3 * TILE),  # its longer side always has this length
 }
 KINDS = {
     "qwen3_vl_embedding": "qwen3_vl",
@@ -31,6 +33,7 @@ KINDS = {
     "gme": "qwen2_vl",
     "lamra": "qwen2_vl",
     "vlm2vec": "qwen2_vl",
+    "unime_v2": "qwen2_vl",
     "lamra_qwen2_5_vl": "qwen2_5_vl",
     "jina_v4": "qwen2_5_vl",
     "ops_mm_embedding": "qwen2_vl",
@@ -39,11 +42,16 @@ KINDS = {
     "colqwen_2_5": "qwen2_5_vl",
     "colpali": "paligemma",
     "colpali_v1_2": "paligemma",
+    "colidefics3": "idefics3",
 }
 FAMILIES = {"colqwen_2_5": "colqwen"}  # whose file has another name than they
-LATE_ONLY = {"colqwen", "colqwen_2_5", "colpali", "colpali_v1_2"}
+LATE_ONLY = {"colqwen", "colqwen_2_5", "colpali", "colpali_v1_2", "colidefics3"}
+BUILD = {"paligemma": colpali_folder, "idefics3": colidefics3_folder}  # others: by `vision_folder`
 # Their official code knows no late interaction, or (the SMART authors' training loss) takes every token.
-EVERY_TOKEN = {"smart_lamra_qwen3_vl_training", "vlm2vec", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
+EVERY_TOKEN = {
+    *("smart_lamra_qwen3_vl_training", "vlm2vec", "unime_v2"),
+    *("jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"),
+}
 # They have a prefix for every query, where others have an instruction.
 WITH_PREFIXES = {"jina_v4", "nomic_embed_multimodal", *LATE_ONLY}
 # Inputs that their official code does not read.
@@ -52,16 +60,18 @@ UNREAD = {
     **dict.fromkeys(("smart_lamra_qwen3_vl", "smart_lamra_qwen3_vl_training"), {"several"}),
     "jina_v4": {"several", "composed"},
     **dict.fromkeys(LATE_ONLY, {"several", "composed"}),
+    "unime_v2": {"several", "composed", "tiny image", "huge image"},  # one is enough: all images get one size
     **dict.fromkeys(("nomic_embed_multimodal", "colqwen", "colqwen_2_5"), {"several", "composed", "tiny image"}),
 }
 # The official readers resize with Pillow, ours with torchvision, whose roundings differ.
 RESIZED = {"tiny image": 5e-3, "huge image": 5e-3}
+BY_PILLOW = {"colidefics3"}  # ours too
 EVERY = pytest.mark.parametrize("name", KINDS)
 
 
 def model_of(name, folder, **kwargs):
     kind = KINDS[name]
-    colpali_folder(folder) if kind == "paligemma" else vision_folder(folder, kind)
+    BUILD[kind](folder) if kind in BUILD else vision_folder(folder, kind)
     model = SmartModel.from_config(folder, family=FAMILIES.get(name, name), overrides=tiny.OVERRIDES[kind], **kwargs)
     tiny.fill(model.backbone, checkpoint_names(model.backbone, model.family))
     if name == "jina_v4":
@@ -128,7 +138,8 @@ def test_inputs_and_states_are_the_official_ones(name, tmp_path):
             assert features["image_grid_thw"].tolist() == expected["grid"].tolist(), key
         with torch.no_grad():
             found = model(features)
-        near = {"atol": RESIZED.get(key, 1e-6), "rtol": 0.0, "msg": lambda text, key=key: f"{key}: {text}"}
+        resized = 1e-6 if name in BY_PILLOW else RESIZED.get(key, 1e-6)
+        near = {"atol": resized, "rtol": 0.0, "msg": lambda text, key=key: f"{key}: {text}"}
         if name not in LATE_ONLY:
             torch.testing.assert_close(found.pooled[0], torch.from_numpy(expected["pooled"]), **near)
         if "tokens" in expected:

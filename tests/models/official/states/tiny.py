@@ -19,6 +19,7 @@ OVERRIDES = {
     "qwen2_vl": {},
     "qwen2_5_vl": {},
     "paligemma": {},
+    "idefics3": {},
 }
 
 

@@ -1,0 +1,140 @@
+"""Late-only families whose tokenizer and image processor stand apart: `<image>` in a prompt, and what stands for it.
+
+A family adds its prompt, the text that an image of a size becomes, and how pixels are read.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer
+
+from smart_train.errors import ModelError, first_line
+from smart_train.inputs.images import load_images
+from smart_train.models.families.projected_tokens import ProjectedTokens
+from smart_train.models.family import Features, Role
+from smart_train.models.image_sizes import Size
+from smart_train.models.processing import require_tokenizer, special_ids
+from smart_train.models.shortening import shortened
+from smart_train.models.slicing import IMAGE_COUNTS
+from smart_train.types import ModelInput
+
+IMAGE = "<image>"  # one in a prompt for each image; in the tokens, one for each visual token
+
+
+class ImagePlaceholders(ProjectedTokens):
+    """Images and text in one prompt, padded right, by a tokenizer whose `<image>` is the backbone's."""
+
+    modalities = ("text", "image")
+    runs_own_code = False
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        require_tokenizer(self.folder)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.folder)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
+        tokenizer.padding_side = "right"
+        self.check_tokenizer(tokenizer)
+        image_id, needed = tokenizer.get_vocab().get(IMAGE), self.config.image_token_id
+        if image_id != needed:
+            raise ModelError(
+                f"{self.folder}: its tokenizer has id {image_id} for {IMAGE}, but config.json says {needed}; put back "
+                "the tokenizer that was saved with the model"
+            )
+        return tokenizer
+
+    @abstractmethod
+    def check_tokenizer(self, tokenizer: Any) -> None:
+        """Raises ModelError where `tokenizer` lacks a token that prompts hold."""
+
+    @cached_property
+    def config(self) -> Any:
+        """The backbone's configuration in this folder."""
+        try:
+            config = AutoConfig.from_pretrained(self.folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{self.folder}: config.json cannot be read ({first_line(error)})") from error
+        return getattr(config, "vlm_config", config)
+
+    @cached_property
+    def special_ids(self) -> Tensor:
+        return special_ids(self.tokenizer)
+
+    @cached_property
+    def visual_ids(self) -> Tensor:
+        return torch.tensor([self.tokenizer.convert_tokens_to_ids(IMAGE)], dtype=torch.int64)
+
+    @abstractmethod
+    def prompt(self, item: ModelInput, text: str, role: Role) -> str:
+        """The prompt of `item`, whose text is given apart, safe to put into it; one `<image>` per image."""
+
+    @abstractmethod
+    def image_text(self, size: Size) -> str:
+        """What an image of `size` is in the tokenizer's text: one `<image>` for each visual token, and what is around
+        them."""
+
+    @abstractmethod
+    def read_images(self, images: Sequence[Image.Image]) -> Features:
+        """The features that `visual_fields` names of one RGB image or more."""
+
+    def render(self, item: ModelInput, role: Role) -> str:
+        self.check_modalities(item)
+        return self.prompt(item, self._defuse(item.text or ""), role)
+
+    def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
+        prompts = [self.render(item, role) for item in inputs]
+        images = load_images([image for item in inputs for image in item.images])
+        sizes = [image.size for image in images]
+        features = self._tokenize(prompts, sizes)
+        mask = features["attention_mask"]
+        if mask.shape[1] > self.max_length:
+            prompts = [
+                shortened(self, item, role, length=int(mask[row].sum()), text=self._defuse(item.text or ""))
+                for row, item in enumerate(inputs)
+            ]
+            features = self._tokenize(prompts, sizes)
+        features[IMAGE_COUNTS] = torch.tensor([len(item.images) for item in inputs], dtype=torch.int64)
+        if images:
+            features |= self.read_images(images)
+        features["token_mask"] = self.kept_tokens(features, role, None)
+        return features
+
+    def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
+        text = self._expanded(self.render(item, role), iter(image_sizes))
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
+        return sum(self.image_text(size).count(IMAGE) for size in image_sizes)
+
+    def _tokenize(self, prompts: list[str], sizes: Sequence[Size]) -> Features:
+        """Ids and mask, padded right, of prompts that hold images of `sizes`, one after another."""
+        left = iter(sizes)
+        features = self.tokenizer(
+            [self._expanded(prompt, left) for prompt in prompts],
+            padding=True,
+            add_special_tokens=False,
+            return_token_type_ids=False,
+            return_tensors="pt",
+        )
+        return dict(features)
+
+    def _expanded(self, prompt: str, sizes: Any) -> str:
+        """`prompt` with the text of each image, whose sizes come next from the iterator `sizes`."""
+        first, *others = prompt.split(IMAGE)
+        return first + "".join(self.image_text(next(sizes)) + part for part in others)
+
+    def _defuse(self, text: str) -> str:
+        """User text in which the model's control tokens are plain characters again: one `<image>` more would claim
+        another image's features."""
+        for token in self.tokenizer.added_tokens_decoder.values():
+            if token.special and token.content in text:
+                text = text.replace(token.content, f"{token.content[0]} {token.content[1:]}")
+        return text

@@ -1,0 +1,143 @@
+"""How likely a sentence is one that a reader would ask: whole, about something that it names, and from running text.
+
+Every sign that it may be a cell, a note, an item of a list or two columns read as one makes it worth less. None of them
+is certain, so they only decide which sentences of a page come first, and which are too doubtful to be asked at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import regex
+
+from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
+
+CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
+_SHORT = 10  # words; of shorter ones, twice as many are fragments
+_DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
+# What a sign leaves of a sentence's worth.
+_ALONE_AND_SHORT, _ALONE, _IS_SHORT, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.8, 0.9, 0.85, 0.7, 0.6
+_WITHOUT_VERB, _MIXED, _REPEATING, _PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE = 0.7, 0.3, 0.25, 0.5, 0.4, 0.3, 0.3
+_MIXED_LEAST, _MIXED_SHARE = 6, 0.2  # of the sentences of a page
+_NUMBERS_SHARE = 0.2  # of a sentence's words
+_CAPITALS_SHARE = 0.25  # of a page's words inside sentences: above it, as in German, capitals say nothing
+_LETTERS = regex.compile(r"\p{L}[\p{L}\p{M}'-]*")
+_CAPITAL = regex.compile(r"(?<=[\p{Ll}\p{N},)] )\p{Lu}\p{Ll}[\p{L}\p{M}'-]*")  # not after a stop, a colon or a bracket
+_CAPITAL_ALONE = regex.compile(
+    r"(?<=(?<!\S)[\p{Ll}\p{N}]\S* )\p{Lu}\p{Ll}[\p{L}\p{M}'-]*+(?! \p{Lu})"
+)  # not of a longer name
+_SMALL_BEGINNING = regex.compile(
+    r"(?<!\b(?:etc|usw|vgl|figs?|bzw|inc|abs|resp|approx|vs|al|no|ca|art|núm|см|рис|табл|гл))(?<=\p{L}{3})[.?] "
+    r"(?=\p{Ll}{2})"
+)
+_LARGE_BEGINNING = regex.compile(r"(?<=\p{L}{2})[.?] (?=\p{Lu})")
+_NAME = regex.compile(r"(?<=\S )\p{Lu}\p{L}+|\p{N}|\b\p{Lu}{2,}")
+_CASED = regex.compile(r"\p{Ll}")
+_LABEL = regex.compile(r"(?:\S+ ){0,3}\S+: ")
+_CODE = regex.compile(r"</?[\p{L}!?]|[{}\\]|\w[=_]\w|==|\w\(\w*\)")
+_TWICE = regex.compile(r"\b([\p{L}\p{N}]{2,}(?: [\p{L}\p{N}]+)?) \1\b(?! \1)", regex.IGNORECASE)
+_SAID_TWICE = frozenset(["das", "der", "die", "had", "is", "lui", "nous", "que", "si", "sie", "that", "vous"])
+_WITHOUT_SUBJECT = regex.compile(
+    r"\p{Lu}\p{Ll}+(?:ed|en) (?:as|at|by|for|from|in|into|on|only|to|under|with)\b(?!.*, )"
+)
+# Verb forms that few sentences of running text do without, told by the little words beside them which language it is.
+_FINITE = {
+    "the of and to in a for": "is are was were has have had can could may might must shall should will would do does "
+    "did be been cannot",
+    "der die und das den des": "ist sind war waren wird werden wurde wurden hat haben hatte kann können konnte muss "
+    "müssen soll sollen darf dürfen sollte könnte würde gibt",
+    "le la les des et du": "est sont était étaient a ont avait peut peuvent doit doivent sera seront fut furent faut "
+    "permet permettent fait va",
+    "el los las del y con": "es son era eran está están fue fueron ha han había puede pueden debe deben será serán "
+    "tiene tienen hay permite se",
+    "il gli della delle e nel": "è sono era erano ha hanno aveva può possono deve devono sarà saranno viene vengono "
+    "fu furono permette si",
+    "het een van en voor": "is zijn was waren heeft hebben had kan kunnen moet moeten wordt worden werd werden zal",
+}
+_LANGUAGES = tuple((frozenset(little.split()), frozenset(verbs.split())) for little, verbs in _FINITE.items())
+_ENOUGH_LITTLE = 2  # little words that tell a language
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence and where it stands.
+
+    Attributes:
+        text: without its full stop.
+        first: whether a paragraph begins with it. alone: whether it is all of its paragraph.
+        note: whether its paragraph is a note to a table or a source.
+    """
+
+    text: str
+    first: bool = True
+    alone: bool = False
+    note: bool = False
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What a page's text says about how it was read.
+
+    Attributes:
+        cases: how often each word stands with a capital inside a sentence, and in lower case; under "" how many words
+            were looked at.
+        mixed: whether sentences often begin in lower case, as where columns were read as one, and in glossaries.
+    """
+
+    cases: Counter[str]
+    mixed: bool
+
+    @classmethod
+    def of(cls, prose: str) -> Signs:
+        capitals = Counter(match[0] for match in _CAPITAL.finditer(prose))
+        cases = Counter(word for word in _LETTERS.findall(prose) if word[0].islower()) + capitals
+        cases[""] = cases.total()
+        small, large = (len(pattern.findall(prose)) for pattern in (_SMALL_BEGINNING, _LARGE_BEGINNING))
+        return cls(cases, min(small, large) >= _MIXED_LEAST and small > _MIXED_SHARE * (small + large))
+
+
+def wholeness(told: Told, signs: Signs) -> float:
+    """1 for a sentence without a sign against it, else less."""
+    text, words = told.text, words_of(told.text)
+    unspaced = sum(is_unspaced(word[0]) for word in words) > len(words) / 2
+    short = len(words) / (_DOUBLED if unspaced else 1) < _SHORT
+    worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
+    if told.alone:
+        worth *= _ALONE_AND_SHORT if short else _ALONE
+    elif short:
+        worth *= _IS_SHORT
+    if not unspaced:
+        # Scripts without capitals do not show a name.
+        worth *= 1.0 if _NAME.search(text) or not _CASED.search(text) else _UNNAMED
+        worth *= _WITHOUT_VERB if _lacks_verb(words) else 1.0
+        worth *= _PARTICIPLE if _WITHOUT_SUBJECT.match(text) else 1.0
+        worth *= _MIXED ** _out_of_place(text, signs.cases)
+    if _LABEL.match(text):
+        worth *= _LABELLED
+    if told.note:
+        worth *= _NOTE
+    if _CODE.search(text):
+        worth *= _WITH_CODE
+    if sum(not is_alphabetic(word) for word in words) > _NUMBERS_SHARE * len(words):
+        worth *= _NUMBERS
+    return worth * (_REPEATING if repeats(text) else 1.0)
+
+
+def repeats(text: str) -> bool:
+    """Whether a word or two stand twice in a row, as where two columns or cells were read as one."""
+    return any(match[1].lower() not in _SAID_TWICE for match in _TWICE.finditer(text))
+
+
+def _out_of_place(text: str, cases: Counter[str]) -> int:
+    """How many words have a capital here that the page mostly writes small: what they begin is another column."""
+    capitals = _CAPITAL_ALONE.findall(text)
+    if not capitals or sum(count for word, count in cases.items() if word[:1].isupper()) > _CAPITALS_SHARE * cases[""]:
+        return 0
+    return sum(cases[word.lower()] > cases[word] for word in capitals)
+
+
+def _lacks_verb(words: list[str]) -> bool:
+    """Whether none of the common verb forms of its language is among the words; False where that is not known."""
+    said = frozenset(words)
+    little, verbs = max(_LANGUAGES, key=lambda language: len(language[0] & said))
+    return len(little & said) >= _ENOUGH_LITTLE and not verbs & said

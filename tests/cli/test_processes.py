@@ -1,0 +1,96 @@
+"""Commands that a launcher starts as several processes: they share the work, or refuse before they begin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smart_train.cli.app import app
+from tests.command import call, ended
+from tests.ranks import start_command
+from tests.tuned import Toy, make_toy
+
+# What `accelerate launch -m smart_train COMMAND` does.
+SHARED = ("train", "mine", "benchmark", "tune")
+ALONE = {
+    "compare": ("compare", "MODEL", "MODEL", "--data", "ROWS"),
+    "probe": ("probe", "MODEL", "--data", "ROWS"),
+    "explain": ("explain", "MODEL", "--query", "cat", "--document", "a cat"),
+    "encode": ("encode", "MODEL", "--documents", "ROWS", "--index", "OUT"),
+    "search": ("search", "MODEL", "--documents", "ROWS", "--query", "cat"),
+}
+TOKENS = ("--layers", "-1", "--query-tokens", "content", "--document-tokens", "content", "--pooled-token", "keep")
+FORMS = ("--weights", "1:0,1:1,0:1", "--pool-factors", "1", "--stored-as", "float32,int8", "--widths", "32")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    made = make_toy(tmp_path_factory.mktemp("toy"))
+    made.write(made.folder.parent / "rows.jsonl")
+    made.write(made.folder.parent / "other.jsonl", 30)
+    return made
+
+
+@pytest.mark.parametrize("command", ALONE)
+def test_a_command_for_one_process_refuses_several_by_name(
+    command: str, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from smart_train import SmartModel
+
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(SmartModel, "from_pretrained", loaded)
+    names = {"MODEL": toy.folder, "ROWS": toy.folder.parent / "rows.jsonl", "OUT": tmp_path / "out"}
+    words = [names.get(word, word) for word in ALONE[command]]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        refused = ended(monkeypatch, capsys, *words)
+        said = f"smart-train (rank 0): {command}: was started as 2 processes (WORLD_SIZE=2), and it works in one"
+        assert refused.status == 2 and refused.err.startswith(said if rank == 0 else "")
+        assert refused.err.count("\n") == (1 if rank == 0 else 0), "every process said it"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_tables_name_commands() -> None:
+    names = {(item.name or item.callback.__name__).replace("_", "-") for item in app.registered_commands}
+    assert {*SHARED, *ALONE} <= names and not set(SHARED) & set(ALONE)
+
+
+def settings_of(folder: Path) -> list[dict[str, Any]]:
+    """Every setting that was measured, but for what the machine took."""
+    saved = json.loads((folder / "tune.json").read_text())
+    return [{key: value for key, value in row.items() if key != "ms_per_query"} for row in saved["settings"]]
+
+
+@pytest.mark.dist
+@pytest.mark.parametrize("test", [False, True])
+def test_tune_in_two_processes_is_tune_in_one(
+    test: bool, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, others = (toy.folder.parent / name for name in ("rows.jsonl", "other.jsonl"))
+    options = [*TOKENS, *FORMS, "--batch-size", 7, *(("--test", others) if test else ())]
+    words = ["tune", toy.folder, "--data", rows, *options]
+    together = start_command([*words, "--output", tmp_path / "two"], tmp_path / "log", count=2)
+    for process in together:
+        process.join()
+    printed = (tmp_path / "log").read_text()
+    assert [process.exitcode for process in together] == [0, 0], printed
+    assert printed.count("Chosen: ") == 1, "both processes told the result"
+    assert call(monkeypatch, *words, "--output", tmp_path / "one") == 0
+    for theirs, ours in zip(settings_of(tmp_path / "two"), settings_of(tmp_path / "one"), strict=True):
+        assert theirs == pytest.approx(ours, abs=1e-6)
+
+
+@pytest.mark.dist
+def test_a_mistake_is_told_once(toy: Toy, tmp_path: Path) -> None:
+    words = ["tune", toy.folder, "--data", toy.folder.parent / "rows.jsonl", "--metric", "ndgc@5"]
+    together = start_command(words, tmp_path / "log", count=2)
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [2, 2]
+    assert (tmp_path / "log").read_text().count("did you mean ndcg@5") == 1
