@@ -169,7 +169,8 @@ class RetrievalEvaluator:
         depth = depth_for(self.ks)
         # Of a model without pooled vectors, a hybrid score would be the late one once more, under another name.
         scores = ("late",) if documents.late_only else SCORES
-        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in scores}
+        empty = RankingBuilder(data.query_ids, data.document_ids, depth, data.own)
+        builders = {score: empty.another() for score in scores}
         products = scan_products(self.products, documents.packed.dtype, device)
         if products != EXACT:
             self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring, products)

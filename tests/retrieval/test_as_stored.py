@@ -95,8 +95,7 @@ def test_a_search_holds_a_block_beside_what_is_stored(
 
 
 @STORES
-@pytest.mark.parametrize("candidates", [None, 80])
-@pytest.mark.parametrize("products", ["exact", "bfloat16"])
+@pytest.mark.parametrize(("candidates", "products"), [(None, "exact"), (80, "exact"), (None, "bfloat16")])
 def test_mining_holds_a_shard_as_it_is_stored_and_a_block(
     queries: Embeddings,
     documents: Embeddings,
@@ -106,7 +105,7 @@ def test_mining_holds_a_shard_as_it_is_stored_and_a_block(
     tmp_path: Path,
     small_blocks: None,
 ) -> None:
-    options = {"candidates": candidates, "products": products if candidates is None else "exact"}
+    options = {"candidates": candidates, "products": products}
     mined(tmp_path, queries, documents, store, **options)  # encodes
     for file in tmp_path.glob("search*"):
         file.unlink()
