@@ -26,6 +26,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy
+
 from tests.faults import KINDS, Report, Writer, run_child, sweep
 from tests.hub.server import WRITER, Hub
 
@@ -241,15 +243,38 @@ def tuning(area: Path) -> list[object]:
     return ["tune", "model", "--data", inputs() / "rows.jsonl", *form, "--max-bytes", "300", "--write"]
 
 
+def model_in(area: Path) -> Path:
+    """The model's folder, or where an exchange that was cut off left it: the next command brings it back."""
+    from smart_train.utils.atomic import aside
+
+    folder = area / "model"
+    return folder if folder.is_dir() else aside(folder)
+
+
+def lone_export(area: Path) -> None:
+    """An export without its run."""
+    if not (inputs() / "exported").is_dir():
+        said("export", trained() / "run", "--output", inputs() / "exported")
+    shutil.copytree(inputs() / "exported", area / "model")
+
+
+def tuned_export(area: Path) -> Any:
+    """The settings of an export that is as it was verified."""
+    from smart_train.export.parity_record import check_record
+    from smart_train.models.smart_config import SmartConfig
+
+    folder = model_in(area)
+    return [SmartConfig.read(folder).scoring, sorted(check_record(folder)["sha256"])]
+
+
 def tuned_result(area: Path) -> Any:
     """The settings of a folder that is whole."""
     from smart_train.models.smart_config import SmartConfig
-    from smart_train.utils.atomic import settle
     from smart_train.utils.manifest import fault
 
-    settle(area / "model")  # what every command that writes there begins with
-    assert fault(area / "model") is None, fault(area / "model")
-    return SmartConfig.read(area / "model").scoring
+    folder = model_in(area)
+    assert fault(folder) is None, fault(folder)
+    return SmartConfig.read(folder).scoring
 
 
 def compared_result(area: Path) -> Any:
@@ -268,7 +293,33 @@ def comparing(area: Path) -> list[object]:
     return ["compare", *files, "--output", "compared.json"]
 
 
+def write_published() -> None:
+    """Two small tasks of mteb, as if they had been downloaded."""
+    from tests.evaluation.suites.layouts import beir
+
+    data = inputs() / "published"
+    if not data.is_dir():
+        rows = [json.loads(line) for line in (inputs() / "rows.jsonl").read_text().splitlines()[:6]]
+        queries = {f"q{at}": row["query"] for at, row in enumerate(rows)}
+        documents = {row["document_id"]: row["positive"] for row in rows}
+        judged = [(f"q{at}", row["document_id"], 1) for at, row in enumerate(rows)]
+        for name in ("scifact", "nfcorpus"):
+            beir(data / "mteb" / name, queries, documents, judged)
+
+
+def benchmarking(area: Path) -> list[object]:
+    suites = ("--suite", "SciFact", "--suite", "NFCorpus")
+    return ["benchmark", inputs() / "model", *suites, "--data", inputs() / "published", "--output", "results"]
+
+
+def benchmark_result(area: Path) -> Any:
+    """The metrics of each task that is done; None before the first."""
+    file = area / "results" / "summary.json"
+    return json.loads(file.read_text())["scores"] if file.is_file() else None
+
+
 WRITERS = {
+    "benchmark": Writer(benchmarking, benchmark_result),
     "train": Writer(lambda area: ["train", recipe(area)], run_result, whole=False),
     "export": Writer(lambda area: ["export", "run", "--overwrite"], export_result, copied_run),
     "encode": Writer(encoding, index_result, older_index),
@@ -276,6 +327,7 @@ WRITERS = {
     "compare": Writer(comparing, compared_result),
     "make-pairs": Writer(making, pairs_result),
     "tune": Writer(tuning, tuned_result, plain_model),
+    "tune an export": Writer(tuning, tuned_export, lone_export),
     "push": Writer(lambda area: ["push", inputs() / "push", "--repo", f"user/{area.name}"], push_result, earlier_push),
 }
 
@@ -327,11 +379,26 @@ def _child(folder: Path, names: Sequence[str], moments: int | None, kinds: Seque
     smart_train.export.routes.find_spec = lambda name: None
     library = ctypes.CDLL(os.environ["LD_PRELOAD"])
     inputs()  # here, and not in every child
+    if "benchmark" in names:
+        _prepare_mteb()
     reports = {}
     for name in names:
         (folder / name).mkdir()
         reports[name] = sweep(name, WRITERS[name], library, folder / name, moments, kinds, seed).__dict__
         (folder / "report.json").write_text(json.dumps(reports))
+
+
+def _prepare_mteb() -> None:
+    """Loads mteb before the fork, without what takes it longest: seeds of every device for each of 2,000 tasks, and
+    areas under curves. The data is written in a child, because pyarrow would start threads here."""
+    import mteb.abstasks.abstask
+    from mteb._evaluators import retrieval_metrics
+
+    mteb.abstasks.abstask._set_seed = lambda seed: (random.Random(seed), numpy.random.default_rng(seed))
+    mteb.abstasks.AbsTaskRetrieval.k_values = (1, 5, 10)
+    retrieval_metrics.nauc = lambda *_: 0.0
+    mteb.get_benchmarks()
+    assert run_child(write_published, inputs() / "log") == 0, (inputs() / "log").read_text()
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console, print_pairs
+from smart_train.cli.output import check_folder, plain_console, print_pairs
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ def benchmark(
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary
     from smart_train.evaluation.suites.page import benchmark_report
     from smart_train.evaluation.suites.published import published_model
-    from smart_train.evaluation.suites.run import check_output_folder
     from smart_train.evaluation.suites.store import check_store
     from smart_train.report.html import REPORT_FILE, write_report
 
@@ -118,7 +117,7 @@ def benchmark(
         scoring = _scoring(overrides or [])
         published_model(published, ())
         check_store(store)
-        on_main(lambda: check_output_folder(output))
+        on_main(lambda: _check_places(output, cache))
         loaded = open_model(model, reading, scoring)
         named, revision = _identity(model, loaded, name)
         ranker = MtebModel(
@@ -139,6 +138,18 @@ def benchmark(
                 write_report(benchmark_report(ranker, suites, run, held), output / REPORT_FILE)
                 _show(ranker, suites, run, held, output)
             run.check(len({task.metadata.name for one in suites for task in one.tasks}), data)
+
+
+def _check_places(output: Path, cache: Path | None) -> None:
+    """Raises RunError or BusyError where results or embeddings cannot be written, or another process writes them."""
+    from smart_train.evaluation.suites.run import check_output_folder
+    from smart_train.utils.locks import LOCK_NAME, check_free
+
+    check_output_folder(output)
+    check_folder("--output", output)
+    if cache is not None:
+        check_folder("--cache", cache)
+    check_free(output / LOCK_NAME)
 
 
 def _scoring(overrides: Sequence[str]) -> dict[str, object]:

@@ -11,7 +11,7 @@ import typer
 
 from smart_train.cli.arguments import TrustRemoteCode
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, plain_console
+from smart_train.cli.output import check_page, check_place, plain_console
 from smart_train.cli.rows import HELD_OUT, pages_of, rows_to_measure, source_values
 from smart_train.errors import RunError
 
@@ -65,6 +65,8 @@ def compare(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
+    if output is not None:
+        check_place("--output", output)
     if report is not None:
         check_page("--report", report)
     measured_now = data is not None or recipe is not None or source_values(rows)

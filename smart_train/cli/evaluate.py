@@ -11,7 +11,7 @@ import typer
 
 from smart_train.cli.arguments import READING, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, plain_console
+from smart_train.cli.output import check_page, check_place, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_folders import find_model
@@ -73,6 +73,8 @@ def evaluate(
         raise RunError(f"--output {output}: is a folder; name a file in it")
     if output is not None and output.exists():
         _check_replaceable(output)
+    if output is not None:
+        check_place("--output", output)
     if report is not None:
         check_page("--report", report)
     trained = find_model(model)

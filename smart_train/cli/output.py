@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,24 @@ def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
         print(printable(f"{label:<{width}}  {value}"))
 
 
+def check_place(option: str, path: Path, *, inside: bool = False) -> None:
+    """Raises RunError where nothing can be made at `path`, which `option` gave, or `inside` it: before minutes of work,
+    not after."""
+    whole = path.absolute()
+    there = next(folder for folder in ((whole, *whole.parents) if inside else whole.parents) if folder.exists())
+    if not there.is_dir():
+        raise RunError(f"{option} {path}: {there} is a file; name a place in a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"{option} {path}: {there} cannot be written to; name another place, or make it writable")
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raises RunError where files cannot be written into `folder`, which `option` gave, and which need not exist."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{option} {folder}: is a file; name a folder")
+    check_place(option, folder, inside=True)
+
+
 def check_page(option: str, file: Path) -> None:
     """Raises RunError or DataError where an HTML page cannot be written to `file`, which `option` gave."""
     from smart_train.report.html import check_replaceable
@@ -34,3 +53,4 @@ def check_page(option: str, file: Path) -> None:
     if file.suffix.lower() != ".html":
         raise RunError(f"{option} {file}: must end in .html")
     check_replaceable(option, file)
+    check_place(option, file)

@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.arguments import READING, BatchSize, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console
+from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
@@ -59,6 +59,8 @@ def probe(
     from smart_train.run import build
 
     check_metric(metric)
+    if output is not None:
+        check_folder("--output", output)
     layer_numbers = _numbers(layers)
     members = [member for model in models for member in _members(model)]
     meant = rows_to_measure(models[0], "measure", data=data, rows=rows, reading=reading)

@@ -12,7 +12,7 @@ from typing import Any
 from smart_train.cli.processes import refuse_several
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
-from smart_train.utils.model_folders import find_model, missing_folder
+from smart_train.utils.model_folders import bring_back, find_model, missing_folder
 
 # logger -> what the line holds. The first two appear on every machine without an optional part, which this package does
 # not use. The third lists heads that no embedder uses; other missing or superfluous weights are errors here.
@@ -70,12 +70,15 @@ def quietly(
             refuse_several(command.__name__)
         for name in _MODELS:
             if options.get(name) is not None:
+                bring_back(Path(options[name]))
                 find_model(options[name])
         for name in options.get("models") or ():
             if not Path(name).exists():  # a run, or a file, may keep what is asked for without a model
                 find_model(name)
-        if options.get("folder") is not None and not Path(options["folder"]).is_dir():
-            raise missing_folder(options["folder"])
+        if options.get("folder") is not None:
+            bring_back(Path(options["folder"]))
+            if not Path(options["folder"]).is_dir():
+                raise missing_folder(options["folder"])
         if reads_rows and options["data"] is not None:
             from smart_train.recipe.quick import check_rows_quickly
 

@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, plain_console
+from smart_train.cli.output import check_folder, check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
 from smart_train.utils.terms import HEADLINE
@@ -150,6 +150,7 @@ def _checked(
     if output is not None:
         if (output / RUN_FILE).is_file():
             raise RunError(f"--output {output}: is a run, which has a report of its own; name another folder")
+        check_folder("--output", output)
         check_page("--output", output / REPORT_FILE)
     if write:
         tuning.check_writable(model, run)

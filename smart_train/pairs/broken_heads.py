@@ -14,7 +14,8 @@ _SET_APART, _LEAST_PIECES = 0.8, 4  # share of pieces of one letter or two in a 
 _SAID_AGAIN = 3  # words
 # A mark of a note or an item in the middle; the second of two shares; a telephone number; an address.
 _CELLS = regex.compile(
-    r"^\d[\d.,]*\s?%|\S\s?[*†‡]\s*\p{L}|[|•▪■□☐]|%\D*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
+    r"^\d[\d.,]*\s?%|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
+    r"|[|•▪■□☐]|%\D*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
     r"|www\.|\d{3} \d{3}$|\b[Ss]ee (?:also|pages?|sections?|instructions)\b"
 )
 _NAMES = regex.compile(

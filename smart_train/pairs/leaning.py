@@ -15,7 +15,8 @@ from smart_train.pairs.words import words_of
 # not here.
 _POINTING_WORDS = """
 again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
-instead likewise nevertheless nonetheless other others similarly such that their then there therefore these they this
+instead likewise nevertheless nonetheless other others
+similar similarly such that their then there therefore these they this
 those thus whereas yet and but or indeed now
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
 dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
@@ -43,7 +44,7 @@ _LINKING = re.compile(
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
     r"|в наш\w+ (?:пример|случа)\w+"
     r"|(?:ещё|еще) од\w+\b"
-    r"|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
+    r"|on (?:the )?one hand\b|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
     r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
     r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
@@ -83,7 +84,7 @@ _POINTER = re.compile(
 _POINTING_UNSPACED = regex.compile(
     "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
     r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次[にの]|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
-    "|そして|すると|それで|だから|でも、|.{0,4}彼|.{0,4}(?<!其)[他她它]|デフォルト値?は|既定値は|默认值?[为是]"
+    "|そして|すると|それで|だから|でも、|.{0,4}彼|.{0,4}(?<!其)[他她它]|なので|デフォルト(?:値は|では|は)|既定値は|默认值?[为是]"
     # A particle without its noun.
     r"|[がを]|[はにでとのも](?=\P{Hiragana})"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
@@ -167,6 +168,8 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
     r"|\bsee b?ell?ow\b|\b(?:described|discussed|listed|explained|shown|given) elsewhere\b|\bthat (?:section|chapter)\b"
     r"|\b(?:code|text|values?|examples?|commands?|rules?|results?) here\b"
+    r"|^(?:section|chapter|appendix) [\dIVXA-Z.]+ (?:analy[sz]es|concludes|covers|describes|discusses"
+    r"|explains|gives|introduces|presents|reviews|shows|summari[sz]es)\b|\bбудет (?:ясно|показан|описан|рассмотрен)\w*"
     r"|\b(?:elencat|indicat|descritt|riportat)[aeio] qui\b|\bприведен\w* (?:здесь|выше|ниже)\b"
     r"|\b이 (?:글|장|절|문서|보고서|표|그림)"
     r"|\bкак показано\b|\bas (?:shown|follows)$"

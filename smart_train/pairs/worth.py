@@ -20,6 +20,9 @@ _BOILERPLATE = re.compile(
     r"|\bdefinition at line \d|\bdefined at line \d"
     r"|^(?:referenced by|references|reimplemented (?:from|in)|implements)\b"
     r"|^(?:denotes|hereafter|indicates)\b|^(?:parameters?|returns?|exceptions|template parameters)\s[a-z_]"
+    # What stands below every table.
+    r"|\bbecause of rounding\b|\bunrounded (?:numbers|figures|data)\b|\bmay not (?:add|sum)\b|\bstandards not met\b"
+    r"|\brevised from previously published\b|rundungs(?:differenzen|bedingt)|\barrondis?\b.*\btotal|\bredondeo\b"
     # What forms say to whoever fills them in.
     r"|\b(?:check|tick|mark) (?:all|any|one|the (?:box|appropriate))\b|\byes no\b"
     r"|\b(?:please|bitte) (?:print|type|check|tick|enter|ankreuzen|ausfüllen)\b|\bcocher\b|\bmarque con\b"

@@ -96,9 +96,10 @@ def load_resharded(engine: Any, checkpoint: Path) -> None:
             _shards(checkpoint, stage, saved_shapes), wanted, sizes=[group.numel() for group in held]
         )
     except NotDivisible as error:
+        before = saved_processes(checkpoint)
         raise RunError(
-            f"{checkpoint}: {saved_processes(checkpoint)} processes wrote it, now there are {world_size()}, and its "
-            f"state cannot be shared out anew: {error}; start it with as many processes as before, or pass --overwrite"
+            f"{checkpoint}: {before} processes wrote it, now there are {world_size()}, and its state cannot be shared "
+            f"out anew: {error}; start it with {before} processes again, or pass --overwrite"
         ) from error
     fresh = optimizer.state_dict() | {key: first[key] for key in _COMMON if key in first}
     groups = zip(first[of_state]["param_groups"], fresh[of_state]["param_groups"], strict=True)

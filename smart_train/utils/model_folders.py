@@ -5,11 +5,14 @@ Here, and not in `models`, so that a wrong name is reported before torch is impo
 
 from __future__ import annotations
 
+import contextlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from smart_train.errors import ModelError, closest
+from smart_train.errors import BusyError, ModelError, WriteError, closest
+from smart_train.utils.atomic import aside, settle
+from smart_train.utils.locks import beside, only_one
 from smart_train.utils.terms import RUN_FILE
 
 # One of these is in every folder that is a model.
@@ -35,6 +38,21 @@ def find_model(name_or_path: str | Path) -> str:
         raise missing_folder(name)
     packaged = _in_package(name)
     return name if packaged is None else str(packaged)
+
+
+def bring_back(folder: Path) -> None:
+    """Ends an exchange of `folder` for a new one that was cut off: what was there before comes back, where the new one
+    is not there yet, and else is deleted. The folders of a run are left to the run, which does so when it goes on.
+
+    Raises:
+        BusyError: another process is at it. WriteError: the file system refuses it.
+    """
+    if not aside(folder).is_dir() or (folder.parent / RUN_FILE).is_file():
+        return
+    # What is left of the old one does no harm, where nothing may be written or another process is about to delete it.
+    refused = (BusyError, WriteError) if folder.exists() else ()
+    with contextlib.suppress(*refused), only_one(beside(folder), "bringing back a folder"):
+        settle(folder)
 
 
 def missing_folder(name: str | Path) -> ModelError:

@@ -83,6 +83,11 @@ def test_notes_to_a_table_are_told_by_their_label_or_mark() -> None:
     assert said["Pumps are counted by the town in spring"]
 
 
+def test_what_is_below_every_table_is_not_asked_for() -> None:
+    assert told_sentences("Details of pumps may not sum to totals because of rounding.") == []
+    assert not leans("Section 1201 prohibits pumps that are filled by hand"), "the section of a law is its subject"
+
+
 def test_letters_over_columns_and_numbers_of_notes_are_not_in_sentences() -> None:
     assert told_sentences("Taxable income (a) (b) (c) of pumps is in the first column.") == []
     assert told_sentences("Half of the 16In the survey of pumps there was no question on oil.") == []
@@ -133,6 +138,11 @@ def test_a_pointer_in_brackets_at_the_end_is_taken_off(sentence: str, rest: str)
         "Complete the row below that applies to the pump",
         "そして彼女はポンプを水で満たします",
         "デフォルト値はポンプの圧力です",
+        "Similar pumps are made of lead in most of the towns",
+        "On one hand, pumps of iron are filled by hand",
+        "なのでポンプの記号を表示しません",
+        "Section VI analyzes the pressure of pumps at noon",
+        "Зачем насосу масло, будет ясно позднее",
         "Pumps of iron rust near the sea, see bellow",
         "Pumps are filled by hand and are described elsewhere",
         "Le pompe di ghisa sono alcune delle quali elencate qui",
@@ -149,6 +159,8 @@ def test_more_sentences_that_lean(sentence: str) -> None:
     [
         "1234",
         "1.50% Partial",
+        "(Loan to value of pumps <=70%)",
+        ", Ada Lovelace∗ , Alan Turing",
         "V a n n e s d e l a v i l l e",
         "Home Loan* Extra Variable Rate",
         "Line of Credit Line of Credit for Pumps",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from smart_train.errors import ModelError
+from smart_train.errors import BusyError, ModelError
 from smart_train.models import locating
-from smart_train.utils.model_folders import find_model, missing_folder, nearest_folder
+from smart_train.utils.locks import beside, only_one
+from smart_train.utils.model_folders import bring_back, find_model, missing_folder, nearest_folder
 
 
 @pytest.fixture
@@ -100,3 +101,24 @@ def test_a_misspelt_name_that_a_repository_might_have_is_answered_so_too(
     assert "lecture" not in str(told.value) and str(told.value).endswith("nor could it be fetched from the Hub")
     with pytest.raises(ModelError, match="Qwen/Embedder: a lecture about the Hub"):
         locating.locate("Qwen/Embedder")
+
+
+def test_an_exchange_that_was_cut_off_is_ended(here: Path) -> None:
+    base = here / "models" / "MiniLM-L6"
+    base.rename(base.with_name(".MiniLM-L6.replaced"))
+    with only_one(beside(base), "tuning"), pytest.raises(BusyError, match=r"MiniLM-L6: in use by .* \(tuning"):
+        bring_back(base)
+    bring_back(base)
+    assert [path.name for path in base.parent.iterdir()] == ["MiniLM-L6"] and find_model(base) == str(base)
+    left = base.with_name(".MiniLM-L6.replaced")
+    left.mkdir()
+    with only_one(beside(base), "tuning"):
+        bring_back(base)
+        assert left.is_dir(), "the process that exchanges it deletes it"
+    bring_back(base)
+    assert not left.exists() and base.is_dir()
+    bring_back(here / "models" / "other")
+    final = here / "runs" / "trained" / "final"
+    final.rename(final.with_name(".final.replaced"))
+    bring_back(final)
+    assert not final.exists(), "a run that goes on has it in hand"

@@ -143,6 +143,8 @@ def check_output(model: MtebModel, output: Path) -> None:
         return
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(begun, dict):
+            raise ValueError(f"holds a {type(begun).__name__}, not an object")
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); name another --output") from error
     differing = changes(flat(begun), flat(run_settings(model)), {})

@@ -99,6 +99,8 @@ class EncodedSets:
             return
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(begun, dict):
+                raise ValueError(f"holds a {type(begun).__name__}, not an object")
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({error}); delete {self.folder}, which is made again") from error
         differing = changes(flat(begun), flat(settings), flat({"scoring": ScoringConfig().to_dict()}))

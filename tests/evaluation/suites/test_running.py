@@ -88,6 +88,19 @@ def test_results_of_other_settings_are_not_mixed(start, texts, tmp_path):
         start("SciFact", data=data, output="file")
 
 
+def test_a_damaged_record_is_named(start, texts, tmp_path):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    start("SciFact", data=data)
+    for text, reason in (("[]", "holds a list, not an object"), ("{", "Expecting property name")):
+        (tmp_path / "out" / "benchmark.json").write_text(text)
+        with pytest.raises(RunError, match=rf"benchmark.json: cannot be read \({reason}.*\); name another --output"):
+            start("SciFact", data=data)
+        (tmp_path / "cache" / "encoded.json").write_text(text)
+        with pytest.raises(DataError, match=rf"encoded.json: cannot be read \({reason}.*\); delete .*cache, which is"):
+            start("SciFact", data=data, output="other")
+        (tmp_path / "cache" / "encoded.json").unlink()
+
+
 def test_predictions_make_a_reranking_task(start, texts, tmp_path):
     data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
     model, run, _ = start("SciFact", data=data, keep=False)
