@@ -33,7 +33,7 @@ def convert_projection(
         ModelError: `source` is not a token projection, or does not fit `base`.
         ExportError: `output` is taken, or `base` holds no weights of its own.
     """
-    output = Path(output).absolute()
+    output = Path(os.path.realpath(output))
     check_output(output, overwrite=False)
     stored = read_projection(source)
     config = None if base is None else _belonging(stored, source, base, revision, output)

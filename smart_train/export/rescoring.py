@@ -58,7 +58,7 @@ def rescore_export(
     the new one. One copy of the weights in float32 is in memory at a time.
 
     Args:
-        folder: what `export_model` or `export_adapter` wrote.
+        folder: what `export_model` or `export_adapter` wrote, or a link to it, which stays.
         why: what the model card says of the change.
         trust_remote_code: run Python code that the export or its base brings.
         base: where an adapter's base lies, if not where `folder` says.
@@ -71,7 +71,7 @@ def rescore_export(
         ExportError: files changed since the export was verified, or a library reads the new folder otherwise.
         BusyError: another process writes there. WriteError: the file system refuses it.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = Path(os.path.realpath(folder))
     with writing(folder, overwrite=True) as partial:
         record = check_record(folder)
         before = SmartConfig.read(folder).scoring

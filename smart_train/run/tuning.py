@@ -107,12 +107,13 @@ def check_writable(model: str, run: Path | None) -> None:
     if not is_export(folder):
         check_rescorable(folder)
         return
-    owner = Path(os.path.abspath(folder)).parent
-    if (owner / RUN_FILE).is_file():
-        raise RunError(
-            f"{folder}: is an export of the run {owner}, whose trained model would keep the earlier settings; "
-            f"smart-train tune {owner} --write changes the trained model and makes its export again"
-        )
+    # A link may lead into a run, and a run's export may be a link to a larger disk.
+    for owner in (Path(os.path.realpath(folder)).parent, Path(os.path.abspath(folder)).parent):
+        if (owner / RUN_FILE).is_file():
+            raise RunError(
+                f"{folder}: is an export of the run {owner}, whose trained model would keep the earlier settings; "
+                f"smart-train tune {owner} --write changes the trained model and makes its export again"
+            )
     check_rescorable_export(folder)
 
 

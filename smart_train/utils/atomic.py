@@ -15,11 +15,12 @@ import re
 import shutil
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from smart_train.errors import WriteError
+from smart_train.errors import Notice, WriteError
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file has no writer left
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
@@ -85,7 +86,8 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
     """A folder to fill, which takes the place of `target` if the body ends without an error, and else is removed.
 
     When a folder stands at `target` already, it is moved aside, the new one moved in, and only then is the old one
-    deleted: a kill at any instant leaves a whole folder, at worst aside, from where `settle` brings it back.
+    deleted: a kill at any instant leaves a whole folder, at worst aside, from where `settle` brings it back. Where
+    `target` is a link, the folder that it leads to is replaced, and the link stays.
 
     Args:
         shared: several processes may make the same folder at the same time; the first one's stays.
@@ -93,6 +95,7 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
     Raises:
         WriteError: the file system refuses it.
     """
+    target = real_place(target)
     mark = f".{uuid.uuid4().hex[:8]}" if shared else ""
     partial = target.with_name(f".{target.name}{mark}.partial")
     with naming_refusals(target):
@@ -100,7 +103,7 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
             _clear_fillings(target)
         else:
             settle(target)
-        shutil.rmtree(partial, ignore_errors=True)
+        _discard(partial)
         make_folder(partial.parent)
         partial.mkdir()
         try:
@@ -108,21 +111,46 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
             sync_folder(partial)
             _move_shared(partial, target) if shared else _replace(partial, target)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _discard(partial)
 
 
 def settle(target: Path) -> None:
     """Ends what `filling` began before it was killed: an old folder that was moved aside comes back, unless a new one
     stands in its place. `filling` itself begins with it; call it before a look at what is there."""
+    target = real_place(target)
     old = aside(target)
     if old.exists() and not target.exists():
         old.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    _discard(old)
 
 
 def aside(target: Path) -> Path:
     """Where `filling` moves the old folder for the instant of the exchange."""
+    target = real_place(target)
     return target.with_name(f".{target.name}.replaced")
+
+
+def real_place(target: Path) -> Path:
+    """`target` without links, "." and "..": the folder or file that is replaced, by the name that its neighbours are
+    made from.
+
+    Raises:
+        WriteError: it is the root of the file system.
+    """
+    place = Path(os.path.realpath(target))
+    if not place.name:
+        raise WriteError(f"{target}: is the root of the file system, which cannot be replaced; name a folder in it")
+    return place
+
+
+def _discard(folder: Path) -> None:
+    """Removes a temporary folder as far as that is possible. Of a link, the link: `shutil.rmtree` refuses those, and
+    what one leads to is not temporary."""
+    if folder.is_symlink():
+        with contextlib.suppress(OSError):
+            folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -138,7 +166,7 @@ def _clear_fillings(target: Path) -> None:
     for left in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
         with contextlib.suppress(OSError):  # another process cleared it
             if time.time() - left.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+                _discard(left)
 
 
 def remove(path: Path) -> None:
@@ -210,6 +238,7 @@ def refusal(error: BaseException, path: Path) -> str | None:
 
 
 def _replace(new: Path, target: Path) -> None:
+    within = _working_place(target)
     if target.exists():
         target.rename(aside(target))
     try:
@@ -217,6 +246,25 @@ def _replace(new: Path, target: Path) -> None:
         sync(target.parent)
     finally:
         settle(target)
+        if within is not None:  # else this process would go on in a folder that is deleted
+            os.chdir(target / within if (target / within).is_dir() else target)
+    if within is not None:
+        warnings.warn(
+            Notice(
+                f"{target}: was replaced by a new folder of this name. A shell that was started in the old one shows "
+                f"nothing any more; run there: cd {target}"
+            ),
+            stacklevel=2,
+        )
+
+
+def _working_place(target: Path) -> Path | None:
+    """Where in `target` this process works; None: elsewhere."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # deleted by somebody else
+        return None
+    return here.relative_to(target) if here.is_relative_to(target) else None
 
 
 def _move_shared(new: Path, target: Path) -> None:

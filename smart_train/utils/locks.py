@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from smart_train.errors import BusyError
-from smart_train.utils.atomic import naming_refusals
+from smart_train.utils.atomic import naming_refusals, real_place
 
 LOCK_NAME = ".smart_train.lock"
 BEAT = 10.0  # seconds between two touches
@@ -68,7 +68,8 @@ class Holder:
 
 
 def beside(target: Path) -> Path:
-    """The lock of a folder or file that is replaced as a whole."""
+    """The lock of a folder or file that is replaced as a whole: one, by whichever link or "." it is named."""
+    target = real_place(target)
     return target.with_name(f".{target.name}.lock")
 
 

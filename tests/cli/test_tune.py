@@ -6,12 +6,14 @@ import html
 import json
 import re
 import shutil
+import warnings
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from smart_train import SmartModel
+from smart_train.errors import Notice
 from smart_train.export import export_model, verify_folder
 from smart_train.retrieval import DocumentIndex, search, update_index
 from smart_train.utils.locks import beside, only_one
@@ -163,6 +165,25 @@ def test_a_lone_export_gets_its_settings_and_still_verifies(
     assert again.status == 0 and f"{folder}: nothing was changed" in again.out
 
 
+@pytest.mark.parametrize("named", ["link", "dot"])
+def test_an_export_named_by_a_link_or_a_dot_is_changed_in_its_place(
+    named: str, run, export: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_train.export.routes.find_spec", lambda name: None)
+    folder, link = shutil.copytree(export, tmp_path / "exports" / "mine"), tmp_path / "latest"
+    link.symlink_to(folder)
+    monkeypatch.chdir(folder if named == "dot" else tmp_path)
+    with warnings.catch_warnings(record=True) as told:
+        ended = run("." if named == "dot" else "latest", "--data", rows, *PLAIN, "--write")
+    assert ended.status == 0, ended.err
+    notices = [str(one.message) for one in told if one.category is Notice]
+    assert [f"{folder}: was replaced by a new folder" in text for text in notices] == [True] * (named == "dot")
+    assert "the settings were written" in ended.out
+    assert link.is_symlink() and SmartModel.from_pretrained(folder).scoring.pooled_weight == 0
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exports", "latest"]
+
+
 def test_write_is_refused_before_anything_is_measured(
     run, export: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +196,14 @@ def test_write_is_refused_before_anything_is_measured(
     ended = run(of_a_run, "--data", rows, "--write")
     assert ended.status == 2 and f"is an export of the run {tmp_path / 'run'}, whose trained model" in ended.err
     assert f"smart-train tune {tmp_path / 'run'} --write changes the trained model" in ended.err
+    latest, moved = tmp_path / "latest", tmp_path / "other" / "export"
+    latest.symlink_to(of_a_run)
+    moved.parent.mkdir()
+    moved.symlink_to(export)
+    (moved.parent / "run.json").write_text("{}")
+    for link, owner in ((latest, tmp_path / "run"), (moved, moved.parent)):
+        ended = run(link, "--data", rows, "--write")
+        assert ended.status == 2 and f"{link}: is an export of the run {owner}, whose trained" in ended.err
     (tmp_path / "run" / "run.json").unlink()
     with only_one(beside(of_a_run), "exporting"):
         ended = run(of_a_run, "--data", rows, "--write")

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from safetensors import SafetensorError
 
-from smart_train.errors import WriteError
+from smart_train.errors import Notice, WriteError
 from smart_train.utils.atomic import filling, naming_refusals, replace_whole, settle, write_json, write_text
+from smart_train.utils.locks import beside
 
 
 def test_what_is_written_replaces_what_was_there(tmp_path: Path) -> None:
@@ -149,3 +150,38 @@ def test_a_folder_that_was_moved_aside_comes_back(tmp_path: Path) -> None:
     (tmp_path / ".export.replaced" / "a").write_text("old")
     settle(tmp_path / "export")
     assert (tmp_path / "export" / "a").read_text() == "old"
+
+
+def test_a_folder_named_by_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    real, link = tmp_path / "runs" / "export", tmp_path / "latest"
+    real.mkdir(parents=True)
+    (real / "a").write_text("old")
+    link.symlink_to(real)
+    (real.parent / ".export.replaced").symlink_to(tmp_path)  # as earlier versions left one
+    with filling(link) as partial:
+        assert partial.parent == real.parent
+        (partial / "a").write_text("new")
+    assert link.is_symlink() and (real / "a").read_text() == "new"
+    assert [path.name for path in real.parent.iterdir()] == ["export"], "a link of that name was left"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "runs"]
+    assert beside(link) == beside(real), "two could write at once"
+
+
+@pytest.mark.parametrize(("named", "within"), [(".", ""), ("..", "parts")])
+def test_a_folder_named_by_dots_is_replaced_and_the_process_goes_on_in_it(
+    named: str, within: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tmp_path / "export"
+    (real / within).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(real / within)
+    assert beside(Path(named)) == beside(real)
+    with pytest.warns(Notice, match=rf"{real}: was replaced by a new folder .* run there: cd {real}"):  # noqa: SIM117
+        with filling(Path(named)) as partial:
+            (partial / "a").write_text("new")
+    assert Path.cwd() == real and Path("a").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_the_root_of_the_file_system_is_not_replaced() -> None:
+    with pytest.raises(WriteError, match="/: is the root of the file system, which cannot be replaced"):
+        beside(Path("/"))
