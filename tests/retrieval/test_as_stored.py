@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,29 @@ def test_where_the_device_multiplies_them_their_own_products_find_the_first(
         by_own = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=20)
     assert small.packed.dtype in multiplied
     assert_same_hits(by_own, expected)
+
+
+@NATIVE
+def test_many_hits_of_many_blocks_are_merged_once_a_query_and_block(
+    queries: Embeddings, documents: Embeddings, store: str, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, top_k = documents.quantize(store), 90
+    with forced_arithmetic("widened"):
+        expected = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=top_k)
+    merged = []
+    merge = heapq.nsmallest
+
+    def noted(count: int, items: list[object]) -> list[object]:
+        merged.append(len(items))
+        return merge(count, items)
+
+    monkeypatch.setattr(heapq, "nsmallest", noted)
+    with forced_arithmetic("native"):
+        by_own = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=top_k)
+    assert_same_hits(by_own, expected)
+    block_count = len(list(blocks.document_blocks(small)))
+    assert block_count > 4 and max(merged) > top_k, "some blocks, and more in all than what is wanted"
+    assert len(merged) <= len(queries) * block_count
 
 
 @NATIVE
