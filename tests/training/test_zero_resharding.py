@@ -203,3 +203,9 @@ def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(by_eleven:
     told = r"11 processes wrote it, now there are 2, .*kept on a disk .*; start it with 11 processes again"
     with pytest.raises(RunError, match=told):
         load_resharded(engine, by_eleven)
+
+
+def test_shards_that_are_not_those_of_all_processes_are_refused(by_eleven: Path) -> None:
+    (by_eleven / "global_step3" / "zero_pp_rank_10_mp_rank_00_optim_states.pt").unlink()
+    with pytest.raises(RunError, match="its parameters are not divided by all processes"):
+        load_resharded(Engine(), by_eleven)
