@@ -158,6 +158,9 @@ def by_eleven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "global_step3"
     folder.mkdir()
     for process, shard in enumerate(shards(by_zero3, 11, steps=[3.0] * 11)):
+        for group, flat in zip(SHAPES, shard.flat, strict=True):  # as long as the shares of its parameters together
+            length = sum(ceil(prod(shape) / 11) for shape in group.values())
+            flat |= {name: torch.cat([value, value.new_zeros(length)])[:length] for name, value in flat.items()}
         state = {index: {**shard.other[index], "exp_avg": flat["exp_avg"]} for index, flat in enumerate(shard.flat)}
         groups = [{"lr": 0.5, "params": [0]}, {"lr": 0.25, "params": [1]}]
         saved = {
@@ -206,6 +209,7 @@ def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(by_eleven:
 
 
 def test_shards_that_are_not_those_of_all_processes_are_refused(by_eleven: Path) -> None:
-    (by_eleven / "global_step3" / "zero_pp_rank_10_mp_rank_00_optim_states.pt").unlink()
+    for process in range(5, 11):
+        (by_eleven / "global_step3" / f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt").unlink()
     with pytest.raises(RunError, match="its parameters are not divided by all processes"):
         load_resharded(Engine(), by_eleven)
