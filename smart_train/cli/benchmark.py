@@ -98,7 +98,7 @@ def benchmark(
     Needs the extra mteb. A call that was interrupted continues where it stopped. Several processes
     (accelerate launch -m smart_train benchmark ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.processes import joined_processes, on_every_rank
     from smart_train.distributed import is_main, on_main
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary
     from smart_train.evaluation.suites.page import benchmark_report
@@ -124,7 +124,7 @@ def benchmark(
     with joined_processes():
         scoring = on_main(checked)
         suites = choose(suite)
-        loaded = open_model(model, reading, scoring)
+        loaded = on_every_rank(lambda: open_model(model, reading, scoring))
         named, revision = _identity(model, loaded, name)
         ranker = MtebModel(
             loaded,

@@ -155,6 +155,7 @@ def _mine(
 ) -> tuple[Mined, str | None]:
     """Mines every source of `recipe`; on every process. Also the model that training may start from: the one that
     mined, unless it can only be a teacher; None is the recipe's base."""
+    from smart_train.cli.processes import on_every_rank
     from smart_train.distributed import on_main
     from smart_train.models.reranker import load_reranker
     from smart_train.retrieval import mine_negatives
@@ -169,8 +170,9 @@ def _mine(
             f"{source.name}: {source.report.summary()}",
             *(f"  {label}: {value}" for label, value in source.report.details()),
         )
-    loaded = build.mining_model(recipe, model)
-    options = {**options, "teacher": None if teacher is None else load_reranker(teacher)}
+    loaded = on_every_rank(lambda: build.mining_model(recipe, model))
+    scorer = on_every_rank(lambda: None if teacher is None else load_reranker(teacher))
+    options = {**options, "teacher": scorer}
     mined = {}
     for source in sources:
         summary = mine_negatives(loaded, source.rows, source.folder, config, extra=source.extra, **options)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
-from smart_train.errors import RunError
+from smart_train.errors import RunError, SmartTrainError
+
+T = TypeVar("T")
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
 
@@ -43,3 +46,28 @@ def joined_processes() -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def on_every_rank(function: Callable[[], T]) -> T:
+    """This rank's result of `function`, which all ranks run at the same time, as to open a model. A user's error on
+    any of them is raised on all and told by the main one: mostly each would find the same."""
+    from smart_train.distributed import on_each, on_main
+
+    made: list[T] = []
+
+    def attempt() -> SmartTrainError | None:
+        try:
+            made.append(function())
+        except SmartTrainError as error:
+            return error
+        return None
+
+    failures = on_each(attempt)
+
+    def raise_first() -> None:
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    on_main(raise_first)
+    return made[0]

@@ -83,9 +83,10 @@ def tune(
     Everything is encoded once. Settings are chosen on some queries and replace those in force only if they are better
     on others. Several processes (accelerate launch -m smart_train tune ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.processes import joined_processes, on_every_rank
     from smart_train.distributed import is_main, on_main
     from smart_train.evaluation import tune as measure
+    from smart_train.utils.cpu import every_core
 
     def prepare() -> _Asked:
         lists: dict[str, Any] = {
@@ -106,7 +107,8 @@ def tune(
 
     with joined_processes():
         asked = on_main(prepare)
-        reader = open_model(model if asked.run is None else str(asked.run / "final"), reading)
+        source = model if asked.run is None else str(asked.run / "final")
+        reader = on_every_rank(lambda: open_model(source, reading))
         result = measure(
             reader,
             asked.choosing,
@@ -119,7 +121,8 @@ def tune(
             across_ranks=True,
         )
         if is_main():
-            _finish(result, reader, model, asked, output, write, reading)
+            with every_core():
+                _finish(result, reader, model, asked, output, write, reading)
 
 
 class _Asked(NamedTuple):

@@ -116,7 +116,7 @@ class _Stages:
             self.store.set(f"{self.rank}/ended", str(number))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # without the store the others end by themselves
-                self.store.set(f"failed/{number}", self._told(error))
+                self.store.set(f"failed/{number}", told_of(error))
                 time.sleep(2 * _LONGEST_PAUSE)  # they should read it: this process may take the store along
             raise
         finally:
@@ -167,10 +167,12 @@ class _Stages:
                 f"({first_line(error)}). {_LOST}"
             ) from error
 
-    def _told(self, error: BaseException) -> str:
-        if isinstance(error, SmartTrainError):
-            return str(error) if error.from_main else f"rank {self.rank} stopped: {error}"
-        return f"rank {self.rank} failed ({type(error).__name__}: {first_line(error)}); its output says where"
+
+def told_of(error: BaseException) -> str:
+    """What the other ranks say of what this one ends with."""
+    if isinstance(error, SmartTrainError):
+        return str(error) if error.from_main else f"rank {rank()} stopped: {error}"
+    return f"rank {rank()} failed ({type(error).__name__}: {first_line(error)}); its output says where"
 
 
 _stages_of: weakref.WeakKeyDictionary[dist.Store, _Stages] = weakref.WeakKeyDictionary()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, world_size
-from smart_train.errors import SmartTrainError
+from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, told_of, world_size
+from smart_train.errors import RunError, SmartTrainError
 from smart_train.types import ModelInput
 
 if TYPE_CHECKING:
@@ -21,14 +21,19 @@ def encode_layers_together(
     role: Role,
     layers: Sequence[int],
     *,
+    take: Callable[[LayeredStates], LayeredStates],
     batch_size: int = 32,
     show_progress_bar: bool | None = None,
-) -> Iterator[tuple[list[int], LayeredStates]]:
-    """`encode_layers`, whose batches the ranks share. Every rank must run through it: on the main one it gives all
-    batches, the same ones and in the same order as in one process; on the others nothing.
+) -> list[tuple[list[int], LayeredStates]]:
+    """`encode_layers`, whose batches the ranks share. Every rank must call it: on the main one it gives all batches,
+    the same ones and in the same order as in one process; on the others nothing.
+
+    Args:
+        take: what the main rank does with each batch as it comes, such as to write it to a file.
 
     Raises:
-        SmartTrainError: as `encode_layers`; what one rank raises is raised on all.
+        SmartTrainError: as `encode_layers`, or as `take`; what one rank raises is raised on all.
+        RunError: on the other ranks, where one fails otherwise.
     """
     from smart_train.models.layered_states import LayeredStates, encode_layers
 
@@ -38,27 +43,42 @@ def encode_layers_together(
         model, inputs, role, layers, batch_size=batch_size, show_progress_bar=show, share=share
     )
     batches = -(-len(inputs) // batch_size)
+    taken: list[tuple[list[int], LayeredStates]] = []
+    failure: Exception | None = None
     for _ in range(-(-batches // world_size())):
         places: list[int] | None = None
-        tensors, failure = None, None
-        try:
-            batch = next(of_this_rank, None)  # none where the last round has fewer batches than ranks
-            if batch is not None:
-                places, tensors = batch[0], batch[1].to_tensors()
-        except SmartTrainError as error:
-            failure = error
-        # Where one rank fails, the others would wait for its tensors.
-        heads = gather_objects((failure, places, list(tensors or ())))
-        _raise_first([head[0] for head in heads])
+        tensors = None
+        if failure is None:
+            try:
+                batch = next(of_this_rank, None)  # none where the last round has fewer batches than ranks
+                if batch is not None:
+                    places, tensors = batch[0], batch[1].to_tensors()
+            except Exception as error:
+                failure = error
+        # Where one rank fails, the others would wait for its tensors, or for it to take theirs.
+        heads = gather_objects((_handed_on(failure), places, list(tensors or ())))
+        _raise_first([head[0] for head in heads], failure)
         received = tensors_to_main(None if tensors is None else list(tensors.values()))
-        for (_, places, names), values in zip(heads, received, strict=False):
-            if values is not None:
-                yield places, LayeredStates.from_tensors(dict(zip(names, values, strict=True)))
+        try:
+            for (_, places, names), values in zip(heads, received, strict=False):
+                if values is not None:
+                    taken.append((places, take(LayeredStates.from_tensors(dict(zip(names, values, strict=True))))))
+        except Exception as error:
+            failure = error
+    _raise_first(gather_objects(_handed_on(failure)), failure)
+    return taken
 
 
-def _raise_first(failures: Sequence[SmartTrainError | None]) -> None:
-    """Raises the failure of the first rank that has one; that rank alone tells it."""
+def _handed_on(failure: Exception | None) -> SmartTrainError | None:
+    """What the other ranks raise of `failure`: the output of this one says where it failed."""
+    return failure if failure is None or isinstance(failure, SmartTrainError) else RunError(told_of(failure))
+
+
+def _raise_first(failures: Sequence[SmartTrainError | None], of_this_rank: Exception | None) -> None:
+    """Raises this rank's failure, else that of the first rank that has one; that rank alone tells it."""
     for number, failure in enumerate(failures):
         if failure is not None:
-            failure.from_main = number != rank()
-            raise failure
+            raised = failure if of_this_rank is None else of_this_rank
+            if isinstance(raised, SmartTrainError):
+                raised.from_main = number != rank()
+            raise raised

@@ -29,6 +29,7 @@ from smart_train.evaluation.tuning_grid import TuningGrid, check_metric
 from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResult, content_of, form_of
 from smart_train.evaluation.tuning_states import MEMORY_BYTES, Measurement, TuningStates
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.cpu import every_core
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -75,13 +76,9 @@ def tune(
         ModelError, ScoreError: a choice that the model does not have; see `TuningGrid.checked`. Or the model is late
             only.
     """
-    model.family.check_pooled("tune", "measure single settings with smart-train evaluate MODEL scoring.KEY=VALUE")
-    check_metric(metric)
-    if max_bytes is not None and max_bytes < 1:
-        raise DataError(f"tune: max_bytes is {max_bytes}; it must be at least 1")
-    choices = (grid or TuningGrid()).checked(model)
+    check = partial(_checked, model, data, test, grid or TuningGrid(), metric, max_bytes, seed)
+    choices, mine, others = on_main(check) if across_ranks else check()
     in_force, count = model.scoring, model.config.get_text_config().num_hidden_layers
-    mine, others = check_queries(data, test, seed)
     show = show_progress_bar
     how: dict[str, Any] = {
         "batch_size": batch_size,
@@ -96,7 +93,24 @@ def tune(
 
         sweep = _Sweep(states, metric, mine, count, show)
         measured = partial(_tuned, sweep, unseen, others, choices, in_force, max_bytes, seed)
-        return on_main(measured) if across_ranks else measured()
+        return on_main(every_core()(measured)) if across_ranks else measured()
+
+
+def _checked(
+    model: SmartModel,
+    data: EvaluationSet,
+    test: EvaluationSet | None,
+    grid: TuningGrid,
+    metric: str,
+    max_bytes: int | None,
+    seed: int,
+) -> tuple[TuningGrid, list[int], list[int]]:
+    """The choices that `model` has, and the queries to choose by and those that decide. Raises as `tune`."""
+    model.family.check_pooled("tune", "measure single settings with smart-train evaluate MODEL scoring.KEY=VALUE")
+    check_metric(metric)
+    if max_bytes is not None and max_bytes < 1:
+        raise DataError(f"tune: max_bytes is {max_bytes}; it must be at least 1")
+    return grid.checked(model), *check_queries(data, test, seed)
 
 
 def _tuned(

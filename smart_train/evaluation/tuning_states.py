@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from smart_train.retrieval.encoder import check_readable
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.stored import as_asked, as_stored
-from smart_train.types import ScoreParts
+from smart_train.types import ModelInput, ScoreParts
 from smart_train.utils.atomic import naming_refusals
 
 if TYPE_CHECKING:
@@ -83,9 +83,6 @@ class TuningStates:
         show_progress_bar: bool | None = None,
         across_ranks: bool = False,
     ) -> None:
-        from smart_train.models.layered_states import encode_layers
-
-        encode = encode_layers_together if across_ranks else encode_layers
         named = (("queries", data.query_ids, data.queries), ("documents", data.document_ids, data.documents))
         for kind, names, items in named:
             check = partial(check_readable, model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
@@ -97,11 +94,9 @@ class TuningStates:
         self.seconds = -time.perf_counter()
         options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
         try:
-            self.queries = list(encode(model, data.queries, "query", layers, **options))
-            self.documents = [
-                (places, self._in_memory_or_mapped(states))
-                for places, states in encode(model, data.documents, "document", layers, **options)
-            ]
+            encode = partial(encode_layers_together if across_ranks else _encode_layers_alone, model)
+            self.queries = encode(data.queries, "query", layers, take=lambda states: states, **options)
+            self.documents = encode(data.documents, "document", layers, take=self._in_memory_or_mapped, **options)
         except BaseException:
             self._stack.close()
             raise
@@ -192,6 +187,22 @@ class TuningStates:
         with naming_refusals(file):
             torch.save(states.to_tensors(), file)
         return type(states).from_tensors(torch.load(file, mmap=True, weights_only=True))
+
+
+def _encode_layers_alone(
+    model: SmartModel,
+    inputs: Sequence[ModelInput],
+    role: Role,
+    layers: Sequence[int],
+    *,
+    take: Callable[[LayeredStates], LayeredStates],
+    **options: Any,
+) -> list[tuple[list[int], LayeredStates]]:
+    """`encode_layers_together` of a single process, in which no rank takes part."""
+    from smart_train.models.layered_states import encode_layers
+
+    batches = encode_layers(model, inputs, role, layers, **options)
+    return [(places, take(states)) for places, states in batches]
 
 
 class _Scored:

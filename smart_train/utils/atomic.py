@@ -127,20 +127,13 @@ def settle(target: Path) -> None:
 def aside(target: Path) -> Path:
     """Where `filling` moves the old folder for the instant of the exchange."""
     target = real_place(target)
-    return target.with_name(f".{target.name}.replaced")
+    return target.parent / f".{target.name}.replaced"  # not with_name, which the root of the file system has not
 
 
 def real_place(target: Path) -> Path:
     """`target` without links, "." and "..": the folder or file that is replaced, by the name that its neighbours are
-    made from.
-
-    Raises:
-        WriteError: it is the root of the file system.
-    """
-    place = Path(os.path.realpath(target))
-    if not place.name:
-        raise WriteError(f"{target}: is the root of the file system, which cannot be replaced; name a folder in it")
-    return place
+    made from."""
+    return Path(os.path.realpath(target))
 
 
 def _discard(folder: Path) -> None:

@@ -70,7 +70,7 @@ class Holder:
 def beside(target: Path) -> Path:
     """The lock of a folder or file that is replaced as a whole: one, by whichever link or "." it is named."""
     target = real_place(target)
-    return target.with_name(f".{target.name}.lock")
+    return target.parent / f".{target.name}.lock"
 
 
 @contextlib.contextmanager

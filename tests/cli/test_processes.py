@@ -87,10 +87,19 @@ def test_tune_in_two_processes_is_tune_in_one(
 
 
 @pytest.mark.dist
-def test_a_mistake_is_told_once(toy: Toy, tmp_path: Path) -> None:
-    words = ["tune", toy.folder, "--data", toy.folder.parent / "rows.jsonl", "--metric", "ndgc@5"]
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (("--metric", "ndgc@5"), "did you mean ndcg@5"),
+        (("--family", "text_decoder"), "missing weight(s) for BertModel"),  # found when the model is opened
+        (("--layers", "99"), "tune: layer 99: the model has hidden states -3 .. 2"),  # and with the open model
+    ],
+)
+def test_a_mistake_is_told_once(mistake: tuple[str, str], message: str, toy: Toy, tmp_path: Path) -> None:
+    words = ["tune", toy.folder, "--data", toy.folder.parent / "rows.jsonl", *mistake]
     together = start_command(words, tmp_path / "log", count=2)
     for process in together:
         process.join()
     assert [process.exitcode for process in together] == [2, 2]
-    assert (tmp_path / "log").read_text().count("did you mean ndcg@5") == 1
+    printed = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("smart-train")]
+    assert len(printed) == 1 and message in printed[0], printed

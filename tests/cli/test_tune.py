@@ -11,11 +11,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from smart_train import SmartModel
 from smart_train.errors import Notice
+from smart_train.evaluation.tuning_states import TuningStates
 from smart_train.export import export_model, verify_folder
 from smart_train.retrieval import DocumentIndex, search, update_index
+from smart_train.run.tuning import write_result
 from smart_train.utils.locks import beside, only_one
 from smart_train.utils.manifest import write_manifest
 from tests.command import ended
@@ -163,6 +166,23 @@ def test_a_lone_export_gets_its_settings_and_still_verifies(
     assert all(report.largest <= 1e-4 for report in verify_folder(folder))
     again = run(folder, "--data", rows, *PLAIN, "--write")
     assert again.status == 0 and f"{folder}: nothing was changed" in again.out
+
+
+def test_settings_are_measured_and_written_with_every_core_while_other_processes_sleep(
+    run, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, threads = torch.get_num_threads(), []
+
+    def noting(function):
+        return lambda *args, **options: threads.append(torch.get_num_threads()) or function(*args, **options)
+
+    monkeypatch.setattr(TuningStates, "measure", noting(TuningStates.measure))
+    monkeypatch.setattr("smart_train.run.tuning.write_result", noting(write_result))
+    monkeypatch.setattr("smart_train.utils.cpu.local_processes", lambda: 2)
+    monkeypatch.setattr("smart_train.utils.cpu.usable_cores", lambda: before + 1)
+    ended = run(model, "--data", rows, *PLAIN, "--write")
+    assert ended.status == 0, ended.err
+    assert threads == [before + 1] * len(threads) and len(threads) > 2 and torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("named", ["link", "dot"])

@@ -17,6 +17,7 @@ import pytest
 import torch.distributed as dist
 
 from smart_train import distributed
+from smart_train.cli.processes import on_every_rank
 from smart_train.distributed import stages
 from smart_train.errors import DataError, RunError, SmartTrainError
 from tests.ranks import IMPORTS, free_port, join_a_launch, start_ranks
@@ -72,6 +73,10 @@ def work_together(rank: int, folder: Path, port: int) -> None:
         "broken main": told(lambda: distributed.on_main(lambda: broken(0))),
         "broken share": told(lambda: distributed.on_each(lambda: broken(1))),
         "broken main share": told(lambda: distributed.on_each(lambda: broken(0))),
+        "every rank": on_every_rank(distributed.rank),
+        "refused on all": told(lambda: on_every_rank(refused)),
+        "refused on one": told(lambda: on_every_rank(lambda: refused() if distributed.rank() else None)),
+        "broken on one": told(lambda: on_every_rank(lambda: broken(1))),
         "afterwards": distributed.on_main(lambda: "in step"),
     }
     (folder / f"{rank}.json").write_text(json.dumps(outcome))
@@ -107,6 +112,17 @@ def test_an_error_of_one_rank_ends_the_others_and_is_told_once(outcomes: list[di
     assert other["broken share"] == fault
     assert main["broken main share"] == fault
     assert other["broken main share"] == ["RunError", f"rank 0 {told_of}", True]
+
+
+@pytest.mark.dist
+def test_a_mistake_that_every_rank_finds_is_told_once(outcomes: list[dict[str, Any]]) -> None:
+    main, other = outcomes
+    assert [outcome["every rank"] for outcome in outcomes] == [0, 1], "each has a result of its own"
+    for stage in ("refused on all", "refused on one"):
+        assert main[stage] == ["DataError", "row 3 is empty", False]
+        assert other[stage] == ["DataError", "row 3 is empty", True]
+    assert other["broken on one"] == ["KeyError", "'a bug'", None]
+    assert main["broken on one"] == ["RunError", "rank 1 failed (KeyError: 'a bug'); its output says where", True]
 
 
 def never_done(rank: int, folder: Path, port: int, launcher: bool) -> None:
@@ -157,6 +173,7 @@ def test_one_process_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "_stages", lambda: pytest.fail("there is nobody to tell"))
     assert distributed.on_main(lambda: 3) == 3
     assert distributed.on_each(lambda: 3) == [3]
+    assert on_every_rank(lambda: 3) == 3
     with pytest.raises(RunError, match="^mine$") as caught:
         distributed.on_main(_mine)
     assert not caught.value.from_main

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from smart_train import SmartModel
 from smart_train.distributed import rank, tensors_to_main
-from smart_train.errors import DataError
+from smart_train.errors import DataError, RunError, WriteError
 from smart_train.evaluation.tuning_states import TuningStates
 from tests.ranks import start_ranks
 from tests.tuned import Toy, make_toy
@@ -28,10 +29,26 @@ def work(number: int, folder: str, toy: Toy) -> None:
         with TuningStates(model, toy.data(0, count), LAYERS, batch_size=7, memory_bytes=0, across_ranks=True) as states:
             torch.save(pickled(states), Path(folder) / f"{count}.{number}.pt")
     torch.save(batches, Path(folder) / f"batches.{number}.pt")
-    model.family.featurize = lambda items, role: failing(number, featurize, items, role)
+    model.family.featurize = lambda items, role: failing(number, featurize, items, role, DataError("item of rank 1"))
     with pytest.raises(DataError, match="item of rank 1") as told:
         TuningStates(model, toy.data(), LAYERS, batch_size=7, across_ranks=True)
     assert told.value.from_main == (number != 1), "the rank that it happened to tells it"
+    model.family.featurize = lambda items, role: failing(number, featurize, items, role, KeyError("a bug"))
+    if number == 1:
+        with pytest.raises(KeyError, match="a bug"):
+            TuningStates(model, toy.data(), LAYERS, batch_size=7, across_ranks=True)
+    else:
+        with pytest.raises(RunError, match=r"^rank 1 failed \(KeyError: 'a bug'\); its output says where$") as told:
+            TuningStates(model, toy.data(), LAYERS, batch_size=7, across_ranks=True)
+        assert told.value.from_main
+    model.family.featurize = featurize
+    # In the first round, and in the last one, after which no other follows.
+    for batch_size in (7, 64):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "save", lambda *_: throw(OSError(errno.ENOSPC, "disk full")))
+            with pytest.raises(WriteError, match=r"smart_train_tune_.*/0.pt: cannot be written \(disk full\)") as told:
+                TuningStates(model, toy.data(), LAYERS, batch_size=batch_size, memory_bytes=0, across_ranks=True)
+        assert told.value.from_main == (number != 0), "the main rank alone writes, and tells it"
     sent = [torch.full((3, 2), 7, dtype=torch.int16), torch.tensor([True])]
     received = tensors_to_main(None if number == 0 else sent)
     assert rank() == 0 or received == []
@@ -41,10 +58,12 @@ def work(number: int, folder: str, toy: Toy) -> None:
     torch.distributed.destroy_process_group()
 
 
-def failing(number: int, featurize, items, role):
-    if number == 1:
-        raise DataError("item of rank 1")
-    return featurize(items, role)
+def failing(number: int, featurize, items, role, fault):
+    return throw(fault) if number == 1 else featurize(items, role)
+
+
+def throw(fault):
+    raise fault
 
 
 def pickled(states: TuningStates) -> list[tuple[list[int], dict[str, torch.Tensor]]]:

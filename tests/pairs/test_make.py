@@ -14,7 +14,7 @@ from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.data.formats.pdf import read_pdf
-from smart_train.errors import BusyError, DataError
+from smart_train.errors import BusyError, DataError, Notice
 from smart_train.evaluation import EvaluationSet
 from smart_train.pairs import PairSettings, make_pairs
 from smart_train.utils.locks import beside, only_one
@@ -80,10 +80,14 @@ def test_the_same_files_and_seed_give_the_same_bytes(manuals: Path, tmp_path: Pa
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_made_once_and_never_over_something_else(manuals: Path, tmp_path: Path) -> None:
+def test_made_once_and_never_over_something_else(
+    manuals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "made"
     output.mkdir()
-    first = make_pairs(manuals, output, SETTINGS)
+    monkeypatch.chdir(output)
+    with pytest.warns(Notice, match="was replaced by a new folder of this name"):
+        first = make_pairs(manuals, ".", SETTINGS)
     before = contents(output)
     again = make_pairs(manuals, output, SETTINGS)
     assert again.again and not first.again and again.counts == first.counts and contents(output) == before

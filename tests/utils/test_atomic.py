@@ -12,7 +12,7 @@ import pytest
 from safetensors import SafetensorError
 
 from smart_train.errors import Notice, WriteError
-from smart_train.utils.atomic import filling, naming_refusals, replace_whole, settle, write_json, write_text
+from smart_train.utils.atomic import aside, filling, naming_refusals, replace_whole, settle, write_json, write_text
 from smart_train.utils.locks import beside
 
 
@@ -182,6 +182,5 @@ def test_a_folder_named_by_dots_is_replaced_and_the_process_goes_on_in_it(
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
-def test_the_root_of_the_file_system_is_not_replaced() -> None:
-    with pytest.raises(WriteError, match="/: is the root of the file system, which cannot be replaced"):
-        beside(Path("/"))
+def test_the_root_of_the_file_system_is_a_folder_like_another() -> None:
+    assert not aside(Path("/")).exists() and not beside(Path("/")).exists()

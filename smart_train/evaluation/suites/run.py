@@ -31,6 +31,7 @@ from smart_train.evaluation.suites.results import (
 from smart_train.evaluation.suites.rows import check_judgements
 from smart_train.evaluation.suites.store import encoding_settings
 from smart_train.utils.atomic import write_json
+from smart_train.utils.cpu import every_core
 from smart_train.utils.differences import changes, flat, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
 
@@ -188,7 +189,7 @@ def _run_one(
         run.notes += getattr(task, "notes", ())
         for (split, subset), part in parts.items():
             run.notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
-        scores = on_main(lambda: _evaluate(model, task, parts, settings))
+        scores = on_main(every_core()(lambda: _evaluate(model, task, parts, settings)))
         run.scores[task.metadata.name] = scores
         main = {score: scores.scores[score][scores.main_metric] for score in IN_ORDER}
         shown = ", ".join(f"{score} {value:.4f}" for score, value in main.items())
