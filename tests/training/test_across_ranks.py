@@ -40,9 +40,9 @@ NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores
 # must neither hang in the first step nor move the vision tower in the second.
 APART = [0, 3, 1, 2, 6, 9, 12, 15]
 
-# How many go on with what two processes began, then how many with what those did of it. ZeRO-1 saves and loads by the
-# code of ZeRO-2, and shards of ZeRO-3 are divided by the same arithmetic up and down.
-OTHER_RANKS = {"ddp": (4,), "zero2": (4, 2), "zero3": (4,), "fsdp2": (4,)}
+# Four processes go on with what two began. ZeRO-1 saves and loads by the code of ZeRO-2; fewer processes than before:
+# tests/training/test_zero_resharding.py.
+FOUR_GO_ON = ("ddp", "zero2", "zero3", "fsdp2")
 
 
 def trained(
@@ -188,12 +188,10 @@ def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str, alone: di
     for results in whole:
         assert_same_weights(results["unbroken"], alone["Adam"], "Adam")
         assert_same_weights(results["resumed"], alone["Adam"], "Adam, resumed")
-    saved = tmp_path / "adam" / "checkpoint-1"
-    for ranks in OTHER_RANKS.get(strategy, ()):
-        start_ranks(one_who_goes_on, ranks, tmp_path, free_port(), strategy, saved, count=ranks)
-        saved = tmp_path / f"by-{ranks}" / "checkpoint-2"
-        weights = torch.load(tmp_path / f"rank0-of-{ranks}.pt")
-        assert_same_weights(weights, alone["Adam"], f"Adam, resumed by {ranks}")
+    if strategy in FOUR_GO_ON:
+        saved = tmp_path / "adam" / "checkpoint-1"
+        start_ranks(one_who_goes_on, 4, tmp_path, free_port(), strategy, saved, count=4)
+        assert_same_weights(torch.load(tmp_path / "rank0-of-4.pt"), alone["Adam"], "Adam, resumed by 4")
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:
