@@ -1,7 +1,7 @@
 """What sentence-transformers does too, in one run: encoding, mining by the pooled score, evaluation.
 
 Run:     python -m benchmarks.peers [--rounds 5] [--write]
-Needs:   a CPU core, the package sentence-transformers, no network; about five minutes.
+Needs:   a CPU core, the package sentence-transformers, no network; about two minutes.
 Expect:  the table between the markers of docs/benchmarks.md: our time over theirs for the same work, at most 1.1.
 
 The same work: encoding is of one folder of random weights, by both. For mining and evaluation, encoders hand out states
@@ -96,14 +96,14 @@ class Encoder:
 class Size:
     """How much of each work is done."""
 
-    texts: int = 384
+    texts: int = 192
     hidden: int = 256
     rows: int = 4_000
     extra: int = 4_000
     queries: int = 1_000
     documents: int = 10_000
-    late_queries: int = 200
-    late_documents: int = 2_000
+    late_queries: int = 100
+    late_documents: int = 1_000
     width: int = 256
 
 

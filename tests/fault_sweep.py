@@ -353,6 +353,7 @@ def swept(
         "LD_PRELOAD": str(library),
         "FAULTS_INPUTS": str(folder / "inputs"),
         "SMART_TRAIN_CACHE": str(folder / "cache"),
+        "HF_DATASETS_CACHE": str(folder / "datasets"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",

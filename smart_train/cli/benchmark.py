@@ -106,18 +106,24 @@ def benchmark(
     from smart_train.evaluation.suites.store import check_store
     from smart_train.report.html import REPORT_FILE, write_report
 
-    if name is not None and not _HUB_ID.fullmatch(name):
-        raise RunError(f"--name {name}: must read OWNER/NAME, as the id of a model on the Hub does")
+    def checked() -> dict[str, object]:
+        """The scoring keys. All that needs no model is said before it is loaded, and by one process."""
+        if name is not None and not _HUB_ID.fullmatch(name):
+            raise RunError(f"--name {name}: must read OWNER/NAME, as the id of a model on the Hub does")
+        choose(suite)
+        published_model(published, ())
+        check_store(store)
+        scoring = _scoring(overrides or [])
+        _check_places(output, cache)
+        return scoring
+
     if not sys.stderr.isatty():
         import datasets
 
         datasets.disable_progress_bars()  # one for each of dozens of small steps
     with joined_processes():
-        # All that needs no model is said before it is loaded.
-        suites, scoring, *_ = on_every_rank(
-            lambda: (choose(suite), _scoring(overrides or []), published_model(published, ()), check_store(store))
-        )
-        on_main(lambda: _check_places(output, cache))
+        scoring = on_main(checked)
+        suites = choose(suite)
         loaded = on_every_rank(lambda: open_model(model, reading, scoring))
         named, revision = _identity(model, loaded, name)
         ranker = MtebModel(

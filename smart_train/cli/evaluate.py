@@ -135,7 +135,7 @@ def _evaluate(
         plain_console().print(cut)
     result = evaluator(model)
     print_report(result)
-    if evaluator.rescored.told:
+    if evaluator.products != "exact" and evaluator.rescored.told:  # not what exact products choose by themselves
         plain_console().print(f"scored again by exact products: {evaluator.rescored.told}")
     for line in verdict_lines(result, split_metric(recipe.evaluation.metric)[1]):
         plain_console().print(line)

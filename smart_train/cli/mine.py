@@ -177,7 +177,7 @@ def _mine(
     for source in sources:
         summary = mine_negatives(loaded, source.rows, source.folder, config, extra=source.extra, **options)
         mined[source.folder] = (source.section, summary)
-        _say(*_described(summary, source.folder, config.negatives))
+        _say(*_described(summary, source.folder, config.negatives, str(options["products"])))
     if loaded.family.late_only and model is not None:
         _say(f"{model}: is late only and is not trained here; the new recipe starts from the recipe's own model")
         return mined, None
@@ -199,7 +199,7 @@ def _finish(
     _say(f"Train with them: smart-train train {written}")
 
 
-def _described(summary: MiningSummary, folder: Path, wanted: int) -> Iterator[str]:
+def _described(summary: MiningSummary, folder: Path, wanted: int, products: str) -> Iterator[str]:
     yield (
         f"{summary.rows} rows, {summary.queries} queries, {summary.documents} documents; the positive ranks first for "
         f"{summary.positive_first:.1%}"
@@ -210,7 +210,7 @@ def _described(summary: MiningSummary, folder: Path, wanted: int) -> Iterator[st
         yield f"  candidates left out by {_OPTIONS[rule]}: {count}"
     negative = "none" if summary.negative_score is None else f"{summary.negative_score:.4f}"
     yield f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}"
-    if summary.rescored:
+    if products != "exact" and summary.rescored:  # not the choice that exact products make by themselves
         yield f"scored again by exact products: {summary.rescored}"
     yield f"{folder}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives)"
 

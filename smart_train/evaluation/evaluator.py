@@ -57,10 +57,13 @@ class RetrievalEvaluator:
         num_workers: processes that decode and tokenise ahead of the model; None leaves it to the model.
         document_block_bytes: bytes of document tokens scored (and, on an accelerator, held) at once.
         products: "exact", fp32; or "bfloat16" or "float16": products of rounded tokens, several times as fast on a GPU,
-            find what may be among the first, and that is scored again in fp32. The ranking is the same.
+            find what may be among the first, and that is scored again in fp32. The ranking is the same. "exact" does so
+            too, in the stored dtype, where documents are stored in 16 bits, the device multiplies them as they are, and
+            the queries' tokens fit on it (4 GiB).
 
     Attributes:
-        rescored: how much of this process's last ranking was scored again.
+        rescored: how much of this process's last ranking was scored again by fp32 products, also where "exact" chose
+            products in the stored dtype itself; nothing where all products were fp32 at once.
     """
 
     def __init__(
@@ -169,15 +172,18 @@ class RetrievalEvaluator:
         depth = depth_for(self.ks)
         # Of a model without pooled vectors, a hybrid score would be the late one once more, under another name.
         scores = ("late",) if documents.late_only else SCORES
-        builders = {score: RankingBuilder(data.query_ids, data.document_ids, depth, data.own) for score in scores}
-        products = scan_products(self.products, documents.packed.dtype, device)
+        empty = RankingBuilder(data.query_ids, data.document_ids, depth, data.own)
+        builders = {score: empty.another() for score in scores}
+        self.rescored = Rescored()
+        resident = queries.packed.numel() * queries.packed.element_size() <= _RESIDENT_BYTES
+        # A shortlist holds all queries on the device; so many of them are only sent there whole if that was asked for.
+        products = scan_products(self.products, documents.packed.dtype, device) if resident else self.products
         if products != EXACT:
             self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring, products)
             return builders
         gathered = _Gathered(builders, len(queries))
         blocks = document_blocks(documents, self.document_block_bytes)
         work = len(queries.packed) * documents.packed.numel()
-        resident = queries.packed.numel() * queries.packed.element_size() <= _RESIDENT_BYTES
         if resident:  # once, and not again for every block of documents
             queries = queries.to(device)
         for column, some_documents in with_progress(

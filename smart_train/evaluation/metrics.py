@@ -70,10 +70,12 @@ def score_rankings(rankings: Mapping[str, Sequence[str]], qrels: Qrels, ks: Sequ
     graded = {str(i): grades for i, (_, grades) in enumerate(numbered)}
     cuts = ",".join(map(str, ks))
     runs = {str(i): _falling(ranking) for i, (ranking, _) in enumerate(numbered)}
-    by_query = pytrec_eval.RelevanceEvaluator(graded, {f"ndcg_cut.{cuts}", f"recall.{cuts}"}).evaluate(runs)
-    # trec_eval's reciprocal rank has no cut-off, so the run is cut.
-    first = {str(i): _falling(ranking[:MRR_DEPTH]) for i, (ranking, _) in enumerate(numbered)}
-    reciprocal = pytrec_eval.RelevanceEvaluator(graded, {"recip_rank"}).evaluate(first)
+    measures = {f"ndcg_cut.{cuts}", f"recall.{cuts}", "recip_rank"}
+    reciprocal = by_query = pytrec_eval.RelevanceEvaluator(graded, measures).evaluate(runs)
+    if any(len(ranking) > MRR_DEPTH for ranking, _ in numbered):
+        # trec_eval's reciprocal rank has no cut-off, so the run is cut.
+        first = {str(i): _falling(ranking[:MRR_DEPTH]) for i, (ranking, _) in enumerate(numbered)}
+        reciprocal = pytrec_eval.RelevanceEvaluator(graded, {"recip_rank"}).evaluate(first)
     columns: dict[str, list[float]] = {}
     for k in ks:
         columns[f"ndcg@{k}"] = [by_query[str(i)][f"ndcg_cut_{k}"] for i in range(len(order))]

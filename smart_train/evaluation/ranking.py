@@ -10,6 +10,7 @@ Shapes: Q queries, N documents, n documents of one block, k kept places.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Collection, Sequence
 
@@ -86,6 +87,12 @@ class RankingBuilder:
         self._scores = np.full((len(self.query_ids), depth), -np.inf, dtype=np.float32)
         self._columns = np.full((len(self.query_ids), depth), _NONE, dtype=np.int64)
 
+    def another(self) -> RankingBuilder:
+        """A builder over the same ids and depth that has taken nothing yet: hashes are made once for several scores."""
+        other = copy.copy(self)
+        other._scores, other._columns = np.full_like(self._scores, -np.inf), np.full_like(self._columns, _NONE)
+        return other
+
     def add(self, scores: Tensor, query_start: int = 0, document_start: int = 0) -> None:
         """Takes the block scores[i, j] = score of query `query_start + i` and document `document_start + j`.
 
@@ -157,6 +164,8 @@ class RankingBuilder:
                 f"RankingBuilder.add: a block of {rows} x {columns} at ({query_start}, {document_start}) goes beyond "
                 f"{len(self.query_ids)} queries x {len(self.document_ids)} documents"
             )
+        if not scores.sum().isnan():  # a fraction of a look at every score
+            return
         bad = scores.isnan().nonzero()
         if len(bad):
             query, document = bad[0].tolist()

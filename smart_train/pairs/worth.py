@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from smart_train.pairs.heads import is_generic
-from smart_train.pairs.words import tokens_of
+from smart_train.pairs.words import tokens_of, words_of
 
 _BOILERPLATE = re.compile(
     r"©|\(c\) \d{4}|\bcopyright\b|all rights reserved|permission is (?:hereby )?granted|without (?:any )?warranty"
@@ -44,6 +44,15 @@ _SOURCE = re.compile(  # of a list of references
 _MARKUP = re.compile(r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;|</?\w+>|\w+\[\w*\]\s*=")
 _CODE_TOKEN = re.compile(r"[_=<>{}|\\$@]|::|\(\)|^--?\w|\w\(|\.\w+\(|^[a-z]+[A-Z]")
 _CODE_SHARE, _CODE_SHARE_OF_HEADS = 0.2, 0.5
+# The text that typesetters put where none is written yet.
+_FILLER_WORDS = """
+adipiscing aliquam aliquet consectetuer consectetur dapibus dolor elit euismod faucibus feugiat imperdiet ipsum lectus
+ligula lorem luctus maecenas massa mauris nunc orci pellentesque phasellus placerat pulvinar sagittis sollicitudin
+suspendisse tincidunt ullamcorper vestibulum vivamus viverra volutpat vulputate
+"""
+_FILLER = frozenset(_FILLER_WORDS.split())
+_ENOUGH_FILLER = 3  # different ones; ordinary Latin has fewer
+_AGAIN_AND_AGAIN = re.compile(r"([^\W\d].{0,14}?\S)(?:\s*\1){3}")
 _DATE = re.compile(r"\b\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}\b")
 _CASED = re.compile(r"[(\"']*(?:[A-ZÀ-ÞΑ-ΩА-Я]|([a-zß-ÿα-ωа-я]))\w*")
 _CAPITAL_SHARE = 0.6  # of a sentence's words, German ones included; above it are names, a title, cells of a table
@@ -56,7 +65,7 @@ def says_something(text: str, *, head: bool) -> bool:
     Args:
         head: it is a heading, a caption or an entry of an index; else a sentence or a line.
     """
-    if is_boilerplate(text):
+    if is_boilerplate(text) or _is_filler(text):
         return False
     tokens = tokens_of(text)
     code = sum(_CODE_TOKEN.search(token) is not None for token in tokens)
@@ -68,6 +77,11 @@ def says_something(text: str, *, head: bool) -> bool:
 def is_boilerplate(text: str) -> bool:
     """Whether a text is what a licence, a publisher or a program writes, or marks of a markup language."""
     return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None
+
+
+def _is_filler(text: str) -> bool:
+    """Whether a text stands in the place of one: "Lorem ipsum dolor", or the same words four times in a row."""
+    return len(_FILLER.intersection(words_of(text))) >= _ENOUGH_FILLER or _AGAIN_AND_AGAIN.search(text) is not None
 
 
 def _is_row(text: str) -> bool:

@@ -118,9 +118,10 @@ class RowCorpus:
         def read(row: int) -> _RowKeys:
             example = self.examples[row]
             documents = tuple(content_key(document) for document in example.documents)
-            as_document = content_key(replace(example.query, instruction=None))
             shows = any(map(_shows, example.documents))
             query = content_key(example.query)
+            asked = example.query.instruction
+            as_document = content_key(replace(example.query, instruction=None)) if asked else query
             return _RowKeys(query, as_document, example.query_id, documents, example.document_ids, shows)
 
         disable = None if self.show_progress_bar is None else not self.show_progress_bar

@@ -53,7 +53,8 @@ class MiningSummary:
         discarded: rule -> candidates it kept out, of those up to the last rank.
         positive_first: share of rows whose positive outranks every document that is not a known positive.
         positive_score, negative_score: means over rows, and over their negatives (None: there are none).
-        rescored: how many scores were computed again by exact products, in words; "" where all were exact at once.
+        rescored: how many scores were computed again by fp32 products, in words, also where "exact" chose products in
+            the stored dtype itself; "" where all products were fp32 at once.
     """
 
     rows: int
@@ -107,7 +108,8 @@ def mine_negatives(
         teacher: what scores the rows that were mined, such as a reranker; None: `model`, by the score that ranked. The
             rules that choose negatives, and the summary, are by `model` in either case.
         products: "exact", fp32; or "bfloat16" or "float16": products of rounded tokens, several times as fast on a GPU,
-            find what may be among the best, and that is scored again in fp32. The ranking is the same.
+            find what may be among the best, and that is scored again in fp32. The ranking is the same. "exact" does so
+            too, in the stored dtype, where `store` has 16 bits and the device multiplies tokens as they are.
 
     Raises:
         DataError: `folder` was begun with something else (named), no row is left, the disk is too small, or a file

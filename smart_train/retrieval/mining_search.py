@@ -69,7 +69,7 @@ class CorpusSearch:
         file: where progress is kept; that of two stages in files beside it, one a shard.
         device: where scores are computed.
         products: "exact", or the dtype of the products by which an exact search finds what may be among the best (see
-            `Shortlist`); the ranking is the same.
+            `Shortlist`); the ranking is the same. "exact" takes the stored dtype where `scan_products` says so.
 
     Attributes:
         rescored: what was scored again, also by the process that this search continues.

@@ -227,19 +227,24 @@ def _exact(
     ):
         some_ids = ids[column : column + len(some_documents)]
         if shortlist is not None:
-            for row, item in _shortlisted(shortlist, some_documents, some_ids, scoring, top_k):
-                best[row] = heapq.nsmallest(top_k, [*best[row], item])
+            _merge(best, 0, _shortlisted(shortlist, some_documents, some_ids, scoring, top_k), top_k)
             continue
         for row, some_queries in query_blocks(queries):
-            for i, block in enumerate(_score(some_queries, some_documents, some_ids, scoring, top_k)):
-                best[row + i] = heapq.nsmallest(top_k, [*best[row + i], *block])
+            _merge(best, row, _score(some_queries, some_documents, some_ids, scoring, top_k), top_k)
     return [_hits(items) for items in best]
+
+
+def _merge(best: list[list[_Found]], row: int, block: Sequence[Sequence[_Found]], top_k: int) -> None:
+    """Puts a block's best of the queries from `row` on among theirs: once per query, since it goes through all."""
+    for query, items in enumerate(block, row):
+        if items:
+            best[query] = heapq.nsmallest(top_k, [*best[query], *items])
 
 
 def _shortlisted(
     shortlist: Shortlist, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
-) -> Iterator[tuple[int, _Found]]:
-    """The best `top_k` of a block for every query, found by products in the dtype of its tokens."""
+) -> list[list[_Found]]:
+    """Per query the best `top_k` of a block, found by products in the dtype of its tokens."""
     pairs, by_name = shortlist.add(documents)
     scores = by_name[""].cpu()
     by_query = pairs[:, 1].argsort(stable=True)
@@ -251,8 +256,10 @@ def _shortlisted(
     parts = pair_parts(shortlist.queries, documents, best, pooled=not documents.late_only)
     hybrid, late = combine(parts, scoring).tolist(), parts.of("late").tolist()
     pooled = [None] * len(best) if parts.pooled is None else parts.pooled.tolist()
+    items: list[list[_Found]] = [[] for _ in range(len(shortlist.queries))]
     for (document, query), *item in zip(best.tolist(), hybrid, pooled, late, strict=True):
-        yield query, (-item[0], ids[document], item[1], item[2])
+        items[query].append((-item[0], ids[document], item[1], item[2]))
+    return items
 
 
 def _two_stage(

@@ -226,7 +226,7 @@ def _evaluate(
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
         result = evaluator(model)
-    if evaluator.rescored.told:
+    if evaluator.products != "exact" and evaluator.rescored.told:  # not what exact products choose by themselves
         console.print(f"  scored again by exact products: {evaluator.rescored.told}")
     on_main(lambda: result.save(saved) and None)
     return result

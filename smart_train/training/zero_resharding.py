@@ -175,6 +175,11 @@ def even_layout(shapes: Shapes, process: int, processes: int) -> Layout:
     return layout
 
 
+def _share_of_group(shapes: Mapping[str, Sequence[int]], processes: int) -> int:
+    """Values that each of `processes` holds of a group under ZeRO-3."""
+    return sum(ceil(prod(shape) / processes) for shape in shapes.values())
+
+
 def _mapped_layout(engine: Any) -> Layout:
     """Where this process has what under ZeRO-1 and 2, which divide a whole group, anywhere within a parameter."""
     layout: Layout = []
@@ -212,6 +217,10 @@ def _shards(checkpoint: Path, stage: int, shapes: Shapes) -> Iterator[Shard]:
         padding = saved.get("group_paddings", [0] * len(layout))
         flat, other = [], []
         for index, weights in enumerate(saved[of_weights]):
+            if stage == 3 and weights.numel() != _share_of_group(shapes[index], len(files)):
+                raise NotDivisible(
+                    "its parameters are not divided by all processes (mics_shard_size, or a file is gone)"
+                )
             state = saved[of_state]["state"].get(index, {})
             size = weights.numel() + padding[index]
             whole = {key for key, value in state.items() if isinstance(value, Tensor) and value.shape == (size,)}

@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.errors import Interrupted, RecipeError, RunError
-from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, evaluator
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import document_sources
+from smart_train.scoring import forced_arithmetic
+from smart_train.scoring.narrow import scan_products
 from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -289,6 +291,21 @@ def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path
     assert (result.scoring["late_weight"], result.scoring["pooled_weight"]) == (0, 2)
     assert result.per_query["hybrid"] == result.per_query["pooled"]
     assert "scoring.late_wait" in run("evaluate", model, "scoring.late_wait=0", "--data", rows).err
+
+
+def test_evaluate_does_not_print_products_that_nobody_asked_for(run, model: Path, rows: Path, monkeypatch) -> None:
+    taken = []
+
+    def noted(*asked: object) -> str:
+        taken.append(scan_products(*asked))
+        return taken[-1]
+
+    monkeypatch.setattr(evaluator, "scan_products", noted)
+    with forced_arithmetic("native"):
+        ended = run("evaluate", model, "scoring.stored_as=bfloat16", "--data", rows)
+    assert ended.status == 0, ended.err
+    assert taken == ["bfloat16"], "else this test could not fail"
+    assert "scored again" not in ended.out
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.data import SourceConfig, load_examples
 from smart_train.run import train
+from smart_train.scoring import forced_arithmetic
 from tests.runs import OVERRIDES, TINY, TRAIN_ROWS, logged, recipe_values, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("no_plots")
@@ -45,6 +46,15 @@ def mine(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsy
 def distinct(folder: Path, pattern: str) -> int:
     """Different pages, whatever their names: some rows' negative is another row's positive."""
     return len({page.read_bytes() for page in folder.glob(f"{pattern}.png")})
+
+
+def test_products_that_nobody_asked_for_are_not_printed(mine, model: Path, tmp_path: Path) -> None:
+    options = ("--negatives", 2, "--last-rank", 10, "--margin", 0, "--store", "bfloat16")
+    with forced_arithmetic("native"):
+        status, out, err = mine("--model", model, "--output", tmp_path / "mined", *options)
+    assert status == 0, err
+    assert json.loads((tmp_path / "mined" / "mining.json").read_text())["rescored"], "else this test could not fail"
+    assert "mean score of a positive" in out and "scored again" not in out
 
 
 def test_mined_rows_hold_the_models_scores_and_train(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What every family promises, on a tiny random model with its real configuration and processor classes."""
 
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ from smart_train.types import ModelInput
 from tests.models import flash_stand_in
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder
-from tests.models.vision_folders import SMALL_PAGES, vision_folder
+from tests.models.vision_folders import small_pages, vision_folder
 
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 FIND = "Find a document image that matches the given query."
@@ -40,9 +40,8 @@ def lamra(before, user, seen, after=""):
 @dataclass(frozen=True)
 class Case:
     """A family's backbone, its prompts of the query "why", of a page with text "red" and of nothing, the token that it
-    pools ("mean": several), the visual tokens of a page of 96 x 96 pixels, the token that stands for each of them,
-    whether it is of Qwen's line, which reads videos and numbers image tokens by rows and columns, and the most pixels
-    of an image, where it would enlarge that page."""
+    pools ("mean": several), the visual tokens of a page of 96 x 96 pixels, the token that stands for each of them, and
+    whether it is of Qwen's line, which reads videos and numbers image tokens by rows and columns."""
 
     kind: str
     query: str
@@ -52,7 +51,6 @@ class Case:
     visual: int = 9
     placeholder: str = "<|image_pad|>"
     qwen: bool = True
-    most: int | None = None
 
 
 CASES = {
@@ -83,7 +81,6 @@ CASES = {
         "<|image_pad|>\nRepresent the given image. red\n",
         "\n",
         "Ċ",
-        most=9 * 28 * 28,
     ),
     "lamra": Case(
         "qwen2_vl",
@@ -173,7 +170,7 @@ def folders(tmp_path_factory):
 def make(folders):
     def build(name, **kwargs):
         if FAMILIES[name].pixel_bounds:
-            kwargs["prompts"] = replace(SMALL_PAGES, max_pixels=CASES[name].most)
+            kwargs["prompts"] = small_pages(name)
         return SmartModel.from_config(folders[CASES[name].kind], family=name, init_std=0.05, **kwargs)
 
     return build

@@ -185,7 +185,7 @@ def test_the_card(manuals: Path, tmp_path: Path) -> None:
     assert metadata["license"] == "other" and metadata["license_name"] == "CC-BY-4.0"
     assert metadata["configs"][0]["data_files"][1] == {"split": "held_out", "path": "held_out.jsonl"}
     for expected in (
-        "| held_out | 1 | 3 | 3 | 9 |",
+        "| held_out | 1 | 3 | 3 | 12 |",
         "sub/gamma.pdf",
         "Split by document (seed 0)",
         "As stated when it",
@@ -312,7 +312,7 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     out = capsys.readouterr().out
     for expected in (
         "left out: ",
-        "train.jsonl: 3 queries for 1 of 1 pages, 1 documents",
+        "train.jsonl: 4 queries for 1 of 1 pages, 1 documents",
         "queries: 2 bookmark",
         "pages without a query: 2 table of contents or index, 1 at the seam",
         "pages: 5 read, 2 with a query",

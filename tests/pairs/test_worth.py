@@ -313,6 +313,22 @@ def test_texts_that_say_nothing(text: str, head: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    ["Phasellus tincidunt, leo a fringilla consectetur, felis diam aliquam urna, vitae aliquet lectus", "项目经验" * 5],
+)
+def test_filler_is_not_asked(text: str) -> None:
+    assert not says_something(text, head=True) and not says_something(text, head=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Il dolore ipsofacto di Elit e la massa del corpo", "A pump holds 10000000 litres", "Is it that that counts"],
+)
+def test_words_that_are_in_filler_too_are_asked(text: str) -> None:
+    assert says_something(text, head=False)
+
+
+@pytest.mark.parametrize(
+    "text",
     [
         "Key findings on pumps",
         "Einleitung in die Pumpenkunde",

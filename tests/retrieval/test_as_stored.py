@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
+from smart_train.evaluation import EvaluationSet, RetrievalEvaluator, evaluator
 from smart_train.retrieval import blocks, search, search_embeddings
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.search import Hit
@@ -49,6 +50,13 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarities, "LEAST_QUERY_ROWS", 1)
     monkeypatch.setattr(sys.modules[search.__module__], "DOCUMENT_BLOCK_BYTES", BLOCK)
     monkeypatch.setattr(blocks.document_blocks, "__defaults__", (4 * BLOCK,))
+
+
+def evaluation_set(count: int) -> EvaluationSet:
+    """`count` queries of the documents `IDS`; a query's answer is the document of its number."""
+    asked = [f"query {number}" for number in range(count)]
+    texts, pages = ([ModelInput(name) for name in names] for names in (asked, IDS))
+    return EvaluationSet(texts, asked, pages, IDS, [{name} for name in IDS[:count]])
 
 
 def stored_bytes(embeddings: Embeddings) -> int:
@@ -95,8 +103,7 @@ def test_a_search_holds_a_block_beside_what_is_stored(
 
 
 @STORES
-@pytest.mark.parametrize("candidates", [None, 80])
-@pytest.mark.parametrize("products", ["exact", "bfloat16"])
+@pytest.mark.parametrize(("candidates", "products"), [(None, "exact"), (80, "exact"), (None, "bfloat16")])
 def test_mining_holds_a_shard_as_it_is_stored_and_a_block(
     queries: Embeddings,
     documents: Embeddings,
@@ -106,7 +113,7 @@ def test_mining_holds_a_shard_as_it_is_stored_and_a_block(
     tmp_path: Path,
     small_blocks: None,
 ) -> None:
-    options = {"candidates": candidates, "products": products if candidates is None else "exact"}
+    options = {"candidates": candidates, "products": products}
     mined(tmp_path, queries, documents, store, **options)  # encodes
     for file in tmp_path.glob("search*"):
         file.unlink()
@@ -159,18 +166,67 @@ def test_where_the_device_multiplies_them_their_own_products_find_the_first(
 
 
 @NATIVE
+def test_many_hits_of_many_blocks_are_merged_once_a_query_and_block(
+    queries: Embeddings, documents: Embeddings, store: str, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, top_k = documents.quantize(store), 90
+    with forced_arithmetic("widened"):
+        expected = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=top_k)
+    merged = []
+    merge = heapq.nsmallest
+
+    def noted(count: int, items: list[object]) -> list[object]:
+        merged.append(len(items))
+        return merge(count, items)
+
+    monkeypatch.setattr(heapq, "nsmallest", noted)
+    with forced_arithmetic("native"):
+        by_own = search_embeddings(queries, small, IDS, ScoringConfig(), top_k=top_k)
+    assert_same_hits(by_own, expected)
+    block_count = len(list(blocks.document_blocks(small)))
+    assert block_count > 4 and max(merged) > top_k, "some blocks, and more in all than what is wanted"
+    assert len(merged) <= len(queries) * block_count
+
+
+@NATIVE
 def test_an_evaluation_takes_them_too(queries: Embeddings, documents: Embeddings, store: str) -> None:
-    asked = [f"query {number}" for number in range(len(queries))]
-    texts, pages = ([ModelInput(name) for name in names] for names in (asked, IDS))
-    data = EvaluationSet(texts, asked, pages, IDS, [{name} for name in IDS[: len(asked)]])
-    evaluator = RetrievalEvaluator(data)
+    judge = RetrievalEvaluator(evaluation_set(len(queries)))
     small = documents.quantize(store)
     results = []
     for choice in ("widened", "native"):
         with forced_arithmetic(choice):
-            results.append(evaluator.score_embeddings(queries, small, ScoringConfig()))
-        assert bool(evaluator.rescored.scores) == (choice == "native")
+            results.append(judge.score_embeddings(queries, small, ScoringConfig()))
+        assert bool(judge.rescored.scores) == (choice == "native")
     assert results[0].found == results[1].found and results[0].per_query == results[1].per_query
+
+
+@NATIVE
+def test_an_evaluation_of_very_many_queries_takes_them_only_if_that_is_asked_for(
+    queries: Embeddings, documents: Embeddings, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = documents.quantize(store)
+    size, score_count = queries.packed.nbytes, len(queries) * COUNT
+    for limit, products, scores in (
+        (size, "exact", score_count),
+        (size - 1, "exact", 0),
+        (size - 1, store, score_count),
+    ):
+        monkeypatch.setattr(evaluator, "_RESIDENT_BYTES", limit)
+        judge = RetrievalEvaluator(evaluation_set(len(queries)), products=products)
+        with forced_arithmetic("native"):
+            judge.score_embeddings(queries, small, ScoringConfig())
+        assert judge.rescored.scores == scores
+
+
+def test_what_an_evaluation_scored_again_is_that_of_its_last_ranking(
+    queries: Embeddings, documents: Embeddings
+) -> None:
+    judge = RetrievalEvaluator(evaluation_set(len(queries)))
+    with forced_arithmetic("native"):
+        judge.score_embeddings(queries, documents.quantize("bfloat16"), ScoringConfig())
+        assert judge.rescored.scores
+        judge.score_embeddings(queries, documents, ScoringConfig())
+    assert judge.rescored.told == "", "fp32 products alone"
 
 
 @STORES

@@ -14,7 +14,7 @@ from smart_train.export.embedder_layout import needs_smart_train, write_layout
 from smart_train.export.verify import measure_routes
 from smart_train.models import FAMILIES, TokenProjection
 from tests.models.text_folders import decoder_folder, encoder_folder
-from tests.models.vision_folders import SMALL_PAGES, vision_folder
+from tests.models.vision_folders import small_pages, vision_folder
 
 sentence_transformers = pytest.importorskip("sentence_transformers", minversion="6.0")
 QUERIES = ["the cat sat", "red page revenue total the dog on mat"]
@@ -37,7 +37,7 @@ def lay_out(name, folder, scoring=None, projection=None):
         source = decoder_folder(folder / "source")
     else:
         source = vision_folder(folder / "source", FAMILIES[name].model_types[0])
-    prompts = None if name.startswith("text_") else SMALL_PAGES
+    prompts = None if name.startswith("text_") else small_pages(name)
     model = SmartModel.from_config(source, family=name, scoring=scoring, prompts=prompts, init_std=0.1)
     if projection is not None:
         model.add_projection(projection)

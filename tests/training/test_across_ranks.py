@@ -41,8 +41,8 @@ NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores
 APART = [0, 3, 1, 2, 6, 9, 12, 15]
 
 # How many go on with what two processes began, then how many with what those did of it. ZeRO-1 saves and loads by the
-# code of ZeRO-2.
-OTHER_RANKS = {"ddp": (4,), "zero2": (4, 2), "zero3": (4, 2), "fsdp2": (4,)}
+# code of ZeRO-2, and shards of ZeRO-3 are divided by the same arithmetic up and down.
+OTHER_RANKS = {"ddp": (4,), "zero2": (4, 2), "zero3": (4,), "fsdp2": (4,)}
 
 
 def trained(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, prod
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from smart_train.errors import RunError
+from smart_train.training import zero_resharding
 from smart_train.training.zero_resharding import (
     Layout,
     NotDivisible,
@@ -17,7 +21,9 @@ from smart_train.training.zero_resharding import (
     Shard,
     check_kind,
     even_layout,
+    load_resharded,
     reshard,
+    saved_processes,
 )
 
 SHAPES = [{"a": (3, 5), "b": (7,)}, {"scale": (1,), "c": (2, 2)}]
@@ -118,3 +124,92 @@ def test_other_forms_of_a_state_are_refused(state, optimizer: dict, on_disk: boo
     with pytest.raises(NotDivisible, match=message):
         check_kind(engine, state)
     check_kind(SimpleNamespace(optimizer=None, zero_nvme_offload_optimizer=lambda: False), {})
+
+
+class Engine:
+    """What is asked of DeepSpeed's engine and optimiser under ZeRO-3, in one, with what the optimiser was given."""
+
+    def __init__(self) -> None:
+        self.optimizer, self.calls = self, []
+        self.fp32_partitioned_groups_flat = filled(by_zero3(1, 2), 0.0)
+        self.zero_optimization_stage = lambda: 3
+        self.zero_nvme_offload_optimizer = lambda: False
+        self._get_zero_param_shapes = lambda: SHAPES
+
+    def checkpoint_event_prologue(self) -> None:
+        self.calls.append("before")
+
+    def checkpoint_event_epilogue(self) -> None:
+        self.calls.append("after")
+
+    def state_dict(self) -> dict[str, Any]:
+        groups = [{"lr": 9.0, "params": [index]} for index in range(2)]
+        return {"zero_stage": 3, "overflow": True, "optimizer_state_dict": {"state": {}, "param_groups": groups}}
+
+    def load_state_dict(self, states: list[dict[str, Any]], **_: bool) -> None:
+        self.calls.append("load")
+        self.given = states[1]
+
+
+@pytest.fixture
+def by_eleven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint as eleven processes leave it under ZeRO-3, read by the second of two."""
+    (tmp_path / "latest").write_text("global_step3")
+    folder = tmp_path / "global_step3"
+    folder.mkdir()
+    for process, shard in enumerate(shards(by_zero3, 11, steps=[3.0] * 11)):
+        for group, flat in zip(SHAPES, shard.flat, strict=True):  # as long as the shares of its parameters together
+            length = sum(ceil(prod(shape) / 11) for shape in group.values())
+            flat |= {name: torch.cat([value, value.new_zeros(length)])[:length] for name, value in flat.items()}
+        state = {index: {**shard.other[index], "exp_avg": flat["exp_avg"]} for index, flat in enumerate(shard.flat)}
+        groups = [{"lr": 0.5, "params": [0]}, {"lr": 0.25, "params": [1]}]
+        saved = {
+            "optimizer_state_dict": {"state": state, "param_groups": groups},
+            "fp32_flat_groups": [flat["weights"] for flat in shard.flat],
+            "overflow": False,
+        }
+        name = f"zero_pp_rank_{process}_mp_rank_00"
+        torch.save({"optimizer_state_dict": saved}, folder / f"{name}_optim_states.pt")
+        counters = {"global_steps": 3, "global_samples": 24, "skipped_steps": 1}
+        torch.save({"param_shapes": SHAPES, **counters}, folder / f"{name}_model_states.pt")
+    monkeypatch.setattr(zero_resharding, "rank", lambda: 1)
+    monkeypatch.setattr(zero_resharding, "world_size", lambda: 2)
+    return tmp_path
+
+
+def test_the_files_of_eleven_are_read_by_two(by_eleven: Path) -> None:
+    assert saved_processes(by_eleven) == 11 and saved_processes(by_eleven / "global_step3") == 0
+    engine = Engine()
+    load_resharded(engine, by_eleven)
+    assert engine.calls == ["before", "load", "after"]
+    assert (engine.global_steps, engine.global_samples, engine.skipped_steps) == (3, 24, 1)
+    given = engine.given["optimizer_state_dict"]
+    assert engine.given["overflow"] is False and engine.given["zero_stage"] == 3
+    assert given["param_groups"] == [{"lr": 0.5, "params": [0]}, {"lr": 0.25, "params": [1]}]
+    for pieces, weights, state in zip(
+        by_zero3(1, 2), engine.given["fp32_flat_groups"], given["state"].values(), strict=True
+    ):
+        assert state["step"] == 3 and torch.equal(state["exp_avg"], weights / 2)
+        for piece in pieces:
+            expected = WHOLE[piece.name][piece.start :][: piece.length]
+            assert torch.equal(weights[piece.at : piece.at + piece.length], expected)
+    assert given["state"][0]["step"] is not given["state"][1]["step"], "it is counted in place"
+
+
+def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(by_eleven: Path) -> None:
+    engine = Engine()
+    engine._get_zero_param_shapes = lambda: [{"a": (3, 5)}]
+    with pytest.raises(RunError, match=f"{by_eleven}: its state is of other parameters than are trained now"):
+        load_resharded(engine, by_eleven)
+    engine = Engine()
+    engine.zero_nvme_offload_optimizer = lambda: True
+    told = r"11 processes wrote it, now there are 2, .*kept on a disk .*; start it with 11 processes again"
+    with pytest.raises(RunError, match=told):
+        load_resharded(engine, by_eleven)
+
+
+def test_shards_that_are_not_those_of_all_processes_are_refused(by_eleven: Path) -> None:
+    for process in range(5, 11):
+        (by_eleven / "global_step3" / f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt").unlink()
+    with pytest.raises(RunError, match="its parameters are not divided by all processes"):
+        load_resharded(Engine(), by_eleven)

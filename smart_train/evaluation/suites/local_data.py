@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +33,9 @@ def load_task(task: Any, data: Path | None) -> None:
         if folder is not None:
             # mteb passes the path on to `load_dataset`, which reads a folder as it reads the Hub.
             task.metadata = named.model_copy(update={"dataset": {**named.dataset, "path": str(folder.absolute())}})
-        task.load_data()
-        task.convert_v1_dataset_format_to_v2(num_proc=None)
+        with contextlib.nullcontext() if folder is None else _cache_of(folder):
+            task.load_data()
+            task.convert_v1_dataset_format_to_v2(num_proc=None)
     # Everything that mteb, `datasets` and the Hub's client raise for data that is absent, gated or of another layout.
     except Exception as error:
         task.dataset, task.data_loaded = {}, False
@@ -39,6 +43,23 @@ def load_task(task: Any, data: Path | None) -> None:
         raise DataError(f"{where}{first_line(error)}") from error
     finally:
         task.metadata = named
+
+
+@contextlib.contextmanager
+def _cache_of(folder: Path) -> Iterator[None]:
+    """Gives `datasets` a cache for this folder as it is now. Its own goes by the last part of the folder's name: it
+    takes what it once prepared of another folder of that name, or of earlier files in this one."""
+    import datasets
+
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    state = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    digest = hashlib.sha256(json.dumps([str(folder.absolute()), state]).encode()).hexdigest()[:16]
+    common = datasets.config.HF_DATASETS_CACHE
+    datasets.config.HF_DATASETS_CACHE = Path(common) / f"smart_train-{digest}"
+    try:
+        yield
+    finally:
+        datasets.config.HF_DATASETS_CACHE = common
 
 
 def unloadable(failures: Sequence[tuple[Any, str]], total: int, data: Path | None) -> str:

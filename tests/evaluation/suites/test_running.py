@@ -101,6 +101,14 @@ def test_a_damaged_record_is_named(start, texts, tmp_path):
         (tmp_path / "cache" / "encoded.json").unlink()
 
 
+def test_another_folder_of_the_same_name_is_read_anew(start, texts, tmp_path):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    start("SciFact", data=data)
+    other = layouts.beir(tmp_path / "OTHER" / "mteb" / "scifact", QUERIES, {"d1": "near", "d2": "far"}, JUDGED)
+    _, run, _ = start("SciFact", data=other.parents[1], output="other")
+    assert run.scores["SciFact"].documents == 2, "what datasets had prepared of the first folder was taken"
+
+
 def test_predictions_make_a_reranking_task(start, texts, tmp_path):
     data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
     model, run, _ = start("SciFact", data=data, keep=False)

@@ -18,6 +18,7 @@ import torch.distributed as dist
 
 from smart_train import distributed
 from smart_train.cli.processes import on_every_rank
+from smart_train.distributed import stages
 from smart_train.errors import DataError, RunError, SmartTrainError
 from tests.ranks import IMPORTS, free_port, join_a_launch, start_ranks
 
@@ -169,7 +170,7 @@ def test_a_main_rank_that_is_killed_ends_the_others_by_name(tmp_path: Path, laun
 
 
 def test_one_process_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "_stages", lambda: pytest.fail("there is nobody to tell"))
+    monkeypatch.setattr(stages, "_stages", lambda: pytest.fail("there is nobody to tell"))
     assert distributed.on_main(lambda: 3) == 3
     assert distributed.on_each(lambda: 3) == [3]
     assert on_every_rank(lambda: 3) == 3
