@@ -23,6 +23,7 @@ from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
 from smart_train.cli.probe import probe
+from smart_train.cli.processes import in_one_process
 from smart_train.cli.push import push
 from smart_train.cli.quiet import quietly
 from smart_train.cli.recipes import recipes
@@ -46,27 +47,27 @@ app = typer.Typer(
 for _command in (
     # In the order in which a newcomer needs them; --help lists them so.
     recipes,
-    make_pairs,
-    validate_data,
-    quietly(init),
+    in_one_process(make_pairs),
+    in_one_process(validate_data),
+    quietly(init, alone=True),
     quietly(validate, runs_recipe=True),
     extras,
     quietly(train, runs_recipe=True),
     quietly(launch, runs_recipe=True),
-    quietly(evaluate, reads_rows=True),
+    quietly(evaluate, reads_rows=True, alone=True),
     quietly(compare, reads_rows=True, alone=True),
     quietly(tune, reads_rows=True),
     quietly(benchmark),
     quietly(probe, reads_rows=True, alone=True),
-    quietly(inspect),
+    quietly(inspect, alone=True),
     quietly(mine),
-    quietly(export),
-    quietly(verify),
-    quietly(push),
+    quietly(export, alone=True),
+    quietly(verify, alone=True),
+    quietly(push, alone=True),
     quietly(encode, alone=True),
     quietly(search, alone=True),
     quietly(explain, alone=True),
-    quietly(convert_projection),
+    quietly(convert_projection, alone=True),
 ):
     app.command()(_command)
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from functools import wraps
+from typing import Any, TypeVar
 
 from smart_train.errors import RunError, SmartTrainError
 
@@ -17,16 +18,32 @@ _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the l
 
 def refuse_several(command: str) -> None:
     """Raises RunError where a launcher started several processes, each of which would do all of the work of `command`
-    and write the same files. The first one tells it."""
+    and write the same files. The first one tells it.
+
+    Args:
+        command: the name of its function; the message has it as it is typed.
+    """
+    command = command.replace("_", "-")
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
         return
     error = RunError(
         f"{command}: was started as {count} processes (WORLD_SIZE={count}), and it works in one; start it without "
-        "accelerate launch or torchrun"
+        "accelerate launch or torchrun, or with WORLD_SIZE=1 where a cluster sets that variable"
     )
     error.from_main = os.environ.get("RANK", "0") != "0"
     raise error
+
+
+def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` after `refuse_several`, for one that is not registered through `quietly`, which can do so, too."""
+
+    @wraps(command)
+    def alone(*args: Any, **options: Any) -> None:
+        refuse_several(command.__name__)
+        command(*args, **options)
+
+    return alone
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from smart_train.errors import ExportError
 from smart_train.export import export_model, verify_folder
 from smart_train.export.embedder_layout import plain_obstacle
 from smart_train.export.parity_record import write_record
+from smart_train.export.rescoring import rescore_export
 from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.families.registry import FAMILIES
 from tests.export.conftest import adapt, disturb
@@ -195,6 +196,28 @@ def test_every_family_is_plain_or_named_as_one_that_is_not(name):
     assert (obstacle is None) == (name in PLAIN)
     if obstacle is not None:
         assert name in obstacle and f"`{name}`" in SERVING.read_text()
+
+
+def test_an_export_with_other_settings_is_read_by_every_library(tmp_path, monkeypatch):
+    """With a layer that the library's own modules cannot read, then without; and by the code of its card."""
+    _, folder = export(encoder, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    deep = ScoringConfig(layer=1, late_weight=8, document_tokens="all")
+    for scoring, obstacle in ((deep, "tokens are made of hidden state 1"), (ScoringConfig(query_tokens="all"), None)):
+        routes, told = rescore_export(folder, scoring, "Chosen on other queries.")
+        assert told and [route.route for route in routes] == LIBRARIES
+        assert {route.skipped for route in routes} == {None} and max(route.largest for route in routes) < 1e-5
+        assert [obstacle in (route.needs or "") if obstacle else route.needs for route in routes[2:]] == [
+            True if obstacle else None
+        ] * 2
+        assert (folder / "1_Pooling").is_dir() == (obstacle is None)
+        assert max(route.largest for route in verify_folder(folder)) < 1e-5
+        names = {}
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        for snippet in re.findall(r"```python\n(.*?)```", card, flags=re.S):
+            exec(compile(snippet.replace("OWNER/NAME", "export"), "README.md", "exec"), names)
+        expected = SmartModel.from_pretrained(folder).similarity(names["queries"], names["documents"], scoring=scoring)
+        torch.testing.assert_close(names["score"], expected, atol=1e-5, rtol=0)
 
 
 def test_a_family_with_positions_of_its_own_is_read_by_every_library(tmp_path, monkeypatch):
