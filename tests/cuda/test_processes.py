@@ -15,8 +15,8 @@ from smart_train import distributed
 from smart_train.scoring.across_ranks import Meeting
 from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
+from tests.distributed.test_distributed import WIDTH, encode, inputs, mean_loss, single_process
 from tests.ranks import start_ranks
-from tests.test_distributed import WIDTH, encode, inputs, mean_loss, single_process
 
 SHARE = "unequal"
 

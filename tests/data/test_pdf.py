@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
 
 from smart_train.data import PdfPage, read_pdf, read_pdfs
-from smart_train.data.formats.pdf import page_cache
+from smart_train.data.formats.pdf import open_pdf, page_cache
+from smart_train.data.formats.pdf_texts import read_pdf_texts
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
 from smart_train.inputs.images import load_image, tiff_pages
@@ -108,6 +111,35 @@ def test_a_broken_cache_folder_that_cannot_be_replaced_is_named(
     monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # another user's, in a folder that all share
     with pytest.raises(DataError, match=f"^{re.escape(str(kept))}: its pages.json cannot be read, and it cannot be"):
         read_pdf(folder / "b.pdf", dpi=36, cache_dir=cache)
+
+
+def test_one_thread_at_a_time_is_in_pdfium(folder: Path) -> None:
+    file = folder / "b.pdf"
+    content, inside = file.read_bytes(), Event()
+
+    def second() -> int:
+        with open_pdf(file, content) as pdf:
+            inside.set()
+            return len(pdf)
+
+    with ThreadPoolExecutor(1) as pool:
+        with open_pdf(file, content) as pdf:
+            other = pool.submit(second)
+            assert not inside.wait(0.2) and len(pdf) == 2
+        assert other.result(timeout=60) == 2
+
+
+def test_many_threads_read_pages_and_text(tmp_path: Path, cache: Path) -> None:
+    files = [tmp_path / f"{number}.pdf" for number in range(24)]
+    for number, file in enumerate(files):
+        make_pdf(file, [[f"Page {page} of file {number}."] for page in range(3)], [])
+    with ThreadPoolExecutor(8) as pool:
+        drawn = pool.map(lambda file: read_pdf(file, dpi=20, cache_dir=cache), files)
+        texts = list(pool.map(lambda file: read_pdf_texts(file, cache_dir=cache), files))
+        assert [len(pages) for pages in drawn] == [3] * 24
+    assert [[page.text for page in pages] for pages in texts] == [
+        [f"Page {page} of file {number}." for page in range(3)] for number in range(24)
+    ]
 
 
 def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:

@@ -134,7 +134,7 @@ def test_gmes_newer_folder_is_read_without_its_code(make, tmp_path, mixed, trust
 
 def test_files_tell_the_families_of_one_backbone_apart(tmp_path):
     folder = vision_folder(tmp_path / "qwen2", "qwen2_vl")
-    with pytest.raises(ModelError, match="used by gme, vlm2vec, lamra.*set model.family"):
+    with pytest.raises(ModelError, match="used by gme, vlm2vec, unime_v2, lamra.*set model.family"):
         detect_family("qwen2_vl", folder)
     (folder / "gme_inference.py").write_text("")
     assert detect_family("qwen2_vl", folder).name == "gme"

@@ -96,7 +96,7 @@ def test_its_checkpoint_loads_over_its_base_and_merges(base, tmp_path, mixed, re
 
 def test_it_must_be_named(base, tmp_path):
     published(base, tmp_path / "adapter", old_names)
-    with pytest.raises(ModelError, match="used by gme, vlm2vec, lamra.*set model.family"):
+    with pytest.raises(ModelError, match="used by gme, vlm2vec, unime_v2, lamra.*set model.family"):
         SmartModel.from_pretrained(tmp_path / "adapter")
 
 

@@ -176,7 +176,7 @@ def test_fewer_rows_than_a_batch(command: Any, word: str) -> None:
 def test_an_unknown_family(command: Any, word: str) -> None:
     refused(
         command(word, model={"family": "qwen3_vl_embeding"}),
-        "model.family: 'qwen3_vl_embeding'; is not one of the 18 known names; did you mean qwen3_vl_embedding?",
+        "model.family: 'qwen3_vl_embeding'; is not one of the 20 known names; did you mean qwen3_vl_embedding?",
     )
 
 

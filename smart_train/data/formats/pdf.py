@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -35,6 +36,7 @@ _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any m
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
 _FORMAT = 3  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
+_ALONE = RLock()  # held by the thread that is in PDFium; `join_pdfs` opens a file inside it
 _ATTEMPTS = 3  # to fill a cache folder: another process may take what this one has made for a broken one
 _CACHE_FOLDER = re.compile(r"[0-9a-f]{32}-(?:\d+dpi|tiff)-\d+")
 
@@ -187,24 +189,28 @@ def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
 def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
     """The `pypdfium2.PdfDocument` of a file's content, its form fields to be drawn with it; closed at the end.
 
+    One thread of a process at a time: PDFium keeps state of its own that no lock guards, and a second thread inside it
+    ends the process. All that is done with the document must be done before the block ends.
+
     Raises:
         PdfError: not a PDF, protected by a password, without pages, or found to be broken while it is used.
         DataError: pypdfium2 is not installed.
     """
     pdfium = _pdfium(Path(file))
-    try:
-        pdf = pdfium.PdfDocument(content)
-    except pdfium.PdfiumError as error:
-        raise PdfError(f"{file}: {_why_unreadable(content, str(error))}") from error
-    try:
-        pdf.init_forms()  # before anything else is asked of it; does nothing where there are no forms
-        if len(pdf) == 0:
-            raise PdfError(f"{file}: has no pages; remove it")
-        yield pdf
-    except pdfium.PdfiumError as error:
-        raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
-    finally:
-        pdf.close()
+    with _ALONE:
+        try:
+            pdf = pdfium.PdfDocument(content)
+        except pdfium.PdfiumError as error:
+            raise PdfError(f"{file}: {_why_unreadable(content, str(error))}") from error
+        try:
+            pdf.init_forms()  # before anything else is asked of it; does nothing where there are no forms
+            if len(pdf) == 0:
+                raise PdfError(f"{file}: has no pages; remove it")
+            yield pdf
+        except pdfium.PdfiumError as error:
+            raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
+        finally:
+            pdf.close()
 
 
 def join_pdfs(files: Sequence[Path], target: Path) -> Path:
@@ -214,14 +220,16 @@ def join_pdfs(files: Sequence[Path], target: Path) -> Path:
         PdfError: one of them is not a PDF.
         DataError: pypdfium2 is not installed.
     """
-    whole = _pdfium(target).PdfDocument.new()
-    try:
-        for file in files:
-            with open_pdf(file, file.read_bytes()) as pdf:
-                whole.import_pages(pdf)
-        whole.save(target)
-    finally:
-        whole.close()
+    pdfium = _pdfium(target)
+    with _ALONE:
+        whole = pdfium.PdfDocument.new()
+        try:
+            for file in files:
+                with open_pdf(file, file.read_bytes()) as pdf:
+                    whole.import_pages(pdf)
+            whole.save(target)
+        finally:
+            whole.close()
     return target
 
 
