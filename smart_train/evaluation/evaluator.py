@@ -177,7 +177,7 @@ class RetrievalEvaluator:
         self.rescored = Rescored()
         resident = queries.packed.numel() * queries.packed.element_size() <= _RESIDENT_BYTES
         # A shortlist holds all queries on the device; so many of them are only sent there whole if that was asked for.
-        products = scan_products(self.products, documents.packed.dtype, device) if resident else self.products
+        products = scan_products(self.products, queries, documents, device) if resident else self.products
         if products != EXACT:
             self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring, products)
             return builders

@@ -140,7 +140,7 @@ class CorpusSearch:
         state.pair_scores[in_shards] = self._pair_scores(documents, pairs[in_shards], start)
         if self.candidates is not None:
             return
-        products = scan_products(self.products, documents.packed.dtype, self.device)
+        products = scan_products(self.products, self.queries, documents, self.device)
         if products != EXACT:
             for first, block in document_blocks(documents):  # tokens are copied to be rounded, so not all at once
                 self._score_shortlist(block, start + first, state, products)

@@ -220,13 +220,16 @@ def _exact(
 ) -> list[list[Hit]]:
     best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
-    products = scan_products(EXACT, documents.packed.dtype, documents.device)
-    shortlist = None if products == EXACT else Shortlist(queries, products, {"": scoring}, top_k)
+    # Where all documents are hits, or there is no query, a shortlist leaves nothing out.
+    selects = len(queries) > 0 and top_k < len(documents)
+    shortlist: Shortlist | None = None
     for column, some_documents in with_progress(
         document_blocks(documents), len(documents), unit="doc", work=work, show=show
     ):
         some_ids = ids[column : column + len(some_documents)]
-        if shortlist is not None:
+        products = scan_products(EXACT, queries, some_documents, documents.device) if selects else EXACT
+        if products != EXACT:
+            shortlist = shortlist or Shortlist(queries, products, {"": scoring}, top_k)
             _merge(best, 0, _shortlisted(shortlist, some_documents, some_ids, scoring, top_k), top_k)
             continue
         for row, some_queries in query_blocks(queries):

@@ -56,13 +56,28 @@ def check_products(products: str, where: str) -> None:
         raise ScoreError(f"{where} is {products!r}; choose one of {', '.join(PRODUCTS)}")
 
 
-def scan_products(products: str, stored: torch.dtype, device: str | torch.device) -> str:
+def scan_products(products: str, queries: Embeddings, documents: Embeddings, device: str | torch.device) -> str:
     """By which products a scan of token states finds what may be among the first: `products`, or, where that is exact
-    and the device multiplies 16-bit states as they are `stored`, their dtype. The ranking is the same."""
-    name, device = str(stored).removeprefix("torch."), torch.device(device)
+    and the device multiplies 16-bit states as they are stored, their dtype. The ranking is the same.
+
+    fp16 states that are large, of which products could overflow, are left to exact products."""
+    stored, device = documents.packed.dtype, torch.device(device)
+    name = str(stored).removeprefix("torch.")
     if products != EXACT or name not in PRODUCTS or arithmetic(stored, device).widened:
         return products
-    return EXACT if device.type == "cuda" and not WIDE_OUTPUT else name
+    if device.type == "cuda" and not WIDE_OUTPUT:
+        return EXACT
+    return name if stored != torch.float16 or _fits_fp16(queries.packed, documents.packed) else EXACT
+
+
+def _fits_fp16(queries: Tensor, documents: Tensor) -> bool:
+    """Whether no query state, and no product, can be more than fp16 holds. False of what is NaN or infinite, which is
+    named where it is scored."""
+    if not queries.numel() or not documents.numel():
+        return True
+    largest = [max(-float(low), float(high)) for low, high in (queries.aminmax(), documents.aminmax())]
+    most = torch.finfo(torch.float16).max
+    return largest[0] <= most and largest[0] * largest[1] * documents.shape[1] <= most
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ STORES = pytest.mark.parametrize("store", ["float16", "bfloat16", "int8"])
 NATIVE = pytest.mark.parametrize("store", ["float16", "bfloat16"])
 BLOCK = 1 << 16
 COUNT = 120
+LATE = ScoringConfig(pooled_weight=0.0)
 IDS = [f"page-{number:03}" for number in range(COUNT)]
 
 
@@ -227,6 +228,39 @@ def test_what_an_evaluation_scored_again_is_that_of_its_last_ranking(
         assert judge.rescored.scores
         judge.score_embeddings(queries, documents, ScoringConfig())
     assert judge.rescored.told == "", "fp32 products alone"
+
+
+@pytest.mark.parametrize("factors", [(1e6, 1.0), (300.0, 1_000.0)], ids=["query state", "product"])
+def test_states_of_which_products_overflow_fp16_are_searched_and_mined_in_fp32(
+    queries: Embeddings, documents: Embeddings, factors: tuple[float, float], tmp_path: Path
+) -> None:
+    large = [
+        Embeddings(side.pooled, side.packed * factor, side.offsets)
+        for side, factor in zip((queries, documents), factors, strict=True)
+    ]
+    small = large[1].quantize("float16")
+    judge = RetrievalEvaluator(evaluation_set(len(queries)))
+    hits, rankings, results = [], [], []
+    for choice in ("widened", "native"):
+        with forced_arithmetic(choice):
+            hits.append([[hit.document_id for hit in row] for row in search_embeddings(large[0], small, IDS, LATE)])
+            results.append(judge.score_embeddings(large[0], small, LATE).found)
+            # Shards keep queries in fp16 too.
+            if factors[0] < torch.finfo(torch.float16).max:
+                mined_rows = mined(tmp_path / choice, *large, "float16", candidates=None)
+                rankings.append([ranking.places.tolist() for ranking in mined_rows])
+    assert hits[0] == hits[1] and results[0] == results[1] and rankings[:1] == rankings[1:]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_search_for_all_documents_or_without_queries_needs_no_shortlist(
+    queries: Embeddings, documents: Embeddings, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[search.__module__], "Shortlist", lambda *_: pytest.fail("a shortlist was made"))
+    small = documents.quantize("bfloat16")
+    with forced_arithmetic("native"):
+        hits = search_embeddings(queries[list(range(count))], small, IDS, ScoringConfig(), top_k=COUNT if count else 5)
+    assert [len(row) for row in hits] == [COUNT] * count
 
 
 @STORES
