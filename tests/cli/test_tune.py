@@ -194,6 +194,7 @@ def test_an_export_named_by_a_link_or_a_dot_is_changed_in_its_place(
     link.symlink_to(folder)
     monkeypatch.chdir(folder if named == "dot" else tmp_path)
     with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         ended = run("." if named == "dot" else "latest", "--data", rows, *PLAIN, "--write")
     assert ended.status == 0, ended.err
     notices = [str(one.message) for one in told if one.category is Notice]

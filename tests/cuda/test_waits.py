@@ -44,7 +44,8 @@ def test_packed_scoring(device: str, dtype: str) -> None:
         stored = PackedDocuments(embeddings(count, device), dtype=dtype)
         return waits(lambda: stored.top_k(queries, 3, ScoringConfig()), device)
 
-    assert counted(4) == counted(24)
+    # One wait a block, for equal scores at the edge; not for a dozen documents, of which none is left out.
+    assert counted(16) == counted(96)
 
 
 def test_the_loss_of_a_batch(device: str) -> None:
