@@ -17,7 +17,7 @@ from smart_train.distributed.ranks import (
     rank,
     world_size,
 )
-from smart_train.distributed.stages import on_each, on_main, told_of
+from smart_train.distributed.stages import on_each, on_main
 from smart_train.distributed.tensors import exchange, gather_all, tensors_to_main
 
 __all__ = [
@@ -34,6 +34,5 @@ __all__ = [
     "on_main",
     "rank",
     "tensors_to_main",
-    "told_of",
     "world_size",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, told_of, world_size
+from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, world_size
+from smart_train.distributed.stages import told_of
 from smart_train.errors import RunError, SmartTrainError
 from smart_train.types import ModelInput
 
