@@ -25,9 +25,9 @@ import torch
 
 from smart_train.data.columns import Columns, find_columns
 from smart_train.data.config import NO_OCR, SourceConfig
-from smart_train.data.files import is_rows_file, read_file
 from smart_train.data.formats import folders, judged, layouts, mbeir
 from smart_train.data.formats.pdf import DPI
+from smart_train.data.row_files import is_rows_file, read_file
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from smart_train.errors import DataError
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
-from smart_train.inputs.files import check_regular
+from smart_train.inputs.folder_listing import check_regular
 from smart_train.inputs.known_files import recall
 from smart_train.utils.hashing import stable_hash
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from smart_train.errors import DataError, MissingExtra
 from smart_train.inputs.fetching import URL_SCHEMES, describe_address, final_address
-from smart_train.inputs.files import check_regular
+from smart_train.inputs.folder_listing import check_regular
 from smart_train.inputs.images import describe_image, image_key, image_size, load_image, verify_image
 from smart_train.inputs.known_files import recall
 from smart_train.utils.hashing import stable_hash

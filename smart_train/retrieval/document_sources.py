@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data import SourceConfig, load_documents
-from smart_train.data.files import EXTENSIONS, is_rows_file
 from smart_train.data.formats.pdf import pdf_files
 from smart_train.data.keys import default_id
+from smart_train.data.row_files import EXTENSIONS, is_rows_file
 from smart_train.errors import DataError, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS
-from smart_train.inputs.files import files_below
+from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import load_image, tiff_pages, verify_image
 from smart_train.retrieval.index import DocumentIndex, Source
 from smart_train.types import ModelInput

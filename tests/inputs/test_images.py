@@ -20,7 +20,7 @@ from PIL import Image, features
 from smart_train.errors import DataError
 from smart_train.inputs import fetching, images
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
-from smart_train.inputs.files import files_below
+from smart_train.inputs.folder_listing import files_below
 from smart_train.utils.hashing import stable_hash
 
 

@@ -16,7 +16,7 @@ import pytest
 from transformers.trainer_optimizer import _BITSANDBYTES_OPTIMIZERS
 from transformers.training_args import OptimizerNames
 
-from smart_train.data.files import EXTENSIONS
+from smart_train.data.row_files import EXTENSIONS
 from smart_train.errors import RecipeError
 from smart_train.recipe.extras import TEXT_ROWS, needed_extras, needs_bitsandbytes
 from tests.command import call

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.config import SourceConfig
-from smart_train.data.files import read_file
 from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.formats.pdf_texts import PdfText, read_folder_texts, without_text
 from smart_train.data.formats.scan_texts import for_ocr, to_do, told_by_ocr, with_ocr
 from smart_train.data.formats.tiff import read_image_pages
+from smart_train.data.row_files import read_file
 from smart_train.data.table import Table
 from smart_train.errors import DataError, LeftOut, Notice, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
-from smart_train.inputs.files import files_below
+from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import verify_image
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.columns import ColumnMap, header_hint
-from smart_train.data.files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.formats import trec
+from smart_train.data.row_files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
 from smart_train.types import HIGHEST_GRADE

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smart_train.data.files import read_file
+from smart_train.data.row_files import read_file
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
 

@@ -18,7 +18,7 @@ from smart_train.data.formats.ocr_engine import FoundLine, OcrEngine, RapidEngin
 from smart_train.data.formats.ocr_layout import OcrLine, OcrPage, OcrWord, laid_out
 from smart_train.data.formats.ocr_turned import read_upright
 from smart_train.data.formats.pdf import page_cache
-from smart_train.inputs.files import check_regular
+from smart_train.inputs.folder_listing import check_regular
 from smart_train.inputs.images import load_image, read_encoded
 from smart_train.utils.atomic import write_text
 

@@ -26,7 +26,7 @@ from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf_characters import clean_line
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
-from smart_train.inputs.files import files_below
+from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT
 from smart_train.utils.atomic import filling
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smart_train.errors import DataError
-from smart_train.inputs.files import files_below
+from smart_train.inputs.folder_listing import files_below
 
 
 def test_hidden_files_are_no_pages(tmp_path: Path) -> None:
