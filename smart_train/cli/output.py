@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from os.path import exists, isdir  # False, where Path's raise PermissionError below a folder that may not be searched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,8 @@ def check_place(option: str, path: Path, *, inside: bool = False) -> None:
     """Raises RunError where nothing can be made at `path`, which `option` gave, or `inside` it: before minutes of work,
     not after."""
     whole = path.absolute()
-    there = next(folder for folder in ((whole, *whole.parents) if inside else whole.parents) if folder.exists())
-    if not there.is_dir():
+    there = next(folder for folder in ((whole, *whole.parents) if inside else whole.parents) if exists(folder))
+    if not isdir(there):
         raise RunError(f"{option} {path}: {there} is a file; name a place in a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise RunError(f"{option} {path}: {there} cannot be written to; name another place, or make it writable")
@@ -41,7 +42,7 @@ def check_place(option: str, path: Path, *, inside: bool = False) -> None:
 
 def check_folder(option: str, folder: Path) -> None:
     """Raises RunError where files cannot be written into `folder`, which `option` gave, and which need not exist."""
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not isdir(folder):
         raise RunError(f"{option} {folder}: is a file; name a folder")
     check_place(option, folder, inside=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from smart_train.errors import RunError, SmartTrainError
 
@@ -18,21 +18,26 @@ _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the l
 
 def refuse_several(command: str) -> None:
     """Raises RunError where a launcher started several processes, each of which would do all of the work of `command`
-    and write the same files. The first one tells it.
+    and write the same files. The first one of each machine tells it.
 
     Args:
         command: the name of its function; the message has it as it is typed.
     """
     command = command.replace("_", "-")
-    count = int(os.environ.get("WORLD_SIZE", 1))
+    count = _started()
     if count == 1:
         return
     error = RunError(
         f"{command}: was started as {count} processes (WORLD_SIZE={count}), and it works in one; start it without "
         "accelerate launch or torchrun, or with WORLD_SIZE=1 where a cluster sets that variable"
     )
-    error.from_main = os.environ.get("RANK", "0") != "0"
+    error.from_main = os.environ.get("LOCAL_RANK", "0") != "0"  # once on each machine, whose outputs may be apart
     raise error
+
+
+def _started() -> int:
+    """How many processes a launcher started, this one included."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +55,7 @@ def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
 def joined_processes() -> Iterator[None]:
     """Joins the other processes of `accelerate launch` or torchrun, each with a GPU of its own where there are any;
     does nothing in a single process. What travels is small and on the CPU, so gloo serves on every machine."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if _started() == 1:
         yield
         return
     import torch
@@ -82,9 +87,13 @@ def on_every_rank(function: Callable[[], T]) -> T:
     failures = on_each(attempt)
 
     def raise_first() -> None:
-        for failure in failures:
-            if failure is not None:
-                raise failure
+        """With the rank in front, where others do not have it: it may be on another machine."""
+        failed = [place for place, failure in enumerate(failures) if failure is not None]
+        for place in failed:
+            failure = cast(SmartTrainError, failures[place])
+            if len(failed) < len(failures):
+                failure.args = (f"rank {place}: {failure}", *failure.args[1:])
+            raise failure
 
     on_main(raise_first)
     return made[0]

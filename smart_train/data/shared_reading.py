@@ -185,8 +185,8 @@ def _is_seen(file: NamedFile) -> bool:
 
 
 def _is_same(file: NamedFile) -> bool:
-    """Whether this machine's file need not be compared: it is the main rank's by size and time, or by size where that
-    one was compared before; or each machine draws it for itself."""
+    """Whether this machine's file need not be compared: it is the main rank's by size and time, or by size alone where
+    an earlier start has read that one; or each machine draws it for itself."""
     if is_drawn(file.path):
         return True
     try:

@@ -118,6 +118,7 @@ class KnownFiles:
         identity = _identity(reference)
         with self._lock:
             if identity is not None and self._rows.pop(identity[0], None) is not None:
+                self._learned.discard(identity[0])
                 self._new += 1
 
     def save(self) -> None:

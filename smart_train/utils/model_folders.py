@@ -15,6 +15,7 @@ from smart_train.utils.atomic import aside, settle
 from smart_train.utils.locks import beside, only_one
 from smart_train.utils.terms import RUN_FILE
 
+_PATIENCE = 10.0  # seconds; an exchange is two renames
 # One of these is in every folder that is a model.
 _OF_MODELS = ("config.json", "adapter_config.json", "smart_config.json", "modules.json", "projection_config.json")
 
@@ -50,8 +51,11 @@ def bring_back(folder: Path) -> None:
     if not aside(folder).is_dir() or (folder.parent / RUN_FILE).is_file():
         return
     # What is left of the old one does no harm, where nothing may be written or another process is about to delete it.
-    refused = (BusyError, WriteError) if folder.exists() else ()
-    with contextlib.suppress(*refused), only_one(beside(folder), "bringing back a folder"):
+    is_there = folder.exists()
+    refused = (BusyError, WriteError) if is_there else ()
+    # All processes of a launch may come here at once: the first one ends the exchange, the others find it ended.
+    patience = 0.0 if is_there else _PATIENCE
+    with contextlib.suppress(*refused), only_one(beside(folder), "bringing back a folder", patience=patience):
         settle(folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,18 @@ def test_a_benchmark_that_another_process_writes_is_refused_before_the_model_is_
     (tmp_path / "file").touch()
     refused = ended(monkeypatch, capsys, *words, "--cache", tmp_path / "file")
     assert refused.status == 2 and f"--cache {tmp_path / 'file'}: is a file; name a folder" in refused.err
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, stat, access = tmp_path / "closed", os.stat, os.access
+    closed.mkdir()
+
+    def refusing(path: Any, *args: Any, **options: Any) -> Any:
+        if closed in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    with pytest.raises(RunError, match="closed cannot be written to"):
+        check_folder("--output", closed / "x" / "y")

@@ -6,11 +6,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
 
 from smart_train.data import PdfPage, read_pdf, read_pdfs
+from smart_train.data.formats import pdf, pdf_texts
 from smart_train.data.formats.pdf import open_pdf, page_cache
 from smart_train.data.formats.pdf_texts import read_pdf_texts
 from smart_train.data.formats.tiff import read_image_pages
@@ -118,14 +120,14 @@ def test_one_thread_at_a_time_is_in_pdfium(folder: Path) -> None:
     content, inside = file.read_bytes(), Event()
 
     def second() -> int:
-        with open_pdf(file, content) as pdf:
+        with open_pdf(file, content) as opened:
             inside.set()
-            return len(pdf)
+            return len(opened)
 
     with ThreadPoolExecutor(1) as pool:
-        with open_pdf(file, content) as pdf:
+        with open_pdf(file, content) as opened:
             other = pool.submit(second)
-            assert not inside.wait(0.2) and len(pdf) == 2
+            assert not inside.wait(0.2) and len(opened) == 2
         assert other.result(timeout=60) == 2
 
 
@@ -140,6 +142,17 @@ def test_many_threads_read_pages_and_text(tmp_path: Path, cache: Path) -> None:
     assert [[page.text for page in pages] for pages in texts] == [
         [f"Page {page} of file {number}." for page in range(3)] for number in range(24)
     ]
+
+
+def test_threads_that_read_one_file_draw_it_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, texts = Mock(wraps=pdf._render), Mock(wraps=pdf_texts._read)
+    monkeypatch.setattr(pdf, "_render", drawn)
+    monkeypatch.setattr(pdf_texts, "_read", texts)
+    files = [folder / "b.pdf"] * 8
+    with ThreadPoolExecutor(8) as pool:
+        assert {len(pages) for pages in pool.map(lambda file: read_pdf(file, dpi=20, cache_dir=cache), files)} == {2}
+        assert {len(pages) for pages in pool.map(lambda file: read_pdf_texts(file, cache_dir=cache), files)} == {2}
+    assert (drawn.call_count, texts.call_count) == (1, 1)
 
 
 def test_files_that_cannot_be_read_say_why_and_others_are_read(folder: Path, cache: Path) -> None:

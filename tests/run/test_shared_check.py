@@ -174,6 +174,17 @@ def test_files_that_differ_between_machines_are_named(
             read_shares([rows_of(data, same, copy, other, gone)])
 
 
+def test_a_difference_among_many_files_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_another_machine: Callable[[Path, bytes | None, int], None]
+) -> None:
+    data = old_data(tmp_path / "data")
+    pages = [data / f"train-{number}.png" for number in range(4)]
+    on_another_machine(pages[0], pages[1].read_bytes(), pages[0].stat().st_mtime_ns - 3600 * 10**9)
+    monkeypatch.setattr(shared_reading, "_TOGETHER", 1)  # what was forgotten is not told with what is read later
+    with remembering(tmp_path / "memory.json"), pytest.raises(DataError, match="^1 files are not the same"):
+        read_shares([rows_of(data, *pages)])
+
+
 def test_pages_that_each_machine_draws_for_itself_are_not_compared(
     tmp_path: Path, on_another_machine: Callable[[Path, bytes | None, int], None]
 ) -> None:

@@ -36,7 +36,7 @@ _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any m
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
 _FORMAT = 3  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
-_ALONE = RLock()  # held by the thread that is in PDFium; `join_pdfs` opens a file inside it
+ALONE_IN_PDFIUM = RLock()  # held by the thread that is in PDFium; one that holds it may open files
 _ATTEMPTS = 3  # to fill a cache folder: another process may take what this one has made for a broken one
 _CACHE_FOLDER = re.compile(r"[0-9a-f]{32}-(?:\d+dpi|tiff)-\d+")
 
@@ -138,14 +138,10 @@ def read_pdf(
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(content).hexdigest()[:32]
     folder = (Path(cache_dir) if cache_dir is not None else page_cache()) / f"{digest}-{dpi}dpi-{_FORMAT}"
-    pages, attempts = _kept(folder), 0
-    while pages is None:
-        if attempts == _ATTEMPTS:
-            raise DataError(f"{folder}: its {_INDEX} cannot be read, and it cannot be made again; delete this folder")
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        _fill(folder, file, content, dpi)
-        pages, attempts = _kept(folder), attempts + 1
+    pages = _kept(folder)
+    if pages is None:
+        with ALONE_IN_PDFIUM:  # threads that read neighbouring rows name the same file: the first of them draws it
+            pages = _filled(folder, file, content, dpi)
     return [
         PdfPage(
             name or file.name, number, folder / _image_name(number), **{**fields, "titles": tuple(fields["titles"])}
@@ -179,6 +175,19 @@ def _kept(folder: Path) -> list[_Kept] | None:
         return None
 
 
+def _filled(folder: Path, file: Path, content: bytes, dpi: int) -> list[_Kept]:
+    """What a cache folder says of its pages, which are drawn where it does not."""
+    pages, attempts = _kept(folder), 0
+    while pages is None:
+        if attempts == _ATTEMPTS:
+            raise DataError(f"{folder}: its {_INDEX} cannot be read, and it cannot be made again; delete this folder")
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        _fill(folder, file, content, dpi)
+        pages, attempts = _kept(folder), attempts + 1
+    return pages
+
+
 def _fill(folder: Path, file: Path, content: bytes, dpi: int) -> None:
     with filling(folder, shared=True) as made:
         pages = _render(made, file, content, dpi)
@@ -197,7 +206,7 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
         DataError: pypdfium2 is not installed.
     """
     pdfium = _pdfium(Path(file))
-    with _ALONE:
+    with ALONE_IN_PDFIUM:
         try:
             pdf = pdfium.PdfDocument(content)
         except pdfium.PdfiumError as error:
@@ -221,7 +230,7 @@ def join_pdfs(files: Sequence[Path], target: Path) -> Path:
         DataError: pypdfium2 is not installed.
     """
     pdfium = _pdfium(target)
-    with _ALONE:
+    with ALONE_IN_PDFIUM:
         whole = pdfium.PdfDocument.new()
         try:
             for file in files:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from smart_train.data.formats.page_text import read_page_text
-from smart_train.data.formats.pdf import PdfError, open_pdf, page_cache, pdf_files
+from smart_train.data.formats.pdf import ALONE_IN_PDFIUM, PdfError, open_pdf, page_cache, pdf_files
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError
 from smart_train.utils.atomic import filling
@@ -63,14 +63,24 @@ def read_pdf_texts(file: str | Path, *, name: str | None = None, cache_dir: str 
         raise PdfError(f"{file}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(content).hexdigest()[:32]
     folder = (Path(cache_dir) if cache_dir is not None else page_cache()) / f"{digest}-text-{_FORMAT}"
-    try:
-        pages = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # not there, or damaged
-        shutil.rmtree(folder, ignore_errors=True)
-        pages = _read(file, content)
-        with filling(folder, shared=True) as made:
-            (made / _INDEX).write_text(json.dumps(pages), encoding="utf-8")
+    pages = _kept(folder)
+    if pages is None:
+        with ALONE_IN_PDFIUM:  # threads that read neighbouring rows name the same file: the first of them reads it
+            pages = _kept(folder)
+            if pages is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                pages = _read(file, content)
+                with filling(folder, shared=True) as made:
+                    (made / _INDEX).write_text(json.dumps(pages), encoding="utf-8")
     return [PdfText(name or file.name, number, text, made_by) for number, (text, made_by) in enumerate(pages, start=1)]
+
+
+def _kept(folder: Path) -> list[tuple[str, str | None]] | None:
+    """What a cache folder says of its pages; None where it is not there, or damaged."""
+    try:
+        return json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
 
 
 def _read(file: Path, content: bytes) -> list[tuple[str, str | None]]:
