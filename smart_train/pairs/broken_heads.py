@@ -9,7 +9,9 @@ import regex
 from smart_train.pairs.wholeness import repeats
 from smart_train.pairs.words import is_unspaced, words_of
 
-_WORD_LETTERS, _UNSPACED_LETTERS = 3, 2  # of the longest word of a heading that says something
+_WORD_LETTERS = 3  # of the longest word of a heading that says something
+_UNCASED_LETTERS = 2  # of such a heading in a script without capitals
+_UNCASED = regex.compile(r"\p{Lo}")
 _SET_APART, _LEAST_PIECES = 0.8, 4  # share of pieces of one letter or two in a heading whose letters are set apart
 _SAID_AGAIN = 3  # words
 # A mark of a note or an item in the middle; the second of two shares; a telephone number; an address.
@@ -21,25 +23,35 @@ _CELLS = regex.compile(
 _NAMES = regex.compile(
     r"(?:\p{Lu}[\p{L}\p{M}.'’-]*[\W\d]*)(?:\s(?:(?:and|und|et|y|e|и|de|van|von)\s)?\p{Lu}[\p{L}\p{M}.'’-]*[\W\d]*)+"
 )
-_NUMBER = regex.compile(r"\p{N}")
+# What tells names from a title: initials, and what stands between several.
+_OF_NAMES = regex.compile(r"\b\p{Lu}\.|,|\s(?:and|und|et|y|e|и)\s|\p{L}\d|[*†‡]")
+# A date, and a postal code or a telephone number; but a year alone may be a title's.
+_DATE_OR_PLACE = regex.compile(
+    r"\d[./-]\d{1,2}[./-]\d{2}|\d{1,2}(?:st|nd|rd|th|[.º])? (?:de )?\p{L}{3,}\.?,? (?:de )?(?:19|20)\d\d"
+    r"|^\p{L}{3,}\.? (?:19|20)\d\d(?:\W|$)"
+    r"|\p{L}{3,}\.? \d{1,2}(?:st|nd|rd|th)?, (?:19|20)\d\d|\d{5}|\d{3}[ -]\d{3}|年\s?\d{1,2}\s?月"
+)
 
 
 def is_broken(head: str) -> bool:
     """Whether a heading is cells put together, an address, or holds no word."""
     words = words_of(head)
-    unspaced = any(is_unspaced(word[0]) for word in words)
     letters = [sum(character.isalpha() for character in word) for word in words]
-    if max(letters, default=0) < _WORD_LETTERS and not (unspaced and sum(letters) >= _UNSPACED_LETTERS):
-        return True
-    short = sum(number < _WORD_LETTERS for number in letters)
-    if not unspaced and len(words) >= _LEAST_PIECES and short > _SET_APART * len(words):
-        return True
+    if _UNCASED.search(head):  # a word may be two characters, as in Chinese, Korean and Hindi
+        if sum(letters) < _UNCASED_LETTERS:
+            return True
+    else:
+        short = sum(number < _WORD_LETTERS for number in letters)
+        apart = len(words) >= _LEAST_PIECES and short > _SET_APART * len(words)
+        if apart or max(letters, default=0) < _WORD_LETTERS:
+            return True
     return _CELLS.search(head) is not None or repeats(head) or _says_again(words)
 
 
 def is_beside_title(head: str) -> bool:
-    """Whether a heading of a first page may be its authors, their address or a date: names, or a text with a number."""
-    return _NAMES.fullmatch(head.strip()) is not None or _NUMBER.search(head) is not None
+    """Whether a heading of a first page is its authors, their address or a date."""
+    names = _NAMES.fullmatch(head.strip()) is not None and _OF_NAMES.search(head) is not None
+    return names or _DATE_OR_PLACE.search(head) is not None
 
 
 def _says_again(words: list[str]) -> bool:

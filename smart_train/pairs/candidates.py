@@ -61,13 +61,17 @@ _CUT_OFF = re.compile(
     r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
 )
 # The date or the authors of a source; its title follows.
-_DATED = re.compile(r"(?:^|[.(]\s?|\([A-Z][a-z]+ )(?:19|20)\d\d[a-z]?\)?\.$|(?:\b[A-Z]\.[ -]?)+[^\W\d_a-z][^\W\d_]+\.$")
-# What begins a note to a table, and a mark or a number by itself before one.
-_NOTE = re.compile(
-    r"^(?i:notes?|n\.?b\.?|sources?|anmerkung|hinweis|quellen?|remarques?|notas?|fuentes?|fonti?|fontes?|примечани[ея]"
-    r"|источники?|注|資料|자료|주)\s?[:：.]|^[*†‡§^#]|\s(?:NOTES?|SOURCES?|Notes?|Sources?|Quelle|Fuente|Fonte|Источник):\s"
+_DATED = re.compile(
+    r"(?:^|[.(]\s?|\([A-Z][a-z]+ )(?:19|20)\d\d[a-z]?\)?\.$"
+    r"|(?<![A-Z]\.)\b(?!U\.\s?S\.)(?:[A-Z]\.[ -]?)+[^\W\d_a-z][^\W\d_]+\.$"
 )
-_NOTE_MARK = re.compile(r"\W*(?:\d{1,2}|[a-z]|[*†‡§])\W*$")
+# What begins a note to a table, and a mark by itself before one; a number there may be that of a step.
+_NOTE = re.compile(
+    r"^(?i:notes?|n\.?b\.?|sources?|anmerkung|hinweis|quellen?|remarques?|notas?|fuentes?|fonti|fontes?|примечани[ея]"
+    r"|источники?|注|資料|자료|주)\s?[:：.]|^[*†‡^]"
+)
+_NOTE_INSIDE = re.compile(r"(?:^|\s)(?:NOTES?|SOURCES?|Notes?|Sources?|Quelle|Fuente|Fonte|Источник):\s")
+_NOTE_MARK = re.compile(r"\W*(?:[a-z]|[*†‡§])\W*$")
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
     r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
@@ -165,7 +169,7 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
     Args:
         number: of the page, from 0. Beside the title on the first one are authors and dates.
     """
-    if _LEADERS.search(query) or REPLACEMENT in query:
+    if len(query) > MAX_CHARACTERS or _LEADERS.search(query) or REPLACEMENT in query:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
@@ -178,7 +182,7 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
         return False
     if kind in _HEADS and (query.endswith(":") or not says_something(query, head=True)):
         return False
-    return enough and len(query) <= MAX_CHARACTERS and (kind == "term" or length_in_words(query) >= 2)
+    return enough and (kind == "term" or length_in_words(query) >= 2)
 
 
 def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[tuple[str, float]]:
@@ -259,7 +263,7 @@ def told_sentences(prose: str) -> list[Told]:
     # A sentence with its place in its paragraph, and the one before it.
     pieces = [(piece, place, paragraph) for paragraph in paragraphs for place, piece in enumerate(paragraph)]
     for (before, _, _), (sentence, place, beside) in zip([("", 0, [""]), *pieces], pieces, strict=False):
-        note = _NOTE.search(" ".join(beside[: place + 1])) or (None if place else _NOTE_MARK.match(before))
+        note = _NOTE.match(beside[0]) or _NOTE_INSIDE.search(sentence) or (None if place else _NOTE_MARK.match(before))
         if _DATED.search(before) or _breaks_off(before):
             continue
         ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import regex
 
 from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.words import tokens_of
 
 _LEAST_LINES = 4
 _TABULAR, _NUMBERS = 0.5, 0.3  # shares: of lines with numbers on such a page; of a line's words
@@ -20,7 +21,7 @@ def is_tabular(parts: Parts) -> bool:
 
 
 def _is_row(line: str) -> bool:
-    tokens = line.split()
+    tokens = tokens_of(line)
     numbers = sum(any(character.isdigit() for character in token) for token in tokens)
     if numbers > 1 and _PRICES.search(line):
         return True

@@ -17,7 +17,8 @@ _SHORT = 10  # words; of shorter ones, twice as many are fragments
 _DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
 # What a sign leaves of a sentence's worth.
 _ALONE_AND_SHORT, _ALONE, _IS_SHORT, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.8, 0.9, 0.85, 0.7, 0.6
-_WITHOUT_VERB, _MIXED, _REPEATING, _PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE = 0.7, 0.3, 0.25, 0.5, 0.4, 0.3, 0.3
+_WITHOUT_VERB, _MIXED, _REPEATING, _REPEATING_A_WORD = 0.7, 0.3, 0.25, 0.6
+_PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE = 0.5, 0.4, 0.3, 0.3
 _MIXED_LEAST, _MIXED_SHARE = 6, 0.2  # of the sentences of a page
 _NUMBERS_SHARE = 0.2  # of a sentence's words
 _CAPITALS_SHARE = 0.25  # of a page's words inside sentences: above it, as in German, capitals say nothing
@@ -102,14 +103,12 @@ def wholeness(told: Told, signs: Signs) -> float:
     unspaced = sum(is_unspaced(word[0]) for word in words) > len(words) / 2
     short = len(words) / (_DOUBLED if unspaced else 1) < _SHORT
     worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
-    if told.alone:
-        worth *= _ALONE_AND_SHORT if short else _ALONE
-    elif short:
-        worth *= _IS_SHORT
+    standing = (_ALONE_AND_SHORT if short else _ALONE) if told.alone else _IS_SHORT if short else 1.0
+    # An instruction is short and has an imperative, which is in no list: the two signs are one.
+    worth *= min(standing, _WITHOUT_VERB if not unspaced and _lacks_verb(words) else 1.0)
     if not unspaced:
         # Scripts without capitals do not show a name.
         worth *= 1.0 if _NAME.search(text) or not _CASED.search(text) else _UNNAMED
-        worth *= _WITHOUT_VERB if _lacks_verb(words) else 1.0
         worth *= _PARTICIPLE if _WITHOUT_SUBJECT.match(text) else 1.0
         worth *= _MIXED ** _out_of_place(text, signs.cases)
     if _LABEL.match(text):
@@ -120,11 +119,16 @@ def wholeness(told: Told, signs: Signs) -> float:
         worth *= _WITH_CODE
     if sum(not is_alphabetic(word) for word in words) > _NUMBERS_SHARE * len(words):
         worth *= _NUMBERS
-    return worth * (_REPEATING if repeats(text) else 1.0)
+    return worth * (_REPEATING if repeats(text) else _REPEATING_A_WORD if _repeats_a_word(text) else 1.0)
 
 
 def repeats(text: str) -> bool:
-    """Whether a word or two stand twice in a row, as where two columns or cells were read as one."""
+    """Whether two words or a number stand twice in a row, as where two columns or cells were read as one."""
+    return any(" " in match[1] or match[1].isdigit() for match in _TWICE.finditer(text))
+
+
+def _repeats_a_word(text: str) -> bool:
+    """The same of one word, which languages do on purpose, too: "zaman zaman", "piano piano"."""
     return any(match[1].lower() not in _SAID_TWICE for match in _TWICE.finditer(text))
 
 

@@ -21,18 +21,21 @@ _BOILERPLATE = re.compile(
     r"|^(?:referenced by|references|reimplemented (?:from|in)|implements)\b"
     r"|^(?:denotes|hereafter|indicates)\b|^(?:parameters?|returns?|exceptions|template parameters)\s[a-z_]"
     # What stands below every table.
-    r"|\bbecause of rounding\b|\bunrounded (?:numbers|figures|data)\b|\bmay not (?:add|sum)\b|\bstandards not met\b"
-    r"|\brevised from previously published\b|rundungs(?:differenzen|bedingt)|\barrondis?\b.*\btotal|\bredondeo\b"
+    r"|\bbecause of rounding\b|\bunrounded (?:numbers|figures|data)\b|\bmay not (?:add up|sum|add to)\b"
+    r"|\bstandards not met\b"
+    r"|\brevised from previously published\b|rundungs(?:differenzen|bedingt)|\barrondis?\b.*\btotal"
+    r"|\bdebido al redondeo\b"
     # What forms say to whoever fills them in.
-    r"|\b(?:check|tick|mark) (?:all|any|one|the (?:box|appropriate))\b|\byes no\b"
-    r"|\b(?:please|bitte) (?:print|type|check|tick|enter|ankreuzen|ausfüllen)\b|\bcocher\b|\bmarque con\b"
+    r"|\b(?:check|tick|mark) (?:(?:all|any|one) (?:that|which|box|boxes|of the boxes)|the (?:box|appropriate))\b"
+    r"|\byes no\b"
+    r"|\b(?:please|bitte) (?:print|type|check|tick|enter|ankreuzen|ausfüllen)\b|\bmarque con\b"
     # Labels and thanks.
     r"|^(?:keywords?|key words|index terms|source|sources|note|notes|mots[- ]clés|schlüsselwörter|schlagworte"
     r"|quellen?|fuente|palabras clave|parole chiave|fonte|palavras-chave|ключевые слова|источники?|słowa kluczowe"
     r"|źródło|关键词|来源|キーワード)\s*[:：.]|\b(?:is|are) (?:gratefully )?(?:thanked|acknowledged)\b"
     r"|\backnowledges? the\b"
     r"|\b(?:thank|thanks to|grateful to|remercier|remercions|agradecemos|danken)\b"
-    r"|\b(?:partially|partly|financially) supported\b"
+    r"|\bfinancially supported\b|\b(?:partially|partly) supported by (?:a |the )?(?:\w+ )?(?:grant|foundation)"
     r"|\bsupported (?:in part )?by (?:the|a)? ?\w* ?(?:grant|foundation)",
     re.IGNORECASE,
 )
@@ -52,7 +55,7 @@ suspendisse tincidunt ullamcorper vestibulum vivamus viverra volutpat vulputate
 """
 _FILLER = frozenset(_FILLER_WORDS.split())
 _ENOUGH_FILLER = 3  # different ones; ordinary Latin has fewer
-_AGAIN_AND_AGAIN = re.compile(r"([^\W\d].{0,14}?\S)(?:\s*\1){3}")
+_AGAIN_AND_AGAIN = re.compile(r"\b([^\W\d].{0,14}?\S)(?:\s*\1){3}")
 _DATE = re.compile(r"\b\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}\b")
 _CASED = re.compile(r"[(\"']*(?:[A-ZÀ-ÞΑ-ΩА-Я]|([a-zß-ÿα-ωа-я]))\w*")
 _CAPITAL_SHARE = 0.6  # of a sentence's words, German ones included; above it are names, a title, cells of a table

@@ -72,13 +72,17 @@ def test_notes_to_a_table_are_told_by_their_label_or_mark() -> None:
         for told in told_sentences(
             "Pumps of iron rust in the sea air of Lyon. NOTE: Pumps of lead are not in the table at all.\n"
             "Valves of the older type are made of lead.\n"
-            "3\nPumps are counted by the town in spring.\n"
+            "†\nPumps are counted by the town in spring.\n"
+            "4\nOwners of pumps must close every valve before the start.\n"
+            "§ 12 does not hold for mills. Owners of mills must tell the town of every pump.\n"
             "Source: Bureau of pumps. Figures of the past year are revised by it."
         )
     }
     assert [text for text, note in said.items() if not note] == [
         "Pumps of iron rust in the sea air of Lyon",
         "Valves of the older type are made of lead",
+        "Owners of pumps must close every valve before the start",
+        "Owners of mills must tell the town of every pump",
     ]
     assert said["Pumps are counted by the town in spring"]
 
@@ -232,3 +236,31 @@ def test_a_doubtful_sentence_is_asked_for_only_where_there_is_little_else() -> N
     ) == 2
     page.parts.prose = f"{clear[0]}\n{doubtful} at noon."
     assert len(choose_queries([page], 4)[0]) == 2
+
+
+@pytest.mark.parametrize("head", ["설치 및 사용 방법", "펌프 설치 방법", "पानी की टंकी", "জল ও তাপ", "安全须知"])
+def test_headings_of_scripts_with_short_words_are_whole(head: str) -> None:
+    assert not is_broken(head)
+
+
+@pytest.mark.parametrize("head", ["Pump Control Systems", "Annual Report 2023", "Windows 11 setup guide"])
+def test_titles_in_capitals_are_not_names_beside_a_title(head: str) -> None:
+    assert not is_beside_title(head)
+
+
+def test_running_text_with_a_year_in_each_line_is_not_a_table() -> None:
+    lines = [
+        "公司于2023年成立并在北京设有总部和研发中心",
+        "目前共有员工560人分布在三个城市的办公室",
+        "产品销往全国并出口到12个国家和地区",
+        "第一代水泵的功率为30千瓦适合小型工厂使用",
+        "客户服务热线每天24小时开放欢迎来电咨询",
+    ]
+    assert not is_tabular(Parts([], [], "", blocks=[Block("", [Line(line, 10) for line in lines])]))
+
+
+def test_short_instructions_are_asked() -> None:
+    signs = Signs.of("")
+    for text in ("Turn the brass valve to the left side", "Fill the oil tank up to the red mark"):
+        assert wholeness(Told(text, alone=True), signs) >= DOUBTFUL
+    assert wholeness(Told("Bu pompa zaman zaman kontrol edilmelidir ve yağı yenilenmelidir her yıl"), signs) >= DOUBTFUL

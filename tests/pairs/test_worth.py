@@ -321,7 +321,15 @@ def test_filler_is_not_asked(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Il dolore ipsofacto di Elit e la massa del corpo", "A pump holds 10000000 litres", "Is it that that counts"],
+    [
+        "Il dolore ipsofacto di Elit e la massa del corpo",
+        "A pump holds 10000000 litres",
+        "The address 0xFFFFFFFF marks the end of the list of pumps",
+        "Check all hoses of the pump for cracks before the first start of the season",
+        "Guests may not add new columns to a table of the town",
+        "The video element is only partially supported by older browsers of the town",
+        "Il suffit de cocher la case du réseau pour que la pompe démarre",
+    ],
 )
 def test_words_that_are_in_filler_too_are_asked(text: str) -> None:
     assert says_something(text, head=False)
