@@ -57,13 +57,14 @@ def test_a_command_for_one_process_refuses_several_by_name(
     monkeypatch.setattr(SmartModel, "from_pretrained", loaded)
     names = {"MODEL": toy.folder, "ROWS": toy.folder.parent / "rows.jsonl", "OUT": tmp_path / "out"}
     words = [names.get(word, word) for word in ALONE[command]]
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank in (0, 1):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for rank, on_its_machine in ((0, 0), (1, 1), (2, 0)):
         monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("LOCAL_RANK", str(on_its_machine))
         refused = ended(monkeypatch, capsys, *words)
-        said = f"smart-train (rank 0): {command}: was started as 2 processes (WORLD_SIZE=2), and it works in one"
-        assert refused.status == 2 and refused.err.startswith(said if rank == 0 else "")
-        assert refused.err.count("\n") == (1 if rank == 0 else 0), "every process said it"
+        said = f"smart-train (rank {rank}): {command}: was started as 3 processes (WORLD_SIZE=3), and it works in one"
+        assert refused.status == 2 and refused.err.startswith(said if on_its_machine == 0 else "")
+        assert refused.err.count("\n") == (1 if on_its_machine == 0 else 0), "one process of each machine says it"
     assert not (tmp_path / "out").exists()
 
 
