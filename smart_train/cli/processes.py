@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from smart_train.errors import RunError, SmartTrainError
 
@@ -88,9 +88,9 @@ def on_every_rank(function: Callable[[], T]) -> T:
 
     def raise_first() -> None:
         """With the rank in front, where others do not have it: it may be on another machine."""
-        failed = [place for place, failure in enumerate(failures) if failure is not None]
-        for place in failed:
-            failure = cast(SmartTrainError, failures[place])
+        failed = [(place, failure) for place, failure in enumerate(failures) if failure is not None]
+        if failed:
+            place, failure = failed[0]
             if len(failed) < len(failures):
                 failure.args = (f"rank {place}: {failure}", *failure.args[1:])
             raise failure

@@ -118,9 +118,9 @@ def test_an_error_of_one_rank_ends_the_others_and_is_told_once(outcomes: list[di
 def test_a_mistake_that_every_rank_finds_is_told_once(outcomes: list[dict[str, Any]]) -> None:
     main, other = outcomes
     assert [outcome["every rank"] for outcome in outcomes] == [0, 1], "each has a result of its own"
-    for stage in ("refused on all", "refused on one"):
-        assert main[stage] == ["DataError", "row 3 is empty", False]
-        assert other[stage] == ["DataError", "row 3 is empty", True]
+    for stage, said in (("refused on all", "row 3 is empty"), ("refused on one", "rank 1: row 3 is empty")):
+        assert main[stage] == ["DataError", said, False]
+        assert other[stage] == ["DataError", said, True]
     assert other["broken on one"] == ["KeyError", "'a bug'", None]
     assert main["broken on one"] == ["RunError", "rank 1 failed (KeyError: 'a bug'); its output says where", True]
 
