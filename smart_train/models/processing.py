@@ -45,6 +45,21 @@ def require_tokenizer(folder: str) -> None:
         raise ModelError(f"{folder}: no tokenizer; the folder needs tokenizer.json and tokenizer_config.json")
 
 
+def load_tokenizer(folder: str) -> Any:
+    """The tokenizer of `folder`, which pads on the right.
+
+    Raises:
+        ModelError: there is none, or it cannot be loaded.
+    """
+    require_tokenizer(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
 def image_text_class(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """A subclass of a Qwen-VL processor class without its video processor."""
 

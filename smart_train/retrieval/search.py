@@ -220,7 +220,7 @@ def _exact(
 ) -> list[list[Hit]]:
     best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
-    # Where all documents are hits, or there is no query, a shortlist leaves nothing out.
+    # A shortlist is of use only where there are more documents than hits, and a query.
     selects = len(queries) > 0 and top_k < len(documents)
     shortlist: Shortlist | None = None
     for column, some_documents in with_progress(

@@ -15,6 +15,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.models.slicing import append_rows, select_rows
 from smart_train.types import ModelInput
+from tests.models.edited_folders import edited
 from tests.models.idefics3_folders import LONGEST, TILE, colidefics3_folder
 
 WHY = ModelInput("why are they red")
@@ -186,15 +187,6 @@ def test_a_long_text_is_cut_and_tiles_are_not(folder, pages):
     assert model.family.tokenizer.decode(ids).endswith(f"{ENDS}\n")
     with pytest.raises(ModelError, match=r"an input needs \d+ tokens, of which only 0 are text"):
         model.family.featurize([ModelInput(None, (pages[0],))], "document")
-
-
-def edited(folder, target, name, change):
-    """A copy of `folder` whose JSON file `name` was changed."""
-    shutil.copytree(folder, target)
-    values = json.loads((target / name).read_text())
-    change(values)
-    (target / name).write_text(json.dumps(values))
-    return target
 
 
 @pytest.mark.parametrize(

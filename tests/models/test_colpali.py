@@ -18,6 +18,7 @@ from smart_train.models import TokenProjection, detect_family
 from smart_train.models.slicing import select_rows
 from smart_train.types import ModelInput
 from tests.models import projected_folders
+from tests.models.edited_folders import edited
 from tests.models.paligemma_folders import SIDE, colpali_folder
 
 WHY = ModelInput("why are they red")
@@ -228,15 +229,6 @@ def test_a_long_text_is_cut_and_the_prompt_kept(folder, pages):
         ModelError, match="an input needs 44 tokens, of which only 0 are text; .*: raise model.max_length$"
     ):
         family.featurize([ModelInput(None, (pages[0],) * 4)], "document")
-
-
-def edited(folder, target, name, change):
-    """A copy of `folder` whose JSON file `name` was changed."""
-    shutil.copytree(folder, target)
-    values = json.loads((target / name).read_text())
-    change(values)
-    (target / name).write_text(json.dumps(values))
-    return target
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,7 +26,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import Idefics3ImageProcessorPil
 
-from smart_train.errors import ModelError, first_line
+from smart_train.errors import ModelError
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
@@ -62,6 +61,9 @@ class ColIdefics3(ImagePlaceholders):
         (f"{_HEAD}.", f"{_HEAD}."),
     )
     default_query_instruction = "Query"
+    # By Pillow also where torchvision is installed: the weights were trained so, and older releases of torchvision have
+    # no Lanczos.
+    image_processor_class = Idefics3ImageProcessorPil
 
     @classmethod
     def check_config(cls, config: Any) -> None:
@@ -75,24 +77,9 @@ class ColIdefics3(ImagePlaceholders):
             if token not in vocabulary:
                 raise ModelError(f"{self.folder}: its tokenizer has no {token}, which {self.name} puts into prompts")
 
-    @cached_property
-    def image_processor(self) -> Any:
-        # By Pillow also where torchvision is installed: the weights were trained so, and older releases of torchvision
-        # have no Lanczos.
-        try:
-            processor = Idefics3ImageProcessorPil.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{self.folder}: the image processor cannot be loaded ({first_line(error)}); copy the model's own "
-                "preprocessor_config.json there"
-            ) from error
-        side, tile = self.config.vision_config.image_size, processor.max_image_size["longest_edge"]
-        if tile != side:
-            raise ModelError(
-                f"{self.folder}: its image processor makes tiles of {tile} pixels, but the model reads {side} x {side} "
-                "pixels; put back the preprocessor_config.json that was saved with the model"
-            )
-        return processor
+    def other_size(self, processor: Any, side: int) -> str:
+        tile = processor.max_image_size["longest_edge"]
+        return "" if tile == side else f"tiles of {tile} pixels"
 
     @property
     def _across(self) -> int:

@@ -21,16 +21,14 @@ a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor
 
-from smart_train.errors import ModelError, first_line
+from smart_train.errors import ModelError
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.families.projected_tokens import HEAD
 from smart_train.models.family import Features, Role, VisionShape
@@ -86,22 +84,9 @@ class ColPali(ImagePlaceholders):
             if getattr(tokenizer, name) is None:
                 raise ModelError(f"{self.folder}: its tokenizer has no {name}, which {self.name} puts into prompts")
 
-    @cached_property
-    def image_processor(self) -> Any:
-        try:
-            processor = AutoImageProcessor.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{self.folder}: the image processor cannot be loaded ({first_line(error)}); copy the model's own "
-                "preprocessor_config.json there"
-            ) from error
-        side, size = self.config.vision_config.image_size, dict(processor.size)
-        if (size.get("height"), size.get("width")) != (side, side):
-            raise ModelError(
-                f"{self.folder}: its image processor makes images of {size}, but the model reads {side} x {side} "
-                "pixels; put back the preprocessor_config.json that was saved with the model"
-            )
-        return processor
+    def other_size(self, processor: Any, side: int) -> str:
+        size = dict(processor.size)
+        return "" if (size.get("height"), size.get("width")) == (side, side) else f"images of {size}"
 
     @property
     def _side(self) -> int:

@@ -8,19 +8,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoImageProcessor
 
 from smart_train.errors import ModelError, first_line
 from smart_train.inputs.images import load_images
 from smart_train.models.families.projected_tokens import ProjectedTokens
 from smart_train.models.family import Features, Role
 from smart_train.models.image_sizes import Size
-from smart_train.models.processing import require_tokenizer, special_ids
+from smart_train.models.processing import load_tokenizer, special_ids
 from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.types import ModelInput
@@ -33,15 +33,11 @@ class ImagePlaceholders(ProjectedTokens):
 
     modalities = ("text", "image")
     runs_own_code = False
+    image_processor_class: ClassVar[Any] = AutoImageProcessor
 
     @cached_property
     def tokenizer(self) -> Any:
-        require_tokenizer(self.folder)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
-        tokenizer.padding_side = "right"
+        tokenizer = load_tokenizer(self.folder)
         self.check_tokenizer(tokenizer)
         image_id, needed = tokenizer.get_vocab().get(IMAGE), self.config.image_token_id
         if image_id != needed:
@@ -54,6 +50,27 @@ class ImagePlaceholders(ProjectedTokens):
     @abstractmethod
     def check_tokenizer(self, tokenizer: Any) -> None:
         """Raises ModelError where `tokenizer` lacks a token that prompts hold."""
+
+    @cached_property
+    def image_processor(self) -> Any:
+        try:
+            processor = self.image_processor_class.from_pretrained(self.folder)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{self.folder}: the image processor cannot be loaded ({first_line(error)}); copy the model's own "
+                "preprocessor_config.json there"
+            ) from error
+        side = self.config.vision_config.image_size
+        if made := self.other_size(processor, side):
+            raise ModelError(
+                f"{self.folder}: its image processor makes {made}, but the model reads {side} x {side} pixels; put "
+                "back the preprocessor_config.json that was saved with the model"
+            )
+        return processor
+
+    @abstractmethod
+    def other_size(self, processor: Any, side: int) -> str:
+        """What `processor` makes that the backbone, which reads `side` x `side` pixels, does not read; "": nothing."""
 
     @cached_property
     def config(self) -> Any:

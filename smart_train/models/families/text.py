@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor
-from transformers import AutoTokenizer
 
-from smart_train.errors import ModelError, first_line
+from smart_train.errors import ModelError
 from smart_train.models.embedder_files import EmbedderFiles
 from smart_train.models.family import Family, Features, Role, last_valid
-from smart_train.models.processing import require_tokenizer, special_ids
+from smart_train.models.processing import load_tokenizer, special_ids
 from smart_train.models.reading import read_json
 from smart_train.types import ModelInput
 
@@ -38,12 +37,7 @@ class TextFamily(Family):
 
     @cached_property
     def tokenizer(self) -> Any:
-        require_tokenizer(self.folder)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{self.folder}: the tokenizer cannot be loaded ({first_line(error)})") from error
-        tokenizer.padding_side = "right"
+        tokenizer = load_tokenizer(self.folder)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token  # what it is does not matter: padding is masked everywhere
         return self.with_added(tokenizer)
