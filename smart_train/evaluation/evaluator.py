@@ -33,7 +33,7 @@ from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import pooled_scores
-from smart_train.scoring.narrow import EXACT, check_products, scan_products
+from smart_train.scoring.rounding_bounds import EXACT, check_products, scan_products
 from smart_train.scoring.stored import as_asked, as_stored
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES

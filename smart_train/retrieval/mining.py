@@ -31,7 +31,7 @@ from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.retrieval.shortlist import Rescored
 from smart_train.retrieval.teaching import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
-from smart_train.scoring.narrow import EXACT, check_products
+from smart_train.scoring.rounding_bounds import EXACT, check_products
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, flat, lines, sections

@@ -36,8 +36,8 @@ from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT, scan_products
 from smart_train.scoring.pairs import pair_parts
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.scoring.stored import as_asked
 from smart_train.types import ModelInput
 

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from smart_train.scoring.arithmetic import arithmetic
 from smart_train.scoring.inputs import accumulation_dtype
-from smart_train.scoring.near_ties import settle
 from smart_train.scoring.product import product_dtype
+from smart_train.scoring.tied_winners import settle
 
 # One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
 BLOCK_BYTES = {"cpu": 4 << 20, "other": 256 << 20}

@@ -22,7 +22,7 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, evaluat
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import document_sources
 from smart_train.scoring import forced_arithmetic
-from smart_train.scoring.narrow import scan_products
+from smart_train.scoring.rounding_bounds import scan_products
 from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
