@@ -29,7 +29,7 @@ from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, s
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.shards import STORES, EmbeddingShards
 from smart_train.retrieval.shortlist import Rescored
-from smart_train.retrieval.teaching import Teacher, teacher_scores
+from smart_train.retrieval.teacher_scoring import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.rounding_bounds import EXACT, check_products
 from smart_train.types import Example, ModelInput
