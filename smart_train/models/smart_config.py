@@ -11,7 +11,7 @@ from smart_train.errors import ModelError, ScoreError
 from smart_train.models.adapter_config import ADAPTER_CONFIG
 from smart_train.models.bases import Base
 from smart_train.models.family import SMART_CONFIG
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.reading import read_json
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.versions import versions

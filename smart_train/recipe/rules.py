@@ -9,10 +9,10 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
 from smart_train.evaluation.tuning_grid import check_metric, read_weights
-from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
+from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
 from smart_train.utils.terms import SCORES
