@@ -18,7 +18,7 @@ from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.sections import LoraSection
-from smart_train.run import build, memory
+from smart_train.run import build, memory_estimate
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import planned
 from smart_train.training.engines import nodes
@@ -247,7 +247,7 @@ def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
 
 def _memory(
     recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Example]
-) -> dict[str, memory.BatchSide] | None:
+) -> dict[str, memory_estimate.BatchSide] | None:
     """Tokens of the sample's inputs, and the estimate that follows from them; None where they cannot be read."""
     try:
         features = {
@@ -259,9 +259,9 @@ def _memory(
         return None
     batch = recipe.training["per_device_train_batch_size"]
     inputs = {"query": batch, "document": batch * (1 + max(build.negatives(recipe)))}
-    loads = {side: memory.BatchSide.of(features[side], inputs[side], model.family) for side in features}
+    loads = {side: memory_estimate.BatchSide.of(features[side], inputs[side], model.family) for side in features}
     if build.gradient_caching(recipe) is not None:
-        live = memory.together(recipe, loads)
+        live = memory_estimate.together(recipe, loads)
         plan.quantities["encoded"] = (
             f"about {live['query']} queries, {live['document']} documents at a time (gradient caching)"
         )
@@ -269,8 +269,8 @@ def _memory(
         f"{side} {load.tokens:.0f} ({load.kept:.0f} kept)" for side, load in loads.items()
     )
     count = processes(recipe)
-    parts = memory.estimate(recipe, model, loads, count)
-    whole, step = memory.weights(recipe, model), sum(parts.values())
+    parts = memory_estimate.estimate(recipe, model, loads, count)
+    whole, step = memory_estimate.weights(recipe, model), sum(parts.values())
     detail = ", ".join(f"{name} {byte_size(value)}" for name, value in parts.items() if value)
     plan.quantities["memory per process"] = f"roughly {byte_size(step)} ({detail})" + (
         f"; for the whole weights, before they are sharded: {byte_size(whole)}" if whole > step else ""
