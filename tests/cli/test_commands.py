@@ -124,14 +124,14 @@ class FakePlan(NamedTuple):
 
 
 def test_validate_prints_what_was_derived(run, recipe: Path, fake) -> None:
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan([]))
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan([]))
     ended = run("validate", recipe)
     assert ended.status == 0
     assert "global batch" in ended.out and "64 pairs [x]" in ended.out
 
 
 def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan(["first problem", "second problem"]))
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan(["first problem", "second problem"]))
     ended = run("validate", recipe)
     assert ended.status == 2
     assert ended.err == f"smart-train: {recipe}: cannot run\n  first problem\n  second problem\n"
@@ -140,7 +140,7 @@ def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
 
 def test_a_dry_run_shows_command_and_quantities_and_starts_nothing(run, recipe: Path, fake, monkeypatch) -> None:
     monkeypatch.setattr("os.execve", lambda *_: pytest.fail("a dry run started something"))
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan([]), processes=lambda recipe: 2)
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan([]), processes=lambda recipe: 2)
     ended = run("launch", "--dry-run", recipe, "lora.r=4")
     assert ended.status == 0
     assert "accelerate launch " in ended.out
