@@ -1,6 +1,6 @@
 """The sections of a recipe: keys, types, ranges and the defaults that depend on nothing else.
 
-A default of None means "decided by another key"; `rules.fill_defaults` fills it, and the resolved recipe shows it.
+A default of None means "decided by another key"; `defaults.fill_defaults` fills it, and the resolved recipe shows it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def filled(value: T | None) -> T:
-    """`value` of a resolved recipe: a default that `rules.fill_defaults` filled, or a key that its rules require."""
+    """`value` of a resolved recipe: a default that `defaults.fill_defaults` filled, or a key that its rules require."""
     assert value is not None, "the rules of the recipe see to it"
     return value
 
