@@ -57,7 +57,11 @@ def read_adapter_config(folder: Path) -> LoraConfig:
 
 
 def base_named_in(folder: Path) -> Base | None:
-    """The base that the plain PEFT adapter in `folder` names; None where there is no adapter, or it names none."""
+    """The base that the plain PEFT adapter in `folder` names; None where there is no adapter, or it names none.
+
+    Raises:
+        TypeError: a value is not text.
+    """
     values = read_json(folder / ADAPTER_CONFIG) or {}
     return Base.read(
         {"base": values.get("base_model_name_or_path"), "base_revision": values.get("revision")}, ours=False
