@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
+from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, NumberFormat, Objective, Score
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ class ProjectionSection(Section):
     hidden_dim: int | None = Field(None, gt=0)
     layers: list[int] | None = Field(None, min_length=1)
     state_cache: str = Field("auto", min_length=1)
-    state_dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    state_dtype: Literal["auto", NumberFormat] = "auto"
 
 
 class FullSection(Section):

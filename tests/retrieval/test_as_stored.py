@@ -15,7 +15,7 @@ from smart_train.retrieval import blocks, search, search_embeddings
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.search import Hit
 from smart_train.retrieval.shards import EmbeddingShards
-from smart_train.scoring import ScoringConfig, compress, forced_arithmetic, pairs, product, rounding_bounds
+from smart_train.scoring import ScoringConfig, forced_arithmetic, number_formats, pairs, product, rounding_bounds
 from smart_train.scoring import blocks as similarities
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.inputs import total
@@ -44,7 +44,11 @@ def documents() -> Embeddings:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every budget a small one, so that a corpus of a test is many blocks."""
-    for module, name in ((compress, "_BLOCK_BYTES"), (rounding_bounds, "_BLOCK_BYTES"), (pairs, "_GATHERED_BYTES")):
+    for module, name in (
+        (number_formats, "_BLOCK_BYTES"),
+        (rounding_bounds, "_BLOCK_BYTES"),
+        (pairs, "_GATHERED_BYTES"),
+    ):
         monkeypatch.setattr(module, name, BLOCK)
     for table in (product.SLICE_BYTES, similarities.BLOCK_BYTES):
         monkeypatch.setitem(table, "cpu", BLOCK)
