@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
+from smart_train.scoring.document_groups import BLOCK_BYTES, groups
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import TokenSet, check_finite, packed_set, token_set
@@ -19,6 +19,7 @@ from smart_train.scoring.int8 import Rotation, integer_products, quantized_docum
 from smart_train.scoring.number_formats import recoded
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
+from smart_train.scoring.segments import bag, largest
 from smart_train.types import ScoreParts
 
 AS_STORED = "stored"

@@ -1,107 +1,22 @@
-"""Documents a block at a time: what one product covers, the largest similarity within each span, sums over rows.
+"""Reductions over segments: the largest similarity within each document's span of columns, and sums over bags of rows.
 
-M query tokens, R document rows, as in `maxsim.py`.
+M query tokens, as in `maxsim.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from smart_train.scoring.arithmetic import arithmetic
-from smart_train.scoring.inputs import accumulation_dtype
-from smart_train.scoring.product import product_dtype
 from smart_train.scoring.tied_winners import settle
 
-# One block of similarities. Small enough to stay in a CPU's last-level cache; a GPU wants fewer, larger launches.
-BLOCK_BYTES = {"cpu": 4 << 20, "other": 256 << 20}
-# Multiply-adds that cost as much as one more call: padding between two documents is multiplied along below that.
-CALL_WORK = {"cpu": 1 << 20, "other": 1 << 32}
 # Whether documents of different lengths are copied to one length before their largest is looked for: a handful of
 # launches for a block, where a GPU waits for launches. A CPU has none to wait for, and reads them where they are.
 PADS = {"cpu": False, "other": True}
-# A document that is widened is copied again for every part of the queries, so a part must be worth a copy.
-LEAST_QUERY_ROWS = 256
-NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
-
-
-@dataclass(frozen=True)
-class Group:
-    """Neighbouring documents that one product covers.
-
-    Args:
-        first: place of its first document. start, stop: its rows.
-        spans: per document, first row (from `start`) and number of rows.
-        query_rows: how many query tokens to multiply at a time.
-    """
-
-    first: int
-    start: int
-    stop: int
-    spans: list[tuple[int, int]]
-    query_rows: int
-
-    @property
-    def columns(self) -> slice:
-        """Its documents' columns in a matrix [.., N]."""
-        return slice(self.first, self.first + len(self.spans))
-
-
-def groups(
-    values: Tensor,
-    starts: Sequence[int],
-    lengths: Sequence[int],
-    query_tokens: int,
-    block_bytes: int | None = None,
-    *,
-    factor: torch.dtype | None = None,
-    scaled: bool = False,
-) -> Iterator[Group]:
-    """Documents in order, as many at a time as the byte budget and the padding between them allow.
-
-    Args:
-        values: [R, d], as they are stored.
-        starts, lengths: the documents' spans, rising, none empty.
-        query_tokens: M.
-        block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
-        factor: dtype of the query states that they are multiplied with; None: what `multiplicand` makes of theirs.
-        scaled: similarities of 16 bits are copied to fp32 before they are used.
-    """
-    kind = "cpu" if values.device.type == "cpu" else "other"
-    query_tokens = max(query_tokens, 1)
-    widened = arithmetic(values.dtype, values.device).widened if factor is None else factor != values.dtype
-    entry = factor.itemsize if factor is not None and widened else product_dtype(values).itemsize
-    if scaled and entry == 2:
-        entry += 4
-    budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time
-    pads = PADS[kind] and len(set(lengths)) > 1
-    if pads:
-        budget = max(budget // 2, 1)  # the other half is for the copy
-    most_rows = max(budget // min(query_tokens, 512), 1)  # a product of few query rows would waste the units
-    least = LEAST_QUERY_ROWS if block_bytes is None and widened else 1
-    most_gap = CALL_WORK[kind] // (query_tokens * max(values.shape[1], 1))
-    first = 0
-    while first < len(starts):
-        last, longest = first + 1, lengths[first]
-        while (
-            last < len(starts)
-            and starts[last] + lengths[last] - starts[first] <= most_rows
-            and starts[last] - (starts[last - 1] + lengths[last - 1]) <= most_gap
-            # One long document must not make the copy many times the block.
-            and not (pads and max(longest, lengths[last]) * (last + 1 - first) > most_rows)
-        ):
-            longest = max(longest, lengths[last])
-            last += 1
-        start, stop = starts[first], starts[last - 1] + lengths[last - 1]
-        spans = [(starts[i] - start, lengths[i]) for i in range(first, last)]
-        widest = max(stop - start, longest * len(spans) if pads else 0)
-        yield Group(first, start, stop, spans, max(budget // widest, least))
-        first = last
 
 
 class Padded(NamedTuple):
@@ -203,15 +118,3 @@ def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Ten
         per_sample_weights=None if weights is None else weights.to(table.dtype),
         include_last_offset=offsets is not None,
     )
-
-
-def inverse_norms(states: Tensor) -> Tensor:
-    """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
-    states = states.detach()
-    norms = states.new_empty(len(states), dtype=accumulation_dtype(states.dtype))
-    # A few rows at a time: the norm of 16-bit states is taken of an fp32 copy, which need not be one of them all.
-    kind = "cpu" if states.device.type == "cpu" else "other"
-    rows = max(BLOCK_BYTES[kind] // (norms.element_size() * max(states.shape[1], 1)), 1)
-    for part, into in zip(states.split(rows), norms.split(rows), strict=True):
-        torch.linalg.vector_norm(part, dim=1, dtype=norms.dtype, out=into)
-    return norms.clamp_(min=NORM_FLOOR).reciprocal_()
