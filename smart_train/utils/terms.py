@@ -19,12 +19,12 @@ OBJECTIVES: dict[str, tuple[str, ...]] = {
     "late": ("late",),
     "pooled": ("pooled",),
 }
+MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
+
 # Number formats of stored token states -> bytes of a number. int8 has an fp32 scale for each state beside them.
 NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormat)
 FORMAT_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
-
-MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
 
 RUN_FILE = "run.json"  # in the folder of every run
 
