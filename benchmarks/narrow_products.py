@@ -23,7 +23,7 @@ from smart_train.retrieval.blocks import take
 from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, forced_arithmetic, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import PRODUCTS, rounded, score_bounds
+from smart_train.scoring.rounding_bounds import PRODUCTS, rounded, score_bounds
 
 QUERIES, TOKENS, BLOCK, DEPTH = (16, 12), 16, 256, 20
 LATE = ScoringConfig(pooled_weight=0.0)

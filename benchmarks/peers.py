@@ -31,7 +31,7 @@ from torch.nn.functional import normalize
 from benchmarks._harness import Report, arguments, interleaved, ratio, verdict
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings

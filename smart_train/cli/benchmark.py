@@ -14,6 +14,7 @@ from smart_train.cli.arguments import READING, BatchSize, ModelPath, Workers, op
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console, print_pairs
 from smart_train.errors import RunError
+from smart_train.utils.terms import NUMBER_FORMATS
 
 if TYPE_CHECKING:
     from smart_train.evaluation.suites import BenchmarkRun, Chosen, MtebModel
@@ -47,7 +48,7 @@ Candidates = Annotated[
     ),
 ]
 Store = Annotated[
-    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
+    str, typer.Option(metavar=f"<{'|'.join(NUMBER_FORMATS)}>", help="Data type of the token states on disk.")
 ]
 TaskPrompts = Annotated[
     bool,

@@ -51,7 +51,7 @@ def launch(
 
     For several machines, run it on each of them with NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT set.
     """
-    from smart_train.cli.validate import show_derived
+    from smart_train.cli.validate import show_plan
     from smart_train.recipe import load_recipe
 
     # A mistake is reported here, once and without the launcher's own traceback around it.
@@ -76,7 +76,7 @@ def launch(
     )
     print(plan, flush=True)
     if dry_run:
-        show_derived(loaded, source=str(recipe))
+        show_plan(loaded, source=str(recipe))
         return
     # Replaced, not called: signals reach the launcher, and nothing of ours waits in memory.
     os.execve(plan.command[0], plan.command, {**os.environ, **plan.environment})

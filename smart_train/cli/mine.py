@@ -10,6 +10,7 @@ import typer
 
 from smart_train.cli.arguments import BatchSize, Overrides, RecipePath, Workers
 from smart_train.cli.output import plain_console
+from smart_train.utils.terms import NUMBER_FORMATS
 
 if TYPE_CHECKING:
     from smart_train.recipe import Recipe
@@ -64,7 +65,7 @@ WhenShort = Annotated[
     ),
 ]
 Store = Annotated[
-    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
+    str, typer.Option(metavar=f"<{'|'.join(NUMBER_FORMATS)}>", help="Data type of the token states on disk.")
 ]
 Products = Annotated[
     str,

@@ -33,8 +33,8 @@ from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import pooled_scores
-from smart_train.scoring.narrow import EXACT, check_products, scan_products
-from smart_train.scoring.stored import as_asked, as_stored
+from smart_train.scoring.index_form import documents_for_index, queries_for_index
+from smart_train.scoring.rounding_bounds import EXACT, check_products, scan_products
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
 
@@ -111,9 +111,9 @@ class RetrievalEvaluator:
             check_readable(model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
         queries, _ = self._encode(model.encode_query, data.queries)
         documents, first_document = self._encode(model.encode_document, data.documents)
-        documents = as_stored(documents, model.scoring)
+        documents = documents_for_index(documents, model.scoring)
         builders = self._rank(
-            _gather_embeddings(as_asked(queries, model.scoring), len(data.queries), self.query_block),
+            _gather_embeddings(queries_for_index(queries, model.scoring), len(data.queries), self.query_block),
             documents,
             first_document,
             model.scoring,

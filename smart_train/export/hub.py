@@ -22,11 +22,12 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from smart_train.errors import ExportError
-from smart_train.export.adapters import ADAPTER_FILES, adapter_files, export_adapter
+from smart_train.export.adapters import export_adapter
 from smart_train.export.card import CARD_NAME, PLOTS, is_hub_id, named
 from smart_train.export.exporter import export_model
 from smart_train.export.golden import GOLDEN_NAME
 from smart_train.export.parity_record import REPORT_NAME, check_record
+from smart_train.export.published_files import ADAPTER_FILES, adapter_files, export_files
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
 from smart_train.models.loading import own_class
@@ -71,7 +72,7 @@ def plan_push(folder: str | Path, repo_id: str) -> PushPlan:
         generated: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
     else:
         _check_export(folder)
-        paths, generated = _files(folder), {}
+        paths, generated = export_files(folder), {}
     sizes = generated | {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths if path.is_file()}
     card = None
     if sizes[CARD_NAME] is None:
@@ -140,7 +141,7 @@ def _push(api: HfApi, folder: Path, repo_id: str, private: bool, revision: str |
         api.create_branch(repo_id, branch=revision, exist_ok=True)
     info = api.model_info(repo_id, revision=revision)
     _check_ours(info, repo_id, private)
-    names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    names = {path.relative_to(folder).as_posix(): path for path in export_files(folder)}
     card = (folder / CARD_NAME).read_text(encoding="utf-8")
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
@@ -205,12 +206,6 @@ def _check_export(folder: Path) -> None:
     check_record(folder)
     if not (folder / CARD_NAME).is_file():
         raise ExportError(f"{folder}: the model card ({CARD_NAME}) is missing; export again")
-
-
-def _files(folder: Path) -> list[Path]:
-    """Everything in a verified folder but hidden files."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
 def _stale(api: HfApi, info: ModelInfo, pushed: Mapping[str, Path]) -> list[str]:

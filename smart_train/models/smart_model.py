@@ -19,7 +19,7 @@ from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, Role
 from smart_train.models.in_step import with_what_others_see
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.readout import (
     TOKEN_COUNTS,
     ForwardOutput,

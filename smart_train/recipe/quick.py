@@ -19,11 +19,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from smart_train.errors import DataError, RecipeError, did_you_mean
-from smart_train.recipe.misspelt import unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import section_classes
 from smart_train.recipe.training_section import unknown_argument
+from smart_train.recipe.wording import unknown_key
 
 _ROWS = (".jsonl", ".ndjson")
 _DELIMITED = {".csv": ",", ".tsv": "\t"}

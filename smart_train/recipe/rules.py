@@ -9,13 +9,12 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
 from smart_train.evaluation.tuning_grid import check_metric, read_weights
-from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
-from smart_train.scoring.compress import STORED_DTYPES
+from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
-from smart_train.utils.terms import SCORES
+from smart_train.utils.terms import NUMBER_FORMATS, SCORES
 
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
 
@@ -291,7 +290,7 @@ def _tune_problems(recipe: Recipe) -> list[str]:
         ("query_tokens", TOKEN_FILTERS),
         ("document_tokens", TOKEN_FILTERS),
         ("pooled_token", POOLED_TOKEN_CHOICES),
-        ("stored_as", STORED_DTYPES),
+        ("stored_as", NUMBER_FORMATS),
     ):
         wrong = [value for value in getattr(section, key) or () if value not in choices]
         problems += [bad_value(f"tune.{key}", value, one_of(value, choices)) for value in wrong]

@@ -1,6 +1,6 @@
 """The sections of a recipe: keys, types, ranges and the defaults that depend on nothing else.
 
-A default of None means "decided by another key"; `rules.fill_defaults` fills it, and the resolved recipe shows it.
+A default of None means "decided by another key"; `defaults.fill_defaults` fills it, and the resolved recipe shows it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
+from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, NumberFormat, Objective, Score
 
 T = TypeVar("T")
 
 
 def filled(value: T | None) -> T:
-    """`value` of a resolved recipe: a default that `rules.fill_defaults` filled, or a key that its rules require."""
+    """`value` of a resolved recipe: a default that `defaults.fill_defaults` filled, or a key that its rules require."""
     assert value is not None, "the rules of the recipe see to it"
     return value
 
@@ -185,7 +185,7 @@ class ProjectionSection(Section):
     hidden_dim: int | None = Field(None, gt=0)
     layers: list[int] | None = Field(None, min_length=1)
     state_cache: str = Field("auto", min_length=1)
-    state_dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    state_dtype: Literal["auto", NumberFormat] = "auto"
 
 
 class FullSection(Section):

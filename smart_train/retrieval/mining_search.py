@@ -26,9 +26,9 @@ from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import PackedDocuments, ScoringConfig, combine
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT, scan_products
 from smart_train.scoring.packed import AS_STORED
 from smart_train.scoring.pairs import pair_parts
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
 

@@ -36,9 +36,9 @@ from smart_train.retrieval.index import DocumentIndex, check_index_folder
 from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT, scan_products
+from smart_train.scoring.index_form import queries_for_index
 from smart_train.scoring.pairs import pair_parts
-from smart_train.scoring.stored import as_asked
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.types import ModelInput
 
 
@@ -85,7 +85,7 @@ def search(
     _check_numbers(top_k, candidates)
     encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
     return search_embeddings(
-        as_asked(encoded, scoring),
+        queries_for_index(encoded, scoring),
         index.embeddings,
         index.document_ids,
         scoring,

@@ -1,8 +1,9 @@
 """The documents that may be among the first of a query, found by narrow products and scored again by exact ones.
 
-A narrow product tells a score up to a bound (`scoring.narrow`). A document whose score plus its bound is below `depth`
-scores that are surely reached by others cannot be among the first `depth`. All others are scored from their states as
-they are, so that the ranking is that of fp32 products; what fp32 itself rounds may still order exact ties.
+A narrow product tells a score up to a bound (`scoring.rounding_bounds`). A document whose score plus its bound is
+below `depth` scores that are surely reached by others cannot be among the first `depth`. All others are scored from
+their states as they are, so that the ranking is that of fp32 products; what fp32 itself rounds may still order exact
+ties.
 
 Shapes: Q queries, n documents of one block.
 """
@@ -18,8 +19,8 @@ from torch import Tensor
 from smart_train.retrieval.blocks import QUERY_BLOCK, take
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import Rounded, rounded, score_bounds
 from smart_train.scoring.pairs import pair_parts
+from smart_train.scoring.rounding_bounds import Rounded, rounded, score_bounds
 
 
 @dataclass

@@ -29,10 +29,10 @@ from smart_train.training.state_cache import ROLES, Inputs, Need, StateCache
 from smart_train.training.state_shards import input_bytes
 from smart_train.types import Example, ModelInput
 from smart_train.utils.byte_sizes import byte_size
+from smart_train.utils.terms import FORMAT_BYTES
 
 AUTO, OFF = "auto", "off"
 _AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: the user did not name the folder
-_NUMBERS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
 class States(NamedTuple):
@@ -155,7 +155,7 @@ def planned(
     auto, stored_as = recipe.projection.state_cache == AUTO, recipe.projection.state_dtype
     if auto and epochs is not None and epochs <= 1:
         return "off: auto keeps states where there is more than one epoch", None
-    number = (2 if recipe.model.dtype == "bfloat16" else 4) if stored_as == AUTO else _NUMBERS[stored_as]
+    number = (2 if recipe.model.dtype == "bfloat16" else 4) if stored_as == AUTO else FORMAT_BYTES[stored_as]
     layers = len(recipe.projection.layers or [-1])
     each = {
         role: input_bytes(mean_tokens[role], layers=layers, width=model.hidden_size, number=number) for role in ROLES

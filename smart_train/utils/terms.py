@@ -21,6 +21,11 @@ OBJECTIVES: dict[str, tuple[str, ...]] = {
 }
 MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
 
+# Number formats of stored token states -> bytes of a number. int8 has an fp32 scale for each state beside them.
+NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
+NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormat)
+FORMAT_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+
 RUN_FILE = "run.json"  # in the folder of every run
 
 HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too

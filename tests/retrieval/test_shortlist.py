@@ -9,7 +9,7 @@ from smart_train.retrieval.blocks import document_blocks, take
 from smart_train.retrieval.shortlist import Shortlist
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import rounded
+from smart_train.scoring.rounding_bounds import rounded
 
 LATE = ScoringConfig(pooled_weight=0.0)
 NARROW = pytest.mark.parametrize("products", ["bfloat16", "float16"])

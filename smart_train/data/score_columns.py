@@ -1,4 +1,4 @@
-"""A teacher's scores of a row's documents, for distillation."""
+"""The columns of a row that hold a teacher's scores of its documents, for distillation: reading only."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from smart_train import SmartModel
 from smart_train.recipe import Recipe
-from smart_train.run import build, memory
+from smart_train.run import build, memory_estimate
 from smart_train.types import ModelInput
 from tests.runs import MODES, TINY, tiny_recipe
 
@@ -29,10 +29,10 @@ def recipe(mode: str, **sections: Any) -> Recipe:
     return tiny_recipe(Path("unused"), Path("unused"), **{**MODES[mode], **drawn, **sections})
 
 
-def model_and_load(chosen: Recipe) -> tuple[SmartModel, dict[str, torch.Tensor], memory.BatchSide]:
+def model_and_load(chosen: Recipe) -> tuple[SmartModel, dict[str, torch.Tensor], memory_estimate.BatchSide]:
     model = build.prepare_for_training(build.base_model(chosen), chosen).train()
     features = model.family.featurize(PAGES, "document")
-    return model, features, memory.BatchSide.of(features, len(PAGES), model.family)
+    return model, features, memory_estimate.BatchSide.of(features, len(PAGES), model.family)
 
 
 def kept_by_autograd(model: SmartModel, features: dict[str, torch.Tensor]) -> int:
@@ -63,13 +63,13 @@ def kept_by_autograd(model: SmartModel, features: dict[str, torch.Tensor]) -> in
 def test_activations_are_what_autograd_keeps(mode: str, sections: dict[str, Any]) -> None:
     chosen = recipe(mode, **sections)
     model, features, load = model_and_load(chosen)
-    parts = memory.estimate(chosen, model, {"document": load}, 1)
+    parts = memory_estimate.estimate(chosen, model, {"document": load}, 1)
     assert parts["activations"] == pytest.approx(kept_by_autograd(model, features), rel=0.3)
 
 
 def test_a_load_counts_the_sample_and_scales_to_the_batch() -> None:
     model, features, _ = model_and_load(recipe("full"))
-    load = memory.BatchSide.of(features, 12, model.family)
+    load = memory_estimate.BatchSide.of(features, 12, model.family)
     assert load.inputs == 12 and load.patches == 100  # 160 / 16 squared
     assert load.tokens == features["attention_mask"].sum().item() / 3
     assert load.kept == features["token_mask"].sum().item() / 3 < load.tokens
@@ -80,7 +80,7 @@ def test_optimiser_states_follow_the_optimiser() -> None:
     for optimiser in ("adamw_torch", "adamw_8bit", "paged_adamw_8bit", "lion_32bit", "sgd", "adafactor"):
         chosen = recipe("full", training={"optim": optimiser})
         model, _, load = model_and_load(chosen)
-        parts = memory.estimate(chosen, model, {"document": load}, 1)
+        parts = memory_estimate.estimate(chosen, model, {"document": load}, 1)
         found[optimiser] = parts["optimiser"] / (parts["gradients"] / 4)
     assert found.pop("adafactor") < 0.2
     assert found == {"adamw_torch": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2, "lion_32bit": 4, "sgd": 0}
@@ -90,14 +90,14 @@ def test_optimiser_states_follow_the_optimiser() -> None:
 def test_quantised_weights_are_counted_small_and_the_rest_in_full(quantization: str) -> None:
     plain, small = recipe("lora"), recipe("lora", model={"quantization": quantization})
     model, _, load = model_and_load(plain)
-    whole = memory.estimate(plain, model, {"document": load}, 1)["weights"]
+    whole = memory_estimate.estimate(plain, model, {"document": load}, 1)["weights"]
     assert whole == 4 * sum(parameter.numel() for parameter in model.parameters())
     linear = sum(
         module.weight.numel()
         for name, module in model.backbone.named_modules()
         if isinstance(module, torch.nn.Linear) and not module.weight.requires_grad and "visual" not in name
     )
-    saved = whole - memory.estimate(small, model, {"document": load}, 1)["weights"]
+    saved = whole - memory_estimate.estimate(small, model, {"document": load}, 1)["weights"]
     assert saved == pytest.approx(linear * (4 - {"4bit": 0.516, "8bit": 1.0}[quantization]), rel=1e-3)
 
 
@@ -111,12 +111,12 @@ def test_what_a_quantised_base_keeps_in_float32_is_counted() -> None:
             model = {"name_or_path": folder, "from_config": None, "dtype": "bfloat16", "quantization": "4bit"}
             chosen = recipe("lora", model={**model, "quantization_upcast": upcast})
             _, _, load = model_and_load(recipe("lora"))
-            parts = memory.estimate(chosen, build.skeleton(chosen, Path(folder)), {"document": load}, 1)
+            parts = memory_estimate.estimate(chosen, build.skeleton(chosen, Path(folder)), {"document": load}, 1)
             base = build.base_model(chosen)
             held = [parameter for parameter in base.parameters() if parameter.dtype != torch.uint8]
             packed = sum(2 * parameter.numel() for parameter in base.parameters() if parameter.dtype == torch.uint8)
             adapter = parts["gradients"]
-            expected = adapter + sum(p.nbytes for p in held) + packed * memory.QUANTIZED_BYTES["4bit"]
+            expected = adapter + sum(p.nbytes for p in held) + packed * memory_estimate.QUANTIZED_BYTES["4bit"]
             assert parts["weights"] == pytest.approx(expected, rel=1e-6), upcast
             found[upcast] = parts
     assert found["none"]["weights"] < found[None]["weights"] < 1.01 * found["none"]["weights"]
@@ -127,8 +127,8 @@ def test_caching_and_checkpointing_keep_less() -> None:
     def activations(**sections: Any) -> float:
         chosen = recipe("lora", **sections)
         model, features, _ = model_and_load(chosen)
-        loads = {side: memory.BatchSide.of(features, 64, model.family) for side in ("query", "document")}
-        return memory.estimate(chosen, model, loads, 1)["activations"]
+        loads = {side: memory_estimate.BatchSide.of(features, 64, model.family) for side in ("query", "document")}
+        return memory_estimate.estimate(chosen, model, loads, 1)["activations"]
 
     plain = activations()
     assert activations(gradient_caching={"mini_batch_size": 8}) == pytest.approx(plain / 16)  # of 128 inputs

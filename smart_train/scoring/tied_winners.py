@@ -1,4 +1,4 @@
-"""Who won when 16-bit similarities cannot tell: near-ties settled by fp32 products of the candidates alone.
+"""Which token wins a maximum where rounded similarities are equal: fp32 products of the tied tokens alone decide.
 
 A bf16 product is added up in fp32 and then rounded to 8 bits. The score only loses the rounding, but with it goes which
 token won: on anisotropic states every second maximum is shared by several tokens, and the gradient would go to the

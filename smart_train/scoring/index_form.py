@@ -1,4 +1,5 @@
-"""What an index keeps of a document, and what a query must be to meet it: the last three keys of `ScoringConfig`."""
+"""The form in which an index keeps documents, and that of queries to it: `width`, `pool_factor` and `stored_as` of
+`ScoringConfig`."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig
 
 
-def as_stored(documents: Embeddings, scoring: ScoringConfig) -> Embeddings:
+def documents_for_index(documents: Embeddings, scoring: ScoringConfig) -> Embeddings:
     """Documents as an index under `scoring` keeps them: fewer tokens, then fewer dimensions, then fewer bits. The same
     object where `scoring` leaves them as they are.
 
@@ -20,8 +21,8 @@ def as_stored(documents: Embeddings, scoring: ScoringConfig) -> Embeddings:
     return _cut(pooled, scoring).quantize(scoring.stored_as)
 
 
-def as_asked(queries: Embeddings, scoring: ScoringConfig) -> Embeddings:
-    """Queries as wide as the documents of `as_stored`. They keep all their tokens and bits: there are few of them."""
+def queries_for_index(queries: Embeddings, scoring: ScoringConfig) -> Embeddings:
+    """Queries as wide as those documents. They keep all their tokens and bits: there are few of them."""
     return _cut(queries, scoring)
 
 
