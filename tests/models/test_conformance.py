@@ -125,6 +125,7 @@ CASES = {
         "<|endoftext|>",
         "<|endoftext|>",
     ),
+    "moca": Case("qwen2_5_vl", "why", f"{VISION}\nRepresent the given document image. red", "\n", "mean"),
     "text_encoder": Case("bert", "why", None, "", "mean"),
     "text_decoder": Case(
         "qwen3",
