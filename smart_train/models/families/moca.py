@@ -38,6 +38,7 @@ class MoCa(VisionLanguageFamily):
     model_types = ("qwen2_5_vl",)
     processor_class = Qwen2_5_VLProcessor
     checkpoint_layout = QWEN2_VL_LAYOUT
+    base_obstacle = "in its base, as transformers reads it, a token sees only those before it"
     page_instruction = "Represent the given document image."
     patch = 28  # pixels per visual token side: 14-pixel patches, merged 2 x 2
     default_min_pixels = 256 * patch * patch

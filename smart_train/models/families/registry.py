@@ -10,6 +10,7 @@ from smart_train.models.embedder_files import check_root
 from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
+from smart_train.models.families.eager_embed import EagerEmbed
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
@@ -40,6 +41,7 @@ _ALL = (
     OpsMMEmbedding,
     NomicMultimodal,
     MoCa,
+    EagerEmbed,
     ColQwen,
     ColPali,
     ColPaliCausalQueries,
