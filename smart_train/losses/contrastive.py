@@ -21,11 +21,8 @@ from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
-from smart_train.utils.terms import MIN_TEMPERATURE, OBJECTIVES
+from smart_train.utils.terms import LEARNED_TEMPERATURES, MIN_TEMPERATURE, OBJECTIVES
 
-# Where the weights are learned: T of a term. The late score is a mean over all query tokens, of which a few tell pages
-# apart, so its differences are several times smaller than the pooled score's.
-LEARNED_TEMPERATURES = (0.005, 1.0)
 # How many times as fast as other parameters log T moves. Adam moves every parameter by about the learning rate; the
 # quickstart's 700 steps at 5e-4 could change a temperature by a fifth in all, and it has to fall to a tenth.
 LEARNED_RATE = 20.0
@@ -84,6 +81,9 @@ class ContrastiveObjective(nn.Module):
         self.distillation = distillation
         self.self_distillation = self_distillation
         self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
+        for term, weight in self.weights.items():
+            if not 0 < weight < math.inf:
+                raise ScoreError(f"weight of {term} is {weight}; it must be a number above 0")
         self.learn_weights = learn_weights
         start = {term: temperatures[term] for term in self.weights}
         if learn_weights and name == "hybrid":
@@ -91,8 +91,8 @@ class ContrastiveObjective(nn.Module):
             start = {term: temperatures["hybrid"] / weight for term, weight in weights.items()}
         scales = {}
         for term, temperature in start.items():
-            if not temperature > 0:
-                raise ScoreError(f"temperature of {term} is {temperature}; it must be above 0")
+            if not 0 < temperature < math.inf:
+                raise ScoreError(f"temperature of {term} is {temperature}; it must be a number above 0")
             # [1], not a scalar, which FSDP2 cannot shard.
             value = torch.tensor([-math.log(temperature) / (LEARNED_RATE if learn_weights else 1.0)])
             scales[term] = nn.Parameter(value, requires_grad=learn_temperature or learn_weights)

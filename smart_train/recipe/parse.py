@@ -183,6 +183,7 @@ def _rule(loc: Loc, item: ErrorDetails) -> str:
     for start, words in (
         ("greater_than_equal", f"must be at least {context.get('ge')}"),
         ("greater_than", f"must be greater than {context.get('gt')}"),
+        ("less_than_equal", f"must be at most {context.get('le')}"),
         ("less_than", f"must be less than {context.get('lt')}"),
         ("finite", "must be a finite number"),
         ("int_", "must be a whole number"),

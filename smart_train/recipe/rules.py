@@ -14,7 +14,7 @@ from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
 from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
-from smart_train.utils.terms import NUMBER_FORMATS, SCORES
+from smart_train.utils.terms import LEARNED_TEMPERATURES, NUMBER_FORMATS, SCORES
 
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
 
@@ -194,7 +194,30 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
-    return [*problems, *_teacher_problems(filled), *_both_score_problems(filled)]
+    return [
+        *problems,
+        *_teacher_problems(filled),
+        *_both_score_problems(filled),
+        *_learned_start_problems(given, filled),
+    ]
+
+
+def _learned_start_problems(given: Recipe, filled: Recipe) -> list[str]:
+    """A temperature that is learned with bounds must begin between them: the loss would use the bound instead."""
+    objective = filled.objective
+    if not objective.learn_weights:
+        return []
+    terms = ("pooled_temperature", "late_temperature") if objective.name == "joint" else ("temperature",)
+    # One that serves both terms is named once.
+    keys = dict.fromkeys(key if getattr(given.objective, key) is not None else "temperature" for key in terms)
+    values = {key: getattr(objective, key) for key in keys}
+    least, most = LEARNED_TEMPERATURES
+    rule = f"objective.learn_weights keeps every temperature between {least} and {most}; start from one between them"
+    return [
+        bad_value(f"objective.{key}", value, rule)
+        for key, value in values.items()
+        if value is not None and not least <= value <= most
+    ]
 
 
 def _both_score_problems(recipe: Recipe) -> list[str]:
