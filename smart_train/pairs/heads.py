@@ -12,17 +12,17 @@ from smart_train.pairs.words import is_unspaced, length_in_words, without_number
 _WORDS = """
 abstract acknowledgement acknowledgements acknowledgments activities activity additional advice analysis annex annexes
 appendices appendix approach approaches author authors awards background basic basics bibliography comment comments
-conclusion conclusions contact contacts content contents contribution contributions credits definition definitions
-description descriptions detail detailed details discussion education empirical example examples exercise exercises
-experience experiment experimental experiments extracurricular figure figures final finding findings foreword format
-further future general goals highlights history honors how important index information instructions intended
-introduction introductory issues item items key keywords legend list literature main material materials method
-methodology methods miscellaneous more motivation no note notes notice number objective objectives observations other
-outlook overview page part parts preface preliminaries preliminary presentation procedure procedures purpose questions
-reader readers recommendations reference references related remark remarks result results review scope section
-selected skills solution solutions some source sources specific start started strategies strategy structure summary
-supplement supplementary table tables technical terminology terms tips topic topics usage use useful using various
-warning warnings work works
+concluding conclusion conclusions contact contacts content contents contribution contributions credits definition
+definitions description descriptions detail detailed details discussion education empirical example examples exercise
+exercises experience experiment experimental experiments extracurricular figure figures final finding findings
+foreword format further future general goals highlights history honors how important index information instructions
+intended introduction introductory issues item items key keywords legend list literature main material materials
+method methodology methods miscellaneous more motivation no note notes notice number objective objectives observations
+other outlook overview page part parts preface preliminaries preliminary presentation procedure procedures purpose
+questions reader readers recommendations reference references related remark remarks result results review scope
+section selected skills solution solutions some source sources specific start started strategies strategy structure
+summary supplement supplementary table tables technical terminology terms tips topic topics untitled usage use useful
+using various warning warnings work works
 allgemeine allgemeines anhang anmerkung anmerkungen aufgabe aufgaben ausblick beispiel beispiele bemerkung bemerkungen
 beschreibung einführung einleitung ergebnis ergebnisse fazit grundlagen hintergrund hinweis hinweise inhalt
 inhaltsverzeichnis kapitel literatur nutzung quellen schluss teil überblick übersicht übung übungen vorwort weitere
@@ -57,6 +57,14 @@ _UNSPACED_WORDS = (
 )
 _UNSPACED = re.compile(rf"(?:{_UNSPACED_WORDS})+|その他の.{{1,12}}|其他的?.{{1,12}}")
 _UNSPACED_WORD = re.compile(_UNSPACED_WORDS)
+_SOURCES_WORDS = """
+references reference bibliography literature acknowledgements acknowledgments acknowledgement literatur quellen
+literaturverzeichnis quellenverzeichnis bibliographie références remerciements referencias bibliografía riferimenti
+bibliografia referências literatura agradecimientos ringraziamenti литература источники благодарности
+参考文献 谢辞 致谢 謝辞
+참고문헌
+"""
+_SOURCES = frozenset(_SOURCES_WORDS.split())
 # One of several, of which others were told before.
 _OTHERS = regex.compile(
     r"(?:an?other|others?|more|further|additional|weitere[rs]?|andere[rs]?|sonstige[rs]?|d'autres|autres?|otr[ao]s?|altr[aeio]"
@@ -90,7 +98,9 @@ _PATTERN = re.compile(
     r"|(?:volume|vol|issue|number|nr|no|rev|revision)\.?\s*\d.*"
     r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
     r"|for (?:more|further) information\b.*"
-    r"|voir aussi|table des matières|véase también|per saperne di più"
+    r"|pour en savoir plus\b.*|para saber más\b.*|per saperne di più\b.*|mehr (?:dazu|erfahren)\b.*|learn more\b.*"
+    r"|подробнее\b.*|\S+\.(?:pdf|docx?|xlsx?|pptx?|odt|html?|txt|dvi|tex|indd)"  # the name of a file
+    r"|voir aussi|table des matières|véase también"
     r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
     r"|partie|annexe|capítulo|parte|capitolo|глава|часть|раздел|приложение)\s*(?:[\divxlc]+|[a-z])\W*"
     r"|第\s*[\d一二三四五六七八九十]+\s*[章节節部]",
@@ -117,10 +127,20 @@ def is_vague(heading: str) -> bool:
     text = without_numbering(heading).strip(" .:*")
     if text.endswith(("?", "？", "؟")):
         return False
-    if _OTHERS.fullmatch(text):
+    if is_one_of_others(text):
         return True
     words = [word for word in words_of(_UNSPACED_WORD.sub(" ", text)) if word not in _NOTHING_OF_ITS_OWN]
     words = [word for word in words if not word.isdigit()]
     unspaced = sum(is_unspaced(word[0]) for word in words)
     said = length_in_words(" ".join(word for word in words if not is_unspaced(word[0]))) + unspaced / _UNSPACED_PER_WORD
     return said < _ENOUGH_WORDS and (unspaced > 0 or sum(map(len, words)) < _ENOUGH_LETTERS)
+
+
+def is_one_of_others(heading: str) -> bool:
+    """Whether a heading is about one of several things, of which others were told before: "Other functions"."""
+    return _OTHERS.fullmatch(heading) is not None
+
+
+def is_over_sources(heading: str) -> bool:
+    """Whether a list of sources stands under a heading, or thanks to people."""
+    return without_numbering(heading).strip(" .:*").lower() in _SOURCES

@@ -43,6 +43,11 @@ _LINKING = re.compile(
     r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
     r"|в наш\w+ (?:пример|случа)\w+"
+    r"|examples? (?:include|are|is)\b|by analogy\b|as (?:last|in the (?:last|previous))\b"
+    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b|wie (?:sie|wir|du) (?:\w+ )?(?:wissen|sehen|sahen)\b"
+    r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b|es genügt\b|il suffit\b"
+    r"|basta \w+r\b|достаточно\b|wie (?:man|oben)\b"
+    r"|comme (?:vous|nous|on) \w+|como (?:sabe|vimos|hemos)\w*|как (?:вы|мы|ты)\b"
     r"|(?:ещё|еще) од\w+\b"
     r"|on (?:the )?one hand\b|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
@@ -63,6 +68,7 @@ _FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
 # What links a sentence to the one before and says nothing itself: the sentence is whole without it.
 _LINK = regex.compile(
     r"(?:(?:accordingly|additionally|at the same time|besides"
+    r"|(?:perhaps )?(?:more|most) (?:importantly|interestingly|notably|surprisingly)"
     r"|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
     r"|nonetheless|therefore|thus"
     r"|cependant|de plus|en outre|en conséquence|enfin|néanmoins|par ailleurs|par conséquent|toutefois"
@@ -139,6 +145,13 @@ _DEMONSTRATIVE = regex.compile(
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
+    r"|\b(?:in|van|op|met|voor|bij|uit|aan) dit\b|\b(?:denna|tej|tego|tych|tymi"
+    r"|tento|tato|toto|tyto|tohoto|těchto|acest|această|aceste|acestea"
+    r"|tämä|tämän|tässä|tätä|nämä|näiden|ezek|ezt|ezen|ebben|bu|bunlar|bunun|tersebut|này)\b"
+    r"|\bц(?:ей|ього|ьому|им|ими|их|ієї|ій|ю|я|і)\b|\bαυτ(?:ός|ή|ό|οί|ές|ά|ού|ής|ών|ούς|όν|ήν)\b|นี้"
+    r"|(?<!\p{L})[وفبلك]?(?:هذا|هذه|هذان|هؤلاء|ذلك|تلك)(?!\p{L})|(?<!\p{L})[ובלמכה]{0,2}(?:זה|זו|זאת|אלה|אלו)(?!\p{L})"
+    r"|(?<![\p{L}\p{M}])(?:यह|इस|इन|ये|इसके|इसका|इसकी|इसमें|इससे|उस|उन)(?![\p{L}\p{M}])"
+    r"|(?<![–—-] )\bэто\b"
     r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого|ом)\b"
     r"|\b(?:이러한|이런|해당|그러한)\b"
     r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
@@ -166,6 +179,11 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bquest[oa] (?:articolo|capitolo|documento|guida|libro|manuale|sezione)\b"
     r"|\b(?:данн|эт)\w+ (?:главе|главы|глава|документ\w*|книг\w*|руководств\w*|раздел\w*|стать\w*|текст\w*)\b"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\b(?:from|in|by|of|to|with|using|eqs?\.?|equations?) \(\d{1,3}[a-z]?\)"
+    r"|\bhere (?:is|are) \w+ed\b|\b(?:is|are|was|were) here \w+ed\b|^(?:\w+ ){1,2}here\b"
+    r"|\b(?:described|discussed|explained|introduced|shown|treated) (?:in (?:more )?detail )?(?:later|further on)\b"
+    r"|\b(?:addressed|contained|covered|defined|described|discussed|explained|found|given|listed|outlined|presented"
+    r"|provided|shown) (?:\w+ ){0,2}(?:in|under) (?:annex|appendix|chapter|figure|part|schedule|section|table)s?\b"
     r"|\bsee b?ell?ow\b|\b(?:described|discussed|listed|explained|shown|given) elsewhere\b|\bthat (?:section|chapter)\b"
     r"|\b(?:code|text|values?|examples?|commands?|rules?|results?) here\b"
     r"|^(?:section|chapter|appendix) [\dIVXA-Z.]+ (?:analy[sz]es|concludes|covers|describes|discusses"
@@ -217,8 +235,12 @@ _SPEAKERS = frozenset(_SPEAKER_WORDS.split())
 LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
 
 
-def leans(sentence: str) -> bool:
-    """Whether a sentence speaks of the one before, or of another place of its document."""
+def leans(sentence: str, *, under_heading: bool = False) -> bool:
+    """Whether a sentence speaks of the one before, or of another place of its document.
+
+    Args:
+        under_heading: a heading may say what a bare subject is of.
+    """
     words = words_of(sentence)
     opens = (
         words
@@ -226,8 +248,13 @@ def leans(sentence: str) -> bool:
         or any(pattern.match(sentence) for pattern in (_LINKING, _FIRST_WORD, _ONE_OF_SEVERAL))
     )
     points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
-    bare = _BARE_SUBJECT.match(sentence)
+    bare = not under_heading and has_bare_subject(sentence)
     return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+
+
+def has_bare_subject(sentence: str) -> bool:
+    """Whether an article and one noun are all that a sentence names its subject by: "The rating is", "La date est"."""
+    return _BARE_SUBJECT.match(sentence) is not None
 
 
 def _demonstrates(sentence: str) -> bool:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+
+import regex
 
 from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf_characters import SUSPENDING
 from smart_train.data.formats.pdf_text import TextLine
-from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
+from smart_train.pairs.words import (
+    as_words,
+    clean,
+    is_alphabetic,
+    is_unspaced,
+    length_in_words,
+    tokens_of,
+    without_numbering,
+)
 
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
 NOTE_RATIO = 0.93  # footnotes and what stands below a table are at least so much smaller
@@ -23,9 +33,13 @@ _EDGE = 2  # lines at the top and at the bottom that may be one
 _CAPTION = re.compile(
     r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
     r"|рис(?:унок)?|табл(?:ица)?)\.?\s*"
-    r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
+    r"(?:[A-Z][.-]?)?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
 _CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")
+# The letter that the text layer has for an item's mark of a font of signs: "エ loans".
+_WRONG_MARK = regex.compile(
+    r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})(?!.*[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2})"
+)
 _NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
@@ -33,6 +47,9 @@ _TOLD = 0.02  # of a document's characters, in lines of words, are enough to mea
 _MUCH = 8  # lines of a page that may be printed larger than the rest of its document
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
+_NUMBERING = 20  # characters of a heading's number and stops, which `as_words` of its title lacks
+_BOLD_LINES = 5  # of headings one under the other; more are a text in bold print
+_HEAD_LINES, _MOSTLY_BOLD = 3, 0.4  # lines of a heading; share of a page's lines, above which bold print says nothing
 _MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
 # A line that ends so goes on, whatever the next one begins with.
 _UNFINISHED_WORDS = """
@@ -53,7 +70,7 @@ Line = TextLine
 
 def as_read(page: PageText) -> list[Line]:
     """The lines of a page as words; empty for a scanned page."""
-    lines = (replace(line, text=clean(line.text)) for line in page.lines)
+    lines = (replace(line, text=_WRONG_MARK.sub("•", clean(line.text))) for line in page.lines)
     return [line for line in lines if line.text]
 
 
@@ -156,7 +173,7 @@ def _is_told(text: str) -> bool:
 
 @dataclass
 class Block:
-    """Lines of running text, and the heading right above them ("": none)."""
+    """Lines of running text, and the heading right above them ("": none; a caption may be)."""
 
     head: str
     lines: list[Line] = field(default_factory=list)
@@ -166,7 +183,10 @@ class Block:
 class Parts:
     """What a page's lines are: headings (with their size), captions without their label, running text, of which each
     paragraph, item of a list or line that stands for itself is a line, headings at the end of the page (`cut`), the
-    lines of the running text under the heading of each (`blocks`), and what is in smaller print (`notes`)."""
+    lines of the running text under the heading of each (`blocks`), and what is in smaller print (`notes`).
+
+    `apart`: pairs of words between which the paper is blank, see `TextLine`. A bold line in the print of the text is
+    the heading of a block, and not one of `headings`, which the document's sections are told by."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
@@ -174,16 +194,19 @@ class Parts:
     cut: list[tuple[float, str]] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     notes: str = ""
+    apart: frozenset[str] = frozenset()
 
 
-def parts_of(lines: Sequence[Line], body: float) -> Parts:
+def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -> Parts:
     """Sorts the lines of a page by what they are. Headings over several lines of one size are joined.
 
     Args:
-        body: the page's of `body_sizes`.
+        body: the page's of `body_sizes`. titles: of the bookmarks that point to the page, `as_words`.
     """
     parts, place = Parts([], [], "", blocks=[Block("")]), 0
+    parts.apart = frozenset(pair for line in lines for pair in line.apart)
     prose: list[Line] = []
+    mostly_bold = sum(line.bold for line in lines) > _MOSTLY_BOLD * len(lines)
     while place < len(lines):
         line = lines[place]
         if body and line.size >= HEADING_RATIO * body:
@@ -205,6 +228,9 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
             caption, place = _read_caption(lines, place, match.end())
             parts.captions.append(caption)
             parts.blocks.append(Block(""))
+        elif under := _stop_of_head(lines, place, titles, look_at_print=not mostly_bold):
+            parts.blocks.append(Block(" ".join(item.text for item in lines[place:under])))
+            place = under
         else:
             prose.append(line)
             parts.blocks[-1].lines.append(line)
@@ -212,6 +238,31 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
     parts.prose = paragraphs(prose)
     parts.notes = paragraphs([line for line in prose if line.size <= NOTE_RATIO * body])
     return parts
+
+
+def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *, look_at_print: bool) -> int | None:
+    """The place after a heading in the print of the text that begins at `place`: lines that are a bookmark's title, or
+    bold lines that running text stands under; None where there is none."""
+    text = ""
+    longest = max(map(len, titles), default=0)
+    for stop in range(place + 1, min(place + _HEAD_LINES, len(lines)) + 1):
+        text = f"{text} {lines[stop - 1].text}".strip()
+        if len(text) > longest + _NUMBERING:
+            break
+        if as_words(without_numbering(text)) in titles:
+            return stop
+    if not (look_at_print and lines[place].bold):
+        return None
+    if place and not _SENTENCE_END.search(lines[place - 1].text) and not _ends_on_purpose(lines, place - 1):
+        return None
+    end = next((end for end in range(place, len(lines)) if not lines[end].bold), len(lines))
+    if end == len(lines) or end - place > _BOLD_LINES:
+        return None
+    stop = next((stop for stop in range(place + 1, end) if _ends_on_purpose(lines, stop - 1)), end)
+    text = " ".join(line.text for line in lines[place:stop])
+    whole = stop - place <= _HEAD_LINES and length_in_words(text) <= HEADING_WORDS and text[-1] not in ".,;:。，"
+    apart = any(line.apart for line in lines[place:stop])
+    return stop if whole and not apart and not text[0].islower() and not starts_item(text) else None
 
 
 def starts_item(text: str) -> bool:

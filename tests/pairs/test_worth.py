@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from smart_train.pairs.candidates import Page, split_lines, split_sentences, structural
+from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import read_index
 from smart_train.pairs.heads import is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing, without_link
 from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
+from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
 from smart_train.pairs.words import as_words
