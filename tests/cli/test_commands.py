@@ -412,6 +412,7 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
     assert told.status == 0, told.err
 
 
+@pytest.mark.usefixtures("without_peers")
 def test_a_run_folder_is_a_model_for_every_command(run, finished: Path, pages: Path, rows: Path, tmp_path) -> None:
     asked = ("--documents", pages, "--query", "red", "--json")
     assert run("search", finished, *asked).out == run("search", finished / "final", *asked).out != ""
@@ -478,6 +479,7 @@ def finished(tmp_path: Path, model: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("without_peers")
 def test_export_writes_into_the_run_and_not_twice(run, finished: Path) -> None:
     ended = run("export", finished)
     assert ended.status == 0, ended.err

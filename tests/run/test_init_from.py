@@ -14,7 +14,7 @@ from smart_train.run.plan import make_plan
 from tests.models.conftest import make_model
 from tests.runs import recipe_values
 
-pytestmark = pytest.mark.usefixtures("no_plots")
+pytestmark = pytest.mark.usefixtures("no_plots", "without_peers")
 
 LORA = {"r": 2, "alpha": 6, "dropout": 0.0}
 
