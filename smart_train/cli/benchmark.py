@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, Workers, open_model
+from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console, print_pairs
 from smart_train.errors import RunError
@@ -99,8 +100,9 @@ def benchmark(
     Needs the extra mteb. A call that was interrupted continues where it stopped. Several processes
     (accelerate launch -m smart_train benchmark ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes, on_every_rank
+    from smart_train.cli.processes import joined_processes
     from smart_train.distributed import is_main, on_main
+    from smart_train.distributed.stages import on_every_rank
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary
     from smart_train.evaluation.suites.page import benchmark_report
     from smart_train.evaluation.suites.published import published_model
@@ -113,7 +115,8 @@ def benchmark(
             raise RunError(f"--name {name}: must read OWNER/NAME, as the id of a model on the Hub does")
         choose(suite)
         published_model(published, ())
-        check_store(store)
+        with naming_options("store"):
+            check_store(store)
         scoring = _scoring(overrides or [])
         _check_places(output, cache)
         return scoring

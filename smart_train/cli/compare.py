@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import TrustRemoteCode
+from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, check_place, plain_console
+from smart_train.cli.output import check_outputs, plain_console
 from smart_train.cli.rows import HELD_OUT, pages_of, rows_to_measure, source_values
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
     from smart_train.evaluation import SideBySide
+    from smart_train.recipe import Recipe
 
 
 @grouped
@@ -55,28 +57,39 @@ def compare(
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Compare runs and models: what their recipes say differently, their metrics, paired tests, and the queries that
-    got better and worse."""
+    got better and worse. Where models are measured, several processes
+    (accelerate launch -m smart_train compare ...) share the work."""
+    from smart_train.cli.processes import joined_processes
+    from smart_train.distributed import is_main, on_main
     from smart_train.run.comparing import compare_named
+
+    def prepare() -> Recipe | None:
+        """The recipe of the rows to measure on now, if any."""
+        if data is not None and recipe is not None:
+            raise RunError("--data and --recipe both name the rows to measure on; leave one of them out")
+        check_outputs(output, report, _check_replaceable)
+        options = source_values(rows)
+        if data is None and recipe is None and not options:
+            return None
+        as_text = data is not None and "pages_as" not in options and _all_read_text(models)
+        read = {**rows, "pages_as": "text"} if as_text else rows
+        return rows_to_measure(models[0], "compare", data=data, rows=read, recipe=recipe)
+
+    with joined_processes(), naming_options("metric"):
+        side_by_side = compare_named(
+            models,
+            metric=metric,
+            rows=on_main(prepare),
+            trust_remote_code=trust_remote_code,
+            say=plain_console().print,
+        )
+        if is_main():
+            _finish(side_by_side, queries, output, report)
+
+
+def _finish(side_by_side: SideBySide, queries: int, output: Path | None, report: Path | None) -> None:
     from smart_train.utils.atomic import write_json
 
-    if data is not None and recipe is not None:
-        raise RunError("--data and --recipe both name the rows to measure on; leave one of them out")
-    if output is not None and output.is_dir():
-        raise RunError(f"--output {output}: is a folder; name a file in it")
-    if output is not None and output.exists():
-        _check_replaceable(output)
-    if output is not None:
-        check_place("--output", output)
-    if report is not None:
-        check_page("--report", report)
-    measured_now = data is not None or recipe is not None or source_values(rows)
-    if data is not None and "pages_as" not in source_values(rows) and _all_read_text(models):
-        rows = {**rows, "pages_as": "text"}
-    meant = rows_to_measure(models[0], "compare", data=data, rows=rows, recipe=recipe) if measured_now else None
-    console = plain_console()
-    side_by_side = compare_named(
-        models, metric=metric, rows=meant, trust_remote_code=trust_remote_code, say=console.print
-    )
     _print(side_by_side, queries)
     if output is not None:
         write_json(output, side_by_side.to_dict(queries))
@@ -84,7 +97,8 @@ def compare(
         from smart_train.evaluation.compare_tables import side_by_side_report
         from smart_train.report import write_report
 
-        console.print(f"Written: {write_report(side_by_side_report(side_by_side, queries), report)}")
+        written = write_report(side_by_side_report(side_by_side, queries), report)
+        plain_console().print(f"Written: {written}")
 
 
 def _all_read_text(models: Sequence[str]) -> bool:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from smart_train.cli.arguments import READING, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import check_page, check_place, plain_console
+from smart_train.cli.output import check_outputs, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_folders import find_model
 
 if TYPE_CHECKING:
+    from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
     from smart_train.models import SmartModel
     from smart_train.recipe import Recipe
 
@@ -62,29 +62,56 @@ def evaluate(
     """Measure a model, or the model that a run trained: nDCG, recall and MRR of the pooled, late and hybrid score.
 
     Ends in a verdict: whether hybrid is better than pooled on these rows, what that many queries can show, and what to
-    try. The options from --columns to --corpus are those of a recipe's data section, for --data.
+    try. The options from --columns to --corpus are those of a recipe's data section, for --data. Several processes
+    (accelerate launch -m smart_train evaluate ...) share the encoding and the ranking.
     """
+    from smart_train.cli.processes import joined_processes
+    from smart_train.distributed import is_main, on_main
+    from smart_train.distributed.stages import on_every_rank
+    from smart_train.scoring.rounding_bounds import EXACT, check_products
+    from smart_train.utils.cpu import every_core
+
+    def prepare() -> _Asked:
+        check_products(products or EXACT, "--products")
+        changes, scoring = _split(overrides or [])
+        changes += [] if workers is None else [f"evaluation.num_workers={workers}"]
+        changes += [] if products is None else [f"evaluation.products={products}"]
+        check_outputs(output, report, _check_replaceable)
+        trained = _checked_model(model)
+        meant = rows_to_measure(
+            model, "evaluate", data=data, rows=rows, recipe=recipe, overrides=changes, reading=reading
+        )
+        return _Asked(meant, trained, scoring, _evaluator(meant, data))
+
+    with joined_processes():
+        asked = on_main(prepare)
+        reader = on_every_rank(lambda: open_model(asked.model, reading, asked.scoring))
+        if is_main():
+            _tell_cut_pages(reader, asked.evaluator.evaluation_set)
+        result = asked.evaluator(reader)
+        if is_main():
+            with every_core():
+                _finish(result, reader, asked, output, report)
+
+
+class _Asked(NamedTuple):
+    """What is measured, checked: the rows' recipe, where the model is, scoring keys that overrule its own, and what
+    measures it on the rows."""
+
+    recipe: Recipe
+    model: str
+    scoring: dict[str, Any]
+    evaluator: RetrievalEvaluator
+
+
+def _checked_model(model: str) -> str:
+    """The model that MODEL means. Raises RunError for the trained model of a run that is not whole."""
     from smart_train.run.folder import RUN_FILE, open_finished
 
-    overrides, scoring = _split(overrides or [])
-    overrides += [] if workers is None else [f"evaluation.num_workers={workers}"]
-    overrides += [] if products is None else [f"evaluation.products={products}"]
-    if output is not None and output.is_dir():
-        raise RunError(f"--output {output}: is a folder; name a file in it")
-    if output is not None and output.exists():
-        _check_replaceable(output)
-    if output is not None:
-        check_place("--output", output)
-    if report is not None:
-        check_page("--report", report)
     trained = find_model(model)
     if (Path(model) / RUN_FILE).is_file() and Path(trained) == Path(model) / "final":
         open_finished(Path(model))  # its digests; an export has a record of its own, which loading reads
-    meant = rows_to_measure(
-        model, "evaluate", data=data, rows=rows, recipe=recipe, overrides=overrides, reading=reading
-    )
-    reader = partial(open_model, trained, reading, scoring)
-    _evaluate(reader, meant, data, output, report)
+    return trained
 
 
 def _check_replaceable(file: Path) -> None:
@@ -113,27 +140,32 @@ def _split(overrides: list[str]) -> tuple[list[str], dict[str, Any]]:
     return [text for text in overrides if not text.startswith("scoring.")], scoring.get("scoring", {})
 
 
-def _evaluate(
-    reader: Callable[[], SmartModel], recipe: Recipe, named: str | None, output: Path | None, page: Path | None
-) -> None:
-    """`reader`: loads the model, once the rows are known to be usable. `named`: what to call them; None is their key in
-    the recipe."""
-    from smart_train.evaluation import print_report
-    from smart_train.evaluation.verdict import split_metric, verdict_lines
+def _evaluator(recipe: Recipe, named: str | None) -> RetrievalEvaluator:
+    """What measures a model on the rows, which are read here. `named`: what to call them; None is their key in the
+    recipe."""
     from smart_train.recipe.sections import filled
-    from smart_train.retrieval.text_pages import cut_pages
     from smart_train.run import build
 
     rows = filled(recipe.data.reported)
-    held_out = read_rows(recipe, rows, None if named is None else "--data")
-    evaluator = build.evaluator(recipe, rows, held_out)
+    evaluator = build.evaluator(recipe, rows, read_rows(recipe, rows, None if named is None else "--data"))
     evaluator.evaluation_set.name = named or evaluator.evaluation_set.name
-    model = reader()
-    judged = evaluator.evaluation_set
+    return evaluator
+
+
+def _tell_cut_pages(model: SmartModel, judged: EvaluationSet) -> None:
+    from smart_train.retrieval.text_pages import cut_pages
+
     cut = cut_pages(model, dict(zip(judged.document_ids, judged.documents, strict=True)))
     if cut is not None:
         plain_console().print(cut)
-    result = evaluator(model)
+
+
+def _finish(result: EvaluationResult, model: SmartModel, asked: _Asked, output: Path | None, page: Path | None) -> None:
+    """Prints the result and writes the files, `page` last: it uses `model` up."""
+    from smart_train.evaluation import print_report
+    from smart_train.evaluation.verdict import split_metric, verdict_lines
+
+    evaluator, recipe = asked.evaluator, asked.recipe
     print_report(result)
     if evaluator.products != "exact" and evaluator.rescored.told:  # not what exact products choose by themselves
         plain_console().print(f"scored again by exact products: {evaluator.rescored.told}")

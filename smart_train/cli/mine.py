@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import BatchSize, Overrides, RecipePath, Workers
+from smart_train.cli.naming import naming_options
 from smart_train.cli.output import plain_console
 from smart_train.utils.terms import NUMBER_FORMATS
 
@@ -139,9 +140,10 @@ def mine(
         "overwrite": overwrite,
     }
     with joined_processes():
-        config = on_main(lambda: MiningConfig(**wanted))
-        on_main(lambda: check_mining_folder(output))
-        mined, start = _mine(meant, model, teacher, output, corpus, config, options)
+        with naming_options(*wanted, "store", "products", "shard_size", "batch_size"):
+            config = on_main(lambda: MiningConfig(**wanted))
+            on_main(lambda: check_mining_folder(output))
+            mined, start = _mine(meant, model, teacher, output, corpus, config, options)
         _finish(mined, recipe, meant, output, start, overrides or ())
 
 
@@ -156,8 +158,8 @@ def _mine(
 ) -> tuple[Mined, str | None]:
     """Mines every source of `recipe`; on every process. Also the model that training may start from: the one that
     mined, unless it can only be a teacher; None is the recipe's base."""
-    from smart_train.cli.processes import on_every_rank
     from smart_train.distributed import on_main
+    from smart_train.distributed.stages import on_every_rank
     from smart_train.models.reranker import load_reranker
     from smart_train.retrieval import mine_negatives
     from smart_train.run import build

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os.path import exists, isdir  # False, where Path's raise PermissionError below a folder that may not be searched
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,3 +55,19 @@ def check_page(option: str, file: Path) -> None:
         raise RunError(f"{option} {file}: must end in .html")
     check_replaceable(option, file)
     check_place(option, file)
+
+
+def check_outputs(output: Path | None, report: Path | None, check_replaceable: Callable[[Path], None]) -> None:
+    """Raises RunError or DataError where the files that --output and --report name cannot be written.
+
+    Args:
+        check_replaceable: raises RunError where a file is not what an earlier call wrote to --output.
+    """
+    if output is not None and output.is_dir():
+        raise RunError(f"--output {output}: is a folder; name a file in it")
+    if output is not None and output.exists():
+        check_replaceable(output)
+    if output is not None:
+        check_place("--output", output)
+    if report is not None:
+        check_page("--report", report)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, open_model
+from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
@@ -58,7 +59,8 @@ def probe(
     from smart_train.recipe.sections import filled
     from smart_train.run import build
 
-    check_metric(metric)
+    with naming_options("metric"):
+        check_metric(metric)
     if output is not None:
         check_folder("--output", output)
     layer_numbers = _numbers(layers)
@@ -81,9 +83,10 @@ def probe(
             )
             named.insert(0, ("random weights", drawn))
         for title, one in named:
-            measured = probe(
-                one, held_out, name=title, metric=metric, layers=layer_numbers, pairs=pairs, batch_size=batch_size
-            )
+            with naming_options("layers"):
+                measured = probe(
+                    one, held_out, name=title, metric=metric, layers=layer_numbers, pairs=pairs, batch_size=batch_size
+                )
             results.append(measured)
     Console().print(probe_table(results))
     Console().print(gradient_table(results))

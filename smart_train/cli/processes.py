@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
-from smart_train.errors import RunError, SmartTrainError
-
-T = TypeVar("T")
+from smart_train.errors import RunError
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
 
@@ -68,32 +66,3 @@ def joined_processes() -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
-
-
-def on_every_rank(function: Callable[[], T]) -> T:
-    """This rank's result of `function`, which all ranks run at the same time, as to open a model. A user's error on
-    any of them is raised on all and told by the main one: mostly each would find the same."""
-    from smart_train.distributed import on_each, on_main
-
-    made: list[T] = []
-
-    def attempt() -> SmartTrainError | None:
-        try:
-            made.append(function())
-        except SmartTrainError as error:
-            return error
-        return None
-
-    failures = on_each(attempt)
-
-    def raise_first() -> None:
-        """With the rank in front, where others do not have it: it may be on another machine."""
-        failed = [(place, failure) for place, failure in enumerate(failures) if failure is not None]
-        if failed:
-            place, failure = failed[0]
-            if len(failed) < len(failures):
-                failure.args = (f"rank {place}: {failure}", *failure.args[1:])
-            raise failure
-
-    on_main(raise_first)
-    return made[0]

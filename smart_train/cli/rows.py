@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +13,7 @@ import typer
 
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
-from smart_train.errors import DataError, RunError
+from smart_train.errors import DataError, RunError, SmartTrainError
 from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ DOCUMENT_ROWS = OptionGroup(
 )
 ROWS = OptionGroup(**DOCUMENT_ROWS, documents=RowDocuments, instruction=Instruction, streaming=Streaming)
 HELD_OUT = OptionGroup(**ROWS, on_error=OnError, corpus=Corpus)
+# Names of these options in messages. Those of two words are in no sentence, and some of the others are in many.
+_LONG_KEYS = "max_samples|sample_seed|image_root|pages_as|on_error"
+_SHORT_KEYS = "split|subset|streaming|dpi|ocr"
+_KEYS = f"instruction|documents|corpus|{_SHORT_KEYS}|{_LONG_KEYS}"
+_OPTION_OF = {"evaluation": "--data", "test": "--test"}
 
 
 def source_values(rows: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +149,8 @@ def rows_to_measure(
             }
         # A recipe needs rows to train on, which nothing reads here.
         values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
-        return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
+        with _naming_options():
+            return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
     keys = [f"data.{name}" for name in common] + [f"data.evaluation.{name}" for name in options]
     keys += ["data.test"] if test is not None else []
     if keys:
@@ -173,12 +180,8 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
     """
     from smart_train.run import build
 
-    try:
+    with contextlib.nullcontext() if option is None else _naming_options():
         rows, report = build.usable_rows(recipe, part)
-    except DataError as error:
-        if option is None:
-            raise
-        raise type(error)(as_options(str(error).replace(f"data.{part}:", f"{option}:", 1))) from error
     path = recipe.data.held_out[part].path
     plain_console().print(f"{f'data.{part}' if option is None else path}: {report.summary()}")
     for label, value in report.details():
@@ -196,7 +199,8 @@ def document_source(documents: Path, rows: Mapping[str, Any], model: str, readin
     from smart_train.data import SourceConfig
     from smart_train.data.formats.folders import holds_texts
 
-    source = SourceConfig(documents, **source_values(rows))
+    with _naming_options():
+        source = SourceConfig(documents, **source_values(rows))
     if source.pages_as is None and holds_texts(documents, source.ocr):
         return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
     return source
@@ -242,13 +246,35 @@ def parse_columns(columns: str | None) -> dict[str, str | list[str]] | str | Non
 
 
 def as_options(text: str) -> str:
-    """A message about rows, where it tells what to write in a recipe, with the options instead."""
+    """A message about rows, where it names keys of a recipe or tells what to write there, with the options instead."""
     text = re.sub(
         r"Name it in the recipe: columns: \{([^}]*)\}",
         lambda match: f"Name it: --columns {match[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
-    text = text.replace("data.on_error: skip", "--on-error skip")
+    text = text.replace("data.on_error: skip", "--on-error skip").replace("pages_as: text; --pages-as", "--pages-as")
+    text = text.replace("pages_as: text in a recipe, --pages-as text on the command line", "--pages-as text")
     text = re.sub(r"or columns: positional", "or --columns positional", text)
     text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
-    return re.sub(r": documents: PATH", ": --documents PATH", text)
+    text = re.sub(r": documents: PATH", ": --documents PATH", text)
+    # Of the recipe that is made of the options.
+    text = re.sub(r"(?<![\w./-])(?:data\.\w+\.)?columns\.(?=\w)", "--columns ", text)
+    text = re.sub(r"(?<![\w./-])data\.(evaluation|test)(?:\.path)?(?![\w./-])", lambda held: _OPTION_OF[held[1]], text)
+    text = re.sub(rf"(?<![\w./-])data\.(?:evaluation\.)?({_KEYS})\b", _flag, text)
+    # A key where it stands alone, and not as a word of a sentence: "split 'test'", "leave split out", "dpi is 0".
+    text = re.sub(rf"(?<![\w./-])({_SHORT_KEYS})(?= needs| out\b| is | ')", _flag, text)
+    text = re.sub(rf"(?<![\w./-])({_LONG_KEYS})\b", _flag, text)
+    return re.sub(r"(--max-samples): (\d)", r"\1 \2", text)
+
+
+@contextlib.contextmanager
+def _naming_options() -> Iterator[None]:
+    try:
+        yield
+    except SmartTrainError as error:
+        error.args = (as_options(str(error)), *error.args[1:])
+        raise
+
+
+def _flag(match: re.Match[str]) -> str:
+    return f"--{match[1].replace('_', '-')}"

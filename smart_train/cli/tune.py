@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
+from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
     from smart_train.recipe import Recipe
 
 _CHOICES = "Comma-separated choices"
+# That messages name as a recipe does.
+_OPTIONS = (
+    "weights",
+    "layers",
+    "query_tokens",
+    "document_tokens",
+    "pooled_token",
+    "widths",
+    "pool_factors",
+    "stored_as",
+    "metric",
+    "max_bytes",
+)
 
 
 @grouped
@@ -83,8 +97,9 @@ def tune(
     Everything is encoded once. Settings are chosen on some queries and replace those in force only if they are better
     on others. Several processes (accelerate launch -m smart_train tune ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes, on_every_rank
+    from smart_train.cli.processes import joined_processes
     from smart_train.distributed import is_main, on_main
+    from smart_train.distributed.stages import on_every_rank
     from smart_train.evaluation import tune as measure
     from smart_train.utils.cpu import every_core
 
@@ -105,7 +120,7 @@ def tune(
         )
         return _Asked(run, run_recipe, grid, *_sets(meant, data is not None, seed))
 
-    with joined_processes():
+    with joined_processes(), naming_options(*_OPTIONS):
         asked = on_main(prepare)
         source = model if asked.run is None else str(asked.run / "final")
         reader = on_every_rank(lambda: open_model(source, reading))

@@ -206,6 +206,8 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
     if path.is_file():
         if config.split is not None:
             raise DataError(f"{path}: split {config.split!r}: a file has no splits; leave split out")
+        if config.subset is not None:
+            raise DataError(f"{path}: subset {config.subset!r}: a file has no configurations; leave subset out")
         if path.suffix.lower() == ".pdf":
             return _read_pages(config, path)
         table = read_file(path, config.first_rows, config.columns)

@@ -85,6 +85,33 @@ def on_each(function: Callable[[], T]) -> list[T]:
     return shares or []
 
 
+def on_every_rank(function: Callable[[], T]) -> T:
+    """This rank's result of `function`, which all ranks run at the same time, as to open a model. A user's error on
+    any of them is raised on all and told by the main one: mostly each would find the same."""
+    made: list[T] = []
+
+    def attempt() -> SmartTrainError | None:
+        try:
+            made.append(function())
+        except SmartTrainError as error:
+            return error
+        return None
+
+    failures = on_each(attempt)
+
+    def raise_first() -> None:
+        """With the rank in front, where others do not have it: it may be on another machine."""
+        failed = [(place, failure) for place, failure in enumerate(failures) if failure is not None]
+        if failed:
+            place, failure = failed[0]
+            if len(failed) < len(failures):
+                failure.args = (f"rank {place}: {failure}", *failure.args[1:])
+            raise failure
+
+    on_main(raise_first)
+    return made[0]
+
+
 class _Stages:
     """What the ranks tell each other of the work that some of them do while others wait, over the store through which
     the process group met: which numbered stage a rank has ended, why one has failed, and a count that rises while a

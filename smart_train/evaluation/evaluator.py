@@ -8,18 +8,20 @@ same result, the one that a single process returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from textwrap import shorten
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from smart_train.distributed import gather_objects, rank, world_size
+from smart_train.distributed import gather_objects, is_main, on_main, rank, world_size
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import chance, check_ks, depth_for, score_rankings
 from smart_train.evaluation.ranking import RankingBuilder
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.shared_encoding import raise_on_all
 from smart_train.retrieval.blocks import (
     DOCUMENT_BLOCK_BYTES,
     QUERY_BLOCK,
@@ -52,7 +54,8 @@ class RetrievalEvaluator:
         evaluation_set: queries, corpus and judgements.
         ks: cut-offs of nDCG and recall.
         batch_size: items the model encodes at once.
-        show_progress_bar: handed to the model's encode methods; None shows one of the scoring, too, when it takes long.
+        show_progress_bar: handed to the model's encode methods, on the main rank; None shows one of the scoring, too,
+            when it takes long.
         query_block: queries scored at once.
         num_workers: processes that decode and tokenise ahead of the model; None leaves it to the model.
         document_block_bytes: bytes of document tokens scored (and, on an accelerator, held) at once.
@@ -62,8 +65,8 @@ class RetrievalEvaluator:
             the queries' tokens fit on it (4 GiB).
 
     Attributes:
-        rescored: how much of this process's last ranking was scored again by fp32 products, also where "exact" chose
-            products in the stored dtype itself; nothing where all products were fp32 at once.
+        rescored: how much of the last ranking, by all ranks, was scored again by fp32 products, also where "exact"
+            chose products in the stored dtype itself; nothing where all products were fp32 at once.
     """
 
     def __init__(
@@ -102,16 +105,16 @@ class RetrievalEvaluator:
 
         Raises:
             DataError: queries or documents with an image or a video that the model does not read.
+            RunError: encoding failed on another rank.
         """
         data = self.evaluation_set
         for names, items, kind in (
             (data.query_ids, data.queries, "queries"),
             (data.document_ids, data.documents, "documents"),
         ):
-            check_readable(model, list(zip(names, items, strict=True)), f"evaluation set, {kind}")
-        queries, _ = self._encode(model.encode_query, data.queries)
-        documents, first_document = self._encode(model.encode_document, data.documents)
-        documents = documents_for_index(documents, model.scoring)
+            named = list(zip(names, items, strict=True))
+            on_main(partial(check_readable, model, named, f"evaluation set, {kind}"))
+        queries, documents, first_document = self._encode_share(model)
         builders = self._rank(
             _gather_embeddings(queries_for_index(queries, model.scoring), len(data.queries), self.query_block),
             documents,
@@ -120,11 +123,13 @@ class RetrievalEvaluator:
             torch.device(model.device),
         )
         if world_size() > 1:
-            gathered = gather_objects({score: builder.kept() for score, builder in builders.items()})
-            for other, lists in enumerate(gathered):
+            gathered = gather_objects(({score: builder.kept() for score, builder in builders.items()}, self.rescored))
+            for other, (lists, _) in enumerate(gathered):
                 if other != rank():
                     for score, builder in builders.items():
                         builder.merge(lists[score])
+            counts = [count for _, count in gathered]
+            self.rescored = Rescored(sum(count.scores for count in counts), sum(count.again for count in counts))
         return self._result(builders, model.scoring, _sizes(documents))
 
     def score_embeddings(
@@ -145,6 +150,22 @@ class RetrievalEvaluator:
         sizes = _own_sizes(documents)
         return self._result(self._rank(queries, documents, 0, scoring, torch.device(device)), scoring, sizes)
 
+    def _encode_share(self, model: Encoder) -> tuple[Embeddings, Embeddings, int]:
+        """This rank's queries and documents, the latter as an index would keep them, and the first document's place.
+        What fails on one rank is raised on all, which would otherwise wait for it."""
+        data, failure = self.evaluation_set, None
+        try:
+            queries, _ = self._encode(model.encode_query, data.queries)
+            documents, first_document = self._encode(model.encode_document, data.documents)
+            documents = documents_for_index(documents, model.scoring)
+        except Exception as error:
+            # The ranks of a sharded model wait for each other inside its forward, and cannot hear of it.
+            if getattr(model, "in_step", False):
+                raise
+            failure = error
+        raise_on_all(failure)
+        return queries, documents, first_document
+
     def _encode(self, encode: Callable[..., Embeddings], items: Sequence[ModelInput]) -> tuple[Embeddings, int]:
         """This rank's slice, encoded, and its first item.
 
@@ -156,7 +177,8 @@ class RetrievalEvaluator:
         stop = min(start + share, len(items))
         padded = [*items[start:stop], *([items[-1]] * (share - (stop - start)))]
         options = with_workers(self.batch_size, self.num_workers)
-        encoded = encode(padded, show_progress_bar=self.show_progress_bar, **options)
+        shown = self.show_progress_bar if is_main() else False
+        encoded = encode(padded, show_progress_bar=shown, **options)
         return take(encoded, 0, stop - start), start
 
     def _rank(

@@ -127,7 +127,7 @@ def probe(
     model.family.check_pooled("probe", "there is no pooled loss to take a gradient of; probe a model that has one")
     layer_numbers = _layers(model) if layers is None else list(dict.fromkeys(layers))
     for layer in layer_numbers:
-        check_layer(layer, model.config, "layer")
+        check_layer(layer, model.config, "layers")
     scoring = replace(model.scoring, width=None, pool_factor=1, stored_as="float32")
     gradient_pairs = _distinct_pairs(data, pairs)
     with TuningStates(model, data, layer_numbers, batch_size=batch_size, show_progress_bar=show_progress_bar) as states:

@@ -66,8 +66,17 @@ def encode_layers_together(
                     taken.append((places, take(LayeredStates.from_tensors(dict(zip(names, values, strict=True))))))
         except Exception as error:
             failure = error
-    _raise_first(gather_objects(_handed_on(failure)), failure)
+    raise_on_all(failure)
     return taken
+
+
+def raise_on_all(failure: Exception | None) -> None:
+    """Raises what failed on any rank on all of them; every rank must call it with its own failure, or None.
+
+    Raises:
+        SmartTrainError: this rank's, or that of the first rank which has one. RunError: another rank failed otherwise.
+    """
+    _raise_first(gather_objects(_handed_on(failure)), failure)
 
 
 def _handed_on(failure: Exception | None) -> SmartTrainError | None:

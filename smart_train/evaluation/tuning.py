@@ -109,7 +109,7 @@ def _checked(
     model.family.check_pooled("tune", "measure single settings with smart-train evaluate MODEL scoring.KEY=VALUE")
     check_metric(metric)
     if max_bytes is not None and max_bytes < 1:
-        raise DataError(f"tune: max_bytes is {max_bytes}; it must be at least 1")
+        raise DataError(f"tune: max_bytes {max_bytes}: must be at least 1")
     return grid.checked(model), *check_queries(data, test, seed)
 
 
@@ -210,8 +210,8 @@ def _eligible(measured: Sequence[Measurement], base: ScoringConfig, max_bytes: i
     if not fitting:
         smallest = min(item.bytes_per_document for item in measured)
         raise DataError(
-            f"tune: no setting keeps a document within {max_bytes:,} bytes; the smallest that was measured takes "
-            f"{smallest:,.0f}. Raise the bound, or add smaller widths or larger pool factors"
+            f"tune: max_bytes {max_bytes}: no setting keeps a document within that; the smallest that was measured "
+            f"takes {smallest:,.0f}. Raise the bound, or add smaller widths or larger pool factors"
         )
     return [item for item in fitting if content_of(item.scoring) == content_of(base)] or fitting
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from smart_train.errors import DataError, ModelError, did_you_mean
+from smart_train.errors import DataError, ModelError, ScoreError, did_you_mean
 from smart_train.evaluation.metrics import MRR_DEPTH, metric_names
 from smart_train.scoring import ScoringConfig
 
@@ -23,6 +23,8 @@ WEIGHTS: tuple[Weights, ...] = (
 )  # fmt: skip
 POOL_FACTORS = (1, 2, 4)
 FORMATS = ("float32", "bfloat16", "int8")
+# Fields of `TuningGrid` -> of `ScoringConfig`, where the name is another.
+_KEYS = {"layers": "layer", "widths": "width", "pool_factors": "pool_factor"}
 _METRIC = re.compile(r"(?:ndcg|recall)@([1-9]\d*)")
 
 
@@ -39,6 +41,9 @@ class TuningGrid:
         pooled_token: None is both, "keep" and "drop".
         widths: dimensions kept of each vector; None among them is all. None: all of them, a half and a quarter.
         pool_factors: of `Embeddings.pool_tokens`. stored_as: number formats of `Embeddings.quantize`.
+
+    Raises:
+        DataError: an empty list. ScoreError: a value that no scoring configuration can have.
     """
 
     weights: tuple[Weights, ...] = WEIGHTS
@@ -54,7 +59,9 @@ class TuningGrid:
         for item in fields(self):
             value = getattr(self, item.name)
             if value is not None and not value:
-                raise DataError(f"tune: {item.name} is empty; name at least one choice, or leave it out")
+                raise DataError(f"tune: {item.name}: is empty; name at least one choice, or leave it out")
+            for choice in value or ():
+                _check_choice(item.name, choice)
 
     def checked(self, model: SmartModel) -> TuningGrid:
         """The grid with every choice that was left open filled in for `model`.
@@ -62,7 +69,6 @@ class TuningGrid:
         Raises:
             ModelError: a layer that the model does not have, a layer where a token projection reads its own, a filter
                 for images that it does not read, or a width beyond its own.
-            ScoreError: a value that no scoring configuration can have.
         """
         in_force, images = model.scoring, "image" in model.family.modalities
         tokens = model.hidden_size if model.projection is None else model.projection.dim
@@ -81,13 +87,12 @@ class TuningGrid:
                 for width in self.widths or (None, max(widest // 2, 1), max(widest // 4, 1))
             ),
         )
-        for side in (filled.query_tokens, filled.document_tokens):
-            if "visual" in (side or ()) and not images:
-                raise ModelError(f"tune: token filter 'visual': {model.family.name} reads no images; leave it out")
+        for side in ("query_tokens", "document_tokens"):
+            if "visual" in (getattr(filled, side) or ()) and not images:
+                raise ModelError(f"tune: {side} 'visual': {model.family.name} reads no images; leave it out")
         for width in filled.widths or ():
             if isinstance(width, int) and width > widest:
-                raise ModelError(f"tune: width {width}: the model's vectors are {widest} wide; choose at most that")
-        filled.contents(in_force), filled.forms(in_force)  # ScoringConfig looks at every value
+                raise ModelError(f"tune: widths {width}: the model's vectors are {widest} wide; choose at most that")
         return filled
 
     def contents(self, own: ScoringConfig) -> list[ScoringConfig]:
@@ -116,8 +121,22 @@ class TuningGrid:
         ]
 
 
+def _check_choice(name: str, choice: Any) -> None:
+    """Raises ScoreError where no scoring configuration can have `choice` of the field `name`; names the field, which is
+    what the user wrote, and not the key that it would become."""
+    if name == "weights":
+        values = dict(zip(("pooled_weight", "late_weight"), choice, strict=True))
+        shown = ":".join(f"{weight:g}" if isinstance(weight, float) else repr(weight) for weight in choice)
+    else:
+        values, shown = {_KEYS.get(name, name): choice}, repr(choice)
+    try:
+        ScoringConfig(**values)
+    except ScoreError as error:
+        raise ScoreError(f"tune: {name} {shown}: {str(error).partition('; ')[2]}") from error
+
+
 def read_weights(texts: Iterable[str]) -> tuple[Weights, ...]:
-    """`POOLED:LATE` -> weights. Raises DataError for anything else; whether they can be weights, ScoringConfig says."""
+    """`POOLED:LATE` -> weights. Raises DataError for anything else; whether they can be weights, `TuningGrid` says."""
     weights = []
     for text in texts:
         pooled, colon, late = text.partition(":")
@@ -152,9 +171,11 @@ def _layers(requested: Sequence[int] | None, model: SmartModel) -> tuple[int, ..
             )
         return (in_force,)
     for layer in requested or ():
-        if isinstance(layer, bool) or not isinstance(layer, int) or not -count - 1 <= layer <= count:
-            near = f", nearest: {count if layer > 0 else -count - 1}" if isinstance(layer, int) else ""
-            raise ModelError(f"tune: layer {layer}: the model has hidden states {-count - 1} .. {count}{near}")
+        if not -count - 1 <= layer <= count:
+            nearest = count if layer > 0 else -count - 1
+            raise ModelError(
+                f"tune: layers {layer}: the model has hidden states {-count - 1} .. {count}, nearest: {nearest}"
+            )
     layers = requested or (in_force, -1, count - 1, count // 2)
     # The same state under two numbers would be encoded and measured twice.
     return tuple({layer % (count + 1): layer for layer in reversed(layers)}.values())[::-1]

@@ -49,7 +49,7 @@ def check_rows_quickly(rows: Mapping[str, Any]) -> None:
     problems = [*_missing(values, Path()), *_columns(values)]
     if problems:
         lines = [re.sub(r"^data\.evaluation(?:\.(\w+))?:", _option, line) for line in problems]
-        raise DataError("\n".join(lines))
+        raise DataError(re.sub(r"(?<= )columns\.(?=\w+:)", "--columns ", "\n".join(lines)))
 
 
 def _option(match: re.Match[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from smart_train.distributed import is_main, on_main
+from smart_train.distributed.stages import on_every_rank
 from smart_train.errors import RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.evaluation.compare_several import OWN, SideBySide, check_metric, side_by_side
@@ -40,7 +42,9 @@ def compare_named(
         rows: a recipe whose reported rows all of them are measured on, now. None: runs and files are taken by what they
             keep, and models are measured on the rows of the first run among `names`.
         trust_remote_code: run Python code that a model brings.
-        say: told what is measured.
+        say: told what is measured, on the main rank.
+
+    Under several ranks every rank must call this, and they share the measuring; all get the same result.
 
     Returns:
         Records of the differing settings, metrics, tests and queries; see `SideBySide`.
@@ -50,17 +54,16 @@ def compare_named(
             without `rows`.
         DataError: results of other queries or another corpus.
     """
-    _check_names(names)
-    check_metric(metric)  # before a model is loaded
-    results = {} if rows is not None else {name: saved for name in names if (saved := _kept(name)) is not None}
-    left = [name for name in names if name not in results]
-    if rows is not None and (files := [name for name in left if Path(name).is_file()]):
-        raise RunError(f"{files[0]}: is a kept result, which cannot be measured on other rows; name its model")
-    if left:
-        measured = _measure(left, _rows_to_measure_on(names, rows, left[0]), trust_remote_code, say)
-        results |= measured
-    settings = {name: run_settings(Path(name)) for name in names if (Path(name) / RUN_FILE).is_file()}
-    return side_by_side({name: results[name] for name in names}, metric, settings=settings)
+    results, evaluator = on_main(lambda: _kept_and_evaluator(names, metric, rows, say))
+    for name in names:
+        if name not in results and evaluator is not None:
+            results[name] = _measured(name, evaluator, trust_remote_code, say)
+
+    def together() -> SideBySide:
+        settings = {name: run_settings(Path(name)) for name in names if (Path(name) / RUN_FILE).is_file()}
+        return side_by_side({name: results[name] for name in names}, metric, settings=settings)
+
+    return on_main(together)
 
 
 def run_settings(run: Path) -> dict[str, Any]:
@@ -107,20 +110,32 @@ def _rows_to_measure_on(names: Sequence[str], rows: Recipe | None, model: str) -
     raise RunError(f"{model}: is a model, which keeps no results; pass the rows to measure it on with --data")
 
 
-def _measure(
-    names: Sequence[str], rows: Recipe, trust_remote_code: bool, say: Callable[[str], None]
-) -> Mapping[str, EvaluationResult]:
-    part = filled(rows.data.reported)
-    held_out, report = build.usable_rows(rows, part)
-    say(f"{rows.data.held_out[part].path}: {report.summary()}")
-    evaluator = build.evaluator(rows, part, held_out)
-    return {name: _measured(name, evaluator, trust_remote_code, say) for name in names}
+def _kept_and_evaluator(
+    names: Sequence[str], metric: str, rows: Recipe | None, say: Callable[[str], None]
+) -> tuple[dict[str, EvaluationResult], RetrievalEvaluator | None]:
+    """What runs and files keep, by name, and what measures the others; None where there are none."""
+    _check_names(names)
+    check_metric(metric)  # before a model is loaded
+    results = {} if rows is not None else {name: saved for name in names if (saved := _kept(name)) is not None}
+    left = [name for name in names if name not in results]
+    if rows is not None and (files := [name for name in left if Path(name).is_file()]):
+        raise RunError(f"{files[0]}: is a kept result, which cannot be measured on other rows; name its model")
+    if not left:
+        return results, None
+    recipe = _rows_to_measure_on(names, rows, left[0])
+    part = filled(recipe.data.reported)
+    held_out, report = build.usable_rows(recipe, part)
+    say(f"{recipe.data.held_out[part].path}: {report.summary()}")
+    return results, build.evaluator(recipe, part, held_out)
 
 
 def _measured(
     name: str, evaluator: RetrievalEvaluator, trust_remote_code: bool, say: Callable[[str], None]
 ) -> EvaluationResult:
-    say(f"Measuring {name} ...")
-    result = evaluator(SmartModel.from_pretrained(name, trust_remote_code=trust_remote_code))
+    if is_main():
+        say(f"Measuring {name} ...")
+    model = on_every_rank(lambda: SmartModel.from_pretrained(name, trust_remote_code=trust_remote_code))
+    result = evaluator(model)
+    del model
     gc.collect()  # models hold cycles: the next one would be loaded beside the last
     return result

@@ -285,7 +285,7 @@ def test_evaluate_takes_other_weights_and_rows_without_a_recipe(run, model: Path
     ended = run("evaluate", model, *changes, *narrow, "--data", rows.parent / "more.jsonl", "--output", saved)
     assert ended.status == 0, ended.err
     assert "scored again by exact products: 100.00% of 9 scores" in ended.out, "all three are among the first ten"
-    assert "evaluation.products: 'tf32'" in run("evaluate", model, "--products", "tf32", "--data", rows).err
+    assert "--products is 'tf32'" in run("evaluate", model, "--products", "tf32", "--data", rows).err
     assert "3 of 4 rows" in ended.out
     result = EvaluationResult.load(saved)
     assert (result.scoring["late_weight"], result.scoring["pooled_weight"]) == (0, 2)
@@ -348,7 +348,7 @@ def test_the_first_command_ends_in_a_verdict(
     assert f"smart-train: --data: {tmp_path / 'paris.jsonl'}: no such file or folder, did you mean pairs" in gone.err
     assert f"\n--corpus: {tmp_path / 'more.jsonl'}: no such file or folder" in gone.err
     wrong = run("evaluate", reader, "--data", rows, "--columns", "query=questoin,positive=passage")
-    assert "columns.query: there is no column 'questoin', did you mean question?" in wrong.err
+    assert "--columns query: there is no column 'questoin', did you mean question?" in wrong.err
     assert "must read OURS=THEIRS" in run("evaluate", reader, "--data", rows, "--columns", "question").err
 
 
@@ -364,7 +364,7 @@ def test_documents_of_a_search_are_read_as_the_options_say(run, reader: Path, tm
     wrong = run("search", reader, "--documents", file, "--columns", "positive=anser", "--query", "x")
     assert "there is no column 'anser', did you mean answer?" in wrong.err
     alone = run("search", reader, "--documents", file, "--sample-seed", 1, "--query", "x")
-    assert "sample_seed needs max_samples" in alone.err
+    assert "--sample-seed needs --max-samples" in alone.err
 
 
 def test_evaluate_decodes_in_as_many_workers_as_asked(

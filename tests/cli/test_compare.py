@@ -134,7 +134,10 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         ((first, model, "--split", "test"), "--split needs --data"),
         ((first, model, "--data", rows, "--recipe", "x.yaml"), "--data and --recipe both name the rows"),
         ((first, tmp_path / "other.json", "--data", rows), "is a kept result, which cannot be measured on other rows"),
-        ((first, model, "--metric", "ndcg@5"), "'ndcg@5': must read SCORE_METRIC with pooled, late, hybrid, own"),
+        (
+            (first, model, "--metric", "ndcg@5"),
+            "smart-train: --metric 'ndcg@5': must read SCORE_METRIC with pooled, late, hybrid, own",
+        ),
         ((first, kept, "--metric", "hybrid_ndcg@7"), "has no hybrid_ndcg@7; it has pooled_ndcg@1"),
         ((first, model, "--output", tmp_path), "is a folder; name a file in it"),
         ((first, kept, "--report", tmp_path / "page.txt"), "page.txt: must end in .html"),

@@ -91,7 +91,9 @@ def test_a_random_base_is_no_teacher(mine, tmp_path: Path) -> None:
 
 def test_settings_are_checked_before_a_model_is_loaded(mine, tmp_path: Path) -> None:
     status, _, err = mine("--output", tmp_path / "mined", "--model", "nowhere", "--score", "cosine")
-    assert status == 2 and "choose one of pooled, late, hybrid" in err
+    assert status == 2 and "smart-train: --score is 'cosine'; choose one of pooled, late, hybrid" in err
+    status, _, err = mine("--output", tmp_path / "mined", "--model", "nowhere", "--first-rank", 98)
+    assert status == 2 and "hold fewer than the 4 negatives wanted; raise --last-rank" in err
 
 
 def test_more_documents_may_be_chosen(mine, model: Path, tiny_data: Path, tmp_path: Path) -> None:

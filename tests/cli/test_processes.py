@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,16 @@ from tests.ranks import start_command
 from tests.tuned import Toy, make_toy
 
 # What `accelerate launch -m smart_train COMMAND` does.
-SHARED = ("train", "mine", "benchmark", "tune")
+SHARED = ("train", "mine", "benchmark", "tune", "evaluate", "compare")
 ALONE = {
     "make-pairs": ("make-pairs", "ROWS", "--output", "OUT"),
     "validate-data": ("validate-data", "ROWS", "--output", "OUT"),
     "init": ("init", "MODEL", "ROWS", "--method", "lora", "--to", "OUT"),
-    "evaluate": ("evaluate", "MODEL", "--data", "ROWS", "--output", "OUT"),
     "inspect": ("inspect", "MODEL"),
     "export": ("export", "MODEL", "--output", "OUT"),
     "verify": ("verify", "MODEL"),
     "push": ("push", "MODEL", "--repo", "me/mine"),
     "convert-projection": ("convert-projection", "MODEL", "--output", "OUT"),
-    "compare": ("compare", "MODEL", "MODEL", "--data", "ROWS"),
     "probe": ("probe", "MODEL", "--data", "ROWS"),
     "explain": ("explain", "MODEL", "--query", "cat", "--document", "a cat"),
     "encode": ("encode", "MODEL", "--documents", "ROWS", "--index", "OUT"),
@@ -87,11 +87,7 @@ def test_tune_in_two_processes_is_tune_in_one(
     rows, others = (toy.folder.parent / name for name in ("rows.jsonl", "other.jsonl"))
     options = [*TOKENS, *FORMS, "--batch-size", 7, *(("--test", others) if test else ())]
     words = ["tune", toy.folder, "--data", rows, *options]
-    together = start_command([*words, "--output", tmp_path / "two"], tmp_path / "log", count=2)
-    for process in together:
-        process.join()
-    printed = (tmp_path / "log").read_text()
-    assert [process.exitcode for process in together] == [0, 0], printed
+    printed = printed_by_two([*words, "--output", tmp_path / "two"], tmp_path / "log")
     assert printed.count("Chosen: ") == 1, "both processes told the result"
     assert call(monkeypatch, *words, "--output", tmp_path / "one") == 0
     for theirs, ours in zip(settings_of(tmp_path / "two"), settings_of(tmp_path / "one"), strict=True):
@@ -99,16 +95,52 @@ def test_tune_in_two_processes_is_tune_in_one(
 
 
 @pytest.mark.dist
+def test_evaluate_and_compare_in_two_processes_are_those_of_one(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pooled = shutil.copytree(toy.folder, tmp_path / "pooled")
+    settings = json.loads((pooled / "smart_config.json").read_text())
+    settings["scoring"]["late_weight"] = 0.0
+    (pooled / "smart_config.json").write_text(json.dumps(settings))
+    data = ("--data", toy.folder.parent / "rows.jsonl")
+    for number, words in enumerate((("evaluate", toy.folder, *data), ("compare", toy.folder, pooled, *data))):
+        one, two = tmp_path / f"{number}.one", tmp_path / f"{number}.two"
+        options = ("--output", f"{two}.json", "--report", f"{two}.html")
+        together = printed_by_two([*words, *options], tmp_path / f"{number}.log")
+        assert call(monkeypatch, *words, "--output", f"{one}.json", "--report", f"{one}.html") == 0
+        alone = capsys.readouterr().out.replace(str(one), str(two))
+        assert told(together) == told(alone) and len(told(alone)) == 2, "each line once"
+        assert json.loads(Path(f"{two}.json").read_text()) == json.loads(Path(f"{one}.json").read_text())
+        assert Path(f"{two}.html").read_text() == Path(f"{one}.html").read_text()
+
+
+def told(printed: str) -> list[str]:
+    """What was found and written; tables are as wide as the terminal of each process."""
+    return [line for line in printed.splitlines() if line.startswith(("Verdict: ", "Written: "))]
+
+
+def printed_by_two(words: Sequence[object], log: Path) -> str:
+    """What two processes of one launch, which end well, print together."""
+    together = start_command(words, log, count=2)
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [0, 0], log.read_text()
+    return log.read_text()
+
+
+@pytest.mark.dist
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (("--metric", "ndgc@5"), "did you mean ndcg@5"),
-        (("--family", "text_decoder"), "missing weight(s) for BertModel"),  # found when the model is opened
-        (("--layers", "99"), "tune: layer 99: the model has hidden states -3 .. 2"),  # and with the open model
+        (("tune", "--metric", "ndgc@5"), "did you mean ndcg@5"),
+        (("tune", "--family", "text_decoder"), "missing weight(s) for BertModel"),  # found when the model is opened
+        (("tune", "--layers", "99"), "--layers 99: the model has hidden states -3 .. 2"),  # and with the open model
+        (("evaluate", "--family", "text_decoder"), "missing weight(s) for BertModel"),
     ],
 )
-def test_a_mistake_is_told_once(mistake: tuple[str, str], message: str, toy: Toy, tmp_path: Path) -> None:
-    words = ["tune", toy.folder, "--data", toy.folder.parent / "rows.jsonl", *mistake]
+def test_a_mistake_is_told_once(mistake: tuple[str, ...], message: str, toy: Toy, tmp_path: Path) -> None:
+    command, *options = mistake
+    words = [command, toy.folder, "--data", toy.folder.parent / "rows.jsonl", *options]
     together = start_command(words, tmp_path / "log", count=2)
     for process in together:
         process.join()

@@ -201,6 +201,7 @@ def test_bad_documents(write_jsonl: Write, documents: list, rows: list, message:
     ("options", "message"),
     [
         ({"split": "train"}, "split 'train': a file has no splits; leave split out"),
+        ({"subset": "french"}, "subset 'french': a file has no configurations; leave subset out"),
         ({"columns": "positionally"}, "columns: 'positionally'; must be a mapping of columns, or positional"),
         ({"columns": "positional"}, "columns: positional needs a query and a positive in the first two columns"),
         ({"streaming": True}, "streaming needs max_samples: every row is checked before training starts"),

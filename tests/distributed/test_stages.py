@@ -17,8 +17,8 @@ import pytest
 import torch.distributed as dist
 
 from smart_train import distributed
-from smart_train.cli.processes import on_every_rank
 from smart_train.distributed import stages
+from smart_train.distributed.stages import on_every_rank
 from smart_train.errors import DataError, RunError, SmartTrainError
 from tests.ranks import IMPORTS, free_port, join_a_launch, start_ranks
 

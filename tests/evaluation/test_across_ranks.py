@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from smart_train.distributed import rank
+from smart_train.errors import DataError, RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -27,14 +29,35 @@ class EightBitModel(DrawnModel):
         return super()._encode(inputs, most).quantize("int8")
 
 
+class UnreadableModel(DrawnModel):
+    """Documents of rank 1 cannot be read there, or it fails otherwise."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def encode_document(self, inputs: Sequence[ModelInput], **options: object) -> Embeddings:
+        if rank() == 1:
+            raise self.error
+        return super().encode_document(inputs, **options)
+
+
 MODELS = (DrawnModel, EightBitModel)
+FAILURES = {"page 40 is gone": DataError("page 40 is gone"), "rank 1 failed (KeyError: 'a bug')": KeyError("a bug")}
 
 
-def work(rank: int, folder: str) -> None:
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+def work(number_of_rank: int, folder: str) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=number_of_rank, world_size=WORLD
+    )
+    for message, error in FAILURES.items():
+        expected = type(error) if rank() == 1 or isinstance(error, DataError) else RunError
+        with pytest.raises(expected) as told:
+            RetrievalEvaluator(drawn_set(30, 60))(UnreadableModel(error))
+        assert rank() == 1 or (told.value.from_main and str(told.value).startswith(message))
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         model = kind()
-        RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank}.json")
+        RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank()}.json")
         encoded = len(model.encoded)
         assert encoded == -(-sizes[0] // WORLD) + -(-sizes[1] // WORLD), encoded
     torch.distributed.destroy_process_group()
@@ -45,5 +68,5 @@ def test_every_rank_returns_the_result_of_a_single_process(tmp_path):
     start_ranks(work, str(tmp_path), count=WORLD)
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         alone = RetrievalEvaluator(drawn_set(*sizes))(kind())
-        for rank in range(WORLD):
-            assert EvaluationResult.load(tmp_path / f"{number}.{rank}.json") == alone
+        for other in range(WORLD):
+            assert EvaluationResult.load(tmp_path / f"{number}.{other}.json") == alone

@@ -67,7 +67,7 @@ def test_it_is_shown_and_kept_whole(found: ProbeResult) -> None:
 
 
 def test_what_cannot_be_measured_is_refused(toy: Toy) -> None:
-    with pytest.raises(ModelError, match=r"layer 7 is out of range: the model has hidden states -3 \.\. 2"):
+    with pytest.raises(ModelError, match=r"layers 7 is out of range: the model has hidden states -3 \.\. 2"):
         probe(toy.model, toy.data(), layers=[0, 7])
     whole = toy.data()
     one = EvaluationSet(

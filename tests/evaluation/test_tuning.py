@@ -194,16 +194,20 @@ def test_halves_are_even_seeded_and_keep_shared_documents_together() -> None:
     [
         ({}, {"metric": "ndgc@5"}, "metric 'ndgc@5': unknown, did you mean ndcg@5"),
         ({}, {"metric": "mrr@5"}, "metric 'mrr@5': unknown, did you mean mrr@10"),
-        ({"layers": (9,)}, {}, r"tune: layer 9: the model has hidden states -3 .. 2, nearest: 2"),
-        ({"layers": (-7,)}, {}, r"tune: layer -7: the model has hidden states -3 .. 2, nearest: -3"),
-        ({"widths": (64,)}, {}, "tune: width 64: the model's vectors are 32 wide"),
-        ({"widths": (0,)}, {}, "scoring.width is 0; it must be a whole number of at least 1"),
-        ({"document_tokens": ("visual",)}, {}, "token filter 'visual': text_encoder reads no images"),
-        ({"document_tokens": ("contents",)}, {}, "scoring.document_tokens is 'contents'; choose one of content"),
-        ({"stored_as": ("int4",)}, {}, "scoring.stored_as is 'int4'; choose one of float32"),
-        ({"weights": ((0, 0),)}, {}, "both 0"),
-        ({}, {"max_bytes": 3}, "no setting keeps a document within 3 bytes; the smallest that was measured takes"),
-        ({}, {"max_bytes": 0}, "max_bytes is 0; it must be at least 1"),
+        ({"layers": (9,)}, {}, r"tune: layers 9: the model has hidden states -3 .. 2, nearest: 2"),
+        ({"layers": (-7,)}, {}, r"tune: layers -7: the model has hidden states -3 .. 2, nearest: -3"),
+        ({"widths": (64,)}, {}, "tune: widths 64: the model's vectors are 32 wide"),
+        ({"widths": (0,)}, {}, "tune: widths 0: it must be a whole number of at least 1"),
+        ({"document_tokens": ("visual",)}, {}, "tune: document_tokens 'visual': text_encoder reads no images"),
+        ({"document_tokens": ("contents",)}, {}, "tune: document_tokens 'contents': choose one of content"),
+        ({"stored_as": ("int4",)}, {}, "tune: stored_as 'int4': choose one of float32"),
+        ({"weights": ((0, 0),)}, {}, "tune: weights 0:0: at least one term must count"),
+        (
+            {},
+            {"max_bytes": 3},
+            "tune: max_bytes 3: no setting keeps a document within that; the smallest that was measured takes",
+        ),
+        ({}, {"max_bytes": 0}, "tune: max_bytes 0: must be at least 1"),
     ],
 )
 def test_what_cannot_be_tuned_is_said(toy: Toy, changes: dict, options: dict, message: str) -> None:
@@ -212,7 +216,7 @@ def test_what_cannot_be_tuned_is_said(toy: Toy, changes: dict, options: dict, me
 
 
 def test_an_empty_list_and_wrong_weights_are_refused() -> None:
-    with pytest.raises(DataError, match="tune: layers is empty; name at least one choice"):
+    with pytest.raises(DataError, match="tune: layers: is empty; name at least one choice"):
         TuningGrid(layers=())
     assert read_weights(["1:4", "0.5:1"]) == ((1, 4), (0.5, 1))
     for wrong in ("1", "1:x", ":", "1:2:3"):

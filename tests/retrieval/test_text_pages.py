@@ -70,7 +70,7 @@ def test_search_prints_file_and_page(
     found = ended(monkeypatch, capsys, "search", folder, *query, "--top-k", 4, "--json")
     assert {hit["document_id"] for hit in json.loads(found.out)["hits"]} == {*IDS}
     refused = ended(monkeypatch, capsys, "search", folder, *query, "--dpi", 72)
-    assert refused.status == 2 and "dpi is 72, but pages_as is text" in refused.err
+    assert refused.status == 2 and "--dpi is 72, but --pages-as is text" in refused.err
     refused = ended(monkeypatch, capsys, "search", folder, *query, "--pages-as", "image")
     assert refused.status == 2 and "hold image, but the model reads only text" in refused.err
 

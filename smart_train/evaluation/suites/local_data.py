@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError, first_line
 from smart_train.evaluation.suites import mmeb
+from smart_train.utils.atomic import naming_refusals, refusal
 
 
 def local_copy(task: Any, data: Path | None) -> Path | None:
@@ -21,11 +20,16 @@ def local_copy(task: Any, data: Path | None) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def load_task(task: Any, data: Path | None) -> None:
+def load_task(task: Any, data: Path | None, prepared: Path) -> None:
     """Loads the data of `task`, from `data` where that holds its data set, else from the Hub or its cache.
 
+    Args:
+        prepared: an empty folder, or none yet, for what `datasets` makes of a local copy. It is read until the task's
+            data is unloaded.
+
     Raises:
-        DataError: it cannot be loaded. `how_to_fetch` says what to do.
+        DataError: it cannot be loaded. `unloadable` says what to do.
+        WriteError: `prepared` takes no more.
     """
     folder = local_copy(task, data)
     named = task.metadata
@@ -33,12 +37,17 @@ def load_task(task: Any, data: Path | None) -> None:
         if folder is not None:
             # mteb passes the path on to `load_dataset`, which reads a folder as it reads the Hub.
             task.metadata = named.model_copy(update={"dataset": {**named.dataset, "path": str(folder.absolute())}})
-        with contextlib.nullcontext() if folder is None else _cache_of(folder):
+        with contextlib.nullcontext() if folder is None else _prepared_in(prepared):
             task.load_data()
             task.convert_v1_dataset_format_to_v2(num_proc=None)
     # Everything that mteb, `datasets` and the Hub's client raise for data that is absent, gated or of another layout.
     except Exception as error:
         task.dataset, task.data_loaded = {}, False
+        # `datasets` raises an error of its own where it cannot write.
+        for cause in (error, error.__cause__, error.__context__):
+            if folder is not None and cause is not None and refusal(cause, prepared) is not None:
+                with naming_refusals(prepared):
+                    raise cause from None
         where = f"{folder}: " if folder is not None else ""
         raise DataError(f"{where}{first_line(error)}") from error
     finally:
@@ -46,16 +55,14 @@ def load_task(task: Any, data: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _cache_of(folder: Path) -> Iterator[None]:
-    """Gives `datasets` a cache for this folder as it is now. Its own goes by the last part of the folder's name: it
-    takes what it once prepared of another folder of that name, or of earlier files in this one."""
+def _prepared_in(folder: Path) -> Iterator[None]:
+    """Lets `datasets` prepare rows in `folder`, and not in its own cache. That goes by the last part of a data set's
+    path: it takes what it once prepared of another folder of that name, or of earlier files in this one. And it keeps
+    a copy of each for ever."""
     import datasets
 
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    state = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    digest = hashlib.sha256(json.dumps([str(folder.absolute()), state]).encode()).hexdigest()[:16]
     common = datasets.config.HF_DATASETS_CACHE
-    datasets.config.HF_DATASETS_CACHE = Path(common) / f"smart_train-{digest}"
+    datasets.config.HF_DATASETS_CACHE = folder.absolute()
     try:
         yield
     finally:

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smart_train.distributed import barrier, gather_objects, is_main, on_main
-from smart_train.errors import DataError, ModelError, RunError, listing
+from smart_train.distributed import gather_objects, is_main, on_main
+from smart_train.errors import DataError, ModelError, RunError, WriteError, listing
+from smart_train.evaluation.shared_encoding import raise_on_all
 from smart_train.evaluation.suites.adapter import MtebModel
 from smart_train.evaluation.suites.catalogue import Chosen, load_mteb
 from smart_train.evaluation.suites.local_data import load_task, local_copy, unloadable
@@ -30,12 +31,13 @@ from smart_train.evaluation.suites.results import (
 )
 from smart_train.evaluation.suites.rows import check_judgements
 from smart_train.evaluation.suites.store import encoding_settings
-from smart_train.utils.atomic import write_json
+from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.cpu import every_core
 from smart_train.utils.differences import changes, flat, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
 
 RUN_FILE = "benchmark.json"
+_PREPARED = ".prepared"  # rows of the task that runs, where they are of a local copy; gone when it ends
 
 
 @dataclass(frozen=True)
@@ -110,17 +112,13 @@ def run_tasks(
     on_main(lambda: check_output(model, output))
     with only_one(output / LOCK_NAME, "benchmarking", by=on_main):
         on_main(lambda: write_json(output / RUN_FILE, run_settings(model)))
-        for at, task in enumerate(tasks.values(), 1):
-            place = f"[{at}/{len(tasks)}] {task.metadata.name}"
-            earlier = on_main(partial(read_scores, output, model, task))
-            if earlier is not None:
-                run.scores[task.metadata.name] = earlier
-                _say(say, f"{place}: done before")
-            elif not task.metadata.is_public and local_copy(task, settings.data) is None:
-                run.notes.append(f"{task.metadata.name} is private: mteb's maintainers run it on request")
-                _say(say, f"{place}: private, left out")
-            else:
-                _run_one(model, task, settings, run, place, say)
+        on_main(lambda: remove(output / _PREPARED))  # of a call that was killed
+        try:
+            for at, task in enumerate(tasks.values(), 1):
+                _run_or_skip(model, task, settings, run, f"[{at}/{len(tasks)}] {task.metadata.name}", say)
+        finally:
+            if is_main():
+                remove(output / _PREPARED)
     return run
 
 
@@ -166,15 +164,33 @@ def _check_readable(model: MtebModel, task: Any) -> None:
         )
 
 
+def _run_or_skip(
+    model: MtebModel, task: Any, settings: RunSettings, run: BenchmarkRun, place: str, say: Callable[[str], None]
+) -> None:
+    earlier = on_main(partial(read_scores, settings.output, model, task))
+    if earlier is not None:
+        run.scores[task.metadata.name] = earlier
+        _say(say, f"{place}: done before")
+    elif not task.metadata.is_public and local_copy(task, settings.data) is None:
+        run.notes.append(f"{task.metadata.name} is private: mteb's maintainers run it on request")
+        _say(say, f"{place}: private, left out")
+    else:
+        _run_one(model, task, settings, run, place, say)
+        on_main(lambda: remove(settings.output / _PREPARED))
+
+
 def _run_one(
     model: MtebModel, task: Any, settings: RunSettings, run: BenchmarkRun, place: str, say: Callable[[str], None]
 ) -> None:
     """One task, on every process: loaded and encoded together, ranked by the first."""
-    failed = None
+    failed = refused = None
     try:
-        load_task(task, settings.data)
+        load_task(task, settings.data, settings.output / _PREPARED)
     except DataError as error:
         failed = str(error)
+    except WriteError as error:
+        refused = error
+    raise_on_all(refused)
     # Where one process cannot load it, the others would wait for it.
     failed = next((reason for reason in gather_objects(failed) if reason is not None), None)
     if failed is not None:
@@ -197,7 +213,6 @@ def _run_one(
         _say(say, f"{place}: {counts}; {scores.main_metric} {shown}")
         if not settings.keep_embeddings:
             on_main(lambda: model.encoded.discard([rows.key for part in parts.values() for rows in part[:2]]))
-        barrier()
     finally:
         task.unload_data()
         model.forget()

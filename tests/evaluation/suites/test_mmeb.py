@@ -123,7 +123,7 @@ def test_each_task_is_what_vlm2vec_evaluates(data, page_model, tmp_path):
 def test_an_instruction_of_its_own_makes_another_input(data, page_model, tmp_path):
     model = MtebModel(page_model, cache=tmp_path)
     (task,) = choose([f"{mmeb.PREFIX}MSCOCO_t2i"])[0].tasks
-    load_task(task, data)
+    load_task(task, data, tmp_path / "prepared")
     split = task.dataset["default"]["test"]
     rows = model.rows(split["queries"], "query", task.metadata, "default", "test")
     assert rows.inputs([0])[0].instruction == "Find me an everyday image that matches the given caption:"
@@ -167,7 +167,7 @@ def test_what_is_not_there_is_named(name, broken, message, data, tmp_path):
     broken(copied)
     (task,) = choose([mmeb.PREFIX + name])[0].tasks
     with pytest.raises(DataError, match=message):
-        load_task(task, copied)
+        load_task(task, copied, tmp_path / "prepared")
 
 
 def test_suites_hold_the_tasks_of_the_paper():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import json
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from smart_train.errors import DataError, ModelError, RunError
+from smart_train.errors import DataError, ModelError, RunError, WriteError
 from smart_train.evaluation.suites.catalogue import SUITES
 from smart_train.utils.terms import SCORES
 from tests.command import call
 from tests.evaluation.suites import layouts
 from tests.evaluation.suites.conftest import quick
 from tests.evaluation.suites.test_ranking import VECTORS
+from tests.models.text_folders import WORDS
+from tests.ranks import start_command
 
 mteb = pytest.importorskip("mteb", reason="needs the extra mteb")
 
@@ -28,11 +33,15 @@ from smart_train.evaluation.suites import (  # noqa: E402
     run_tasks,
     task_records,
 )
-from smart_train.evaluation.suites.published import MODELS, published_model  # noqa: E402
+from smart_train.evaluation.suites.local_data import load_task  # noqa: E402
+from smart_train.evaluation.suites.published import FIGURES, MODELS, published_model  # noqa: E402
 from smart_train.evaluation.suites.rows import check_judgements, read_rows  # noqa: E402
+from smart_train.evaluation.suites.store import SHARD_SIZE  # noqa: E402
+from smart_train.evaluation.suites.summary import settings_lines  # noqa: E402
 
 QUERIES, DOCUMENTS = {"q": "question"}, {"d1": "near", "d2": "far", "d3": ("", "best")}
 JUDGED = [("q", "d2", 1)]
+_TIMES = ("evaluation_time", "evaluation_phases", "date")  # in mteb's results
 
 
 @pytest.fixture
@@ -107,6 +116,43 @@ def test_another_folder_of_the_same_name_is_read_anew(start, texts, tmp_path):
     other = layouts.beir(tmp_path / "OTHER" / "mteb" / "scifact", QUERIES, {"d1": "near", "d2": "far"}, JUDGED)
     _, run, _ = start("SciFact", data=other.parents[1], output="other")
     assert run.scores["SciFact"].documents == 2, "what datasets had prepared of the first folder was taken"
+
+
+def test_prepared_rows_are_gone_when_a_task_ends(start, texts, tmp_path, monkeypatch):
+    import datasets
+
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    prepared, common = tmp_path / "out" / ".prepared", tmp_path / "common"
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", common)
+    prepared.mkdir(parents=True)
+    (prepared / "of a call that was killed").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(mteb, "evaluate", lambda *_, **__: look(prepared))
+        with pytest.raises(RuntimeError, match="stopped while the rows were there"):
+            start("SciFact", data=data)
+    assert not prepared.exists(), "rows of a call that failed are there"
+    start("SciFact", data=data)
+    assert not prepared.exists() and not common.exists()
+
+
+def look(prepared: Path) -> None:
+    assert list(prepared.rglob("*.arrow")) and not (prepared / "of a call that was killed").exists()
+    raise RuntimeError("stopped while the rows were there")
+
+
+def test_a_disk_that_takes_no_prepared_rows_is_named(texts, tmp_path, monkeypatch):
+    (task,) = choose(["SciFact"])[0].tasks
+
+    def full(*_: object, **__: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise RuntimeError("An error occurred while generating the dataset") from error
+
+    monkeypatch.setattr(task, "load_data", full)
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    with pytest.raises(WriteError, match=r"prepared: cannot be written \(No space left on device\); free some space"):
+        load_task(task, data, tmp_path / "prepared")
 
 
 def test_predictions_make_a_reranking_task(start, texts, tmp_path):
@@ -308,6 +354,27 @@ def test_which_published_model_it_is():
         published_model("GME-2", [])
 
 
+def test_the_page_says_what_reproduces_a_figure(page_model, tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "benchmark-suites.md").read_text(encoding="utf-8")
+    figures = FIGURES["vidore-v1"]["Qwen3-VL-Embedding-2B"]
+    assert f"pooled {figures.pooled:.2f}, hybrid {figures.hybrid:.2f}" in page
+    untouched = replace(page_model.family.prompts, min_pixels=None, max_pixels=None)
+    page_model.family.prompts, changed = untouched, page_model.family.prompts
+    try:
+        lines = dict(settings_lines(MtebModel(page_model, cache=tmp_path, name="a/b")))
+    finally:
+        page_model.family.prompts = changed
+    for setting in ("instructions", "pixels"):
+        assert f"| {setting} | {lines[setting]} |" in page
+    assert lines["tokens"].startswith("query content, document content, pooled token keep, layer -1;")
+    if mteb.__version__ not in page:
+        pytest.skip(f"the page has the data sets of another mteb than {mteb.__version__}")
+    for task in choose(["SciFact", "NFCorpus", "ArguAna"]) + choose(["vidore-v1"]):
+        for one in task.tasks:
+            named = one.metadata
+            assert f"| {named.name} | {named.dataset['path']}, `{named.revision}` |" in page
+
+
 @pytest.fixture
 def text_model(tmp_path):
     from smart_train import SmartModel
@@ -340,6 +407,43 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     assert "--local-dir DATA/mteb/nfcorpus" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # each process imports mteb
+@pytest.mark.dist
+def test_two_processes_write_and_print_what_one_does(text_model, texts, tmp_path, monkeypatch, capsys):
+    drawn = random.Random(0)
+    count = SHARD_SIZE + 8  # a file of embeddings for each process
+    documents = {f"d{at}": " ".join(drawn.choices(WORDS, k=8)) for at in range(count)}
+    queries = {f"q{at}": " ".join(drawn.choices(WORDS, k=3)) for at in range(12)}
+    data = texts("mteb/scifact", queries, documents, [(f"q{at}", f"d{9 * at}", 1) for at in range(12)])
+    words = ["benchmark", text_model, "--suite", "SciFact", "--data", data, "--predictions", "--output"]
+    one, two, log = tmp_path / "one", tmp_path / "two", tmp_path / "log"
+    together = start_command([*words, two], log, count=2)
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [0, 0], log.read_text()
+    assert call(monkeypatch, *words, one) == 0
+    told = [line for line in log.read_text().splitlines() if line.startswith("[1/1] SciFact: 12 queries")]
+    assert len(told) == 1 and told[0] in capsys.readouterr().out, "both processes told the result"
+    written = [dict(files_of(folder)) for folder in (one, two)]
+    assert written[0].keys() == written[1].keys() and len(written[0]) > 8
+    for name in written[0]:
+        assert without_times(written[1][name]) == without_times(written[0][name]), name
+    assert len(list(two.rglob("documents-*.safetensors"))) == 2
+
+
+def files_of(folder: Path) -> list[tuple[str, Path]]:
+    """Results, tables and pages, by their place in `folder`."""
+    files = [*folder.rglob("*.json"), *folder.rglob("*.html"), *folder.rglob("*.jsonl")]
+    return [(file.relative_to(folder).as_posix(), file) for file in sorted(files)]
+
+
+def without_times(file: Path) -> object:
+    if file.suffix != ".json":
+        return file.read_text()
+    held = json.loads(file.read_text())
+    return {key: value for key, value in held.items() if key not in _TIMES}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -347,7 +451,7 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
         (("--suite", "SciFact", "data.path=x"), "data.path=x: has no effect on a benchmark; benchmark accepts scoring"),
         (
             ("--suite", "SciFact", "--store", "int4"),
-            "store is 'int4', it must be one of ",
+            "--store is 'int4', it must be one of ",
         ),
         (("--suite", "SciFact", "--name", "mine"), "--name mine: must read OWNER/NAME"),
         (("--suite", "SciFact", "--published", "GPT"), "--published GPT: no published figures of it are known"),

@@ -1,0 +1,68 @@
+"""Errors name the option that was typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from smart_train.cli.naming import as_option, naming_options
+from smart_train.cli.rows import as_options
+from smart_train.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("tune: stored_as 'int3': choose one of int8", "--stored-as 'int3': choose one of int8"),
+        ("tune: weights: is empty", "--weights: is empty"),
+        ("mining first_rank is 0; it must be at least 1", "--first-rank is 0; it must be at least 1"),
+        ("mining: ranks 1 to 2 hold fewer; raise last_rank", "mining: ranks 1 to 2 hold fewer; raise --last-rank"),
+        ("weights.safetensors: cannot be read", "weights.safetensors: cannot be read"),
+        ("runs/first_rank: holds weights of stored_asides", "runs/first_rank: holds weights of stored_asides"),
+        ("data.evaluation.stored_as: unknown key", "data.evaluation.stored_as: unknown key"),
+    ],
+)
+def test_a_name_becomes_the_option_where_it_is_meant(message: str, told: str) -> None:
+    names = ("stored_as", "weights", "first_rank", "last_rank")
+    assert as_option(message, names) == told
+    with pytest.raises(DataError) as error, naming_options(*names):
+        raise DataError(message)
+    assert str(error.value) == told
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "data source x.csv: sample_seed needs max_samples, as in max_samples: 1000",
+            "data source x.csv: --sample-seed needs --max-samples, as in --max-samples 1000",
+        ),
+        (
+            "x.csv: split 'a': a file has no splits; leave split out",
+            "x.csv: --split 'a': a file has no splits; leave --split out",
+        ),
+        ("data source x: streaming needs max_samples", "data source x: --streaming needs --max-samples"),
+        (
+            "data source x: dpi is 9, but pages_as is text; leave dpi out",
+            "data source x: --dpi is 9, but --pages-as is text; leave --dpi out",
+        ),
+        ("(pages_as: text; --pages-as text)", "(--pages-as text)"),
+        (
+            "(have a text: pages_as: text in a recipe, --pages-as text on the command line; x)",
+            "(have a text: --pages-as text; x)",
+        ),
+        ("  data.evaluation.columns.frage: unknown key", "  --columns frage: unknown key"),
+        ("x.csv: columns.query: there is no column 'a'", "x.csv: --columns query: there is no column 'a'"),
+        (
+            "data.test.path: 'x'; names the rows of data.evaluation, which",
+            "--test: 'x'; names the rows of --data, which",
+        ),
+        ("data.evaluation: x.csv: row 3: is empty", "--data: x.csv: row 3: is empty"),
+        (
+            "data.test/a.csv: a split of its documents, not found",
+            "data.test/a.csv: a split of its documents, not found",
+        ),
+        ("runs/max_samples: is a folder", "runs/max_samples: is a folder"),
+    ],
+)
+def test_keys_of_rows_become_the_options_that_set_them(message: str, told: str) -> None:
+    assert as_options(message) == told
