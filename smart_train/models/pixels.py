@@ -6,7 +6,8 @@ on the device, from the processor's own 256 numbers, so that the model reads wha
 that does not hold (a processor of another kind), pixels stay as they are.
 
 Shapes: n patches, C colours, F frames that are the same, P other pixels of a patch; a row of pixels is [C, F, P], flat.
-The frames of a video differ: there F is 1, and P counts the pixels of both frames.
+The frames of a video differ: there F is 1, and P counts the pixels of both frames. Of a family that reads whole images,
+n are images, and F is 1.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEVELS = 256
+# fp32 [images, C, 256] and [videos, C, 256]: the number of each level; one row an image, as other features
+PIXEL_LEVELS, VIDEO_LEVELS = "pixel_levels", "video_pixel_levels"
 
 
 def image_levels(processor: Any) -> Tensor:
@@ -36,6 +39,12 @@ def video_levels(processor: Any) -> Tensor:
     flat = [np.full((frames, side, side, 3), level, dtype=np.uint8) for level in range(LEVELS)]
     given = processor(videos=flat, do_resize=False, do_sample_frames=False, return_tensors="pt")
     return _by_level(given["pixel_values_videos"])
+
+
+def every_level() -> Image.Image:
+    """16 x 16 pixels, of all levels in their order."""
+    levels = np.arange(LEVELS, dtype=np.uint8).reshape(16, 16)
+    return Image.fromarray(np.stack([levels] * 3, axis=-1))
 
 
 def _by_level(pixels: Tensor) -> Tensor:

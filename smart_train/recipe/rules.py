@@ -152,15 +152,12 @@ def _projection_problems(recipe: Recipe) -> list[str]:
 
 
 def _state_cache_problems(recipe: Recipe) -> list[str]:
-    section, strategy, problems = recipe.projection, recipe.distributed.strategy, []
+    section, problems = recipe.projection, []
     if section is None:
         return []
     if section.state_cache == "off" and section.state_dtype != "auto":
         rule = "projection.state_cache is off, so no states are kept; remove one of the two"
         problems.append(bad_value("projection.state_dtype", section.state_dtype, rule))
-    if section.state_cache not in ("auto", "off") and strategy in ("zero1", "zero2", "zero3", "fsdp2"):
-        rule = f"cannot be combined with distributed.strategy {strategy}; use ddp, or set it to off"
-        problems.append(bad_value("projection.state_cache", section.state_cache, rule))
     if recipe.training.get("neftune_noise_alpha") is not None:
         rule = "a projection's backbone is frozen and runs without dropout and noise; remove it"
         problems.append(bad_value("training.neftune_noise_alpha", recipe.training["neftune_noise_alpha"], rule))

@@ -54,7 +54,7 @@ def budget(keep: KeepVision, device: torch.device) -> int:
 def towers(model: SmartModel) -> list[nn.Module]:
     """The vision modules of the backbone that lie in no other one, if their outputs are the same in both forwards: no
     weight of them is trained, and no engine gathers their weights inside a forward on all ranks together."""
-    if model.in_step:
+    if model.in_shards:
         return []
     names = [name for name, _ in model.backbone.named_modules() if model.family.is_vision(name)]
     roots = [name for name in names if not model.family.is_vision(name.rpartition(".")[0])]

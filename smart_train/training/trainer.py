@@ -85,6 +85,7 @@ class SmartTrainer(CheckpointingTrainer):
     ) -> None:
         self.strategy = active_strategy(args)
         module.model.in_step = self.strategy in SHARDED
+        module.model.in_shards = "weights" in SHARDED.get(self.strategy, ())
         self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
         # In this order: whether to save decides whether to log.
         callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(output_folder(args))]

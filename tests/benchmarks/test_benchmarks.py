@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmarks import compiled_step, narrow_products, padding, page_flops, peers, train_step
 from benchmarks import maxsim as loss_benchmark
-from benchmarks import narrow_products, padding, page_flops, peers, train_step
 from benchmarks import scoring as scoring_benchmark
-from benchmarks._harness import Report, device_kind, importable
+from benchmarks._harness import DOCUMENT, Report, device_kind, importable
 from benchmarks.document import replace_section
 from smart_train import SmartModel
 from smart_train.scoring import arithmetic, forced_arithmetic
@@ -114,6 +115,23 @@ def test_the_steps_that_are_timed_take_the_same_gradient() -> None:
         assert F.cosine_similarity(gradient, gradients["plain"], dim=0) > 0.9999, variant
 
 
+def test_a_compiled_backbone_takes_the_same_gradient() -> None:
+    plain, compiled = (compiled_step.Texts(texts=3, width=16).make("cpu") for _ in range(2))
+
+    def gradient(made: compiled_step.Made) -> torch.Tensor:
+        torch.manual_seed(0)  # of dropout
+        train_step.step(made.module, made.batches[0])
+        weights = made.module.parameters()
+        return torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None])
+
+    cost = compiled_step.compile_backbone(compiled._replace(batches=compiled.batches[:1]), backend="eager")
+    torch.testing.assert_close(gradient(compiled), gradient(plain))
+    assert cost.graphs > 0 and cost.seconds > 0
+    for compiled, share, pays in ((3.0, "0.50", "36"), (9.0, "1.50", "never")):  # 42 s less three steps, a second each
+        cells = compiled_step.row("texts", compiled_step.Cost(42.0, 5), {"plain": [6.0], "compiled": [compiled]})
+        assert cells == ["texts", "2.00 s", share, "5", "42 s", pays]
+
+
 def test_a_report_replaces_its_own_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
     kind = device_kind("cpu")
@@ -193,6 +211,18 @@ def test_what_training_a_page_costs_adds_up() -> None:
     assert costs["train LoRA, gradient caching, tower twice"] / costs["train LoRA, gradient caching"] > 1.3
     assert costs["train a projection, gradient caching"] == costs["encode"]
     assert 2 * costs["train a projection, states on disk, each of 2 epochs"] == costs["encode"], "encoded once"
+
+
+def test_what_holds_a_count_exists() -> None:
+    page = DOCUMENT.read_text(encoding="utf-8").partition("## Nothing computed twice")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    for what, before, after, held_by in rows:
+        named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", held_by)
+        assert named and len(named) == held_by.count("`") // 2 and before.strip() and after.strip(), what
+        for path, name in named:
+            file = DOCUMENT.parents[1] / path
+            assert file.is_file() and f"\ndef {name}(" in file.read_text(encoding="utf-8"), f"{path}::{name}"
 
 
 def test_scanned_pages_are_drawn_the_same_again_and_differ_by_name() -> None:

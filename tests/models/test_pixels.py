@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,13 @@ from transformers.utils import is_torchvision_available
 
 from smart_train import SmartModel
 from smart_train.data import PairCollator
-from smart_train.models.families.vision_language import PIXEL_LEVELS, VIDEO_LEVELS
 from smart_train.models.family import Features
-from smart_train.models.pixels import CompactCollator, compacted, expanded
+from smart_train.models.pixels import PIXEL_LEVELS, VIDEO_LEVELS, CompactCollator, compacted, expanded
 from smart_train.models.slicing import select_rows
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
 from smart_train.types import Example, ModelInput
+from tests.models.idefics3_folders import colidefics3_folder
+from tests.models.paligemma_folders import colpali_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 from tests.runs import OVERRIDES, TINY
 
@@ -108,6 +111,28 @@ def test_every_level_of_a_video_has_a_number_of_its_own(family) -> None:
     levels = family._video_levels
     assert levels.shape == (3, 256) and levels.dtype == torch.float32
     assert (levels.diff(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("folder_of", [colpali_folder, colidefics3_folder])
+def test_whole_images_and_tiles_travel_as_a_quarter(folder_of, tmp_path: Path) -> None:
+    model = SmartModel.from_config(folder_of(tmp_path / "folder"), init_std=0.2)
+    family, items = model.family, [*ITEMS[:2], ModelInput(images=(noise(31, 77), noise(60, 40)))]
+    features = family.featurize(items, "document")
+    compact = family.compact(features)
+    assert compact["pixel_values"].dtype == torch.uint8
+    assert features["pixel_values"].shape == compact["pixel_values"].shape
+    assert_same(family.expand(compact), features)
+    for rows in ([2, 0], [1], [2]):
+        found = family.expand(select_rows(compact, rows, family.visual_fields))
+        expected = select_rows(features, rows, family.visual_fields)
+        assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+    moved = features["pixel_values"].clone()
+    moved.view(-1)[0] += 1e-6  # a number of no level
+    other = {**features, "pixel_values": moved}
+    assert family.compact(other) is other
+    with torch.no_grad():
+        for one, two in zip(model(compact), model(features), strict=True):
+            assert torch.equal(one, two)
 
 
 def test_a_model_reads_both_alike(model: SmartModel) -> None:

@@ -138,6 +138,19 @@ def test_a_narrower_number_takes_less(tiny_data: Path, tmp_path: Path) -> None:
     assert said(layers=[1, 2]) > 1.5 * said()
 
 
+@pytest.mark.parametrize("strategy", ["zero1", "zero3", "fsdp2"])
+def test_an_engine_that_shards_reads_them_too(tiny_data: Path, tmp_path: Path, strategy: str) -> None:
+    """Steps and evaluations: tests/training/test_across_ranks.py."""
+    section = {"projection": {"state_cache": str(tmp_path / "states")}, "distributed": {"num_processes": 2}}
+    said = []
+    for name in ("ddp", strategy):
+        sections = merge(merge(THREE_EPOCHS, section), {"distributed": {"strategy": name}})
+        planned = derive(tiny_recipe(tiny_data, tmp_path / "run", **sections))
+        assert planned.problems == []
+        said.append(planned.quantities["state cache"].partition(", where ")[0])  # so much is free: others write, too
+    assert said[0] == said[1] and said[1].endswith(f"for 34 documents and 34 queries in {tmp_path / 'states'}")
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -147,10 +160,6 @@ def test_a_narrower_number_takes_less(tiny_data: Path, tmp_path: Path) -> None:
         ),
         ({"projection": {"state_dtype": "float8"}}, "projection.state_dtype: 'float8'"),
         ({"projection": {"state_cache": ""}}, "projection.state_cache: ''"),
-        (
-            {"projection": {"state_cache": "states"}, "distributed": {"strategy": "fsdp2"}},
-            "projection.state_cache: 'states'; cannot be combined with distributed.strategy fsdp2; use ddp",
-        ),
         (
             {"training": {"neftune_noise_alpha": 5.0}},
             "training.neftune_noise_alpha: 5.0; a projection's backbone is frozen and runs without dropout and noise",

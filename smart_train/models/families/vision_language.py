@@ -30,7 +30,7 @@ from smart_train.models.family import Family, Features, Role, VisionShape, last_
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.patches import multiply_patches
-from smart_train.models.pixels import compacted, expanded, image_levels, video_levels
+from smart_train.models.pixels import PIXEL_LEVELS, VIDEO_LEVELS, compacted, expanded, image_levels, video_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.reading import read_json
 from smart_train.models.readout import ROPE_POSITIONS
@@ -50,8 +50,6 @@ from smart_train.types import ModelInput
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
-# fp32 [images, C, 256] and [videos, C, 256]: the number of each level; one row an image, as other features
-PIXEL_LEVELS, VIDEO_LEVELS = "pixel_levels", "video_pixel_levels"
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
 VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 _PROCESSOR_FILES = (
