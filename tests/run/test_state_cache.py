@@ -145,9 +145,9 @@ def test_an_engine_that_shards_reads_them_too(tiny_data: Path, tmp_path: Path, s
     said = []
     for name in ("ddp", strategy):
         sections = merge(merge(THREE_EPOCHS, section), {"distributed": {"strategy": name}})
-        planned = derive(tiny_recipe(tiny_data, tmp_path / "run", **sections))
+        planned = make_plan(tiny_recipe(tiny_data, tmp_path / "run", **sections))
         assert planned.problems == []
-        said.append(planned.quantities["state cache"].partition(", where ")[0])  # so much is free: others write, too
+        said.append(planned.lines["state cache"].partition(", where ")[0])  # so much is free: others write, too
     assert said[0] == said[1] and said[1].endswith(f"for 34 documents and 34 queries in {tmp_path / 'states'}")
 
 
