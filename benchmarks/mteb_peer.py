@@ -57,14 +57,16 @@ def mteb_evaluation(
     judged = {query: dict.fromkeys(documents, 1) for query, documents in relevant.items()}
 
     def by_one_score() -> dict[str, float]:
-        evaluator = RetrievalEvaluator(
-            *sides, task_metadata=metadata, top_k=max(ks), timer=TimingStack(), **WHERE
-        )
+        evaluator = RetrievalEvaluator(*sides, task_metadata=metadata, top_k=max(ks), timer=TimingStack(), **WHERE)
         with redirect_stderr(StringIO()):  # the bars of datasets
             options = {"batch_size": 32, "show_progress_bar": False}
-            found = evaluator(SearchEncoderWrapper(encoder), encode_kwargs=options)
-        measured = evaluator.evaluate(judged, found, list(ks))
+            ranked = evaluator(SearchEncoderWrapper(encoder), encode_kwargs=options)
+        measured = evaluator.evaluate(judged, ranked, list(ks))
         named = {f"ndcg@{k}": measured.ndcg[f"NDCG@{k}"] for k in ks}
-        return {**named, **{f"recall@{k}": measured.recall[f"Recall@{k}"] for k in ks}, "mrr@10": measured.mrr["MRR@10"]}
+        return {
+            **named,
+            **{f"recall@{k}": measured.recall[f"Recall@{k}"] for k in ks},
+            "mrr@10": measured.mrr["MRR@10"],
+        }
 
     return lambda: [by_one_score() for _ in range(scores)]
