@@ -27,8 +27,8 @@ from smart_train.retrieval.index import document_settings, model_fingerprint, pr
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
+from smart_train.retrieval.rounded_search import Rescored
 from smart_train.retrieval.shards import EmbeddingShards
-from smart_train.retrieval.shortlist import Rescored
 from smart_train.retrieval.teacher_scoring import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.rounding_bounds import EXACT, check_products
