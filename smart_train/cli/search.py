@@ -18,6 +18,7 @@ from smart_train.cli.output import plain_console
 from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
 from smart_train.utils.terms import SCORES
+from smart_train.utils.text_files import ENCODING
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
 _LONGEST_ID = 120  # that is printed whole on a narrow terminal
@@ -93,7 +94,7 @@ def search(
 def _lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, or of standard input."""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding=ENCODING)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"--queries {path}: cannot be read as UTF-8 text ({error})") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
