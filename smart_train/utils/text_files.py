@@ -13,11 +13,11 @@ GZIP = ".gz"
 READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
-def open_text(path: Path, *, encoding: str = ENCODING, newline: str | None = None) -> IO[str]:
+def open_text(path: Path, *, newline: str | None = None) -> IO[str]:
     """The file opened for reading as text, unpacked on the way where its name ends in .gz. Raises OSError."""
     if path.suffix.lower() == GZIP:
-        return gzip.open(path, "rt", encoding=encoding, newline=newline)
-    return path.open(encoding=encoding, newline=newline)
+        return gzip.open(path, "rt", encoding=ENCODING, newline=newline)
+    return path.open(encoding=ENCODING, newline=newline)
 
 
 def plain_name(path: Path) -> Path:
