@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
-from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
+from smart_train.losses.eligible_negatives import PositiveAware, check_candidates
 from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
