@@ -17,6 +17,7 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
+from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 from smart_train.utils.terms import SCORES
 from smart_train.utils.text_files import ENCODING
 
@@ -33,7 +34,7 @@ def search(
     queries: Annotated[
         Path | None, typer.Option(help="A UTF-8 text file with one query per line; - reads standard input.")
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Number of hits per query.")] = 10,
+    top_k: Annotated[int, typer.Option(min=1, help="Number of hits per query.")] = TOP_K,
     candidates: Annotated[
         int | None,
         typer.Option(
@@ -44,7 +45,7 @@ def search(
         Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
     rows: Mapping[str, Any] = DOCUMENT_ROWS,
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
     reading: Mapping[str, Any] = READING,

@@ -18,7 +18,6 @@ from smart_train.export.adapters import load_exactly
 from smart_train.export.card import CARD_NAME
 from smart_train.export.finishing import finish_folder
 from smart_train.export.golden import GOLDEN_NAME, Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.parity_record import REPORT_NAME, check_record, write_record, writing
 from smart_train.export.rescored_card import rescored_card
 from smart_train.export.routes import release
@@ -28,6 +27,7 @@ from smart_train.models.reading import read_json
 from smart_train.models.rescoring import link_or_copy, write_values
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.defaults import TOLERANCE
 from smart_train.utils.locks import beside, check_free
 from smart_train.utils.manifest import DIGEST
 

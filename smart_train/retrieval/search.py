@@ -40,6 +40,7 @@ from smart_train.scoring.index_form import queries_for_index
 from smart_train.scoring.pairs import pair_parts
 from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.types import ModelInput
+from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def search(
     queries: Any | Sequence[Any],
     index: DocumentIndex,
     *,
-    top_k: int = 10,
+    top_k: int = TOP_K,
     scoring: ScoringConfig | None = None,
     candidates: int | None = None,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
     """The best documents of `index` for every query.
@@ -99,11 +100,11 @@ def search_folder(
     model: IndexEncoder | str | Path,
     folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     index_dir: str | Path | None = None,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     num_workers: int | None = None,
     documents: Mapping[str, ModelInput] | None = None,
@@ -139,7 +140,7 @@ def search_folder(
 def check_request(
     folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     index_dir: str | Path | None = None,
 ) -> None:
@@ -158,7 +159,7 @@ def search_embeddings(
     document_ids: Sequence[str],
     scoring: ScoringConfig,
     *,
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
