@@ -1,4 +1,5 @@
-"""A command without options does what the library does without arguments."""
+"""A command without options does what the library does without arguments. `benchmark`, which needs mteb, is tested with
+its suites."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from smart_train.cli.benchmark import benchmark
 from smart_train.cli.encode import encode
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
@@ -19,7 +19,6 @@ from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
 from smart_train.evaluation import tune as tune_model
 from smart_train.evaluation.probe import probe as probe_model
-from smart_train.evaluation.suites import MtebModel, RunSettings
 from smart_train.export import verify_folder
 from smart_train.pairs import PairSettings, VisionWriter
 from smart_train.retrieval import MiningConfig, mine_negatives, search_folder, update_index
@@ -32,8 +31,6 @@ PAIRS = [
     (encode, update_index, {"batch_size", "store"}),
     (tune, tune_model, {"metric", "max_bytes", "seed", "batch_size"}),
     (probe, probe_model, {"metric", "pairs", "batch_size"}),
-    (benchmark, RunSettings, {"batch_size", "predictions"}),
-    (benchmark, MtebModel, {"store", "candidates"}),
     (verify, verify_folder, {"tolerance"}),
     (validate_data, write_page, {"samples"}),
     (make_pairs, PairSettings, {"queries_per_page", "held_out", "test", "seed", "on_error", "ocr", "office"}),
@@ -52,7 +49,6 @@ def test_a_commands_defaults_are_the_librarys(
     command: Callable[..., None], library: Callable[..., Any], at_least: set[str]
 ) -> None:
     of_command, of_library = defaults(command), defaults(library)
-    # make-pairs tells whether --dpi was given; benchmark's default name is that of the model.
-    shared = (of_command.keys() & of_library.keys()) - {"dpi", "name"}
+    shared = (of_command.keys() & of_library.keys()) - {"dpi"}  # make-pairs tells whether --dpi was given
     assert at_least <= shared
     assert {name: of_command[name] for name in shared} == {name: of_library[name] for name in shared}
