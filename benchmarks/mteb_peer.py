@@ -60,8 +60,8 @@ def mteb_evaluation(
         evaluator = RetrievalEvaluator(*sides, task_metadata=metadata, top_k=max(ks), timer=TimingStack(), **WHERE)
         with redirect_stderr(StringIO()):  # the bars of datasets
             options = {"batch_size": 32, "show_progress_bar": False}
-            found = evaluator(SearchEncoderWrapper(encoder), encode_kwargs=options)
-        measured = evaluator.evaluate(judged, found, list(ks))
+            ranked = evaluator(SearchEncoderWrapper(encoder), encode_kwargs=options)
+        measured = evaluator.evaluate(judged, ranked, list(ks))
         named = {f"ndcg@{k}": measured.ndcg[f"NDCG@{k}"] for k in ks}
         return {
             **named,

@@ -15,6 +15,7 @@ from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console, print_pairs
 from smart_train.errors import RunError
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import NUMBER_FORMATS
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def benchmark(
     cache: Cache = None,
     candidates: Candidates = None,
     store: Store = "float32",
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     task_prompts: TaskPrompts = False,
     predictions: Predictions = False,

@@ -10,7 +10,7 @@ from smart_train.data.formats.delimited import DELIMITERS, read_delimited
 from smart_train.data.formats.jsonl import read_jsonl
 from smart_train.data.table import Table
 from smart_train.errors import DataError
-from smart_train.utils.compressed import GZIP, plain_name
+from smart_train.utils.text_files import GZIP, plain_name
 
 JSON_LINES = (".jsonl", ".ndjson")
 ARROW = (".parquet", ".json", ".arrow", ".tar")  # read by the `datasets` library

@@ -33,7 +33,7 @@ from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
-from smart_train.utils.compressed import plain_name
+from smart_train.utils.text_files import plain_name
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 

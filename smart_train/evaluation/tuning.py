@@ -30,6 +30,7 @@ from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResu
 from smart_train.evaluation.tuning_states import MEMORY_BYTES, Measurement, TuningStates
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.cpu import every_core
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def tune(
     metric: str = HEADLINE,
     max_bytes: int | None = None,
     seed: int = 0,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     memory_bytes: int = MEMORY_BYTES,
     show_progress_bar: bool | None = None,
     across_ranks: bool = False,

@@ -16,7 +16,6 @@ from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
 from smart_train.export.golden import Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.parity_record import check_output, write_record, writing
 from smart_train.export.published_files import adapter_files
 from smart_train.export.routes import release
@@ -26,6 +25,7 @@ from smart_train.models.loading import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SmartConfig
+from smart_train.utils.defaults import TOLERANCE
 
 NOT_EXPORTED = "an export is checked by it; use the published folder, or write one with SmartModel.save_pretrained"
 Trained = str | Path | Mapping[str | Path, float]

@@ -36,6 +36,7 @@ from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.utils.atomic import refusal
 from smart_train.utils.hashing import sha256
 from smart_train.utils.hub_retries import persist
+from smart_train.utils.manifest import DIGEST
 
 # Left in a repository beside weights of another kind, these would be loaded in their place, or on top of them.
 _LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_INDEX} - {SMART_CONFIG, CARD_NAME})
@@ -238,7 +239,7 @@ def _recorded(api: HfApi, info: ModelInfo, there: Collection[str]) -> dict[str, 
         values = json.loads(Path(record).read_text(encoding="utf-8"))
     except ValueError:  # not JSON, or not UTF-8
         return {}
-    digests = values.get("sha256") if isinstance(values, dict) else None
+    digests = values.get(DIGEST) if isinstance(values, dict) else None
     return (
         {name: value for name, value in digests.items() if isinstance(value, str)} if isinstance(digests, dict) else {}
     )

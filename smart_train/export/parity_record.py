@@ -11,7 +11,7 @@ from typing import Any
 from smart_train.errors import ExportError
 from smart_train.utils.atomic import aside, filling, settle, write_json
 from smart_train.utils.locks import beside, check_free, only_one
-from smart_train.utils.manifest import digests
+from smart_train.utils.manifest import DIGEST, digests
 
 REPORT_NAME = "parity.json"
 _PROVED = (".safetensors", ".json", ".jinja", ".txt", ".model")
@@ -59,7 +59,7 @@ def _check_taken(output: Path, overwrite: bool) -> None:
 
 def write_record(folder: Path, measured: dict[str, Any]) -> None:
     """`parity.json`: what was measured, and digests of the files that it was measured on."""
-    record = {**measured, "sha256": _digests(folder)}
+    record = {**measured, DIGEST: _digests(folder)}
     write_json(folder / REPORT_NAME, record)
 
 
@@ -77,7 +77,7 @@ def check_record(folder: Path) -> dict[str, Any]:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        expected = dict(record["sha256"])
+        expected = dict(record[DIGEST])
     except (ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path}: unreadable ({error}); export again") from error
     actual = _digests(folder)

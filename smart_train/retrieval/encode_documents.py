@@ -32,6 +32,7 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.index_form import documents_for_index
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.terms import NUMBER_FORMATS
 
@@ -44,7 +45,7 @@ def encode_folder(
     *,
     previous: DocumentIndex | None = None,
     unfinished: str | Path | None = None,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
@@ -125,7 +126,7 @@ def update_index(
     folder: str | Path | SourceConfig,
     index_folder: str | Path,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,

@@ -27,8 +27,8 @@ from smart_train.scoring.number_formats import FLOAT_DTYPES
 from smart_train.scoring.product import WIDE_OUTPUT, product_dtype
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.scoring.segments import bag
+from smart_train.utils.terms import EXACT
 
-EXACT = "exact"
 PRODUCTS = (EXACT, "bfloat16", "float16")
 _STEP = 2.0**-23  # a sum of d products in fp32 loses at most d halves of this; a matrix unit may cut off, not round
 _SPARE = 1.001  # the lengths below are sums in fp32 themselves

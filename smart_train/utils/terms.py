@@ -31,6 +31,8 @@ NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormat)
 FORMAT_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
+EXACT = "exact"  # products of tokens in fp32, and not of rounded tokens
+
 RUN_FILE = "run.json"  # in the folder of every run
 
 HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too

@@ -264,10 +264,12 @@ def test_states_of_which_products_overflow_fp16_are_searched_and_mined_in_fp32(
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_search_for_all_documents_or_without_queries_needs_no_shortlist(
+def test_a_search_for_all_documents_or_without_queries_needs_no_rounded_search(
     queries: Embeddings, documents: Embeddings, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[search.__module__], "Shortlist", lambda *_: pytest.fail("a shortlist was made"))
+    monkeypatch.setattr(
+        sys.modules[search.__module__], "RoundedSearch", lambda *_: pytest.fail("a rounded search was made")
+    )
     small = documents.quantize("bfloat16")
     with forced_arithmetic("native"):
         hits = search_embeddings(queries[list(range(count))], small, IDS, ScoringConfig(), top_k=COUNT if count else 5)

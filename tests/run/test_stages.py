@@ -21,7 +21,7 @@ import smart_train.utils.cpu
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.retrieval.shortlist import Rescored
+from smart_train.retrieval.rounded_search import Rescored
 from smart_train.run import build, train
 from smart_train.run.plan import make_plan
 from smart_train.training.callbacks import LOG_NAME, read_log

@@ -25,7 +25,7 @@ from datasets import (
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from smart_train.errors import DataError, Unreachable, did_you_mean
-from smart_train.utils.compressed import READ_ERRORS, plain_name
+from smart_train.utils.text_files import READ_ERRORS, plain_name
 
 BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".tar": "webdataset"}
 _POOL = 4  # rows fetched for each that a streamed sample keeps

@@ -22,7 +22,7 @@ from smart_train.models.family import Features, Role
 from smart_train.models.image_sizes import Size
 from smart_train.models.pixels import PIXEL_LEVELS, compacted, every_level, expanded
 from smart_train.models.processing import load_tokenizer, special_ids
-from smart_train.models.shortening import shortened
+from smart_train.models.prompt_length import shortened
 from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.types import ModelInput
 

@@ -32,9 +32,9 @@ from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.patches import multiply_patches
 from smart_train.models.pixels import PIXEL_LEVELS, VIDEO_LEVELS, compacted, expanded, image_levels, video_levels
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
+from smart_train.models.prompt_length import shortened
 from smart_train.models.reading import read_json
 from smart_train.models.readout import ROPE_POSITIONS
-from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.video_input import (
     FrameSizes,

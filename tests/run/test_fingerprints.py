@@ -14,7 +14,7 @@ from PIL import Image
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.run import train
-from smart_train.run.contents import CONTENTS_FILE, Contents
+from smart_train.run.fingerprints import CONTENTS_FILE, Contents
 from smart_train.types import Example, ModelInput
 from tests.models.conftest import make_model
 from tests.run.test_resume import at_step, killed

@@ -36,7 +36,7 @@ class Rescored:
         return f"{self.again / self.scores:.2%} of {self.scores:,} scores" if self.scores else ""
 
 
-class Shortlist:
+class RoundedSearch:
     """Goes through documents block by block and keeps the `depth` best scores of every query.
 
     Args:
