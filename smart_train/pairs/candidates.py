@@ -12,10 +12,11 @@ from typing import Literal
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_heads import is_beside_title, is_broken
 from smart_train.pairs.context import Contexts, is_fit, with_context
-from smart_train.pairs.heads import is_vague
+from smart_train.pairs.doubts import has_definite_subject, holds_symbols
+from smart_train.pairs.heads import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing
 from smart_train.pairs.naming import is_named, refers_back
-from smart_train.pairs.page_parts import Block, Parts
+from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sentences import (
     FULL_STOPS,
     MARK,
@@ -26,7 +27,7 @@ from smart_train.pairs.sentences import (
     split_lines,
     told_sentences,
 )
-from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, wholeness
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, is_short, lacks_verb, wholeness
 from smart_train.pairs.words import (
     as_words,
     length_in_words,
@@ -42,11 +43,13 @@ _HEADS = ("title", "bookmark", "heading", "caption")
 
 MIN_LETTERS, MAX_CHARACTERS = 5, 240
 # What is left of a sentence's worth where it speaks of something told before, or no heading names its subject.
-_BACK, _WITHOUT_HEAD = 0.6, 0.6
+_BACK, _WITHOUT_HEAD, _DEFINITE_WITHOUT_HEAD, _SHORT_AND_UNNAMED = 0.6, 0.7, 0.6, 0.6
 # Words of a sentence that is as good as its words. Of shorter ones, more are fragments and items of a list; longer ones
 # are hardly typed.
 _FULL_LENGTH = (14, 28)
 _TEXT_UNDER_HEAD = 150  # characters
+_WORDS_OF_CELL = 8  # a line of more words has a verb, or is a cell that goes on
+_LABELS, _WORDS_OF_LABEL, _WORDS_BELOW = 3, 7, 4  # headings of a page; words of one; of a line
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
     r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
@@ -119,6 +122,22 @@ def _is_over_text(block: Block) -> bool:
     return ends and sum(len(line.text) for line in block.lines) >= _TEXT_UNDER_HEAD
 
 
+def is_label(page: Page, heading: str) -> bool:
+    """Whether a heading is one of several in large print that no line of words is near below, as in a drawing."""
+    blocks = page.parts.blocks
+    bare = [
+        as_words(block.head)
+        for place, block in enumerate(blocks)
+        if block.head and not any(_is_of_words(line) for near in blocks[place : place + 2] for line in near.lines)
+    ]
+    few = length_in_words(heading) <= _WORDS_OF_LABEL
+    return few and len(bare) >= _LABELS and any(as_words(heading) in head for head in bare)
+
+
+def _is_of_words(line: Line) -> bool:
+    return length_in_words(line.text) >= _WORDS_BELOW
+
+
 def _entries(parts: Parts) -> set[str]:
     """Headings that are entries of a table of contents: several with a number at their end and no text under them. Text
     stands under "Python 3" and "Windows 11"."""
@@ -140,9 +159,11 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
+    head = query.rpartition(": ")[2] if kind == "section" else query
+    if kind == "section" and (all(map(is_generic, query.split(": "))) or is_placeholder(head)):
+        return False
     if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
         return False
-    head = query.rpartition(": ")[2] if kind == "section" else query
     if kind in (*_HEADS, "section") and is_broken(head):
         return False
     if number == 0 and kind in ("heading", "section") and is_beside_title(head):
@@ -188,15 +209,22 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[As
 
 def _asked(told: Told, signs: Signs, contexts: Contexts) -> Asked:
     text, worth = told.text, wholeness(told, signs)
-    named = not told.bare and is_named(text, signs.cases, capitals_name=signs.capitals_name)
+    definite = has_definite_subject(text)
+    named = not told.bare and not definite and is_named(text, signs.cases, capitals_name=signs.capitals_name)
     back = refers_back(text)
     if named and not back:
         return Asked(text, text, worth)
     head = contexts.over(text)
     if back:
         worth *= _BACK
+    if is_short(text):
+        worth = max(min(worth, DOUBTFUL), worth * _SHORT_AND_UNNAMED)
     if head is None:  # asked for where the page has little else
-        worth = 0.0 if told.bare else max(min(worth, DOUBTFUL), worth * _WITHOUT_HEAD)
+        worth = (
+            0.0
+            if told.bare
+            else max(min(worth, DOUBTFUL), worth * (_DEFINITE_WITHOUT_HEAD if definite else _WITHOUT_HEAD))
+        )
     return Asked(with_context(text, head or ""), text, worth)
 
 
@@ -205,7 +233,13 @@ def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
     a form, rows of a table. What a page without sentences can be asked for."""
     notes = page.parts.notes.split("\n")
     lines = [line for line in page.parts.prose.split("\n") if line not in notes]
-    yield from _best_first(page, dict.fromkeys(split_lines("\n".join(lines)), 1.0), rarity)
+    whole = (line for line in split_lines("\n".join(lines)) if not _is_cell(line))
+    yield from _best_first(page, dict.fromkeys(whole, 1.0), rarity)
+
+
+def _is_cell(line: str) -> bool:
+    words = words_of(line)
+    return " + " in line or holds_symbols(line) or (len(words) > _WORDS_OF_CELL and lacks_verb(words))
 
 
 def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], float]) -> Iterator[str]:

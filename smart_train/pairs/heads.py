@@ -96,6 +96,7 @@ _PATTERN = re.compile(
     r"|(?:an?|the|some|another|specific|simple|sample|further|more) (?:\w+ )?examples?|(?:more|other) \w+"
     r"|(?:version|release)\s*v?\d.*|what is this\b.*"
     r"|(?:volume|vol|issue|number|nr|no|rev|revision)\.?\s*\d.*"
+    r"|pour commencer|erste schritte|primeros pasos|per iniziare|primi passi|с чего начать|시작하기"
     r"|general remarks|weitere (?:informationen|hinweise|beispiele)|общие сведения|примеры \w+|siehe auch"
     r"|for (?:more|further) information\b.*"
     r"|pour en savoir plus\b.*|para saber más\b.*|per saperne di più\b.*|mehr (?:dazu|erfahren)\b.*|learn more\b.*"
@@ -107,13 +108,31 @@ _PATTERN = re.compile(
     re.IGNORECASE,
 )
 
+# What says nothing under any heading either: what a template writes, who writes, an address.
+_PLACEHOLDER = re.compile(
+    r"(?:header|heading|überschrift|titre|título|titolo|заголовок|見出し|标题|제목)\s*\d+|\S+\.\w{2,4}/\S+"
+    r"|(?:about|why) (?:me|us)\b\W*|über (?:mich|uns)|à propos(?: de (?:moi|nous))?|sobre (?:mí|nosotros)|chi siamo"
+    r"|о (?:нас|себе)",
+    re.IGNORECASE,
+)
+
 
 def is_generic(heading: str) -> bool:
     """Whether a heading says nothing of its page: "Key findings", "Introduction et motivation", "Chapter 4"."""
     text = without_numbering(heading).strip(" .:*")
-    if _PATTERN.fullmatch(text) or is_generated(text) or _UNSPACED.fullmatch(text.replace(" ", "")):
+    if (
+        _PATTERN.fullmatch(text)
+        or is_placeholder(text)
+        or is_generated(text)
+        or _UNSPACED.fullmatch(text.replace(" ", ""))
+    ):
         return True
     return all(word in _NOTHING_OF_ITS_OWN or word.isdigit() for word in words_of(text))
+
+
+def is_placeholder(heading: str) -> bool:
+    """Whether a heading says nothing, whatever it stands under: "Header 1", "About me"."""
+    return _PLACEHOLDER.fullmatch(without_numbering(heading).strip(" .:*")) is not None
 
 
 def is_generated(heading: str) -> bool:

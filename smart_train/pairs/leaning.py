@@ -40,6 +40,7 @@ _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
 _LINKING = re.compile(
     r"(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"|(?:after all|après tout|al fin y al cabo|dopotutto|в конце концов),\s"
     r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
     r"|в наш\w+ (?:пример|случа)\w+"
@@ -67,7 +68,7 @@ _LINKING = re.compile(
 _FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
 # What links a sentence to the one before and says nothing itself: the sentence is whole without it.
 _LINK = regex.compile(
-    r"(?:(?:accordingly|additionally|at the same time|besides"
+    r"(?:(?:above all|accordingly|additionally|at the same time|besides|vor allem|avant tout|sobre todo|прежде всего"
     r"|(?:perhaps )?(?:more|most) (?:importantly|interestingly|notably|surprisingly)"
     r"|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
     r"|nonetheless|therefore|thus"
@@ -83,7 +84,8 @@ _LINK = regex.compile(
 _POINTER = re.compile(
     r"\s\((?:see |cf\. |siehe |vgl\. |voir |véase |vedi |см\. )?(?:tables?|fig(?:ure)?s?\.?|exhibits?|sections?|sec\."
     r"|chapters?|ch\.?|appendix|pages?|pp?\.|abb(?:ildung|\.)|tabelle|abschnitt|kapitel|seite|tableau|chapitre"
-    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$",
+    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$"
+    r"|\s?[(（](?:请?参[看见阅照]|见)[^()（）]{1,20}[)）]$",
     re.IGNORECASE,
 )
 # Such scripts have no blanks after the word that points.
@@ -118,6 +120,7 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
     r"|(?:the )?(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    r"|(?:perhaps )?most \w+ of all\b|(?:yes|no|ja|nein|oui|non|sí|да|нет)\.\s(?-i:[A-ZÀ-ÞА-Я])"
     r"|more (?:specifically|precisely|generally)\b|in particular,|plus précisément\b|en particulier\b"
     r"|(?:tout )?d'abord\b|genauer gesagt\b|insbesondere\b|как (?:видим|видите|говорилось|сказано)\b"
     r"|(?:proof(?! of\b)|beweis|démonstration|dimostrazione|demostración|доказательство)\b"
@@ -207,7 +210,7 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见|看)|屏幕快照|截图|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
 # "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),

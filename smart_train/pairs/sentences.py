@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.pairs.doubts import ends_with_authors, is_entry_of_sources, is_garbled
 from smart_train.pairs.leaning import has_bare_subject, leans, without_link, without_pointer
 from smart_train.pairs.wholeness import Told
 from smart_train.pairs.words import is_alphabetic, is_unspaced, length_in_words, tokens_of, words_of
@@ -104,7 +105,7 @@ def told_sentences(prose: str) -> list[Told]:
         if len(sentence) > _MOST_CHARACTERS:  # some patterns would take very long for a line of 20,000
             continue
         note = _NOTE.match(beside[0]) or _NOTE_INSIDE.search(sentence) or (None if place else _NOTE_MARK.match(before))
-        if _DATED.search(before[-_MOST_CHARACTERS:]) or _breaks_off(before):
+        if _DATED.search(before[-_MOST_CHARACTERS:]) or ends_with_authors(before) or _breaks_off(before):
             continue
         ends = SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
         if not _begins(sentence) or not ends:
@@ -117,7 +118,7 @@ def told_sentences(prose: str) -> list[Told]:
         few = sum(map(is_alphabetic, words)) < (SENTENCE_WORDS[0] - 1) * (2 if mostly_unspaced(words) else 1)
         if few or leans(sentence, under_heading=True) or sentence.count(": ") > 1:
             continue
-        if not says_something(sentence, head=False):
+        if is_entry_of_sources(sentence) or is_garbled(sentence) or not says_something(sentence, head=False):
             continue
         if (
             _GLUED.search(sentence)

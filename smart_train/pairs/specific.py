@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from smart_train.pairs.candidates import (
     Kind,
     Page,
+    is_label,
     is_telling,
     same_question,
     says_enough,
@@ -19,6 +20,7 @@ from smart_train.pairs.tabular import has_page_number, is_tabular
 from smart_train.pairs.under_heads import items_under
 from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, holds_apart
 from smart_train.pairs.words import as_words, words_of
+from smart_train.pairs.worth import is_filler_page
 
 FEW = 2  # queries: a page with fewer is asked for by doubtful sentences, items of its lists and vague headings too
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
@@ -85,6 +87,8 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
 def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
     page = index.pages[place]
     queries: list[tuple[Kind, str]] = []
+    if is_filler_page(page.parts.prose):
+        return queries
     asked_before: list[str] = []
 
     def add(candidates: Iterable[tuple[Kind, str]], most: int) -> None:
@@ -108,7 +112,9 @@ def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kin
     structure = [
         (kind, text)
         for kind, text in page.candidates
-        if is_telling(kind, text, page.number) and not holds_apart(text, page.parts.apart)
+        if is_telling(kind, text, page.number)
+        and not holds_apart(text, page.parts.apart)
+        and not (kind == "heading" and is_label(page, text))
     ]
     telling = [item for item in structure if says_enough(*item)]
     if is_tabular(page.parts):

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 import regex
 
+from smart_train.pairs.doubts import holds_symbols, is_cut_row, is_outline
 from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
 
 CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
+_VERY_SHORT, _VERY_SHORT_WITHOUT = 8, 5  # the most of a very short one, with and without an article
 _RUN = 5  # words that a sentence hardly says twice
 _DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
 # What a sign leaves of a sentence's worth.
 _ALONE_AND_SHORT, _ALONE, _IS_SHORT, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.8, 0.9, 0.85, 0.7, 0.6
 _WITHOUT_VERB, _MIXED, _REPEATING, _REPEATING_A_WORD = 0.55, 0.3, 0.25, 0.6
+_OUTLINE, _SYMBOLS, _ROW = 0.4, 0.55, 0.3
 _PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE, _OVER_A_BLANK = 0.5, 0.4, 0.3, 0.3, 0.3
 _MIXED_LEAST, _MIXED_SHARE = 6, 0.2  # of the sentences of a page
 _NUMBERS_SHARE = 0.2  # of a sentence's words
@@ -78,6 +81,8 @@ _FINITE = {
     ),
 }
 _LANGUAGES = tuple((frozenset(little.split()), frozenset(verbs.split())) for little, verbs in _FINITE.items())
+_ARTICLE_WORDS = "the a an der die das ein eine le la les un une el los las il gli lo het een"
+_ARTICLES = frozenset(_ARTICLE_WORDS.split())
 _ENOUGH_LITTLE = 2  # little words that tell a language
 
 
@@ -134,7 +139,10 @@ def wholeness(told: Told, signs: Signs) -> float:
     worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
     standing = (_ALONE_AND_SHORT if short else _ALONE) if told.alone else _IS_SHORT if short else 1.0
     # An instruction is short and has an imperative, which is in no list: the two signs are one.
-    worth *= min(standing, _WITHOUT_VERB if not unspaced and _lacks_verb(words) else 1.0)
+    without_verb = not unspaced and lacks_verb(words)
+    worth *= min(standing, _WITHOUT_VERB if without_verb else 1.0)
+    worth *= _ROW if without_verb and is_cut_row(text) else 1.0
+    worth *= (_OUTLINE if is_outline(text) else 1.0) * (_SYMBOLS if holds_symbols(text) else 1.0)
     if not unspaced:
         # Scripts without capitals do not show a name.
         worth *= 1.0 if _NAME.search(text) or not _CASED.search(text) else _UNNAMED
@@ -185,7 +193,16 @@ def _out_of_place(text: str, signs: Signs) -> int:
     return sum(signs.cases[word.lower()] > signs.cases[word] for word in _CAPITAL_ALONE.findall(text))
 
 
-def _lacks_verb(words: list[str]) -> bool:
+def is_short(text: str) -> bool:
+    """Whether a sentence has so few words that it says little without a name; languages without
+    articles say more in as many."""
+    words = words_of(text)
+    unspaced = sum(is_unspaced(word[0]) for word in words) > len(words) / 2
+    articles = not _ARTICLES.isdisjoint(words)
+    return len(words) / (_DOUBLED if unspaced else 1) <= (_VERY_SHORT if articles else _VERY_SHORT_WITHOUT)
+
+
+def lacks_verb(words: list[str]) -> bool:
     """Whether none of the common verb forms of its language is among the words; False where that is not known."""
     said = frozenset(words)
     little, verbs = max(_LANGUAGES, key=lambda language: len(language[0] & said))

@@ -45,7 +45,10 @@ _SOURCE = re.compile(  # of a list of references
     r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\.\s(?:19|20)\d\d[a-z]?$|\bet al\.?(?:,? \(?(?:19|20)\d\d\b|$)"
     r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+|<\S+/\S*"
 )
-_MARKUP = re.compile(r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;|</?\w+>|\w\[\w*\]\s*=")
+_MARKUP = re.compile(
+    r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;"
+    r"|</?\w[\w:.-]*(?:\s[\w:.-]+=[^<>]*)?/?>|\w\[\w*\]\s*="
+)
 _CODE_TOKEN = re.compile(r"[_=<>{}|\\$@]|::|\(\)|^--?\w|\w\(|\.\w+\(|^[a-z]+[A-Z]")
 _CODE_SHARE, _CODE_SHARE_OF_HEADS = 0.2, 0.5
 # The text that typesetters put where none is written yet.
@@ -65,6 +68,7 @@ ullamcorper ultrices ultricies urna ut varius vehicula vel velit venenatis vitae
 """
 _FILLER = frozenset(_FILLER_WORDS.split())
 _ENOUGH_FILLER = 3  # different ones; ordinary Latin has fewer
+_MUCH_FILLER, _FILLER_SHARE = 6, 0.4  # different ones on a page; share of its words
 _LATIN, _MOSTLY_FILLER = _FILLER | frozenset(_LATIN_WORDS.split()), 0.7  # share of a text's words; Latin has fewer
 _MOST_CHARACTERS = 400  # of a text that may be asked for; nothing longer is looked at
 _AGAIN_AND_AGAIN = re.compile(r"\b([^\W\d].{0,14}?\S)(?:\s*\1){3}")
@@ -92,6 +96,13 @@ def says_something(text: str, *, head: bool) -> bool:
 def is_boilerplate(text: str) -> bool:
     """Whether a text is what a licence, a publisher or a program writes, or marks of a markup language."""
     return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None
+
+
+def is_filler_page(prose: str) -> bool:
+    """Whether a page's running text stands in the place of one: its headings are those of a template."""
+    words = words_of(prose)
+    filler = len(_FILLER.intersection(words)) >= _MUCH_FILLER
+    return filler and sum(word in _LATIN for word in words) >= _FILLER_SHARE * len(words)
 
 
 def _is_filler(text: str) -> bool:
