@@ -38,6 +38,7 @@ class Verdict:
             already, or there is none.
         document_bytes: mean bytes of a document, "pooled" and "tokens"; empty where they were not counted.
         confidence: of the tests and intervals.
+        late_weight: of the hybrid score that was measured.
     """
 
     metric: str
@@ -49,6 +50,7 @@ class Verdict:
     needed: int | None
     document_bytes: dict[str, float]
     confidence: float
+    late_weight: float = 1.0
 
     @property
     def outcome(self) -> str:
@@ -79,13 +81,13 @@ class Verdict:
         if self.rest.outcome(self.confidence) == "worse":
             lines.append(
                 f"the late score alone is better than hybrid ({self.rest.before:.3f} against {self.rest.after:.3f}, p "
-                f"{p_text(self.rest.p_value)}): give it more weight, as in scoring.late_weight=4, or let `smart-train "
-                "tune` choose the weights"
+                f"{p_text(self.rest.p_value)}): give it more weight, as in scoring.late_weight="
+                f"{4 * self.late_weight or 1:.3g}, or let `smart-train tune` choose the weights"
             )
         elif self.outcome == "worse":
             lines.append(
                 "token states do not help here: keep the pooled score (scoring.late_weight=0), or try a smaller weight "
-                "such as scoring.late_weight=0.25; `smart-train tune` chooses one"
+                f"such as scoring.late_weight={self.late_weight / 4:.3g}; `smart-train tune` chooses one"
             )
         if self.outcome == "not told apart":
             if self.needed is not None:
@@ -128,6 +130,7 @@ def verdict(result: EvaluationResult, metric: str = HEADLINE, *, confidence: flo
         _needed(hybrid, least, len(result.query_ids), confidence),
         dict(result.document_bytes),
         confidence,
+        float(result.scoring.get("late_weight", 1.0)),
     )
 
 

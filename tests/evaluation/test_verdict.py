@@ -115,7 +115,15 @@ def test_the_verdict_where_tokens_hurt_or_the_late_score_alone_is_better():
     assert "hybrid is worse than pooled" in worse and "scoring.late_weight=0" in worse
     late = "\n".join(verdict(result([0.5] * 12, [0.75] * 12, late=[1.0] * 12)).lines())
     assert "the late score alone is better than hybrid (1.000 against 0.750, p <0.001)" in late
-    assert "scoring.late_weight=4" in late
+    assert "give it more weight, as in scoring.late_weight=4, or" in late
+    # Not what is in force already, such as a weight that was learned.
+    learned = {"scoring": {"pooled_weight": 1.0, "late_weight": 4.8}}
+    late = verdict(dataclasses.replace(result([0.5] * 12, [0.75] * 12, late=[1.0] * 12), **learned))
+    worse = verdict(dataclasses.replace(result([1.0] * 12, [0.5] * 12, late=[0.5] * 12), **learned))
+    assert "scoring.late_weight=19.2, or let" in "\n".join(late.lines())
+    assert "a smaller weight such as scoring.late_weight=1.2; " in "\n".join(worse.lines())
+    absent = dataclasses.replace(late, late_weight=0.0)
+    assert "scoring.late_weight=1, or let" in "\n".join(absent.lines())
 
 
 @pytest.mark.parametrize(
