@@ -1,12 +1,9 @@
 """A training step with a backbone that torch.compile compiled: what it saves, what compiling costs, when that pays.
 
 Run:     python -m benchmarks.compiled_step [--rounds 5] [--write]
-Needs:   a CPU core and a C++ compiler, no network; about five minutes. CUDA where there is one.
+Needs:   a CPU core and a C++ compiler, no network; about three minutes. CUDA where there is one.
 Expect:  the table between the markers of docs/benchmarks.md. Batches of three lengths are met, as a run meets them, so
-         that compiling again for another shape is counted; caches of compiled code are off. Graphs are the pieces that
-         the compiler could not join: it stops wherever a forward reads a number from the device, as vision towers do
-         for the sizes of images. `training.torch_compile` compiles the whole module around the backbone, too, from
-         batch to loss, in more and smaller graphs.
+         that compiling again for another shape is counted; caches of compiled code are off.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ import torch
 
 from benchmarks._harness import Report, arguments, interleaved, ratio
 from benchmarks.peers import sentence, text_folder
-from benchmarks.train_step import Case, layers, on_device, step
+from benchmarks.train_step import on_device, step
 from smart_train import ScoringConfig, SmartModel
 from smart_train.data import PairCollator
 from smart_train.losses import ContrastiveObjective
@@ -42,20 +39,6 @@ class Made(NamedTuple):
 
     module: TrainingModule
     batches: Batches
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Pages through a Qwen3-VL of random weights, trained by LoRA."""
-
-    pages: int = 8
-    depth: int = 2
-    width: int = 256
-
-    def make(self, device: str) -> Made:
-        cases = [Case(self.pages, side, 1, True, layers(self.depth, self.width)) for side in (128, 160, 192)]
-        module = cases[0].module(PLAIN, device)
-        return Made(module, [on_device(case.batch(module.model), device) for case in cases])
 
 
 @dataclass(frozen=True)
@@ -83,10 +66,7 @@ class Texts:
         return Made(TrainingModule(model, objective).to(device).train(), batches)
 
 
-CASES: dict[str, Pages | Texts] = {
-    "LoRA, 8 pages, 2 layers of 256": Pages(),
-    "all weights, 16 texts, 4 layers of 256": Texts(),
-}
+CASES = {"all weights, 16 texts, 4 layers of 256": Texts()}
 
 
 class Cost(NamedTuple):
