@@ -58,8 +58,11 @@ def launch(
     loaded = load_recipe(recipe, overrides or ())
     import torch
 
+    from smart_train.run.folder import check_place
     from smart_train.run.plan import processes
 
+    if seeds is None:  # they have folders of their own
+        check_place(recipe, loaded, overrides or ())
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     if seeds is not None:
         from smart_train.recipe.seeds import parse_seeds, seed_recipes

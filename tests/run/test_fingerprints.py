@@ -13,9 +13,12 @@ from PIL import Image
 
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe
+from smart_train.recipe.reader import read_recipe
 from smart_train.run import train
 from smart_train.run.fingerprints import CONTENTS_FILE, Contents
+from smart_train.run.folder import check_place
 from smart_train.types import Example, ModelInput
+from tests.command import ended
 from tests.models.conftest import make_model
 from tests.run.test_resume import at_step, killed
 from tests.runs import draw_page, recipe_values, write_data, write_rows
@@ -51,11 +54,11 @@ def place(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "place"
 
 
-def recipe() -> Recipe:
+def recipe(data: str = "data", base: str = "./base", run: str = "run") -> Recipe:
     """By paths from the current directory."""
-    values = recipe_values(Path("data"), Path("run"))
+    values = recipe_values(Path(data), Path(run))
     del values["full"]
-    values |= {"model": {"name_or_path": "./base"}, "lora": {"r": 2, "alpha": 4}, "export": {"enabled": False}}
+    values |= {"model": {"name_or_path": base}, "lora": {"r": 2, "alpha": 4}, "export": {"enabled": False}}
     values["evaluation"] = {"before": False, "after": False, "during": False}
     values["training"] |= {"max_steps": 4, "eval_strategy": "no", "save_strategy": "steps", "save_steps": 2}
     return parse_recipe(values)
@@ -130,6 +133,56 @@ def test_what_is_as_it_was_goes_on_and_so_does_a_run_that_kept_no_contents(place
     rows[7]["query"] = "another colour"
     write_rows(place / "data" / "train.jsonl", rows)
     assert [line.partition(": row ")[2] for line in refusal()] == ["7 (its text or ids)"]
+
+
+@pytest.fixture
+def moved(place: Path) -> Recipe:
+    """The recipe of the run when all of it lies under other names."""
+    for name, other in (("data", "rows"), ("base", "start"), ("run", "elsewhere")):
+        (place / name).rename(place / other)
+    return recipe("rows", "./start", "elsewhere")
+
+
+def test_a_run_goes_on_where_all_that_it_reads_was_moved(place: Path, moved: Recipe, capsys: Any) -> None:
+    train(moved)
+    assert "Resuming from elsewhere/checkpoint-2" in capsys.readouterr().out
+    assert read_recipe(place / "elsewhere" / "recipe.yaml")["model"]["name_or_path"] == "./start"
+    # A finished run does not read its base again: there another name is another run.
+    (place / "start").rename(place / "base")
+    with pytest.raises(RunError, match=r"holds the run of another recipe .*\n  model.name_or_path: './start' there"):
+        train(recipe("rows", "./base", "elsewhere"))
+
+
+def test_what_is_not_the_same_in_the_other_place_is_named(place: Path, moved: Recipe) -> None:
+    rows = rows_of(place / "rows")
+    rows[7]["query"] = "another colour"
+    write_rows(place / "rows" / "train.jsonl", rows)
+    with pytest.raises(RunError, match=REFUSAL) as caught:
+        train(moved)
+    assert "row 7 (its text or ids)" in str(caught.value)
+    record = place / "elsewhere" / "run.json"
+    values = json.loads(record.read_text())
+    del values["contents"]["model.name_or_path"]  # as version 0.1.0 left it: nothing is known of the base
+    record.write_text(json.dumps(values))
+    with pytest.raises(RunError, match="holds the run of another recipe"):
+        train(moved)
+
+
+def test_the_recipe_of_a_run_that_was_moved_does_not_begin_another(
+    place: Path, moved: Recipe, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    file = Path("elsewhere") / "recipe.yaml"
+    for name, other in (("rows", "data"), ("start", "base")):
+        (place / name).rename(place / other)
+    ending = ended(monkeypatch, capsys, "train", file)
+    assert ending.status == 2 and not (place / "run").exists()
+    assert (
+        "elsewhere/recipe.yaml: is the recipe of the run in elsewhere, but its training.output_dir is run, meant from "
+        f"{place}. To go on with this run, add training.output_dir=elsewhere; to begin another one, name its folder"
+    ) in " ".join(ending.err.split())
+    check_place(file, recipe(run="another"), ["training.output_dir=another"])
+    check_place(file, recipe(run=str(place / "elsewhere")), [])
+    check_place(place / "data" / "recipe.yaml", recipe(), [])
 
 
 def example(identity: str, page: Any, text: str = "words") -> Example:
