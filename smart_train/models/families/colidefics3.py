@@ -31,7 +31,7 @@ from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size
-from smart_train.models.pixels import PIXEL_LEVELS
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.slicing import IMAGE_TILES, TILE_ROWS, VisualFields
 from smart_train.types import ModelInput
 

@@ -30,7 +30,8 @@ from smart_train.models.family import Family, Features, Role, VisionShape, last_
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.patches import multiply_patches
-from smart_train.models.pixels import PIXEL_LEVELS, VIDEO_LEVELS, compacted, expanded, image_levels, video_levels
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS, image_levels, video_levels
+from smart_train.models.pixels import compacted, expanded
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.prompt_length import shortened
 from smart_train.models.reading import read_json
