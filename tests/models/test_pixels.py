@@ -12,8 +12,8 @@ from transformers.utils import is_torchvision_available
 
 from smart_train import SmartModel
 from smart_train.data import PairCollator
-from smart_train.models.family import Features
 from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS
+from smart_train.models.family import Features
 from smart_train.models.pixels import CompactCollator, compacted, expanded
 from smart_train.models.slicing import select_rows
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached

@@ -27,11 +27,11 @@ from torch import Tensor
 from transformers import Idefics3ImageProcessorPil
 
 from smart_train.errors import ModelError
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size
-from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.slicing import IMAGE_TILES, TILE_ROWS, VisualFields
 from smart_train.types import ModelInput
 

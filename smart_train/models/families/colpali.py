@@ -29,12 +29,12 @@ from PIL import Image
 from torch import Tensor
 
 from smart_train.errors import ModelError
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.families.projected_tokens import HEAD
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size
-from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.slicing import IMAGE_COUNTS, VisualFields
 from smart_train.types import ModelInput
 

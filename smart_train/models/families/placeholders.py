@@ -17,10 +17,10 @@ from transformers import AutoConfig, AutoImageProcessor
 
 from smart_train.errors import ModelError, first_line
 from smart_train.inputs.images import load_images
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, every_level
 from smart_train.models.families.projected_tokens import ProjectedTokens
 from smart_train.models.family import Features, Role
 from smart_train.models.image_sizes import Size
-from smart_train.models.families.pixel_levels import PIXEL_LEVELS, every_level
 from smart_train.models.pixels import compacted, expanded
 from smart_train.models.processing import load_tokenizer, special_ids
 from smart_train.models.prompt_length import shortened

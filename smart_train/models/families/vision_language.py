@@ -25,12 +25,12 @@ from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS, image_levels, video_levels
 from smart_train.models.families.rope_positions import RopeRule, rope_positions
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.patches import multiply_patches
-from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS, image_levels, video_levels
 from smart_train.models.pixels import compacted, expanded
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
 from smart_train.models.prompt_length import shortened
