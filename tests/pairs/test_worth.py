@@ -8,7 +8,7 @@ import pytest
 
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import read_index
-from smart_train.pairs.heads import is_vague
+from smart_train.pairs.generic_headings import is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing, without_link
 from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
