@@ -1,4 +1,4 @@
-"""What `tune` found: every setting with its quality and its cost, the decision, a table and a figure."""
+"""What `tune` found: every setting with its quality and its cost, the decision, and a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.table import Table
 
 from smart_train.evaluation.compare import Comparison, Difference
 from smart_train.evaluation.metrics import metric_label
-from smart_train.evaluation.plots import COLOURS, save_figure
+from smart_train.evaluation.plots import save_figure
+from smart_train.evaluation.tuning_plot import tuning_figure
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_json
 
@@ -175,31 +176,7 @@ class TuningResult:
     def figure(self) -> Figure:
         """Quality on the queries that chose, against bytes a document and milliseconds a query: every setting, the
         front, the setting in force and the best one."""
-        figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-        front, label = self.front(), metric_label(self.metric)
-        for place, (name, cost) in enumerate(
-            (("bytes_per_document", "bytes a document"), ("ms_per_query", "ms a query"))
-        ):
-            axes = figure.add_subplot(1, 2, place + 1)
-            axes.spines[["top", "right"]].set_visible(False)
-            xs = [getattr(item, name) for item in self.settings]
-            axes.scatter(xs, [item.tuning for item in self.settings], s=9, color="#B8B8B8", label="a setting")
-            if name == "bytes_per_document":
-                line = [getattr(item, name) for item in front]
-                axes.plot(line, [item.tuning for item in front], color=COLOURS["hybrid"], label="front", linewidth=1.4)
-            for title, item, marker in (("in force", self.default, "s"), ("best", self.best, "*")):
-                held_out = "" if item.held_out is None else f" ({item.held_out:.3f} on other queries)"
-                axes.scatter(
-                    getattr(item, name), item.tuning, marker=marker, s=90, zorder=3, label=f"{title}{held_out}",
-                    color=COLOURS["before"] if title == "in force" else COLOURS["late"], edgecolors="black",
-                )  # fmt: skip
-            for title, item in self._alone():
-                axes.axhline(item.tuning, color=COLOURS[title.split()[0]], linestyle=":", linewidth=1.2, label=title)
-            axes.set(xscale="log", xlabel=cost, ylabel=f"{label}, {self.queries} queries" if place == 0 else "")
-        handles, names = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
-        figure.suptitle(f"{len(self.settings)} settings against {self.documents} documents")
-        return figure
+        return tuning_figure(self, self._alone())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
