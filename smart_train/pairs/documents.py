@@ -19,7 +19,8 @@ from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, structural
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
 from smart_train.pairs.context import heads_of_pages, titles_of
-from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
+from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
 
