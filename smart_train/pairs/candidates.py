@@ -83,7 +83,9 @@ class Page:
         return cls(document, number, "", Parts([], [], ""))
 
 
-def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()) -> None:
+def add_structural_candidates(
+    page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()
+) -> None:
     """Fills `page.candidates` from what structures the document; the largest print of its first page is its title.
 
     Args:

@@ -38,7 +38,7 @@ _WRONG_MARK = regex.compile(
 )
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
-_TOLD = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
+_ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
 _MUCH = 8  # lines of a page that may be printed larger than the rest of its document
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
@@ -74,16 +74,16 @@ def body_size(pages: Iterable[Sequence[Line]]) -> float:
     words, two and more of one size: listings of code and tables of numbers, often in small print, do not count where
     there is anything else."""
     everything: Counter[float] = Counter()
-    told: Counter[float] = Counter()
+    running_text: Counter[float] = Counter()
     for page in pages:
         before: Line | None = None
         for line in page:
             everything[line.size] += len(line.text)
-            is_told = _is_told(line.text)
-            if is_told and before is not None and before.size == line.size:
-                told[line.size] += len(line.text)
-            before = line if is_told else None
-    sizes = told if told.total() >= _TOLD * everything.total() else everything
+            is_words = _is_words(line.text)
+            if is_words and before is not None and before.size == line.size:
+                running_text[line.size] += len(line.text)
+            before = line if is_words else None
+    sizes = running_text if running_text.total() >= _ENOUGH_TEXT * everything.total() else everything
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
@@ -96,7 +96,7 @@ def body_sizes(pages: Sequence[Sequence[Line]]) -> list[float]:
     ]
 
 
-def _is_told(text: str) -> bool:
+def _is_words(text: str) -> bool:
     """Whether a line is words rather than code or numbers."""
     tokens = tokens_of(text)
     words = sum(is_alphabetic(token.strip(".,;:()'\"")) for token in tokens)

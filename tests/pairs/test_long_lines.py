@@ -55,9 +55,8 @@ def test_no_pattern_is_given_more_than_a_query_can_be(monkeypatch: pytest.Monkey
 
 def test_the_patterns_find_what_they_found() -> None:
     assert worth.is_boilerplate("pumps[3] = 4") and worth.is_boilerplate("pumps[] = 4")
-    assert broken_headings.is_broken("Pumps 40 % iron and 5 % oil") and not broken_headings.is_broken(
-        "Pumps of 40 % iron"
-    )
+    assert broken_headings.is_broken("Pumps 40 % iron and 5 % oil")
+    assert not broken_headings.is_broken("Pumps of 40 % iron")
     glued = "Governors of engines In the event of a fault the pumps of Lyon are filled by hand."
     assert split_sentences(glued) == [] and split_sentences(glued.replace("engines In", "engines in")) != []
     assert not broken_headings.is_beside_title("A. B. C. D. E. F. G. H. I. J. K. L. M. N. O. P. and others of the town")
