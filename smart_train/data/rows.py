@@ -13,7 +13,7 @@ from smart_train.data.columns import Columns
 from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
-from smart_train.data.media_columns import MediaColumns
+from smart_train.data.misspelt_media import MediaColumns
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.score_columns import read_scores
 from smart_train.errors import DataError

@@ -25,8 +25,9 @@ from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.setting_words import content_of, form_of
 from smart_train.evaluation.tuning_grid import TuningGrid, check_metric
-from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResult, content_of, form_of
+from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResult
 from smart_train.evaluation.tuning_states import MEMORY_BYTES, Measurement, TuningStates
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.cpu import every_core

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.broken_heads import is_beside_title, is_broken
+from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.context import Contexts, is_fit, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols
-from smart_train.pairs.heads import is_generic, is_placeholder, is_vague
+from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing
 from smart_train.pairs.naming import is_named, refers_back
 from smart_train.pairs.page_parts import Block, Line, Parts
@@ -83,7 +83,9 @@ class Page:
         return cls(document, number, "", Parts([], [], ""))
 
 
-def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()) -> None:
+def add_structural_candidates(
+    page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()
+) -> None:
     """Fills `page.candidates` from what structures the document; the largest print of its first page is its title.
 
     Args:

@@ -16,10 +16,11 @@ from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError, listing
 from smart_train.pairs.beside import files_beside, files_to_read
-from smart_train.pairs.candidates import Page, structural
+from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
 from smart_train.pairs.context import heads_of_pages, titles_of
-from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
+from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
 
@@ -66,15 +67,15 @@ class Document:
         self.has_text = any(lines)
         self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
         body_lines = without_running_lines(lines, body_size(lines))
-        running = [_without(page, told) for page, told in zip(lines, body_lines, strict=True)]
+        running = [_without(page, body) for page, body in zip(lines, body_lines, strict=True)]
         _add_pages(self, body_lines, titles_of(self.title, running, lines))
         for page in self.pages:
             page.running = as_words(" ".join(running[page.number]))
 
 
-def _without(lines: Sequence[Line], told: Sequence[Line]) -> list[str]:
-    kept = {id(line) for line in told}
-    return [line.text for line in lines if id(line) not in kept]
+def _without(lines: Sequence[Line], body: Sequence[Line]) -> list[str]:
+    body_ids = {id(line) for line in body}
+    return [line.text for line in lines if id(line) not in body_ids]
 
 
 def read_documents(
@@ -213,9 +214,9 @@ def _add_pages(document: Document, lines: list[list[Line]], titles_of_document: 
         sections[number].append(section)
     heads = heads_of_pages([parts.get(number) for number in range(len(lines))], bookmarks, [*titles_of_document, title])
     for number, text in words.items():
-        told = Page(document.key, number, text, parts[number], heads=heads[number])
-        structural(told, titles[number], terms[number], sections[number])
-        document.pages.append(told)
+        page_to_ask = Page(document.key, number, text, parts[number], heads=heads[number])
+        add_structural_candidates(page_to_ask, titles[number], terms[number], sections[number])
+        document.pages.append(page_to_ask)
 
 
 def _title(headings: Sequence[Sequence[tuple[float, str]]], bookmarks: Sequence[tuple[int, int, str]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import regex
@@ -25,10 +25,6 @@ from smart_train.pairs.words import (
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
 NOTE_RATIO = 0.93  # footnotes and what stands below a table are at least so much smaller
 HEADING_WORDS = 16  # ... and no longer than this: large print may also be a poster's running text
-_REPEATED = 3  # a first or last line that comes back on so many pages is a running head or foot
-# So is one of a few lines that most pages have, wherever their files put it: share of the pages, characters, lines.
-_EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
-_EDGE = 2  # lines at the top and at the bottom that may be one
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
     r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
@@ -40,10 +36,9 @@ _CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s
 _WRONG_MARK = regex.compile(
     r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})(?!.*[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2})"
 )
-_NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
-_TOLD = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
+_ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
 _MUCH = 8  # lines of a page that may be printed larger than the rest of its document
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
@@ -74,84 +69,21 @@ def as_read(page: PageText) -> list[Line]:
     return [line for line in lines if line.text]
 
 
-def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
-    """The pages of one document without running heads and feet: first and last lines that come back, page numbers
-    aside, on several pages; that hold the printed page number; or that are a number alone. They name the chapter on
-    each of its pages and would make its heading look common.
-
-    A line larger than running text stays where the others that say the same are of another size: it is the title or
-    heading that they repeat.
-
-    Args:
-        body: the document's `body_size`.
-    """
-    texts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
-    prints = Counter(key for page in pages for key in {(_mask(line.text), line.size) for line in _edges(page)})
-    anywhere = Counter(text for page in pages for text in {line.text for line in page if len(line.text) >= _LONG})
-    everywhere = {text for text, count in anywhere.items() if count >= max(_REPEATED, _EVERYWHERE * len(pages))}
-    if len(everywhere) > _FEW:  # a text that pages repeat
-        everywhere.clear()
-    shifts = Counter(
-        shift
-        for number, page in enumerate(pages)
-        for shift in {printed - number for line in _edges(page) for printed in _numbers_at_ends(line.text)}
-    )
-
-    def runs(number: int, line: Line) -> bool:
-        if _NUMBER_ALONE.match(line.text):
-            return True
-        large, key = line.size >= HEADING_RATIO * body, _mask(line.text)
-        if texts[key] >= _REPEATED and (not large or prints[key, line.size] >= _REPEATED):
-            return True
-        numbered = any(shifts[printed - number] >= _REPEATED for printed in _numbers_at_ends(line.text))
-        # A heading in large print may begin with the number of its section.
-        return numbered and not large and len(line.text.split()) <= HEADING_WORDS
-
-    def kept_lines(number: int, page: Sequence[Line]) -> list[Line]:
-        # A page of hardly anything else, as a form is, keeps its text.
-        most = 2 * sum(line.text in everywhere for line in page) > len(page)
-        return [
-            line
-            for place, line in enumerate(page)
-            if (most or line.text not in everywhere or line.size >= HEADING_RATIO * body)
-            and not (_at_edge(place, len(page)) and runs(number, line))
-        ]
-
-    return [kept_lines(number, page) for number, page in enumerate(pages)]
-
-
-def _edges(page: Sequence[Line]) -> Iterator[Line]:
-    return (line for place, line in enumerate(page) if _at_edge(place, len(page)))
-
-
-def _at_edge(place: int, count: int) -> bool:
-    return place < _EDGE or place >= count - _EDGE
-
-
-def _mask(text: str) -> str:
-    return re.sub(r"\d+|\b[ivxlc]+\b", "#", text.lower())
-
-
-def _numbers_at_ends(text: str) -> set[int]:
-    """The numbers that a line begins and ends with."""
-    return {int(number) for number in re.findall(r"^\d{1,4}\b(?![.,]\d)|(?<![\d.,])\b\d{1,4}$", text)}
-
-
 def body_size(pages: Iterable[Sequence[Line]]) -> float:
     """The size in which most characters of running text are printed; 0 where there is no text. Running text is lines of
     words, two and more of one size: listings of code and tables of numbers, often in small print, do not count where
     there is anything else."""
     everything: Counter[float] = Counter()
-    told: Counter[float] = Counter()
+    running_text: Counter[float] = Counter()
     for page in pages:
         before: Line | None = None
         for line in page:
             everything[line.size] += len(line.text)
-            is_told = _is_told(line.text)
-            if is_told and before is not None and before.size == line.size:
-                told[line.size] += len(line.text)
-            before = line if is_told else None
-    sizes = told if told.total() >= _TOLD * everything.total() else everything
+            is_words = _is_words(line.text)
+            if is_words and before is not None and before.size == line.size:
+                running_text[line.size] += len(line.text)
+            before = line if is_words else None
+    sizes = running_text if running_text.total() >= _ENOUGH_TEXT * everything.total() else everything
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
@@ -164,7 +96,7 @@ def body_sizes(pages: Sequence[Sequence[Line]]) -> list[float]:
     ]
 
 
-def _is_told(text: str) -> bool:
+def _is_words(text: str) -> bool:
     """Whether a line is words rather than code or numbers."""
     tokens = tokens_of(text)
     words = sum(is_alphabetic(token.strip(".,;:()'\"")) for token in tokens)

@@ -16,8 +16,8 @@ from smart_train.pairs.candidates import (
     telling_lines,
     telling_sentences,
 )
+from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
-from smart_train.pairs.under_heads import items_under
 from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, holds_apart
 from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from smart_train.pairs.heads import is_generic
+from smart_train.pairs.generic_headings import is_generic
 from smart_train.pairs.words import tokens_of, words_of
 
 _BOILERPLATE = re.compile(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.int8 import quantized_rows
+from smart_train.scoring.int8_products import quantized_rows
 from smart_train.utils.terms import NUMBER_FORMATS
 
 FLOAT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -15,7 +15,7 @@ from smart_train.scoring.document_groups import BLOCK_BYTES, groups
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import TokenSet, check_finite, packed_set, token_set
-from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
+from smart_train.scoring.int8_products import Rotation, integer_products, quantized_documents, quantized_rows
 from smart_train.scoring.number_formats import recoded
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.pairs.broken_heads import is_broken
+from smart_train.pairs.broken_headings import is_broken
 from smart_train.pairs.candidates import Page, is_telling
 from smart_train.pairs.doubts import (
     ends_with_authors,
@@ -15,7 +15,7 @@ from smart_train.pairs.doubts import (
     is_garbled,
     is_outline,
 )
-from smart_train.pairs.heads import is_placeholder
+from smart_train.pairs.generic_headings import is_placeholder
 from smart_train.pairs.leaning import leans, without_pointer
 from smart_train.pairs.naming import refers_back
 from smart_train.pairs.page_parts import Line, parts_of

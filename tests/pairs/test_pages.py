@@ -11,7 +11,8 @@ from smart_train.data import read_pdf
 from smart_train.pairs.candidates import Page, is_telling, telling_sentences
 from smart_train.pairs.contents_pages import is_listing
 from smart_train.pairs.documents import read_document
-from smart_train.pairs.page_parts import Line, Parts, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.page_parts import Line, Parts, body_size, body_sizes, parts_of
+from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.words import (
     as_words,

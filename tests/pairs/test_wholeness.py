@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.pairs.broken_heads import is_beside_title, is_broken
+from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.candidates import Page, is_telling
 from smart_train.pairs.leaning import leans, without_pointer
 from smart_train.pairs.page_parts import Block, Line, Parts, parts_of

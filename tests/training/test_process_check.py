@@ -14,7 +14,7 @@ from accelerate.utils import DistributedType
 from smart_train.errors import RunError
 from smart_train.training import engines
 from smart_train.training.engines import configured_processes, engine_arguments, launched_engine
-from smart_train.training.spread_check import check_distribution, naming_lost_processes
+from smart_train.training.process_check import check_distribution, naming_lost_processes
 
 
 def arguments(

@@ -15,7 +15,7 @@ from smart_train.run import train
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.geometry import effective_rank
 from smart_train.training.callbacks import LOG_NAME, read_log
-from smart_train.training.stability import check, measure
+from smart_train.training.state_geometry import check, measure
 from smart_train.types import ModelInput
 from tests.runs import tiny_recipe
 
@@ -112,7 +112,7 @@ def test_a_run_logs_it_and_stops_when_all_pages_score_the_same(
     def fading(*arguments: object) -> dict[str, float]:
         return {**real(*arguments), "spread_late": told.pop(0)}
 
-    monkeypatch.setattr("smart_train.training.stability.measure", fading)
+    monkeypatch.setattr("smart_train.training.state_geometry.measure", fading)
     with pytest.raises(RunError, match="step 6: the model has collapsed"):
         train(recipe)
     logged = {record["step"]: record for record in read_log(tmp_path / "run" / LOG_NAME) if "watch_winning" in record}

@@ -11,7 +11,7 @@ from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, SequentialSampler
 from transformers import Trainer, TrainingArguments
 
-from smart_train.training.step_counts import Schedule
+from smart_train.training.run_schedule import Schedule
 
 
 def test_by_hand() -> None:
