@@ -171,7 +171,9 @@ def read_document(file: Path, key: str, pdf: Path | None = None) -> Document:
     with open_pdf(file, content) as opened:
         layers = has_layers(content)
         document = Document(key, file, digest, len(opened), pdf=pdf or file)
-        document.texts = [read_page_text(opened, number, layers=layers) for number in range(len(opened))]
+        document.texts = [
+            read_page_text(opened, number, layers=layers, print_signs=True) for number in range(len(opened))
+        ]
         document.outline = list(read_bookmarks(opened))
         document.title = read_title(opened)
     document.chapters = [number for number, level, _ in document.outline if level == 0]
