@@ -19,6 +19,7 @@ _CELLS = regex.compile(
     r"^\d[\d.,]*\s?%|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
     r"|[|•▪■□☐]|%[^\d%]*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
     r"|www\.|^\p{Han}{1,4}(?: \p{Han}{1,6})+(?:$|:)|\p{Lu}\p{Ll}+/ \p{Lu}|\b7→|↦|%\p{L}"
+    r"|\b(\p{Lu}\p{Ll}{3,}) \1 \p{Lu}\p{Ll}+ \p{Lu}|(?:\S·\S.*){3}"
     r"|\d{3} \d{3}$|\b[Ss]ee (?:also|pages?|sections?|instructions)\b"
 )
 # Possessive, because "A. B. C. and others" can be divided in many ways, all of which would be tried.

@@ -12,11 +12,11 @@ from typing import Literal
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.context import Contexts, is_fit, with_context
-from smart_train.pairs.doubts import has_definite_subject, holds_symbols
+from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing
 from smart_train.pairs.naming import is_named, refers_back
-from smart_train.pairs.page_parts import Block, Line, Parts
+from smart_train.pairs.page_parts import Block, Line, Parts, is_unfinished
 from smart_train.pairs.sentences import (
     FULL_STOPS,
     MARK,
@@ -27,7 +27,7 @@ from smart_train.pairs.sentences import (
     split_lines,
     told_sentences,
 )
-from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, is_short, lacks_verb, wholeness
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, is_short, lacks_verb, says_again, wholeness
 from smart_train.pairs.words import (
     as_words,
     length_in_words,
@@ -44,6 +44,8 @@ _HEADS = ("title", "bookmark", "heading", "caption")
 MIN_LETTERS, MAX_CHARACTERS = 5, 240
 # What is left of a sentence's worth where it speaks of something told before, or no heading names its subject.
 _BACK, _WITHOUT_HEAD, _DEFINITE_WITHOUT_HEAD, _SHORT_AND_UNNAMED = 0.6, 0.7, 0.6, 0.6
+_UNDER_ANOTHER_SUBJECT = 0.85  # "The strings may be" under "If statements"
+_STEM, _SUBJECT_WORDS = 5, 6  # letters by which words are compared; first words of a sentence, which hold its subject
 # Words of a sentence that is as good as its words. Of shorter ones, more are fragments and items of a list; longer ones
 # are hardly typed.
 _FULL_LENGTH = (14, 28)
@@ -53,6 +55,10 @@ _LABELS, _WORDS_OF_LABEL, _WORDS_BELOW = 3, 7, 4  # headings of a page; words of
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
     r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
+    r"|[—–-]\s?(?:[Cc]ontinued|CONTINUED)\.?$|\((?:continued|cont\.|suite|Fortsetzung|continuación|segue)\)$"
+)
+_FIGURE = re.compile(
+    r"\b(?:Figure|Fig\.|Table|Abbildung|Abb\.|Tabelle|Tableau|Figura|Tabla|Tabella|Рисунок|Таблица) \d+[-.:]?\d* \w"
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
 _ENTRY_OF_CONTENTS = re.compile(r"[^\W\d_]\W*\s\d{1,4}$")
@@ -67,6 +73,7 @@ class Page:
         parts: its headings, captions and running text. running: the words of its running heads, `as_words`.
         candidates: (kind, query) pairs, best first within a kind, without sentences and lines.
         heads: of each of the blocks of `parts`, what it stands under, see `heads_of_pages`.
+        general_heads: those that are over other pages too, see `general_heads_of_pages`.
     """
 
     document: str
@@ -76,6 +83,7 @@ class Page:
     candidates: list[tuple[Kind, str]] = field(default_factory=list)
     running: str = ""
     heads: list[list[str]] = field(default_factory=list)
+    general_heads: frozenset[str] = frozenset()
 
     @classmethod
     def without_text(cls, document: str, number: int) -> Page:
@@ -106,7 +114,9 @@ def add_structural_candidates(
     page.candidates.extend(("heading", without_numbering(text)) for text in bold if text not in entries)
     # What follows a caption's first sentence leans on it.
     captions = (
-        pieces_of(text)[0].rstrip(FULL_STOPS + " ") for text in page.parts.captions if not _CUT_CAPTION.search(text)
+        pieces_of(text)[0].rstrip(FULL_STOPS + " ")
+        for text in page.parts.captions
+        if not (_CUT_CAPTION.search(text) or is_unfinished(text))
     )
     page.candidates.extend(("caption", text) for text in captions if is_balanced(text) and not leans(text))
     page.candidates.extend(("term", text) for text in terms)
@@ -125,15 +135,25 @@ def _is_over_text(block: Block) -> bool:
 
 
 def is_label(page: Page, heading: str) -> bool:
-    """Whether a heading is one of several in large print that no line of words is near below, as in a drawing."""
+    """Whether a heading, or that of a section, is one of several in large print that no line of words is near below,
+    as in a drawing."""
     blocks = page.parts.blocks
-    bare = [
-        as_words(block.head)
-        for place, block in enumerate(blocks)
-        if block.head and not any(_is_of_words(line) for near in blocks[place : place + 2] for line in near.lines)
+    over_words = [
+        any(_is_of_words(line) for near in blocks[at : at + 2] for line in near.lines) for at in range(len(blocks))
     ]
+    bare, telling = (
+        [as_words(block.head) for block, over in zip(blocks, over_words, strict=True) if block.head and over == words]
+        for words in (False, True)
+    )
+    heading = heading.rpartition(": ")[2]
+    name = as_words(heading)
     few = length_in_words(heading) <= _WORDS_OF_LABEL
-    return few and len(bare) >= _LABELS and any(as_words(heading) in head for head in bare)
+    return (
+        few
+        and len(bare) >= _LABELS
+        and any(name in head for head in bare)
+        and not any(name in head for head in telling)
+    )
 
 
 def _is_of_words(line: Line) -> bool:
@@ -161,12 +181,15 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
-    head = query.rpartition(": ")[2] if kind == "section" else query
+    above, _, head = query.rpartition(": ") if kind == "section" else ("", "", query)
     if kind == "section" and (all(map(is_generic, query.split(": "))) or is_placeholder(head)):
         return False
     if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
         return False
-    if kind in (*_HEADS, "section") and is_broken(head):
+    if kind in (*_HEADS, "section") and (is_broken(head) or is_garbled(head)):
+        return False
+    # Labels of a figure, and a caption that was read together with what is beside it.
+    if kind in ("heading", "section") and (_FIGURE.search(query) or is_broken(above or head)):
         return False
     if number == 0 and kind in ("heading", "section") and is_beside_title(head):
         return False
@@ -202,7 +225,7 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[As
         rarity: the weight of a word, larger for words on fewer pages.
     """
     signs = Signs.of(page.parts.prose, page.parts.apart)
-    contexts = Contexts(page.parts, page.heads)
+    contexts = Contexts(page.parts, page.heads, page.general_heads)
     sentences = [told for told in told_sentences(page.parts.prose) if not contexts.is_source(told.text)]
     asked = {told.text: _asked(told, signs, contexts) for told in sentences}
     worth = {text: sentence.worth for text, sentence in asked.items() if sentence.worth >= DOUBTFUL}
@@ -219,15 +242,23 @@ def _asked(told: Told, signs: Signs, contexts: Contexts) -> Asked:
     head = contexts.over(text)
     if back:
         worth *= _BACK
+    if definite and head and not _shares_word(text, head):
+        worth *= _DEFINITE_WITHOUT_HEAD if is_vague(head) else _UNDER_ANOTHER_SUBJECT
     if is_short(text):
         worth = max(min(worth, DOUBTFUL), worth * _SHORT_AND_UNNAMED)
-    if head is None:  # asked for where the page has little else
+    if head is None or contexts.is_general(head):  # asked for where the page has little else
         worth = (
             0.0
-            if told.bare
+            if told.bare and head is None
             else max(min(worth, DOUBTFUL), worth * (_DEFINITE_WITHOUT_HEAD if definite else _WITHOUT_HEAD))
         )
     return Asked(with_context(text, head or ""), text, worth)
+
+
+def _shares_word(sentence: str, head: str) -> bool:
+    """Whether a heading has a word of a sentence's beginning, in whatever form."""
+    stems = {word[:_STEM] for word in words_of(sentence)[:_SUBJECT_WORDS]}
+    return any(word[:_STEM] in stems for word in words_of(head) if len(word) >= _STEM)
 
 
 def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
@@ -241,7 +272,12 @@ def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
 
 def _is_cell(line: str) -> bool:
     words = words_of(line)
-    return " + " in line or holds_symbols(line) or (len(words) > _WORDS_OF_CELL and lacks_verb(words))
+    return (
+        " + " in line
+        or holds_symbols(line)
+        or says_again(line, 2)
+        or (len(words) > _WORDS_OF_CELL and lacks_verb(words))
+    )
 
 
 def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], float]) -> Iterator[str]:

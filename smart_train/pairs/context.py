@@ -21,6 +21,7 @@ _MOST_WORDS, _FEW_WORDS = 12, 6  # of a heading that is put before a sentence; o
 _MOST_CHARACTERS = 100
 _LEAST_LETTERS = 3
 _MOST_OF_QUERY = 320  # characters
+_REPEATED = 3  # pages that a heading is printed on
 _FIRST_PAGES, _TITLE_WORDS, _TITLE_PAGES, _TITLE_SHARE = 3, 3, 3, 0.4
 _CONTINUED = regex.compile(
     r"\s*[(\[](?:continued|cont['’.]?d?\.?|continuación|cont\.|suite|fortsetzung|forts\.|segue|продолжение|続き|续)[)\]]\s*$",
@@ -37,6 +38,10 @@ _CHAPTER = regex.compile(
 _SUBTITLE = regex.compile(r":\s|\s[–—-]\s")
 _NUMBER_AFTER = regex.compile(r"\s*\|\s*[\d.]+$")  # "Brucella | 3.5."
 _QUESTION = regex.compile(r"[?!？！؟]$")
+# A person, who is not what the text below is about.
+_PERSON = regex.compile(
+    r"(?:(?:Prof|Dr|Mrs?|Ms|Dipl|Ing|Sra?|Dott|Mme|Mlle)\.?\s|Herr\s|Frau\s)+(?:\p{Lu}[\p{L}.'’-]*\s?){1,4}"
+)
 _NUMBERED = regex.compile(r"\s\d{1,4}$")  # an entry of a table of contents
 
 
@@ -76,6 +81,19 @@ def heads_of_pages(
     return heads_by_page
 
 
+def general_heads_of_pages(parts: Sequence[Parts | None], titles: Sequence[str]) -> list[frozenset[str]]:
+    """Of each page the headings that say nothing of it, `as_words`: the document's title, where the page does not have
+    it in print, and what is printed over several pages. The title of a few pages says what they are about."""
+    printed = [
+        {as_words(_without_marks(block.head)) for block in page.blocks if block.head} if page else set()
+        for page in parts
+    ]
+    counts = Counter(head for heads in printed for head in heads)
+    repeated = {head for head, count in counts.items() if count >= _REPEATED}
+    names = {as_words(_without_marks(title)) for title in titles} if len(parts) > _FIRST_PAGES else set()
+    return [frozenset(repeated | (names - heads)) for heads in printed]
+
+
 def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequence[TextLine]]) -> list[str]:
     """What may be the title of a document: the one that its file gives itself, if its first pages have it in print too
     (many files are named after a template, or "Document1"); and the running head of most pages.
@@ -106,10 +124,11 @@ def _path(bookmarks: Sequence[tuple[int, int, str]], stop: int) -> list[str]:
 class Contexts:
     """The headings over the sentences of one page."""
 
-    def __init__(self, parts: Parts, heads: Sequence[Sequence[str]]) -> None:
+    def __init__(self, parts: Parts, heads: Sequence[Sequence[str]], general: frozenset[str] = frozenset()) -> None:
         """Args:
-        heads: of each block of the page, see `heads_of_pages`.
+        heads: of each block of the page, see `heads_of_pages`. general: see `general_heads_of_pages`.
         """
+        self._general = general
         self._blocks = [
             (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False) if above
         ]
@@ -130,6 +149,10 @@ class Contexts:
             wider = _wider(fit[1:], nearest)
             return f"{wider} – {nearest}" if wider else nearest
         return nearest
+
+    def is_general(self, head: str) -> bool:
+        """Whether a heading is over many pages, so that it does not say what a sentence of this one is about."""
+        return as_words(head) in self._general
 
     def is_source(self, sentence: str) -> bool:
         """Whether a sentence stands in a list of sources, or among thanks."""
@@ -183,6 +206,6 @@ def is_fit(head: str) -> bool:
         return False
     if head[0].islower() or not (head[0].isalnum() or head[0] in "\"'«„“¿¡「『"):
         return False
-    if is_broken(head) or is_generated(head) or is_generic(head) or is_one_of_others(head):
+    if _PERSON.fullmatch(head) or is_broken(head) or is_generated(head) or is_generic(head) or is_one_of_others(head):
         return False
     return says_something(head, head=True)

@@ -18,7 +18,7 @@ from smart_train.errors import DataError, listing
 from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
-from smart_train.pairs.context import heads_of_pages, titles_of
+from smart_train.pairs.context import general_heads_of_pages, heads_of_pages, titles_of
 from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
 from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
@@ -214,9 +214,12 @@ def _add_pages(document: Document, lines: list[list[Line]], titles_of_document: 
     title = _title(headings, bookmarks)
     for number, section in [*of_bookmarks(bookmarks, title), *of_headings(headings)]:
         sections[number].append(section)
-    heads = heads_of_pages([parts.get(number) for number in range(len(lines))], bookmarks, [*titles_of_document, title])
+    pages, names = [parts.get(number) for number in range(len(lines))], [*titles_of_document, title]
+    heads, general = heads_of_pages(pages, bookmarks, names), general_heads_of_pages(pages, names)
     for number, text in words.items():
-        page_to_ask = Page(document.key, number, text, parts[number], heads=heads[number])
+        page_to_ask = Page(
+            document.key, number, text, parts[number], heads=heads[number], general_heads=general[number]
+        )
         add_structural_candidates(page_to_ask, titles[number], terms[number], sections[number])
         document.pages.append(page_to_ask)
 

@@ -32,7 +32,7 @@ _OUTLINE = regex.compile(
 # stands after its number.
 _SYMBOL = regex.compile(
     r"(?<![\p{L}\p{N}.'’/&+#-])(?<!\d )(?:[bcdfghjlmnpqrtxB-DF-HJ-NP-TW-XZα-ωΓΔΘΛΞΠΣΦΨΩ]"
-    r"|(?!kW|mW|mA|kV|mV|dB|pH|eV|kB|kN|hP|mH|mP)[a-z][A-Z])(?![\p{L}\p{N}'’&+#-]|\.\p{L}|\. ?\p{Lu})"
+    r"|[α-ωΓΔΘΛΞΠΣΦΨΩ]\d|(?!kW|mW|mA|kV|mV|dB|pH|eV|kB|kN|hP|mH|mP)[a-z][A-Z])(?![\p{L}\p{N}'’&+#-]|\.\p{L}|\. ?\p{Lu})"
 )
 _RELATION = regex.compile(r"[∈∉⊂⊆∪∩∀∃≤≥≈≡∞∑∫√∂∇⇒⇔↦→]|\S/∈|\b7→|§\d")
 _DEFINES = regex.compile(
@@ -47,15 +47,22 @@ _VERBS = (
     "|ist|sind|war|waren|wird|werden|wurde|wurden|kann|können|muss|müssen|hat|haben"
     "|est|sont|était|étaient|peut|peuvent|doit|doivent|a|ont|sera|seront"
     "|es|son|era|eran|está|están|puede|pueden|debe|deben|ha|han|fue|fueron"
-    "|è|sono|può|possono|deve|devono|hanno|viene|vengono|é|são|foi|foram|pode|podem"
+    "|consiste|contient|comprend|indique|représente|contiene|incluye|indica|comprende|rappresenta|besteht|enthält|umfasst"
+    r"|è|sono|può|possono|deve|devono|hanno|viene|vengono|é|são|foi|foram|pode|podem"
 )
 _DEFINITE = regex.compile(
     rf"(?:the|der|die|das|les|la|le|los|las|el|il|lo|gli|os|as|o) (?-i:[\p{{Ll}}-]+ ){{1,3}}?(?:{_VERBS})\b"
     rf"|l[’'](?-i:[\p{{Ll}}-]+ ){{1,3}}?(?:{_VERBS})\b",
     regex.IGNORECASE,
 )
+# An article, a word or two and what may be a verb: "The nut consists", "The plan lays".
+_DEFINITE_SHORT = regex.compile(
+    r"(?i:the) (?!\p{Ll}+ of\b)\p{Ll}[\p{Ll}-]* (?:\p{Ll}[\p{Ll}-]+ )?\p{Ll}{2,}(?:[^s\P{Ll}]s|ed)\b"
+)
 _SOME_OF = regex.compile(
-    r"(?:(?:more|less|fewer) than )?(?:half|most|some|many|none|all|\d[\d.,]* ?%)(?: \([^()]*\))? of the (?-i:\p{Ll})"
+    r"(?:out of|of) (?:the )?\d[\d.,]*\s(?-i:\p{Ll})|von (?:den )?\d[\d.]*\s\p{Ll}|sur (?:les )?\d[\d ]*\s\p{Ll}"
+    r"|de (?:los|las) \d[\d.]*\s\p{Ll}|su(?:i|lle) \d[\d.]*\s\p{Ll}|из \d[\d ]*\s\p{Ll}"
+    r"|(?:(?:more|less|fewer) than )?(?:half|most|some|many|none|all|\d[\d.,]* ?%)(?: \([^()]*\))? of the (?-i:\p{Ll})"
     r"|die meisten der \p{L}|la plupart des (?-i:\p{Ll})|la mayoría de l[ao]s (?-i:\p{Ll})"
     r"|la maggior parte dei (?-i:\p{Ll})",
     regex.IGNORECASE,
@@ -72,6 +79,70 @@ _AUTHORS_END = regex.compile(rf"(?:^|, ){_AUTHOR}(?:, et al)?\.$")
 _STUTTER = regex.compile(r"([a-zß-ÿ])\1{3,}(?!\1)\p{Ll}")
 # The end of a list of places or things, and a number from beside it: "District of Columbia first-time 5".
 _NUMBER_AT_END = regex.compile(r"\p{Ll}\s\d{1,3}$")
+# What minutes say of every meeting.
+_FORMALITY = regex.compile(
+    r"\bthe (?:meeting|session) (?:is|was) (?:adjourned|called to order|closed|declared|opened)\b|\b(?:agenda"
+    r"|minutes) .{0,40}\b(?:is|are|was"
+    r"|were) (?:adopted|approved)\b|\bsitzung (?:ist|wird|wurde) .{0,20}(?:eröffnet|geschlossen)|\b(?:tagesordnung"
+    r"|protokoll) .{0,40}genehmigt"
+    r"|\bla séance (?:est|a été) (?:close|levée|ouverte)|\b(?:ordre du jour|procès-verbal) .{0,40}\b(?:est"
+    r"|a été) (?:adopté|approuvé)"
+    r"|\bse (?:abre|declara abierta|levanta) la (?:reunión|sesión)|\b(?:orden del día|acta) .{0,40}\b(?:es|fue"
+    r"|queda) aprobad[ao]"
+    r"|\badoption (?:de l'ordre du jour|of the (?:agenda|minutes))|\bpériode de questions?\b"
+    r"|\bapproval of (?:the )?(?:agenda|minutes)"
+    r"|\bgenehmigung (?:der tagesordnung|des protokolls)|\baprobación del (?:acta|orden)|\bapprovazione del verbale"
+    r"|\bla seduta (?:è|viene) (?:aperta|chiusa|sciolta|tolta)|\bзаседани\w+ .{0,20}(?:открыт|закрыт)\w*",
+    regex.IGNORECASE,
+)
+# What a table says of its own rows and columns.
+_OF_A_TABLE = regex.compile(
+    r"^(?:in (?:chained|constant|current|real) (?:\d{4} )?(?:dollars|euros?|prices|us\b|u\.s)"
+    r"|(?:the )?(?:columns|countries|data|details|entries|estimates|figures|items|numbers|percentages|regions|rows"
+    r"|states|totals|values)"
+    r" (?:are|do|may|might|will) (?:not )?(?:listed|ordered|ranked|rounded|sorted|sum|add|not (?:add|sum))\b"
+    r"|die (?:angaben|länder|werte|zahlen|zeilen) sind (?:nach|gerundet|sortiert)"
+    r"|les (?:chiffres|données|lignes|pays|valeurs) sont (?:arrondi|classé|rangé|trié)"
+    r"|los (?:datos|países|valores) están (?:clasificad|ordenad|redondead)|i (?:dati|paesi|valori) sono (?:arrotondat"
+    r"|elencat|ordinat))",
+    regex.IGNORECASE,
+)
+# "The page where the item is published": an entry of a list, whose only verb ends the clause about its noun.
+_RELATIVE = regex.compile(
+    r"(?:the|an?|each|any) (?P<noun>[^.,:;]*?)\s(?:where|which|whose|who|that)\s(?P<clause>[^,:;]+)$", regex.IGNORECASE
+)
+_CLAUSE = regex.compile(r"\b(?:is|are|was|were|be|been|has|have|can|may|must|will|should)\b", regex.IGNORECASE)
+_VERB_AT_END = regex.compile(r"\b(?:is|are|was|were|be|been)(?: \w+){1,2}$", regex.IGNORECASE)
+# Marks inside words, as OCR reads a poor print.
+_MARK_INSIDE = regex.compile(r"\p{Ll}[&^£«»*§¦~]+\p{Ll}|\d[«»£^]\p{L}|\p{L}[«»£^]\d")
+_MARKS_LEAST, _MARKS_SHARE = 3, 0.01  # of a page's words
+# A question or an exclamation in the middle, and what does not begin a sentence.
+_GLUED_AFTER_END = regex.compile(r"\p{Ll}{2}\)?[?!] \p{Ll}|\d[?!] \p{Ll}")
+
+
+def is_formality(sentence: str) -> bool:
+    """Whether a sentence is in the minutes of every meeting, or is a note that a table has on its rows."""
+    text = sentence[:_LOOKED_AT]
+    return _FORMALITY.search(text) is not None or _OF_A_TABLE.match(text) is not None
+
+
+def is_noun_with_clause(sentence: str) -> bool:
+    """Whether a text is a noun and a clause about it, as entries of a list define a term, and not a sentence."""
+    match = _RELATIVE.fullmatch(sentence[:_LOOKED_AT])
+    if match is None or _CLAUSE.search(match["noun"]):
+        return False
+    return len(_CLAUSE.findall(match["clause"])) == 1 and _VERB_AT_END.search(match["clause"]) is not None
+
+
+def is_badly_read(prose: str) -> bool:
+    """Whether a page's words often hold marks, as where OCR read a poor print: "aomb«rship"."""
+    marks = len(_MARK_INSIDE.findall(prose))
+    return marks >= _MARKS_LEAST and marks > _MARKS_SHARE * len(prose.split())
+
+
+def is_glued_after_end(sentence: str) -> bool:
+    """Whether words follow a question mark inside a text that do not begin a sentence: another column."""
+    return _GLUED_AFTER_END.search(sentence) is not None
 
 
 def is_outline(sentence: str) -> bool:
@@ -93,6 +164,7 @@ def holds_symbols(sentence: str) -> bool:
 def has_definite_subject(sentence: str) -> bool:
     """Whether the subject is one that was told before: "The basic reason is", "Half of the infections"."""
     match = _DEFINITE.match(sentence)
+    match = match or _DEFINITE_SHORT.match(sentence)
     said = match is not None and not _OF_WHAT.search(match[0].partition(" ")[2])
     return said or _SOME_OF.match(sentence) is not None
 

@@ -18,6 +18,8 @@ again also another both everyone finally furthermore he hence here however it it
 instead likewise nevertheless nonetheless other others
 similar similarly such that their then there therefore these they this
 those thus whereas yet and but or indeed now
+weitere weiterer weiteres zusätzliche ihnen ihm ihn erstere ersterer ersteres letztere letzterer letzteres
+ulteriori дополнительные дополнительно
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
 dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
 allerdings beide beides dieselbe dieselben ebenso jene jener jenes
@@ -47,6 +49,13 @@ _LINKING = re.compile(
     r"|examples? (?:include|are|is)\b|by analogy\b|as (?:last|in the (?:last|previous))\b"
     r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b|wie (?:sie|wir|du) (?:\w+ )?(?:wissen|sehen|sahen)\b"
     r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b|es genügt\b|il suffit\b"
+    r"|(?:first|second|third|last)(?:ly)?,\s|(?:finally|next|erstens|zweitens|drittens|schließlich|premièrement|deuxièmement"
+    r"|primero|segundo|innanzitutto|infine|por último|во-первых|во-вторых|наконец),\s"
+    r"|(?:viene|vient|viennent) (?:ensuite|puis|poi|dopo|luego|después)\b|then (?:comes?|follows?)\b"
+    r"|то есть\b|das heißt\b|d\.\s?h\.|c'est-à-dire\b|cioè\b|o sea\b|это (?:значит|означает)\b|to znaczy\b"
+    r"|(?:including|einschließlich|y compris|incluyendo|inclus[oaie]|включая)\b"
+    r"|an? (?:greater|higher|larger|smaller|lower|bigger) (?:amount|number|percentage|proportion|rate"
+    r"|share)\b(?!.*\bthan\b)"
     r"|basta \w+r\b|достаточно\b|wie (?:man|oben)\b"
     r"|comme (?:vous|nous|on) \w+|como (?:sabe|vimos|hemos)\w*|как (?:вы|мы|ты)\b"
     r"|(?:ещё|еще) од\w+\b"
@@ -121,6 +130,7 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:the )?(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
     r"|(?:perhaps )?most \w+ of all\b|(?:yes|no|ja|nein|oui|non|sí|да|нет)\.\s(?-i:[A-ZÀ-ÞА-Я])"
+    r"|additional (?:\w+ ){1,2}(?:are|can|come|exist|have|include|is|may|was|were|\w{3,}ed)\b"
     r"|more (?:specifically|precisely|generally)\b|in particular,|plus précisément\b|en particulier\b"
     r"|(?:tout )?d'abord\b|genauer gesagt\b|insbesondere\b|как (?:видим|видите|говорилось|сказано)\b"
     r"|(?:proof(?! of\b)|beweis|démonstration|dimostrazione|demostración|доказательство)\b"
@@ -198,7 +208,8 @@ _SENT_ELSEWHERE = re.compile(
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
     r"|\bmás información\b|\bmaggiori informazioni\b|\bmais informações\b"
     r"|\b(?:shown|given|described|listed|presented|mentioned|discussed|defined"
-    r"|reported|explained|noted|stated|illustrated)"
+    r"|reported|explained|noted|stated|illustrated|calculated|cited|identified|indicated|named|obtained|outlined|specified"
+    r"|used)"
     r" (?:here|above|below|earlier|previously|in the (?:next|previous|following|last)|next)\b"
     r"|\b(?:next|previous|preceding|following|present|last) (?:sub)?(?:section|chapter|page|paragraph|table|figure|part"
     r"|example|step|list)s?\b|\b(?:section|table|figure|list|example|chapter|diagram|row|column|line|box"
@@ -209,8 +220,26 @@ _SENT_ELSEWHERE = re.compile(
     r"|\b(?:nächsten?|folgenden|vorigen|letzten) (?:abschnitt|kapitel|beispiel|tabelle)\w*"
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
+    r"|\b(?:aforementioned|aforesaid|above-(?:mentioned|named))\b|\bwie (?:oben|zuvor)\b|\bhier(?:boven|onder)\b"
+    r"|\b(?:citat|descritt|dett|elencat|indicat|menzionat|mostrat|riportat|spiegat|vist)[aeio] (?:\w+ )?(?:sopra"
+    r"|sotto|prima)\b"
+    r"|\b(?:выше|ниже) (?:описан|перечислен|приведен|упомянут|указан)\w*|\b(?:выше|ниже)(?:описан|приведен|упомянут"
+    r"|указан)\w*"
+    r"|\b(?:описан|перечислен|приведен|сказан|упомянут|указан)\w* (?:выше|ниже)\b|\b(?:powyżej|poniżej|wyżej)\b"
+    r"|\bthe (?:(?:light|dark|pale)(?:er)?|shaded|dashed|dotted|highlighted|circled|gr[ae]y|black|blue|green|orange"
+    r"|purple|red"
+    r"|white|yellow) (?:area|arrow|bar|box|cell|circle|curve|dot|line|node|part|region|row)s?\b"
+    r"|\((?:(?:light|dark|pale) )?(?:black|blue|dashed|dotted|gr[ae]y|green|orange|purple|red|solid|yellow) (?:area"
+    r"|bar|curve|dot|line)s?\)"
+    r"|\b(?:the|der|die|das|dem|den|le|la|el|il) (?:area|arrow|button|handle|knob|lever|zone|bereich|hebel|pfeil"
+    r"|taste|bouton|flèche"
+    r"|levier|botón|flecha|palanca|zona|pulsante|freccia|leva) \d{1,2}(?![\d.,:/%]| of\b)"
+    r"|^[^,，、;；]{0,20}(?:它们|他们|她们)|아래(?:에서|와 같)|위에서 "
+    r"|^(?:reportez-vous|se reporter|refer to|consulte[rz]?|si veda|veuillez consulter)\b|\bin the (?:left|right"
+    r"|middle|last) (?:column|panel|row)\b"
+    r"|\b(?:in|of) the (?:diagram|figure|illustration|picture|screenshot)\b(?! of)"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见|看)|屏幕快照|截图|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下[のでに]|[上下]で(?:説明|述べ)|请?参(?:阅|见|看)|屏幕快照|截图|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
 # "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),
@@ -219,7 +248,8 @@ _BARE_SUBJECT = re.compile(
     r"the (?-i:[a-zß-ÿ])\w* (?:is|are|was|were|has|have|had|can|may|must|will|should|does|do|could|would|shall|needs?"
     r"|shows?|showed|finds?|found|suggests?|suggested|uses?|used|gives?|gave|takes?|took|makes?|made"
     r"|provides?|allows?|requires?|returns?|remains?|seems?|appears?|became|began|came|reported|indicates?)\b"
-    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren|zeigt|zeigen|dient)\b"
+    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren|zeigt|zeigen|dient"
+    r")\b"
     r"|(?:les? |la |l')(?-i:[a-zß-ÿ])\w* (?:est|sont|peut|peuvent|doit|doivent|a|ont|sera|seront|était|étaient"
     r"|permet|permettent|montre|montrent)\b"
     r"|(?:el|la|los|las) (?-i:[a-zß-ÿ])\w* (?:es|son|está|están|puede|pueden|debe|deben|ha|han|se|tiene"

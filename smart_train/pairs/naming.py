@@ -49,6 +49,8 @@ _TOLD_BEFORE = regex.compile(
     r"|\b(?:das|die|dem|der) (?:vorgeschlagene|vorgestellte)n? \p{Lu}"
     r"|\b(?:la méthode|l'approche) (?:actuelle|proposée)\b"
     r"|\bel método (?:actual|propuesto)\b|\bпредлагаем\p{L}+ (?:метод|подход)"
+    r"|\b(?:erstere|letztere)[rnms]?\b|\bcelui-(?:ci|là)\b|\bcelles?-(?:ci|là)\b|\bceux-(?:ci|là)\b"
+    r"|\bпервы[йех]\p{L}* .*, а (?:второ|последн)\p{L}+|(?:前者|后者|後者)"
     r"|\b(?:here|hier|ici|aquí|здесь)(?=[,;.]|$)"
     r"|\b(?:as a result|infolgedessen|en conséquence|como resultado|di conseguenza)$"
     r"|\b(?:line|column|box|item|part)s? (?:\d|\(\p{L}\d?\))"

@@ -58,6 +58,8 @@ _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
+# No abbreviation has its last three letters before a capital, but for a few that no caption ends with.
+_SENTENCE_INSIDE = regex.compile(r"(?<!\b(?:figs|approx|resp|etc))(?<=[\p{Ll}\d]{3}\)?)[.!?] (?=\p{Lu})")
 
 
 Line = TextLine
@@ -243,18 +245,31 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
 
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:
-    """A caption from the line at `place`, after its label, to its full stop, and the place after it. A short line is
-    all of it. Without a full stop in the lines that follow, it is its first line, and the next one where that is short
-    and goes on in lower case."""
+    """A caption from the line at `place`, after its label, to the line with its first full stop, and the place after
+    it. A short line is all of it. Without a full stop in the lines of the same print that follow, it is its first line
+    and those that go on in lower case; where they go on for long, a comma ends it."""
     text = lines[place].text[label:]
-    if len(lines[place].text) < _FULL_LINE:
+    same = [line.text for line in lines[place : place + _CAPTION_LINES + 1]]
+    other = (
+        at
+        for at in range(1, len(same))
+        if lines[place + at].size != lines[place].size or _ends_on_purpose(lines, place + at - 1)
+    )
+    same = same[: next(other, None)]
+    if len(same[0]) < _FULL_LINE and not is_unfinished(text):
         return text, place + 1
-    for stop in range(place + 1, min(place + _CAPTION_LINES, len(lines)) + 1):
-        if _SENTENCE_END.search(text):
-            return text, stop
-        if stop < len(lines):
-            text = f"{text} {lines[stop].text}"
-    text, after = lines[place].text[label:], lines[place + 1 : place + 2]
-    if after and after[0].text[0].islower() and len(after[0].text) < _FULL_LINE:
-        return f"{text} {after[0].text}", place + 2
-    return text, place + 1
+    for count in range(1, len(same) + 1):
+        text = " ".join([same[0][label:], *same[1:count]])
+        if count <= _CAPTION_LINES and (_SENTENCE_END.search(text) or _SENTENCE_INSIDE.search(text)):
+            return text, place + count
+    count = 1
+    while count < len(same) and (same[count][0].islower() or is_unfinished(same[count - 1])):
+        count += 1
+    text = " ".join([same[0][label:], *same[1:count]])
+    # Of a longer one the end was not seen: the comma says so.
+    return f"{text}," if count > _CAPTION_LINES else text, place + min(count, _CAPTION_LINES)
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether a line ends with a word that goes on in the next one, or with a comma."""
+    return text.endswith((",", "-", "(")) or text.split()[-1].lower() in _UNFINISHED

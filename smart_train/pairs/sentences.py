@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.doubts import ends_with_authors, is_entry_of_sources, is_garbled
+from smart_train.pairs.doubts import ends_with_authors, is_entry_of_sources, is_garbled, is_glued_after_end
 from smart_train.pairs.leaning import has_bare_subject, leans, without_link, without_pointer
 from smart_train.pairs.wholeness import Told
 from smart_train.pairs.words import is_alphabetic, is_unspaced, length_in_words, tokens_of, words_of
@@ -39,7 +39,9 @@ _BROKEN_OFF = 14  # words
 # Ends a sentence if a capital follows.
 _MAY_END = re.compile(r"\b(?:etc|usw|u\.\s?a|u\.\s?ä|enz|itd|ecc|т\.\s?[дп])\.$", re.I)
 _CUT_OFF = re.compile(
-    r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
+    r"[;,:]\s*(?:and|or)?\s*!$|\b(?:e\.\s?g|i\.\s?e|z\.\s?b|p\.\s?ex|p\.\s?ej|cf|vs|viz)\.?$|\b(?:inc|co|corp|llc|ltd"
+    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
+    re.I,
 )
 # The date or the authors of a source; its title follows.
 _DATED = re.compile(
@@ -127,6 +129,7 @@ def told_sentences(prose: str) -> list[Told]:
             or _COLUMNS.search(sentence)
             or _ROW_OF_FORM.search(sentence)
             or _SECTION_AT_END.search(sentence)
+            or is_glued_after_end(sentence)
             or (sentence[0] == "(" and sentence[-1] == ")")
         ):
             continue

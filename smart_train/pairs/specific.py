@@ -16,6 +16,7 @@ from smart_train.pairs.candidates import (
     telling_lines,
     telling_sentences,
 )
+from smart_train.pairs.doubts import is_formality
 from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
 from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, holds_apart
@@ -114,7 +115,7 @@ def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kin
         for kind, text in page.candidates
         if is_telling(kind, text, page.number)
         and not holds_apart(text, page.parts.apart)
-        and not (kind == "heading" and is_label(page, text))
+        and not (kind in ("heading", "section") and is_label(page, text))
     ]
     telling = [item for item in structure if says_enough(*item)]
     if is_tabular(page.parts):
@@ -128,7 +129,7 @@ def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kin
     add(sentences(CLEAR), limit)
     add(telling, limit)
     add(sentences(DOUBTFUL), few)
-    add((("item", text) for text in items_under(page.parts)), few)
+    add((("item", text) for text in items_under(page.parts) if not is_formality(text)), few)
     add(structure, few)
     if not queries:
         add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), 1)

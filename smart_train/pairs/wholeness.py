@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import regex
 
-from smart_train.pairs.doubts import holds_symbols, is_cut_row, is_outline
+from smart_train.pairs.doubts import (
+    holds_symbols,
+    is_badly_read,
+    is_cut_row,
+    is_formality,
+    is_noun_with_clause,
+    is_outline,
+)
 from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
 
 CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
@@ -111,7 +118,8 @@ class Signs:
     Attributes:
         cases: how often each word stands with a capital inside a sentence, and in lower case; under "" how many words
             were looked at.
-        mixed: whether sentences often begin in lower case, as where columns were read as one, and in glossaries.
+        mixed: whether sentences often begin in lower case, as where columns were read as one, and in glossaries; or
+            words hold marks.
         capitals_name: whether words with a capital are names; in German they are nouns.
         apart: pairs of words between which the paper is blank.
     """
@@ -128,6 +136,7 @@ class Signs:
         cases[""] = cases.total()
         small, large = (len(pattern.findall(prose)) for pattern in (_SMALL_BEGINNING, _LARGE_BEGINNING))
         mixed = min(small, large) >= _MIXED_LEAST and small > _MIXED_SHARE * (small + large)
+        mixed = mixed or is_badly_read(prose)
         return cls(cases, mixed, capitals.total() <= _CAPITALS_SHARE * cases[""], apart)
 
 
@@ -139,7 +148,7 @@ def wholeness(told: Told, signs: Signs) -> float:
     worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
     standing = (_ALONE_AND_SHORT if short else _ALONE) if told.alone else _IS_SHORT if short else 1.0
     # An instruction is short and has an imperative, which is in no list: the two signs are one.
-    without_verb = not unspaced and lacks_verb(words)
+    without_verb = not unspaced and (lacks_verb(words) or is_noun_with_clause(text) or _is_row(text, words))
     worth *= min(standing, _WITHOUT_VERB if without_verb else 1.0)
     worth *= _ROW if without_verb and is_cut_row(text) else 1.0
     worth *= (_OUTLINE if is_outline(text) else 1.0) * (_SYMBOLS if holds_symbols(text) else 1.0)
@@ -150,7 +159,7 @@ def wholeness(told: Told, signs: Signs) -> float:
         worth *= _MIXED ** _out_of_place(text, signs)
     if _LABEL.match(text):
         worth *= _LABELLED
-    if told.note:
+    if told.note or is_formality(text):
         worth *= _NOTE
     if _CODE.search(text):
         worth *= _WITH_CODE
@@ -191,6 +200,11 @@ def _out_of_place(text: str, signs: Signs) -> int:
     if not signs.capitals_name:
         return 0
     return sum(signs.cases[word.lower()] > signs.cases[word] for word in _CAPITAL_ALONE.findall(text))
+
+
+def _is_row(text: str, words: list[str]) -> bool:
+    """Whether a few words with a number at their end have none of the verbs of any language here."""
+    return len(words) < _SHORT and is_cut_row(text) and not any(verbs & set(words) for _, verbs in _LANGUAGES)
 
 
 def is_short(text: str) -> bool:
