@@ -21,7 +21,7 @@ from smart_train.evaluation.metrics import chance, check_ks, depth_for, score_ra
 from smart_train.evaluation.ranking import RankingBuilder
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
-from smart_train.evaluation.shared_encoding import raise_on_all
+from smart_train.evaluation.shared_encoding import done_on_all
 from smart_train.retrieval.blocks import (
     DOCUMENT_BLOCK_BYTES,
     QUERY_BLOCK,
@@ -105,7 +105,7 @@ class RetrievalEvaluator:
 
         Raises:
             DataError: queries or documents with an image or a video that the model does not read.
-            RunError: encoding failed on another rank.
+            RunError: encoding or ranking failed on another rank.
         """
         data = self.evaluation_set
         for names, items, kind in (
@@ -114,14 +114,14 @@ class RetrievalEvaluator:
         ):
             named = list(zip(names, items, strict=True))
             on_main(partial(check_readable, model, named, f"evaluation set, {kind}"))
-        queries, documents, first_document = self._encode_share(model)
-        builders = self._rank(
-            _gather_embeddings(queries_for_index(queries, model.scoring), len(data.queries), self.query_block),
-            documents,
-            first_document,
-            model.scoring,
-            torch.device(model.device),
+        # The ranks of a sharded model wait for each other inside its forward, and cannot hear of a failure.
+        in_step = getattr(model, "in_step", False)
+        queries, documents, first_document = (
+            self._encode_share(model) if in_step else done_on_all(partial(self._encode_share, model))
         )
+        queries = _gather_embeddings(queries, len(data.queries), self.query_block)
+        device = torch.device(model.device)
+        builders = done_on_all(partial(self._rank, queries, documents, first_document, model.scoring, device))
         if world_size() > 1:
             gathered = gather_objects(({score: builder.kept() for score, builder in builders.items()}, self.rescored))
             for other, (lists, _) in enumerate(gathered):
@@ -151,20 +151,14 @@ class RetrievalEvaluator:
         return self._result(self._rank(queries, documents, 0, scoring, torch.device(device)), scoring, sizes)
 
     def _encode_share(self, model: Encoder) -> tuple[Embeddings, Embeddings, int]:
-        """This rank's queries and documents, the latter as an index would keep them, and the first document's place.
-        What fails on one rank is raised on all, which would otherwise wait for it."""
-        data, failure = self.evaluation_set, None
-        try:
-            queries, _ = self._encode(model.encode_query, data.queries)
-            documents, first_document = self._encode(model.encode_document, data.documents)
-            documents = documents_for_index(documents, model.scoring)
-        except Exception as error:
-            # The ranks of a sharded model wait for each other inside its forward, and cannot hear of it.
-            if getattr(model, "in_step", False):
-                raise
-            failure = error
-        raise_on_all(failure)
-        return queries, documents, first_document
+        """This rank's queries and documents as an index would ask and keep them, and the first document's place."""
+        queries, _ = self._encode(model.encode_query, self.evaluation_set.queries)
+        documents, first_document = self._encode(model.encode_document, self.evaluation_set.documents)
+        return (
+            queries_for_index(queries, model.scoring),
+            documents_for_index(documents, model.scoring),
+            first_document,
+        )
 
     def _encode(self, encode: Callable[..., Embeddings], items: Sequence[ModelInput]) -> tuple[Embeddings, int]:
         """This rank's slice, encoded, and its first item.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, world_size
 from smart_train.distributed.stages import told_of
 from smart_train.errors import RunError, SmartTrainError
 from smart_train.types import ModelInput
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -77,6 +79,21 @@ def raise_on_all(failure: Exception | None) -> None:
         SmartTrainError: this rank's, or that of the first rank which has one. RunError: another rank failed otherwise.
     """
     _raise_first(gather_objects(_handed_on(failure)), failure)
+
+
+def done_on_all(work: Callable[[], T]) -> T:
+    """What `work` gives on this rank. What it raises on one rank is raised on all, which would otherwise wait for it.
+
+    Raises: as `raise_on_all`.
+    """
+    values: list[T] = []
+    failure: Exception | None = None
+    try:
+        values.append(work())
+    except Exception as error:
+        failure = error
+    raise_on_all(failure)
+    return values[0]
 
 
 def _handed_on(failure: Exception | None) -> SmartTrainError | None:

@@ -42,14 +42,16 @@ def section_classes(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from section_classes(member)
 
 
-def _scalar_types(annotation: Any) -> set[Any]:
-    """What an annotation allows, out of its union and without its constraints; the items of a list do not count."""
-    origin = typing.get_origin(annotation)
+def _scalar_types(annotation: Any, *, of_items: bool = False) -> set[Any]:
+    """What an annotation allows, out of its union and without its constraints: as a value, or as an item of a list."""
+    origin, members = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        return _scalar_types(typing.get_args(annotation)[0])
+        return _scalar_types(members[0], of_items=of_items)
     if origin in (typing.Union, types.UnionType):
-        return {kind for member in typing.get_args(annotation) for kind in _scalar_types(member)}
-    return {annotation} if origin is None else set()
+        return {kind for member in members for kind in _scalar_types(member, of_items=of_items)}
+    if origin is list and of_items:
+        return _scalar_types(members[0])
+    return {annotation} if origin is None and not of_items else set()
 
 
 class Section(BaseModel):
@@ -61,8 +63,10 @@ class Section(BaseModel):
     @classmethod
     def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
         """pydantic reads true as 1. Its strict mode, which does not, would refuse paths and tuples written as YAML."""
-        if isinstance(value, bool) and info.field_name is not None:
-            kinds = _scalar_types(cls.model_fields[info.field_name].annotation)
+        of_items = isinstance(value, list)
+        held = value if of_items else [value]
+        if info.field_name is not None and any(isinstance(item, bool) for item in held):
+            kinds = _scalar_types(cls.model_fields[info.field_name].annotation, of_items=of_items)
             if bool not in kinds and kinds & {int, float}:
                 raise PydanticKnownError("float_type" if float in kinds else "int_type")
         return value

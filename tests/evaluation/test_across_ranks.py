@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,6 +43,15 @@ class UnreadableModel(DrawnModel):
         return super().encode_document(inputs, **options)
 
 
+class UnrankableEvaluator(RetrievalEvaluator):
+    """Rank 1 fails where each ranks its own documents, such as for want of memory."""
+
+    def _rank(self, *arguments: Any) -> Any:
+        if rank() == 1:
+            raise DataError("no memory is left")
+        return super()._rank(*arguments)
+
+
 MODELS = (DrawnModel, EightBitModel)
 FAILURES = {"page 40 is gone": DataError("page 40 is gone"), "rank 1 failed (KeyError: 'a bug')": KeyError("a bug")}
 
@@ -55,6 +65,9 @@ def work(number_of_rank: int, folder: str) -> None:
         with pytest.raises(expected) as told:
             RetrievalEvaluator(drawn_set(30, 60))(UnreadableModel(error))
         assert rank() == 1 or (told.value.from_main and str(told.value).startswith(message))
+    with pytest.raises(DataError, match="no memory is left") as told:
+        UnrankableEvaluator(drawn_set(30, 60))(DrawnModel())
+    assert told.value.from_main == (rank() == 0)
     for number, (sizes, kind) in enumerate(product(SIZES, MODELS)):
         model = kind()
         RetrievalEvaluator(drawn_set(*sizes), query_block=4)(model).save(Path(folder) / f"{number}.{rank()}.json")

@@ -460,6 +460,7 @@ def test_a_temperature_that_no_term_starts_from_may_be_out_of_the_learned_range(
 def test_true_is_not_a_number() -> None:
     for section, key, rule in (("lora", "r", "a whole number"), ("lora", "dropout", "a number")):
         assert mistakes({section: {key: True}}) == [f"{section}.{key}: true; must be {rule}"]
+    assert mistakes({"projection": {"layers": [1, True]}}) == ["projection.layers: [1, True]; must be a whole number"]
 
 
 def test_self_distillation_follows_the_objective() -> None:
