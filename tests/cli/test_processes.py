@@ -95,6 +95,7 @@ def test_tune_in_two_processes_is_tune_in_one(
 
 
 @pytest.mark.dist
+@pytest.mark.usefixtures("no_plots")  # as in the processes that `start_command` makes
 def test_evaluate_and_compare_in_two_processes_are_those_of_one(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
