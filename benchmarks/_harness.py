@@ -33,7 +33,7 @@ from smart_train.utils import cpu
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Without huge pages the first touch of fresh memory costs more than much of what is measured here.
 FIXED = {"THP_MEM_ALLOC_ENABLE": "1", "TOKENIZERS_PARALLELISM": "false"}
-VERSIONS = ("torch", "sentence-transformers", "colpali-engine", "late-interaction-kernels")
+VERSIONS = ("torch", "sentence-transformers", "mteb", "colpali-engine", "late-interaction-kernels")
 LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # of what the libraries may use of a processor
 NARROW = {"bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.int8}
 

@@ -20,8 +20,8 @@ from PIL import Image
 from benchmarks._harness import Report, arguments, peak, print_peak
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import merge
-from smart_train.run import build, memory, train
-from smart_train.run.plan import derive
+from smart_train.run import build, memory_estimate, train
+from smart_train.run.plan import make_plan
 
 FOLDER = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
 ROWS, BATCH, PIXELS, STEPS = 16, 8, 448, 2
@@ -89,10 +89,10 @@ def estimated(chosen: Recipe) -> dict[str, float]:
     examples, _ = build.usable_rows(chosen, "train")
     sides = {"query": [row.query for row in examples], "document": [row.documents[0] for row in examples]}
     loads = {
-        side: memory.BatchSide.of(model.family.featurize(inputs, side), BATCH, model.family)
+        side: memory_estimate.BatchSide.of(model.family.featurize(inputs, side), BATCH, model.family)
         for side, inputs in sides.items()
     }
-    return memory.estimate(chosen, model, loads, 1)
+    return memory_estimate.estimate(chosen, model, loads, 1)
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
         write_rows(folder)
         if options.peak:
             chosen = recipe(options.peak[1], folder, options.device)
-            derive(chosen)  # loads the libraries that a run loads
+            make_plan(chosen)  # loads the libraries that a run loads
             print_peak(lambda: train(chosen), options.device)
             return
         rows = []

@@ -20,10 +20,10 @@ from torch.nn.functional import normalize
 from benchmarks._harness import DOCUMENT
 from benchmarks.document import print_or_write
 from smart_train.retrieval.blocks import take
-from smart_train.retrieval.shortlist import Shortlist
+from smart_train.retrieval.rounded_search import RoundedSearch
 from smart_train.scoring import ScoringConfig, forced_arithmetic, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import PRODUCTS, rounded, score_bounds
+from smart_train.scoring.rounding_bounds import PRODUCTS, rounded, score_bounds
 
 QUERIES, TOKENS, BLOCK, DEPTH = (16, 12), 16, 256, 20
 LATE = ScoringConfig(pooled_weight=0.0)
@@ -66,18 +66,18 @@ def measure(queries: Embeddings, documents: Embeddings, products: str) -> Found:
     with forced_arithmetic("widened"):
         sides = rounded(queries, products, queries=True), rounded(documents, products, queries=False)
         alone = smart_scores(sides[0].embeddings, sides[1].embeddings, LATE)
-        shortlist = Shortlist(queries, products, {"late": LATE}, DEPTH)
+        rounded_search = RoundedSearch(queries, products, {"late": LATE}, DEPTH)
         scores = torch.full_like(exact, -torch.inf)
         for start in range(0, len(documents), BLOCK):
             block = take(documents, start, min(start + BLOCK, len(documents)))
-            pairs, values = shortlist.add(block)
+            pairs, values = rounded_search.add(block)
             scores[pairs[:, 1], pairs[:, 0] + start] = values["late"]
         bounds = score_bounds(*sides, LATE)
     return Found(
         off=float((alone - exact).abs().max()),
         bound=float(bounds.max()),
         misplaced=float((_places(alone) != _places(exact)).float().mean()),
-        again=shortlist.count.again / shortlist.count.scores,
+        again=rounded_search.count.again / rounded_search.count.scores,
         equal=bool(torch.allclose(_best(scores, exact), _best(exact, exact), rtol=0, atol=1e-6)),
     )
 

@@ -64,7 +64,7 @@ def lines() -> list[str]:
         shapes = SCALES[scale]["overrides"]
         vision = [vision_flops(shapes["vision_config"], tokens) / 1e12 for tokens in TOKENS]
         language = [sum(language_flops(shapes["text_config"], tokens)) / 1e12 for tokens in TOKENS]
-        found += [f"**Qwen3-VL, {scale.upper()}: TFLOP a page, and pages a second at 40 % of an H100**", ""]
+        found += [f"**Qwen3-VL, {scale.upper()}: TFLOP a page, and pages a second at 40 % of an H100, computed**", ""]
         found += [f"| a page of | {' | '.join(f'{tokens:,} tokens' for tokens in TOKENS)} |", f"|{'---|' * 4}"]
         for name, part in (("forward, vision tower", vision), ("forward, language model", language)):
             found.append(f"| {name} | {' | '.join(f'{value:.1f}' for value in part)} |")

@@ -1,12 +1,14 @@
-"""What sentence-transformers does too, in one run: encoding, mining by the pooled score, evaluation.
+"""What sentence-transformers and mteb do too, in one run: encoding, mining by the pooled score, evaluation.
 
 Run:     python -m benchmarks.peers [--rounds 5] [--write]
-Needs:   a CPU core, the package sentence-transformers, no network; about two minutes.
+Needs:   a CPU core, the packages sentence-transformers and (else its rows are left out) mteb, no network; about three
+         minutes.
 Expect:  the table between the markers of docs/benchmarks.md: our time over theirs for the same work, at most 1.1.
 
 The same work: encoding is of one folder of random weights, by both. For mining and evaluation, encoders hand out states
 that were drawn before, so that what is left is theirs or ours: both keep the encoded corpus on disk and write rows with
-scores; both rank the same scores to the same depth and tell the same metrics at the same cut-offs.
+scores; all rank the same scores to the same depth and tell the same metrics at the same cut-offs. mteb evaluates by one
+score at a time, so where there are three, it runs three times.
 """
 
 from __future__ import annotations
@@ -28,17 +30,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks._harness import Report, arguments, interleaved, ratio, verdict
+from benchmarks._harness import Report, arguments, importable, interleaved, ratio, verdict
+from benchmarks.mteb_peer import Drawn, mteb_evaluation
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example, ModelInput
 
 MOST = 1.1  # times their time
-OURS, THEIRS = "smart_train", "sentence-transformers"
+OURS, THEIRS, MTEB = "smart_train", "sentence-transformers", "mteb"
 KS = (1, 5, 10)
 NEGATIVES, LAST_RANK, MARGIN = 4, 50, 0.95
 WORDS = [f"w{number}" for number in range(2_000)]
@@ -237,7 +240,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def evaluation(size: Size, *, late: bool) -> dict[str, Callable[[], list[dict[str, float]]]]:
-    """Both rank and measure: three scores of single vectors, or the late score of tokens; metrics of each score."""
+    """All rank and measure: three scores of single vectors, or the late score of tokens; metrics of each score."""
+    from sentence_transformers.util import mean_maxsim
+
     rng = random.Random(0)
     queries, documents = (size.late_queries, size.late_documents) if late else (size.queries, size.documents)
     asked = {f"q{place}": f"query {place}" for place in range(queries)}
@@ -251,10 +256,14 @@ def evaluation(size: Size, *, late: bool) -> dict[str, Callable[[], list[dict[st
     texts = [[ModelInput(text) for text in side.values()] for side in (asked, corpus)]
     data = EvaluationSet(texts[0], list(asked), texts[1], list(corpus), relevant)
     ours = RetrievalEvaluator(data, KS, show_progress_bar=False)
-    return {
+    runs: dict[str, Callable[[], list[dict[str, float]]]] = {
         OURS: lambda: [dict(values) for values in ours(encoder).metrics.values()],
         THEIRS: lambda: by_score(theirs(encoder)),
     }
+    if importable("mteb"):
+        drawn = Drawn(encoder.encode_document, mean_maxsim if late else encoder.similarity)
+        runs[MTEB] = mteb_evaluation(asked, corpus, relevant, drawn, ks=KS, scores=1 if late else 3)
+    return runs
 
 
 def pull(encoder: Encoder, query: str, document: str) -> None:
@@ -304,17 +313,19 @@ def works(folder: Path, size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
 def main() -> None:
     options = arguments(__doc__ or "")
     torch.set_num_threads(options.threads)
-    report = Report("peers", "Beside sentence-transformers", options)
+    report = Report("peers", "Beside sentence-transformers and mteb", options)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, runs in works(Path(folder), Size()).items():
             gc.collect()
             gc.freeze()  # else a collection among all that the libraries have loaded falls on one of the two by chance
             seconds = interleaved(runs, options.rounds, "cpu", options.threads)
-            rows.append(
-                [name, f"{statistics.median(seconds[THEIRS]):.2f} s", verdict(ratio(seconds, OURS, THEIRS), MOST)]
-            )
-    report.table("The same work; times over theirs", ["work", "theirs", "ours / theirs"], rows)
+            rows += [
+                [name, peer, f"{statistics.median(taken):.2f} s", verdict(ratio(seconds, OURS, peer), MOST)]
+                for peer, taken in seconds.items()
+                if peer != OURS
+            ]
+    report.table("The same work; times over theirs", ["work", "peer", "theirs", "ours / theirs"], rows)
     report.finish()
 
 

@@ -6,24 +6,31 @@ Expect:  the table between the markers of docs/findings.md, rewritten.
 
 Every run is recipes/quickstart.yaml with another `model.family` and seed, which draws the weights and the order of the
 rows. The one reading numbers image tokens by rows and columns and has DeepStack, the other numbers them like words and
-has none. Images have the same size in both. Prompts differ by a newline and a generation prompt.
+has none. Images have the same size in both. Prompts differ by a newline and a generation prompt. The last row is paired
+by query, each query's value being its mean over the seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.document import replace_section
 from benchmarks.local_binding import METRIC, ROOT, prepare, run
 from smart_train.evaluation import SCORES
+from smart_train.evaluation.compare import bootstrap_interval, p_text, sign_flip_p_values
+from smart_train.evaluation.report import PER_QUERY_FILE
 
 FAMILIES = ("lamra_qwen3_vl", "smart_lamra_qwen3_vl")
 # The least area of the one is 256 tokens and of the other 4, and a page has 25.
 SAME_PAGES = "model.min_pixels=4096"
+SAMPLES, CONFIDENCE = 10_000, 0.95
 
 
 def table(results: dict[tuple[str, int], dict]) -> list[str]:
@@ -36,6 +43,29 @@ def table(results: dict[tuple[str, int], dict]) -> list[str]:
             cells.append(f"{statistics.mean(values):.3f} ({', '.join(f'{value:.3f}' for value in values)})")
         lines.append(f"| `{family}` | {' | '.join(cells)} |")
     return lines
+
+
+def paired(folder: Path, seeds: list[int]) -> str:
+    """A Markdown row: how much higher the second reading is, its interval and p value, over the held-out queries."""
+    first, second = (
+        np.mean([per_query(folder / f"{family}-{seed}" / PER_QUERY_FILE) for seed in seeds], axis=0)
+        for family in FAMILIES
+    )
+    generator = np.random.default_rng(0)
+    p_values = sign_flip_p_values(second - first, SAMPLES, generator)
+    low, high = bootstrap_interval(second - first, SAMPLES, CONFIDENCE, generator)
+    cells = [
+        f"{mean:+.3f} ({least:+.3f} to {most:+.3f}, p {p_text(p_value)})"
+        for mean, least, most, p_value in zip((second - first).mean(axis=0), low, high, p_values, strict=True)
+    ]
+    return f"| second less first, {CONFIDENCE:.0%} interval | {' | '.join(cells)} |"
+
+
+def per_query(path: Path) -> np.ndarray:
+    """float [queries, scores]: the values of a run after training, in the order of the query ids."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    order = np.argsort(values["query_ids"])
+    return np.array([values["after"][score][METRIC] for score in SCORES]).T[order]
 
 
 def main() -> None:
@@ -51,10 +81,11 @@ def main() -> None:
         family, seed = case
         return run("quickstart", family, seed, given.folder, [f"model.family={family}", SAME_PAGES, *given.overrides])
 
-    cases = list(product(FAMILIES, given.seeds))
+    # Seed by seed, so that a run that is stopped leaves whole pairs.
+    cases = [(family, seed) for seed, family in product(given.seeds, FAMILIES)]
     with ThreadPoolExecutor(given.jobs) as pool:
         results = dict(zip(cases, pool.map(one, cases), strict=True))
-    lines = table(results)
+    lines = [*table(results), paired(ROOT / given.folder, given.seeds)]
     print("\n".join(lines))
     command = " ".join(["python -m benchmarks.readings", *given.overrides])
     replace_section(ROOT / "docs" / "findings.md", "readings", [f"`{command}`", "", *lines])

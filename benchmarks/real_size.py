@@ -45,7 +45,7 @@ from smart_train.losses import ContrastiveObjective
 from smart_train.models import TokenProjection
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
-from smart_train.run import memory
+from smart_train.run import memory_estimate
 from smart_train.training import GradientCaching, TrainingModule
 from smart_train.types import Example, ModelInput
 
@@ -184,8 +184,11 @@ def planned(made: TrainingModule, batch: dict[str, Any], variant: Variant, optio
     if variant.cached:
         values["gradient_caching"] = {"mini_batch_size": options.chunk}
     values["objective"] = {"name": "joint" if variant.lora else "late"}
-    loads = {side: memory.BatchSide.of(batch[side], options.pages, made.model.family) for side in ("query", "document")}
-    return sum(memory.estimate(parse_recipe(values), made.model, loads, 1).values())
+    loads = {
+        side: memory_estimate.BatchSide.of(batch[side], options.pages, made.model.family)
+        for side in ("query", "document")
+    }
+    return sum(memory_estimate.estimate(parse_recipe(values), made.model, loads, 1).values())
 
 
 def rows(folder: Path, count: int) -> list[Example]:

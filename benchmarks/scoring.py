@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks._harness import Report, arguments, importable, interleaved, peak, print_peak, ratio, verdict
 from smart_train.scoring import PackedDocuments, arithmetic
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.int8 import integer_products
+from smart_train.scoring.int8_products import integer_products
 
 WIDTH = 2048
 QUERIES, QUERY_TOKENS = 16, 32

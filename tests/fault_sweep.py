@@ -10,10 +10,13 @@ A command is a `Writer` in `WRITERS`, which is all that a new one needs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import ctypes
 import functools
+import gc
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -30,6 +33,7 @@ import numpy
 
 from tests.faults import KINDS, Report, Writer, run_child, sweep
 from tests.hub.server import WRITER, Hub
+from tests.ranks import IMPORTS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(__file__).parent / "support" / "faults.c"
@@ -375,6 +379,11 @@ def _child(folder: Path, names: Sequence[str], moments: int | None, kinds: Seque
     import smart_train.run.stages
 
     torch.set_num_threads(1)
+    for name in IMPORTS:  # also what a run imports late: here, and not in every child
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what was imported is not searched for garbage in every child, which would copy it, too
     # Drawing, and other libraries' reading of an export, cost more than all writes do.
     smart_train.run.stages.plot_run = lambda *_, **__: None
     smart_train.export.routes.find_spec = lambda name: None
@@ -393,6 +402,7 @@ def _prepare_mteb() -> None:
     """Loads mteb before the fork, without what takes it longest: seeds of every device for each of 2,000 tasks, and
     areas under curves. The data is written in a child, because pyarrow would start threads here."""
     import mteb.abstasks.abstask
+    import sentence_transformers  # noqa: F401 - mteb does, when it is first given a model
     from mteb._evaluators import retrieval_metrics
 
     mteb.abstasks.abstask._set_seed = lambda seed: (random.Random(seed), numpy.random.default_rng(seed))

@@ -15,6 +15,8 @@ from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console, print_pairs
 from smart_train.errors import RunError
+from smart_train.utils.defaults import BATCH_SIZE
+from smart_train.utils.terms import NUMBER_FORMATS
 
 if TYPE_CHECKING:
     from smart_train.evaluation.suites import BenchmarkRun, Chosen, MtebModel
@@ -48,7 +50,7 @@ Candidates = Annotated[
     ),
 ]
 Store = Annotated[
-    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
+    str, typer.Option(metavar=f"<{'|'.join(NUMBER_FORMATS)}>", help="Data type of the token states on disk.")
 ]
 TaskPrompts = Annotated[
     bool,
@@ -85,7 +87,7 @@ def benchmark(
     cache: Cache = None,
     candidates: Candidates = None,
     store: Store = "float32",
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     task_prompts: TaskPrompts = False,
     predictions: Predictions = False,

@@ -12,6 +12,8 @@ from smart_train.cli.arguments import READING_DOCUMENTS, BatchSize, Documents, M
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.cli.rows import DOCUMENT_ROWS, document_source
+from smart_train.utils.defaults import BATCH_SIZE
+from smart_train.utils.terms import NumberFormat
 
 if TYPE_CHECKING:
     from smart_train.retrieval import DocumentIndex
@@ -23,7 +25,7 @@ def encode(
     documents: Documents,
     index: Annotated[Path, typer.Option(help="The index folder to create or update.")],
     rows: Mapping[str, Any] = DOCUMENT_ROWS,
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     layout: Annotated[
         Literal["index", "plaid", "qdrant"],
@@ -32,7 +34,7 @@ def encode(
         ),
     ] = "index",
     store: Annotated[
-        Literal["float32", "float16", "bfloat16", "int8"] | None,
+        NumberFormat | None,
         typer.Option(
             help="Data type of the token states on disk. Default: that of INDEX if it exists, else float32 (exact).",
             show_default=False,

@@ -14,6 +14,7 @@ from smart_train.cli.output import check_outputs, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import DataError, RunError
 from smart_train.utils.model_folders import find_model
+from smart_train.utils.terms import EXACT
 
 if TYPE_CHECKING:
     from smart_train.evaluation import EvaluationResult, EvaluationSet, RetrievalEvaluator
@@ -68,7 +69,7 @@ def evaluate(
     from smart_train.cli.processes import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
-    from smart_train.scoring.narrow import EXACT, check_products
+    from smart_train.scoring.rounding_bounds import EXACT, check_products
     from smart_train.utils.cpu import every_core
 
     def prepare() -> _Asked:
@@ -167,7 +168,7 @@ def _finish(result: EvaluationResult, model: SmartModel, asked: _Asked, output: 
 
     evaluator, recipe = asked.evaluator, asked.recipe
     print_report(result)
-    if evaluator.products != "exact" and evaluator.rescored.told:  # not what exact products choose by themselves
+    if evaluator.products != EXACT and evaluator.rescored.told:  # not what exact products choose by themselves
         plain_console().print(f"scored again by exact products: {evaluator.rescored.told}")
     for line in verdict_lines(result, split_metric(recipe.evaluation.metric)[1]):
         plain_console().print(line)

@@ -46,7 +46,7 @@ def explain(
     from smart_train.explain import explain as explain_pair
     from smart_train.explain import write_explanation
     from smart_train.explain.page import check_output
-    from smart_train.explain.printed import on_picture
+    from smart_train.explain.printed_words import on_picture
     from smart_train.inputs.model_input import as_model_input
     from smart_train.report.html import check_replaceable
 

@@ -51,15 +51,18 @@ def launch(
 
     For several machines, run it on each of them with NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT set.
     """
-    from smart_train.cli.validate import show_derived
+    from smart_train.cli.validate import show_plan
     from smart_train.recipe import load_recipe
 
     # A mistake is reported here, once and without the launcher's own traceback around it.
     loaded = load_recipe(recipe, overrides or ())
     import torch
 
+    from smart_train.run.folder import check_place
     from smart_train.run.plan import processes
 
+    if seeds is None:  # they have folders of their own
+        check_place(recipe, loaded, overrides or ())
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
     if seeds is not None:
         from smart_train.recipe.seeds import parse_seeds, seed_recipes
@@ -76,7 +79,7 @@ def launch(
     )
     print(plan, flush=True)
     if dry_run:
-        show_derived(loaded, source=str(recipe))
+        show_plan(loaded, source=str(recipe))
         return
     # Replaced, not called: signals reach the launcher, and nothing of ours waits in memory.
     os.execve(plan.command[0], plan.command, {**os.environ, **plan.environment})

@@ -11,6 +11,8 @@ import typer
 from smart_train.cli.arguments import BatchSize, Overrides, RecipePath, Workers
 from smart_train.cli.naming import naming_options
 from smart_train.cli.output import plain_console
+from smart_train.utils.defaults import BATCH_SIZE, MINING, MINING_SHARD, MINING_STORE
+from smart_train.utils.terms import EXACT, NUMBER_FORMATS
 
 if TYPE_CHECKING:
     from smart_train.recipe import Recipe
@@ -65,7 +67,7 @@ WhenShort = Annotated[
     ),
 ]
 Store = Annotated[
-    str, typer.Option(metavar="<float32|float16|bfloat16|int8>", help="Data type of the token states on disk.")
+    str, typer.Option(metavar=f"<{'|'.join(NUMBER_FORMATS)}>", help="Data type of the token states on disk.")
 ]
 Products = Annotated[
     str,
@@ -89,20 +91,20 @@ def mine(
     model: Model = None,
     teacher: Teacher = None,
     corpus: Corpus = None,
-    score: Score = "hybrid",
-    negatives: Negatives = 4,
-    first_rank: FirstRank = 1,
-    last_rank: LastRank = 100,
-    margin: Margin = 0.95,
-    max_score: MaxScore = None,
-    pick: Pick = "top",
-    seed: Seed = 0,
-    candidates: Candidates = None,
-    when_short: WhenShort = "drop",
-    store: Store = "float32",
-    products: Products = "exact",
-    shard_size: ShardSize = 512,
-    batch_size: BatchSize = 32,
+    score: Score = MINING.score,
+    negatives: Negatives = MINING.negatives,
+    first_rank: FirstRank = MINING.first_rank,
+    last_rank: LastRank = MINING.last_rank,
+    margin: Margin = MINING.margin,
+    max_score: MaxScore = MINING.max_score,
+    pick: Pick = MINING.pick,
+    seed: Seed = MINING.seed,
+    candidates: Candidates = MINING.candidates,
+    when_short: WhenShort = MINING.when_short,
+    store: Store = MINING_STORE,
+    products: Products = EXACT,
+    shard_size: ShardSize = MINING_SHARD,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -212,7 +214,7 @@ def _described(summary: MiningSummary, folder: Path, wanted: int, products: str)
         yield f"  candidates left out by {_OPTIONS[rule]}: {count}"
     negative = "none" if summary.negative_score is None else f"{summary.negative_score:.4f}"
     yield f"mean score of a positive {summary.positive_score:.4f}, of a negative {negative}"
-    if products != "exact" and summary.rescored:  # not the choice that exact products make by themselves
+    if products != EXACT and summary.rescored:  # not the choice that exact products make by themselves
         yield f"scored again by exact products: {summary.rescored}"
     yield f"{folder}: {summary.rows_written} rows written ({summary.rows_short} have fewer than {wanted} negatives)"
 

@@ -14,6 +14,7 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
+from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def probe(
     layers: Annotated[
         str | None, typer.Option(help="Comma-separated layers; 0 is the embeddings. Default: all.")
     ] = None,
-    pairs: Annotated[int, typer.Option(min=2, help="Queries of the batch whose gradient is measured.")] = 8,
+    pairs: Annotated[int, typer.Option(min=2, help="Queries of the batch whose gradient is measured.")] = PROBE_PAIRS,
     output: Annotated[Path | None, typer.Option(help="Write probe.json and probe.png to this folder.")] = None,
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     reading: Mapping[str, Any] = READING,
 ) -> None:
     """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many

@@ -201,8 +201,8 @@ def document_source(documents: Path, rows: Mapping[str, Any], model: str, readin
 
     with _naming_options():
         source = SourceConfig(documents, **source_values(rows))
-    if source.pages_as is None and holds_texts(documents, source.ocr):
-        return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
+        if source.pages_as is None and holds_texts(documents, source.ocr):
+            return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
     return source
 
 

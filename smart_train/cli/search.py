@@ -17,7 +17,9 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
 from smart_train.cli.rows import DOCUMENT_ROWS, document_source
 from smart_train.errors import DataError
+from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 from smart_train.utils.terms import SCORES
+from smart_train.utils.text_files import ENCODING
 
 _SHOWN_TEXT = 60  # characters of a text beside its id
 _LONGEST_ID = 120  # that is printed whole on a narrow terminal
@@ -32,7 +34,7 @@ def search(
     queries: Annotated[
         Path | None, typer.Option(help="A UTF-8 text file with one query per line; - reads standard input.")
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Number of hits per query.")] = 10,
+    top_k: Annotated[int, typer.Option(min=1, help="Number of hits per query.")] = TOP_K,
     candidates: Annotated[
         int | None,
         typer.Option(
@@ -43,7 +45,7 @@ def search(
         Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
     ] = None,
     rows: Mapping[str, Any] = DOCUMENT_ROWS,
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per query.")] = False,
     reading: Mapping[str, Any] = READING,
@@ -93,7 +95,7 @@ def search(
 def _lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, or of standard input."""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding=ENCODING)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"--queries {path}: cannot be read as UTF-8 text ({error})") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]

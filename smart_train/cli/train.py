@@ -28,5 +28,7 @@ def train(
         train_seeds(loaded, parse_seeds(seeds), overwrite=overwrite)
         return
     from smart_train.run import train as run_training  # slow to import; a mistake in the recipe need not wait for it
+    from smart_train.run.folder import check_place
 
+    check_place(recipe, loaded, overrides or ())
     run_training(loaded, overwrite=overwrite)

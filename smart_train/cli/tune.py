@@ -14,6 +14,7 @@ from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.errors import RunError
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def tune(
             "export is made again. Of an export, its golden vectors, layout, card and record are made again, too.",
         ),
     ] = False,
-    batch_size: BatchSize = 32,
+    batch_size: BatchSize = BATCH_SIZE,
     reading: Mapping[str, Any] = READING,
 ) -> None:
     """Choose weights, layer, token filters and storage for a model, or for the model that a run trained.

@@ -15,19 +15,19 @@ def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Check RECIPE, its files and data rows, without loading weights; print the quantities derived from it."""
     from smart_train.recipe import load_recipe
 
-    show_derived(load_recipe(recipe, overrides or ()), source=str(recipe))
+    show_plan(load_recipe(recipe, overrides or ()), source=str(recipe))
 
 
-def show_derived(recipe: Recipe, *, source: str) -> None:
-    """Prints the derived quantities as a table.
+def show_plan(recipe: Recipe, *, source: str) -> None:
+    """Prints the plan of a run as a table.
 
     Raises:
-        RecipeError: listing every problem that the derivation found.
+        RecipeError: listing every problem of the plan.
     """
     from smart_train.errors import RecipeError
-    from smart_train.run.plan import derive
+    from smart_train.run.plan import make_plan
 
-    derived = derive(recipe)
-    print_pairs(derived.rows())
-    if derived.problems:
-        raise RecipeError("\n".join([f"{source}: cannot run", *(f"  {problem}" for problem in derived.problems)]))
+    plan = make_plan(recipe)
+    print_pairs(plan.rows())
+    if plan.problems:
+        raise RecipeError("\n".join([f"{source}: cannot run", *(f"  {problem}" for problem in plan.problems)]))

@@ -14,6 +14,7 @@ from smart_train.cli.output import plain_console
 from smart_train.cli.quiet import quiet_libraries
 from smart_train.cli.rows import ROWS, as_options, source_values
 from smart_train.errors import DataError
+from smart_train.utils.defaults import REPORT_SAMPLES
 
 FAILED = 1
 _RECIPES = (".yaml", ".yml")
@@ -34,7 +35,7 @@ def validate_data(
             "holds the report of another set."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = 24,
+    samples: Annotated[int, typer.Option(min=0, help="Pairs of each part to show in report.html.")] = REPORT_SAMPLES,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of threads that decode. Default: one per core.")
     ] = None,

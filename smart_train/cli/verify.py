@@ -10,6 +10,7 @@ import typer
 
 from smart_train.cli.arguments import BasePath
 from smart_train.cli.output import plain_console
+from smart_train.utils.defaults import TOLERANCE
 from smart_train.utils.model_folders import find_model
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def verify(
     ],
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest difference of a coordinate or a score that is allowed.")
-    ] = 1e-4,
+    ] = TOLERANCE,
     vllm: Annotated[
         str | None,
         typer.Option(help="Also check the vLLM server at this address, which must serve DIR.", metavar="URL"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from smart_train.data.media_columns import MediaColumns, reads_as_name
+from smart_train.data.misspelt_media import MediaColumns, reads_as_name
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image

@@ -10,7 +10,7 @@ from smart_train.data.formats.delimited import DELIMITERS, read_delimited
 from smart_train.data.formats.jsonl import read_jsonl
 from smart_train.data.table import Table
 from smart_train.errors import DataError
-from smart_train.utils.compressed import GZIP, plain_name
+from smart_train.utils.text_files import GZIP, plain_name
 
 JSON_LINES = (".jsonl", ".ndjson")
 ARROW = (".parquet", ".json", ".arrow", ".tar")  # read by the `datasets` library
@@ -47,6 +47,6 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
 def read_arrow(paths: Sequence[Path], max_rows: int | None = None) -> Table:
     """Parquet, JSON, Arrow or tar (WebDataset) files of one data set, through the `datasets` library."""
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
-    from smart_train.data.formats import huggingface
+    from smart_train.data.formats import parquet_and_hub
 
-    return Table.of_dataset(huggingface.read_files(paths), paths[0].parent, max_rows)
+    return Table.of_dataset(parquet_and_hub.read_files(paths), paths[0].parent, max_rows)

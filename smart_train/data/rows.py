@@ -13,9 +13,9 @@ from smart_train.data.columns import Columns
 from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
-from smart_train.data.media_columns import MediaColumns
+from smart_train.data.misspelt_media import MediaColumns
 from smart_train.data.references import UNREADABLE, References
-from smart_train.data.teacher_scores import read_scores
+from smart_train.data.score_columns import read_scores
 from smart_train.errors import DataError
 from smart_train.inputs.model_input import images_of
 from smart_train.inputs.text import check_characters

@@ -33,7 +33,7 @@ from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
-from smart_train.utils.compressed import plain_name
+from smart_train.utils.text_files import plain_name
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -240,30 +240,30 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
     if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
         return _read_pages(config, path)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
-    from smart_train.data.formats import huggingface
+    from smart_train.data.formats import parquet_and_hub
 
     if _is_saved(path):
-        return Table.of_dataset(huggingface.read_saved(path, config.split), path, config.first_rows)
+        return Table.of_dataset(parquet_and_hub.read_saved(path, config.split), path, config.first_rows)
     if (path / "README.md").is_file() and config.subset is None:
-        parts = huggingface.judged_parts(str(path), config.split, local=True)
+        parts = parquet_and_hub.judged_parts(str(path), config.split, local=True)
         if parts is not None:
             return _joined(config, parts, path)
-    return Table.of_dataset(huggingface.read_folder(path, config.subset, config.split), path, config.first_rows)
+    return Table.of_dataset(parquet_and_hub.read_folder(path, config.subset, config.split), path, config.first_rows)
 
 
 def _read_hub(config: SourceConfig) -> Table:
-    from smart_train.data.formats import huggingface
+    from smart_train.data.formats import parquet_and_hub
 
     name, here = str(config.path), Path.cwd()
     if config.streaming:
         assert config.max_samples is not None, "SourceConfig requires it"
-        streamed = huggingface.stream_hub(name, config.subset, config.split, config.max_samples, config.sample_seed)
+        streamed = parquet_and_hub.stream_hub(name, config.subset, config.split, config.max_samples, config.sample_seed)
         return Table.of_dataset(streamed, here)
     if config.subset is None:
-        parts = huggingface.judged_parts(name, config.split, local=False)
+        parts = parquet_and_hub.judged_parts(name, config.split, local=False)
         if parts is not None:
             return _joined(config, parts, here)
-    return Table.of_dataset(huggingface.read_hub(name, config.subset, config.split), here, config.first_rows)
+    return Table.of_dataset(parquet_and_hub.read_hub(name, config.subset, config.split), here, config.first_rows)
 
 
 def _joined(config: SourceConfig, parts: Mapping[str, Any], folder: Path) -> Table:

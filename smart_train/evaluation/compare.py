@@ -33,6 +33,7 @@ from smart_train.evaluation.result import EvaluationResult
 # Two scores of one model, whose difference `compare_scores` tests: the second minus the first.
 SCORE_PAIRS = (("pooled", "late"), ("pooled", "hybrid"), ("late", "hybrid"))
 
+SAMPLES = 10_000  # sign patterns, and bootstrap samples
 # Bounds the resampling matrices: patterns drawn at once times queries.
 _CHUNK_CELLS = 4_000_000
 
@@ -111,7 +112,7 @@ def compare(
     before: EvaluationResult,
     after: EvaluationResult,
     *,
-    samples: int = 10_000,
+    samples: int = SAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
@@ -144,7 +145,7 @@ def compare(
 
 
 def compare_scores(
-    result: EvaluationResult, *, samples: int = 10_000, confidence: float = 0.95, seed: int = 0
+    result: EvaluationResult, *, samples: int = SAMPLES, confidence: float = 0.95, seed: int = 0
 ) -> Comparison:
     """Compares the scores of one result with each other, query by query, for every metric: is hybrid better than
     pooled, or is it luck?

@@ -31,12 +31,12 @@ from smart_train.retrieval.blocks import (
     with_progress,
 )
 from smart_train.retrieval.encoder import Encoder, check_readable, with_workers
-from smart_train.retrieval.shortlist import Rescored, Shortlist
+from smart_train.retrieval.rounded_search import Rescored, RoundedSearch
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import pooled_scores
-from smart_train.scoring.narrow import EXACT, check_products, scan_products
-from smart_train.scoring.stored import as_asked, as_stored
+from smart_train.scoring.index_form import documents_for_index, queries_for_index
+from smart_train.scoring.rounding_bounds import EXACT, check_products, scan_products
 from smart_train.types import ModelInput
 from smart_train.utils.terms import SCORES
 
@@ -116,7 +116,7 @@ class RetrievalEvaluator:
             on_main(partial(check_readable, model, named, f"evaluation set, {kind}"))
         queries, documents, first_document = self._encode_share(model)
         builders = self._rank(
-            _gather_embeddings(as_asked(queries, model.scoring), len(data.queries), self.query_block),
+            _gather_embeddings(queries_for_index(queries, model.scoring), len(data.queries), self.query_block),
             documents,
             first_document,
             model.scoring,
@@ -157,7 +157,7 @@ class RetrievalEvaluator:
         try:
             queries, _ = self._encode(model.encode_query, data.queries)
             documents, first_document = self._encode(model.encode_document, data.documents)
-            documents = as_stored(documents, model.scoring)
+            documents = documents_for_index(documents, model.scoring)
         except Exception as error:
             # The ranks of a sharded model wait for each other inside its forward, and cannot hear of it.
             if getattr(model, "in_step", False):
@@ -198,10 +198,11 @@ class RetrievalEvaluator:
         builders = {score: empty.another() for score in scores}
         self.rescored = Rescored()
         resident = queries.packed.numel() * queries.packed.element_size() <= _RESIDENT_BYTES
-        # A shortlist holds all queries on the device; so many of them are only sent there whole if that was asked for.
+        # A rounded search holds all queries on the device; so many of them are only sent there whole if that was asked
+        # for.
         products = scan_products(self.products, queries, documents, device) if resident else self.products
         if products != EXACT:
-            self._rank_by_shortlist(builders, queries.to(device), documents, first_document, scoring, products)
+            self._rank_by_rounded(builders, queries.to(device), documents, first_document, scoring, products)
             return builders
         gathered = _Gathered(builders, len(queries))
         blocks = document_blocks(documents, self.document_block_bytes)
@@ -222,7 +223,7 @@ class RetrievalEvaluator:
         gathered.flush()
         return builders
 
-    def _rank_by_shortlist(
+    def _rank_by_rounded(
         self,
         builders: dict[str, RankingBuilder],
         queries: Embeddings,
@@ -236,7 +237,7 @@ class RetrievalEvaluator:
         scorings = {name: named[name] for name in builders if name != "pooled"}
         # One more for a query's own document, which is left out.
         depth = 1 + next(iter(builders.values())).depth
-        shortlist = Shortlist(queries, products, scorings, depth, query_block=self.query_block)
+        rounded_search = RoundedSearch(queries, products, scorings, depth, query_block=self.query_block)
         ranks_pooled = "pooled" in builders  # which a late-only model has not
         pooled = _Gathered({"pooled": builders["pooled"]}, len(queries)) if ranks_pooled else None
         waiting = _Chosen({name: builders[name] for name in scorings})
@@ -249,7 +250,7 @@ class RetrievalEvaluator:
             show=self.show_progress_bar,
         ):
             some = block.to(queries.device)
-            pairs, scores = shortlist.add(some)
+            pairs, scores = rounded_search.add(some)
             waiting.add(pairs, scores, first_document + column)
             if pooled is not None:
                 for row, asked in query_blocks(queries, self.query_block):
@@ -258,7 +259,7 @@ class RetrievalEvaluator:
         if pooled is not None:
             pooled.flush()
         waiting.flush()
-        self.rescored = shortlist.count
+        self.rescored = rounded_search.count
 
     def _result(
         self, builders: dict[str, RankingBuilder], scoring: ScoringConfig, sizes: dict[str, int]

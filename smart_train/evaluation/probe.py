@@ -25,6 +25,7 @@ from smart_train.evaluation.tuning_states import TuningStates
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.geometry import effective_rank, mean_cosine, winners
 from smart_train.utils.atomic import write_json
+from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 PROBE_FILE, PROBE_PLOT = "probe.json", "probe.png"
 _RANKED_TOKENS = 4096  # of which the effective rank is computed: its cost grows with their number, its value hardly
-_PAIRS = 8  # queries of one gradient: a page of 1,300 tokens keeps a gigabyte of activations at 2 billion weights
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def probe(
     name: str = "model",
     metric: str = HEADLINE,
     layers: Sequence[int] | None = None,
-    pairs: int = _PAIRS,
+    pairs: int = PROBE_PAIRS,
     seed: int = 0,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
 ) -> ProbeResult:
     """Measures `model` on `data`. Everything is encoded once.

@@ -25,11 +25,13 @@ from smart_train.errors import DataError
 from smart_train.evaluation.compare import Comparison, compare
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
+from smart_train.evaluation.setting_words import content_of, form_of
 from smart_train.evaluation.tuning_grid import TuningGrid, check_metric
-from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResult, content_of, form_of
+from smart_train.evaluation.tuning_result import ALPHA, TunedSetting, TuningResult
 from smart_train.evaluation.tuning_states import MEMORY_BYTES, Measurement, TuningStates
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.cpu import every_core
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def tune(
     metric: str = HEADLINE,
     max_bytes: int | None = None,
     seed: int = 0,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     memory_bytes: int = MEMORY_BYTES,
     show_progress_bar: bool | None = None,
     across_ranks: bool = False,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from smart_train.evaluation.metrics import metric_label
-from smart_train.evaluation.tuning_result import TUNING_FILE, TuningResult, described
+from smart_train.evaluation.setting_words import described
+from smart_train.evaluation.tuning_result import TUNING_FILE, TuningResult
 from smart_train.report import Facts, Paragraph, Picture, Report, Section, Table
 from smart_train.utils.versions import versions
 

@@ -1,4 +1,4 @@
-"""What `tune` found: every setting with its quality and its cost, the decision, a table and a figure."""
+"""What `tune` found: every setting with its quality and its cost, and the decision."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from matplotlib.figure import Figure
-from rich import box
 from rich.table import Table
 
 from smart_train.evaluation.compare import Comparison, Difference
 from smart_train.evaluation.metrics import metric_label
-from smart_train.evaluation.plots import COLOURS, save_figure
+from smart_train.evaluation.plots import save_figure
+from smart_train.evaluation.setting_words import content_of, described, form_of
+from smart_train.evaluation.tuning_plot import tuning_figure
+from smart_train.evaluation.tuning_table import tuning_table
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import write_json
 
 ALPHA = 0.05  # two-sided
 TUNING_FILE = "tune.json"
 TUNING_PLOT = "tune.png"
-_ROWS = 8  # of the front in the table
-_CONTENTS = ("layer", "query_tokens", "document_tokens", "pooled_token")
-_FORMS = ("width", "pool_factor", "stored_as")
 
 Verdict = Literal["better", "smaller", "same", "unproved", "worse"]
 
@@ -155,51 +154,12 @@ class TuningResult:
     def table(self) -> Table:
         """The settings in force, the best ones, each score alone, and the front: bytes a document, milliseconds a
         query, and the metric on the queries that chose and on those that decide. Fits 80 columns."""
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("", no_wrap=True)
-        table.add_column("pooled:late", no_wrap=True)
-        table.add_column("not as in force")
-        for name in ("bytes", "ms", "chose", "decide"):
-            table.add_column(name, justify="right", no_wrap=True)
-        shown = [("in force", self.default), ("best", self.best), *self._alone()]
-        front = [item for item in self.front() if item.scoring not in [one.scoring for _, one in shown]]
-        step = max(1, -(-len(front) // _ROWS))
-        shown += [("smaller", item) for item in front[::-1][::step]]
-        for name, item in shown:
-            held_out = "" if item.held_out is None else f"{item.held_out:.3f}"
-            cost = (f"{item.bytes_per_document:,.0f}", f"{item.ms_per_query:.2f}", f"{item.tuning:.3f}", held_out)
-            differs = _short(item.scoring, self.default.scoring)
-            table.add_row(name, _weights(item.scoring), ", ".join(differs), *cost)
-        return table
+        return tuning_table(self, self._alone())
 
     def figure(self) -> Figure:
         """Quality on the queries that chose, against bytes a document and milliseconds a query: every setting, the
         front, the setting in force and the best one."""
-        figure = Figure(figsize=(9.6, 4.0), layout="constrained")
-        front, label = self.front(), metric_label(self.metric)
-        for place, (name, cost) in enumerate(
-            (("bytes_per_document", "bytes a document"), ("ms_per_query", "ms a query"))
-        ):
-            axes = figure.add_subplot(1, 2, place + 1)
-            axes.spines[["top", "right"]].set_visible(False)
-            xs = [getattr(item, name) for item in self.settings]
-            axes.scatter(xs, [item.tuning for item in self.settings], s=9, color="#B8B8B8", label="a setting")
-            if name == "bytes_per_document":
-                line = [getattr(item, name) for item in front]
-                axes.plot(line, [item.tuning for item in front], color=COLOURS["hybrid"], label="front", linewidth=1.4)
-            for title, item, marker in (("in force", self.default, "s"), ("best", self.best, "*")):
-                held_out = "" if item.held_out is None else f" ({item.held_out:.3f} on other queries)"
-                axes.scatter(
-                    getattr(item, name), item.tuning, marker=marker, s=90, zorder=3, label=f"{title}{held_out}",
-                    color=COLOURS["before"] if title == "in force" else COLOURS["late"], edgecolors="black",
-                )  # fmt: skip
-            for title, item in self._alone():
-                axes.axhline(item.tuning, color=COLOURS[title.split()[0]], linestyle=":", linewidth=1.2, label=title)
-            axes.set(xscale="log", xlabel=cost, ylabel=f"{label}, {self.queries} queries" if place == 0 else "")
-        handles, names = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
-        figure.suptitle(f"{len(self.settings)} settings against {self.documents} documents")
-        return figure
+        return tuning_figure(self, self._alone())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -237,49 +197,5 @@ class TuningResult:
         return settings
 
 
-def described(scoring: ScoringConfig, against: ScoringConfig | None = None) -> str:
-    """A setting in words: its weights, and what else is not the default, or differs from `against`."""
-    return ", ".join([f"pooled:late {_weights(scoring)}", *_differences(scoring, against or ScoringConfig())])
-
-
-def content_of(scoring: ScoringConfig) -> tuple[Any, ...]:
-    """Which tokens are scored."""
-    return tuple(getattr(scoring, name) for name in _CONTENTS)
-
-
-def form_of(scoring: ScoringConfig) -> tuple[Any, ...]:
-    """How they are stored."""
-    return tuple(getattr(scoring, name) for name in _FORMS)
-
-
 def _kind(item: TunedSetting) -> tuple[Any, ...]:
     return content_of(item.scoring) + form_of(item.scoring)
-
-
-def _weights(scoring: ScoringConfig) -> str:
-    return f"{scoring.pooled_weight:g}:{scoring.late_weight:g}"
-
-
-def _differences(scoring: ScoringConfig, against: ScoringConfig) -> list[str]:
-    """Every setting but the weights that is another than that of `against`, as `key value`."""
-    values, other = scoring.to_dict(), against.to_dict()
-    return [f"{name} {_worded(values[name])}" for name in (*_CONTENTS, *_FORMS) if values[name] != other[name]]
-
-
-def _short(scoring: ScoringConfig, against: ScoringConfig) -> list[str]:
-    """As `_differences`, for a narrow column."""
-    values = scoring.to_dict()
-    words = {
-        "layer": f"layer {scoring.layer}",
-        "query_tokens": f"query: {scoring.query_tokens}",
-        "document_tokens": f"document: {scoring.document_tokens}",
-        "pooled_token": f"{scoring.pooled_token} pooled",
-        "width": f"{_worded(scoring.width)} dims",
-        "pool_factor": f"1/{scoring.pool_factor} tokens",
-        "stored_as": scoring.stored_as,
-    }
-    return [text for name, text in words.items() if values[name] != getattr(against, name)]
-
-
-def _worded(value: Any) -> str:
-    return "all" if value is None else str(value)

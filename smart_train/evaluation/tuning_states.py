@@ -30,7 +30,7 @@ from smart_train.evaluation.tuning_grid import check_metric
 from smart_train.retrieval.encoder import check_readable
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.stored import as_asked, as_stored
+from smart_train.scoring.index_form import documents_for_index, queries_for_index
 from smart_train.types import ModelInput, ScoreParts
 from smart_train.utils.atomic import naming_refusals
 
@@ -149,13 +149,15 @@ class TuningStates:
         layer, query_tokens, document_tokens, pooled_token = kind
         plain = ScoringConfig()
         every = self.embeddings("query", layer, query_tokens, pooled_token)
-        query_embeddings = {width: as_asked(every, replace(plain, width=width)).to(self.device) for width, _ in forms}
+        query_embeddings = {
+            width: queries_for_index(every, replace(plain, width=width)).to(self.device) for width, _ in forms
+        }
         shape = len(self.data.queries), len(self.data.documents)
         scored = {form: _Scored(ScoreParts(torch.empty(shape), torch.empty(shape))) for form in forms}
         for places, states in self.documents:
             some = states.select(layer, document_tokens, pooled_token).pool_tokens(factor, show_progress_bar=False)
             for (width, stored_as), into in scored.items():
-                stored = as_stored(some, replace(plain, width=width, stored_as=stored_as)).to(self.device)
+                stored = documents_for_index(some, replace(plain, width=width, stored_as=stored_as)).to(self.device)
                 into.add(query_embeddings[width], stored, places)
         for form, whole in scored.items():
             whole.average(*shape)

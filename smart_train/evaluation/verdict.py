@@ -22,6 +22,7 @@ from smart_train.evaluation.compare import (
 from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.selection import Selection
+from smart_train.utils.byte_sizes import decimal_size
 from smart_train.utils.terms import HEADLINE, SCORES
 
 
@@ -70,7 +71,7 @@ class Verdict:
         if self.document_bytes:
             pooled, tokens = self.document_bytes["pooled"], self.document_bytes["tokens"]
             lines.append(
-                f"a document takes {bytes_text(pooled)} pooled, and {bytes_text(pooled + tokens)} with its tokens"
+                f"a document takes {decimal_size(pooled)} pooled, and {decimal_size(pooled + tokens)} with its tokens"
             )
         return [lines[0], *(f"  {line}" for line in (*lines[1:], *self.advice()))]
 
@@ -224,15 +225,6 @@ def reach_line(least: float | None, queries: int, confidence: float = 0.95) -> s
 def count_text(queries: int) -> str:
     """`1 query`, `1,000 queries`."""
     return f"{queries:,} {'query' if queries == 1 else 'queries'}"
-
-
-def bytes_text(size: float) -> str:
-    """A number of bytes for readers: `1.5 kB`, in units of 1,000."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1_000:
-            return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1_000
-    return f"{size:,.1f} GB"
 
 
 def _needed(row: Difference, least: float | None, queries: int, confidence: float) -> int | None:

@@ -14,6 +14,8 @@ from smart_train.inputs.images import load_image
 
 HEAT = (213, 94, 0)  # vermillion, and the winners' blue: apart for colour-blind readers, too (Okabe and Ito, 2008)
 WINNER = (0, 114, 178)
+LEVELS = 9  # of a word's colour; level 0 has none
+_STRONGEST_WORD = 63  # percent of HEAT behind it: the word stays readable
 _OPAQUE = 200  # of 255, at the strongest place: the page stays readable below it
 _RASTER = 480  # pixels of each side, where boxes are not an even grid
 _ON_GRID = 1e-3  # of a box's side
@@ -24,6 +26,17 @@ def strengths(values: Sequence[float]) -> list[float]:
     """Values as 0 (the lowest of them) to 1 (the highest); all 0 where they do not differ."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     return [(value - low) / (high - low) if high > low else 0.0 for value in values]
+
+
+def css_heat(level: int) -> str:
+    """The colour behind a word of `level`, from 0 to `LEVELS`."""
+    red, green, blue = HEAT
+    return f"rgb({red} {green} {blue} / {_STRONGEST_WORD * level // LEVELS}%)"
+
+
+def css_winner() -> str:
+    """The colour of a frame around what wins."""
+    return "#{:02x}{:02x}{:02x}".format(*WINNER)
 
 
 def heat_layer(boxes: Sequence[Box], strength: Sequence[float]) -> Image.Image:

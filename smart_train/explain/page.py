@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from smart_train.errors import DataError
 from smart_train.explain.explanation import Explanation
-from smart_train.explain.heat import image_strengths, layer_of, small_page, strengths
+from smart_train.explain.heat import LEVELS, css_heat, css_winner, image_strengths, layer_of, small_page, strengths
 from smart_train.explain.picture import save_picture
 from smart_train.explain.tokens import SeenToken
 from smart_train.inputs.images import describe_image
@@ -24,7 +24,6 @@ from smart_train.types import ModelInput
 
 _SIDE = 1000  # pixels of a page's longer side: print can be read
 _WIDEST, _TALLEST = 44, 50  # rem, of a page as it is shown
-LEVELS = 9  # of a word's colour; level 0 has none
 _TEXT = 300  # characters of a text in the list of facts
 
 
@@ -51,6 +50,8 @@ class MatchMap:
         return Markup(
             template.render(
                 name=self.name,
+                heat_colours={level: css_heat(level) for level in range(1, LEVELS + 1)},
+                winner_colour=css_winner(),
                 count=len(views),
                 chips=_chips(explanation),
                 images=images,

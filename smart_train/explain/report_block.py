@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from smart_train.explain.explanation import Explanation
-from smart_train.explain.heat import HEAT, heated_page
-from smart_train.explain.page import LEVELS, coloured_words
+from smart_train.explain.heat import css_heat, heated_page
+from smart_train.explain.page import coloured_words
 from smart_train.report import Picture
 from smart_train.report.text import shown
 
@@ -46,8 +46,8 @@ class StillMap:
     def _words(self) -> Markup:
         pieces = coloured_words(self.explanation, None)
         words = [
-            Markup('<span style="background: rgb({} {} {} / {}%)">{}</span>').format(
-                *HEAT, 63 * max(level, 0) // LEVELS, shown(text if level > 0 else _shortened(text))
+            Markup('<span style="background: {}">{}</span>').format(
+                css_heat(max(level, 0)), shown(text if level > 0 else _shortened(text))
             )
             for text, level, _ in pieces[:_PIECES]
         ]

@@ -16,27 +16,17 @@ from smart_train.errors import ExportError
 from smart_train.export.card import CARD_NAME, PLOTS, CardFacts, copy_plots, write_adapter_card
 from smart_train.export.finishing import add_provenance
 from smart_train.export.golden import Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.parity_record import check_output, write_record, writing
+from smart_train.export.published_files import adapter_files
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
-from smart_train.models.adapter_config import trains_beside
-from smart_train.models.added_tokens import TOKENIZER_FILES
 from smart_train.models.loading import locate, locate_base
 from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
-from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
+from smart_train.models.smart_config import SmartConfig
+from smart_train.utils.defaults import TOLERANCE
 
-# What an adapter or projection consists of; its folder may hold more (a checkpoint's optimiser), which stays there.
-ADAPTER_FILES = (
-    ADAPTER_CONFIG,
-    "adapter_model.safetensors",
-    "projection_config.json",
-    "projection.safetensors",
-    SMART_CONFIG,
-    CARD_NAME,
-)
 NOT_EXPORTED = "an export is checked by it; use the published folder, or write one with SmartModel.save_pretrained"
 Trained = str | Path | Mapping[str | Path, float]
 
@@ -92,13 +82,6 @@ def export_adapter(
             add_provenance(partial, facts.fingerprints)
         write_record(partial, {"tolerance": TOLERANCE, "routes": {item.route: item.to_dict() for item in reports}})
     return reports
-
-
-def adapter_files(folder: Path) -> list[Path]:
-    """The files of `folder` that an adapter or projection consists of; with the tokenizer, where the adapter may have
-    added tokens to it."""
-    names = [*ADAPTER_FILES, *(TOKENIZER_FILES if trains_beside(folder) else ())]
-    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:

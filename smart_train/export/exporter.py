@@ -15,7 +15,7 @@ from smart_train.errors import ExportError, NonFiniteError
 from smart_train.export.adapters import NOT_EXPORTED, Trained, load_exactly, load_trained
 from smart_train.export.card import CARD_NAME, CardFacts, Lineage, copy_plots, merged_card
 from smart_train.export.finishing import add_provenance, finish_folder
-from smart_train.export.parity import TOLERANCE, ParityReport, Probe, measure_parity
+from smart_train.export.parity import ParityReport, Probe, measure_parity
 from smart_train.export.parity_record import check_output, write_record, writing
 from smart_train.export.routes import release
 from smart_train.export.verify import RouteReport
@@ -27,6 +27,7 @@ from smart_train.models.smart_config import SmartConfig
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example
+from smart_train.utils.defaults import TOLERANCE
 
 DTYPES = ("float32", "bfloat16", "float16")
 

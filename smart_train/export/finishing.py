@@ -13,12 +13,12 @@ from smart_train.errors import ExportError
 from smart_train.export.closing_token import TOKENIZER, close_texts
 from smart_train.export.embedder_layout import plain_obstacle, remove_layout, write_layout
 from smart_train.export.golden import Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.routes import LIBRARY, release
 from smart_train.export.verify import RouteReport, check_reports, measure_routes
 from smart_train.models import SmartModel
 from smart_train.models.saving import WEIGHT_INDEX
 from smart_train.models.smart_config import SMART_CONFIG
+from smart_train.utils.defaults import TOLERANCE
 
 WEIGHTS = "model.safetensors"
 

@@ -22,11 +22,12 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from smart_train.errors import ExportError
-from smart_train.export.adapters import ADAPTER_FILES, adapter_files, export_adapter
+from smart_train.export.adapters import export_adapter
 from smart_train.export.card import CARD_NAME, PLOTS, is_hub_id, named
 from smart_train.export.exporter import export_model
 from smart_train.export.golden import GOLDEN_NAME
 from smart_train.export.parity_record import REPORT_NAME, check_record
+from smart_train.export.published_files import ADAPTER_FILES, adapter_files, export_files
 from smart_train.export.verify import verify_folder
 from smart_train.models import SmartModel
 from smart_train.models.loading import own_class
@@ -35,6 +36,7 @@ from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.utils.atomic import refusal
 from smart_train.utils.hashing import sha256
 from smart_train.utils.hub_retries import persist
+from smart_train.utils.manifest import DIGEST
 
 # Left in a repository beside weights of another kind, these would be loaded in their place, or on top of them.
 _LOADED = frozenset({*ADAPTER_FILES, "config.json", "model.safetensors", WEIGHT_INDEX} - {SMART_CONFIG, CARD_NAME})
@@ -71,7 +73,7 @@ def plan_push(folder: str | Path, repo_id: str) -> PushPlan:
         generated: dict[str, int | None] = dict.fromkeys((CARD_NAME, SMART_CONFIG, GOLDEN_NAME, REPORT_NAME))
     else:
         _check_export(folder)
-        paths, generated = _files(folder), {}
+        paths, generated = export_files(folder), {}
     sizes = generated | {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths if path.is_file()}
     card = None
     if sizes[CARD_NAME] is None:
@@ -140,7 +142,7 @@ def _push(api: HfApi, folder: Path, repo_id: str, private: bool, revision: str |
         api.create_branch(repo_id, branch=revision, exist_ok=True)
     info = api.model_info(repo_id, revision=revision)
     _check_ours(info, repo_id, private)
-    names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    names = {path.relative_to(folder).as_posix(): path for path in export_files(folder)}
     card = (folder / CARD_NAME).read_text(encoding="utf-8")
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         *(CommitOperationAdd(name, path) for name, path in names.items() if name != CARD_NAME),
@@ -207,12 +209,6 @@ def _check_export(folder: Path) -> None:
         raise ExportError(f"{folder}: the model card ({CARD_NAME}) is missing; export again")
 
 
-def _files(folder: Path) -> list[Path]:
-    """Everything in a verified folder but hidden files."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-
-
 def _stale(api: HfApi, info: ModelInfo, pushed: Mapping[str, Path]) -> list[str]:
     """Files of an earlier push that the new one does not have, to be deleted: what that push recorded as its own, and
     only where the content is still the one that it recorded.
@@ -243,7 +239,7 @@ def _recorded(api: HfApi, info: ModelInfo, there: Collection[str]) -> dict[str, 
         values = json.loads(Path(record).read_text(encoding="utf-8"))
     except ValueError:  # not JSON, or not UTF-8
         return {}
-    digests = values.get("sha256") if isinstance(values, dict) else None
+    digests = values.get(DIGEST) if isinstance(values, dict) else None
     return (
         {name: value for name, value in digests.items() if isinstance(value, str)} if isinstance(digests, dict) else {}
     )

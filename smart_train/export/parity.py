@@ -15,7 +15,6 @@ from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import Example, ModelInput
 
-TOLERANCE = 1e-4  # largest difference of a pooled, late or hybrid score that an fp32 export may show
 _WORDS = ("invoice", "total revenue", "2019", "margin", "table of contents", "safety valve", "42 µm", "naïve", "数据")
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ExportError
+from smart_train.export.file_digests import changed_files, digests_of_export
 from smart_train.utils.atomic import aside, filling, settle, write_json
 from smart_train.utils.locks import beside, check_free, only_one
-from smart_train.utils.manifest import digests
+from smart_train.utils.manifest import DIGEST
 
 REPORT_NAME = "parity.json"
-_PROVED = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -59,7 +59,7 @@ def _check_taken(output: Path, overwrite: bool) -> None:
 
 def write_record(folder: Path, measured: dict[str, Any]) -> None:
     """`parity.json`: what was measured, and digests of the files that it was measured on."""
-    record = {**measured, "sha256": _digests(folder)}
+    record = {**measured, DIGEST: digests_of_export(folder, REPORT_NAME)}
     write_json(folder / REPORT_NAME, record)
 
 
@@ -77,18 +77,10 @@ def check_record(folder: Path) -> dict[str, Any]:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        expected = dict(record["sha256"])
+        expected = dict(record[DIGEST])
     except (ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path}: unreadable ({error}); export again") from error
-    actual = _digests(folder)
-    changed = sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
+    changed = changed_files(folder, expected, REPORT_NAME)
     if changed:
         raise ExportError(f"{folder}: {', '.join(changed)} changed since the export was verified; export again")
     return record
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Relative name -> digest of every file that decides what the model gives. Cards, plots and hidden files do not."""
-    names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in _PROVED}
-    shown = {name: path for name, path in names.items() if not any(part.startswith(".") for part in name.split("/"))}
-    return digests(folder, [name for name in shown if name != REPORT_NAME])

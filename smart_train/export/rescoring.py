@@ -18,7 +18,6 @@ from smart_train.export.adapters import load_exactly
 from smart_train.export.card import CARD_NAME
 from smart_train.export.finishing import finish_folder
 from smart_train.export.golden import GOLDEN_NAME, Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.parity_record import REPORT_NAME, check_record, write_record, writing
 from smart_train.export.rescored_card import rescored_card
 from smart_train.export.routes import release
@@ -28,7 +27,9 @@ from smart_train.models.reading import read_json
 from smart_train.models.rescoring import link_or_copy, write_values
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.defaults import TOLERANCE
 from smart_train.utils.locks import beside, check_free
+from smart_train.utils.manifest import DIGEST
 
 _AT_EXPORT = "at_export"
 _MADE_AGAIN = (SMART_CONFIG, GOLDEN_NAME, REPORT_NAME)
@@ -116,7 +117,7 @@ def _proved(model: SmartModel, partial: Path, base: str | Path | None) -> list[R
 def _measured(record: Mapping[str, Any], before: ScoringConfig, routes: list[RouteReport]) -> dict[str, Any]:
     """The record of the new folder. How far it scores from the trained model was measured with other settings, and the
     trained model need not be here: those figures stay, with the settings that they are of."""
-    of_routes = ("routes", "tolerance", "sha256")
+    of_routes = ("routes", "tolerance", DIGEST)
     at_export = record.get(_AT_EXPORT) or {
         "scoring": before.to_dict(),
         **{name: value for name, value in record.items() if name not in of_routes},

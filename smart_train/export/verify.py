@@ -12,9 +12,9 @@ from torch import Tensor
 
 from smart_train.errors import ExportError, first_line
 from smart_train.export.golden import Golden
-from smart_train.export.parity import TOLERANCE
 from smart_train.export.parity_record import REPORT_NAME, check_record
 from smart_train.export.routes import Reading, Route, routes_of
+from smart_train.utils.defaults import TOLERANCE
 
 
 @dataclass(frozen=True)

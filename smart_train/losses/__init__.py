@@ -1,6 +1,8 @@
 """Contrastive objectives: score matrices in, named parts out. No model and no data in here."""
 
-from smart_train.losses.candidates import (
+from smart_train.losses.contrastive import OBJECTIVES, ContrastiveObjective, info_nce
+from smart_train.losses.distillation import DISTILLED, Distillation, Teacher, check_teacher
+from smart_train.losses.eligible_negatives import (
     PositiveAware,
     check_candidates,
     check_positives,
@@ -8,8 +10,6 @@ from smart_train.losses.candidates import (
     margin_bound,
     others_negatives,
 )
-from smart_train.losses.contrastive import OBJECTIVES, ContrastiveObjective, info_nce
-from smart_train.losses.distillation import DISTILLED, Distillation, Teacher, check_teacher
 from smart_train.losses.objective import Objective
 from smart_train.losses.self_distillation import SelfDistillation
 

@@ -16,19 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ScoreError
-from smart_train.losses.candidates import PositiveAware, check_candidates
 from smart_train.losses.distillation import Distillation, Teacher
+from smart_train.losses.eligible_negatives import PositiveAware, check_candidates
+from smart_train.losses.learned_scales import scale_of, start_scales
 from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
-from smart_train.utils.terms import MIN_TEMPERATURE, OBJECTIVES
-
-# Where the weights are learned: T of a term. The late score is a mean over all query tokens, of which a few tell pages
-# apart, so its differences are several times smaller than the pooled score's.
-LEARNED_TEMPERATURES = (0.005, 1.0)
-# How many times as fast as other parameters log T moves. Adam moves every parameter by about the learning rate; the
-# quickstart's 700 steps at 5e-4 could change a temperature by a fifth in all, and it has to fall to a tenth.
-LEARNED_RATE = 20.0
+from smart_train.utils.terms import OBJECTIVES
 
 
 class ContrastiveObjective(nn.Module):
@@ -84,19 +78,15 @@ class ContrastiveObjective(nn.Module):
         self.distillation = distillation
         self.self_distillation = self_distillation
         self.weights = {"pooled": pooled_weight, "late": late_weight} if name == "joint" else {name: 1.0}
+        for term, weight in self.weights.items():
+            if not 0 < weight < math.inf:
+                raise ScoreError(f"weight of {term} is {weight}; it must be a number above 0")
         self.learn_weights = learn_weights
         start = {term: temperatures[term] for term in self.weights}
         if learn_weights and name == "hybrid":
             weights = {"pooled": scoring.pooled_weight, "late": scoring.late_weight}
             start = {term: temperatures["hybrid"] / weight for term, weight in weights.items()}
-        scales = {}
-        for term, temperature in start.items():
-            if not temperature > 0:
-                raise ScoreError(f"temperature of {term} is {temperature}; it must be above 0")
-            # [1], not a scalar, which FSDP2 cannot shard.
-            value = torch.tensor([-math.log(temperature) / (LEARNED_RATE if learn_weights else 1.0)])
-            scales[term] = nn.Parameter(value, requires_grad=learn_temperature or learn_weights)
-        self.log_scales = nn.ParameterDict(scales)
+        self.log_scales = start_scales(start, learn_temperature=learn_temperature, learn_weights=learn_weights)
 
     @property
     def learned_scoring(self) -> ScoringConfig:
@@ -166,14 +156,7 @@ class ContrastiveObjective(nn.Module):
 
     def _scale(self, term: str) -> Tensor:
         """1 / T of a term, [1], differentiable where it is learned."""
-        if not self.learn_weights:
-            return _bounded(self.log_scales[term], most=-math.log(MIN_TEMPERATURE)).exp()
-        parameter = self.log_scales[term]
-        # The value is LEARNED_RATE times the parameter, its gradient that of the value itself: multiplied as well, it
-        # would outweigh all other gradients where their common norm is clipped.
-        log_scale = parameter + ((LEARNED_RATE - 1) * parameter).detach()
-        least, most = (-math.log(bound) for bound in reversed(LEARNED_TEMPERATURES))
-        return _bounded(log_scale, least=least, most=most).exp()
+        return scale_of(self.log_scales[term], learn_weights=self.learn_weights)
 
     def _combined(self, scores: ScoreParts) -> Tensor:
         """The hybrid scores [Q, N], with the weights learned so far."""
@@ -211,22 +194,6 @@ def _check_combines(what: str, name: str, scoring: ScoringConfig) -> None:
             f"{what}: scoring gives one of the two terms the weight 0, so the hybrid score is the other one alone; "
             "give both a weight above 0"
         )
-
-
-def _bounded(log_scale: Tensor, *, most: float, least: float = -math.inf) -> Tensor:
-    """`log_scale` between `least` and `most`. At and past a bound it can only come back.
-
-    A plain clamp has no gradient past its bound, so that a step too far would fix the temperature for good. Clamping
-    the parameter itself after each step would need every sharded engine's help; this needs none.
-    """
-    held = log_scale + (log_scale.clamp(min=least, max=most) - log_scale).detach()
-    if held.requires_grad:
-        above, below = log_scale.detach() >= most, log_scale.detach() <= least
-        # Descent raises what has a negative gradient.
-        held.register_hook(
-            lambda grad: torch.where((above & (grad < 0)) | (below & (grad > 0)), torch.zeros_like(grad), grad)
-        )
-    return held
 
 
 def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:

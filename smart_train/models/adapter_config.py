@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from smart_train.errors import ModelError, shown
+from smart_train.models.bases import Base
 from smart_train.models.reading import read_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     assert isinstance(config, LoraConfig), "PEFT's class for LORA"
     config.task_type = "FEATURE_EXTRACTION"
     return config
+
+
+def base_named_in(folder: Path) -> Base | None:
+    """The base that the plain PEFT adapter in `folder` names; None where there is no adapter, or it names none.
+
+    Raises:
+        TypeError: a value is not text.
+    """
+    values = read_json(folder / ADAPTER_CONFIG) or {}
+    return Base.read(
+        {"base": values.get("base_model_name_or_path"), "base_revision": values.get("revision")}, ours=False
+    )
 
 
 def trains_beside(folder: Path) -> dict[str, Any]:

@@ -7,10 +7,12 @@ GPU. Both give the same up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
+from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import is_flash_attn_2_available
 
@@ -62,6 +64,17 @@ def choose_attention(
         return Attention(FLASH)
     missing = _missing(config, stored, device, quantized)
     return Attention(SDPA, missing) if missing else Attention(FLASH, "flash-attn is installed")
+
+
+def attend_both_ways(decoder: nn.Module) -> None:
+    """Lets every token of a decoder of transformers see all others, in place; what is saved of it says so.
+
+    Its masks follow the configuration. Flash attention, which is given none, asks every layer.
+    """
+    cast(Any, decoder.config).is_causal = False
+    for module in cast(Iterable[Any], decoder.modules()):
+        if hasattr(module, "is_causal"):
+            module.is_causal = False
 
 
 def _missing(config: Any, dtype: str, device: torch.device, quantized: bool) -> str:

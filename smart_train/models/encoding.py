@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from smart_train.errors import ModelError, NonFiniteError, SmartTrainError
+from smart_train.errors import DataError, ModelError, NonFiniteError, SmartTrainError
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
 from smart_train.models.readout import on_device
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from smart_train.models.smart_model import SmartModel
 
 _PLURAL = {"query": "queries", "document": "documents"}
-_MOST_WORKERS = 8  # one H100 encodes what four to six cores decode
+_MOST_WORKERS = 8  # by computation, one H100 encodes what four to six cores decode
 
 
 def suitable_workers(items: Sequence[ModelInput], batches: int, device: torch.device) -> int:
@@ -113,15 +113,19 @@ def _made(features: Features | SmartTrainError) -> Features:
 
 
 class _Known(NamedTuple):
-    """Where states of a model are known from, and which of its layers are read."""
+    """Where states of a model are known from, which of its layers are read, and whether an input that is not known may
+    be encoded: in a forward in which ranks wait for each other, they would wait for those that know theirs."""
 
     source: StateSource
     layers: tuple[int, ...]
+    encodes_others: bool
 
     @classmethod
     def of(cls, model: SmartModel) -> _Known | None:
         source = model.known_states
-        return None if source is None or not source.serves(model) else cls(source, model.token_layers)
+        if source is None or not source.serves(model):
+            return None
+        return cls(source, model.token_layers, encodes_others=not model.in_step)
 
 
 class _Featurize:
@@ -137,6 +141,11 @@ class _Featurize:
                 stored = self.known_states.source.features(items, self.role, self.known_states.layers)
                 if stored is not None:
                     return stored
+                if not self.known_states.encodes_others:
+                    raise DataError(
+                        f"a {self.role} has changed since its states were encoded, at the start of the run; start the "
+                        "run again, which encodes it"
+                    )
             features = self.family.featurize(items, self.role)
             return self.family.compact(features) if self.compact else features
         except SmartTrainError as error:

@@ -19,7 +19,7 @@ from tokenizers import AddedToken
 from torch import Tensor, nn
 
 from smart_train.errors import ModelError
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.slicing import VisualFields
 from smart_train.models.token_filter import token_filter
 from smart_train.scoring import ScoringConfig

@@ -30,7 +30,7 @@ from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family
 from smart_train.models.locating import base_dtype as base_dtype
 from smart_train.models.locating import locate, locate_base
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.published_projections import read_projection
 from smart_train.models.quantization import keep_gradients, loading_arguments
 from smart_train.models.reading import check_weights, read_json, read_weights

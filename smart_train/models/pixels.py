@@ -3,9 +3,11 @@
 A processor turns each of 256 levels of each colour into one number of 32 bits, and writes a still image twice, because
 the vision tower reads pairs of frames. Neither adds anything that has to be sent: both are undone here and made again
 on the device, from the processor's own 256 numbers, so that the model reads what the processor gave, bit for bit. Where
-that does not hold (videos, a processor of another kind), pixels stay as they are.
+that does not hold (a processor of another kind), pixels stay as they are.
 
-Shapes: n patches, C colours, F frames, P pixels of a patch; a row of pixels is [C, F, P], flat.
+Shapes: n patches, C colours, F frames that are the same, P other pixels of a patch; a row of pixels is [C, F, P], flat.
+The frames of a video differ: there F is 1, and P counts the pixels of both frames. Of a family that reads whole images,
+n are images, and F is 1.
 """
 
 from __future__ import annotations
@@ -15,24 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 LEVELS = 256
-
-
-def processor_levels(processor: Any, feature: str) -> Tensor:
-    """fp32 [C, 256]: what an image processor of Qwen's line makes of each level, by its own arithmetic.
-
-    Args:
-        feature: what the processor calls its pixels.
-    """
-    side = processor.patch_size * processor.merge_size
-    flat = [Image.new("RGB", (side, side), (level, level, level)) for level in range(LEVELS)]
-    pixels = processor(images=flat, do_resize=False, return_tensors="pt")[feature]
-    by_level = pixels.reshape(LEVELS, -1, 3, pixels.shape[1] // 3)
-    return by_level[:, 0, :, 0].T.contiguous().float()
 
 
 def compacted(pixels: Tensor, levels: Tensor, frames: int) -> Tensor | None:

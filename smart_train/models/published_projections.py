@@ -23,7 +23,7 @@ from torch import Tensor
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.token_projection import CONFIG_NAME, TokenProjection
 
 PUBLISHED_NAME = "adapter.pt"

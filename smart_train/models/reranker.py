@@ -23,7 +23,7 @@ from smart_train.models.families.qwen3_vl import EMPTY_INPUT, Qwen3VLEmbedding
 from smart_train.models.family import Features, last_valid
 from smart_train.models.loading import library_errors, read_config
 from smart_train.models.locating import locate
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.reading import check_weights
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput

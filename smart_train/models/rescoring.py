@@ -18,7 +18,7 @@ from smart_train.models.smart_model import SmartModel
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.atomic import filling, replace_whole, write_json
 from smart_train.utils.hashing import sha256
-from smart_train.utils.manifest import MANIFEST, fault
+from smart_train.utils.manifest import DIGEST, MANIFEST, fault
 
 # Of an export: its golden vectors, card and digests were made with the settings it has, `export.rescoring` makes them.
 _EXPORT_RECORD = "parity.json"
@@ -85,8 +85,8 @@ def _record(manifest: Path, partial: Path) -> None:
     computed again: a file that is damaged meanwhile must not be declared whole."""
     values = json.loads(manifest.read_text(encoding="utf-8"))
     values["files"][SMART_CONFIG] = (partial / SMART_CONFIG).stat().st_size
-    if "sha256" in values:  # version 0.1.0 wrote none
-        values["sha256"][SMART_CONFIG] = sha256(partial / SMART_CONFIG)
+    if DIGEST in values:  # version 0.1.0 wrote none
+        values[DIGEST][SMART_CONFIG] = sha256(partial / SMART_CONFIG)
     write_json(partial / MANIFEST, values)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import ModelError, ScoreError
-from smart_train.models.adapter_config import ADAPTER_CONFIG
+from smart_train.models.adapter_config import base_named_in
 from smart_train.models.bases import Base
 from smart_train.models.family import SMART_CONFIG
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.reading import read_json
 from smart_train.scoring import ScoringConfig
 from smart_train.utils.versions import versions
@@ -56,9 +56,7 @@ class SmartConfig:
         path = folder / SMART_CONFIG
         values = read_json(path)
         if values is None:
-            named = read_json(folder / ADAPTER_CONFIG) or {}
-            plain = {"base": named.get("base_model_name_or_path"), "base_revision": named.get("revision")}
-            return cls(named_base=Base.read(plain, ours=False))
+            return cls(named_base=base_named_in(folder))
         if values.get("format") != FORMAT:
             raise ModelError(f"{path}: format {values.get('format')!r}; this version reads format {FORMAT}")
         try:

@@ -19,7 +19,7 @@ from smart_train.models.bases import Base, weights_digest
 from smart_train.models.encoding import encoded_parts
 from smart_train.models.family import Family, Features, Role
 from smart_train.models.in_step import with_what_others_see
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.readout import (
     TOKEN_COUNTS,
     ForwardOutput,
@@ -58,6 +58,8 @@ class SmartModel(nn.Module):
         in_step: every rank calls forward together, and an engine makes the ranks wait for each other inside it: a batch
             without images then takes a small one along wherever another rank's has some, or the vision tower would
             wait for ever on those ranks that use it.
+        in_shards: an engine gathers the weights of a module when it is called, from all ranks at once: no rank may
+            leave a module out that another calls.
     """
 
     def __init__(self, backbone: nn.Module, family: Family, *, base: str | None) -> None:
@@ -74,6 +76,7 @@ class SmartModel(nn.Module):
         self.backbone_frozen = False
         self.known_states: StateSource | None = None
         self.in_step = False
+        self.in_shards = False
         check_layer(family.scoring.layer, self.config, "scoring.layer")
 
     @property
@@ -268,14 +271,19 @@ class SmartModel(nn.Module):
             features = on_device(features, self.device)
         return Embeddings(*self(features), numbers=kept_numbers(features))
 
-    def forward(self, features: Features) -> ForwardOutput:
+    def forward(
+        self, features: Features, *, states: bool = False
+    ) -> ForwardOutput | tuple[Tensor, list[Tensor], Tensor]:
         """Features of `family.featurize` on this model's device -> pooled vectors and packed tokens, with a graph.
 
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
+
+        Args:
+            states: return what `read_states` does. For engines, which gather this module's weights where it is called.
         """
-        pooled, states, offsets = self.read_states(features)
-        return ForwardOutput(pooled, self.tokens_of(states), offsets)
+        pooled, layers, offsets = self.read_states(features)
+        return (pooled, layers, offsets) if states else ForwardOutput(pooled, self.tokens_of(layers), offsets)
 
     def tokens_of(self, states: Sequence[Tensor]) -> Tensor:
         """Kept states [sum T, H] of each of `token_layers` -> tokens [sum T, d], fp32, L2-normalised."""

@@ -9,20 +9,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import regex
-
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.broken_heads import is_beside_title, is_broken
-from smart_train.pairs.heads import is_vague
-from smart_train.pairs.leaning import LEANING, leans, standing, without_link, without_pointer
-from smart_train.pairs.page_parts import Parts
-from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, wholeness
+from smart_train.pairs.broken_headings import is_beside_title, is_broken
+from smart_train.pairs.context import Contexts, is_fit, with_context
+from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
+from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
+from smart_train.pairs.leaning import LEANING, leans, standing
+from smart_train.pairs.naming import is_named, refers_back
+from smart_train.pairs.page_parts import Block, Line, Parts, is_unfinished
+from smart_train.pairs.sentences import (
+    FULL_STOPS,
+    MARK,
+    SENTENCE_END,
+    is_balanced,
+    mostly_unspaced,
+    pieces_of,
+    split_lines,
+    told_sentences,
+)
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, is_short, lacks_verb, says_again, wholeness
 from smart_train.pairs.words import (
     as_words,
-    is_alphabetic,
-    is_unspaced,
     length_in_words,
-    tokens_of,
     without_numbering,
     words_of,
 )
@@ -33,72 +41,27 @@ Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "se
 
 _HEADS = ("title", "bookmark", "heading", "caption")
 
-MIN_LETTERS, MAX_CHARACTERS, MAX_OF_SENTENCE = 5, 240, 280
-SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 40), 80  # characters of a script without blanks, each of them half a word
+MIN_LETTERS, MAX_CHARACTERS = 5, 240
+# What is left of a sentence's worth where it speaks of something told before, or no heading names its subject.
+_BACK, _WITHOUT_HEAD, _DEFINITE_WITHOUT_HEAD, _SHORT_AND_UNNAMED = 0.6, 0.7, 0.6, 0.6
+_UNDER_ANOTHER_SUBJECT = 0.85  # "The strings may be" under "If statements"
+_STEM, _SUBJECT_WORDS = 5, 6  # letters by which words are compared; first words of a sentence, which hold its subject
 # Words of a sentence that is as good as its words. Of shorter ones, more are fragments and items of a list; longer ones
 # are hardly typed.
 _FULL_LENGTH = (14, 28)
-_ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
-LINE_WORDS, LINE_CHARACTERS = (5, 16), 12  # at least so many characters of a script without blanks
-_ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers
-# Full stops before a blank; those of scripts whose full stop ends a sentence wherever it stands.
-_STOPS, _STOPS_ALONE = ".!?؟۔።։", "。！？।॥။៕។༎།"
-_BETWEEN_SENTENCES = re.compile(
-    rf"(?<=[{_STOPS}])[\"')\]]*\s+(?=[\"'(\[«¿¡「『“„]*[^\W_])|(?<=[{_STOPS_ALONE}])\s*(?![{_STOPS_ALONE}])"
-)
-_SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
-_FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
-_ABBREVIATED = re.compile(
-    r"(?:\b[A-Z]|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
-    r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
-    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
-    re.I,
-)
-_BROKEN_OFF = 14  # words
-# Ends a sentence if a capital follows.
-_MAY_END = re.compile(r"\b(?:etc|usw|u\.\s?a|u\.\s?ä|enz|itd|ecc|т\.\s?[дп])\.$", re.I)
-_CUT_OFF = re.compile(
-    r"[;,:]\s*(?:and|or)?\s*!$|\b(?:inc|co|corp|llc|ltd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.I
-)
-# The date or the authors of a source; its title follows.
-_DATED = re.compile(
-    r"(?:^|[.(]\s?|\([A-Z][a-z]+ )(?:19|20)\d\d[a-z]?\)?\.$"
-    r"|(?<![A-Z]\.)\b(?!U\.\s?S\.)(?:[A-Z]\.[ -]?)+[^\W\d_a-z][^\W\d_]+\.$"
-)
-# What begins a note to a table, and a mark by itself before one; a number there may be that of a step.
-_NOTE = re.compile(
-    r"^(?i:notes?|n\.?b\.?|sources?|anmerkung|hinweis|quellen?|remarques?|notas?|fuentes?|fonti|fontes?|примечани[ея]"
-    r"|источники?|注|資料|자료|주)\s?[:：.]|^[*†‡^]"
-)
-_NOTE_INSIDE = re.compile(r"(?:^|\s)(?:NOTES?|SOURCES?|Notes?|Sources?|Quelle|Fuente|Fonte|Источник):\s")
-_NOTE_MARK = re.compile(r"\W*(?:[a-z]|[*†‡§])\W*$")
+_TEXT_UNDER_HEAD = 150  # characters
+_WORDS_OF_CELL = 8  # a line of more words has a verb, or is a cell that goes on
+_LABELS, _WORDS_OF_LABEL, _WORDS_BELOW = 3, 7, 4  # headings of a page; words of one; of a line
 # The caption goes on in another column, or its label is of another text.
 _CUT_CAPTION = re.compile(
     r"^\d+[a-z]?\s[a-z]|^[—–-]\s?[a-z]|,$|\b(?:and|at|by|for|in|of|on|the|to|with|de|la|et|der|die|und|von|del|di)$"
+    r"|[—–-]\s?(?:[Cc]ontinued|CONTINUED)\.?$|\((?:continued|cont\.|suite|Fortsetzung|continuación|segue)\)$"
+)
+_FIGURE = re.compile(
+    r"\b(?:Figure|Fig\.|Table|Abbildung|Abb\.|Tabelle|Tableau|Figura|Tabla|Tabella|Рисунок|Таблица) \d+[-.:]?\d* \w"
 )
 _LEADERS = re.compile(r"(?:\.\s*){4}")
-# Not the number of a footnote, but a share.
-_BEGINS = re.compile(r"[\"'(\[¿¡«„]*(?:[^\W\d_]|\d+(?:[.,]\d+)?\s?%)")
-_GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
-# The letters over the columns of a form; the number of a note, in the middle of another sentence.
-_COLUMNS = re.compile(r"\([a-z]\) \([a-z]\)|\b\d{1,2}[A-Z][a-z]+ [a-z]")
-# A heading in the print of the text, and the sentence after it: "Governors of engines In the event of a fault".
-_HEADED = re.compile(
-    r"[^\W\d_A-Z][^\W\d_]{2,}\)? (?:The|In|If|When|This|These|For|To|It|An|At"
-    r"|Le|Les|La|Il|Dans|Pour|El|Los|Las|En|Para|Si|Se|Gli|Nel|Per|На|При|Если|Для|Это) (?=[^\W\d_A-ZÀ-ÞА-Я])"
-)
-_ENDS_IN_NUMBER = re.compile(r"[^\W\d_]\s\d{1,4}$")
 _ENTRY_OF_CONTENTS = re.compile(r"[^\W\d_]\W*\s\d{1,4}$")
-# A price; characters of a script without blanks that one divides.
-_CELLS = regex.compile(r"[$€£¥]|\d\S*\s\d|[\p{Han}\p{Hiragana}\p{Katakana}]\s[\p{Han}\p{Hiragana}\p{Katakana}]")
-_NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
-_BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
-_CODE = re.compile(r"[_=<>{}|\\*#]")
-# What stands before an item: a mark, its number, a letter with a bracket, the number of a note.
-_MARK = re.compile(r"^(?!\*\*)(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+)?")
-# The letter of a font of marks before each field of a form: "L Have you moved?". One alone is a name: "C Programming".
-_LETTER = re.compile(r"^([B-HJ-ZÂÃÈ-ÖØ-Þ])\s(?=[A-Z][a-z])", re.MULTILINE)
-_LABEL = re.compile(r"[A-ZÀ-ÞА-Я]{5,}(?: [A-ZÀ-ÞА-Я]{3,})* [A-ZÀ-ÞА-Я][a-zß-ÿа-я]")  # a head, glued to its text
 
 
 @dataclass
@@ -109,6 +72,8 @@ class Page:
         document: the key of its document. number: from 0. words: all its text but running heads, `as_words`.
         parts: its headings, captions and running text. running: the words of its running heads, `as_words`.
         candidates: (kind, query) pairs, best first within a kind, without sentences and lines.
+        heads: of each of the blocks of `parts`, what it stands under, see `heads_of_pages`.
+        general_heads: those that are over other pages too, see `general_heads_of_pages`.
     """
 
     document: str
@@ -117,6 +82,8 @@ class Page:
     parts: Parts
     candidates: list[tuple[Kind, str]] = field(default_factory=list)
     running: str = ""
+    heads: list[list[str]] = field(default_factory=list)
+    general_heads: frozenset[str] = frozenset()
 
     @classmethod
     def without_text(cls, document: str, number: int) -> Page:
@@ -124,7 +91,9 @@ class Page:
         return cls(document, number, "", Parts([], [], ""))
 
 
-def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()) -> None:
+def add_structural_candidates(
+    page: Page, bookmarks: Sequence[str], terms: Sequence[str], sections: Sequence[str] = ()
+) -> None:
     """Fills `page.candidates` from what structures the document; the largest print of its first page is its title.
 
     Args:
@@ -138,18 +107,57 @@ def structural(page: Page, bookmarks: Sequence[str], terms: Sequence[str], secti
     page.candidates.extend(("bookmark", title) for title in bookmarks if as_words(title) not in cut)
     entries = _entries(page.parts)
     page.candidates.extend(
-        ("heading", without_numbering(_MARK.sub("", text))) for _, text in headings if text not in entries
+        ("heading", without_numbering(MARK.sub("", text))) for _, text in headings if text not in entries
     )
+    printed = {text for _, text in page.parts.headings + page.parts.cut}
+    bold = (block.head for block in page.parts.blocks if block.head not in printed and _is_over_text(block))
+    page.candidates.extend(("heading", without_numbering(text)) for text in bold if text not in entries)
     # What follows a caption's first sentence leans on it.
     captions = (
-        _pieces(text)[0].rstrip(_FULL_STOPS + " ") for text in page.parts.captions if not _CUT_CAPTION.search(text)
+        pieces_of(text)[0].rstrip(FULL_STOPS + " ")
+        for text in page.parts.captions
+        if not (_CUT_CAPTION.search(text) or is_unfinished(text))
     )
-    page.candidates.extend(("caption", text) for text in captions if _balanced(text) and not leans(text))
+    page.candidates.extend(("caption", text) for text in captions if is_balanced(text) and not leans(text))
     page.candidates.extend(("term", text) for text in terms)
     listed = " ".join(as_words(text) for text in entries)
     page.candidates.extend(
         ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in f" {cut} {listed} "
     )
+
+
+def _is_over_text(block: Block) -> bool:
+    """Whether a bold line stands over running text; it may also be the head of a column."""
+    if not block.head or not is_fit(block.head):
+        return False
+    ends = any(SENTENCE_END.search(line.text) for line in block.lines)
+    return ends and sum(len(line.text) for line in block.lines) >= _TEXT_UNDER_HEAD
+
+
+def is_label(page: Page, heading: str) -> bool:
+    """Whether a heading, or that of a section, is one of several in large print that no line of words is near below,
+    as in a drawing."""
+    blocks = page.parts.blocks
+    over_words = [
+        any(_is_of_words(line) for near in blocks[at : at + 2] for line in near.lines) for at in range(len(blocks))
+    ]
+    bare, telling = (
+        [as_words(block.head) for block, over in zip(blocks, over_words, strict=True) if block.head and over == words]
+        for words in (False, True)
+    )
+    heading = heading.rpartition(": ")[2]
+    name = as_words(heading)
+    few = length_in_words(heading) <= _WORDS_OF_LABEL
+    return (
+        few
+        and len(bare) >= _LABELS
+        and any(name in head for head in bare)
+        and not any(name in head for head in telling)
+    )
+
+
+def _is_of_words(line: Line) -> bool:
+    return length_in_words(line.text) >= _WORDS_BELOW
 
 
 def _entries(parts: Parts) -> set[str]:
@@ -173,10 +181,15 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
         return False
     letters = sum(character.isalpha() for character in query)
     enough = letters >= MIN_LETTERS or len(words_of(query)) >= MIN_LETTERS
+    above, _, head = query.rpartition(": ") if kind == "section" else ("", "", query)
+    if kind == "section" and (all(map(is_generic, query.split(": "))) or is_placeholder(head)):
+        return False
     if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
         return False
-    head = query.rpartition(": ")[2] if kind == "section" else query
-    if kind in (*_HEADS, "section") and is_broken(head):
+    if kind in (*_HEADS, "section") and (is_broken(head) or is_garbled(head)):
+        return False
+    # Labels of a figure, and a caption that was read together with what is beside it.
+    if kind in ("heading", "section") and (_FIGURE.search(query) or is_broken(above or head)):
         return False
     if number == 0 and kind in ("heading", "section") and is_beside_title(head):
         return False
@@ -185,9 +198,23 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
     return enough and (kind == "term" or length_in_words(query) >= 2)
 
 
-def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[tuple[str, float]]:
-    """The sentences of a page with their `wholeness`, best first: those whose words the page repeats and other pages
-    lack.
+@dataclass(frozen=True)
+class Asked:
+    """A sentence as it is asked for.
+
+    Attributes:
+        query: the sentence, with the heading that it needs before it. sentence: as it stands on the page.
+        worth: how likely it is whole and stands alone, at most 1.
+    """
+
+    query: str
+    sentence: str
+    worth: float
+
+
+def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[Asked]:
+    """The sentences of a page, best first: those whose words the page repeats and other pages lack. One that does not
+    name its subject is asked with the heading that it stands under.
 
     A word weighs tf / (tf + 1) * rarity(word), with tf its count on the page (the saturation of BM25, k = 1, without
     its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"),
@@ -197,10 +224,41 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[tu
     Args:
         rarity: the weight of a word, larger for words on fewer pages.
     """
-    signs = Signs.of(page.parts.prose)
-    whole = {told.text: wholeness(told, signs) for told in told_sentences(page.parts.prose)}
-    whole = {text: worth for text, worth in whole.items() if worth >= DOUBTFUL}
-    yield from ((text, whole[text]) for text in _best_first(page, whole, rarity))
+    signs = Signs.of(page.parts.prose, page.parts.apart)
+    contexts = Contexts(page.parts, page.heads, page.general_heads)
+    sentences = [told for told in told_sentences(page.parts.prose) if not contexts.is_source(told.text)]
+    asked = {told.text: _asked(told, signs, contexts) for told in sentences}
+    worth = {text: sentence.worth for text, sentence in asked.items() if sentence.worth >= DOUBTFUL}
+    yield from (asked[text] for text in _best_first(page, worth, rarity))
+
+
+def _asked(told: Told, signs: Signs, contexts: Contexts) -> Asked:
+    text, worth = told.text, wholeness(told, signs)
+    definite = has_definite_subject(text)
+    named = not told.bare and not definite and is_named(text, signs.cases, capitals_name=signs.capitals_name)
+    back = refers_back(text)
+    if named and not back:
+        return Asked(text, text, worth)
+    head = contexts.over(text)
+    if back:
+        worth *= _BACK
+    if definite and head and not _shares_word(text, head):
+        worth *= _DEFINITE_WITHOUT_HEAD if is_vague(head) else _UNDER_ANOTHER_SUBJECT
+    if is_short(text):
+        worth = max(min(worth, DOUBTFUL), worth * _SHORT_AND_UNNAMED)
+    if head is None or contexts.is_general(head):  # asked for where the page has little else
+        worth = (
+            0.0
+            if told.bare and head is None
+            else max(min(worth, DOUBTFUL), worth * (_DEFINITE_WITHOUT_HEAD if definite else _WITHOUT_HEAD))
+        )
+    return Asked(with_context(text, head or ""), text, worth)
+
+
+def _shares_word(sentence: str, head: str) -> bool:
+    """Whether a heading has a word of a sentence's beginning, in whatever form."""
+    stems = {word[:_STEM] for word in words_of(sentence)[:_SUBJECT_WORDS]}
+    return any(word[:_STEM] in stems for word in words_of(head) if len(word) >= _STEM)
 
 
 def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
@@ -208,7 +266,18 @@ def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
     a form, rows of a table. What a page without sentences can be asked for."""
     notes = page.parts.notes.split("\n")
     lines = [line for line in page.parts.prose.split("\n") if line not in notes]
-    yield from _best_first(page, dict.fromkeys(split_lines("\n".join(lines)), 1.0), rarity)
+    whole = (line for line in split_lines("\n".join(lines)) if not _is_cell(line))
+    yield from _best_first(page, dict.fromkeys(whole, 1.0), rarity)
+
+
+def _is_cell(line: str) -> bool:
+    words = words_of(line)
+    return (
+        " + " in line
+        or holds_symbols(line)
+        or says_again(line, 2)
+        or (len(words) > _WORDS_OF_CELL and lacks_verb(words))
+    )
 
 
 def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], float]) -> Iterator[str]:
@@ -236,137 +305,13 @@ def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], 
 
 def _fullness(words: list[str]) -> float:
     """1 for a text of a good length; less for shorter and for longer ones."""
-    fewest, most = (2 * length if _is_unspaced(words) else length for length in _FULL_LENGTH)
+    fewest, most = (2 * length if mostly_unspaced(words) else length for length in _FULL_LENGTH)
     return min(1.0, len(words) / fewest, most / len(words))
 
 
 def _told_in(words: list[str]) -> set[tuple[str, ...]]:
     """What two texts are compared by: words; pairs of them in scripts where a word is one of few syllables."""
-    return set(zip(words, words[1:], strict=False)) if _is_unspaced(words) else {(word,) for word in words}
-
-
-def _is_unspaced(words: Sequence[str]) -> bool:
-    """Whether most words are single characters of scripts without blanks."""
-    return len(words) > 1 and sum(is_unspaced(word[0]) for word in words) > len(words) / 2
-
-
-def split_sentences(prose: str) -> list[str]:
-    """The texts of `told_sentences`."""
-    return [told.text for told in told_sentences(prose)]
-
-
-def told_sentences(prose: str) -> list[Told]:
-    """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
-    page often belong to its neighbours: what begins in lower case or does not end is left out."""
-    sentences = []
-    paragraphs = [_pieces(paragraph) for paragraph in _without_marks(prose)]
-    # A sentence with its place in its paragraph, and the one before it.
-    pieces = [(piece, place, paragraph) for paragraph in paragraphs for place, piece in enumerate(paragraph)]
-    for (before, _, _), (sentence, place, beside) in zip([("", 0, [""]), *pieces], pieces, strict=False):
-        note = _NOTE.match(beside[0]) or _NOTE_INSIDE.search(sentence) or (None if place else _NOTE_MARK.match(before))
-        if _DATED.search(before) or _breaks_off(before):
-            continue
-        ends = _SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
-        if not _begins(sentence) or not ends:
-            continue
-        sentence = without_pointer(without_link(sentence.rstrip(_FULL_STOPS + " ")))
-        most = SENTENCE_CHARACTERS if _is_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
-        if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
-            continue
-        words = words_of(sentence)
-        few = sum(map(is_alphabetic, words)) < (SENTENCE_WORDS[0] - 1) * (2 if _is_unspaced(words) else 1)
-        if few or leans(sentence) or sentence.count(": ") > 1 or not says_something(sentence, head=False):
-            continue
-        if (
-            _GLUED.search(sentence)
-            or _HEADED.search(sentence)
-            or _LABEL.match(sentence)
-            or _COLUMNS.search(sentence)
-            or (sentence[0] == "(" and sentence[-1] == ")")
-        ):
-            continue
-        whole = _balanced(sentence) and not _BULLET.search(sentence)
-        if whole and _alphabetic(sentence) >= _ALPHABETIC and len(sentence) <= MAX_OF_SENTENCE:
-            sentences.append(Told(sentence, first=place == 0, alone=len(beside) == 1, note=note is not None))
-    return sentences
-
-
-def _without_marks(prose: str) -> list[str]:
-    """The paragraphs without what marks them as items."""
-    letters = Counter(_LETTER.findall(prose))
-    paragraphs = [_MARK.sub("", paragraph) for paragraph in prose.split("\n")]
-    return [text[2:] if (match := _LETTER.match(text)) and letters[match[1]] > 1 else text for text in paragraphs]
-
-
-def _breaks_off(piece: str) -> bool:
-    """Whether a text without an end is as long as sentences are: what follows it is the rest, in another column."""
-    if _SENTENCE_END.search(piece) or piece[-1:] in ":;":
-        return False
-    words = words_of(piece)
-    return sum(map(is_alphabetic, words)) >= _BROKEN_OFF * (2 if _is_unspaced(words) else 1)
-
-
-def _begins(sentence: str) -> bool:
-    """Whether a text begins as a sentence does: with a capital, a letter of a script without capitals, or a name in
-    lower case, which is quoted or stands in a script without blanks ("cron 作业每小时运行一次")."""
-    begins = _BEGINS.match(sentence)
-    if begins is None or not begins[0][-1].islower():
-        return begins is not None
-    return begins[0][0] in "\"'«„" or _is_unspaced(words_of(sentence))
-
-
-def split_lines(prose: str) -> list[str]:
-    """Lines that stand for themselves without being sentences, without an item's mark. What ends in a colon or a comma
-    goes on below."""
-    lines = []
-    for line in _without_marks(prose):
-        fewest = LINE_CHARACTERS if _is_unspaced(words_of(line)) else LINE_WORDS[0]
-        if (
-            line.endswith((":", ","))
-            or _NUMBERED.match(line)
-            or _ENDS_IN_NUMBER.search(line)
-            or _CELLS.search(line)
-            or not fewest <= length_in_words(line) <= LINE_WORDS[1]
-            or leans(line)
-        ):
-            continue
-        whole = (
-            REPLACEMENT not in line
-            and line[0].isalnum()
-            and not line[0].islower()
-            and _balanced(line)
-            and not _BULLET.search(line)
-            and not _CODE.search(line)
-            and len(line) <= MAX_CHARACTERS
-        )
-        if whole and _alphabetic(line) >= _ALPHABETIC_LINE and says_something(line, head=False):
-            lines.append(line.rstrip(_FULL_STOPS + " ;"))
-    return lines
-
-
-def _alphabetic(text: str) -> float:
-    """The share of tokens that are words."""
-    tokens = tokens_of(text)
-    return sum(is_alphabetic(token.strip(".,;:()'\"-")) for token in tokens) / len(tokens)
-
-
-def _pieces(paragraph: str) -> list[str]:
-    """The text cut after full stops, but not after initials and abbreviations, nor before a lower-case letter."""
-    pieces: list[str] = []
-    for piece in _BETWEEN_SENTENCES.split(paragraph):
-        piece = piece.strip()
-        goes_on = pieces and _ABBREVIATED.search(pieces[-1]) and not _MAY_END.search(pieces[-1])
-        if pieces and (goes_on or piece.lstrip("\"'([")[:1].islower()):
-            pieces[-1] = f"{pieces[-1]} {piece}"
-        else:
-            pieces.append(piece)
-    return pieces
-
-
-def _balanced(sentence: str) -> bool:
-    """Whether brackets and quotes that are opened are closed: what was cut in the middle usually fails."""
-    pairs = all(sentence.count(opened) == sentence.count(closed) for opened, closed in ("()", "[]", "{}"))
-    return pairs and sentence.count('"') % 2 == 0
+    return set(zip(words, words[1:], strict=False)) if mostly_unspaced(words) else {(word,) for word in words}
 
 
 def same_question(first: str, second: str) -> bool:

@@ -70,6 +70,14 @@ def read_bookmarks(pdf: PdfDocument) -> Iterator[tuple[int, int, str]]:
             yield number, level, shown
 
 
+def read_title(pdf: PdfDocument) -> str:
+    """The title that a file gives itself; empty where it gives none, or one that is not text."""
+    try:
+        return clean(pdf.get_metadata_value("Title"))
+    except UnicodeDecodeError:
+        return ""
+
+
 def read_index(listings: Sequence[Sequence[str]], pages: Mapping[int, str]) -> Iterator[tuple[int, str]]:
     """Page (from 0) and term of index entries with a single page.
 

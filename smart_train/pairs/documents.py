@@ -16,9 +16,11 @@ from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text import has_layers
 from smart_train.errors import DataError, listing
 from smart_train.pairs.beside import files_beside, files_to_read
-from smart_train.pairs.candidates import Page, structural
-from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index
-from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of, without_running_lines
+from smart_train.pairs.candidates import Page, add_structural_candidates
+from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
+from smart_train.pairs.context import general_heads_of_pages, heads_of_pages, titles_of
+from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
+from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
 
@@ -38,8 +40,8 @@ class Document:
             heading and would be second answers. silent: without text, or hardly any: scans, figures, blank pages.
         has_text: whether there is a text layer at all. backwards: whether words stand in it in reverse.
         unreadable: whether most of its pages with text hold glyph numbers instead of letters; such pages are silent.
-        texts, outline: of each page all that can be read on it, and page (from 0), level (from 0, the top) and title of
-            each bookmark: what the rest is made of.
+        texts, outline, title: of each page all that can be read on it; page (from 0), level (from 0, the top) and title
+            of each bookmark; the title that the file gives itself: what the rest is made of.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Document:
     unreadable: bool = False
     texts: list[PageText] = field(default_factory=list)
     outline: list[tuple[int, int, str]] = field(default_factory=list)
+    title: str = ""
     pdf: Path = field(default_factory=Path)
 
     def sort_pages(self) -> None:
@@ -64,10 +67,15 @@ class Document:
         self.has_text = any(lines)
         self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
         body_lines = without_running_lines(lines, body_size(lines))
-        _add_pages(self, body_lines, self.outline)
+        running = [_without(page, body) for page, body in zip(lines, body_lines, strict=True)]
+        _add_pages(self, body_lines, titles_of(self.title, running, lines))
         for page in self.pages:
-            told = {id(line) for line in body_lines[page.number]}
-            page.running = as_words(" ".join(line.text for line in lines[page.number] if id(line) not in told))
+            page.running = as_words(" ".join(running[page.number]))
+
+
+def _without(lines: Sequence[Line], body: Sequence[Line]) -> list[str]:
+    body_ids = {id(line) for line in body}
+    return [line.text for line in lines if id(line) not in body_ids]
 
 
 def read_documents(
@@ -163,15 +171,19 @@ def read_document(file: Path, key: str, pdf: Path | None = None) -> Document:
     with open_pdf(file, content) as opened:
         layers = has_layers(content)
         document = Document(key, file, digest, len(opened), pdf=pdf or file)
-        document.texts = [read_page_text(opened, number, layers=layers) for number in range(len(opened))]
+        document.texts = [
+            read_page_text(opened, number, layers=layers, print_signs=True) for number in range(len(opened))
+        ]
         document.outline = list(read_bookmarks(opened))
+        document.title = read_title(opened)
     document.chapters = [number for number, level, _ in document.outline if level == 0]
     document.sort_pages()
     return document
 
 
-def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tuple[int, int, str]]) -> None:
+def _add_pages(document: Document, lines: list[list[Line]], titles_of_document: list[str]) -> None:
     words: dict[int, str] = {}
+    bookmarks = document.outline
     unreadable = 0
     for number, page in enumerate(lines):
         text = "\n".join(line.text for line in page)
@@ -194,14 +206,22 @@ def _add_pages(document: Document, lines: list[list[Line]], bookmarks: list[tupl
     for number, term in read_index(index, words):
         terms[number].append(term)
     sizes = body_sizes(lines)
-    parts = {number: parts_of(lines[number], sizes[number]) for number in words}
+    parts = {
+        number: parts_of(lines[number], sizes[number], {as_words(without_numbering(title)) for title in titles[number]})
+        for number in words
+    }
     headings = [parts[number].headings if number in parts else [] for number in range(len(lines))]
-    for number, section in [*of_bookmarks(bookmarks, _title(headings, bookmarks)), *of_headings(headings)]:
+    title = _title(headings, bookmarks)
+    for number, section in [*of_bookmarks(bookmarks, title), *of_headings(headings)]:
         sections[number].append(section)
+    pages, names = [parts.get(number) for number in range(len(lines))], [*titles_of_document, title]
+    heads, general = heads_of_pages(pages, bookmarks, names), general_heads_of_pages(pages, names)
     for number, text in words.items():
-        told = Page(document.key, number, text, parts[number])
-        structural(told, titles[number], terms[number], sections[number])
-        document.pages.append(told)
+        page_to_ask = Page(
+            document.key, number, text, parts[number], heads=heads[number], general_heads=general[number]
+        )
+        add_structural_candidates(page_to_ask, titles[number], terms[number], sections[number])
+        document.pages.append(page_to_ask)
 
 
 def _title(headings: Sequence[Sequence[tuple[float, str]]], bookmarks: Sequence[tuple[int, int, str]]) -> str:

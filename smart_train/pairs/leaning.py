@@ -18,6 +18,8 @@ again also another both everyone finally furthermore he hence here however it it
 instead likewise nevertheless nonetheless other others
 similar similarly such that their then there therefore these they this
 those thus whereas yet and but or indeed now
+weitere weiterer weiteres zusätzliche ihnen ihm ihn erstere ersterer ersteres letztere letzterer letzteres
+ulteriori дополнительные дополнительно
 außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
 dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
 allerdings beide beides dieselbe dieselben ebenso jene jener jenes
@@ -40,9 +42,22 @@ _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
 _LINKING = re.compile(
     r"(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"|(?:after all|après tout|al fin y al cabo|dopotutto|в конце концов),\s"
     r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
     r"|в наш\w+ (?:пример|случа)\w+"
+    r"|examples? (?:include|are|is)\b|by analogy\b|as (?:last|in the (?:last|previous))\b"
+    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b|wie (?:sie|wir|du) (?:\w+ )?(?:wissen|sehen|sahen)\b"
+    r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b|es genügt\b|il suffit\b"
+    r"|(?:first|second|third|last)(?:ly)?,\s|(?:finally|next|erstens|zweitens|drittens|schließlich|premièrement|deuxièmement"
+    r"|primero|segundo|innanzitutto|infine|por último|во-первых|во-вторых|наконец),\s"
+    r"|(?:viene|vient|viennent) (?:ensuite|puis|poi|dopo|luego|después)\b|then (?:comes?|follows?)\b"
+    r"|то есть\b|das heißt\b|d\.\s?h\.|c'est-à-dire\b|cioè\b|o sea\b|это (?:значит|означает)\b|to znaczy\b"
+    r"|(?:including|einschließlich|y compris|incluyendo|inclus[oaie]|включая)\b"
+    r"|an? (?:greater|higher|larger|smaller|lower|bigger) (?:amount|number|percentage|proportion|rate"
+    r"|share)\b(?!.*\bthan\b)"
+    r"|basta \w+r\b|достаточно\b|wie (?:man|oben)\b"
+    r"|comme (?:vous|nous|on) \w+|como (?:sabe|vimos|hemos)\w*|как (?:вы|мы|ты)\b"
     r"|(?:ещё|еще) од\w+\b"
     r"|on (?:the )?one hand\b|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
@@ -62,7 +77,8 @@ _LINKING = re.compile(
 _FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
 # What links a sentence to the one before and says nothing itself: the sentence is whole without it.
 _LINK = regex.compile(
-    r"(?:(?:accordingly|additionally|at the same time|besides"
+    r"(?:(?:above all|accordingly|additionally|at the same time|besides|vor allem|avant tout|sobre todo|прежде всего"
+    r"|(?:perhaps )?(?:more|most) (?:importantly|interestingly|notably|surprisingly)"
     r"|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
     r"|nonetheless|therefore|thus"
     r"|cependant|de plus|en outre|en conséquence|enfin|néanmoins|par ailleurs|par conséquent|toutefois"
@@ -77,7 +93,8 @@ _LINK = regex.compile(
 _POINTER = re.compile(
     r"\s\((?:see |cf\. |siehe |vgl\. |voir |véase |vedi |см\. )?(?:tables?|fig(?:ure)?s?\.?|exhibits?|sections?|sec\."
     r"|chapters?|ch\.?|appendix|pages?|pp?\.|abb(?:ildung|\.)|tabelle|abschnitt|kapitel|seite|tableau|chapitre"
-    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$",
+    r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$"
+    r"|\s?[(（](?:请?参[看见阅照]|见)[^()（）]{1,20}[)）]$",
     re.IGNORECASE,
 )
 # Such scripts have no blanks after the word that points.
@@ -112,6 +129,8 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
     r"|(?:the )?(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    r"|(?:perhaps )?most \w+ of all\b|(?:yes|no|ja|nein|oui|non|sí|да|нет)\.\s(?-i:[A-ZÀ-ÞА-Я])"
+    r"|additional (?:\w+ ){1,2}(?:are|can|come|exist|have|include|is|may|was|were|\w{3,}ed)\b"
     r"|more (?:specifically|precisely|generally)\b|in particular,|plus précisément\b|en particulier\b"
     r"|(?:tout )?d'abord\b|genauer gesagt\b|insbesondere\b|как (?:видим|видите|говорилось|сказано)\b"
     r"|(?:proof(?! of\b)|beweis|démonstration|dimostrazione|demostración|доказательство)\b"
@@ -139,6 +158,13 @@ _DEMONSTRATIVE = regex.compile(
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
     r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
+    r"|\b(?:in|van|op|met|voor|bij|uit|aan) dit\b|\b(?:denna|tej|tego|tych|tymi"
+    r"|tento|tato|toto|tyto|tohoto|těchto|acest|această|aceste|acestea"
+    r"|tämä|tämän|tässä|tätä|nämä|näiden|ezek|ezt|ezen|ebben|bu|bunlar|bunun|tersebut|này)\b"
+    r"|\bц(?:ей|ього|ьому|им|ими|их|ієї|ій|ю|я|і)\b|\bαυτ(?:ός|ή|ό|οί|ές|ά|ού|ής|ών|ούς|όν|ήν)\b|นี้"
+    r"|(?<!\p{L})[وفبلك]?(?:هذا|هذه|هذان|هؤلاء|ذلك|تلك)(?!\p{L})|(?<!\p{L})[ובלמכה]{0,2}(?:זה|זו|זאת|אלה|אלו)(?!\p{L})"
+    r"|(?<![\p{L}\p{M}])(?:यह|इस|इन|ये|इसके|इसका|इसकी|इसमें|इससे|उस|उन)(?![\p{L}\p{M}])"
+    r"|(?<![–—-] )\bэто\b"
     r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого|ом)\b"
     r"|\b(?:이러한|이런|해당|그러한)\b"
     r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
@@ -166,6 +192,11 @@ _SENT_ELSEWHERE = re.compile(
     r"|\bquest[oa] (?:articolo|capitolo|documento|guida|libro|manuale|sezione)\b"
     r"|\b(?:данн|эт)\w+ (?:главе|главы|глава|документ\w*|книг\w*|руководств\w*|раздел\w*|стать\w*|текст\w*)\b"
     r"|\bsee (?:the|also|page|section|chapter|figure|table|appendix|above|below|line|form|for)\b|\bsiehe\b"
+    r"|\b(?:from|in|by|of|to|with|using|eqs?\.?|equations?) \(\d{1,3}[a-z]?\)"
+    r"|\bhere (?:is|are) \w+ed\b|\b(?:is|are|was|were) here \w+ed\b|^(?:\w+ ){1,2}here\b"
+    r"|\b(?:described|discussed|explained|introduced|shown|treated) (?:in (?:more )?detail )?(?:later|further on)\b"
+    r"|\b(?:addressed|contained|covered|defined|described|discussed|explained|found|given|listed|outlined|presented"
+    r"|provided|shown) (?:\w+ ){0,2}(?:in|under) (?:annex|appendix|chapter|figure|part|schedule|section|table)s?\b"
     r"|\bsee b?ell?ow\b|\b(?:described|discussed|listed|explained|shown|given) elsewhere\b|\bthat (?:section|chapter)\b"
     r"|\b(?:code|text|values?|examples?|commands?|rules?|results?) here\b"
     r"|^(?:section|chapter|appendix) [\dIVXA-Z.]+ (?:analy[sz]es|concludes|covers|describes|discusses"
@@ -177,7 +208,8 @@ _SENT_ELSEWHERE = re.compile(
     r"|\b(?:more|further|additional) (?:information|details?)\b|\bweitere informationen\b|\bplus d'informations?\b"
     r"|\bmás información\b|\bmaggiori informazioni\b|\bmais informações\b"
     r"|\b(?:shown|given|described|listed|presented|mentioned|discussed|defined"
-    r"|reported|explained|noted|stated|illustrated)"
+    r"|reported|explained|noted|stated|illustrated|calculated|cited|identified|indicated|named|obtained|outlined|specified"
+    r"|used)"
     r" (?:here|above|below|earlier|previously|in the (?:next|previous|following|last)|next)\b"
     r"|\b(?:next|previous|preceding|following|present|last) (?:sub)?(?:section|chapter|page|paragraph|table|figure|part"
     r"|example|step|list)s?\b|\b(?:section|table|figure|list|example|chapter|diagram|row|column|line|box"
@@ -188,8 +220,26 @@ _SENT_ELSEWHERE = re.compile(
     r"|\b(?:nächsten?|folgenden|vorigen|letzten) (?:abschnitt|kapitel|beispiel|tabelle)\w*"
     r"|\bci-(?:dessus|dessous|après|contre)\b|\bprécédemment\b|\bplus (?:haut|bas)\b"
     r"|\ba continuación\b|\bmás (?:arriba|abajo|adelante)\b|\banteriormente\b"
+    r"|\b(?:aforementioned|aforesaid|above-(?:mentioned|named))\b|\bwie (?:oben|zuvor)\b|\bhier(?:boven|onder)\b"
+    r"|\b(?:citat|descritt|dett|elencat|indicat|menzionat|mostrat|riportat|spiegat|vist)[aeio] (?:\w+ )?(?:sopra"
+    r"|sotto|prima)\b"
+    r"|\b(?:выше|ниже) (?:описан|перечислен|приведен|упомянут|указан)\w*|\b(?:выше|ниже)(?:описан|приведен|упомянут"
+    r"|указан)\w*"
+    r"|\b(?:описан|перечислен|приведен|сказан|упомянут|указан)\w* (?:выше|ниже)\b|\b(?:powyżej|poniżej|wyżej)\b"
+    r"|\bthe (?:(?:light|dark|pale)(?:er)?|shaded|dashed|dotted|highlighted|circled|gr[ae]y|black|blue|green|orange"
+    r"|purple|red"
+    r"|white|yellow) (?:area|arrow|bar|box|cell|circle|curve|dot|line|node|part|region|row)s?\b"
+    r"|\((?:(?:light|dark|pale) )?(?:black|blue|dashed|dotted|gr[ae]y|green|orange|purple|red|solid|yellow) (?:area"
+    r"|bar|curve|dot|line)s?\)"
+    r"|\b(?:the|der|die|das|dem|den|le|la|el|il) (?:area|arrow|button|handle|knob|lever|zone|bereich|hebel|pfeil"
+    r"|taste|bouton|flèche"
+    r"|levier|botón|flecha|palanca|zona|pulsante|freccia|leva) \d{1,2}(?![\d.,:/%]| of\b)"
+    r"|^[^,，、;；]{0,20}(?:它们|他们|她们)|아래(?:에서|와 같)|위에서 "
+    r"|^(?:reportez-vous|se reporter|refer to|consulte[rz]?|si veda|veuillez consulter)\b|\bin the (?:left|right"
+    r"|middle|last) (?:column|panel|row)\b"
+    r"|\b(?:in|of) the (?:diagram|figure|illustration|picture|screenshot)\b(?! of)"
     r"|\bqui (?:sopra|sotto)\b|\bdi seguito\b|\bprecedentemente\b|\b(?:a seguir|acima|abaixo)\b"
-    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下の|请?参(?:阅|见)|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
+    r"|[図图圖表]\s?\d|ご覧ください|を参照|ご検討|下記|前述|後述|次の例|以下[のでに]|[上下]で(?:説明|述べ)|请?参(?:阅|见|看)|屏幕快照|截图|请参考|详见|下文|上文|前文|本[节章书文案]|在[^,,。]{0,12}[章节]中?(?:找到|说明|介绍)|本手册|本手法|本研究|本稿|本書|本章|本節|如[下图]|后面的|上面的|下面的",
     re.IGNORECASE,
 )
 # "The rating is", "La date est": the sentence before says of what. A name has a capital ("The Office"),
@@ -198,7 +248,8 @@ _BARE_SUBJECT = re.compile(
     r"the (?-i:[a-zß-ÿ])\w* (?:is|are|was|were|has|have|had|can|may|must|will|should|does|do|could|would|shall|needs?"
     r"|shows?|showed|finds?|found|suggests?|suggested|uses?|used|gives?|gave|takes?|took|makes?|made"
     r"|provides?|allows?|requires?|returns?|remains?|seems?|appears?|became|began|came|reported|indicates?)\b"
-    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren|zeigt|zeigen|dient)\b"
+    r"|(?:der|die|das) \w+ (?:ist|sind|wird|werden|kann|können|muss|müssen|hat|haben|war|waren|zeigt|zeigen|dient"
+    r")\b"
     r"|(?:les? |la |l')(?-i:[a-zß-ÿ])\w* (?:est|sont|peut|peuvent|doit|doivent|a|ont|sera|seront|était|étaient"
     r"|permet|permettent|montre|montrent)\b"
     r"|(?:el|la|los|las) (?-i:[a-zß-ÿ])\w* (?:es|son|está|están|puede|pueden|debe|deben|ha|han|se|tiene"
@@ -217,8 +268,12 @@ _SPEAKERS = frozenset(_SPEAKER_WORDS.split())
 LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
 
 
-def leans(sentence: str) -> bool:
-    """Whether a sentence speaks of the one before, or of another place of its document."""
+def leans(sentence: str, *, under_heading: bool = False) -> bool:
+    """Whether a sentence speaks of the one before, or of another place of its document.
+
+    Args:
+        under_heading: a heading may say what a bare subject is of.
+    """
     words = words_of(sentence)
     opens = (
         words
@@ -226,8 +281,13 @@ def leans(sentence: str) -> bool:
         or any(pattern.match(sentence) for pattern in (_LINKING, _FIRST_WORD, _ONE_OF_SEVERAL))
     )
     points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
-    bare = _BARE_SUBJECT.match(sentence)
+    bare = not under_heading and has_bare_subject(sentence)
     return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+
+
+def has_bare_subject(sentence: str) -> bool:
+    """Whether an article and one noun are all that a sentence names its subject by: "The rating is", "La date est"."""
+    return _BARE_SUBJECT.match(sentence) is not None
 
 
 def _demonstrates(sentence: str) -> bool:

@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+
+import regex
 
 from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf_characters import SUSPENDING
 from smart_train.data.formats.pdf_text import TextLine
-from smart_train.pairs.words import clean, is_alphabetic, is_unspaced, length_in_words, tokens_of, without_numbering
+from smart_train.pairs.words import (
+    as_words,
+    clean,
+    is_alphabetic,
+    is_unspaced,
+    length_in_words,
+    tokens_of,
+    without_numbering,
+)
 
 HEADING_RATIO = 1.12  # a heading is at least so much larger than the document's running text
 NOTE_RATIO = 0.93  # footnotes and what stands below a table are at least so much smaller
 HEADING_WORDS = 16  # ... and no longer than this: large print may also be a poster's running text
-_REPEATED = 3  # a first or last line that comes back on so many pages is a running head or foot
-# So is one of a few lines that most pages have, wherever their files put it: share of the pages, characters, lines.
-_EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
-_EDGE = 2  # lines at the top and at the bottom that may be one
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
     r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
     r"|рис(?:унок)?|табл(?:ица)?)\.?\s*"
-    r"[A-Z]?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
+    r"(?:[A-Z][.-]?)?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
 _CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")
-_NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
+# The letter that the text layer has for an item's mark of a font of signs: "エ loans".
+_WRONG_MARK = regex.compile(
+    r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})(?!.*[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2})"
+)
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
-_TOLD = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
+_ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
 _MUCH = 8  # lines of a page that may be printed larger than the rest of its document
 _INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go
+_NUMBERING = 20  # characters of a heading's number and stops, which `as_words` of its title lacks
+_BOLD_LINES = 5  # of headings one under the other; more are a text in bold print
+_HEAD_LINES, _MOSTLY_BOLD = 3, 0.4  # lines of a heading; share of a page's lines, above which bold print says nothing
 _MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
 # A line that ends so goes on, whatever the next one begins with.
 _UNFINISHED_WORDS = """
@@ -46,6 +58,8 @@ _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
+# No abbreviation has its last three letters before a capital, but for a few that no caption ends with.
+_SENTENCE_INSIDE = regex.compile(r"(?<!\b(?:figs|approx|resp|etc))(?<=[\p{Ll}\d]{3}\)?)[.!?] (?=\p{Lu})")
 
 
 Line = TextLine
@@ -53,71 +67,8 @@ Line = TextLine
 
 def as_read(page: PageText) -> list[Line]:
     """The lines of a page as words; empty for a scanned page."""
-    lines = (replace(line, text=clean(line.text)) for line in page.lines)
+    lines = (replace(line, text=_WRONG_MARK.sub("•", clean(line.text))) for line in page.lines)
     return [line for line in lines if line.text]
-
-
-def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
-    """The pages of one document without running heads and feet: first and last lines that come back, page numbers
-    aside, on several pages; that hold the printed page number; or that are a number alone. They name the chapter on
-    each of its pages and would make its heading look common.
-
-    A line larger than running text stays where the others that say the same are of another size: it is the title or
-    heading that they repeat.
-
-    Args:
-        body: the document's `body_size`.
-    """
-    texts = Counter(key for page in pages for key in {_mask(line.text) for line in _edges(page)})
-    prints = Counter(key for page in pages for key in {(_mask(line.text), line.size) for line in _edges(page)})
-    anywhere = Counter(text for page in pages for text in {line.text for line in page if len(line.text) >= _LONG})
-    everywhere = {text for text, count in anywhere.items() if count >= max(_REPEATED, _EVERYWHERE * len(pages))}
-    if len(everywhere) > _FEW:  # a text that pages repeat
-        everywhere.clear()
-    shifts = Counter(
-        shift
-        for number, page in enumerate(pages)
-        for shift in {printed - number for line in _edges(page) for printed in _numbers_at_ends(line.text)}
-    )
-
-    def runs(number: int, line: Line) -> bool:
-        if _NUMBER_ALONE.match(line.text):
-            return True
-        large, key = line.size >= HEADING_RATIO * body, _mask(line.text)
-        if texts[key] >= _REPEATED and (not large or prints[key, line.size] >= _REPEATED):
-            return True
-        numbered = any(shifts[printed - number] >= _REPEATED for printed in _numbers_at_ends(line.text))
-        # A heading in large print may begin with the number of its section.
-        return numbered and not large and len(line.text.split()) <= HEADING_WORDS
-
-    def kept_lines(number: int, page: Sequence[Line]) -> list[Line]:
-        # A page of hardly anything else, as a form is, keeps its text.
-        most = 2 * sum(line.text in everywhere for line in page) > len(page)
-        return [
-            line
-            for place, line in enumerate(page)
-            if (most or line.text not in everywhere or line.size >= HEADING_RATIO * body)
-            and not (_at_edge(place, len(page)) and runs(number, line))
-        ]
-
-    return [kept_lines(number, page) for number, page in enumerate(pages)]
-
-
-def _edges(page: Sequence[Line]) -> Iterator[Line]:
-    return (line for place, line in enumerate(page) if _at_edge(place, len(page)))
-
-
-def _at_edge(place: int, count: int) -> bool:
-    return place < _EDGE or place >= count - _EDGE
-
-
-def _mask(text: str) -> str:
-    return re.sub(r"\d+|\b[ivxlc]+\b", "#", text.lower())
-
-
-def _numbers_at_ends(text: str) -> set[int]:
-    """The numbers that a line begins and ends with."""
-    return {int(number) for number in re.findall(r"^\d{1,4}\b(?![.,]\d)|(?<![\d.,])\b\d{1,4}$", text)}
 
 
 def body_size(pages: Iterable[Sequence[Line]]) -> float:
@@ -125,16 +76,16 @@ def body_size(pages: Iterable[Sequence[Line]]) -> float:
     words, two and more of one size: listings of code and tables of numbers, often in small print, do not count where
     there is anything else."""
     everything: Counter[float] = Counter()
-    told: Counter[float] = Counter()
+    running_text: Counter[float] = Counter()
     for page in pages:
         before: Line | None = None
         for line in page:
             everything[line.size] += len(line.text)
-            is_told = _is_told(line.text)
-            if is_told and before is not None and before.size == line.size:
-                told[line.size] += len(line.text)
-            before = line if is_told else None
-    sizes = told if told.total() >= _TOLD * everything.total() else everything
+            is_words = _is_words(line.text)
+            if is_words and before is not None and before.size == line.size:
+                running_text[line.size] += len(line.text)
+            before = line if is_words else None
+    sizes = running_text if running_text.total() >= _ENOUGH_TEXT * everything.total() else everything
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
@@ -147,7 +98,7 @@ def body_sizes(pages: Sequence[Sequence[Line]]) -> list[float]:
     ]
 
 
-def _is_told(text: str) -> bool:
+def _is_words(text: str) -> bool:
     """Whether a line is words rather than code or numbers."""
     tokens = tokens_of(text)
     words = sum(is_alphabetic(token.strip(".,;:()'\"")) for token in tokens)
@@ -156,7 +107,7 @@ def _is_told(text: str) -> bool:
 
 @dataclass
 class Block:
-    """Lines of running text, and the heading right above them ("": none)."""
+    """Lines of running text, and the heading right above them ("": none; a caption may be)."""
 
     head: str
     lines: list[Line] = field(default_factory=list)
@@ -166,7 +117,10 @@ class Block:
 class Parts:
     """What a page's lines are: headings (with their size), captions without their label, running text, of which each
     paragraph, item of a list or line that stands for itself is a line, headings at the end of the page (`cut`), the
-    lines of the running text under the heading of each (`blocks`), and what is in smaller print (`notes`)."""
+    lines of the running text under the heading of each (`blocks`), and what is in smaller print (`notes`).
+
+    `apart`: pairs of words between which the paper is blank, see `TextLine`. A bold line in the print of the text is
+    the heading of a block, and not one of `headings`, which the document's sections are told by."""
 
     headings: list[tuple[float, str]]
     captions: list[str]
@@ -174,16 +128,19 @@ class Parts:
     cut: list[tuple[float, str]] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     notes: str = ""
+    apart: frozenset[str] = frozenset()
 
 
-def parts_of(lines: Sequence[Line], body: float) -> Parts:
+def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -> Parts:
     """Sorts the lines of a page by what they are. Headings over several lines of one size are joined.
 
     Args:
-        body: the page's of `body_sizes`.
+        body: the page's of `body_sizes`. titles: of the bookmarks that point to the page, `as_words`.
     """
     parts, place = Parts([], [], "", blocks=[Block("")]), 0
+    parts.apart = frozenset(pair for line in lines for pair in line.apart)
     prose: list[Line] = []
+    mostly_bold = sum(line.bold for line in lines) > _MOSTLY_BOLD * len(lines)
     while place < len(lines):
         line = lines[place]
         if body and line.size >= HEADING_RATIO * body:
@@ -205,6 +162,9 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
             caption, place = _read_caption(lines, place, match.end())
             parts.captions.append(caption)
             parts.blocks.append(Block(""))
+        elif under := _stop_of_head(lines, place, titles, look_at_print=not mostly_bold):
+            parts.blocks.append(Block(" ".join(item.text for item in lines[place:under])))
+            place = under
         else:
             prose.append(line)
             parts.blocks[-1].lines.append(line)
@@ -212,6 +172,31 @@ def parts_of(lines: Sequence[Line], body: float) -> Parts:
     parts.prose = paragraphs(prose)
     parts.notes = paragraphs([line for line in prose if line.size <= NOTE_RATIO * body])
     return parts
+
+
+def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *, look_at_print: bool) -> int | None:
+    """The place after a heading in the print of the text that begins at `place`: lines that are a bookmark's title, or
+    bold lines that running text stands under; None where there is none."""
+    text = ""
+    longest = max(map(len, titles), default=0)
+    for stop in range(place + 1, min(place + _HEAD_LINES, len(lines)) + 1):
+        text = f"{text} {lines[stop - 1].text}".strip()
+        if len(text) > longest + _NUMBERING:
+            break
+        if as_words(without_numbering(text)) in titles:
+            return stop
+    if not (look_at_print and lines[place].bold):
+        return None
+    if place and not _SENTENCE_END.search(lines[place - 1].text) and not _ends_on_purpose(lines, place - 1):
+        return None
+    end = next((end for end in range(place, len(lines)) if not lines[end].bold), len(lines))
+    if end == len(lines) or end - place > _BOLD_LINES:
+        return None
+    stop = next((stop for stop in range(place + 1, end) if _ends_on_purpose(lines, stop - 1)), end)
+    text = " ".join(line.text for line in lines[place:stop])
+    whole = stop - place <= _HEAD_LINES and length_in_words(text) <= HEADING_WORDS and text[-1] not in ".,;:。，"
+    apart = any(line.apart for line in lines[place:stop])
+    return stop if whole and not apart and not text[0].islower() and not starts_item(text) else None
 
 
 def starts_item(text: str) -> bool:
@@ -260,18 +245,31 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
 
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:
-    """A caption from the line at `place`, after its label, to its full stop, and the place after it. A short line is
-    all of it. Without a full stop in the lines that follow, it is its first line, and the next one where that is short
-    and goes on in lower case."""
+    """A caption from the line at `place`, after its label, to the line with its first full stop, and the place after
+    it. A short line is all of it. Without a full stop in the lines of the same print that follow, it is its first line
+    and those that go on in lower case; where they go on for long, a comma ends it."""
     text = lines[place].text[label:]
-    if len(lines[place].text) < _FULL_LINE:
+    same = [line.text for line in lines[place : place + _CAPTION_LINES + 1]]
+    other = (
+        at
+        for at in range(1, len(same))
+        if lines[place + at].size != lines[place].size or _ends_on_purpose(lines, place + at - 1)
+    )
+    same = same[: next(other, None)]
+    if len(same[0]) < _FULL_LINE and not is_unfinished(text):
         return text, place + 1
-    for stop in range(place + 1, min(place + _CAPTION_LINES, len(lines)) + 1):
-        if _SENTENCE_END.search(text):
-            return text, stop
-        if stop < len(lines):
-            text = f"{text} {lines[stop].text}"
-    text, after = lines[place].text[label:], lines[place + 1 : place + 2]
-    if after and after[0].text[0].islower() and len(after[0].text) < _FULL_LINE:
-        return f"{text} {after[0].text}", place + 2
-    return text, place + 1
+    for count in range(1, len(same) + 1):
+        text = " ".join([same[0][label:], *same[1:count]])
+        if count <= _CAPTION_LINES and (_SENTENCE_END.search(text) or _SENTENCE_INSIDE.search(text)):
+            return text, place + count
+    count = 1
+    while count < len(same) and (same[count][0].islower() or is_unfinished(same[count - 1])):
+        count += 1
+    text = " ".join([same[0][label:], *same[1:count]])
+    # Of a longer one the end was not seen: the comma says so.
+    return f"{text}," if count > _CAPTION_LINES else text, place + min(count, _CAPTION_LINES)
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether a line ends with a word that goes on in the next one, or with a comma."""
+    return text.endswith((",", "-", "(")) or text.split()[-1].lower() in _UNFINISHED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from smart_train.pairs.heads import is_generated, is_generic
+from smart_train.pairs.generic_headings import is_generated, is_generic
 from smart_train.pairs.words import as_words, without_numbering, words_of
 
 # What generators of references write around a name.

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from smart_train.pairs.candidates import (
     Kind,
     Page,
+    is_label,
     is_telling,
     same_question,
     says_enough,
     telling_lines,
     telling_sentences,
 )
+from smart_train.pairs.doubts import is_formality
+from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
-from smart_train.pairs.under_heads import items_under
-from smart_train.pairs.wholeness import CLEAR, DOUBTFUL
+from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, holds_apart
 from smart_train.pairs.words import as_words, words_of
+from smart_train.pairs.worth import is_filler_page
 
 FEW = 2  # queries: a page with fewer is asked for by doubtful sentences, items of its lists and vague headings too
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
@@ -85,36 +88,48 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
 def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
     page = index.pages[place]
     queries: list[tuple[Kind, str]] = []
+    if is_filler_page(page.parts.prose):
+        return queries
+    asked_before: list[str] = []
 
     def add(candidates: Iterable[tuple[Kind, str]], most: int) -> None:
         for kind, query in candidates:
             if len(queries) >= most:
                 return
-            told = query.rpartition(": ")[2] if kind in ("section", "item") else query
-            if any(same_question(told, other) for _, other in queries):
+            told = query.rpartition(": ")[2] if kind in ("section", "item") else sentence_of.get(query, query)
+            if any(same_question(told, other) for other in asked_before):
                 continue
-            if index.answers_alone(query, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
+            quoted = told if kind == "sentence" else query
+            if index.answers_alone(quoted, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
                 queries.append((kind, query))
+                asked_before.append(quoted)
 
     ranked = list(telling_sentences(page, index.rarity))
+    sentence_of = {asked.query: asked.sentence for asked in ranked}
 
     def sentences(least: float) -> Iterator[tuple[Kind, str]]:
-        return (("sentence", text) for text, worth in ranked if worth >= least)
+        return (("sentence", asked.query) for asked in ranked if asked.worth >= least)
 
-    structure = [(kind, text) for kind, text in page.candidates if is_telling(kind, text, page.number)]
+    structure = [
+        (kind, text)
+        for kind, text in page.candidates
+        if is_telling(kind, text, page.number)
+        and not holds_apart(text, page.parts.apart)
+        and not (kind in ("heading", "section") and is_label(page, text))
+    ]
     telling = [item for item in structure if says_enough(*item)]
     if is_tabular(page.parts):
         # Headings in a table are those of its columns, its lines are rows: the largest heading says what it is about.
         add(telling, 1)
         add((item for item in telling if item[0] == "caption"), limit)
-        add((item for item in sentences(CLEAR) if not has_page_number(item[1])), limit)
+        add((item for item in sentences(CLEAR) if not has_page_number(sentence_of[item[1]])), limit)
         return queries
     few = min(limit, FEW)
     add(telling, max(1, limit // 2))
     add(sentences(CLEAR), limit)
     add(telling, limit)
     add(sentences(DOUBTFUL), few)
-    add((("item", text) for text in items_under(page.parts)), few)
+    add((("item", text) for text in items_under(page.parts) if not is_formality(text)), few)
     add(structure, few)
     if not queries:
         add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,9 +12,11 @@ from smart_train.data.text_chunks import CHUNK_TOKENS, chunks_of, estimated_toke
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page
 from smart_train.pairs.documents import Document
+from smart_train.pairs.sentences import SENTENCE_WORDS
 from smart_train.pairs.settings import PairSettings
-from smart_train.pairs.words import as_words, clean, is_unreadable, words_of
+from smart_train.pairs.words import as_words, clean, is_unreadable, length_in_words, words_of
 
+_AFTER_HEAD = re.compile(r": |：|(?<=[?!]) |(?<=[？！])")
 WITHOUT_TEXT, UNREADABLE = "without text", "whose text layer holds the numbers of glyphs instead of letters"
 
 
@@ -85,12 +88,16 @@ class TextRows:
 
 
 def answering(rows: Sequence[dict[str, Any]], query: str) -> dict[str, Any]:
-    """The chunk of a page that answers its query: the one with the query's words in their order, else with most of
-    them, the first of equals."""
-    phrase, query_words = as_words(query), {*words_of(query)}
+    """The chunk of a page that answers its query: the one with the query's words in their order, or with those after
+    the heading that was put before a sentence; else with most of them, the first of equals."""
+    parts = _AFTER_HEAD.split(query)
+    rests = (" ".join(parts[place:]) for place in range(1, len(parts)))
+    phrases = [as_words(query), *(as_words(rest) for rest in rests if length_in_words(rest) >= SENTENCE_WORDS[0])]
+    query_words = {*words_of(query)}
 
-    def says(row: dict[str, Any]) -> tuple[bool, int]:
+    def says(row: dict[str, Any]) -> tuple[int, int]:
         words = as_words(clean(row["positive"]["text"]))
-        return phrase in words, len(query_words.intersection(words.split()))
+        quoted = next((place for place, phrase in enumerate(phrases) if phrase in words), len(phrases))
+        return -quoted, len(query_words.intersection(words.split()))
 
     return rows[0] if len(rows) == 1 else max(rows, key=says)

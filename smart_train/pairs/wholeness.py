@@ -10,15 +10,26 @@ from dataclasses import dataclass
 
 import regex
 
+from smart_train.pairs.doubts import (
+    holds_symbols,
+    is_badly_read,
+    is_cut_row,
+    is_formality,
+    is_noun_with_clause,
+    is_outline,
+)
 from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
 
 CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
+_VERY_SHORT, _VERY_SHORT_WITHOUT = 8, 5  # the most of a very short one, with and without an article
+_RUN = 5  # words that a sentence hardly says twice
 _DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
 # What a sign leaves of a sentence's worth.
 _ALONE_AND_SHORT, _ALONE, _IS_SHORT, _LATER, _UNNAMED, _LABELLED, _NUMBERS = 0.45, 0.8, 0.8, 0.9, 0.85, 0.7, 0.6
-_WITHOUT_VERB, _MIXED, _REPEATING, _REPEATING_A_WORD = 0.7, 0.3, 0.25, 0.6
-_PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE = 0.5, 0.4, 0.3, 0.3
+_WITHOUT_VERB, _MIXED, _REPEATING, _REPEATING_A_WORD = 0.55, 0.3, 0.25, 0.6
+_OUTLINE, _SYMBOLS, _ROW = 0.4, 0.55, 0.3
+_PARTICIPLE, _WITH_CODE, _NOTE, _ON_MIXED_PAGE, _OVER_A_BLANK = 0.5, 0.4, 0.3, 0.3, 0.3
 _MIXED_LEAST, _MIXED_SHARE = 6, 0.2  # of the sentences of a page
 _NUMBERS_SHARE = 0.2  # of a sentence's words
 _CAPITALS_SHARE = 0.25  # of a page's words inside sentences: above it, as in German, capitals say nothing
@@ -43,19 +54,42 @@ _WITHOUT_SUBJECT = regex.compile(
 )
 # Verb forms that few sentences of running text do without, told by the little words beside them which language it is.
 _FINITE = {
-    "the of and to in a for": "is are was were has have had can could may might must shall should will would do does "
-    "did be been cannot",
-    "der die und das den des": "ist sind war waren wird werden wurde wurden hat haben hatte kann können konnte muss "
-    "müssen soll sollen darf dürfen sollte könnte würde gibt",
-    "le la les des et du": "est sont était étaient a ont avait peut peuvent doit doivent sera seront fut furent faut "
-    "permet permettent fait va",
-    "el los las del y con": "es son era eran está están fue fueron ha han había puede pueden debe deben será serán "
-    "tiene tienen hay permite se",
-    "il gli della delle e nel": "è sono era erano ha hanno aveva può possono deve devono sarà saranno viene vengono "
-    "fu furono permette si",
-    "het een van en voor": "is zijn was waren heeft hebben had kan kunnen moet moeten wordt worden werd werden zal",
+    "the of and to in a for": (
+        "is are was were has have had can could may might must shall should will would do does did be been cannot "
+        "allow allows appear appears became become becomes began begins came come comes consist consists contain "
+        "contains creates depend depends describes fell gave get gets give gives go goes grew held helps include "
+        "includes keep keeps kept leads led let lets lies lost make makes mean means need needs occur "
+        "occurs offers prevents provide provides reads refers remain remains represents require requires returns "
+        "rose runs said says seem seems shows specifies starts supports takes took tells uses want wants went works "
+        "wrote"
+    ),
+    "der die und das den des": (
+        "ist sind war waren wird werden wurde wurden hat haben hatte kann können konnte muss müssen soll sollen darf "
+        "dürfen sollte könnte würde gibt bedeutet benötigt besteht bietet braucht enthält erhält erlaubt ermöglicht "
+        "folgt führt geht gilt gelten heißt kommt lässt lassen liegt macht nimmt nutzt steht verwendet zeigt"
+    ),
+    "le la les des et du": (
+        "est sont était étaient a ont avait peut peuvent doit doivent sera seront fut furent faut permet permettent "
+        "fait va comprend concerne contient contiennent devient donne existe indique montre offre prend représente "
+        "reste suit utilise vient"
+    ),
+    "el los las del y con": (
+        "es son era eran está están fue fueron ha han había puede pueden debe deben será serán tiene tienen hay "
+        "permite se contiene contienen da existe existen hace incluye indica muestra necesita ofrece queda "
+        "representa requiere sirve usa utiliza va"
+    ),
+    "il gli della delle e nel": (
+        "è sono era erano ha hanno aveva può possono deve devono sarà saranno viene vengono fu furono permette si "
+        "contiene esiste fa include indica mostra offre rappresenta resta richiede serve utilizza va"
+    ),
+    "het een van en voor": (
+        "is zijn was waren heeft hebben had kan kunnen moet moeten wordt worden werd werden zal bevat biedt gaat "
+        "geeft gebruikt komt maakt staat"
+    ),
 }
 _LANGUAGES = tuple((frozenset(little.split()), frozenset(verbs.split())) for little, verbs in _FINITE.items())
+_ARTICLE_WORDS = "the a an der die das ein eine le la les un une el los las il gli lo het een"
+_ARTICLES = frozenset(_ARTICLE_WORDS.split())
 _ENOUGH_LITTLE = 2  # little words that tell a language
 
 
@@ -67,12 +101,14 @@ class Told:
         text: without its full stop.
         first: whether a paragraph begins with it. alone: whether it is all of its paragraph.
         note: whether its paragraph is a note to a table or a source.
+        bare: whether its subject is an article and a noun, so that a heading has to say of what: "The rating is".
     """
 
     text: str
     first: bool = True
     alone: bool = False
     note: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,19 +118,26 @@ class Signs:
     Attributes:
         cases: how often each word stands with a capital inside a sentence, and in lower case; under "" how many words
             were looked at.
-        mixed: whether sentences often begin in lower case, as where columns were read as one, and in glossaries.
+        mixed: whether sentences often begin in lower case, as where columns were read as one, and in glossaries; or
+            words hold marks.
+        capitals_name: whether words with a capital are names; in German they are nouns.
+        apart: pairs of words between which the paper is blank.
     """
 
     cases: Counter[str]
     mixed: bool
+    capitals_name: bool = True
+    apart: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, prose: str) -> Signs:
+    def of(cls, prose: str, apart: frozenset[str] = frozenset()) -> Signs:
         capitals = Counter(match[0] for match in _CAPITAL.finditer(prose))
         cases = Counter(word for word in _LETTERS.findall(prose) if word[0].islower()) + capitals
         cases[""] = cases.total()
         small, large = (len(pattern.findall(prose)) for pattern in (_SMALL_BEGINNING, _LARGE_BEGINNING))
-        return cls(cases, min(small, large) >= _MIXED_LEAST and small > _MIXED_SHARE * (small + large))
+        mixed = min(small, large) >= _MIXED_LEAST and small > _MIXED_SHARE * (small + large)
+        mixed = mixed or is_badly_read(prose)
+        return cls(cases, mixed, capitals.total() <= _CAPITALS_SHARE * cases[""], apart)
 
 
 def wholeness(told: Told, signs: Signs) -> float:
@@ -105,21 +148,32 @@ def wholeness(told: Told, signs: Signs) -> float:
     worth = (1.0 if told.first else _LATER) * (_ON_MIXED_PAGE if signs.mixed else 1.0)
     standing = (_ALONE_AND_SHORT if short else _ALONE) if told.alone else _IS_SHORT if short else 1.0
     # An instruction is short and has an imperative, which is in no list: the two signs are one.
-    worth *= min(standing, _WITHOUT_VERB if not unspaced and _lacks_verb(words) else 1.0)
+    without_verb = not unspaced and (lacks_verb(words) or is_noun_with_clause(text) or _is_row(text, words))
+    worth *= min(standing, _WITHOUT_VERB if without_verb else 1.0)
+    worth *= _ROW if without_verb and is_cut_row(text) else 1.0
+    worth *= (_OUTLINE if is_outline(text) else 1.0) * (_SYMBOLS if holds_symbols(text) else 1.0)
     if not unspaced:
         # Scripts without capitals do not show a name.
         worth *= 1.0 if _NAME.search(text) or not _CASED.search(text) else _UNNAMED
         worth *= _PARTICIPLE if _WITHOUT_SUBJECT.match(text) else 1.0
-        worth *= _MIXED ** _out_of_place(text, signs.cases)
+        worth *= _MIXED ** _out_of_place(text, signs)
     if _LABEL.match(text):
         worth *= _LABELLED
-    if told.note:
+    if told.note or is_formality(text):
         worth *= _NOTE
     if _CODE.search(text):
         worth *= _WITH_CODE
+    if holds_apart(text, signs.apart):
+        worth *= _OVER_A_BLANK
     if sum(not is_alphabetic(word) for word in words) > _NUMBERS_SHARE * len(words):
         worth *= _NUMBERS
-    return worth * (_REPEATING if repeats(text) else _REPEATING_A_WORD if _repeats_a_word(text) else 1.0)
+    again = repeats(text) or says_again(text, _RUN)
+    return worth * (_REPEATING if again else _REPEATING_A_WORD if _repeats_a_word(text) else 1.0)
+
+
+def holds_apart(text: str, apart: frozenset[str]) -> bool:
+    """Whether a text goes over a blank on the paper, as cells and columns do that were read as one line."""
+    return any(pair in text for pair in apart)
 
 
 def repeats(text: str) -> bool:
@@ -127,20 +181,42 @@ def repeats(text: str) -> bool:
     return any(" " in match[1] or match[1].isdigit() for match in _TWICE.finditer(text))
 
 
+def says_again(text: str, run: int = 3) -> bool:
+    """Whether so many words in a row come a second time, as where two cells were read as one line."""
+    words = words_of(text)
+    if any(is_unspaced(word[0]) for word in words):
+        return False
+    runs = [tuple(words[place : place + run]) for place in range(len(words) - run + 1)]
+    return len(set(runs)) < len(runs)
+
+
 def _repeats_a_word(text: str) -> bool:
     """The same of one word, which languages do on purpose, too: "zaman zaman", "piano piano"."""
     return any(match[1].lower() not in _SAID_TWICE for match in _TWICE.finditer(text))
 
 
-def _out_of_place(text: str, cases: Counter[str]) -> int:
+def _out_of_place(text: str, signs: Signs) -> int:
     """How many words have a capital here that the page mostly writes small: what they begin is another column."""
-    capitals = _CAPITAL_ALONE.findall(text)
-    if not capitals or sum(count for word, count in cases.items() if word[:1].isupper()) > _CAPITALS_SHARE * cases[""]:
+    if not signs.capitals_name:
         return 0
-    return sum(cases[word.lower()] > cases[word] for word in capitals)
+    return sum(signs.cases[word.lower()] > signs.cases[word] for word in _CAPITAL_ALONE.findall(text))
 
 
-def _lacks_verb(words: list[str]) -> bool:
+def _is_row(text: str, words: list[str]) -> bool:
+    """Whether a few words with a number at their end have none of the verbs of any language here."""
+    return len(words) < _SHORT and is_cut_row(text) and not any(verbs & set(words) for _, verbs in _LANGUAGES)
+
+
+def is_short(text: str) -> bool:
+    """Whether a sentence has so few words that it says little without a name; languages without
+    articles say more in as many."""
+    words = words_of(text)
+    unspaced = sum(is_unspaced(word[0]) for word in words) > len(words) / 2
+    articles = not _ARTICLES.isdisjoint(words)
+    return len(words) / (_DOUBLED if unspaced else 1) <= (_VERY_SHORT if articles else _VERY_SHORT_WITHOUT)
+
+
+def lacks_verb(words: list[str]) -> bool:
     """Whether none of the common verb forms of its language is among the words; False where that is not known."""
     said = frozenset(words)
     little, verbs = max(_LANGUAGES, key=lambda language: len(language[0] & said))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from smart_train.pairs.heads import is_generic
+from smart_train.pairs.generic_headings import is_generic
 from smart_train.pairs.words import tokens_of, words_of
 
 _BOILERPLATE = re.compile(
     r"©|\(c\) \d{4}|\bcopyright\b|all rights reserved|permission is (?:hereby )?granted|without (?:any )?warranty"
     r"|warranties of|merchantability|terms and conditions for copying|free software foundation"
     r"|\bthis licen[cs]e\b|(?:cover|invariant) (?:texts?|sections?)"
+    r"|\b(?:is|are) (?:a )?(?:registered )?trademarks? (?:or registered trademarks? )?of\b"
     r"|\bisbn\b|\bissn\b|(?:page|document) (?:was|is) intentionally"
     r"|^(?:printed in|generated (?:on|by)|last (?:updated|modified))|report (?:all )?bugs"
     r"|alle rechte vorbehalten|tous droits réservés|todos los derechos|tutti i diritti|все права защищены"
@@ -44,17 +45,32 @@ _SOURCE = re.compile(  # of a list of references
     r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\.\s(?:19|20)\d\d[a-z]?$|\bet al\.?(?:,? \(?(?:19|20)\d\d\b|$)"
     r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+|<\S+/\S*"
 )
-_MARKUP = re.compile(r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;|</?\w+>|\w+\[\w*\]\s*=")
+_MARKUP = re.compile(
+    r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;"
+    r"|</?\w[\w:.-]*(?:\s[\w:.-]+=[^<>]*)?/?>|\w\[\w*\]\s*="
+)
 _CODE_TOKEN = re.compile(r"[_=<>{}|\\$@]|::|\(\)|^--?\w|\w\(|\.\w+\(|^[a-z]+[A-Z]")
 _CODE_SHARE, _CODE_SHARE_OF_HEADS = 0.2, 0.5
 # The text that typesetters put where none is written yet.
 _FILLER_WORDS = """
-adipiscing aliquam aliquet consectetuer consectetur dapibus dolor elit euismod faucibus feugiat imperdiet ipsum lectus
-ligula lorem luctus maecenas massa mauris nunc orci pellentesque phasellus placerat pulvinar sagittis sollicitudin
-suspendisse tincidunt ullamcorper vestibulum vivamus viverra volutpat vulputate
+adipiscing aliquam aliquet aptent consectetuer consectetur conubia dapibus dolor elit euismod faucibus feugiat hac
+himenaeos imperdiet inceptos ipsum lectus ligula litora lorem luctus maecenas massa mauris nascetur nunc orci
+parturient pellentesque phasellus placerat pulvinar sagittis sociosqu sollicitudin suspendisse taciti tincidunt
+ullamcorper vestibulum vivamus viverra volutpat vulputate
+"""
+_LATIN_WORDS = """
+ac amet ante arcu at auctor augue bibendum blandit commodo condimentum congue cras cursus diam dictum dui egestas eget
+eleifend enim et eu ex facilisis felis fermentum fringilla fusce gravida habitant iaculis id in integer interdum
+justo lacinia laoreet leo libero lobortis magna malesuada mattis metus mi molestie mollis morbi nec neque nibh nisi
+nisl non nulla odio ornare porta porttitor posuere praesent pretium proin purus quam quis quisque rhoncus risus rutrum
+sapien scelerisque sed sem semper senectus sit sodales suspendisse tellus tempor tempus tortor tristique turpis
+ullamcorper ultrices ultricies urna ut varius vehicula vel velit venenatis vitae
 """
 _FILLER = frozenset(_FILLER_WORDS.split())
 _ENOUGH_FILLER = 3  # different ones; ordinary Latin has fewer
+_MUCH_FILLER, _FILLER_SHARE = 6, 0.4  # different ones on a page; share of its words
+_LATIN, _MOSTLY_FILLER = _FILLER | frozenset(_LATIN_WORDS.split()), 0.7  # share of a text's words; Latin has fewer
+_MOST_CHARACTERS = 400  # of a text that may be asked for; nothing longer is looked at
 _AGAIN_AND_AGAIN = re.compile(r"\b([^\W\d].{0,14}?\S)(?:\s*\1){3}")
 _DATE = re.compile(r"\b\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}\b")
 _CASED = re.compile(r"[(\"']*(?:[A-ZÀ-ÞΑ-ΩА-Я]|([a-zß-ÿα-ωа-я]))\w*")
@@ -68,7 +84,7 @@ def says_something(text: str, *, head: bool) -> bool:
     Args:
         head: it is a heading, a caption or an entry of an index; else a sentence or a line.
     """
-    if is_boilerplate(text) or _is_filler(text):
+    if len(text) > _MOST_CHARACTERS or is_boilerplate(text) or _is_filler(text):
         return False
     tokens = tokens_of(text)
     code = sum(_CODE_TOKEN.search(token) is not None for token in tokens)
@@ -82,9 +98,19 @@ def is_boilerplate(text: str) -> bool:
     return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None
 
 
+def is_filler_page(prose: str) -> bool:
+    """Whether a page's running text stands in the place of one: its headings are those of a template."""
+    words = words_of(prose)
+    filler = len(_FILLER.intersection(words)) >= _MUCH_FILLER
+    return filler and sum(word in _LATIN for word in words) >= _FILLER_SHARE * len(words)
+
+
 def _is_filler(text: str) -> bool:
     """Whether a text stands in the place of one: "Lorem ipsum dolor", or the same words four times in a row."""
-    return len(_FILLER.intersection(words_of(text))) >= _ENOUGH_FILLER or _AGAIN_AND_AGAIN.search(text) is not None
+    words = words_of(text)
+    if len(words) > _ENOUGH_FILLER and sum(word in _LATIN for word in words) >= _MOSTLY_FILLER * len(words):
+        return True
+    return len(_FILLER.intersection(words)) >= _ENOUGH_FILLER or _AGAIN_AND_AGAIN.search(text) is not None
 
 
 def _is_row(text: str) -> bool:

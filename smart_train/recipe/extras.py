@@ -18,7 +18,7 @@ import yaml
 
 from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.recipe.reader import read_recipe
-from smart_train.utils.compressed import GZIP, READ_ERRORS, plain_name
+from smart_train.utils.text_files import GZIP, READ_ERRORS, plain_name
 
 _DEEPSPEED = ("zero1", "zero2", "zero3")
 _BITSANDBYTES_PREFIXES = ("paged_", "ademamix", "lion_", "rmsprop_bnb", "adamw_bnb")

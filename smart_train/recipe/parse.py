@@ -17,12 +17,12 @@ from pydantic_core import ErrorDetails
 from smart_train.errors import RecipeError, ScoreError
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.defaults import fill_defaults
-from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.rules import caching_problems, cross_problems, mode_problems
 from smart_train.recipe.sections import ONE, SEVERAL, section_classes
 from smart_train.recipe.training_section import check_training, known_names
+from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring import ScoringConfig
 
 Loc = tuple[str | int, ...]
@@ -183,6 +183,7 @@ def _rule(loc: Loc, item: ErrorDetails) -> str:
     for start, words in (
         ("greater_than_equal", f"must be at least {context.get('ge')}"),
         ("greater_than", f"must be greater than {context.get('gt')}"),
+        ("less_than_equal", f"must be at most {context.get('le')}"),
         ("less_than", f"must be less than {context.get('lt')}"),
         ("finite", "must be a finite number"),
         ("int_", "must be a whole number"),

@@ -19,11 +19,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from smart_train.errors import DataError, RecipeError, did_you_mean
-from smart_train.recipe.misspelt import unknown_key
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import section_classes
 from smart_train.recipe.training_section import unknown_argument
+from smart_train.recipe.wording import unknown_key
+from smart_train.utils.text_files import open_text
 
 _ROWS = (".jsonl", ".ndjson")
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
@@ -199,7 +200,7 @@ def _columns_of(file: Path) -> set[str]:
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST:
             return set()
-        with file.open(encoding="utf-8-sig", newline="") as lines:
+        with open_text(file, newline="") as lines:
             if suffix in _DELIMITED:
                 return set(next(csv.reader(lines, delimiter=_DELIMITED[suffix]), []))
             rows = [json.loads(line) for line in lines if line.strip()] if suffix in _ROWS else []

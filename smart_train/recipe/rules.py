@@ -9,13 +9,12 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
 from smart_train.evaluation.tuning_grid import check_metric, read_weights
-from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
-from smart_train.scoring.compress import STORED_DTYPES
+from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
-from smart_train.utils.terms import SCORES
+from smart_train.utils.terms import LEARNED_TEMPERATURES, NUMBER_FORMATS, SCORES
 
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
 
@@ -153,15 +152,12 @@ def _projection_problems(recipe: Recipe) -> list[str]:
 
 
 def _state_cache_problems(recipe: Recipe) -> list[str]:
-    section, strategy, problems = recipe.projection, recipe.distributed.strategy, []
+    section, problems = recipe.projection, []
     if section is None:
         return []
     if section.state_cache == "off" and section.state_dtype != "auto":
         rule = "projection.state_cache is off, so no states are kept; remove one of the two"
         problems.append(bad_value("projection.state_dtype", section.state_dtype, rule))
-    if section.state_cache not in ("auto", "off") and strategy in ("zero1", "zero2", "zero3", "fsdp2"):
-        rule = f"cannot be combined with distributed.strategy {strategy}; use ddp, or set it to off"
-        problems.append(bad_value("projection.state_cache", section.state_cache, rule))
     if recipe.training.get("neftune_noise_alpha") is not None:
         rule = "a projection's backbone is frozen and runs without dropout and noise; remove it"
         problems.append(bad_value("training.neftune_noise_alpha", recipe.training["neftune_noise_alpha"], rule))
@@ -195,7 +191,30 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
-    return [*problems, *_teacher_problems(filled), *_both_score_problems(filled)]
+    return [
+        *problems,
+        *_teacher_problems(filled),
+        *_both_score_problems(filled),
+        *_learned_start_problems(given, filled),
+    ]
+
+
+def _learned_start_problems(given: Recipe, filled: Recipe) -> list[str]:
+    """A temperature that is learned with bounds must begin between them: the loss would use the bound instead."""
+    objective = filled.objective
+    if not objective.learn_weights:
+        return []
+    terms = ("pooled_temperature", "late_temperature") if objective.name == "joint" else ("temperature",)
+    # One that serves both terms is named once.
+    keys = dict.fromkeys(key if getattr(given.objective, key) is not None else "temperature" for key in terms)
+    values = {key: getattr(objective, key) for key in keys}
+    least, most = LEARNED_TEMPERATURES
+    rule = f"objective.learn_weights keeps every temperature between {least} and {most}; start from one between them"
+    return [
+        bad_value(f"objective.{key}", value, rule)
+        for key, value in values.items()
+        if value is not None and not least <= value <= most
+    ]
 
 
 def _both_score_problems(recipe: Recipe) -> list[str]:
@@ -291,7 +310,7 @@ def _tune_problems(recipe: Recipe) -> list[str]:
         ("query_tokens", TOKEN_FILTERS),
         ("document_tokens", TOKEN_FILTERS),
         ("pooled_token", POOLED_TOKEN_CHOICES),
-        ("stored_as", STORED_DTYPES),
+        ("stored_as", NUMBER_FORMATS),
     ):
         wrong = [value for value in getattr(section, key) or () if value not in choices]
         problems += [bad_value(f"tune.{key}", value, one_of(value, choices)) for value in wrong]

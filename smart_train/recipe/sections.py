@@ -1,23 +1,35 @@
 """The sections of a recipe: keys, types, ranges and the defaults that depend on nothing else.
 
-A default of None means "decided by another key"; `rules.fill_defaults` fills it, and the resolved recipe shows it.
+A default of None means "decided by another key"; `defaults.fill_defaults` fills it, and the resolved recipe shows it.
 """
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
-from smart_train.utils.terms import HEADLINE, MIN_TEMPERATURE, Objective, Score
+from smart_train.utils.terms import (
+    HEADLINE,
+    MAX_TEMPERATURE,
+    MAX_TERM_WEIGHT,
+    MIN_TEMPERATURE,
+    NumberFormat,
+    Objective,
+    Score,
+)
 
 T = TypeVar("T")
+Temperature = Annotated[float, Field(ge=MIN_TEMPERATURE, le=MAX_TEMPERATURE)]
+TermWeight = Annotated[float, Field(gt=0, le=MAX_TERM_WEIGHT)]
 
 
 def filled(value: T | None) -> T:
-    """`value` of a resolved recipe: a default that `rules.fill_defaults` filled, or a key that its rules require."""
+    """`value` of a resolved recipe: a default that `defaults.fill_defaults` filled, or a key that its rules require."""
     assert value is not None, "the rules of the recipe see to it"
     return value
 
@@ -30,10 +42,30 @@ def section_classes(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from section_classes(member)
 
 
+def _scalar_types(annotation: Any) -> set[Any]:
+    """What an annotation allows, out of its union and without its constraints; the items of a list do not count."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _scalar_types(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return {kind for member in typing.get_args(annotation) for kind in _scalar_types(member)}
+    return {annotation} if origin is None else set()
+
+
 class Section(BaseModel):
     """Base of every section: unknown keys are mistakes, and a recipe does not change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic reads true as 1. Its strict mode, which does not, would refuse paths and tuples written as YAML."""
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = _scalar_types(cls.model_fields[info.field_name].annotation)
+            if bool not in kinds and kinds & {int, float}:
+                raise PydanticKnownError("float_type" if float in kinds else "int_type")
+        return value
 
 
 class FromConfig(Section):
@@ -185,7 +217,7 @@ class ProjectionSection(Section):
     hidden_dim: int | None = Field(None, gt=0)
     layers: list[int] | None = Field(None, min_length=1)
     state_cache: str = Field("auto", min_length=1)
-    state_dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    state_dtype: Literal["auto", NumberFormat] = "auto"
 
 
 class FullSection(Section):
@@ -206,19 +238,19 @@ class DistillationSection(Section):
     """A part of the loss that teaches the scores in the data. Null: `score` is the objective's (hybrid for joint),
     `temperature` the objective's, `teacher_temperature` the same."""
 
-    weight: float = Field(1.0, gt=0)
+    weight: TermWeight = 1.0
     score: Score | None = None
-    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
-    teacher_temperature: float | None = Field(None, gt=0)
+    temperature: Temperature | None = None
+    teacher_temperature: Annotated[float, Field(ge=1e-6, le=MAX_TEMPERATURE)] | None = None
 
 
 class SelfDistillationSection(Section):
     """A part of the loss that teaches the combined score of all candidates to the pooled and the late one. Null:
     `temperature` is the objective's, `score` both (a projection's: late). `warmup` is a share of the steps."""
 
-    weight: float = Field(1.0, gt=0)
+    weight: TermWeight = 1.0
     score: Literal["pooled", "late"] | None = None
-    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
+    temperature: Temperature | None = None
     warmup: float = Field(0.1, ge=0, lt=1)
 
 
@@ -227,11 +259,11 @@ class ObjectiveSection(Section):
     `learn_weights` trains both, and what the model scores by with them."""
 
     name: Objective | None = None
-    temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
-    pooled_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
-    late_temperature: float | None = Field(None, ge=MIN_TEMPERATURE)
-    pooled_weight: float | None = Field(None, gt=0)
-    late_weight: float | None = Field(None, gt=0)
+    temperature: Temperature | None = None
+    pooled_temperature: Temperature | None = None
+    late_temperature: Temperature | None = None
+    pooled_weight: TermWeight | None = None
+    late_weight: TermWeight | None = None
     learn_temperature: bool = False
     shared_negatives: bool = True
     positive_aware: PositiveAwareSection | None = None

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import RecipeError
-from smart_train.recipe.misspelt import one_of
 from smart_train.recipe.reader import read_recipe, recipe_files
+from smart_train.recipe.wording import one_of
 from smart_train.utils.atomic import replace_whole
 
 _PACKAGE = Path(__file__).parents[1]

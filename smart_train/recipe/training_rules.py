@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from smart_train.recipe.misspelt import bad_value, one_of
+from smart_train.recipe.wording import bad_value, one_of
 from smart_train.training.learning_rate import BY_METRIC, scheduler_problems
 
 _TRACKERS = ("none", "all")  # beside the names of those that transformers knows

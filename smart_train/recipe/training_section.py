@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from smart_train.errors import shown
-from smart_train.recipe.misspelt import bad_value, one_of, unknown_key
 from smart_train.recipe.renamed import INSTEAD
 from smart_train.recipe.training_rules import setting_problems, value_problems
+from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.utils.cpu import usable_cores
 
 _POSITIVE = "must be greater than 0"

@@ -22,7 +22,7 @@ from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import load_image, tiff_pages, verify_image
 from smart_train.retrieval.index import DocumentIndex, Source
 from smart_train.types import ModelInput
-from smart_train.utils.compressed import GZIP
+from smart_train.utils.text_files import GZIP
 
 
 def find_images(folder: str | Path) -> list[Path]:

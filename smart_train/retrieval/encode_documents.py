@@ -28,12 +28,13 @@ from smart_train.retrieval.index import (
 )
 from smart_train.retrieval.text_pages import as_model_reads, in_chunks
 from smart_train.scoring.collecting import assembled
-from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.stored import as_stored
+from smart_train.scoring.index_form import documents_for_index
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.locks import LOCK_NAME, only_one
+from smart_train.utils.terms import NUMBER_FORMATS
 
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
@@ -44,7 +45,7 @@ def encode_folder(
     *,
     previous: DocumentIndex | None = None,
     unfinished: str | Path | None = None,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
@@ -80,8 +81,8 @@ def encode_folder(
         ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
     path = path_of(folder)
-    if store not in (None, *STORED_DTYPES):
-        raise DataError(f"encode_folder: store is {store!r}; choose one of {', '.join(STORED_DTYPES)}")
+    if store not in (None, *NUMBER_FORMATS):
+        raise DataError(f"encode_folder: store is {store!r}; choose one of {', '.join(NUMBER_FORMATS)}")
     if previous is not None:
         previous.check(model)
         if not previous.sources:
@@ -125,7 +126,7 @@ def update_index(
     folder: str | Path | SourceConfig,
     index_folder: str | Path,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     store: str | None = None,
     num_workers: int | None = None,
@@ -184,7 +185,7 @@ def _part_on_disk(index: DocumentIndex, folder: Path) -> _Part:
 
 def _store_of(index: DocumentIndex) -> str:
     name = str(index.embeddings.packed.dtype).removeprefix("torch.")
-    return name if name in STORED_DTYPES else "float32"
+    return name if name in NUMBER_FORMATS else "float32"
 
 
 def _stored(previous: DocumentIndex, store: str | None) -> DocumentIndex:
@@ -247,7 +248,7 @@ def _encode(
         scoring = model.scoring if store is None else replace(model.scoring, stored_as=store)
         for encoded in documents_in_parts(model, items, size, batch_size=batch_size, num_workers=num_workers):
             sources = tuple(source for _, source in documents[done : done + len(encoded)])
-            stored = as_stored(encoded, scoring)
+            stored = documents_for_index(encoded, scoring)
             made = DocumentIndex([item.digest for item in sources], stored, fingerprint, settings, sources)
             del encoded, stored
             if unfinished is not None:

@@ -29,7 +29,7 @@ from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.encoder import Encoder, IndexEncoder
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.stored import as_stored
+from smart_train.scoring.index_form import documents_for_index
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, for_digest, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
@@ -64,7 +64,7 @@ class DocumentIndex:
 
     Args:
         document_ids: N different ids.
-        embeddings: N items, as `model.encode_document` gave them and `scoring.as_stored` keeps them.
+        embeddings: N items, as `model.encode_document` gave them and `scoring.documents_for_index` keeps them.
         model: fingerprint of the model that encoded them (`model_fingerprint`).
         settings: its document-side scoring settings (`document_settings`).
         sources: the files behind the documents, in the order of the ids; empty when they did not come from files.
@@ -116,7 +116,7 @@ class DocumentIndex:
         embeddings = model.encode_document(
             [as_model_input(item) for item in documents], batch_size=batch_size, show_progress_bar=show_progress_bar
         )
-        stored = as_stored(embeddings, model.scoring)
+        stored = documents_for_index(embeddings, model.scoring)
         return cls(list(document_ids), stored, model_fingerprint(model), document_settings(model))
 
     def check(self, model: IndexEncoder) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from smart_train.data.formats.pdf import DPI
-from smart_train.data.media_columns import reads_as_name
+from smart_train.data.misspelt_media import reads_as_name
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS

@@ -27,15 +27,17 @@ from smart_train.retrieval.index import document_settings, model_fingerprint, pr
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
-from smart_train.retrieval.shards import STORES, EmbeddingShards
-from smart_train.retrieval.shortlist import Rescored
-from smart_train.retrieval.teaching import Teacher, teacher_scores
+from smart_train.retrieval.rounded_search import Rescored
+from smart_train.retrieval.shards import EmbeddingShards
+from smart_train.retrieval.teacher_scoring import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
-from smart_train.scoring.narrow import EXACT, check_products
+from smart_train.scoring.rounding_bounds import EXACT, check_products
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
+from smart_train.utils.defaults import BATCH_SIZE, MINING_SHARD, MINING_STORE
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import LOCK_NAME, only_one
+from smart_train.utils.terms import NUMBER_FORMATS
 
 WORK_FOLDER = "work"
 WORK_FILE = "work.json"
@@ -83,9 +85,9 @@ def mine_negatives(
     config: MiningConfig | None = None,
     *,
     extra: Sequence[tuple[str, ModelInput]] = (),
-    shard_size: int = 512,
-    store: str = "float32",
-    batch_size: int = 32,
+    shard_size: int = MINING_SHARD,
+    store: str = MINING_STORE,
+    batch_size: int = BATCH_SIZE,
     num_workers: int | None = None,
     overwrite: bool = False,
     show_progress_bar: bool | None = None,
@@ -120,8 +122,8 @@ def mine_negatives(
     config, folder = config or MiningConfig(), Path(folder)
     if shard_size < 1:
         raise DataError(f"mining shard_size is {shard_size}; it must be at least 1")
-    if store not in STORES:
-        raise DataError(f"mining store is {store!r}; choose one of {', '.join(STORES)}")
+    if store not in NUMBER_FORMATS:
+        raise DataError(f"mining store is {store!r}; choose one of {', '.join(NUMBER_FORMATS)}")
     check_products(products, "mining products")
     if products != EXACT and (config.score == "pooled" or config.candidates is not None):
         way = "the pooled score" if config.score == "pooled" else "two stages (candidates)"

@@ -24,6 +24,7 @@ from smart_train.errors import DataError
 from smart_train.losses import margin_bound
 from smart_train.retrieval.mining_search import Ranking
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.defaults import MINING
 from smart_train.utils.terms import SCORES
 
 PICKS = ("top", "random")
@@ -50,16 +51,16 @@ class MiningConfig:
         DataError: a value out of range, or two that contradict.
     """
 
-    score: str = "hybrid"
-    negatives: int = 4
-    first_rank: int = 1
-    last_rank: int = 100
-    margin: float | None = 0.95
-    max_score: float | None = None
-    pick: str = "top"
-    seed: int = 0
-    candidates: int | None = None
-    when_short: str = "drop"
+    score: str = MINING.score
+    negatives: int = MINING.negatives
+    first_rank: int = MINING.first_rank
+    last_rank: int = MINING.last_rank
+    margin: float | None = MINING.margin
+    max_score: float | None = MINING.max_score
+    pick: str = MINING.pick
+    seed: int = MINING.seed
+    candidates: int | None = MINING.candidates
+    when_short: str = MINING.when_short
 
     def __post_init__(self) -> None:
         for name, allowed in (("score", SCORES), ("pick", PICKS), ("when_short", WHEN_SHORT)):

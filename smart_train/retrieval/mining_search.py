@@ -22,13 +22,13 @@ from tqdm.auto import tqdm
 
 from smart_train.errors import DataError
 from smart_train.retrieval.blocks import QUERY_BLOCK, document_blocks, query_blocks
+from smart_train.retrieval.rounded_search import Rescored, RoundedSearch
 from smart_train.retrieval.shards import EmbeddingShards
-from smart_train.retrieval.shortlist import Rescored, Shortlist
 from smart_train.scoring import PackedDocuments, ScoringConfig, combine
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT, scan_products
 from smart_train.scoring.packed import AS_STORED
 from smart_train.scoring.pairs import pair_parts
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.utils.differences import for_digest
 from smart_train.utils.tensors import load_tensors, save_tensors
 
@@ -69,7 +69,7 @@ class CorpusSearch:
         file: where progress is kept; that of two stages in files beside it, one a shard.
         device: where scores are computed.
         products: "exact", or the dtype of the products by which an exact search finds what may be among the best (see
-            `Shortlist`); the ranking is the same. "exact" takes the stored dtype where `scan_products` says so.
+            `RoundedSearch`); the ranking is the same. "exact" takes the stored dtype where `scan_products` says so.
 
     Attributes:
         rescored: what was scored again, also by the process that this search continues.
@@ -89,7 +89,7 @@ class CorpusSearch:
         products: str = EXACT,
     ) -> None:
         self.products, self.rescored = products, Rescored()
-        self._shortlist: Shortlist | None = None
+        self._rounded_search: RoundedSearch | None = None
         self.queries = queries.to(device)
         self.documents, self.positives, self.scoring = documents, positives, scoring
         self.depth, self.candidates, self.device = depth, candidates, device
@@ -143,7 +143,7 @@ class CorpusSearch:
         products = scan_products(self.products, self.queries, documents, self.device)
         if products != EXACT:
             for first, block in document_blocks(documents):  # tokens are copied to be rounded, so not all at once
-                self._score_shortlist(block, start + first, state, products)
+                self._score_rounded(block, start + first, state, products)
             return
         packed = PackedDocuments(documents, dtype=AS_STORED)
         best, best_places = [], []
@@ -159,12 +159,14 @@ class CorpusSearch:
             best_places.append(merged[:, : self.depth])
         state.best, state.places = torch.cat(best), torch.cat(best_places)
 
-    def _score_shortlist(self, documents: Embeddings, start: int, state: _State, products: str) -> None:
-        if self._shortlist is None:
+    def _score_rounded(self, documents: Embeddings, start: int, state: _State, products: str) -> None:
+        if self._rounded_search is None:
             earlier_best = {"": state.best} if state.best.shape[1] else None
-            self._shortlist = Shortlist(self.queries, products, {"": self.scoring}, self.depth, best=earlier_best)
-            self._shortlist.count = self.rescored
-        pairs, exact_scores = self._shortlist.add(documents)
+            self._rounded_search = RoundedSearch(
+                self.queries, products, {"": self.scoring}, self.depth, best=earlier_best
+            )
+            self._rounded_search.count = self.rescored
+        pairs, exact_scores = self._rounded_search.add(documents)
         scores = exact_scores[""].cpu()
         order = pairs[:, 1].argsort(stable=True)
         bounds = torch.searchsorted(pairs[order, 1], torch.arange(0, len(self.queries) + QUERY_BLOCK, QUERY_BLOCK))

@@ -33,13 +33,14 @@ from smart_train.retrieval.document_sources import is_collection
 from smart_train.retrieval.encode_documents import encode_folder, update_index
 from smart_train.retrieval.encoder import IndexEncoder, check_pooled
 from smart_train.retrieval.index import DocumentIndex, check_index_folder
-from smart_train.retrieval.shortlist import Shortlist
+from smart_train.retrieval.rounded_search import RoundedSearch
 from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.narrow import EXACT, scan_products
+from smart_train.scoring.index_form import queries_for_index
 from smart_train.scoring.pairs import pair_parts
-from smart_train.scoring.stored import as_asked
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.types import ModelInput
+from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def search(
     queries: Any | Sequence[Any],
     index: DocumentIndex,
     *,
-    top_k: int = 10,
+    top_k: int = TOP_K,
     scoring: ScoringConfig | None = None,
     candidates: int | None = None,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
     """The best documents of `index` for every query.
@@ -85,7 +86,7 @@ def search(
     _check_numbers(top_k, candidates)
     encoded = model.encode_query(_inputs(queries), batch_size=batch_size, show_progress_bar=show_progress_bar)
     return search_embeddings(
-        as_asked(encoded, scoring),
+        queries_for_index(encoded, scoring),
         index.embeddings,
         index.document_ids,
         scoring,
@@ -99,11 +100,11 @@ def search_folder(
     model: IndexEncoder | str | Path,
     folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     index_dir: str | Path | None = None,
     *,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
     num_workers: int | None = None,
     documents: Mapping[str, ModelInput] | None = None,
@@ -139,7 +140,7 @@ def search_folder(
 def check_request(
     folder: str | Path | SourceConfig,
     queries: Any | Sequence[Any],
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     index_dir: str | Path | None = None,
 ) -> None:
@@ -158,7 +159,7 @@ def search_embeddings(
     document_ids: Sequence[str],
     scoring: ScoringConfig,
     *,
-    top_k: int = 10,
+    top_k: int = TOP_K,
     candidates: int | None = None,
     show_progress_bar: bool | None = None,
 ) -> list[list[Hit]]:
@@ -220,17 +221,17 @@ def _exact(
 ) -> list[list[Hit]]:
     best: list[list[_Found]] = [[] for _ in range(len(queries))]
     work = len(queries.packed) * documents.packed.numel()
-    # A shortlist is of use only where there are more documents than hits, and a query.
+    # A rounded search is of use only where there are more documents than hits, and a query.
     selects = len(queries) > 0 and top_k < len(documents)
-    shortlist: Shortlist | None = None
+    rounded_search: RoundedSearch | None = None
     for column, some_documents in with_progress(
         document_blocks(documents), len(documents), unit="doc", work=work, show=show
     ):
         some_ids = ids[column : column + len(some_documents)]
         products = scan_products(EXACT, queries, some_documents, documents.device) if selects else EXACT
         if products != EXACT:
-            shortlist = shortlist or Shortlist(queries, products, {"": scoring}, top_k)
-            _merge(best, 0, _shortlisted(shortlist, some_documents, some_ids, scoring, top_k), top_k)
+            rounded_search = rounded_search or RoundedSearch(queries, products, {"": scoring}, top_k)
+            _merge(best, 0, _best_of_rounded(rounded_search, some_documents, some_ids, scoring, top_k), top_k)
             continue
         for row, some_queries in query_blocks(queries):
             _merge(best, row, _score(some_queries, some_documents, some_ids, scoring, top_k), top_k)
@@ -244,22 +245,22 @@ def _merge(best: list[list[_Found]], row: int, block: Sequence[Sequence[_Found]]
             best[query] = heapq.nsmallest(top_k, [*best[query], *items])
 
 
-def _shortlisted(
-    shortlist: Shortlist, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
+def _best_of_rounded(
+    rounded_search: RoundedSearch, documents: Embeddings, ids: Sequence[str], scoring: ScoringConfig, top_k: int
 ) -> list[list[_Found]]:
     """Per query the best `top_k` of a block, found by products in the dtype of its tokens."""
-    pairs, by_name = shortlist.add(documents)
+    pairs, by_name = rounded_search.add(documents)
     scores = by_name[""].cpu()
     by_query = pairs[:, 1].argsort(stable=True)
     places: list[Tensor] = []
-    for of_query in by_query.split(pairs[:, 1].bincount(minlength=len(shortlist.queries)).tolist()):
+    for of_query in by_query.split(pairs[:, 1].bincount(minlength=len(rounded_search.queries)).tolist()):
         some_ids = [ids[document] for document in pairs[of_query, 0].tolist()]
         places.append(of_query[_best(scores[of_query], some_ids, top_k)])
     best = pairs[torch.cat(places).sort().values]  # pairs of one document lie together
-    parts = pair_parts(shortlist.queries, documents, best, pooled=not documents.late_only)
+    parts = pair_parts(rounded_search.queries, documents, best, pooled=not documents.late_only)
     hybrid, late = combine(parts, scoring).tolist(), parts.of("late").tolist()
     pooled = [None] * len(best) if parts.pooled is None else parts.pooled.tolist()
-    items: list[list[_Found]] = [[] for _ in range(len(shortlist.queries))]
+    items: list[list[_Found]] = [[] for _ in range(len(rounded_search.queries))]
     for (document, query), *item in zip(best.tolist(), hybrid, pooled, late, strict=True):
         items[query].append((-item[0], ids[document], item[1], item[2]))
     return items

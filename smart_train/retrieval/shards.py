@@ -17,11 +17,8 @@ from tqdm.auto import tqdm
 
 from smart_train.distributed import barrier, rank, world_size
 from smart_train.errors import DataError
-from smart_train.scoring.compress import FLOAT_DTYPES
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.tensors import load_tensors
-
-STORES = (*FLOAT_DTYPES, "int8")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a recipe to its result: what is built, derived and checked, the stages of a run, and the folder it leaves."""
+"""From a recipe to its result: what is built, planned and checked, the stages of a run, and the folder it leaves."""
 
 from __future__ import annotations
 

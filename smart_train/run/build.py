@@ -39,8 +39,8 @@ from smart_train.run.result import check_publishable as check_publishable
 from smart_train.run.result import export_dtype as export_dtype
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, arguments, engines
+from smart_train.training.run_schedule import Schedule
 from smart_train.training.state_cache import StateCache
-from smart_train.training.step_counts import Schedule
 from smart_train.types import Example
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has

@@ -10,7 +10,7 @@ from smart_train.data.checks import CheckReport
 from smart_train.errors import DataError, Unreachable
 from smart_train.recipe import Recipe
 from smart_train.run import build
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.types import Example, ModelInput
 from smart_train.validation import Finding, Part, ValidationReport, read_corpus, read_part, validate
 
@@ -39,13 +39,13 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         if fresh:
             name = "corpus" if part.name == "evaluation" else f"corpus of {part.name}"
             parts.append(read_corpus(name, fresh, workers=workers))
-    plan = derive(recipe, parts[0].examples, different_documents=parts[0].different)
+    plan = make_plan(recipe, parts[0].examples, different_documents=parts[0].different)
     report = validate(
         parts,
         source=source,
         family=plan.family,
         skips=recipe.data.on_error == "skip",
-        plan=plan.quantities,
+        plan=plan.lines,
         plan_problems=plan.problems,
         unchecked=[*unchecked, *plan.unchecked],
     )

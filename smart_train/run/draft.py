@@ -21,9 +21,9 @@ from smart_train.models.family import Role
 from smart_train.models.loading import locate
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.defaults import TEMPERATURES
-from smart_train.recipe.misspelt import one_of
 from smart_train.recipe.reader import dump_yaml
 from smart_train.recipe.training_section import COMMON_DEFAULTS
+from smart_train.recipe.wording import one_of
 from smart_train.run import build
 from smart_train.types import Example, ModelInput
 

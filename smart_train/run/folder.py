@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from smart_train.errors import RunError, listing
-from smart_train.recipe import Recipe, run_changes
+from smart_train.recipe import Recipe
+from smart_train.recipe.changes import changed_keys
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
-from smart_train.run.contents import Contents
 from smart_train.run.extending import Extension, check_extendable, is_longer_or_shorter
+from smart_train.run.fingerprints import Contents
 from smart_train.training.checkpoint_search import WRITE_PROBE, check_writable
 from smart_train.utils.atomic import filling, remove, write_json, write_text
+from smart_train.utils.differences import lines
 from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.manifest import damage, write_manifest
 from smart_train.utils.terms import RUN_FILE as RUN_FILE
@@ -24,6 +28,9 @@ State = Literal["training", "trained", "exported", "finished"]
 COPY_FILE = f"{RUN_FILE}.copy"
 BEFORE_FILE, AFTER_FILE = "evaluation.before.json", "evaluation.after.json"
 _DISCARDED = "run.json.discarded"  # what run.json is called while --overwrite empties its folder
+# Beside the model's and the adapter's names the keys that say where something lies. What lies there is compared by its
+# content, so a run may move with all that it reads.
+_PLACE_OF_ROWS = re.compile(r"(data\.\w+)(\.\d+)?\.(path|image_root|documents|corpus)")
 _KEYS = ("state", "fingerprint", "data", "world_size", "together", "strategy")
 
 
@@ -147,7 +154,26 @@ def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
         if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):
             raise RunError(f"training.output_dir {path}: not empty and not a run of smart_train; choose another folder")
     elif saved["fingerprint"] != recipe.fingerprint and not overwrite:
-        _check_changes(path, recipe, saved["state"])
+        _check_changes(path, recipe, saved)
+
+
+def check_place(file: Path, recipe: Recipe, overrides: Sequence[str]) -> None:
+    """Raises RunError where `file` is the recipe that a run keeps in its folder, and means another folder: the run was
+    moved, or the command is given in another place. Training would begin anew, or go on with another run.
+
+    Args:
+        overrides: of the command line. An output folder that is named there is meant.
+    """
+    folder, output = file.parent, recipe.training["output_dir"]
+    named = any(override.partition("=")[0] in ("training", "training.output_dir") for override in overrides)
+    if named or file.name != RECIPE_FILE or not (folder / RUN_FILE).is_file():
+        return
+    if os.path.realpath(folder) != os.path.realpath(output):
+        raise RunError(
+            f"{file}: is the recipe of the run in {folder}, but its training.output_dir is {output}, meant from "
+            f"{Path.cwd()}. To go on with this run, add training.output_dir={folder}; to begin another one, name its "
+            "folder there"
+        )
 
 
 def open_finished(path: Path) -> Recipe:
@@ -246,25 +272,32 @@ def has_finished(path: Path, recipe: Recipe) -> bool:
     return (read_record(path) or {}).get("state") == "finished" and not extends(path, recipe)
 
 
-def _check_changes(path: Path, recipe: Recipe, state: State) -> None:
-    """Raises RunError unless the recipe in `path` is the same run in the words of another version, or makes a run that
-    has ended longer."""
+def _check_changes(path: Path, recipe: Recipe, saved: dict[str, Any]) -> None:
+    """Raises RunError unless the recipe in `path` is the same run in the words of another version or in another place,
+    or makes a run that has ended longer."""
     file = path / RECIPE_FILE
     if not file.is_file():
         raise RunError(
             f"training.output_dir {path}: holds the run of another recipe, whose file {file} is missing; choose "
             "another folder or pass --overwrite to discard it"
         )
-    changes = run_changes(read_recipe(file), recipe)
-    longer = bool(changes) and is_longer_or_shorter(path, recipe)
-    if longer and state != "training":
+    changed = changed_keys(read_recipe(file), recipe)
+    longer = bool(changed) and is_longer_or_shorter(path, recipe)
+    if longer and saved["state"] != "training":
         check_extendable(path, recipe)
-    elif changes:
+    elif changed and not _only_moved(changed, saved):
         hint = "; once this run has ended, it can be made longer" if longer else ""
         raise RunError(
             f"training.output_dir {path}: holds the run of another recipe ({file}); choose another folder or pass "
-            f"--overwrite to discard it{hint}\n" + listing(changes, shown=len(changes))
+            f"--overwrite to discard it{hint}\n" + listing(lines(changed), shown=len(changed))
         )
+
+
+def _only_moved(changed: Collection[str], saved: dict[str, Any]) -> bool:
+    """Whether these keys say where something lies whose content the run knows, and will compare. A finished run does
+    not read its base any more, so there another name is another run."""
+    known = saved.get("contents") or {}  # by the keys of the recipe that they were read for
+    return saved["state"] != "finished" and all(_PLACE_OF_ROWS.sub(r"\1", key) in known for key in changed)
 
 
 def _check_contents(path: Path, contents: Contents, saved: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from smart_train.models.loading import locate
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.sections import LoraSection
-from smart_train.run import build, memory
+from smart_train.run import build, memory_estimate
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import planned
 from smart_train.training.engines import nodes
@@ -34,28 +34,28 @@ _SAMPLE = 16  # rows whose real token counts stand for the data set's
 
 @dataclass
 class Plan:
-    """Derived quantities, mistakes found while deriving them, and what could not be checked here.
+    """What `smart-train validate` prints of a run, mistakes found on the way, and what could not be checked here.
 
     Attributes:
-        quantities: label -> what to print. problems: mistakes that make the run impossible.
+        lines: label -> what to print. problems: mistakes that make the run impossible.
         unchecked: what needs the Hub or other files that are out of reach now, each with the reason.
         family: of the model, which turns inputs into tokens; None where the model is out of reach.
     """
 
-    quantities: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     family: Family | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """(label, value) in the order to print."""
-        return [*self.quantities.items(), *(("not checked", reason) for reason in self.unchecked)]
+        return [*self.lines.items(), *(("not checked", reason) for reason in self.unchecked)]
 
 
-def derive(
+def make_plan(
     recipe: Recipe, training: Sequence[Example] | None = None, *, different_documents: int | None = None
 ) -> Plan:
-    """Checks data rows, files, the model's configuration and processor; derives the quantities of the run.
+    """Checks data rows, files, the model's configuration and processor; computes the lines of the plan.
 
     Args:
         training: the usable training rows, where the data has been checked already; None checks it here.
@@ -67,7 +67,7 @@ def derive(
     except SmartTrainError as error:
         plan.problems += str(error).splitlines()
         recipe = recipe.model_copy(update={"lora": LoraSection()})  # the rest is checked as for a new adapter
-    plan.quantities["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
+    plan.lines["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
     skeleton = _skeleton(recipe, plan)
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
     held_out: Counter[Role] = Counter()
@@ -84,7 +84,7 @@ def derive(
             documents = different_documents or len(training) * (1 + max(build.negatives(recipe)))
             counts = held_out + Counter[Role]({"query": len(training), "document": documents})
             mean_tokens = {role: loads[role].kept for role in ROLES}
-            plan.quantities["state cache"], problem = planned(recipe, skeleton, mean_tokens, counts, epochs=epochs)
+            plan.lines["state cache"], problem = planned(recipe, skeleton, mean_tokens, counts, epochs=epochs)
             plan.problems += [problem] if problem is not None else []
     return plan
 
@@ -124,9 +124,9 @@ def _data(
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue
         different[name] = report.documents
-        plan.quantities[f"{name} rows"] = report.summary()
+        plan.lines[f"{name} rows"] = report.summary()
         for label, value in report.details():
-            plan.quantities[f"{name} {label}"] = value
+            plan.lines[f"{name} {label}"] = value
     for name in [name for name in recipe.data.held_out if name in parts]:
         try:
             evaluation_set = build.evaluation_set(recipe, name, parts[name])
@@ -136,7 +136,7 @@ def _data(
             plan.problems.append(f"data.{name}: {error}")
         else:
             label = "held out" if name == "evaluation" else "held out to report"
-            plan.quantities[label] = (
+            plan.lines[label] = (
                 f"{len(evaluation_set.queries)} queries against {len(evaluation_set.documents)} documents"
             )
             held_out.update({"query": len(evaluation_set.queries), "document": len(evaluation_set.documents)})
@@ -161,11 +161,11 @@ def _batches(
         recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped, different=different
     )
     accumulation = schedule.accumulation
-    plan.quantities["processes"] = str(count)
-    plan.quantities["global batch"] = f"{schedule.together * accumulation} pairs per optimiser step" + (
+    plan.lines["processes"] = str(count)
+    plan.lines["global batch"] = f"{schedule.together * accumulation} pairs per optimiser step" + (
         f" ({accumulation} accumulated, which adds no candidates)" if accumulation > 1 else ""
     )
-    plan.quantities["candidates per query"] = (
+    plan.lines["candidates per query"] = (
         f"{'at most ' if rows is None else ''}{schedule.candidates} documents (1 positive), less those known to be "
         "relevant"
     ) + (
@@ -176,20 +176,20 @@ def _batches(
     if rows is None:
         return None
     if different is not None:
-        plan.quantities["documents"] = (
+        plan.lines["documents"] = (
             f"{different} different ones in {len(rows)} rows"
             if len(recipe.data.training) == 1
             else f"at least {different} different ones in {len(rows)} rows"
         )
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]
-        plan.quantities["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"
+        plan.lines["batches an epoch"] = f"{len(grouped)} of each process, one kind at a time: {', '.join(shares)}"
     plan.problems += schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if schedule.batches:
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
-        plan.quantities["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
+        plan.lines["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
     if schedule.too_short:
-        plan.quantities["few steps"] = schedule.too_short
+        plan.lines["few steps"] = schedule.too_short
     return schedule.steps / schedule.steps_per_epoch if schedule.batches else None
 
 
@@ -211,7 +211,7 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     except SmartTrainError as error:
         plan.problems += [f"model: {problem}" for problem in config_problems(recipe) or [str(error)]]
         return None
-    plan.quantities["scoring"] = ", ".join(f"{name} {value}" for name, value in model.scoring.to_dict().items())
+    plan.lines["scoring"] = ", ".join(f"{name} {value}" for name, value in model.scoring.to_dict().items())
     return model
 
 
@@ -229,7 +229,7 @@ def _precision(recipe: Recipe, plan: Plan) -> None:
         return
     factor = bfloat16_over_float32()
     if factor > SLOWER:
-        plan.quantities["precision"] = (
+        plan.lines["precision"] = (
             f"{' and '.join(settings)}: bfloat16 is slower than fp32 on this processor (a layer's step takes "
             f"{factor:.1f} times as long, measured now); fp32 costs more memory and less time"
         )
@@ -242,12 +242,12 @@ def _on_cpu(recipe: Recipe) -> bool:
 def _parameters(recipe: Recipe, plan: Plan, model: SmartModel) -> None:
     total = sum(parameter.numel() for parameter in model.parameters())
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    plan.quantities["parameters"] = f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
+    plan.lines["parameters"] = f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
 
 
 def _memory(
     recipe: Recipe, plan: Plan, model: SmartModel, sample: Sequence[Example]
-) -> dict[str, memory.BatchSide] | None:
+) -> dict[str, memory_estimate.BatchSide] | None:
     """Tokens of the sample's inputs, and the estimate that follows from them; None where they cannot be read."""
     try:
         features = {
@@ -259,23 +259,23 @@ def _memory(
         return None
     batch = recipe.training["per_device_train_batch_size"]
     inputs = {"query": batch, "document": batch * (1 + max(build.negatives(recipe)))}
-    loads = {side: memory.BatchSide.of(features[side], inputs[side], model.family) for side in features}
+    loads = {side: memory_estimate.BatchSide.of(features[side], inputs[side], model.family) for side in features}
     if build.gradient_caching(recipe) is not None:
-        live = memory.together(recipe, loads)
-        plan.quantities["encoded"] = (
+        live = memory_estimate.together(recipe, loads)
+        plan.lines["encoded"] = (
             f"about {live['query']} queries, {live['document']} documents at a time (gradient caching)"
         )
-    plan.quantities["tokens per input"] = ", ".join(
+    plan.lines["tokens per input"] = ", ".join(
         f"{side} {load.tokens:.0f} ({load.kept:.0f} kept)" for side, load in loads.items()
     )
     count = processes(recipe)
-    parts = memory.estimate(recipe, model, loads, count)
-    whole, step = memory.weights(recipe, model), sum(parts.values())
+    parts = memory_estimate.estimate(recipe, model, loads, count)
+    whole, step = memory_estimate.weights(recipe, model), sum(parts.values())
     detail = ", ".join(f"{name} {byte_size(value)}" for name, value in parts.items() if value)
-    plan.quantities["memory per process"] = f"roughly {byte_size(step)} ({detail})" + (
+    plan.lines["memory per process"] = f"roughly {byte_size(step)} ({detail})" + (
         f"; for the whole weights, before they are sharded: {byte_size(whole)}" if whole > step else ""
     )
     here = count // nodes(os.environ)
     if here > 1 and _on_cpu(recipe):
-        plan.quantities["main memory"] = f"roughly {byte_size(here * max(whole, step))} for the {here} processes here"
+        plan.lines["main memory"] = f"roughly {byte_size(here * max(whole, step))} for the {here} processes here"
     return loads

@@ -35,8 +35,8 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.contents import Contents
 from smart_train.run.extending import extension
+from smart_train.run.fingerprints import Contents
 from smart_train.run.folder import RunFolder, Spread, check_recipe, earlier_ends, extends, fingerprints, has_finished
 from smart_train.run.outcome import report_result, weights_of
 from smart_train.run.prepare import prepare_data
@@ -51,8 +51,8 @@ from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.learning_rate import phase_problems
+from smart_train.training.process_check import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
-from smart_train.training.spread_check import check_distribution, naming_lost_processes
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole

@@ -23,16 +23,15 @@ from smart_train.models.family import Role
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
-from smart_train.training.engines import SHARDED, active_strategy
 from smart_train.training.resources import evaluation_knobs, memory_advice
 from smart_train.training.state_cache import ROLES, Inputs, Need, StateCache
 from smart_train.training.state_shards import input_bytes
 from smart_train.types import Example, ModelInput
 from smart_train.utils.byte_sizes import byte_size
+from smart_train.utils.terms import FORMAT_BYTES
 
 AUTO, OFF = "auto", "off"
 _AUTO_SHARE = 0.5  # of the free disk, which `auto` takes at most: the user did not name the folder
-_NUMBERS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
 class States(NamedTuple):
@@ -46,7 +45,7 @@ class States(NamedTuple):
 def root(recipe: Recipe) -> Path | None:
     """Where the recipe keeps states; None where it keeps none, whatever the rows."""
     setting = OFF if recipe.projection is None else recipe.projection.state_cache
-    if setting == OFF or (setting == AUTO and recipe.distributed.strategy in SHARDED):
+    if setting == OFF:
         return None
     return page_cache().with_name("states") if setting == AUTO else Path(setting)
 
@@ -66,7 +65,7 @@ def prepare(
     must call it.
 
     Args:
-        model: before training, without a projection.
+        model: before training, without a projection, and before an engine takes it apart: whole on every rank.
         training: the rows to train on. batches: as `build.batches` gives them.
         trains: False: the model is trained already, and only evaluation sets are read.
 
@@ -76,12 +75,7 @@ def prepare(
     place = root(recipe)
     if place is None or recipe.projection is None:
         return None
-    auto, strategy = recipe.projection.state_cache == AUTO, active_strategy(args)
-    if strategy in SHARDED:  # asked for by the launcher; the recipe's own is refused where it is read
-        if not auto:
-            rule = f"cannot be combined with {strategy}, which shards the model; use ddp, or set it to off"
-            raise RunError(f"projection.state_cache {place}: {rule}")
-        return None
+    auto = recipe.projection.state_cache == AUTO
     schedule = build.schedule(recipe, rows=len(training), processes=args.world_size, batches=batches)
     if auto and schedule.steps <= schedule.steps_per_epoch:
         return None  # each page is trained on once; for evaluation sets alone no unnamed folder is filled
@@ -155,7 +149,7 @@ def planned(
     auto, stored_as = recipe.projection.state_cache == AUTO, recipe.projection.state_dtype
     if auto and epochs is not None and epochs <= 1:
         return "off: auto keeps states where there is more than one epoch", None
-    number = (2 if recipe.model.dtype == "bfloat16" else 4) if stored_as == AUTO else _NUMBERS[stored_as]
+    number = (2 if recipe.model.dtype == "bfloat16" else 4) if stored_as == AUTO else FORMAT_BYTES[stored_as]
     layers = len(recipe.projection.layers or [-1])
     each = {
         role: input_bytes(mean_tokens[role], layers=layers, width=model.hidden_size, number=number) for role in ROLES

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from smart_train.errors import DataError, ScoreError
-from smart_train.scoring.compress import STORED_DTYPES, clustered, recoded, shortened
+from smart_train.scoring.number_formats import recoded
+from smart_train.scoring.token_clusters import clustered
+from smart_train.utils.terms import NUMBER_FORMATS
 
 EMBEDDINGS_FORMAT = "smart_train.embeddings.1"  # in the header of every file that `Embeddings.save` writes
 PROGRESS_FROM = 200  # items, from which clustering takes long enough to want a progress bar
@@ -227,8 +230,8 @@ class Embeddings:
                 f"{self.pooled.shape[1]} wide, tokens {self.packed.shape[1]})"
             )
         plain = self.quantize("float32")
-        pooled = shortened(plain.pooled, dim).to(self.pooled.dtype)
-        return Embeddings(pooled, shortened(plain.packed, dim), plain.offsets).stored_as(self.packed.dtype)
+        pooled = _cut(plain.pooled, dim).to(self.pooled.dtype)
+        return Embeddings(pooled, _cut(plain.packed, dim), plain.offsets).stored_as(self.packed.dtype)
 
     def pool_tokens(self, factor: int, show_progress_bar: bool | None = None) -> Embeddings:
         """Each item's T tokens as at most ceil(T / factor) L2-normalised cluster means, in order of first appearance;
@@ -267,7 +270,13 @@ class Embeddings:
     def stored_as(self, dtype: torch.dtype) -> Embeddings:
         """`quantize` by the dtype that another set's tokens have; float32 for a dtype that it does not know."""
         name = str(dtype).removeprefix("torch.")
-        return self.quantize(name if name in STORED_DTYPES else "float32")
+        return self.quantize(name if name in NUMBER_FORMATS else "float32")
+
+
+@torch.no_grad()
+def _cut(states: Tensor, dim: int) -> Tensor:
+    """The first `dim` dimensions of states [R, d], L2-normalised again, fp32."""
+    return F.normalize(states[:, :dim].float(), dim=1)
 
 
 def _spans(rows: Tensor, spans: list[list[int]]) -> Tensor:

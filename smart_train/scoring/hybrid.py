@@ -17,11 +17,11 @@ from torch import Tensor
 
 from smart_train.errors import ScoreError, did_you_mean
 from smart_train.scoring.checks import Checks
-from smart_train.scoring.compress import STORED_DTYPES
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.inputs import packed_set
 from smart_train.scoring.maxsim import late_scores
 from smart_train.types import ScoreParts
+from smart_train.utils.terms import NUMBER_FORMATS
 
 TOKEN_FILTERS = ("content", "text", "visual", "all")
 POOLED_TOKEN_CHOICES = ("keep", "drop")
@@ -80,7 +80,7 @@ class ScoringConfig:
             ("query_tokens", TOKEN_FILTERS),
             ("document_tokens", TOKEN_FILTERS),
             ("pooled_token", POOLED_TOKEN_CHOICES),
-            ("stored_as", STORED_DTYPES),
+            ("stored_as", NUMBER_FORMATS),
         ):
             if getattr(self, name) not in allowed:
                 raise ScoreError(f"scoring.{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")

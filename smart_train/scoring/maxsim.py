@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import bag, groups, inverse_norms, largest, largest_and_where
 from smart_train.scoring.checks import Checks
+from smart_train.scoring.document_groups import BLOCK_BYTES, groups
 from smart_train.scoring.inputs import (
     Tokens,
     TokenSet,
@@ -40,10 +40,12 @@ from smart_train.scoring.inputs import (
 from smart_train.scoring.kernels import maxsim_by_kernels
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
+from smart_train.scoring.segments import bag, largest, largest_and_where
 
 BACKENDS = ("auto", "torch", "kernels")
 REDUCTIONS = ("mean", "sum")
 CORRECTED_ROWS = 512
+NORM_FLOOR = 1e-12  # as torch.nn.functional.normalize: a zero state stays zero
 
 
 @torch.compiler.disable
@@ -236,7 +238,19 @@ class _WinnersOnly(torch.autograd.Function):
 
 def _norms(queries: Tensor, documents: Tensor, plan: _Plan) -> tuple[Tensor | None, Tensor | None]:
     """1 / norm of every query state [M] and document row [R], where they are wanted."""
-    return (inverse_norms(queries), inverse_norms(documents)) if plan.normalize else (None, None)
+    return (_inverse_norms(queries), _inverse_norms(documents)) if plan.normalize else (None, None)
+
+
+def _inverse_norms(states: Tensor) -> Tensor:
+    """1 / L2 norm of each row, fp32 (fp64 from fp64)."""
+    states = states.detach()
+    norms = states.new_empty(len(states), dtype=accumulation_dtype(states.dtype))
+    # A few rows at a time: the norm of 16-bit states is taken of an fp32 copy, which need not be one of them all.
+    kind = "cpu" if states.device.type == "cpu" else "other"
+    rows = max(BLOCK_BYTES[kind] // (norms.element_size() * max(states.shape[1], 1)), 1)
+    for part, into in zip(states.split(rows), norms.split(rows), strict=True):
+        torch.linalg.vector_norm(part, dim=1, dtype=norms.dtype, out=into)
+    return norms.clamp_(min=NORM_FLOOR).reciprocal_()
 
 
 def _forward(

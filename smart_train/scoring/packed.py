@@ -11,14 +11,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import BLOCK_BYTES, bag, groups, largest
-from smart_train.scoring.compress import recoded
+from smart_train.scoring.document_groups import BLOCK_BYTES, groups
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig, combine, pooled_scores
 from smart_train.scoring.inputs import TokenSet, check_finite, packed_set, token_set
-from smart_train.scoring.int8 import Rotation, integer_products, quantized_documents, quantized_rows
+from smart_train.scoring.int8_products import Rotation, integer_products, quantized_documents, quantized_rows
+from smart_train.scoring.number_formats import recoded
 from smart_train.scoring.product import inner_products, multiplicand
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
+from smart_train.scoring.segments import bag, largest
 from smart_train.types import ScoreParts
 
 AS_STORED = "stored"

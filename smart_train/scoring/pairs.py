@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.blocks import bag, largest
-from smart_train.scoring.compress import recoded
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import check_pooled
 from smart_train.scoring.inputs import check_finite, packed_set
+from smart_train.scoring.number_formats import recoded
 from smart_train.scoring.product import inner_products
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
+from smart_train.scoring.segments import bag, largest
 from smart_train.types import ScoreParts
 
 _GATHERED_BYTES = 64 * 2**20  # of query token rows that are copied for the pairs of some documents

@@ -54,6 +54,7 @@ def cached_backward(
                 batch[side],
                 module.caching,
                 forward=lambda features: Embeddings(*wrapped(features, encode=True)),
+                read_states=lambda features: wrapped(features, encode=True, states=True),
             )
             for side in SIDES
         }

@@ -26,14 +26,15 @@ from smart_train.distributed import gather_objects, world_size
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
-from smart_train.models.readout import kept_numbers, on_device
+from smart_train.models.readout import TOKEN_COUNTS, kept_numbers, on_device
 from smart_train.models.slicing import select_rows
-from smart_train.models.stored_states import is_stored, select_stored, token_counts
+from smart_train.models.stored_states import is_stored, select_stored, stored, token_counts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.chunk_order import Order
 from smart_train.training.kept_vision import KeepVision, KeptVision, budget, check_keep_vision
 
 _BUCKET_BYTES = 32 * 2**20
+_COMPANY = -1  # in the place of a chunk's number: of forwards that only keep other ranks company
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ class ChunkedEncoder:
 
     Args:
         features: all rows of one side, on any device.
-        forward: what to call instead of `model.embed`, for an engine that has to see every forward and backward.
+        forward, read_states: what to call instead of the model's `embed` and `read_states`, for an engine that has to
+            see every forward and backward.
     """
 
     def __init__(
@@ -153,16 +155,16 @@ class ChunkedEncoder:
         caching: GradientCaching,
         *,
         forward: Callable[[Features], Embeddings] | None = None,
+        read_states: Callable[[Features], tuple[Tensor, list[Tensor], Tensor]] | None = None,
     ) -> None:
         features = features.features if isinstance(features, HostFeatures) else features
         self.embed = forward or model.embed
+        self.read_states = read_states or model.read_states
         self.model = model
-        # Without a gradient for the backbone only the projection is replayed, from the states that it reads. Not where
-        # an engine has to see whole forwards. States that come from the disk are in `features` for both forwards.
-        self.keeps_states = (
-            forward is None and model.backbone_frozen and model.projection is not None and not is_stored(features)
-        )
-        self.states: dict[int, list[Tensor]] = {}
+        # Without a gradient for the backbone only the projection is replayed, from the states that it reads. States
+        # that come from the disk are in `features` for both forwards.
+        self.keeps_states = model.backbone_frozen and model.projection is not None and not is_stored(features)
+        self.states: dict[int, Features] = {}
         self.features = features
         self.visuals = model.family.visual_fields
         self.device = model.device
@@ -185,6 +187,9 @@ class ChunkedEncoder:
         pooled: Tensor | None = None
         packed: Tensor | None = None
         with torch.no_grad():
+            # First, as in `replay`: the same chunks of the ranks then meet in both forwards.
+            for _ in range(self.company):
+                self._first(_COMPANY, [0])
             for number, chunk in enumerate(self.chunks):
                 self.random.append(self._random_state())
                 part = self._first(number, chunk)
@@ -193,8 +198,6 @@ class ChunkedEncoder:
                     packed = part.packed.new_empty(self.numbers[-1], part.packed.shape[1])
                 pooled[self.order.rows(number)] = part.pooled
                 packed[self.order.tokens(number)] = part.packed
-            for _ in range(self.company):
-                self._forward([0])
         assert pooled is not None and packed is not None, "a side has rows"
         return pooled, packed
 
@@ -212,20 +215,20 @@ class ChunkedEncoder:
             backward: called with some values, their gradients, and whether they are the last of this side.
         """
         for _ in range(self.company):
-            part = self._forward([0])
+            part = self._again(_COMPANY, [0])
             values = [value for value in (part.pooled, part.packed) if value.requires_grad]
             backward(values, [torch.zeros_like(value) for value in values], False)
         for number, (chunk, state) in enumerate(zip(self.chunks, self.random, strict=True)):
             with self._as_before(state):
-                pooled_part, packed_part = self._again(number, chunk)
+                part = self._again(number, chunk)
             # Without the gradient's filter a frozen backbone's pooled vectors, which have no graph, would be an error.
             pairs = [
                 (value, gradient[where])
                 for value, gradient, where in (
-                    (pooled_part, pooled, self.order.rows(number)),
-                    (packed_part, packed, self.order.tokens(number)),
+                    (part.pooled, pooled, self.order.rows(number)),
+                    (part.packed, packed, self.order.tokens(number)),
                 )
-                if gradient is not None and value is not None and value.requires_grad
+                if gradient is not None and value.requires_grad
             ]
             if pairs:
                 embeddings, gradients = zip(*pairs, strict=True)
@@ -233,24 +236,26 @@ class ChunkedEncoder:
 
     def _first(self, number: int, chunk: list[int]) -> Embeddings:
         """The chunk's embeddings; what `_again` need not compute is kept."""
+        features = self._features(chunk)
         if self.keeps_states:
-            pooled, states, offsets = self.model.read_states(self._features(chunk))
+            pooled, states, offsets = self.read_states(features)
+            layers = states[0].unsqueeze(1) if len(states) == 1 else torch.stack(states, dim=1)
+            # With the counts, which are in main memory: nothing waits for the device to learn them.
+            read = {**stored(pooled, offsets, layers, None), TOKEN_COUNTS: features[TOKEN_COUNTS]}
             if self.replays:
-                self.states[number] = states
-            return Embeddings(pooled, self.model.tokens_of(states), offsets)
+                self.states[number] = read
+            return self.embed(read)
+        if number == _COMPANY:
+            return self.embed(features)
         with self.vision.recording(number):
-            return self._forward(chunk)
+            return self.embed(features)
 
-    def _again(self, number: int, chunk: list[int]) -> tuple[Tensor | None, Tensor]:
-        """The chunk's pooled vectors (None where no weight stands above them) and packed tokens, with a graph."""
+    def _again(self, number: int, chunk: list[int]) -> Embeddings:
+        """The chunk's embeddings with a graph, from what `_first` kept."""
         if self.keeps_states:
-            return None, self.model.tokens_of(self.states.pop(number))
+            return self.embed(self.states[number] if number == _COMPANY else self.states.pop(number))
         with self.vision.replaying(number):
-            part = self._forward(chunk)
-        return part.pooled, part.packed
-
-    def _forward(self, chunk: list[int]) -> Embeddings:
-        return self.embed(self._features(chunk))
+            return self.embed(self._features(chunk))
 
     def _features(self, chunk: list[int]) -> Features:
         if is_stored(self.features):

@@ -1,8 +1,8 @@
 """The outputs of a frozen vision tower, kept between the two forwards of gradient caching.
 
-Both forwards give the tower the same images. If none of its weights is trained its outputs are the same too, and they
-are small beside what computed them: 21 MB a page (2B model, bf16, 1,300 tokens), for more than half of a forward's
-work. So the second forward takes them from the first, as long as they fit into a budget of bytes.
+Both forwards give the tower the same images. If none of its weights is trained its outputs are the same too, so the
+second forward takes them from the first, as long as they fit into a budget of bytes. Keeping them costs 21 MB a page
+(2B model, bf16, 1,300 tokens) and saves more than half of the second forward's work.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def budget(keep: KeepVision, device: torch.device) -> int:
 def towers(model: SmartModel) -> list[nn.Module]:
     """The vision modules of the backbone that lie in no other one, if their outputs are the same in both forwards: no
     weight of them is trained, and no engine gathers their weights inside a forward on all ranks together."""
-    if model.in_step:
+    if model.in_shards:
         return []
     names = [name for name, _ in model.backbone.named_modules() if model.family.is_vision(name)]
     roots = [name for name in names if not model.family.is_vision(name.rpartition(".")[0])]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from smart_train.losses import Objective
 from smart_train.models import SmartModel
@@ -39,14 +39,16 @@ class TrainingModule(nn.Module):
         self.objective = objective
         self.caching = caching
 
-    def forward(self, batch: Batch | Features, *, encode: bool = False) -> LossOutput | ForwardOutput:
+    def forward(
+        self, batch: Batch | Features, *, encode: bool = False, states: bool = False
+    ) -> LossOutput | ForwardOutput | tuple[Tensor, list[Tensor], Tensor]:
         """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`.
 
         A side of the batch may be Embeddings already. With `encode`: features -> what `SmartModel.forward` makes of
-        them, for engines that must see every forward at the module they wrapped.
+        them (with `states`, as there), for engines that must see every forward at the module they wrapped.
         """
         if encode:
-            return self.model(batch)
+            return self.model(batch, states=states)
         sides: Batch = batch
         return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 

@@ -38,6 +38,7 @@ from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.hashing import stable_hash
 from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.manifest import MANIFEST, digests
+from smart_train.utils.terms import FORMAT_BYTES
 
 ABOUT_NAME = "about.json"
 ROLES: tuple[Role, ...] = ("query", "document")
@@ -140,7 +141,7 @@ class StateCache:
 
     Args:
         root: where caches lie, each in a folder of its own.
-        stored_as: "auto", the dtype that states have, so that nothing is lost; else one of `STORED_DTYPES`.
+        stored_as: "auto", the dtype that states have, so that nothing is lost; else one of `NUMBER_FORMATS`.
         autocast: what the forward runs under; None: nothing.
         quantization: as `identity`.
 
@@ -242,7 +243,7 @@ class StateCache:
         """Bytes of a state's number; of "auto" those of the weights, which norms may widen."""
         if self.stored_as == "auto":
             return next(model.backbone.parameters()).element_size()
-        return {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}[self.stored_as]
+        return FORMAT_BYTES[self.stored_as]
 
     def _encode(
         self,

@@ -22,8 +22,8 @@ from torch import Tensor
 from smart_train.errors import DataError, ScoreError
 from smart_train.models.family import Features
 from smart_train.models.stored_states import stored
-from smart_train.scoring.compress import recoded
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.number_formats import recoded
 from smart_train.utils.tensors import load_tensors, save_tensors
 
 SHARD_BYTES = 256 * 2**20  # of a file, about: what a kill loses, and few enough files for millions of pages
@@ -85,7 +85,7 @@ class StateShards:
         Args:
             keys: of the n inputs.
             made: their pooled vectors, and states [sum T, L * H], layer after layer.
-            stored_as: "auto": in the dtype that they have; else one of `scoring.compress.STORED_DTYPES`.
+            stored_as: "auto": in the dtype that they have; else one of `utils.terms.NUMBER_FORMATS`.
 
         Raises:
             ScoreError: float16 cannot hold a state.

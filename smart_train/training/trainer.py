@@ -24,7 +24,7 @@ from smart_train.distributed import gather_objects
 from smart_train.errors import RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
-from smart_train.training import stability
+from smart_train.training import state_geometry
 from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoint_search import (
     output_folder,
@@ -85,6 +85,7 @@ class SmartTrainer(CheckpointingTrainer):
     ) -> None:
         self.strategy = active_strategy(args)
         module.model.in_step = self.strategy in SHARDED
+        module.model.in_shards = "weights" in SHARDED.get(self.strategy, ())
         self._termination, self._guard = StopOnTerminate(), NonFiniteGuard()
         # In this order: whether to save decides whether to log.
         callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(output_folder(args))]
@@ -117,7 +118,7 @@ class SmartTrainer(CheckpointingTrainer):
         self._accumulating = False
         self._has_negatives = False
         self._first_log = dict(first_log or {})
-        self._measured: dict[str, float] | None = None  # by `stability`, at the last evaluation
+        self._measured: dict[str, float] | None = None  # by `state_geometry`, at the last evaluation
 
     def get_train_dataloader(self) -> DataLoader:
         """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more.
@@ -220,7 +221,7 @@ class SmartTrainer(CheckpointingTrainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`, with what `stability`
+        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`, with what `state_geometry`
         measures, as `watch_{name}`.
 
         Raises:
@@ -231,12 +232,14 @@ class SmartTrainer(CheckpointingTrainer):
         self._take_weights()
         with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)):
             self.last_result = self.evaluator(self.module.model)
-            measured = stability.measure(self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size)
+            measured = state_geometry.measure(
+                self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size
+            )
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log({**metrics, **{f"watch_{name}": value for name, value in measured.items()}})
         if self.state.global_step:
             needs, rate = self.module.objective.needs, self.args.learning_rate
-            stability.check(self._measured, measured, needs, self.state.global_step, rate)
+            state_geometry.check(self._measured, measured, needs, self.state.global_step, rate)
             self._measured = measured
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

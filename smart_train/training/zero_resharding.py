@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from math import ceil, prod
@@ -80,13 +81,16 @@ def load_resharded(engine: Any, checkpoint: Path) -> None:
     """
     optimizer, stage = engine.optimizer, engine.zero_optimization_stage()
     of_state, of_weights = _KEYS[stage]
+    with _naming_processes(checkpoint):
+        check_kind(engine)  # before anything is read
     first = _read(_files(checkpoint, "optim_states")[0])["optimizer_state_dict"]
     model_state = _read(_files(checkpoint, "model_states")[0])
     shapes, saved_shapes = engine._get_zero_param_shapes(), model_state["param_shapes"]
     if _merged(shapes) != _merged(saved_shapes):
         raise RunError(f"{checkpoint}: its state is of other parameters than are trained now; pass --overwrite")
-    try:
-        check_kind(engine, first[of_state])
+    with _naming_processes(checkpoint):
+        if not isinstance(first[of_state], dict):
+            raise NotDivisible("it was written with zero_optimization.elastic_checkpoint")
         if stage == 3:
             optimizer.checkpoint_event_prologue()  # as DeepSpeed does: every parameter lies in shards
             held, wanted = optimizer.fp32_partitioned_groups_flat, even_layout(shapes, rank(), world_size())
@@ -95,12 +99,6 @@ def load_resharded(engine: Any, checkpoint: Path) -> None:
         flat, common = reshard(
             _shards(checkpoint, stage, saved_shapes), wanted, sizes=[group.numel() for group in held]
         )
-    except NotDivisible as error:
-        before = saved_processes(checkpoint)
-        raise RunError(
-            f"{checkpoint}: {before} processes wrote it, now there are {world_size()}, and its state cannot be shared "
-            f"out anew: {error}; start it with {before} processes again, or pass --overwrite"
-        ) from error
     fresh = optimizer.state_dict() | {key: first[key] for key in _COMMON if key in first}
     groups = zip(first[of_state]["param_groups"], fresh[of_state]["param_groups"], strict=True)
     fresh[of_weights] = [group.pop(_WEIGHTS) for group in flat]
@@ -229,14 +227,36 @@ def _shards(checkpoint: Path, stage: int, shapes: Shapes) -> Iterator[Shard]:
         yield Shard(layout, flat, other)
 
 
-def check_kind(engine: Any, state: Any) -> None:
-    """Raises NotDivisible where DeepSpeed was told to keep its state in another form."""
-    if not isinstance(state, dict):
-        raise NotDivisible("it was written with zero_optimization.elastic_checkpoint")
+@contextmanager
+def _naming_processes(checkpoint: Path) -> Iterator[None]:
+    """Turns a NotDivisible inside into a RunError that says with how many processes `checkpoint` can be resumed."""
+    try:
+        yield
+    except NotDivisible as error:
+        before = saved_processes(checkpoint)
+        raise RunError(
+            f"{checkpoint}: {before} processes wrote it, now there are {world_size()}, and its state cannot be shared "
+            f"out anew: {error}; start it with {before} processes again, or pass --overwrite"
+        ) from error
+
+
+def check_kind(engine: Any) -> None:
+    """Raises NotDivisible where DeepSpeed was told to keep its state in another form, or the optimiser keeps its own in
+    blocks."""
     if hasattr(engine.optimizer, "bf16_groups"):
         raise NotDivisible("gradients are summed in float32 under bf16 (data_types.grad_accum_dtype)")
     if engine.zero_nvme_offload_optimizer():
         raise NotDivisible("the optimiser is kept on a disk (zero_optimization.offload_optimizer)")
+    inner = getattr(engine.optimizer, "optimizer", None)
+    name, bits = (
+        type(inner).__name__,
+        getattr(getattr(inner, "args", None), "optim_bits", 32),
+    )  # bitsandbytes keeps it so
+    if bits < 32 or name.endswith(("8bit", "4bit", "Fp8")):
+        raise NotDivisible(
+            f"{type(inner).__module__.split('.')[0]}'s {name} keeps its state in few bits, with a scale for each block "
+            "of a shard's values, and other shards have other blocks (training.optim)"
+        )
 
 
 def _check_alike(flat: dict[str, Tensor], flat_before: Any, other: dict[str, Any], other_before: dict) -> None:

@@ -18,6 +18,7 @@ from smart_train.utils.atomic import sync_folder, write_json
 from smart_train.utils.hashing import sha256
 
 MANIFEST = "manifest.json"
+DIGEST = "sha256"  # the algorithm, and the key of digests in a manifest and in other records of files
 
 
 def write_manifest(folder: Path) -> None:
@@ -25,7 +26,7 @@ def write_manifest(folder: Path) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
     sync_folder(folder)
     sizes = {name: (folder / name).stat().st_size for name in names}
-    write_json(folder / MANIFEST, {"files": sizes, "sha256": digests(folder, names)})
+    write_json(folder / MANIFEST, {"files": sizes, DIGEST: digests(folder, names)})
 
 
 def digests(folder: Path, names: Collection[str]) -> dict[str, str]:
@@ -46,7 +47,7 @@ def fault(folder: Path, *, contents: bool = True) -> str | None:
         return "writing it was interrupted (no manifest)"
     try:
         values = json.loads(manifest.read_text(encoding="utf-8"))
-        sizes, recorded = _mapping(values["files"], int), _mapping(values.get("sha256", {}), str)
+        sizes, recorded = _mapping(values["files"], int), _mapping(values.get(DIGEST, {}), str)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"its manifest is unreadable ({error})"
     for name, size in sizes.items():
@@ -80,7 +81,7 @@ def recorded_digests(folder: Path, record: str, wanted: Callable[[str], bool]) -
     `record` is missing or was written by another tool."""
     try:
         values = json.loads((folder / record).read_text(encoding="utf-8"))
-        recorded = _mapping(values["sha256"], str)
+        recorded = _mapping(values[DIGEST], str)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {name: digest for name, digest in recorded.items() if wanted(name) and (folder / name).is_file()}

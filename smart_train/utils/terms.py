@@ -20,6 +20,18 @@ OBJECTIVES: dict[str, tuple[str, ...]] = {
     "pooled": ("pooled",),
 }
 MIN_TEMPERATURE = 0.01  # a learned temperature below this makes one hard negative own the gradient
+MAX_TEMPERATURE = 1000.0  # above it a softmax takes all scores for equal, those of a teacher up to 100 too
+# Where the weights are learned: T of a term. The late score is a mean over all query tokens, of which a few tell pages
+# apart, so its differences are several times smaller than the pooled score's.
+LEARNED_TEMPERATURES = (0.005, 1.0)
+MAX_TERM_WEIGHT = 1e6  # fp32 has seven digits: beside a term with a larger weight, one of weight 1 is lost in the sum
+
+# Number formats of stored token states -> bytes of a number. int8 has an fp32 scale for each state beside them.
+NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
+NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormat)
+FORMAT_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+
+EXACT = "exact"  # products of tokens in fp32, and not of rounded tokens
 
 RUN_FILE = "run.json"  # in the folder of every run
 

@@ -16,6 +16,7 @@ from smart_train.inputs.images import load_image
 from smart_train.inputs.video import describe_video
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import write_text
+from smart_train.utils.defaults import REPORT_SAMPLES
 from smart_train.validation.reading import Part
 from smart_train.validation.report import ValidationReport
 
@@ -25,7 +26,7 @@ _TEXT = 400  # characters shown of a text
 
 
 def write_page(
-    report: ValidationReport, parts: Sequence[Part], folder: Path, *, samples: int = 24, seed: int = 0
+    report: ValidationReport, parts: Sequence[Part], folder: Path, *, samples: int = REPORT_SAMPLES, seed: int = 0
 ) -> Path:
     """Writes `report.html` into `folder`, with `samples` pairs of every part that asks, drawn under `seed`."""
     # Queries and paths are anybody's text: everything is escaped.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmarks import compiled_step, narrow_products, padding, page_flops, peers, train_step
 from benchmarks import maxsim as loss_benchmark
-from benchmarks import narrow_products, padding, page_flops, peers, train_step
 from benchmarks import scoring as scoring_benchmark
-from benchmarks._harness import Report, device_kind
+from benchmarks._harness import DOCUMENT, Report, device_kind, importable
 from benchmarks.document import replace_section
 from smart_train import SmartModel
 from smart_train.scoring import arithmetic, forced_arithmetic
@@ -114,6 +115,23 @@ def test_the_steps_that_are_timed_take_the_same_gradient() -> None:
         assert F.cosine_similarity(gradient, gradients["plain"], dim=0) > 0.9999, variant
 
 
+def test_a_compiled_backbone_takes_the_same_gradient() -> None:
+    plain, compiled = (compiled_step.Texts(texts=3, width=16).make("cpu") for _ in range(2))
+
+    def gradient(made: compiled_step.Made) -> torch.Tensor:
+        torch.manual_seed(0)  # of dropout
+        train_step.step(made.module, made.batches[0])
+        weights = made.module.parameters()
+        return torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None])
+
+    cost = compiled_step.compile_backbone(compiled._replace(batches=compiled.batches[:1]), backend="eager")
+    torch.testing.assert_close(gradient(compiled), gradient(plain))
+    assert cost.graphs > 0 and cost.seconds > 0
+    for compiled, share, pays in ((3.0, "0.50", "36"), (9.0, "1.50", "never")):  # 42 s less three steps, a second each
+        cells = compiled_step.row("texts", compiled_step.Cost(42.0, 5), {"plain": [6.0], "compiled": [compiled]})
+        assert cells == ["texts", "2.00 s", share, "5", "42 s", pays]
+
+
 def test_a_report_replaces_its_own_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
     kind = device_kind("cpu")
@@ -164,16 +182,19 @@ def test_peers_do_the_same_work(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
     size = peers.Size(6, 32, rows=30, extra=20, queries=12, documents=40, late_queries=5, late_documents=20, width=16)
     works = peers.works(tmp_path, size)
-    encoded, *others = (tuple(runs[who]() for who in (peers.OURS, peers.THEIRS)) for runs in works.values())
-    torch.testing.assert_close(*encoded, rtol=0, atol=1e-5)
+    encoded, *others = ({who: run() for who, run in runs.items()} for runs in works.values())
+    torch.testing.assert_close(encoded[peers.OURS], encoded[peers.THEIRS], rtol=0, atol=1e-5)
     mined, *measured = others
-    rows = [[(wanted(row), row["scores"]) for row in written] for written in mined]
+    rows = [[(wanted(row), row["scores"]) for row in mined[who]] for who in (peers.OURS, peers.THEIRS)]
     assert 5 < len(rows[0]) == len(rows[1])
     for (ours, scores), (theirs, their_scores) in zip(*rows, strict=True):
         assert ours == theirs and scores == pytest.approx(their_scores, abs=2e-6)
-    for ours, theirs in measured:
+    for by_peer in measured:
+        ours = by_peer.pop(peers.OURS)
         assert 0.1 < ours[0]["ndcg@10"] < 1
-        assert all(mine == pytest.approx(other) for mine, other in zip(ours, theirs, strict=True))
+        assert by_peer.keys() == {peers.THEIRS, *([peers.MTEB] if importable("mteb") else [])}
+        for theirs in by_peer.values():  # mteb rounds to five places
+            assert all(mine == pytest.approx(other, abs=6e-6) for mine, other in zip(ours, theirs, strict=True))
 
 
 def test_rows_of_like_length_leave_little_padding() -> None:
@@ -190,6 +211,18 @@ def test_what_training_a_page_costs_adds_up() -> None:
     assert costs["train LoRA, gradient caching, tower twice"] / costs["train LoRA, gradient caching"] > 1.3
     assert costs["train a projection, gradient caching"] == costs["encode"]
     assert 2 * costs["train a projection, states on disk, each of 2 epochs"] == costs["encode"], "encoded once"
+
+
+def test_what_holds_a_count_exists() -> None:
+    page = DOCUMENT.read_text(encoding="utf-8").partition("## Nothing computed twice")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    for what, before, after, held_by in rows:
+        named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", held_by)
+        assert named and len(named) == held_by.count("`") // 2 and before.strip() and after.strip(), what
+        for path, name in named:
+            file = DOCUMENT.parents[1] / path
+            assert file.is_file() and f"\ndef {name}(" in file.read_text(encoding="utf-8"), f"{path}::{name}"
 
 
 def test_scanned_pages_are_drawn_the_same_again_and_differ_by_name() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import gpu_check, gpu_tables
+from benchmarks import gpu_check, gpu_tables, memory_plan
 from benchmarks.gpu_check import Check, install_wheels, what_is_lacking
 from benchmarks.gpu_probe import package
 from benchmarks.gpu_result import Result
@@ -242,12 +242,16 @@ def test_tiny_steps(stage_result: Callable[[str], dict[str, Any]], name: str) ->
         assert variant["planned"] > 0 and variant["flops"] > 0 and 0 <= variant["waiting"] <= 1
 
 
-def test_tiny_plan(stage_result: Callable[[str], dict[str, Any]]) -> None:
+@pytest.mark.usefixtures("no_plots")
+def test_tiny_plan(stage_result: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ROWS": 4, "BATCH": 2, "PIXELS": 64}.items():  # the pages of the benchmark take ten seconds
+        monkeypatch.setattr(memory_plan, name, value)
     (found,) = stage_result("memory_plan")["variants"].values()
     assert sum(found["estimated"].values()) > 0
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_plots")
 def test_tiny_quickstart(stage_result: Callable[[str], dict[str, Any]]) -> None:
     found = stage_result("quickstart")
     assert found["losses"]["cpu"] == found["losses"]["again"] and found["largest difference"] == 0

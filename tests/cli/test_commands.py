@@ -22,7 +22,7 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, evaluat
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import document_sources
 from smart_train.scoring import forced_arithmetic
-from smart_train.scoring.narrow import scan_products
+from smart_train.scoring.rounding_bounds import scan_products
 from tests.command import ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -124,14 +124,14 @@ class FakePlan(NamedTuple):
 
 
 def test_validate_prints_what_was_derived(run, recipe: Path, fake) -> None:
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan([]))
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan([]))
     ended = run("validate", recipe)
     assert ended.status == 0
     assert "global batch" in ended.out and "64 pairs [x]" in ended.out
 
 
 def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan(["first problem", "second problem"]))
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan(["first problem", "second problem"]))
     ended = run("validate", recipe)
     assert ended.status == 2
     assert ended.err == f"smart-train: {recipe}: cannot run\n  first problem\n  second problem\n"
@@ -140,7 +140,7 @@ def test_validate_lists_every_problem(run, recipe: Path, fake) -> None:
 
 def test_a_dry_run_shows_command_and_quantities_and_starts_nothing(run, recipe: Path, fake, monkeypatch) -> None:
     monkeypatch.setattr("os.execve", lambda *_: pytest.fail("a dry run started something"))
-    fake("smart_train.run.plan", derive=lambda recipe: FakePlan([]), processes=lambda recipe: 2)
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan([]), processes=lambda recipe: 2)
     ended = run("launch", "--dry-run", recipe, "lora.r=4")
     assert ended.status == 0
     assert "accelerate launch " in ended.out
@@ -412,6 +412,7 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
     assert told.status == 0, told.err
 
 
+@pytest.mark.usefixtures("without_peers")
 def test_a_run_folder_is_a_model_for_every_command(run, finished: Path, pages: Path, rows: Path, tmp_path) -> None:
     asked = ("--documents", pages, "--query", "red", "--json")
     assert run("search", finished, *asked).out == run("search", finished / "final", *asked).out != ""
@@ -478,6 +479,7 @@ def finished(tmp_path: Path, model: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("without_peers")
 def test_export_writes_into_the_run_and_not_twice(run, finished: Path) -> None:
     ended = run("export", finished)
     assert ended.status == 0, ended.err

@@ -279,9 +279,9 @@ def test_the_hub(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (hub / "README.md").write_text("\n".join(["---", "configs:", *configs, "---"]))
     original = datasets.load_dataset
     monkeypatch.setattr(
-        "smart_train.data.formats.huggingface.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k)
+        "smart_train.data.formats.parquet_and_hub.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k)
     )
-    monkeypatch.setattr("smart_train.data.formats.huggingface.get_dataset_config_names", lambda _: list(parts))
+    monkeypatch.setattr("smart_train.data.formats.parquet_and_hub.get_dataset_config_names", lambda _: list(parts))
     assert [row.grade for row in load("owner/name", split="test")] == [2, 1, 1]
     options: dict[str, Any] = {"subset": "corpus", "columns": {"query": "corpus-id"}, "split": "test"}
     streamed = load_examples(SourceConfig("owner/name", streaming=True, max_samples=2, **options))

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples, references
-from smart_train.data.media_columns import reads_as_name
+from smart_train.data.misspelt_media import reads_as_name
 from smart_train.data.references import References
 from smart_train.errors import DataError
 from smart_train.types import ModelInput

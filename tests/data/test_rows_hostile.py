@@ -20,7 +20,7 @@ from PIL import Image
 from smart_train.data import PairCollator, SourceConfig, check_examples, load_documents, load_examples, load_held_out
 from smart_train.errors import DataError
 from smart_train.recipe import parse_recipe
-from smart_train.run.contents import Contents
+from smart_train.run.fingerprints import Contents
 from tests.data.conftest import Echo
 from tests.pdf_files import make_pdf
 from tests.recipe.test_hostile import ODD, changed_text, places

@@ -61,7 +61,7 @@ def test_a_streamed_sample_reads_all_over_the_data_set(tmp_path: Path, monkeypat
         parquet.write_table(half, hub / f"train-0000{file}-of-00002.parquet", row_group_size=ROWS // 8)
     original = datasets.load_dataset
     monkeypatch.setattr(
-        "smart_train.data.formats.huggingface.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k)
+        "smart_train.data.formats.parquet_and_hub.load_dataset", lambda _, *a, **k: original(str(hub), *a, **k)
     )
     options = {"split": "train", "streaming": True, "max_samples": 40}
     assert drawn("owner/name", **options) == list(range(40))

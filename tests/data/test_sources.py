@@ -305,7 +305,7 @@ def test_hub_data_sets_are_told_apart_from_missing_files(monkeypatch: pytest.Mon
     def absent(name: str) -> None:
         raise datasets.exceptions.DatasetNotFoundError(f"{name} does not exist")
 
-    monkeypatch.setattr("smart_train.data.formats.huggingface.get_dataset_config_names", absent)
+    monkeypatch.setattr("smart_train.data.formats.parquet_and_hub.get_dataset_config_names", absent)
     with pytest.raises(DataError, match="owner/name: no such file or folder, and no data set of that name on the Hub"):
         load("owner/name", split="train")
 

@@ -17,13 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
-# sentence-transformers would read each export twice more.
 pytestmark = pytest.mark.usefixtures("without_peers")
-
-
-@pytest.fixture
-def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smart_train.export.routes.find_spec", lambda name: None)
 
 
 @pytest.fixture

@@ -65,12 +65,12 @@ def test_each_setting_measures_as_the_evaluator_does(toy: Toy) -> None:
 
 
 def test_bytes_are_those_of_an_index(toy: Toy) -> None:
-    from smart_train.scoring.stored import as_stored
+    from smart_train.scoring.index_form import documents_for_index
 
     scoring = ScoringConfig(width=16, pool_factor=2, stored_as="int8")
     with TuningStates(toy.model, toy.data(), (-1,)) as states:
         (measured,) = states.measure([scoring], "mrr@10")
-    kept = as_stored(toy.model.encode_document(toy.documents), scoring)
+    kept = documents_for_index(toy.model.encode_document(toy.documents), scoring)
     size = sum(kept.parts()[name].nbytes for name in ("pooled", "packed", "scales"))
     assert measured.bytes_per_document == pytest.approx(size / len(toy.documents))
 

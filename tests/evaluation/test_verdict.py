@@ -22,7 +22,8 @@ from smart_train.evaluation import (
     verdict,
 )
 from smart_train.evaluation.compare import sign_flip_p_values
-from smart_train.evaluation.verdict import bytes_text, reach_line
+from smart_train.evaluation.verdict import reach_line
+from smart_train.utils.byte_sizes import decimal_size
 
 
 def result(pooled, hybrid, late=None) -> EvaluationResult:
@@ -185,7 +186,7 @@ def test_the_best_step_is_the_first_of_equals():
 
 
 def test_bytes_for_readers():
-    assert [bytes_text(size) for size in (8, 1_536, 44_736, 150_000, 14_700_000, 2.5e10)] == [
+    assert [decimal_size(size) for size in (8, 1_536, 44_736, 150_000, 14_700_000, 2.5e10)] == [
         *("8 bytes", "1.5 kB", "44.7 kB", "150 kB", "14.7 MB", "25.0 GB")
     ]
     assert reach_line(0.0312, 100).startswith("100 queries can show a difference of 0.031 or more")

@@ -50,13 +50,6 @@ def project(base):
     return model.eval()
 
 
-@pytest.fixture
-def without_peers(monkeypatch):
-    """As where sentence-transformers is not installed: an export is then read back by two libraries instead of four.
-    For tests of something else."""
-    monkeypatch.setattr("smart_train.export.routes.find_spec", lambda name: None)
-
-
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     """A base model on disk that every trained one is made from; read only."""

@@ -21,6 +21,8 @@ from tests.export.test_card import FACTS, code, run
 from tests.models.text_folders import encoder_folder
 
 NARROW = ScoringConfig(pooled_weight=0.5, late_weight=8, layer=1, width=16, stored_as="int8")
+# What version 0.1.0 wrote for the text model of `made` in bfloat16, with the facts of `FACTS`.
+RELEASED = Path(__file__).parents[1] / "fixtures" / "export-0.1.0"
 WHY = "Chosen: pooled:late 1:16. nDCG@5 0.8 -> 0.9 on 40 other queries."
 
 
@@ -92,6 +94,24 @@ def test_its_card_shows_the_new_settings_and_says_which_results_are_of_the_earli
     again = (export / "README.md").read_text()
     assert again.count("changed after this model was exported") == 1 and "Chosen: again." in again
     assert again.count("Measured with the settings at the time") == 1 and again.count("## Results") == 1
+
+
+def test_an_export_of_version_0_1_0_gets_other_settings(tmp_path: Path) -> None:
+    """Its record, card and smart_config.json know nothing of widths, pooled tokens and stored types."""
+    folder = Path(shutil.copytree(RELEASED, tmp_path / "export"))
+    weights, record = (folder / "model.safetensors").read_bytes(), check_record(folder)
+    assert SmartModel.from_pretrained(folder).scoring == ScoringConfig()
+    _, told = rescore_export(folder, NARROW, WHY)
+    assert told and all(report.largest <= 1e-4 for report in verify_folder(folder))
+    assert SmartModel.from_pretrained(folder).scoring == NARROW
+    assert (folder / "model.safetensors").read_bytes() == weights
+    figures = {name: record[name] for name in ("float32", "bfloat16", "probe")}
+    assert check_record(folder)["at_export"] == {"scoring": ScoringConfig().to_dict(), **figures}
+    card = (folder / "README.md").read_text()
+    assert "0.5 * cosine of the pooled" in card and "keeps 16 dimensions of each vector, stored as int8" in card
+    assert f"changed after this model was exported. {WHY} The figures above are of the earlier settings." in card
+    assert card.count("* cosine of the pooled vectors") == 1 and ModelCard(card).data.eval_results is None
+    assert run(code(card)[0], folder)["model"].scoring == NARROW
 
 
 def test_a_card_that_was_edited_is_left_as_it_is(export: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import constants
 
 from smart_train.errors import ExportError
-from smart_train.export import export_model, plan_push, push_folder
+from smart_train.export import plan_push, push_folder
 from tests.command import call
 from tests.export.conftest import adapt
 
@@ -53,10 +53,8 @@ def test_the_push_sends_what_it_showed(hub, exported) -> None:
     assert hub.files("user/model")["README.md"].decode() == plan.card
 
 
-def test_an_adapter_that_was_not_exported_is_planned_without_its_base(hub, base, tmp_path) -> None:
-    export_model(base, tmp_path / "base")
-    push_folder(tmp_path / "base", "user/base")
-    adapt("user/base").save_pretrained(trained := tmp_path / "trained")
+def test_an_adapter_that_was_not_exported_is_planned_without_its_base(hub, start, tmp_path) -> None:
+    adapt(start).save_pretrained(trained := tmp_path / "trained")
     (trained / "optimizer.pt").write_bytes(b"moments")  # as in a checkpoint
     hub.requests.clear()
     plan = plan_push(trained, "user/small")

@@ -9,11 +9,11 @@ from huggingface_hub import ModelCard, constants
 
 from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
-from smart_train.export import check_destination, export_model, push_folder
+from smart_train.export import check_destination, export_model, push_folder, verify_folder
 from tests.export.conftest import adapt, project
 from tests.hub.server import READER, WRITER
 
-pytestmark = pytest.mark.usefixtures("without_peers")
+pytestmark = pytest.mark.usefixtures("without_peers", "verified_once")
 
 QUERIES = ["total revenue 2019", "safety valve"]
 
@@ -42,10 +42,8 @@ def test_merged_round_trip(hub, exported, pages):
 
 
 @pytest.mark.parametrize("make", [adapt, project])
-def test_adapter_round_trip_finds_its_base_by_itself(make, hub, base, pages, tmp_path):
-    export_model(base, tmp_path / "base")
-    push_folder(tmp_path / "base", "user/base")
-    trained = make("user/base")
+def test_adapter_round_trip_finds_its_base_by_itself(make, hub, start, pages, tmp_path):
+    trained = make(start)
     trained.save_pretrained(tmp_path / "trained")
     (tmp_path / "trained" / "optimizer.pt").write_bytes(b"moments")  # as in a checkpoint
     push_folder(tmp_path / "trained", "user/small")
@@ -53,10 +51,8 @@ def test_adapter_round_trip_finds_its_base_by_itself(make, hub, base, pages, tmp
     assert_same(encode(SmartModel.from_pretrained("user/small"), pages), encode(trained, pages))
 
 
-def test_a_model_in_memory_is_pushed_merged_or_as_its_adapter(hub, base, pages, tmp_path):
-    export_model(base, tmp_path / "base")
-    push_folder(tmp_path / "base", "user/base")
-    model = adapt("user/base")
+def test_a_model_in_memory_is_pushed_merged_or_as_its_adapter(hub, start, pages):
+    model = adapt(start)
     assert model.push_to_hub("user/merged", private=False, revision="v1") == f"{hub.url}/user/merged"
     assert not hub.repositories["user/merged"].private
     merged = SmartModel.from_pretrained("user/merged", revision="v1")
@@ -67,27 +63,23 @@ def test_a_model_in_memory_is_pushed_merged_or_as_its_adapter(hub, base, pages, 
         merged.push_to_hub("user/none", adapter_only=True)
 
 
-def test_a_plain_peft_adapter_is_published_with_what_it_lacks(hub, base, pages, tmp_path):
-    export_model(base, tmp_path / "base")
-    push_folder(tmp_path / "base", "user/base")
-    model = adapt("user/base")
+def test_a_plain_peft_adapter_is_published_with_what_it_lacks(hub, start, pages, tmp_path):
+    model = adapt(start)
     model.save_pretrained(tmp_path / "plain")
     (tmp_path / "plain" / "smart_config.json").unlink()
     push_folder(tmp_path / "plain", "user/small")
     assert_same(encode(SmartModel.from_pretrained("user/small"), pages), encode(model, pages))
 
 
-def test_an_adapter_stays_on_the_commit_of_its_base_that_it_was_trained_on(hub, base, pages, tmp_path):
-    export_model(base, tmp_path / "base")
-    push_folder(tmp_path / "base", "user/base")
-    adapt("user/base").save_pretrained(tmp_path / "adapter")
+def test_an_adapter_stays_on_the_commit_of_its_base_that_it_was_trained_on(hub, base, start, pages, tmp_path):
+    adapt(start).save_pretrained(tmp_path / "adapter")
     expected = encode(SmartModel.from_pretrained(tmp_path / "adapter"), pages)
     moved = SmartModel.from_pretrained(base)
     with torch.no_grad():
         moved.backbone.language_model.embed_tokens.weight.mul_(2.0).add_(0.1)
     moved.save_pretrained(tmp_path / "moved")
-    export_model(tmp_path / "moved", tmp_path / "base", overwrite=True)
-    push_folder(tmp_path / "base", "user/base")
+    export_model(tmp_path / "moved", tmp_path / "base")
+    push_folder(tmp_path / "base", start)
     assert_same(encode(SmartModel.from_pretrained(tmp_path / "adapter"), pages), expected)
 
 
@@ -192,6 +184,7 @@ def test_weights_changed_after_the_verification_are_refused(hub, exported):
 
 def test_a_folder_that_no_longer_gives_what_it_gave_is_refused(hub, exported, monkeypatch):
     """Its files are those that were verified; the library that reads them has changed."""
+    monkeypatch.setattr("smart_train.export.hub.verify_folder", verify_folder)
     from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextModel
 
     forward = Qwen3VLTextModel.forward

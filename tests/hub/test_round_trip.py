@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from smart_train import run
-from smart_train.export import export_model, push_folder
 from smart_train.retrieval import search_folder
 from tests.hub.server import READER
 
@@ -36,13 +35,11 @@ def search_elsewhere(hub, name, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["merged", "adapter"])
-def test_train_push_and_search_from_elsewhere(what, base, hub, recipe, tmp_path):
-    export_model(base, tmp_path / "start")
-    push_folder(tmp_path / "start", "user/start")
+def test_train_push_and_search_from_elsewhere(what, start, hub, recipe, tmp_path):
     hub.fail("PUT", "/lfs/", None, times=1)
     hub.fail("POST", "/commit/", 503, times=1)
     hub.fail("POST", "/commit/", None, times=1, late=True)
-    run.train(recipe("user/start", "hub.repo_id=user/trained", f"hub.what={what}"))
+    run.train(recipe(start, "hub.repo_id=user/trained", f"hub.what={what}"))
 
     Path("pages").mkdir()
     for page in Path().glob("*.png"):

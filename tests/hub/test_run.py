@@ -11,20 +11,11 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from smart_train import SmartModel, run
 from smart_train.errors import ExportError
-from smart_train.export import export_model, push_folder
 from smart_train.run.checkpoint_push import THREAD_NAME, PushCheckpoints
 from tests.command import call
 from tests.models.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("without_peers", "no_plots")
-
-
-@pytest.fixture
-def start(base, tmp_path, hub):
-    """A base model on the Hub."""
-    export_model(base, tmp_path / "start")
-    push_folder(tmp_path / "start", "user/start")
-    return "user/start"
 
 
 def state():

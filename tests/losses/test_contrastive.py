@@ -119,6 +119,14 @@ def test_one_candidate_is_refused():
         objective("pooled")(ScoreParts(torch.ones(1, 1), None), torch.tensor([0]), torch.zeros(1, 1, dtype=torch.bool))
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_weights_and_temperatures_out_of_range_are_refused(value):
+    with pytest.raises(ScoreError, match=f"weight of late is {value}; it must be a number above 0"):
+        objective("joint", late_weight=value)
+    with pytest.raises(ScoreError, match=f"temperature of late is {value}; it must be a number above 0"):
+        ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": value})
+
+
 def test_unknown_objective_lists_the_known():
     with pytest.raises(ScoreError, match="'colbert' is unknown; choose joint, hybrid, late, pooled"):
         objective("colbert")

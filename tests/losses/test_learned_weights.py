@@ -5,7 +5,7 @@ import torch
 
 from smart_train.errors import ScoreError
 from smart_train.losses import ContrastiveObjective, info_nce
-from smart_train.losses.contrastive import LEARNED_RATE
+from smart_train.losses.learned_scales import LEARNED_RATE
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ScoreParts
 

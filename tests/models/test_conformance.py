@@ -125,6 +125,14 @@ CASES = {
         "<|endoftext|>",
         "<|endoftext|>",
     ),
+    "moca": Case("qwen2_5_vl", "why", f"{VISION}\nRepresent the given document image. red", "\n", "mean"),
+    "eager_embed": Case(
+        "qwen3_vl",
+        "<|im_start|>user\nQuery: why<|im_end|>\n<|endoftext|>",
+        f"<|im_start|>user\nred{VISION}<|im_end|>\n<|endoftext|>",
+        "<|im_start|>user\n<|im_end|>\n<|endoftext|>",
+        "<|endoftext|>",
+    ),
     "text_encoder": Case("bert", "why", None, "", "mean"),
     "text_decoder": Case(
         "qwen3",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers.utils import is_torchvision_available
 
 from smart_train import SmartModel
 from smart_train.data import PairCollator
-from smart_train.models.families.vision_language import PIXEL_LEVELS
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS
 from smart_train.models.family import Features
 from smart_train.models.pixels import CompactCollator, compacted, expanded
 from smart_train.models.slicing import select_rows
 from smart_train.training.grad_cache import GradientCaching, HostFeatures, encode_cached
 from smart_train.types import Example, ModelInput
+from tests.models.idefics3_folders import colidefics3_folder
+from tests.models.paligemma_folders import colpali_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
 from tests.runs import OVERRIDES, TINY
 
@@ -53,7 +58,9 @@ def assert_same(found: Features, expected: Features) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
-    assert torch.equal(found["pixel_values"].view(torch.int32), expected["pixel_values"].view(torch.int32))
+    for name in ("pixel_values", "pixel_values_videos"):
+        if name in expected:
+            assert torch.equal(found[name].view(torch.int32), expected[name].view(torch.int32))
 
 
 def test_an_eighth_travels_and_everything_comes_back(family) -> None:
@@ -73,6 +80,60 @@ def test_rows_of_a_compact_batch_are_rows_of_the_batch(family) -> None:
         assert found.keys() == expected.keys() and PIXEL_LEVELS not in found
         for name, value in expected.items():
             assert torch.equal(found[name], value), name
+
+
+needs_torchvision = pytest.mark.skipif(not is_torchvision_available(), reason="video processors need torchvision")
+CLIPS = [
+    ModelInput("a clip", video=[noise(96, 64), noise(96, 64).rotate(90), noise(96, 64).rotate(180)]),
+    ModelInput("a page", images=(noise(96, 64),)),
+    ModelInput("both", images=(noise(64, 64),), video=[noise(200, 130), Image.new("RGB", (200, 130), "white")]),
+    ModelInput("neither"),
+]
+
+
+@needs_torchvision
+def test_videos_travel_as_a_quarter_and_come_back_too(family) -> None:
+    features = family.featurize(CLIPS, "document")
+    compact = family.compact(features)
+    assert compact["pixel_values_videos"].dtype == torch.uint8
+    assert features["pixel_values_videos"].nbytes == 4 * compact["pixel_values_videos"].nbytes
+    assert_same(family.expand(compact), features)
+    for rows in ([2, 0], [1], [3], [0, 1]):
+        found = family.expand(select_rows(compact, rows, family.visual_fields))
+        assert_same(found, select_rows(features, rows, family.visual_fields))
+    moved = features["pixel_values_videos"].clone()
+    moved[0, 0] += 1e-6  # a number of no level
+    found = family.compact({**features, "pixel_values_videos": moved})
+    assert found["pixel_values_videos"] is moved and VIDEO_LEVELS not in found and PIXEL_LEVELS in found
+
+
+@needs_torchvision
+def test_every_level_of_a_video_has_a_number_of_its_own(family) -> None:
+    levels = family._video_levels
+    assert levels.shape == (3, 256) and levels.dtype == torch.float32
+    assert (levels.diff(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("folder_of", [colpali_folder, colidefics3_folder])
+def test_whole_images_and_tiles_travel_as_a_quarter(folder_of, tmp_path: Path) -> None:
+    model = SmartModel.from_config(folder_of(tmp_path / "folder"), init_std=0.2)
+    family, items = model.family, [*ITEMS[:2], ModelInput(images=(noise(31, 77), noise(60, 40)))]
+    features = family.featurize(items, "document")
+    compact = family.compact(features)
+    assert compact["pixel_values"].dtype == torch.uint8
+    assert features["pixel_values"].shape == compact["pixel_values"].shape
+    assert_same(family.expand(compact), features)
+    for rows in ([2, 0], [1], [2]):
+        found = family.expand(select_rows(compact, rows, family.visual_fields))
+        expected = select_rows(features, rows, family.visual_fields)
+        assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+    moved = features["pixel_values"].clone()
+    moved.view(-1)[0] += 1e-6  # a number of no level
+    other = {**features, "pixel_values": moved}
+    assert family.compact(other) is other
+    with torch.no_grad():
+        for one, two in zip(model(compact), model(features), strict=True):
+            assert torch.equal(one, two)
 
 
 def test_a_model_reads_both_alike(model: SmartModel) -> None:

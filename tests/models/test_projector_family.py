@@ -27,7 +27,7 @@ from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
 from smart_train.models.families.text_encoder import TextEncoder
 from smart_train.models.peft import add_lora
 from smart_train.models.slicing import IMAGE_COUNTS, append_rows, select_rows
-from smart_train.run import memory
+from smart_train.run import memory_estimate
 from smart_train.training import GradientCaching
 from smart_train.types import ModelInput
 from tests.models.projector_family import SIDE, ProjectorFamily, projector_folder
@@ -143,12 +143,12 @@ def test_gradient_caching_is_the_plain_step(folder: Path) -> None:
 
 def test_memory_is_estimated_from_its_own_tower(model: SmartModel) -> None:
     features = model.family.featurize(ITEMS, "document")
-    load = memory.BatchSide.of(features, 10, model.family)
+    load = memory_estimate.BatchSide.of(features, 10, model.family)
     assert load.patches == 4 * 9 / 5
     recipe = tiny_recipe(Path("unused"), Path("unused"))
-    parts = memory.estimate(recipe, model, {"document": load}, 1)
+    parts = memory_estimate.estimate(recipe, model, {"document": load}, 1)
     assert parts["pixels"] == pytest.approx(4 * 3 * SIDE**2 * 10 * 4 / 5)  # fp32 numbers of eight images
-    text = memory.estimate(recipe, model, {"document": replace(load, patches=0.0)}, 1)
+    text = memory_estimate.estimate(recipe, model, {"document": replace(load, patches=0.0)}, 1)
     block = (9 * 32 + 2 * 48) * 4  # bytes that a patch keeps in a layer, of which there are two
     assert parts["activations"] - text["activations"] == pytest.approx(2 * block * load.patches * 10)
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from smart_train import ScoringConfig, SmartModel
-from smart_train.export.parity import TOLERANCE
+from smart_train.export import TOLERANCE
 from smart_train.models import TokenProjection
 from smart_train.recipe import load_recipe
 from smart_train.run import train

@@ -97,11 +97,12 @@ def test_qwen3_writes_the_time_of_each_pair_and_marks_it_once(tmp_path):
 
 
 @needs_torchvision
-def test_qwen2_5_is_told_the_seconds_between_pairs(tmp_path):
+def test_lamra_on_qwen2_5_is_not_told_the_seconds_between_pairs(tmp_path):
+    """As its own code: tests/models/official has the positions that follow."""
     folder = vision_folder(tmp_path / "base", "qwen2_5_vl")
     model = SmartModel.from_config(folder, family="lamra_qwen2_5_vl", init_std=0.05)
     features = model.family.featurize([ModelInput(video=frames(4)), ModelInput("no video")], "document")
-    assert features["second_per_grid_ts"].tolist() == pytest.approx([1.0])  # two frames a second, two to a token
+    assert "video_grid_thw" in features and "second_per_grid_ts" not in features
     assert features["mm_token_type_ids"].any() == (not model.family.plain_positions)
 
 

@@ -17,7 +17,7 @@ from smart_train.pairs.words import as_words
 
 def ranked(told: Page, rarity: Callable[[str], float]) -> list[str]:
     """The sentences of a page, best first."""
-    return [text for text, _ in telling_sentences(told, rarity)]
+    return [asked.query for asked in telling_sentences(told, rarity)]
 
 
 def page(text: str, number: int = 0, **candidates: str) -> Page:
@@ -38,13 +38,13 @@ def test_a_second_answer_or_common_words_disqualify_a_query() -> None:
 
 def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None:
     text = (
-        "Sharpening old chisels. Wet stones cut faster than dry ones do. Files of steel wear out within a year of use."
+        "Sharpening old chisels. Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May."
     )
     full = page(
         text,
         bookmark="Sharpening old chisels",
         heading="Old chisels",
-        caption="Wet stones cut faster",
+        caption="Wet stones of Lyon cut",
         term="Files of steel",
     )
     chosen = choose_queries([full, page("something else altogether")], 4)
@@ -55,7 +55,7 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
     bare = page(
         text.replace(".", ","),
         bookmark="Sharpening old chisels",
-        caption="Wet stones cut faster",
+        caption="Wet stones of Lyon cut",
         term="Files of steel",
     )
     chosen = choose_queries([bare], 3)[0]
@@ -94,7 +94,7 @@ def test_of_two_sentences_that_tell_as_much_the_one_of_a_good_length_comes_first
 
 
 def test_smaller_print_is_asked_for_last() -> None:
-    note, text = "Granite pumps of iron rust within a year of use", "Basalt pumps of lead rust within a year of rain"
+    note, text = "Granite pumps of iron rust within a year of use", "Basalt pumps of brass rust within a year of rain"
     of_notes = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}.", notes=f"{note}."))
     assert ranked(of_notes, lambda word: 1.0) in ([text], [text, note])
     even = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}."))
@@ -103,7 +103,7 @@ def test_smaller_print_is_asked_for_last() -> None:
 
 
 def test_a_vague_heading_gives_way_to_sentences() -> None:
-    text = "Pump data. Wet stones cut faster than dry ones do. Files of steel wear out within a year of use."
+    text = "Pump data. Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May."
     full = page(text, heading="Pump data", bookmark="Pump data of all the files")
     full.words += as_words("Pump data of all the files")
     assert [kind for kind, _ in choose_queries([full], 3)[0]] == ["bookmark", "sentence", "sentence"]

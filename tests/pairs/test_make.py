@@ -54,7 +54,7 @@ def test_pairs_of_three_manuals(manuals: Path, tmp_path: Path) -> None:
                     "bookmark": f"Polishing {stem} {subject}",
                     "caption": f"Cutting the {stem} {subject} slab by hand",
                     "term": f"{subject}-{stem}",
-                    "sentence": f"Worn {subject} in {stem} takes oil",
+                    "sentence": f"Polishing {stem} {subject}: Worn {subject} in {stem} takes oil",
                 }
     assert report.counts["held_out"] == {"documents": 1, "pages": 3, "corpus": 3, "queries": 12}
     assert report.left_out == {"table of contents or index": 6}

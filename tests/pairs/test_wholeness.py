@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.pairs.broken_heads import is_beside_title, is_broken
-from smart_train.pairs.candidates import Page, is_telling, told_sentences
+from smart_train.pairs.broken_headings import is_beside_title, is_broken
+from smart_train.pairs.candidates import Page, is_telling
 from smart_train.pairs.leaning import leans, without_pointer
 from smart_train.pairs.page_parts import Block, Line, Parts, parts_of
+from smart_train.pairs.sentences import told_sentences
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.tabular import has_page_number, is_tabular
 from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, Signs, Told, wholeness

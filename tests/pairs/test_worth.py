@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from smart_train.pairs.candidates import Page, split_lines, split_sentences, structural
+from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import read_index
-from smart_train.pairs.heads import is_vague
+from smart_train.pairs.generic_headings import is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing, without_link
 from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
+from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import without_twins
 from smart_train.pairs.words import as_words
@@ -237,7 +238,7 @@ def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None
         "",
         Parts([], [*cut, "Pumps by country"], ""),
     )
-    structural(page, [], [])
+    add_structural_candidates(page, [], [])
     assert page.candidates == [("caption", "Pumps by country")]
 
 
@@ -390,7 +391,7 @@ def test_headings_with_the_numbers_of_pages_are_a_table_of_contents() -> None:
     def asked(*heads: str, over: Sequence[str] = ()) -> list[str]:
         blocks = [Block(head, [Line("Text of the section", 10.0)]) for head in over]
         page = Page("a.pdf", 1, "", Parts([(14.0, head) for head in heads], [], "", blocks=blocks))
-        structural(page, [], [], [f"Manual: {head}" for head in heads])
+        add_structural_candidates(page, [], [], [f"Manual: {head}" for head in heads])
         return [text for kind, text in page.candidates if kind == "heading"]
 
     assert asked("Filling of pumps 17", "Emptying of pumps 21", "Rotary pumps in winter") == ["Rotary pumps in winter"]

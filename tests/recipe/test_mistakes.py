@@ -351,6 +351,14 @@ TAUGHT = {"data": {"negatives_per_query": 2}, "objective": {"distillation": {}}}
         ),
         (merge(TAUGHT, {"objective": {"distillation": {"wieght": 1}}}), "unknown key, did you mean weight?"),
         (merge(TAUGHT, {"objective": {"distillation": {"temperature": 0.001}}}), "objective.distillation.temperature"),
+        (
+            merge(TAUGHT, {"objective": {"distillation": {"teacher_temperature": 1e-50}}}),
+            "objective.distillation.teacher_temperature: 1e-50; must be at least 1e-06",
+        ),
+        (
+            merge(TAUGHT, {"objective": {"distillation": {"weight": 1e39}}}),
+            "objective.distillation.weight: 1e+39; must be at most 1000000.0",
+        ),
         ({"objective": {"positive_aware": {"margin": 0}}}, "objective.positive_aware.margin"),
         ({"objective": {"positive_aware": {"by": "both"}}}, "objective.positive_aware.by"),
     ],
@@ -405,6 +413,8 @@ def test_distillation_follows_the_objective() -> None:
         ),
         ({"objective": {"self_distillation": {"weight": 0}}}, "self_distillation.weight: 0; must be greater than 0"),
         ({"objective": {"self_distillation": {"temperature": 0.001}}}, "temperature: 0.001; must be at least 0.01"),
+        ({"objective": {"self_distillation": {"temperature": 1e300}}}, "temperature: 1e+300; must be at most 1000.0"),
+        ({"objective": {"self_distillation": {"weight": 1e39}}}, "weight: 1e+39; must be at most 1000000.0"),
         ({"objective": {"self_distillation": {"warmup": 1}}}, "self_distillation.warmup: 1; must be less than 1"),
         ({"objective": {"self_distillation": {"warmup": -1}}}, "self_distillation.warmup: -1; must be at least 0"),
     ],
@@ -412,6 +422,44 @@ def test_distillation_follows_the_objective() -> None:
 def test_what_weighs_or_teaches_by_both_scores_needs_them_and_candidates(extra: dict, line: str) -> None:
     found = mistakes(extra)
     assert len(found) == 1 and line in found[0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "line"),
+    [
+        ({"temperature": 1e9}, "objective.temperature: 1000000000.0; must be at most 1000.0"),
+        ({"late_temperature": 0}, "objective.late_temperature: 0; must be at least 0.01"),
+        ({"late_weight": 1e39}, "objective.late_weight: 1e+39; must be at most 1000000.0"),
+        ({"pooled_weight": -1}, "objective.pooled_weight: -1; must be greater than 0"),
+        ({"temperature": True}, "objective.temperature: true; must be a number"),
+        (
+            {"learn_weights": True, "late_temperature": 5},
+            "objective.late_temperature: 5.0; objective.learn_weights keeps every temperature between 0.005 and 1.0; "
+            "start from one between them",
+        ),
+        (
+            {"learn_weights": True, "temperature": 2},
+            "objective.temperature: 2.0; objective.learn_weights keeps every temperature between 0.005 and 1.0",
+        ),
+        (
+            {"name": "hybrid", "learn_weights": True, "temperature": 2},
+            "objective.temperature: 2.0; objective.learn_weights keeps every temperature between 0.005 and 1.0",
+        ),
+    ],
+)
+def test_weights_and_temperatures_out_of_range_are_named(objective: dict, line: str) -> None:
+    found = mistakes({"objective": objective})
+    assert len(found) == 1 and line in found[0]
+
+
+def test_a_temperature_that_no_term_starts_from_may_be_out_of_the_learned_range() -> None:
+    taken = {"learn_weights": True, "temperature": 2, "pooled_temperature": 0.05, "late_temperature": 0.02}
+    assert parse_recipe(merge(MINIMAL, {"objective": taken})).objective.learn_weights
+
+
+def test_true_is_not_a_number() -> None:
+    for section, key, rule in (("lora", "r", "a whole number"), ("lora", "dropout", "a number")):
+        assert mistakes({section: {key: True}}) == [f"{section}.{key}: true; must be {rule}"]
 
 
 def test_self_distillation_follows_the_objective() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from smart_train.inputs.images import load_image
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput

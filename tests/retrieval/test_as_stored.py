@@ -15,8 +15,15 @@ from smart_train.retrieval import blocks, search, search_embeddings
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.retrieval.search import Hit
 from smart_train.retrieval.shards import EmbeddingShards
-from smart_train.scoring import ScoringConfig, compress, forced_arithmetic, narrow, pairs, product
-from smart_train.scoring import blocks as similarities
+from smart_train.scoring import (
+    ScoringConfig,
+    document_groups,
+    forced_arithmetic,
+    number_formats,
+    pairs,
+    product,
+    rounding_bounds,
+)
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.inputs import total
 from smart_train.types import ModelInput
@@ -44,11 +51,15 @@ def documents() -> Embeddings:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every budget a small one, so that a corpus of a test is many blocks."""
-    for module, name in ((compress, "_BLOCK_BYTES"), (narrow, "_BLOCK_BYTES"), (pairs, "_GATHERED_BYTES")):
+    for module, name in (
+        (number_formats, "_BLOCK_BYTES"),
+        (rounding_bounds, "_BLOCK_BYTES"),
+        (pairs, "_GATHERED_BYTES"),
+    ):
         monkeypatch.setattr(module, name, BLOCK)
-    for table in (product.SLICE_BYTES, similarities.BLOCK_BYTES):
+    for table in (product.SLICE_BYTES, document_groups.BLOCK_BYTES):
         monkeypatch.setitem(table, "cpu", BLOCK)
-    monkeypatch.setattr(similarities, "LEAST_QUERY_ROWS", 1)
+    monkeypatch.setattr(document_groups, "LEAST_QUERY_ROWS", 1)
     monkeypatch.setattr(sys.modules[search.__module__], "DOCUMENT_BLOCK_BYTES", BLOCK)
     monkeypatch.setattr(blocks.document_blocks, "__defaults__", (4 * BLOCK,))
 
@@ -253,10 +264,12 @@ def test_states_of_which_products_overflow_fp16_are_searched_and_mined_in_fp32(
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_search_for_all_documents_or_without_queries_needs_no_shortlist(
+def test_a_search_for_all_documents_or_without_queries_needs_no_rounded_search(
     queries: Embeddings, documents: Embeddings, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[search.__module__], "Shortlist", lambda *_: pytest.fail("a shortlist was made"))
+    monkeypatch.setattr(
+        sys.modules[search.__module__], "RoundedSearch", lambda *_: pytest.fail("a rounded search was made")
+    )
     small = documents.quantize("bfloat16")
     with forced_arithmetic("native"):
         hits = search_embeddings(queries[list(range(count))], small, IDS, ScoringConfig(), top_k=COUNT if count else 5)

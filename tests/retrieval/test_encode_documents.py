@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from smart_train.errors import BusyError, DataError, ModelError
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import DocumentIndex, encode_documents, encode_folder, find_images, update_index
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings

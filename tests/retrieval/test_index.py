@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from smart_train.errors import DataError, ModelError
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import DocumentIndex, Source, model_fingerprint
 from smart_train.retrieval import index as index_module
 from smart_train.retrieval.search import search_embeddings

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from smart_train.data import PairCollator, SourceConfig, load_examples
 from smart_train.errors import DataError, SmartTrainError
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.mining_rules import select_negatives

@@ -16,7 +16,7 @@ from smart_train.data.formats import ocr_engine
 from smart_train.data.references import References
 from smart_train.errors import DataError, LeftOut, MissingExtra, Notice
 from smart_train.explain import explain
-from smart_train.explain.printed import on_picture
+from smart_train.explain.printed_words import on_picture
 from smart_train.retrieval import encode_folder, search_folder
 from tests.command import ended
 from tests.data.ocr_stand_in import StandIn, engine, picture, rows, write_scan

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
-from smart_train.models.prompts import PromptConfig
+from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import DocumentIndex, encode_folder, model_fingerprint, search, search_folder
 from smart_train.types import ModelInput
 

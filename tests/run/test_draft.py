@@ -8,7 +8,7 @@ import pytest
 
 from smart_train.recipe import load_recipe
 from smart_train.run.draft import METHODS
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from tests.command import call
 from tests.runs import TINY, TRAIN_ROWS, write_rows
 
@@ -29,7 +29,7 @@ def drafted(monkeypatch, tiny_data, tmp_path):
 def test_each_method_gives_a_recipe_that_validates(drafted, tiny_data, method) -> None:
     file = drafted("--method", method, "--evaluation", tiny_data / "held_out.jsonl")
     recipe = load_recipe(file)
-    plan = derive(recipe)
+    plan = make_plan(recipe)
 
     assert plan.problems == [] and plan.unchecked == []
     assert recipe.mode == ("lora" if method == "qlora" else method)

@@ -1,6 +1,6 @@
 """Runs under engines that shard: one process is killed, the others come down with it, the same command goes on, and the
-run is that of one process. Most are started as `smart-train launch` starts them; for one engine the processes that
-`tests.ranks` forks are told what a launcher says, which saves the imports of six interpreters.
+run is that of one process. One is started as `smart-train launch` starts it. For the others the processes that
+`tests.ranks` forks are told what a launcher says, which saves the imports of three interpreters at every start.
 
 Two processes add up in another order than one, which changes a loss by up to 1e-6, a weight by 6e-8 and the norm of a
 gradient by 2e-6 of it, measured. Five to twenty times that is allowed here; the faults that were tried change a loss by
@@ -43,7 +43,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "lora": GENTLE_LORA,  # exports what it trained
 }
 STRATEGIES = {"zero2": "lora", "zero3": "full", "fsdp2": "full"}
-FORKED = "zero2"
+LAUNCHED = "fsdp2"
 Alone = Callable[[str], tuple[Path, list[Ranges]]]
 
 
@@ -68,7 +68,7 @@ def of_one_process(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return trained
 
 
-def launched(recipe: Path, output: Path, kill_at: Path | None = None) -> None:
+def launched(recipe: Path, output: Path, kill_at: Path) -> None:
     """Trains as `smart-train launch` does; as soon as there is a file `kill_at`, the second process is killed."""
     made = plan_launch(load_recipe(recipe), [str(recipe)], processes=2, gpus=0, cores=2, environment=os.environ)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -76,19 +76,17 @@ def launched(recipe: Path, output: Path, kill_at: Path | None = None) -> None:
     with output.open("a") as log:
         # A session of its own, so that one signal reaches the launcher and all processes.
         launcher = subprocess.Popen(made.command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    if kill_at is not None:
-        wait_for(kill_at, lambda: launcher.poll() is None)
-        for child in psutil.Process(launcher.pid).children():
-            if child.environ().get("RANK") == "1":
-                child.kill()
-    status = launcher.wait(timeout=PATIENCE)
-    assert status == (kill_at is not None), output.read_text()
-    if kill_at is not None:
-        assert "exitcode  : -9" in output.read_text(), "the launcher ended the other process, and itself"
+    wait_for(kill_at, lambda: launcher.poll() is None)
+    for child in psutil.Process(launcher.pid).children():
+        if child.environ().get("RANK") == "1":
+            child.kill()
+    assert launcher.wait(timeout=PATIENCE) == 1, output.read_text()
+    assert "exitcode  : -9" in output.read_text(), "the launcher ended the other process, and itself"
 
 
 def forked(recipe: Path, output: Path, kill_at: Path | None = None) -> None:
-    """As `launched`, without a launcher: the first process itself learns that the second is gone."""
+    """As `launched`, without a launcher: the first process itself learns that the second is gone. Without `kill_at`
+    both go on to the end."""
     first, second = processes = start_command(["train", recipe], output, count=2)
     if kill_at is not None:
         wait_for(kill_at, lambda: first.is_alive() and second.is_alive())
@@ -113,7 +111,7 @@ def test_what_two_processes_began_one_ends(of_one_process: Alone, tiny_data: Pat
     spread = {"strategy": "ddp", "num_processes": 2}
     recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS["full"], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
-    launched(recipe, output, run / f"checkpoint-{EVERY}" / MANIFEST)
+    forked(recipe, output, run / f"checkpoint-{EVERY}" / MANIFEST)
     spread_anew = ["distributed={strategy: none}", "training.per_device_train_batch_size=8"]
     assert train(load_recipe(recipe, spread_anew)) == run
     assert_one_run(run, *of_one_process("full"))
@@ -130,10 +128,10 @@ def test_killed_and_started_again_it_is_the_run_of_one_process(
     spread = {"strategy": strategy, "num_processes": 2}
     recipe, output = recipe_file(tiny_data, tmp_path, 4, **WAYS[way], distributed=spread), tmp_path / "output"
     run = tmp_path / "run-4"
-    start = forked if strategy == FORKED else launched
+    start = launched if strategy == LAUNCHED else forked
     start(recipe, output, run / f"checkpoint-{EVERY}" / MANIFEST)
     assert json.loads((run / "run.json").read_text())["state"] == "training"
-    start(recipe, output)
+    forked(recipe, output)
     assert "Resuming from" in output.read_text()
     alone, evaluations = of_one_process(way)
     assert_one_run(run, alone, evaluations)

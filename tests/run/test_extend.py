@@ -18,7 +18,7 @@ from smart_train.utils.hashing import sha256
 from tests.run.test_resume import assert_same_run, at_step, killed, state_is
 from tests.runs import MODES, logged, tiny_recipe
 
-pytestmark = pytest.mark.usefixtures("no_plots")
+pytestmark = pytest.mark.usefixtures("no_plots", "without_peers")
 
 SHORT, LONG = 4, 8
 

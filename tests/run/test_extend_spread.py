@@ -4,8 +4,6 @@ trains are LoRA, a token that the base does not have, and a whole module, so tha
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,16 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from smart_train.cli.launch import plan_launch
 from smart_train.recipe import load_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run import train
 from tests.models.conftest import make_model
+from tests.ranks import start_command
 from tests.runs import GENTLE_LORA, logged, recipe_values, skip_without_engine
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 400  # seconds; a machine that does nothing else needs thirty
+PATIENCE = 400  # seconds; a machine that does nothing else needs twenty
 SHORT, LONG = 2, 4
 NEW = "<page>"
-# What every process does: the run, and the run made longer.
-DRIVER = f"""
-import sys
-from smart_train.recipe import load_recipe
-from smart_train.run import train
-
-for steps in ({SHORT}, {LONG}):
-    train(load_recipe(sys.argv[1], [f"training.max_steps={{steps}}"]))
-"""
 SECTIONS: dict[str, Any] = {
     "lora": {"modules_to_save": ["language_model.norm"], "trained_tokens": [NEW]},
     "evaluation": {"before": False, "after": False, "during": False},
@@ -81,15 +69,14 @@ def test_made_longer_it_is_the_run_of_one_process_made_longer(
 ) -> None:
     skip_without_engine(strategy)
     recipe = recipe_file(strategy, 4, distributed={"strategy": strategy, "num_processes": 2})
-    (tmp_path / "driver.py").write_text(DRIVER)
-    made = plan_launch(load_recipe(recipe), [str(recipe)], processes=2, gpus=0, cores=2, environment=os.environ)
-    command = [*made.command[: made.command.index("-m")], str(tmp_path / "driver.py"), str(recipe)]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, **made.environment, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for steps in (SHORT, LONG):
+        output = tmp_path / f"output-{steps}"
+        processes = start_command(["train", recipe, f"training.max_steps={steps}"], output, count=2)
+        for process in processes:
+            process.join(PATIENCE)
+        assert [process.exitcode for process in processes] == [0, 0], output.read_text()
     told = f"had ended at step {SHORT}. training.max_steps {LONG} makes it {LONG} steps: training goes on from"
-    assert told in done.stdout
+    assert told in output.read_text()
     run = recipe.with_suffix("")
     assert json.loads((run / "run.json").read_text())["extended"] == [{"step": SHORT, "steps": LONG}]
     assert list(logged(run)) == list(range(1, LONG + 1))

@@ -11,7 +11,7 @@ from PIL import Image
 from smart_train.errors import RecipeError
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.run import build
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.training import GradientCaching
 from tests.models.conftest import TINY
 
@@ -29,9 +29,9 @@ def recipe(folder: Path, batch: int = 64, **sections: dict) -> Recipe:
     return parse_recipe({**values, **sections})
 
 
-def activations(quantities: dict[str, str]) -> float:
+def activations(lines: dict[str, str]) -> float:
     """Of the plan's memory, in KiB."""
-    number, unit = quantities["memory per process"].split("activations ")[1].split(",")[0].rstrip(")").split()
+    number, unit = lines["memory per process"].split("activations ")[1].split(",")[0].rstrip(")").split()
     return float(number) * {"KiB": 1, "MiB": 1024, "GiB": 1024**2}[unit]
 
 
@@ -42,26 +42,26 @@ def test_the_section_becomes_the_bounds(tmp_path: Path) -> None:
 
 
 def test_the_plan_counts_one_chunk_of_activations(tmp_path: Path) -> None:
-    plain = derive(recipe(tmp_path)).quantities
-    by_count = derive(recipe(tmp_path, gradient_caching={"mini_batch_size": 4})).quantities
+    plain = make_plan(recipe(tmp_path)).lines
+    by_count = make_plan(recipe(tmp_path, gradient_caching={"mini_batch_size": 4})).lines
     assert "encoded" not in plain
     assert by_count["encoded"] == "about 4 queries, 4 documents at a time (gradient caching)"
     assert by_count["candidates per query"] == plain["candidates per query"]
     assert activations(by_count) < activations(plain) / 16
     tokens = float(plain["tokens per input"].split("document ")[1].split()[0])
-    by_tokens = derive(recipe(tmp_path, gradient_caching={"mini_batch_tokens": int(4 * tokens)})).quantities
+    by_tokens = make_plan(recipe(tmp_path, gradient_caching={"mini_batch_tokens": int(4 * tokens)})).lines
     assert ", 4 documents at a time" in by_tokens["encoded"]
     assert activations(by_tokens) == pytest.approx(activations(by_count), rel=0.05)
 
 
 def test_a_bound_above_the_batch_is_the_batch(tmp_path: Path) -> None:
-    quantities = derive(recipe(tmp_path, batch=3, gradient_caching={"mini_batch_size": 50})).quantities
-    assert quantities["encoded"] == "about 3 queries, 3 documents at a time (gradient caching)"
+    lines = make_plan(recipe(tmp_path, batch=3, gradient_caching={"mini_batch_size": 50})).lines
+    assert lines["encoded"] == "about 3 queries, 3 documents at a time (gradient caching)"
 
 
-def kept(quantities: dict[str, str]) -> float:
+def kept(lines: dict[str, str]) -> float:
     """Bytes for the second forward that the plan counts; 0 where it names none."""
-    memory = quantities["memory per process"]
+    memory = lines["memory per process"]
     if "kept for the second forward " not in memory:
         return 0.0
     number, unit = memory.split("kept for the second forward ")[1].split(",")[0].rstrip(")").split()[:2]
@@ -75,16 +75,16 @@ def test_the_plan_counts_what_is_kept_for_the_second_forward(tmp_path: Path) -> 
     depth = len(json.loads((TINY / "config.json").read_text())["vision_config"]["deepstack_visual_indexes"])
     tower = 64 * 16 * (1 + depth) * bytes_of_states
 
-    assert kept(derive(recipe(tmp_path, **lora)).quantities) == 0
-    assert kept(derive(recipe(tmp_path, gradient_caching=caching)).quantities) == pytest.approx(tower, rel=0.05)
-    found = derive(recipe(tmp_path, **lora, gradient_caching=caching)).quantities
+    assert kept(make_plan(recipe(tmp_path, **lora)).lines) == 0
+    assert kept(make_plan(recipe(tmp_path, gradient_caching=caching)).lines) == pytest.approx(tower, rel=0.05)
+    found = make_plan(recipe(tmp_path, **lora, gradient_caching=caching)).lines
     assert kept(found) == pytest.approx(tower, rel=0.05)
-    found = derive(recipe(tmp_path, **lora, gradient_caching={**caching, "keep_vision": "off"})).quantities
+    found = make_plan(recipe(tmp_path, **lora, gradient_caching={**caching, "keep_vision": "off"})).lines
     assert kept(found) == 0
-    found = derive(recipe(tmp_path, gradient_caching=caching, full={"freeze_vision": False})).quantities
+    found = make_plan(recipe(tmp_path, gradient_caching=caching, full={"freeze_vision": False})).lines
     assert kept(found) == 0, "it is trained"
     projection = {"full": None, "projection": {"dim": 16}, "objective": {"name": "late"}}
-    found = derive(recipe(tmp_path, **projection, gradient_caching=caching)).quantities
+    found = make_plan(recipe(tmp_path, **projection, gradient_caching=caching)).lines
     tokens = [float(part.split("(")[1].split()[0]) for part in found["tokens per input"].split(", ")]
     assert kept(found) == pytest.approx(64 * sum(tokens) * bytes_of_states, rel=0.05)
 

@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from smart_train import SmartModel, run
 from smart_train.errors import ModelError, RecipeError
 from smart_train.recipe import load_recipe, parse_recipe
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from tests.models.conftest import make_model
 from tests.runs import recipe_values
 
-pytestmark = pytest.mark.usefixtures("no_plots")
+pytestmark = pytest.mark.usefixtures("no_plots", "without_peers")
 
 LORA = {"r": 2, "alpha": 6, "dropout": 0.0}
 
@@ -85,7 +85,7 @@ def test_another_rank_than_the_adapter_has_is_refused(base, first, tiny_data, tm
     assert f"lora.r 4: the adapter of lora.init_from {first} has 2, which training on does not change" in message
     assert "lora.use_dora True" in message
     assert not (tmp_path / "wrong").exists()
-    assert any("leave lora.r out" in problem for problem in derive(wrong).problems)
+    assert any("leave lora.r out" in problem for problem in make_plan(wrong).problems)
 
 
 def test_a_folder_without_an_adapter_is_refused(base, tiny_data, tmp_path):

@@ -20,7 +20,7 @@ from smart_train.run import train
 from tests.ranks import kill_group, start_command
 from tests.runs import MODES, SCORES, logged, metrics, recipe_values
 
-pytestmark = pytest.mark.usefixtures("no_plots")
+pytestmark = pytest.mark.usefixtures("no_plots", "without_peers")
 
 PATIENCE = 900  # seconds; a machine that does nothing else needs fifteen
 

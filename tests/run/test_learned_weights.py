@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from smart_train import SmartModel
-from smart_train.losses.contrastive import LEARNED_RATE
+from smart_train.losses.learned_scales import LEARNED_RATE
 from smart_train.run import train
 from tests.runs import tiny_recipe
 

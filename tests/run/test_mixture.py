@@ -21,7 +21,7 @@ from smart_train.recipe import load_recipe, parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.run import build, train
 from smart_train.run.mining import mining_sources
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.training import SmartTrainer
 from smart_train.training.callbacks import ConsoleLogger
 from smart_train.types import ModelInput
@@ -127,12 +127,12 @@ def test_two_processes_take_their_share_of_the_same_batches(tiny_data: Path, tmp
 
 
 def test_what_a_mixture_amounts_to(tiny_data: Path, tmp_path: Path) -> None:
-    plan = derive(load_recipe(mixed(tiny_data, tmp_path, "plan")))
+    plan = make_plan(load_recipe(mixed(tiny_data, tmp_path, "plan")))
     assert not plan.problems
-    assert plan.quantities["batches an epoch"].startswith("5 of each process, one kind at a time: ")
-    assert plan.quantities["train rows"] == "24 rows"
-    assert plan.quantities["optimiser steps"] == "6 (5 an epoch, 1.2 epochs)"
-    large = derive(load_recipe(mixed(tiny_data, tmp_path, "plan", 12)))
+    assert plan.lines["batches an epoch"].startswith("5 of each process, one kind at a time: ")
+    assert plan.lines["train rows"] == "24 rows"
+    assert plan.lines["optimiser steps"] == "6 (5 an epoch, 1.2 epochs)"
+    large = make_plan(load_recipe(mixed(tiny_data, tmp_path, "plan", 12)))
     assert [problem for problem in large.problems if "second.jsonl: 10 rows: fewer than a batch of 12" in problem]
 
 
@@ -221,8 +221,8 @@ def test_a_token_budget_and_a_cache_change_no_row(tiny_data: Path, tmp_path: Pat
     )
     budget = merge(sections, {"data": {"max_tokens_per_batch": 2 * 3 * (tokens + 7)}})
     recipe = load_recipe(_written(tmp_path / "budget.yaml", recipe_values(tiny_data, tmp_path / "budget", **budget)))
-    plan = derive(recipe)
-    assert plan.quantities["batches an epoch"].startswith("8 of each process") and not plan.problems
+    plan = make_plan(recipe)
+    assert plan.lines["batches an epoch"].startswith("8 of each process") and not plan.problems
     run = train(recipe)
     assert set(logged(run, "candidates").values()) == {6.0}
     assert list((tmp_path / "cache").rglob("*.png")), "pages were kept at their final size"

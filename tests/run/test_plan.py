@@ -14,7 +14,7 @@ from smart_train.errors import RecipeError
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import build
-from smart_train.run.plan import derive, processes
+from smart_train.run.plan import make_plan, processes
 from smart_train.training import precision
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -68,10 +68,10 @@ from tests.runs import MODES, WIDTH, tiny_recipe, write_rows
     ],
 )
 def test_quantities_by_hand(tiny_data: Path, tmp_path: Path, changes: dict, expected: dict[str, str]) -> None:
-    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", **changes))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path / "run", **changes))
     assert plan.problems == [] == plan.unchecked
-    assert {name: plan.quantities[name] for name in expected} == expected
-    assert plan.rows() == list(plan.quantities.items())
+    assert {name: plan.lines[name] for name in expected} == expected
+    assert plan.rows() == list(plan.lines.items())
     assert not (tmp_path / "run").exists()
 
 
@@ -81,9 +81,9 @@ def test_parameters_are_those_of_the_model_that_trains(tiny_data: Path, tmp_path
     model = build.prepare_for_training(build.base_model(recipe), recipe)
     total = sum(parameter.numel() for parameter in model.parameters())
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    plan = derive(recipe)
-    assert plan.quantities["parameters"] == f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
-    assert plan.quantities["model"].endswith(f"({mode}, objective {'late' if mode == 'projection' else 'joint'})")
+    plan = make_plan(recipe)
+    assert plan.lines["parameters"] == f"{total:,}, of which {trained:,} ({trained / total:.2%}) are trained"
+    assert plan.lines["model"].endswith(f"({mode}, objective {'late' if mode == 'projection' else 'joint'})")
 
 
 def test_tokens_are_counted_on_real_rows_and_memory_is_called_rough(tiny_data: Path, tmp_path: Path) -> None:
@@ -92,26 +92,26 @@ def test_tokens_are_counted_on_real_rows_and_memory_is_called_rough(tiny_data: P
     model = build.base_model(recipe)
     features = model.family.featurize([row.documents[0] for row in rows[:16]], "document")
     tokens, kept = features["attention_mask"].sum(1), features["token_mask"].sum(1)
-    plan = derive(recipe)
+    plan = make_plan(recipe)
     said = f"document {tokens.float().mean():.0f} ({kept.float().mean():.0f} kept)"
-    assert plan.quantities["tokens per input"].endswith(said)
-    assert plan.quantities["memory per process"].startswith("roughly ")
+    assert plan.lines["tokens per input"].endswith(said)
+    assert plan.lines["memory per process"].startswith("roughly ")
     for part in ("weights", "gradients", "optimiser", "activations", "token states", "pixels"):
-        assert part in plan.quantities["memory per process"]
+        assert part in plan.lines["memory per process"]
 
 
 def test_weights_that_are_sharded_are_whole_at_first(tiny_data: Path, tmp_path: Path) -> None:
     changes = {"model": {"from_config": {"overrides": {"text_config": {"vocab_size": 300_000}}}}}
     spread = {"strategy": "zero3", "num_processes": 100}
     recipe = tiny_recipe(tiny_data, tmp_path, **merge(MODES["lora"], {**changes, "distributed": spread}))
-    plan = derive(recipe)
-    assert "; for the whole weights, before they are sharded: 37." in plan.quantities["memory per process"]
-    assert plan.quantities["main memory"] == "roughly 3.6 GiB for the 100 processes here"
+    plan = make_plan(recipe)
+    assert "; for the whole weights, before they are sharded: 37." in plan.lines["memory per process"]
+    assert plan.lines["main memory"] == "roughly 3.6 GiB for the 100 processes here"
 
 
 def test_more_of_everything_is_more_memory(tiny_data: Path, tmp_path: Path) -> None:
     def bytes_of(**changes: Any) -> float:
-        text = derive(tiny_recipe(tiny_data, tmp_path, **changes)).quantities["memory per process"]
+        text = make_plan(tiny_recipe(tiny_data, tmp_path, **changes)).lines["memory per process"]
         number, unit = text.split()[1:3]
         return float(number) * 1024 ** ["B", "KiB", "MiB", "GiB"].index(unit)
 
@@ -130,9 +130,9 @@ def test_the_scoring_in_force_is_the_familys_where_the_recipe_says_nothing(tiny_
     folder = vision_folder(tmp_path / "gme", "qwen2_vl")
     model = ModelSection(name_or_path=str(folder), family="gme", from_config={}, min_pixels=4 * 28 * 28)
     for scoring, expected in (({}, "text"), ({"query_tokens": "all"}, "all")):
-        plan = derive(tiny_recipe(tiny_data, tmp_path, scoring=scoring).model_copy(update={"model": model}))
+        plan = make_plan(tiny_recipe(tiny_data, tmp_path, scoring=scoring).model_copy(update={"model": model}))
         assert plan.problems == []
-        assert f"query_tokens {expected}" in plan.quantities["scoring"]
+        assert f"query_tokens {expected}" in plan.lines["scoring"]
 
 
 def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None
         data={"train": {"max_samples": 3}, "evaluation": {"path": str(tmp_path / "nothing.jsonl")}},
         scoring={"layer": 7},
     )
-    plan = derive(recipe)
+    plan = make_plan(recipe)
     assert [problem.split(":")[0] for problem in plan.problems] == [
         "model",
         "data.evaluation",
@@ -155,7 +155,7 @@ def test_every_problem_is_found_at_once(tiny_data: Path, tmp_path: Path) -> None
 
 def test_mistakes_that_the_models_configuration_shows_are_told_with_the_others(tiny_data: Path, tmp_path: Path) -> None:
     wrong = {"full": None, "scoring": {"layer": -9}, "projection": {"dim": WIDTH + 1, "layers": [1, 7]}}
-    plan = derive(tiny_recipe(tiny_data, tmp_path, **{**wrong, "scoring": {}}))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, **{**wrong, "scoring": {}}))
     told = [
         f"projection.dim {WIDTH + 1} must lie between 1 and the backbone's hidden size {WIDTH}",
         "projection.layers 7 is out of range: the model has hidden states -3 .. 2",
@@ -175,17 +175,17 @@ def test_rows_of_a_kind_that_the_model_does_not_read_are_named(tiny_data: Path, 
     rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
     start = {"name_or_path": str(encoder_folder(tmp_path / "bert")), "from_config": None}
     data = {"train": {"path": str(rows), "image_root": str(tiny_data)}, "evaluation": None}
-    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", model=start, data=data))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path / "run", model=start, data=data))
     problem = next(problem for problem in plan.problems if problem.startswith("data.train: 1 of 41 rows"))
     assert "row 40: holds image (column 'positive'), but the model reads only text" in problem
 
 
 def test_rows_to_report_are_counted_by_themselves(tiny_data: Path, tmp_path: Path) -> None:
-    plan = derive(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": str(tiny_data / "train.jsonl")}}))
-    assert plan.quantities["held out"] == "10 queries against 10 documents"
-    assert plan.quantities["test rows"] == "24 rows"
-    assert plan.quantities["held out to report"] == "24 queries against 42 documents"  # some pages come twice
-    broken = derive(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": "nowhere.jsonl"}}))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": str(tiny_data / "train.jsonl")}}))
+    assert plan.lines["held out"] == "10 queries against 10 documents"
+    assert plan.lines["test rows"] == "24 rows"
+    assert plan.lines["held out to report"] == "24 queries against 42 documents"  # some pages come twice
+    broken = make_plan(tiny_recipe(tiny_data, tmp_path, data={"test": {"path": "nowhere.jsonl"}}))
     assert [problem.split(":")[0] for problem in broken.problems] == ["data.test"]
 
 
@@ -196,8 +196,8 @@ def test_different_documents_are_counted_and_one_is_not_enough(
     rows = [{**json.loads(line), **change} for line in (tiny_data / "train.jsonl").read_text().splitlines()]
     write_rows(tmp_path / "rows.jsonl", rows)
     data = {"train": {"path": str(tmp_path / "rows.jsonl"), "image_root": str(tiny_data)}}
-    plan = derive(tiny_recipe(tiny_data, tmp_path / "run", data=data))
-    assert plan.quantities["documents"] == f"{count} different ones in 24 rows"
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path / "run", data=data))
+    assert plan.lines["documents"] == f"{count} different ones in 24 rows"
     message = "data.train: all 24 rows have the same document, so no query has another one to be told from"
     assert [problem for problem in plan.problems if message in problem] == plan.problems
     assert bool(plan.problems) == (count == 1)
@@ -208,7 +208,7 @@ def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Pat
     rows = [json.loads(line) for line in (data / "held_out.jsonl").read_text().splitlines()]
     lines = [json.dumps({**row, "document_id": "the same"}) + "\n" for row in rows]
     (data / "held_out.jsonl").write_text("".join(lines))
-    (problem,) = derive(tiny_recipe(data, tmp_path)).problems
+    (problem,) = make_plan(tiny_recipe(data, tmp_path)).problems
     assert problem.startswith("data.evaluation: 10 of 10 rows cannot be used")
     assert "row 0: the document id 'the same' is given to another document in" in problem
     assert problem.endswith("(and 9 more like it: rows 1, 2, 3, 4, 5, 6, 7, 8, 9)")
@@ -220,51 +220,51 @@ def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> 
     rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
     few = [{"query": row["query"], "positive": rows[place % 3]["positive"]} for place, row in enumerate(rows)]
     (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in few))
-    plan = derive(tiny_recipe(data, tmp_path))
-    assert plan.quantities["candidates per query"] == (
+    plan = make_plan(tiny_recipe(data, tmp_path))
+    assert plan.lines["candidates per query"] == (
         "3 documents (1 positive), less those known to be relevant; a batch has room for 4, but the rows bring only 3 "
         "different documents"
     )
     (data / "train.jsonl").write_text("".join(json.dumps({**row, "positive": "train-0.png"}) + "\n" for row in few))
-    (problem,) = derive(tiny_recipe(data, tmp_path)).problems
+    (problem,) = make_plan(tiny_recipe(data, tmp_path)).problems
     assert problem.startswith("data.train: all 24 rows have the same document, so no query has another one")
 
 
 def test_few_steps_are_said_with_what_to_do(tiny_data: Path, tmp_path: Path) -> None:
-    plan = derive(tiny_recipe(tiny_data, tmp_path, training={"max_steps": -1, "num_train_epochs": 1}))
-    assert plan.quantities["few steps"] == (
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, training={"max_steps": -1, "num_train_epochs": 1}))
+    assert plan.lines["few steps"] == (
         "24 rows give 6 optimiser steps, too few to learn much from: add rows (smart-train make-pairs makes them from "
         "PDF files), lower training.per_device_train_batch_size (4), or raise training.num_train_epochs"
     )
-    assert "few steps" not in derive(tiny_recipe(tiny_data, tmp_path, training={"max_steps": 20})).quantities
+    assert "few steps" not in make_plan(tiny_recipe(tiny_data, tmp_path, training={"max_steps": 20})).lines
 
 
 def test_inputs_and_columns_are_counted(tiny_data: Path, tmp_path: Path) -> None:
     data = shutil.copytree(tiny_data, tmp_path / "data")
     rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
     (data / "train.jsonl").write_text("".join(json.dumps({**row, "width": 64}) + "\n" for row in rows))
-    plan = derive(tiny_recipe(data, tmp_path))
-    assert plan.quantities["train inputs"] == "queries: 24 text; positives: 24 image; negatives: 24 image"
-    assert plan.quantities["train columns"] == "query, positive, negative_0; ignored: width"
-    assert plan.quantities["evaluation inputs"] == "queries: 10 text; positives: 10 image"
+    plan = make_plan(tiny_recipe(data, tmp_path))
+    assert plan.lines["train inputs"] == "queries: 24 text; positives: 24 image; negatives: 24 image"
+    assert plan.lines["train columns"] == "query, positive, negative_0; ignored: width"
+    assert plan.lines["evaluation inputs"] == "queries: 10 text; positives: 10 image"
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "some/where/else", "/nowhere"])
 def test_a_folder_that_is_not_there_is_a_problem(tiny_data: Path, tmp_path: Path, name: str) -> None:
-    plan = derive(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": name}))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": name}))
     assert [problem.split(" (")[0] for problem in plan.problems] == [f"model.name_or_path: {name}: no such folder"]
 
 
 def test_what_only_the_hub_knows_is_left_unchecked(tiny_data: Path, tmp_path: Path) -> None:
-    plan = derive(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": "Qwen/Qwen3-VL-Embedding-2B"}))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, model={"name_or_path": "Qwen/Qwen3-VL-Embedding-2B"}))
     assert plan.problems == []
     (reason,) = plan.unchecked
     assert reason.startswith("model.name_or_path: Qwen/Qwen3-VL-Embedding-2B: not a local folder")
     assert plan.rows()[-1] == ("not checked", reason)
-    assert "optimiser steps" in plan.quantities and "parameters" not in plan.quantities
+    assert "optimiser steps" in plan.lines and "parameters" not in plan.lines
     held_out = {"path": str(tiny_data), "split": "held_out", "corpus": "owner/pages"}
     rows = {"train": {"path": "owner/rows", "split": "train"}, "evaluation": held_out}
-    plan = derive(tiny_recipe(tiny_data, tmp_path, data=rows))
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path, data=rows))
     assert plan.problems == []
     assert [reason.split(": no such")[0] for reason in plan.unchecked] == [
         "data.train: owner/rows",
@@ -276,13 +276,13 @@ def test_rows_that_a_script_has_yet_to_make_are_left_unchecked(tiny_data: Path, 
     script = tmp_path / "make.py"
     script.write_text("")
     prepare = {"script": str(script), "output": str(tmp_path / "made")}
-    plan = derive(tiny_recipe(tmp_path / "made", tmp_path / "run", data={"prepare": prepare}))
+    plan = make_plan(tiny_recipe(tmp_path / "made", tmp_path / "run", data={"prepare": prepare}))
     assert plan.problems == []
     assert plan.unchecked == [f"data rows: {tmp_path / 'made'} is made by {script} when the run starts"]
-    assert "optimiser steps" not in plan.quantities and "parameters" in plan.quantities
+    assert "optimiser steps" not in plan.lines and "parameters" in plan.lines
     recipe = tiny_recipe(tmp_path / "made", tmp_path / "run", data={"prepare": prepare})
     model = ModelSection(name_or_path=str(tmp_path / "made" / "model"))  # as recipes/text_minilm.yaml has it
-    plan = derive(recipe.model_copy(update={"model": model}))
+    plan = make_plan(recipe.model_copy(update={"model": model}))
     assert (
         plan.problems == [] and f"model: {model.name_or_path} is made by {script} when the run starts" in plan.unchecked
     )
@@ -316,10 +316,10 @@ def test_bfloat16_on_a_processor_that_is_slow_at_it_is_said_with_the_factor(
 ) -> None:
     recipe = tiny_recipe(tiny_data, tmp_path, **changes)
     monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", lambda: 8.34)
-    told = derive(recipe).quantities["precision"]
+    told = make_plan(recipe).lines["precision"]
     assert told.startswith(f"{said}: bfloat16 is slower than fp32 on this processor (a layer's step takes 8.3 times")
     monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", lambda: 0.4)
-    assert "precision" not in derive(recipe).quantities
+    assert "precision" not in make_plan(recipe).lines
 
 
 def test_nothing_is_timed_for_a_run_in_fp32(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +327,7 @@ def test_nothing_is_timed_for_a_run_in_fp32(tiny_data: Path, tmp_path: Path, mon
         raise AssertionError("timed")
 
     monkeypatch.setattr("smart_train.run.plan.bfloat16_over_float32", fail)
-    assert "precision" not in derive(tiny_recipe(tiny_data, tmp_path)).quantities
+    assert "precision" not in make_plan(tiny_recipe(tiny_data, tmp_path)).lines
 
 
 def test_the_factor_is_that_of_a_layer_in_both_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import smart_train.run.stages
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.errors import RunError, WriteError
+from smart_train.models import FAMILIES
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
@@ -176,7 +177,8 @@ def test_fewer_rows_than_a_batch(command: Any, word: str) -> None:
 def test_an_unknown_family(command: Any, word: str) -> None:
     refused(
         command(word, model={"family": "qwen3_vl_embeding"}),
-        "model.family: 'qwen3_vl_embeding'; is not one of the 20 known names; did you mean qwen3_vl_embedding?",
+        f"model.family: 'qwen3_vl_embeding'; is not one of the {len(FAMILIES)} known names; "
+        "did you mean qwen3_vl_embedding?",
     )
 
 

@@ -29,7 +29,7 @@ from smart_train.utils.manifest import write_manifest
 from tests.damage import flip, zero
 from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe
 
-pytestmark = pytest.mark.usefixtures("no_plots")
+pytestmark = pytest.mark.usefixtures("no_plots", "without_peers")
 
 # Eight steps, six to an epoch: the run crosses an epoch and ends within one. Logs span three steps, checkpoints two.
 TRAINING = {"max_steps": 8, "logging_steps": 3, "save_total_limit": None}

@@ -27,7 +27,7 @@ from smart_train.inputs.images import image_key, verify_image
 from smart_train.inputs.known_files import remembering
 from smart_train.recipe import Recipe
 from smart_train.run import build, build_rows, stages
-from smart_train.run.contents import Contents
+from smart_train.run.fingerprints import Contents
 from smart_train.utils.console import PlainConsole
 from tests.inputs.counting import counted_reads
 from tests.ranks import free_port, join_a_launch, start_ranks

@@ -21,9 +21,9 @@ import smart_train.utils.cpu
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.retrieval.shortlist import Rescored
+from smart_train.retrieval.rounded_search import Rescored
 from smart_train.run import build, train
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.training.callbacks import LOG_NAME, read_log
 from tests.near_ties import assert_within, metric_ranges
 from tests.runs import HELD_OUT_ROWS, MODES, SCORES, logged, metrics, tiny_recipe
@@ -145,7 +145,7 @@ def test_the_log_names_the_parts_and_they_add_up(finished: Recipe) -> None:
 
 def test_the_candidates_logged_are_those_planned(finished: Recipe) -> None:
     run = build.run_folder(finished)
-    planned = derive(finished).quantities
+    planned = make_plan(finished).lines
     assert planned["candidates per query"].startswith("4 documents")
     assert set(logged(run, "candidates").values()) == {4.0}
     assert planned["optimiser steps"].startswith(f"{max(logged(run))} ")

@@ -16,7 +16,7 @@ from smart_train.models.stored_states import is_stored
 from smart_train.recipe import Recipe
 from smart_train.recipe.reader import merge
 from smart_train.run import build, train
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.run.state_cache import prepare
 from tests.near_ties import assert_within, metric_ranges
 from tests.runs import HELD_OUT_ROWS, MODES, TRAIN_ROWS, logged, metrics, tiny_recipe
@@ -96,12 +96,12 @@ def test_auto_keeps_states_in_the_users_cache_where_they_pay_and_fit(
     once, rows = recipe(1), build.usable_rows(recipe(1), "train")[0]
     arguments = build.training_arguments(once)
     assert prepare(once, arguments, tiny("projection"), rows, [], None, trains=True, say=print) is None
-    assert derive(recipe(1)).quantities["state cache"].startswith("off: auto keeps states where there is more than one")
+    assert make_plan(recipe(1)).lines["state cache"].startswith("off: auto keeps states where there is more than one")
 
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     with monkeypatch.context() as filled:
         filled.setattr(smart_train.run.state_cache.shutil, "disk_usage", lambda _: full)
-        said = derive(recipe(2)).quantities["state cache"]
+        said = make_plan(recipe(2)).lines["state cache"]
         assert said.startswith("off: about ") and said.endswith("1000 B are free; auto takes at most half of that")
         unkept = trained(recipe(2), capsys)
     assert unkept.encoded == 2 * 2 * TRAIN_ROWS
@@ -114,13 +114,13 @@ def test_a_named_folder_without_room_is_refused(
 ) -> None:
     section = {"projection": {"state_cache": str(tmp_path / "states")}}
     recipe = tiny_recipe(tiny_data, tmp_path / "run", **merge(THREE_EPOCHS, section))
-    planned = derive(recipe)
+    planned = make_plan(recipe)
     assert planned.problems == []
-    assert f"for 34 documents and 34 queries in {tmp_path / 'states'}, where " in planned.quantities["state cache"]
+    assert f"for 34 documents and 34 queries in {tmp_path / 'states'}, where " in planned.lines["state cache"]
     full = shutil.disk_usage(tmp_path)._replace(free=2**11)
     monkeypatch.setattr(smart_train.run.state_cache.shutil, "disk_usage", lambda _: full)
     expected = r"projection.state_cache .*states.*: the states take about \d+ KiB, and 2 KiB are free there; .*float16"
-    (problem,) = derive(recipe).problems
+    (problem,) = make_plan(recipe).problems
     with pytest.raises(RunError, match=expected):
         raise RunError(problem)
     with pytest.raises(RunError, match=expected):
@@ -131,13 +131,24 @@ def test_a_named_folder_without_room_is_refused(
 def test_a_narrower_number_takes_less(tiny_data: Path, tmp_path: Path) -> None:
     def said(**projection: Any) -> float:
         section = {"projection": {"state_cache": str(tmp_path / "states"), **projection}}
-        text = derive(tiny_recipe(tiny_data, tmp_path / "run", **merge(THREE_EPOCHS, section))).quantities[
-            "state cache"
-        ]
+        text = make_plan(tiny_recipe(tiny_data, tmp_path / "run", **merge(THREE_EPOCHS, section))).lines["state cache"]
         return float(text.split()[1])
 
     assert said(state_dtype="int8") < said(state_dtype="float16") < said() == said(state_dtype="float32")
     assert said(layers=[1, 2]) > 1.5 * said()
+
+
+@pytest.mark.parametrize("strategy", ["zero1", "zero3", "fsdp2"])
+def test_an_engine_that_shards_reads_them_too(tiny_data: Path, tmp_path: Path, strategy: str) -> None:
+    """Steps and evaluations: tests/training/test_across_ranks.py."""
+    section = {"projection": {"state_cache": str(tmp_path / "states")}, "distributed": {"num_processes": 2}}
+    said = []
+    for name in ("ddp", strategy):
+        sections = merge(merge(THREE_EPOCHS, section), {"distributed": {"strategy": name}})
+        planned = make_plan(tiny_recipe(tiny_data, tmp_path / "run", **sections))
+        assert planned.problems == []
+        said.append(planned.lines["state cache"].partition(", where ")[0])  # so much is free: others write, too
+    assert said[0] == said[1] and said[1].endswith(f"for 34 documents and 34 queries in {tmp_path / 'states'}")
 
 
 @pytest.mark.parametrize(
@@ -149,10 +160,6 @@ def test_a_narrower_number_takes_less(tiny_data: Path, tmp_path: Path) -> None:
         ),
         ({"projection": {"state_dtype": "float8"}}, "projection.state_dtype: 'float8'"),
         ({"projection": {"state_cache": ""}}, "projection.state_cache: ''"),
-        (
-            {"projection": {"state_cache": "states"}, "distributed": {"strategy": "fsdp2"}},
-            "projection.state_cache: 'states'; cannot be combined with distributed.strategy fsdp2; use ddp",
-        ),
         (
             {"training": {"neftune_noise_alpha": 5.0}},
             "training.neftune_noise_alpha: 5.0; a projection's backbone is frozen and runs without dropout and noise",

@@ -22,7 +22,7 @@ from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import LoraSection
 from smart_train.run import train
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.training.callbacks import ConsoleLogger
 from tests.command import call
 from tests.models.conftest import make_model
@@ -107,10 +107,10 @@ def test_what_is_trained_is_counted_before_the_run(base: Path, tiny_data: Path, 
         made = recipe(
             base, tiny_data, tmp_path / "run", lora={"modules_to_save": None, "trained_tokens": None, **parts}
         )
-        found = derive(made).quantities["parameters"]
+        found = make_plan(made).lines["parameters"]
         counts.append(int(found.split(", of which ")[1].split(" ")[0].replace(",", "")))
     assert [count - counts[0] for count in counts] == [0, 2 * WIDTH, WIDTH]
-    wrong = derive(recipe(base, tiny_data, tmp_path / "run", lora={"modules_to_save": ["embed_tokns"]}))
+    wrong = make_plan(recipe(base, tiny_data, tmp_path / "run", lora={"modules_to_save": ["embed_tokns"]}))
     assert any("lora.modules_to_save 'embed_tokns': no module" in problem for problem in wrong.problems)
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smart_train.errors import ScoreError
-from smart_train.scoring import PackedDocuments, arithmetic, blocks, forced_arithmetic, maxsim, product
+from smart_train.scoring import PackedDocuments, arithmetic, document_groups, forced_arithmetic, maxsim, product
 from smart_train.scoring.arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils import cpu
@@ -182,7 +182,7 @@ def test_widened_int8_scores_are_those_of_the_integer_product() -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_widening_holds_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     monkeypatch.setitem(product.SLICE_BYTES, "cpu", 1 << 15)
-    monkeypatch.setitem(blocks.BLOCK_BYTES, "cpu", 1 << 15)
+    monkeypatch.setitem(document_groups.BLOCK_BYTES, "cpu", 1 << 15)
     queries, documents = embeddings(4, 5), embeddings(*[50] * 40, 2000)
     stored = PackedDocuments(documents, dtype=dtype)
     with forced_arithmetic("widened"), LiveBytes() as counted:

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from smart_train.errors import DataError, ScoreError
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.number_formats import FLOAT_DTYPES
+from smart_train.utils.terms import FORMAT_BYTES, NUMBER_FORMATS
 
 
 def embeddings(*lengths: int, width: int = 8) -> Embeddings:
@@ -23,6 +25,12 @@ def same(left: Embeddings, right: Embeddings) -> bool:
     if left.scales is not None and right.scales is not None:
         scales = torch.equal(left.scales, right.scales)
     return scales and all(torch.equal(getattr(left, n), getattr(right, n)) for n in ("pooled", "packed", "offsets"))
+
+
+def test_every_number_format_has_its_bytes() -> None:
+    stored = {form: embeddings(3).quantize(form).packed for form in NUMBER_FORMATS}
+    assert {form: packed.element_size() for form, packed in stored.items()} == FORMAT_BYTES
+    assert set(FLOAT_DTYPES) == {form for form, packed in stored.items() if packed.is_floating_point()}
 
 
 def test_layout() -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from smart_train.errors import ScoreError
 from smart_train.scoring import EMPTY_DOCUMENT_SCORE, PackedDocuments, ScoringConfig, packed, score_parts, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.int8 import Rotation, integer_products, quantized_rows
+from smart_train.scoring.int8_products import Rotation, integer_products, quantized_rows
 from tests.scoring.live_bytes import LiveBytes
 
 WIDTH = 96

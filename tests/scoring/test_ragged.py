@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smart_train.scoring import maxsim
-from smart_train.scoring.blocks import PADS, groups, largest
+from smart_train.scoring.document_groups import groups
 from smart_train.scoring.inputs import token_set
+from smart_train.scoring.segments import PADS, largest
 
 WIDTH = 16
 

@@ -1,3 +1,3 @@
-"""Pages, and exports that are read back by two libraries instead of four."""
+"""Pages, as the export's tests have them."""
 
-from tests.export.conftest import pages, without_peers  # noqa: F401
+from tests.export.conftest import pages  # noqa: F401

@@ -11,8 +11,13 @@ import torch.distributed as dist
 from torch import Tensor
 
 from smart_train.data import PairCollator
+from smart_train.distributed import on_main
+from smart_train.errors import DataError
+from smart_train.models import SmartModel
 from smart_train.training import GradientCaching, SmartTrainer, engines
 from smart_train.training.grad_cache import average_gradients
+from smart_train.training.state_cache import Inputs, StateCache
+from smart_train.types import Example, ModelInput
 from tests.ranks import free_port, join_a_launch, start_ranks
 from tests.runs import skip_without_engine
 from tests.training.batches import TWO_PLAIN_STEPS, example, tiny, training_module
@@ -32,6 +37,8 @@ CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
     "taught": ("full", "late", None, 1),
     "taught, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
     "by itself, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
+    "states on disk": ("projection", "hybrid", None, 1),
+    "states on disk, cached": ("projection", "late", GradientCaching(mini_batch_size=1), 1),
 }
 NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores of them
 
@@ -48,7 +55,11 @@ FOUR_GO_ON = ("ddp", "zero2", "zero3", "fsdp2")
 def trained(
     folder: Path, case: str, ranks: int, *, strategy: str = "auto", caching: bool = True
 ) -> tuple[dict[str, Tensor], float]:
-    """The trained parameters after two steps of plain gradient descent, and the candidates that were logged."""
+    """The trained parameters after two steps of plain gradient descent, and the candidates that were logged.
+
+    Args:
+        caching: False: everything is computed where it is needed, whatever the case says.
+    """
     mode, objective, cached, accumulation = CASES[case]
     torch.manual_seed(0)
     taught = case.startswith("taught")
@@ -74,14 +85,56 @@ def trained(
     )
     order = APART if case.startswith("apart") else range(2 * ROWS_PER_STEP * accumulation)
     rows = [example(index, negatives) for index in order]
-    collator = PairCollator(module.model.family, negatives_per_query=negatives)
+    cache = states_on_disk(module.model, rows, folder) if caching and case.startswith("states") else None
+    featurizer = module.model.family if cache is None else cache.reader(module.model.token_layers)
+    collator = PairCollator(featurizer, negatives_per_query=negatives)
     trainer = SmartTrainer(module, arguments, examples=rows, collator=collator)
+    calls: list[object] = []
+    module.model.backbone.register_forward_pre_hook(lambda *_: calls.append(None))
     trainer.train()
+    if case == "cached, projection" and caching:  # one row a chunk, two sides, two steps
+        assert len(calls) == 2 * 2 * ROWS_PER_STEP // ranks, "a frozen backbone is called once for a chunk"
+    if cache is not None:
+        an_evaluation_reads_states(module.model, cache, rows, strategy)
     assert strategy in ("auto", trainer.strategy)
     open_to_training = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     with trainer.whole():
         weights = {name: p.detach().clone() for name, p in module.named_parameters() if name in open_to_training}
     return weights, trainer.state.log_history[0]["candidates"]
+
+
+def states_on_disk(model: SmartModel, rows: list[Example], folder: Path) -> StateCache:
+    """The states of what `rows` hold. The backbone may not be called any more after that."""
+    base = folder / "base"
+    on_main(lambda: None if base.is_dir() else model.save_pretrained(base))
+    model.base = str(base)
+    cache = StateCache(folder / "states", model, model.token_layers)
+    sources = [
+        Inputs("query", lambda: ((place, row.query) for place, row in enumerate(rows)), lambda at: rows[at].query),
+        Inputs(
+            "document",
+            lambda: ((place, row.documents[0]) for place, row in enumerate(rows)),
+            lambda at: rows[at].documents[0],
+        ),
+    ]
+    cache.fill(model, sources, admit=lambda need: None, say=lambda line: None, batch_size=4, show_progress_bar=False)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the frozen backbone was called")
+
+    model.backbone.register_forward_pre_hook(refuse)
+    return cache
+
+
+def an_evaluation_reads_states(model: SmartModel, cache: StateCache, rows: list[Example], strategy: str) -> None:
+    """Also where the model lies in shards. What is not known there is an error, on the rank that met it, before any
+    rank waits for another."""
+    model.known_states = cache
+    found = model.encode_document([row.documents[0] for row in rows], batch_size=3, show_progress_bar=False)
+    assert found.packed.isfinite().all() and len(found) == len(rows)
+    if strategy in engines.SHARDED:
+        with pytest.raises(DataError, match="a document has changed since its states were encoded, at the start"):
+            model.encode_document(ModelInput("another text"))
 
 
 def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: Path | None = None) -> dict[str, Tensor]:

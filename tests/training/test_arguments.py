@@ -12,7 +12,7 @@ from transformers import Trainer
 
 from smart_train.errors import RecipeError
 from smart_train.recipe.training_section import argument_defaults
-from smart_train.run.plan import derive
+from smart_train.run.plan import make_plan
 from smart_train.training import arguments
 from smart_train.training.learning_rate import phase_problems, scheduler_arguments
 from tests.runs import MODES, logged, tiny_recipe
@@ -130,7 +130,7 @@ def test_trackers_and_embeddings_are_looked_for(monkeypatch) -> None:
 def test_a_plan_names_them_beside_other_mistakes(tiny_data, tmp_path) -> None:
     recipe = tiny_recipe(tiny_data, tmp_path / "run", training={"optim": "adamw_torch_xla", "max_steps": 4})
     recipe.training["per_device_train_batch_size"] = 1000
-    found = "\n".join(derive(recipe).problems)
+    found = "\n".join(make_plan(recipe).problems)
     assert "training.optim: 'adamw_torch_xla'" in found and "1000 x 1 process(es)" in found
 
 

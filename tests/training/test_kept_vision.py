@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import smart_train.models.in_step
 from smart_train.errors import RunError
 from smart_train.models import SmartModel, TokenProjection
 from smart_train.training import GradientCaching, TrainingModule
@@ -92,6 +93,17 @@ def test_a_tower_that_is_trained_runs_twice(monkeypatch) -> None:
     _, gradients = step(model, inputs, "auto")
     assert calls.taken() == 2 * chunks_with_images(model, inputs)
     assert any(".visual." in name for name in gradients)
+
+
+def test_where_weights_lie_in_shards_the_tower_runs_twice(monkeypatch) -> None:
+    model = tiny("lora")
+    inputs = batch(model, ROWS)
+    calls = Calls(monkeypatch, tower(model))
+    for in_step, in_shards, times in ((True, False, 1), (True, True, 2)):  # zero1 and zero2; zero3 and fsdp2
+        model.in_step, model.in_shards = in_step, in_shards
+        monkeypatch.setattr(smart_train.models.in_step, "any_rank", lambda seen, device: seen)
+        step(model, inputs, "auto")
+        assert calls.taken() == times * chunks_with_images(model, inputs)
 
 
 def test_a_budget_holds_and_what_does_not_fit_is_computed_again(monkeypatch) -> None:

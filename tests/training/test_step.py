@@ -6,8 +6,8 @@ import torch
 from smart_train import ScoringConfig
 from smart_train.errors import ScoreError
 from smart_train.losses import ContrastiveObjective
+from smart_train.training.run_schedule import Schedule
 from smart_train.training.step import contrastive_loss
-from smart_train.training.step_counts import Schedule
 from tests.training.batches import batch, tiny, training_module
 
 

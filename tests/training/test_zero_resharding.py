@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from math import ceil, prod
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,19 +112,41 @@ def test_what_belongs_to_a_shard_as_a_whole_is_named() -> None:
         reshard(shards(by_zero3, 4)[:1], wanted, sizes=sizes)
 
 
+class AdamW8bit:
+    """torchao and bitsandbytes name theirs so."""
+
+
 @pytest.mark.parametrize(
-    ("state", "optimizer", "on_disk", "message"),
+    ("optimizer", "on_disk", "message"),
     [
-        ([], {}, False, "written with zero_optimization.elastic_checkpoint"),
-        ({}, {"bf16_groups": []}, False, "gradients are summed in float32 under bf16"),
-        ({}, {}, True, "the optimiser is kept on a disk"),
+        ({"bf16_groups": []}, False, "gradients are summed in float32 under bf16"),
+        ({}, True, "the optimiser is kept on a disk"),
+        (
+            {"optimizer": AdamW8bit()},
+            False,
+            "tests's AdamW8bit keeps its state in few bits, with a scale",
+        ),
     ],
 )
-def test_other_forms_of_a_state_are_refused(state, optimizer: dict, on_disk: bool, message: str) -> None:
+def test_other_forms_of_a_state_are_refused(optimizer: dict, on_disk: bool, message: str) -> None:
     engine = SimpleNamespace(optimizer=SimpleNamespace(**optimizer), zero_nvme_offload_optimizer=lambda: on_disk)
     with pytest.raises(NotDivisible, match=message):
-        check_kind(engine, state)
-    check_kind(SimpleNamespace(optimizer=None, zero_nvme_offload_optimizer=lambda: False), {})
+        check_kind(engine)
+    plain = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    check_kind(SimpleNamespace(optimizer=SimpleNamespace(optimizer=plain), zero_nvme_offload_optimizer=lambda: False))
+
+
+@pytest.mark.parametrize(("name", "divisible"), [("AdamW", True), ("AdamW8bit", False), ("Lion8bit", False)])
+def test_what_bitsandbytes_keeps_in_8_bits_is_refused_by_its_name(name: str, divisible: bool) -> None:
+    """As it is made, and as transformers makes it, by `optim_bits`."""
+    bnb = pytest.importorskip("bitsandbytes", reason="needs the extra quantization")
+    weight = [torch.nn.Parameter(torch.ones(8192))]
+    made = [getattr(bnb.optim, name)(weight)] + ([] if divisible else [bnb.optim.AdamW(weight, optim_bits=8)])
+    for optimizer in made:
+        outer = SimpleNamespace(optimizer=optimizer)
+        engine = SimpleNamespace(optimizer=outer, zero_nvme_offload_optimizer=lambda: False)
+        with nullcontext() if divisible else pytest.raises(NotDivisible, match="bitsandbytes's .* keeps its state in"):
+            check_kind(engine)
 
 
 class Engine:
@@ -196,7 +219,9 @@ def test_the_files_of_eleven_are_read_by_two(by_eleven: Path) -> None:
     assert given["state"][0]["step"] is not given["state"][1]["step"], "it is counted in place"
 
 
-def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(by_eleven: Path) -> None:
+def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(
+    by_eleven: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Engine()
     engine._get_zero_param_shapes = lambda: [{"a": (3, 5)}]
     with pytest.raises(RunError, match=f"{by_eleven}: its state is of other parameters than are trained now"):
@@ -204,8 +229,13 @@ def test_a_state_that_does_not_fit_is_refused_by_the_checkpoints_name(by_eleven:
     engine = Engine()
     engine.zero_nvme_offload_optimizer = lambda: True
     told = r"11 processes wrote it, now there are 2, .*kept on a disk .*; start it with 11 processes again"
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=told), monkeypatch.context() as patch:
+        patch.setattr(torch, "load", None)  # it is told before anything is read
         load_resharded(engine, by_eleven)
+    for file in (by_eleven / "global_step3").glob("*optim_states.pt"):
+        torch.save({"optimizer_state_dict": {"optimizer_state_dict": []}}, file)
+    with pytest.raises(RunError, match="written with zero_optimization.elastic_checkpoint"):
+        load_resharded(Engine(), by_eleven)
 
 
 def test_shards_that_are_not_those_of_all_processes_are_refused(by_eleven: Path) -> None:

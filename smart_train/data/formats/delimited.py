@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
-from smart_train.utils.compressed import READ_ERRORS, open_text, plain_name
+from smart_train.utils.text_files import READ_ERRORS, open_text, plain_name
 
 Row = dict[str, Any]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}

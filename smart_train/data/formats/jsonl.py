@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.errors import DataError
-from smart_train.utils.compressed import READ_ERRORS, open_text
+from smart_train.utils.text_files import READ_ERRORS, open_text
 
 
 def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[list[dict[str, Any] | DataError], list[int]]:

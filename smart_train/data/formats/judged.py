@@ -18,7 +18,7 @@ from smart_train.data.row_files import ARROW, is_rows_file, read_arrow, read_fil
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, did_you_mean
 from smart_train.types import HIGHEST_GRADE
-from smart_train.utils.compressed import plain_name
+from smart_train.utils.text_files import plain_name
 
 PARTS = ("queries", "corpus", "qrels")
 _QUERY_ID = ("query-id", "query_id", "_id", "id", "qid")

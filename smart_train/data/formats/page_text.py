@@ -38,12 +38,13 @@ class PageText:
         return self.text.translate(_LIGATURES)
 
 
-def read_page_text(pdf: PdfDocument, index: int, *, layers: bool) -> PageText:
+def read_page_text(pdf: PdfDocument, index: int, *, layers: bool, print_signs: bool = False) -> PageText:
     """The text layer of a page. The page must not be drawn afterwards, see `read_text_lines`.
 
     Args:
         index: of the page, from 0.
         layers: whether the file may have optional layers (`has_layers`).
+        print_signs: whether the lines say what is `bold` and what stands `apart`.
     """
-    lines = read_text_lines(pdf, index, layers=layers)
+    lines = read_text_lines(pdf, index, layers=layers, print_signs=print_signs)
     return PageText(tuple(lines), TEXT_LAYER if lines else None)

@@ -1,5 +1,5 @@
-"""The characters of a text layer as they are read: hyphenated words whole, accents on their letters, nothing that has
-no meaning outside its font."""
+"""The characters of a text layer as they are read: accents on their letters, nothing that has no meaning outside its
+font."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-_HYPHENATED = re.compile("(\\S*)[\x02\ufffe]\\s*(\\w*)")  # left by pdfium where a hyphen ends a line
-# Words before which a hyphen stands for what follows: "Vor- und Nachteile".
-SUSPENDING = frozenset(
-    ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")
-    + ("to", "und", "y", "и", "или")
-)
+from smart_train.data.formats.pdf_hyphens import SUSPENDING as SUSPENDING  # for `pairs.page_parts`
+from smart_train.data.formats.pdf_hyphens import whole_words
+
 _JOINERS = "\u200c\u200d"  # in Persian and in Indic scripts they belong to the spelling
 _BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
 _LIGATURES = {"\x1b": "ff", "\x1c": "fi", "\x1d": "fl", "\x1e": "ffi", "\x1f": "ffl"}  # in TeX's T1 encoding
@@ -32,7 +29,7 @@ def clean_line(raw: str) -> str:
     """A line of a text layer: words that were hyphenated made whole, private and control characters taken out, one
     blank between words; empty where nothing is left. A character that stands for letters which nobody can name becomes
     U+FFFD."""
-    text = _HYPHENATED.sub(_rejoined, raw)
+    text = whole_words(raw)
     if not text.isprintable():
         text = "".join(_readable(text, place) for place in range(len(text)))
     return " ".join(text.split())
@@ -46,17 +43,6 @@ def with_accents(lines: Sequence[str]) -> list[str]:
     if composed == list(lines):
         return composed
     return [_TYPED_ACCENT.sub(_composed, line) for line in composed]
-
-
-def _rejoined(match: re.Match[str]) -> str:
-    before, after = match.groups()
-    if after.lower() in SUSPENDING:
-        return f"{before}- {after}"
-    # "Debian-System", "WLAN-5", "PDF-file": there the hyphen is a part of the word.
-    letters = re.split(r"\W", before)[-1]
-    acronym = len(letters) > 1 and letters.isupper()
-    keeps = after[:1].isupper() or after[:1].isdigit() or letters[-1:].isdigit() or acronym
-    return f"{before}{'-' if keeps else ''}{after}"
 
 
 def _readable(text: str, place: int) -> str:

@@ -12,7 +12,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
@@ -26,25 +26,39 @@ _DARK = 250  # of 255: a lighter point is paper
 _MARKED = re.compile(r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,2})(?!\d|[.,]\d)")
 _RAISED_SIZE, _RAISED = 0.8, 0.15  # of the size of the character before, at most and at least
 _LAYER = "OC"  # the name of the marks around what belongs to a layer
+_BOLD = 600  # the weight from which on print is bold
+# Fonts that say it by name: pdfium knows no weight of those that the file does not hold, and TeX's have none.
+_BOLD_NAME = re.compile(r"bold|black|heavy|demi|medi(?!um)|bx\d|-bd\b|^(?:\w+\+)?(?:cm|sf|ec)bx", re.IGNORECASE)
+_APART = 2.0  # of its size: no text that is set to both edges has so wide a blank between its words
+_BESIDE = 40  # characters in which the words beside a blank are looked for
+_BLANK = re.compile(r"(?<=\S)[ \t]+(?=\S)")
+# What stands before an item or a heading, often with a wide blank: a mark, a number, a letter.
+_NUMBERING = re.compile(r"\W*(?:[\w.]*\d[\w.]*|\w|[ivxlc]+)?\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class TextLine:
     """A line of text, the size of its print and the places of its ends from the page's left edge, all in points. Both
-    ends are 0 where they are not known, or where the line does not run from left to right on the paper."""
+    ends are 0 where they are not known, or where the line does not run from left to right on the paper.
+
+    `bold`: whether all of it is in bold print. `apart`: the words (up to four) around each wide blank, as it is between
+    cells and columns: "Direct Debit annual cost". Neither is known of what OCR reads, nor where nobody asked."""
 
     text: str
     size: float
     left: float = 0.0
     right: float = 0.0
+    bold: bool = False
+    apart: tuple[str, ...] = ()
 
 
-def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextLine]:
+def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: bool = False) -> list[TextLine]:
     """The visible lines of a page's text layer, and the values in its form fields, in the order of the file; empty for
     a scanned page. The page must not be drawn afterwards: its fields become a part of it, its rotation is taken off.
 
     Args:
         layers: whether the file may have optional layers (`has_layers`); they are then looked at.
+        print_signs: find out what is `bold` and what stands `apart`: two thirds more time.
     """
     page = _with_field_values(pdf, index)
     page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
@@ -67,9 +81,12 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool) -> list[TextL
         if text:
             size = _line_size(textpage, places)
             first, last = places[len(shown) - len(shown.lstrip())], places[len(shown.rstrip()) - 1]
-            lines.append(TextLine(text, size, *_ends(textpage, first, last, size)))
+            ends = _ends(textpage, first, last, size)
+            bold = print_signs and _is_bold(textpage, places)
+            apart = _apart(textpage, shown, places, size) if print_signs else ()
+            lines.append(TextLine(text, size, *ends, bold=bold, apart=apart))
     texts = with_accents([line.text for line in lines])
-    return [TextLine(text, line.size, line.left, line.right) for text, line in zip(texts, lines, strict=True)]
+    return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
 
 
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
@@ -230,10 +247,40 @@ def _address(item: Any) -> int:
     return ctypes.addressof(item.contents)
 
 
+def _asked(places: Sequence[int]) -> set[int]:
+    """Three characters that speak for a line: asking each one would take as long as drawing the page."""
+    return {places[len(places) * part // 4] for part in (1, 2, 3)}
+
+
 def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
-    # Three characters speak for the line: asking each one would take as long as drawing the page.
-    asked = {places[len(places) * part // 4] for part in (1, 2, 3)}
+    asked = _asked(places)
     return sorted(_size(textpage, place) for place in asked)[len(asked) // 2]
+
+
+def _is_bold(textpage: PdfTextPage, places: Sequence[int]) -> bool:
+    import pypdfium2.raw as pdfium
+
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    for place in _asked(places):
+        pdfium.FPDFText_GetFontInfo(textpage.raw, place, name, len(name), ctypes.byref(flags))
+        named = _BOLD_NAME.search(name.value.decode("utf-8", "replace"))
+        if not named and pdfium.FPDFText_GetFontWeight(textpage.raw, place) < _BOLD:
+            return False
+    return True
+
+
+def _apart(textpage: PdfTextPage, shown: str, places: Sequence[int], size: float) -> tuple[str, ...]:
+    """The words around each wide blank; but not around one between the number or mark of a line and its text."""
+    pairs = []
+    for match in _BLANK.finditer(shown):
+        before, after = (textpage.get_charbox(places[place]) for place in (match.start() - 1, match.end()))
+        # Left, bottom, right, top: whichever way the line runs.
+        if max(after[0] - before[2], before[0] - after[2], after[1] - before[3], before[1] - after[3]) <= _APART * size:
+            continue
+        start = shown[max(0, match.start() - _BESIDE) : match.start()]
+        if match.start() > _BESIDE or not _NUMBERING.fullmatch(start):
+            pairs.append(" ".join([*start.split()[-2:], *shown[match.end() : match.end() + _BESIDE].split()[:2]]))
+    return tuple(pairs)
 
 
 def _size(textpage: PdfTextPage, index: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from smart_train.data.table import Table
 from smart_train.errors import DataError
-from smart_train.utils.compressed import READ_ERRORS, open_text, plain_name
+from smart_train.utils.text_files import READ_ERRORS, open_text, plain_name
 
 EXTENSIONS = (".txt", ".trec", ".qrels")
 _COLUMNS = ["query-id", "iteration", "corpus-id", "score"]

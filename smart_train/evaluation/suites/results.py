@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from smart_train.errors import DataError
-from smart_train.evaluation.compare import sign_flip_p_values
+from smart_train.evaluation.compare import SAMPLES, sign_flip_p_values
 from smart_train.evaluation.metrics import chance, score_rankings
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.suites.adapter import MtebModel
@@ -32,7 +32,6 @@ from smart_train.utils.terms import SCORES
 PER_QUERY = "per_query"
 IN_ORDER = tuple(score for score in SCORES if score != "hybrid") + ("hybrid",)
 _KS = (1, 5, 10)
-_SAMPLES = 10_000  # sign patterns of the paired test, as `compare` draws them
 
 # Queries, documents, judgements, and the documents to rank for each query where the task says so.
 Part = tuple[Rows, Rows, dict[str, dict[str, int]], Any]
@@ -143,7 +142,7 @@ def _p_values(per_query: Sequence[EvaluationResult]) -> dict[str, float]:
     (values,) = (one.per_query for one in per_query)
     metrics = list(values["hybrid"])
     hybrid, pooled = (np.array([values[score][metric] for metric in metrics]).T for score in ("hybrid", "pooled"))
-    p_values = sign_flip_p_values(hybrid - pooled, _SAMPLES, np.random.default_rng(0))
+    p_values = sign_flip_p_values(hybrid - pooled, SAMPLES, np.random.default_rng(0))
     return {metric.replace("@", "_at_"): float(value) for metric, value in zip(metrics, p_values, strict=True)}
 
 

@@ -33,6 +33,7 @@ from smart_train.evaluation.suites.rows import check_judgements
 from smart_train.evaluation.suites.store import encoding_settings
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.cpu import every_core
+from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.differences import changes, flat, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
 
@@ -55,7 +56,7 @@ class RunSettings:
 
     output: Path
     data: Path | None = None
-    batch_size: int = 32
+    batch_size: int = BATCH_SIZE
     num_workers: int | None = None
     predictions: bool = False
     keep_embeddings: bool = True

@@ -19,11 +19,12 @@ from smart_train.errors import DataError, ModelError, listing
 from smart_train.evaluation.suites.rows import Rows
 from smart_train.retrieval.encoder import WorkerEncoder
 from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
-from smart_train.retrieval.shards import STORES, EmbeddingShards
+from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.utils.atomic import make_folder, naming_refusals, remove, write_json
 from smart_train.utils.differences import changes, flat, lines
+from smart_train.utils.terms import NUMBER_FORMATS
 
 CACHE_FILE = "encoded.json"
 _FORMAT = 1
@@ -113,8 +114,8 @@ class EncodedSets:
 
 def check_store(store: str) -> None:
     """Raises DataError where `store` is not a way to keep token states."""
-    if store not in STORES:
-        raise DataError(f"store is {store!r}, it must be one of {', '.join(STORES)}")
+    if store not in NUMBER_FORMATS:
+        raise DataError(f"store is {store!r}, it must be one of {', '.join(NUMBER_FORMATS)}")
 
 
 def encoding_settings(model: WorkerEncoder) -> dict[str, Any]:

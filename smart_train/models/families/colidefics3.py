@@ -27,6 +27,7 @@ from torch import Tensor
 from transformers import Idefics3ImageProcessorPil
 
 from smart_train.errors import ModelError
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.family import Features, Role, VisionShape
 from smart_train.models.image_boxes import grid_boxes
@@ -53,7 +54,7 @@ class ColIdefics3(ImagePlaceholders):
     own_weights = (f"{_HEAD}.",)
     lora_targets = r".*text_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("vision_model", "connector")
-    visual_fields = (VisualFields("image", "pixel_values", IMAGE_TILES, (TILE_ROWS,)),)
+    visual_fields = (VisualFields("image", "pixel_values", IMAGE_TILES, (TILE_ROWS, PIXEL_LEVELS)),)
     checkpoint_layout = (
         ("text_model.", "model.text_model."),
         ("vision_model.", "model.vision_model."),
@@ -142,6 +143,11 @@ class ColIdefics3(ImagePlaceholders):
             IMAGE_TILES: torch.tensor([[part.shape[1]] for part in parts], dtype=torch.int64),
             TILE_ROWS: torch.tensor(rows, dtype=torch.int64),
         }
+
+    def read_small(self, image: Image.Image) -> Tensor:
+        # Where it is not cut, it is brought to a tile's size.
+        whole = {"do_resize": False, "do_image_splitting": False, "max_image_size": {"longest_edge": image.width}}
+        return self.image_processor([image], do_pad=False, return_tensors="pt", **whole)["pixel_values"][0, 0]
 
     def image_boxes(self, features: Features) -> list[Tensor]:
         if IMAGE_TILES not in features:

@@ -29,6 +29,7 @@ from PIL import Image
 from torch import Tensor
 
 from smart_train.errors import ModelError
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS
 from smart_train.models.families.placeholders import IMAGE, ImagePlaceholders
 from smart_train.models.families.projected_tokens import HEAD
 from smart_train.models.family import Features, Role, VisionShape
@@ -60,7 +61,7 @@ class ColPali(ImagePlaceholders):
     example_base = "vidore/colpaligemma-3b-pt-448-base"
     lora_targets = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     vision_modules = ("vision_tower", "multi_modal_projector")
-    visual_fields = (VisualFields("image", "pixel_values"),)
+    visual_fields = (VisualFields("image", "pixel_values", None, (PIXEL_LEVELS,)),)
     unused_weights = ("lm_head.", "language_model.lm_head.", "vlm.lm_head.", "vlm.language_model.lm_head.")
     wrappers = {"colpali": ("vlm_config", _WITHIN)}
     # As colpali-engine names them, whose class is older than today's names.
@@ -109,6 +110,9 @@ class ColPali(ImagePlaceholders):
 
     def read_images(self, images: Sequence[Image.Image]) -> Features:
         return {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
+
+    def read_small(self, image: Image.Image) -> Tensor:
+        return self.image_processor(image, do_resize=False, return_tensors="pt")["pixel_values"][0]
 
     def featurize(self, inputs: Sequence[ModelInput], role: Role) -> Features:
         features = super().featurize(inputs, role)

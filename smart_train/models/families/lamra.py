@@ -7,7 +7,8 @@ lamra_ret.py). Pixel bounds of LamRA-Ret from its collators/qwen2_vision_process
 above video") from LamRA's MSVD loader. An instruction stands before the query's text, as M-BEIR's do.
 
 Qwen2-VL gets input embeddings without positions in that code, so image tokens are numbered like words. The branch
-`qwen2.5vl`, of which LamRA-Ret on Qwen2.5-VL was made, computes that model's own positions (models/qwen2_5_vl.py). The
+`qwen2.5vl`, of which LamRA-Ret on Qwen2.5-VL was made, computes that model's own positions (models/qwen2_5_vl.py), by
+transformers 4, which numbers what follows a video behind its last moment. The
 SMART authors' code gives Qwen3-VL no positions, and hands on the first output of the vision tower alone, without
 DeepStack's features. Their weights (Hub collection HanSolo9682/smart) were trained so: `smart_lamra_qwen3_vl` reads
 them as their evaluation does, `smart_lamra_qwen3_vl_training` as their training does, whose prompts differ.
@@ -27,9 +28,11 @@ from transformers.processing_utils import ProcessorMixin
 
 from smart_train.models.families import deepstack
 from smart_train.models.families.qwen3_vl import punctuated
+from smart_train.models.families.rope_positions import RopeRule
 from smart_train.models.families.vision_language import QWEN2_VL_LAYOUT, VisionLanguageFamily
 from smart_train.models.family import SMART_CONFIG, Features, Role
 from smart_train.models.reading import read_json
+from smart_train.models.video_input import VideoInput
 from smart_train.models.vocabulary import add_token, grow_embeddings
 from smart_train.types import ModelInput
 
@@ -111,12 +114,23 @@ class LamRA(VisionLanguageFamily):
 
 
 class LamRAQwen25(LamRA):
-    """LamRA-Ret on Qwen2.5-VL: the same with that model's processor and positions."""
+    """LamRA-Ret on Qwen2.5-VL: the same with that model's processor and positions, as transformers 4 counted them."""
 
     name = "lamra_qwen2_5_vl"
     model_types = ("qwen2_5_vl",)
     processor_class = Qwen2_5_VLProcessor
     plain_positions = False
+
+    @cached_property
+    def _rope(self) -> RopeRule | None:
+        rule = super()._rope
+        return None if rule is None else rule._replace(behind_last_moment=True)
+
+    def _tokenize(self, prompts: list[str], images: list[Any], videos: list[VideoInput]) -> Features:
+        features = super()._tokenize(prompts, images, videos)
+        # Their code hands on no times: each pair of frames lies a second after the one before it, whatever its rate.
+        features.pop("second_per_grid_ts", None)
+        return features
 
 
 class LamRAQwen3(LamRA):

@@ -17,11 +17,13 @@ from transformers import AutoConfig, AutoImageProcessor
 
 from smart_train.errors import ModelError, first_line
 from smart_train.inputs.images import load_images
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, every_level
 from smart_train.models.families.projected_tokens import ProjectedTokens
 from smart_train.models.family import Features, Role
 from smart_train.models.image_sizes import Size
+from smart_train.models.pixels import compacted, expanded
 from smart_train.models.processing import load_tokenizer, special_ids
-from smart_train.models.shortening import shortened
+from smart_train.models.prompt_length import shortened
 from smart_train.models.slicing import IMAGE_COUNTS
 from smart_train.types import ModelInput
 
@@ -101,6 +103,30 @@ class ImagePlaceholders(ProjectedTokens):
     @abstractmethod
     def read_images(self, images: Sequence[Image.Image]) -> Features:
         """The features that `visual_fields` names of one RGB image or more."""
+
+    @abstractmethod
+    def read_small(self, image: Image.Image) -> Tensor:
+        """fp32 [3, H, W]: what `image_processor` makes of an image that it neither resizes nor cuts."""
+
+    @cached_property
+    def _levels(self) -> Tensor:
+        return self.read_small(every_level()).flatten(1)
+
+    def compact(self, features: Features) -> Features:
+        pixels = features.get("pixel_values")
+        codes = None if pixels is None else compacted(pixels.flatten(1), self._levels, 1)
+        if pixels is None or codes is None:
+            return features
+        (visual,) = self.visual_fields
+        images = len(features[visual.grids]) if visual.grids else len(pixels)
+        return {**features, "pixel_values": codes.view_as(pixels), PIXEL_LEVELS: self._levels.repeat(images, 1, 1)}
+
+    def expand(self, features: Features) -> Features:
+        if PIXEL_LEVELS not in features:
+            return features
+        codes = features["pixel_values"]
+        pixels = expanded(codes.flatten(1), features[PIXEL_LEVELS][0], 1).view_as(codes)
+        return {**{name: features[name] for name in features if name != PIXEL_LEVELS}, "pixel_values": pixels}
 
     def render(self, item: ModelInput, role: Role) -> str:
         self.check_modalities(item)

@@ -10,9 +10,11 @@ from smart_train.models.embedder_files import check_root
 from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
+from smart_train.models.families.eager_embed import EagerEmbed
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
+from smart_train.models.families.moca import MoCa
 from smart_train.models.families.nomic import NomicMultimodal
 from smart_train.models.families.ops_mm import OpsMMEmbedding
 from smart_train.models.families.qwen3_vl import Qwen3VLEmbedding
@@ -38,6 +40,8 @@ _ALL = (
     JinaV4Code,
     OpsMMEmbedding,
     NomicMultimodal,
+    MoCa,
+    EagerEmbed,
     ColQwen,
     ColPali,
     ColPaliCausalQueries,

@@ -29,11 +29,14 @@ class RopeRule(NamedTuple):
         merge: patches of a token's side.
         frames_apart: whether text stands between the temporal steps of a video, so that each is numbered by itself.
         per_second: temporal positions of one second of video; None: one for each step.
+        behind_last_moment: whether what follows a video is numbered behind its last temporal position too, as
+            transformers did up to release 4.57. Since release 5 only its rows and columns count.
     """
 
     merge: int
     frames_apart: bool = False
     per_second: float | None = None
+    behind_last_moment: bool = False
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> RopeRule | None:
@@ -64,6 +67,7 @@ def rope_positions(features: dict[str, Tensor], visuals: tuple[VisualFields, ...
             apart=rule.frames_apart,
             per_second=rule.per_second,
             seconds=features.get("second_per_grid_ts"),
+            behind_last_moment=rule.behind_last_moment,
         ),
     }
     valid = features["attention_mask"].bool()
@@ -90,13 +94,15 @@ def _steps(
     apart: bool = False,
     per_second: float | None = None,
     seconds: Tensor | None = None,
+    behind_last_moment: bool = False,
 ) -> Iterator[tuple[Tensor, int]]:
     """For each image, video, or temporal step that is numbered by itself: its tokens' positions from 0 on, and how far
     it moves what follows it.
 
     Args:
         grids: int64 [items, 3], patches in time, height and width.
-        apart, per_second: as in `RopeRule`. seconds: float [items], of one temporal step; None: one second.
+        apart, per_second, behind_last_moment: as in `RopeRule`.
+        seconds: float [items], of one temporal step; None: one second.
     """
     for number, (time, height, width) in enumerate([] if grids is None else grids.tolist()):
         rows, columns = height // merge, width // merge
@@ -104,5 +110,6 @@ def _steps(
         if per_second is not None:
             moments = (moments * (per_second * (1 if seconds is None else seconds[number]))).long()
         grid = torch.stack(torch.meshgrid(moments, torch.arange(rows), torch.arange(columns), indexing="ij"), dim=-1)
+        side = max(rows, columns, int(moments[-1]) + 1 if behind_last_moment else 0)
         for _ in range(time if apart else 1):
-            yield grid.reshape(-1, 3), max(rows, columns)
+            yield grid.reshape(-1, 3), side

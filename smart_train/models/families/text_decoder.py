@@ -11,13 +11,13 @@ none of them "query"). GTE-Qwen2 attends both ways (its card; `is_causal` in its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, cast
 
 from torch import nn
 
 from smart_train.errors import ModelError
+from smart_train.models.attention import attend_both_ways
 from smart_train.models.families.text import TextFamily
 from smart_train.models.family import Features, Role
 from smart_train.types import ModelInput
@@ -67,12 +67,8 @@ class TextDecoder(TextFamily):
         return tokenizer.eos_token_id
 
     def fit_backbone(self, backbone: nn.Module) -> None:
-        # transformers' masks follow the configuration; flash attention, which is given none, asks every layer.
-        if getattr(backbone.config, "is_causal", True):
-            return
-        for module in cast(Iterable[Any], backbone.modules()):
-            if hasattr(module, "is_causal"):
-                module.is_causal = False
+        if not getattr(backbone.config, "is_causal", True):
+            attend_both_ways(backbone)
 
     def tokenize(self, texts: Sequence[str]) -> Features:
         if self.closing_id is None:

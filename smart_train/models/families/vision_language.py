@@ -25,16 +25,17 @@ from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
 from smart_train.inputs.video import Video, load_video
 from smart_train.models.families.deepstack import complete_hidden_states
+from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS, image_levels, video_levels
 from smart_train.models.families.rope_positions import RopeRule, rope_positions
 from smart_train.models.family import Family, Features, Role, VisionShape, last_valid
 from smart_train.models.image_boxes import grid_boxes
 from smart_train.models.image_sizes import Size, fitted_size
 from smart_train.models.patches import multiply_patches
-from smart_train.models.pixels import compacted, expanded, processor_levels
+from smart_train.models.pixels import compacted, expanded
 from smart_train.models.processing import fit_image, image_settings, load_processor, require_video_half, special_ids
+from smart_train.models.prompt_length import shortened
 from smart_train.models.reading import read_json
 from smart_train.models.readout import ROPE_POSITIONS
-from smart_train.models.shortening import shortened
 from smart_train.models.slicing import IMAGE_COUNTS, VIDEO_COUNTS, VisualFields
 from smart_train.models.video_input import (
     FrameSizes,
@@ -50,7 +51,6 @@ from smart_train.types import ModelInput
 
 # Qwen2-VL and Qwen2.5-VL checkpoints were published, and are read everywhere, with the parts side by side.
 QWEN2_VL_LAYOUT = (("visual.", "visual."), ("language_model.", "model."))
-PIXEL_LEVELS = "pixel_levels"  # fp32 [images, C, 256]: the number of each level; one row an image, as other features
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"  # one image in a prompt
 VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 _PROCESSOR_FILES = (
@@ -89,7 +89,7 @@ class VisionLanguageFamily(Family):
     modalities: ClassVar[tuple[str, ...]] = ("text", "image", "video")
     visual_fields = (
         VisualFields("image", "pixel_values", "image_grid_thw", (PIXEL_LEVELS,)),
-        VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts",)),
+        VisualFields("video", "pixel_values_videos", "video_grid_thw", ("second_per_grid_ts", VIDEO_LEVELS)),
     )
     vision_outputs = ("pooler_output", "deepstack_features")
     pixel_bounds = True
@@ -185,19 +185,28 @@ class VisionLanguageFamily(Family):
         return features | self.read_out({**features, "has_text": has_text}, role)
 
     def compact(self, features: Features) -> Features:
-        if "pixel_values" not in features:
-            return features
-        codes = compacted(features["pixel_values"], self._levels, self._frames)
-        if codes is None:
-            return features
-        levels = self._levels.expand(len(features["image_grid_thw"]), -1, -1)
-        return {**features, "pixel_values": codes, PIXEL_LEVELS: levels.contiguous()}
+        codes: Features = {}
+        if "pixel_values" in features:
+            codes |= self._codes(features, "pixel_values", "image_grid_thw", PIXEL_LEVELS)
+        if "pixel_values_videos" in features:
+            codes |= self._codes(features, "pixel_values_videos", "video_grid_thw", VIDEO_LEVELS)
+        return {**features, **codes} if codes else features
 
     def expand(self, features: Features) -> Features:
-        if PIXEL_LEVELS not in features:
+        pixels: Features = {}
+        if PIXEL_LEVELS in features:
+            pixels["pixel_values"] = expanded(features["pixel_values"], features[PIXEL_LEVELS][0], self._frames)
+        if VIDEO_LEVELS in features:
+            pixels["pixel_values_videos"] = expanded(features["pixel_values_videos"], features[VIDEO_LEVELS][0], 1)
+        if not pixels:
             return features
-        pixels = expanded(features["pixel_values"], features[PIXEL_LEVELS][0], self._frames)
-        return {**{name: features[name] for name in features if name != PIXEL_LEVELS}, "pixel_values": pixels}
+        return {name: value for name, value in features.items() if name not in (PIXEL_LEVELS, VIDEO_LEVELS)} | pixels
+
+    def _codes(self, features: Features, pixels: str, grids: str, name: str) -> Features:
+        """`pixels` in 8 bits and, as `name`, the levels that they are codes of; nothing where that is not exact."""
+        levels, frames = (self._levels, self._frames) if name == PIXEL_LEVELS else (self._video_levels, 1)
+        codes = compacted(features[pixels], levels, frames)
+        return {} if codes is None else {pixels: codes, name: levels.repeat(len(features[grids]), 1, 1)}
 
     @cached_property
     def _rope(self) -> RopeRule | None:
@@ -205,7 +214,11 @@ class VisionLanguageFamily(Family):
 
     @cached_property
     def _levels(self) -> Tensor:
-        return processor_levels(self.processor.image_processor, "pixel_values")
+        return image_levels(self.processor.image_processor)
+
+    @cached_property
+    def _video_levels(self) -> Tensor:
+        return video_levels(self.processor.video_processor)
 
     @property
     def _frames(self) -> int:

@@ -7,10 +7,12 @@ import html
 import json
 import random
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from smart_train.cli.benchmark import benchmark
 from smart_train.errors import DataError, ModelError, RunError, WriteError
 from smart_train.evaluation.suites.catalogue import SUITES
 from smart_train.utils.terms import SCORES
@@ -464,3 +466,12 @@ def test_mistakes_are_told_before_the_model_is_loaded(options, message, tmp_path
     assert call(monkeypatch, "benchmark", model, "--output", tmp_path / "out", *options) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_defaults_are_the_librarys() -> None:
+    options = {name: option.default for name, option in signature(benchmark).parameters.items()}
+    model = signature(MtebModel).parameters
+    assert options["batch_size"] == RunSettings(Path()).batch_size
+    assert {name: options[name] for name in ("store", "candidates")} == {
+        name: model[name].default for name in ("store", "candidates")
+    }

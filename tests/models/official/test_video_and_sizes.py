@@ -34,12 +34,13 @@ BACKBONES = {
     "jina_v4": "qwen2_5_vl",
     "ops_mm_embedding": "qwen2_vl",
     "nomic_embed_multimodal": "qwen2_5_vl",
+    "moca": "qwen2_5_vl",
 }
 NUMBERS_OF = {
     "lamra_qwen2_5_vl": "lamra",  # LamRA-Ret's two backbones share one reader
     "nomic_embed_multimodal": "jina_v4",  # the same processor within the same bounds
 }
-WITHOUT_VIDEO = {"gme", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal"}
+WITHOUT_VIDEO = {"gme", "jina_v4", "ops_mm_embedding", "nomic_embed_multimodal", "moca"}
 WITH_VIDEO = [name for name in BACKBONES if name not in WITHOUT_VIDEO]
 needs_torchvision = pytest.mark.skipif(not is_torchvision_available(), reason="video processors need torchvision")
 

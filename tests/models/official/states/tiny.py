@@ -25,16 +25,23 @@ OVERRIDES = {
 
 @dataclass(frozen=True)
 class Input:
-    """One input: its side, text, sizes of its images as (width, height), and an instruction of its own."""
+    """One input: its side, text, sizes of its images or of its video's frames as (width, height), an instruction of its
+    own, and, of a video file, the frames a second."""
 
     role: str
     text: str | None = None
     sizes: tuple[tuple[int, int], ...] = ()
     instruction: str | None = None
+    frame_sizes: tuple[tuple[int, int], ...] = ()
+    rate: int | None = None
 
     @property
     def images(self) -> tuple[Image.Image, ...]:
         return tuple(image(*size, shift=17 * index) for index, size in enumerate(self.sizes))
+
+    @property
+    def frames(self) -> tuple[Image.Image, ...]:
+        return tuple(image(*size, shift=5 * index) for index, size in enumerate(self.frame_sizes))
 
 
 def image(width: int, height: int, *, shift: int) -> Image.Image:
@@ -62,6 +69,14 @@ def inputs(patch: int, *, page: tuple[int, int] | None = None) -> dict[str, Inpu
         "composed": Input("query", "the same in blue", (page,), instruction=FIND),
         "tiny image": Input("document", None, ((40, 24),)),
         "huge image": Input("document", None, ((1400, 1800),)),
+    }
+
+
+def videos(size: tuple[int, int]) -> dict[str, Input]:
+    """The videos by name, with frames of `size`: an odd list beside a text, and a file of two seconds."""
+    return {
+        "frame list": Input("document", "a walk by the sea", frame_sizes=(size,) * 3),
+        "file video": Input("document", frame_sizes=(size,) * 20, rate=10),
     }
 
 

@@ -1,0 +1,196 @@
+"""Data sets of the Hugging Face `datasets` library: saved folders, parquet, JSON and CSV files, the Hub.
+
+Images stay encoded: the library is told not to decode them, so that a worker decodes each once, with our limits.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from datasets import (
+    Dataset,
+    DatasetDict,
+    Features,
+    Image,
+    List,
+    get_dataset_config_names,
+    load_dataset,
+    load_from_disk,
+)
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
+from smart_train.errors import DataError, Unreachable, did_you_mean
+from smart_train.utils.text_files import READ_ERRORS, plain_name
+
+BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".tar": "webdataset"}
+_POOL = 4  # rows fetched for each that a streamed sample keeps
+_TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so one row of it costs as much as many
+
+
+def read_saved(path: Path, split: str | None) -> Dataset:
+    """A folder written by `save_to_disk`."""
+    return _undecoded(_one_split(load_from_disk(str(path)), str(path), split))
+
+
+def read_files(paths: Sequence[Path]) -> Dataset:
+    """Files of one data set, all of one of the `BUILDERS`. Of the samples of a WebDataset (.tar), what lies in their
+    JSON files becomes columns of its own."""
+    builder = BUILDERS[plain_name(paths[0]).suffix.lower()]
+    with _readable(", ".join(map(str, paths))):
+        loaded = load_dataset(builder, data_files=[str(path) for path in paths])["train"]
+    return _undecoded(_lifted(loaded) if builder == "webdataset" else loaded)
+
+
+def read_folder(path: Path, subset: str | None, split: str | None) -> Dataset:
+    """A folder of files whose names, or whose card, say which split and configuration they belong to."""
+    with _readable(str(path)):
+        loaded = load_dataset(str(path), subset)
+    return _undecoded(_one_split(loaded, str(path), split))
+
+
+def read_hub(name: str, subset: str | None, split: str | None) -> Dataset:
+    """A data set on the Hub. Raises Unreachable when the Hub is out of reach."""
+    _check_split(name, split)
+    with _on_hub(name):
+        return _undecoded(load_dataset(name, subset, split=split))
+
+
+def stream_hub(
+    name: str, subset: str | None, split: str | None, max_samples: int, sample_seed: int | None = None
+) -> Dataset:
+    """Rows of a data set on the Hub, of which little more is downloaded. They are kept on disk, not in memory.
+
+    Args:
+        max_samples: without a seed, the first so many rows.
+        sample_seed: gives `_POOL` times as many, read in pieces of `_TOGETHER` from places all over the data set: the
+            row groups of Parquet files, else its files. A data set sorted by source then shows all its sources.
+
+    Raises: Unreachable when the Hub is out of reach.
+    """
+    _check_split(name, split)
+    with _on_hub(name):
+        stream = load_dataset(name, subset, split=split, streaming=True)
+        features = None if stream.features is None else _encoded(stream.features)
+        if sample_seed is not None and hasattr(stream, "reshard"):  # before datasets 4.6 a place is a whole file
+            stream = stream.reshard()
+        count = 1 if sample_seed is None else stream.num_shards
+        places = [stream] if count == 1 else [stream.shard(count, place) for place in range(count)]
+        places = [place if features is None else place.cast(features) for place in places]
+        wanted = {"limit": max_samples if sample_seed is None else _POOL * max_samples, "seed": sample_seed}
+        return _undecoded(Dataset.from_generator(_iterate, gen_kwargs={"places": places, **wanted}, features=features))
+
+
+def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Dataset] | None:
+    """The data sets of queries, corpus and qrels, where `name` has configurations of these names (the judgements may be
+    the default one); None where it has not.
+
+    Args:
+        local: whether `name` is a folder rather than an id on the Hub.
+    """
+    if not local:
+        _check_split(name, split)
+    with _readable(name) if local else _on_hub(name):
+        names = get_dataset_config_names(name)
+        if not {"queries", "corpus"} <= {*names}:
+            return None
+        judgements = "qrels" if "qrels" in names else "default"
+        if judgements not in names:
+            return None
+        configurations = {"queries": "queries", "corpus": "corpus", "qrels": judgements}
+        loaded = {part: load_dataset(name, configuration) for part, configuration in configurations.items()}
+    return {part: _undecoded(_likely_split(splits, f"{name}, {part}", split)) for part, splits in loaded.items()}
+
+
+def _iterate(places: list[Iterable[dict[str, Any]]], limit: int, seed: int | None) -> Iterator[dict[str, Any]]:
+    """Up to `limit` rows: of a single place the first ones; of several, in an order drawn under `seed`, `_TOGETHER`
+    from each in turn, or as many as it takes to reach the limit in one round."""
+    together = max(_TOGETHER, -(-limit // len(places)))
+    streams = [iter(places[index]) for index in random.Random(seed).sample(range(len(places)), len(places))]
+    while streams and limit > 0:
+        going_on = []
+        for stream in streams:
+            wanted, taken = min(together, limit), 0
+            for row in islice(stream, wanted):
+                yield row
+                taken += 1
+            limit -= taken
+            if taken == wanted:
+                going_on.append(stream)
+        streams = going_on
+
+
+def _check_split(name: str, split: str | None) -> None:
+    if split is None:
+        raise DataError(
+            f"{name}: no such file or folder here; as a data set on the Hub it needs a split, for example split: train"
+        )
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[None]:
+    try:
+        yield
+    # what `datasets` raises for files it cannot read
+    except (ValueError, RuntimeError, DatasetsError, *READ_ERRORS) as error:
+        cause = error.__cause__ or error
+        raise DataError(f"{source}: cannot be read as a data set ({cause})") from error
+
+
+@contextmanager
+def _on_hub(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DatasetNotFoundError as error:
+        raise DataError(f"{name}: no such file or folder, and no data set of that name on the Hub ({error})") from error
+    except (ValueError, DatasetsError) as error:  # an unknown split or configuration; files that cannot be read
+        raise DataError(f"{name}: {error.__cause__ or error}") from error
+    except ConnectionError as error:
+        raise Unreachable(f"{name}: no such file or folder here, and the Hub is out of reach ({error})") from error
+
+
+def _likely_split(loaded: DatasetDict, source: str, split: str | None) -> Dataset:
+    """The split asked for; of a part that has one alone (a corpus often has) that one."""
+    return loaded[next(iter(loaded))] if len(loaded) == 1 else _one_split(loaded, source, split)
+
+
+def _one_split(loaded: Dataset | DatasetDict, source: str, split: str | None) -> Dataset:
+    if isinstance(loaded, Dataset):
+        if split is not None and str(loaded.split or split) != split:
+            raise DataError(f"{source}: split {split!r} was asked for, but it has only the split {loaded.split}")
+        return loaded
+    names = [str(name) for name in loaded]
+    if split is None and len(names) == 1:
+        return loaded[names[0]]
+    if split is None:
+        raise DataError(f"{source}: has several splits, {', '.join(names)}; choose one, for example split: {names[0]}")
+    if split not in names:
+        raise DataError(f"{source}: no split {split!r}{did_you_mean(split, names)}; splits: {', '.join(names)}")
+    return loaded[split]
+
+
+def _lifted(dataset: Dataset) -> Dataset:
+    """The columns `json.NAME` of a flattened WebDataset under NAME, where no other column is called so."""
+    flat = dataset.flatten()
+    names = {name: name.removeprefix("json.") for name in flat.column_names if name.startswith("json.")}
+    return flat.rename_columns({name: short for name, short in names.items() if short not in flat.column_names})
+
+
+def _undecoded(dataset: Dataset) -> Dataset:
+    features = _encoded(dataset.features)
+    return dataset.cast(features) if features != dataset.features else dataset
+
+
+def _encoded(features: Features) -> Features:
+    """The same columns, images left as they were written."""
+    changed: dict[str, Any] = dict(features)
+    for name, feature in features.items():
+        if isinstance(feature, Image):
+            changed[name] = Image(decode=False)
+        elif isinstance(feature, List) and isinstance(feature.feature, Image):
+            changed[name] = List(Image(decode=False))
+    return Features(changed)

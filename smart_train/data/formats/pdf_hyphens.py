@@ -1,0 +1,29 @@
+"""Words of a text layer that a hyphen at the end of a line divided, made whole."""
+
+from __future__ import annotations
+
+import re
+
+_HYPHENATED = re.compile("(\\S*)[\x02\ufffe]\\s*(\\w*)")  # left by pdfium where a hyphen ends a line
+# Words before which a hyphen stands for what follows: "Vor- und Nachteile".
+SUSPENDING = frozenset(
+    ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")
+    + ("to", "und", "y", "и", "или")
+)
+
+
+def whole_words(raw: str) -> str:
+    """A line of a text layer without pdfium's marks of hyphens at the ends of printed lines: the words whole, with the
+    hyphen where it is a part of the word."""
+    return _HYPHENATED.sub(_rejoined, raw)
+
+
+def _rejoined(match: re.Match[str]) -> str:
+    before, after = match.groups()
+    if after.lower() in SUSPENDING:
+        return f"{before}- {after}"
+    # "Debian-System", "WLAN-5", "PDF-file": there the hyphen is a part of the word.
+    letters = re.split(r"\W", before)[-1]
+    acronym = len(letters) > 1 and letters.isupper()
+    keeps = after[:1].isupper() or after[:1].isdigit() or letters[-1:].isdigit() or acronym
+    return f"{before}{'-' if keeps else ''}{after}"

@@ -1,0 +1,211 @@
+"""What a sentence is asked with: the heading that it stands under, where it does not name its subject itself.
+
+"The limitation applies to acts of storage" is a question only together with "Limitation for system caching"."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import regex
+
+from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.data.formats.pdf_text import TextLine
+from smart_train.pairs.broken_headings import is_beside_title, is_broken
+from smart_train.pairs.generic_headings import is_generated, is_generic, is_one_of_others, is_over_sources, is_vague
+from smart_train.pairs.page_parts import Parts, paragraphs
+from smart_train.pairs.words import as_words, is_unspaced, length_in_words, without_numbering, words_of
+from smart_train.pairs.worth import says_something
+
+_MOST_WORDS, _FEW_WORDS = 12, 6  # of a heading that is put before a sentence; of one that is put before such a heading
+_MOST_CHARACTERS = 100
+_LEAST_LETTERS = 3
+_MOST_OF_QUERY = 320  # characters
+_REPEATED = 3  # pages that a heading is printed on
+_FIRST_PAGES, _TITLE_WORDS, _TITLE_PAGES, _TITLE_SHARE = 3, 3, 3, 0.4
+_CONTINUED = regex.compile(
+    r"\s*[(\[](?:continued|cont['’.]?d?\.?|continuación|cont\.|suite|fortsetzung|forts\.|segue|продолжение|続き|续)[)\]]\s*$",
+    regex.IGNORECASE,
+)
+_ENDS = " .:;,|·–—-。：、´`¨^"
+# "CHAPTER 6 – Markets", "Section 2 Diesel engines".
+_CHAPTER = regex.compile(
+    r"(?:chapter|section|part|appendix|annex|unit|kapitel|abschnitt|teil|anhang|chapitre|partie|annexe|capítulo|sección"
+    r"|parte|anexo|capitolo|sezione|allegato|hoofdstuk|bijlage|rozdział|глава|раздел|часть)"
+    r"\s(?:\d+(?:\.\d+)*|[IVXLC]+|\p{Lu})\b[\s.:–—-]*",
+    regex.IGNORECASE,
+)
+_SUBTITLE = regex.compile(r":\s|\s[–—-]\s")
+_NUMBER_AFTER = regex.compile(r"\s*\|\s*[\d.]+$")  # "Brucella | 3.5."
+_QUESTION = regex.compile(r"[?!？！؟]$")
+# A person, who is not what the text below is about.
+_PERSON = regex.compile(
+    r"(?:(?:Prof|Dr|Mrs?|Ms|Dipl|Ing|Sra?|Dott|Mme|Mlle)\.?\s|Herr\s|Frau\s)+(?:\p{Lu}[\p{L}.'’-]*\s?){1,4}"
+)
+_NUMBERED = regex.compile(r"\s\d{1,4}$")  # an entry of a table of contents
+
+
+def heads_of_pages(
+    parts: Sequence[Parts | None], bookmarks: Sequence[tuple[int, int, str]], titles: Sequence[str]
+) -> list[list[list[str]]]:
+    """What each block of each page stands under, the nearest heading first and the document's titles last.
+
+    Args:
+        parts: of each page; None where there is no text to be asked for.
+        bookmarks: page (from 0), level and title. titles: what may be the document's title, the best first.
+    """
+    names = [title for title in titles if not is_beside_title(title)]
+    heads_by_page: list[list[list[str]]] = []
+    last = ""  # heading in print on the pages before
+    for number, page in enumerate(parts):
+        here = [place for place, (at, _, _) in enumerate(bookmarks) if at == number]
+        start = here[0] if here else sum(at < number for at, _, _ in bookmarks)
+        above = _path(bookmarks, start)
+        paths = {as_words(without_numbering(bookmarks[place][2])): _path(bookmarks, place + 1) for place in here}
+        blocks: list[list[str]] = []
+        printed = [as_words(without_numbering(block.head)) for block in (page.blocks if page else ())]
+        if any(head not in printed for head in paths):
+            # Somewhere on this page another section begins, nobody knows where: both stand under what is above them.
+            after = _path(bookmarks, here[-1] + 1)
+            above = [head for head in above if head in after]
+        elif not bookmarks and last:
+            above = [last]
+        under = above
+        for block in page.blocks if page else ():
+            if block.head:
+                under = paths.get(as_words(without_numbering(block.head)), [block.head])
+            blocks.append([head for head in (*under, *names) if head])
+        heads_by_page.append(blocks)
+        if page:
+            last = next((text for _, text in reversed([*page.headings, *page.cut])), last)
+    return heads_by_page
+
+
+def general_heads_of_pages(parts: Sequence[Parts | None], titles: Sequence[str]) -> list[frozenset[str]]:
+    """Of each page the headings that say nothing of it, `as_words`: the document's title, where the page does not have
+    it in print, and what is printed over several pages. The title of a few pages says what they are about."""
+    printed = [
+        {as_words(_without_marks(block.head)) for block in page.blocks if block.head} if page else set()
+        for page in parts
+    ]
+    counts = Counter(head for heads in printed for head in heads)
+    repeated = {head for head, count in counts.items() if count >= _REPEATED}
+    names = {as_words(_without_marks(title)) for title in titles} if len(parts) > _FIRST_PAGES else set()
+    return [frozenset(repeated | (names - heads)) for heads in printed]
+
+
+def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequence[TextLine]]) -> list[str]:
+    """What may be the title of a document: the one that its file gives itself, if its first pages have it in print too
+    (many files are named after a template, or "Document1"); and the running head of most pages.
+
+    Args:
+        running: the texts of the running heads and feet of each page. pages: their lines.
+    """
+    first = as_words(" ".join(line.text for page in pages[:_FIRST_PAGES] for line in page))
+    titles = [named] if named and as_words(named) in first else []
+    counts = Counter(text for page in running for text in set(page) if length_in_words(text) >= _TITLE_WORDS)
+    text, count = next(iter(counts.most_common(1)), ("", 0))
+    if count >= max(_TITLE_PAGES, _TITLE_SHARE * len(pages)) and not is_beside_title(text):
+        titles.append(text)
+    return titles
+
+
+def _path(bookmarks: Sequence[tuple[int, int, str]], stop: int) -> list[str]:
+    """The last of the first `stop` bookmarks and those above it, from the nearest on."""
+    path: list[str] = []
+    level = None
+    for _, other, title in reversed(bookmarks[:stop]):
+        if level is None or other < level:
+            path.append(title)
+            level = other
+    return path
+
+
+class Contexts:
+    """The headings over the sentences of one page."""
+
+    def __init__(self, parts: Parts, heads: Sequence[Sequence[str]], general: frozenset[str] = frozenset()) -> None:
+        """Args:
+        heads: of each block of the page, see `heads_of_pages`. general: see `general_heads_of_pages`.
+        """
+        self._general = general
+        self._blocks = [
+            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False) if above
+        ]
+
+    def over(self, sentence: str) -> str | None:
+        """The heading that says what a sentence is about; empty where the sentence has its words, None where there is
+        no such heading, or it cannot be told which one it is."""
+        above = self._above(sentence)
+        if above is None:
+            return None
+        fit = [head for head in map(_without_marks, above) if is_fit(head)]
+        if not fit:
+            return None
+        said, nearest = set(words_of(sentence)), fit[0]
+        if said.issuperset(words_of(nearest)):
+            return ""
+        if is_vague(nearest) and not _QUESTION.search(nearest):
+            wider = _wider(fit[1:], nearest)
+            return f"{wider} – {nearest}" if wider else nearest
+        return nearest
+
+    def is_general(self, head: str) -> bool:
+        """Whether a heading is over many pages, so that it does not say what a sentence of this one is about."""
+        return as_words(head) in self._general
+
+    def is_source(self, sentence: str) -> bool:
+        """Whether a sentence stands in a list of sources, or among thanks."""
+        return any(is_over_sources(head) for head in (self._above(sentence) or [])[:1])
+
+    def _above(self, sentence: str) -> list[str] | None:
+        return next((above for text, above in self._blocks if sentence in text), None)
+
+
+def _wider(heads: Iterable[str], nearest: str) -> str:
+    return next(
+        (
+            head
+            for head in heads
+            if length_in_words(head) <= _FEW_WORDS
+            and not _QUESTION.search(head)
+            and as_words(nearest) not in as_words(head)
+            and as_words(head) not in as_words(nearest)
+        ),
+        "",
+    )
+
+
+def with_context(sentence: str, head: str) -> str:
+    """`head: sentence`, as the script of the heading writes it; the sentence alone where that would be too long."""
+    if not head:
+        return sentence
+    if is_unspaced(head[-1]):
+        joined = f"{head}：{sentence}" if not _QUESTION.search(head) else f"{head}{sentence}"
+    else:
+        joined = f"{head} {sentence}" if _QUESTION.search(head) else f"{head}: {sentence}"
+    return joined if len(joined) <= _MOST_OF_QUERY else sentence
+
+
+def _without_marks(head: str) -> str:
+    head = without_numbering(_NUMBER_AFTER.sub("", _CONTINUED.sub("", without_numbering(head.strip())))).strip(_ENDS)
+    if chapter := _CHAPTER.match(head):
+        head = head[chapter.end() :]
+    if length_in_words(head) > _FEW_WORDS and (subtitle := _SUBTITLE.search(head)):
+        title = head[: subtitle.start()]
+        return title if length_in_words(title) > 1 and not is_generic(title) else head
+    return head
+
+
+def is_fit(head: str) -> bool:
+    """Whether a heading, without its number, is whole and says what the text under it is about."""
+    head = without_numbering(head)
+    if not head or len(head) > _MOST_CHARACTERS or length_in_words(head) > _MOST_WORDS or REPLACEMENT in head:
+        return False
+    if sum(character.isalpha() for character in head) < _LEAST_LETTERS or _NUMBERED.search(head):
+        return False
+    if head[0].islower() or not (head[0].isalnum() or head[0] in "\"'«„“¿¡「『"):
+        return False
+    if _PERSON.fullmatch(head) or is_broken(head) or is_generated(head) or is_generic(head) or is_one_of_others(head):
+        return False
+    return says_something(head, head=True)

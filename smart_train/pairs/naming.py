@@ -1,0 +1,96 @@
+"""Whether a sentence says itself what it is about, or only together with the heading that it stands under.
+
+Closed classes of words and the capitals of names tell it, so a sentence in a script without capitals, or in German,
+where every noun has one, counts as named only by letters of another script, by an acronym or by a name with digits."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import regex
+
+from smart_train.pairs.words import is_unspaced, words_of
+
+_SUBJECT = 9  # words from the beginning in which what a sentence is about is named
+_SUBJECT_UNSPACED = 20  # characters
+_FIRST_WORDS = 7  # in which "also" speaks of the sentence before
+# What has a sign that no ordinary word has, in any language: an acronym, letters with digits, a name in a program.
+_SIGN = regex.compile(
+    r"\b(?:\p{Lu}{2,}|\p{Lu}[\p{Ll}\d]*\p{Ll}\p{Lu}|\p{L}+[-.]?\d|\p{L}+_\p{L}|\p{L}+\.\p{L}+\.)|(?<!\S)--?\p{Ll}{2,}"
+)
+_NAME = regex.compile(r"(?<=[^\s.!?:•] )[\"'(«„“]*\p{Lu}[\p{L}\p{M}'’-]+")
+_FOREIGN = regex.compile(r"[A-Za-z][A-Za-z.+-]+")
+_FIRST = regex.compile(r"[\p{L}\p{M}'-]+")
+# Words that say that something was said before; near the beginning of a sentence, whatever its subject is.
+_AGAIN_WORDS = """
+accordingly again also analogously conversely equally further hence instead likewise nevertheless otherwise similarly
+still then therefore thus too
+also auch dagegen daher damit dann demnach deshalb ebenfalls ebenso gleichfalls hingegen nun stattdessen wiederum
+alors aussi donc également ensuite
+además asimismo entonces luego también
+anche dunque inoltre quindi
+assim então também
+dus hierdoor ook
+także też również więc
+затем поэтому также тоже тогда
+또한 역시
+"""
+_AGAIN = frozenset(_AGAIN_WORDS.split())
+_AGAIN_UNSPACED = regex.compile(r"(?:同じ|同様|それぞれ|也|还|還|同样|同樣|则|前者|后者|後者|两者|兩者|両方)")
+# One of several that were told, the same thing again, what a table shows; anywhere.
+_TOLD_BEFORE = regex.compile(
+    r"\bthe (?:same|others?|latter|former|remaining|respective|resulting|corresponding|following|preceding"
+    r"|above|(?:other |remaining )?(?:two|three|four)"
+    r"|(?:first|second|third|last) (?:one|two|three|value|case|column|row))\b"
+    r"|\b(?:shown|listed|given|described|mentioned|discussed)(?=[,;:]|$)|\bany such\b|\bsuch an?\b"
+    r"|\bthe (?:results?|values?|output|command|answer|list|range|following)(?: (?:is|are|was|were|of|in)\b|[,;]|$)"
+    r"|\bthat (?:amount|row|column|value|line|case|country|file|period|point|state|time|process|way|year)\b"
+    r"|\bthe (?:current|present|proposed) (?:approach|method|system|work)\b|現在の(?:手法|方法)|提案手法"
+    r"|\b(?:das|die|dem|der) (?:vorgeschlagene|vorgestellte)n? \p{Lu}"
+    r"|\b(?:la méthode|l'approche) (?:actuelle|proposée)\b"
+    r"|\bel método (?:actual|propuesto)\b|\bпредлагаем\p{L}+ (?:метод|подход)"
+    r"|\b(?:erstere|letztere)[rnms]?\b|\bcelui-(?:ci|là)\b|\bcelles?-(?:ci|là)\b|\bceux-(?:ci|là)\b"
+    r"|\bпервы[йех]\p{L}* .*, а (?:второ|последн)\p{L}+|(?:前者|后者|後者)"
+    r"|\b(?:here|hier|ici|aquí|здесь)(?=[,;.]|$)"
+    r"|\b(?:as a result|infolgedessen|en conséquence|como resultado|di conseguenza)$"
+    r"|\b(?:line|column|box|item|part)s? (?:\d|\(\p{L}\d?\))"
+    r"|\b(?:der|die|das|den|dem|des)"
+    r" (?:beiden|gleichen?|selben|übrigen|anderen|obigen|folgenden|genannten|entsprechenden)\b"
+    r"|\b(?:der|die|das|dem|den)selben?\b|\bsolch\w*\b|\b(?:zeile|spalte|feld) \d"
+    r"|\b(?:les|ces|aux|des) (?:deux|trois|autres|mêmes)\b|\b(?:le|la) même\b|\b(?:ligne|colonne|case) \d"
+    r"|\b(?:los|las) (?:dos|tres|demás|otros|otras|mismos|mismas)\b|\b(?:el|la) mism[oa]\b|\bdich[oa]s?\b"
+    r"|\b(?:i|gli|le) (?:due|tre|altri|altre)\b|\b(?:lo stesso|la stessa)\b|\btal[ei]\b"
+    r"|\b(?:os|as) (?:dois|duas|outros|outras|mesmos)\b|\b(?:o|a) mesm[oa]\b"
+    r"|\b(?:dezelfde|hetzelfde|de andere|deze|zulke)\b"
+    r"|\b(?:тот|та|те|то|того|той|тех|том) же\b|\bоб[ае]\b"
+    r"|\b(?:остальн|указанн|данн|соответствующ|аналогичн|схож)\p{L}+\b"
+    r"|\b(?:같은|위의|아래의|나머지)\b",
+    regex.IGNORECASE,
+)
+
+
+def is_named(sentence: str, cases: Counter[str], *, capitals_name: bool) -> bool:
+    """Whether a name is near the beginning of a sentence: what it is about can be told without its heading.
+
+    Args:
+        cases: how often each word of its page stands with a capital inside a sentence, and in lower case.
+        capitals_name: whether words with a capital are names, which in German they are not.
+    """
+    if is_unspaced(sentence[len(sentence) // 2]) or is_unspaced(sentence[0]):
+        return _FOREIGN.search(sentence[:_SUBJECT_UNSPACED]) is not None
+    beginning = " ".join(sentence.split()[:_SUBJECT])
+    if _SIGN.search(beginning):
+        return True
+    first = _FIRST.match(beginning)
+    named_first = first is not None and cases[first[0]] > cases[first[0].lower()]
+    return capitals_name and (named_first or _NAME.search(beginning) is not None)
+
+
+def refers_back(sentence: str) -> bool:
+    """Whether a sentence says that something was said before: "also", "the same", "the two extremes", "line 36"."""
+    if _TOLD_BEFORE.search(sentence):
+        return True
+    words = words_of(sentence)
+    if sum(is_unspaced(word[0]) for word in words) > len(words) / 2:
+        return _AGAIN_UNSPACED.search(sentence[:_SUBJECT_UNSPACED]) is not None
+    return not _AGAIN.isdisjoint(words[:_FIRST_WORDS])

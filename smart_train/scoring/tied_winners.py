@@ -1,0 +1,63 @@
+"""Which token wins a maximum where rounded similarities are equal: fp32 products of the tied tokens alone decide.
+
+A bf16 product is added up in fp32 and then rounded to 8 bits. The score only loses the rounding, but with it goes which
+token won: on anisotropic states every second maximum is shared by several tokens, and the gradient would go to the
+first of them rather than the best. Rounding keeps order, so the true winner is always among the tied ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CANDIDATES = 4  # of one maximum; collapsed states may tie by the hundred, and then it hardly matters which one wins
+CHUNK_ROWS = 1024  # candidates compared at a time
+
+
+def settle(
+    similarity: Tensor,
+    best: Tensor,
+    places: Tensor,
+    queries: Tensor,
+    documents: Tensor,
+    inverse: Tensor | None,
+    columns: Tensor,
+) -> Tensor:
+    """`places` [m, g] with near-ties decided by the exact inner products.
+
+    Args:
+        similarity: [m, g, T], made of 16-bit products; its winners are overwritten.
+        best, places: [m, g], the largest similarity and its first place, int64 in 0..T - 1.
+        queries: [m, d]. documents: [rows, d]. columns: int64 [g, T], which row of `documents` each similarity is of.
+        inverse: fp32 [rows] that the products were multiplied by afterwards, or None. Such a factor reorders rounded
+            values, so then everything within one rounding step of the best is a candidate.
+    """
+    rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
+    similarity[rows.unsqueeze(1), spans, places] = -torch.inf  # `scatter_` would copy all of it
+    lowest = best if inverse is None else best - best.abs() * torch.finfo(documents.dtype).eps
+    token, document = (similarity.amax(dim=2) >= lowest).nonzero(as_tuple=True)
+    if not len(token):
+        return places
+    pair, place = (similarity[token, document] >= lowest[token, document].unsqueeze(1)).nonzero(as_tuple=True)
+    count = torch.arange(len(pair), device=pair.device) - torch.searchsorted(pair, pair)  # 0, 1, .. within each pair
+    few = count < CANDIDATES - 1
+    pair = torch.cat([torch.arange(len(token), device=pair.device), pair[few]])  # the first winners are candidates too
+    place = torch.cat([places[token, document], place[few]])
+    exact = torch.cat(
+        [
+            _products(queries, documents, inverse, token[some], columns[document[some], spot])
+            for some, spot in zip(pair.split(CHUNK_ROWS), place.split(CHUNK_ROWS), strict=True)
+        ]
+    )
+    largest = exact.new_full((len(token),), -torch.inf).scatter_reduce_(0, pair, exact, "amax")
+    won = exact == largest[pair]
+    first = place.new_full((len(token),), similarity.shape[2]).scatter_reduce_(0, pair[won], place[won], "amin")
+    settled = places.clone()
+    settled[token, document] = first
+    return settled
+
+
+def _products(queries: Tensor, documents: Tensor, inverse: Tensor | None, token: Tensor, row: Tensor) -> Tensor:
+    # 16-bit factors, each product rounded, fp32 sum: the roundings of d products cancel to far below one of their sum.
+    products = (queries[token] * documents[row]).sum(dim=1, dtype=torch.float32)
+    return products if inverse is None else products * inverse[row]

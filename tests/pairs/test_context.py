@@ -1,0 +1,186 @@
+"""A sentence that does not name its subject is asked with the heading that it stands under."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from smart_train.data.formats.page_text import PageText
+from smart_train.pairs.candidates import Page, telling_sentences
+from smart_train.pairs.context import Contexts, heads_of_pages, titles_of, with_context
+from smart_train.pairs.documents import Document
+from smart_train.pairs.naming import is_named, refers_back
+from smart_train.pairs.page_parts import Line, Parts, parts_of
+from smart_train.pairs.specific import choose_queries
+from smart_train.pairs.text_pages import answering
+from smart_train.pairs.words import as_words
+
+SENTENCE = "The limitation applies to acts of storage that a program carries out for readers."
+CACHING = [
+    Line("Limitation for system caching", 20),
+    Line(SENTENCE, 10, 40, 400),
+]
+
+
+def asked(lines: list[Line], **document: Any) -> list[tuple[str, str]]:
+    """The queries of a document of one page with these lines."""
+    told = Document("a.pdf", None, "", 1, texts=[PageText(tuple(lines), "text layer")], **document)  # type: ignore[arg-type]
+    told.sort_pages()
+    return choose_queries(told.pages, 4).get(0, [])
+
+
+def test_a_sentence_that_names_nothing_is_asked_with_its_heading() -> None:
+    assert ("sentence", f"Limitation for system caching: {SENTENCE[:-1]}") in asked(CACHING)
+    named = "Garage pumps of the firm Ray & Sons rust near the sea within a year of use."
+    assert ("sentence", named[:-1]) in asked([CACHING[0], Line(named, 10, 40, 400)])
+
+
+def test_a_bare_subject_is_asked_only_under_a_heading() -> None:
+    bare = Line("The rating is above forty in all the towns that have had a pump since spring.", 10, 40, 400)
+    assert ("sentence", f"Rating of water pumps: {bare.text[:-1]}") in asked([Line("Rating of water pumps", 20), bare])
+    assert asked([bare]) == [] or asked([bare])[0][0] == "line"
+    general = asked([Line("Introduction", 20), bare])
+    assert not any(kind == "sentence" for kind, _ in general), "a heading that every document has says nothing"
+
+
+def test_bold_lines_and_titles_of_bookmarks_are_headings_of_what_stands_under_them() -> None:
+    text = [Line("Pumps are filled by hand in the towns.", 10, 40, 400), Line(SENTENCE, 10, 40, 400)]
+    bold = Line("Limits of caching", 10, 40, 150, bold=True)
+    parts = parts_of([text[0], bold, text[1]], 10)
+    assert [block.head for block in parts.blocks] == ["", "Limits of caching"] and "Limits" not in parts.prose
+    assert parts.headings == [], "larger print may stand above them"
+    plain = Line("2.1 Limits of caching", 10, 40, 150)
+    assert [block.head for block in parts_of([text[0], plain], 10, {as_words("Limits of caching")}).blocks] == [
+        "",
+        "2.1 Limits of caching",
+    ]
+    for other in (
+        Line("Limits of caching.", 10, 40, 150, bold=True),
+        Line("limits of caching", 10, 40, 150, bold=True),
+        Line("Price year", 10, 40, 150, bold=True, apart=("Price year",)),
+        Line("• Limits of caching", 10, 40, 150, bold=True),
+    ):
+        assert [block.head for block in parts_of([text[0], other, text[1]], 10).blocks] == [""], other
+    second = Line("Of all readers", 10, 40, 120, bold=True)
+    assert [block.head for block in parts_of([*text, bold, second, text[1]], 10).blocks] == [
+        "",
+        "Limits of caching",
+        "Of all readers",
+    ], "one heading under another"
+    poster = [Line(f"Bold print number {number} of many", 10, 40, 150, bold=True) for number in range(3)]
+    assert [block.head for block in parts_of([*poster, text[0]], 10).blocks] == [""], "most of the page is bold"
+
+
+def test_the_nearest_heading_comes_first_and_the_title_last() -> None:
+    first = parts_of([Line("Old pumps", 20), Line("Pumps are old.", 10)], 10)
+    second = parts_of([Line("Text of the page before.", 10), Line("New pumps", 20), Line("Pumps are new.", 10)], 10)
+    assert heads_of_pages([first, second], [], ["Pump book"]) == [
+        [["Pump book"], ["Old pumps", "Pump book"]],
+        [["Old pumps", "Pump book"], ["New pumps", "Pump book"]],
+    ]
+    outline = [(0, 0, "Kinds of pumps"), (0, 1, "Old pumps"), (1, 1, "New pumps")]
+    assert heads_of_pages([first, second], outline, [])[1] == [
+        ["Old pumps", "Kinds of pumps"],
+        ["New pumps", "Kinds of pumps"],
+    ]
+    elsewhere = [(0, 0, "Kinds of pumps"), (0, 1, "Old pumps"), (1, 1, "Pumps of an unknown place")]
+    assert heads_of_pages([None, second], elsewhere, [])[1] == [["Kinds of pumps"], ["New pumps"]], (
+        "where the section begins is not known"
+    )
+
+
+@pytest.mark.parametrize(
+    ("heads", "context"),
+    [
+        (["4.2 Limits of caching (continued)"], "Limits of caching"),
+        (["Results", "Caching in towns"], "Caching in towns"),
+        (["Member Function Documentation"], None),
+        (["Brucella | 3.5."], "Brucella"),
+        (["117-128.pdf", "Pour en savoir plus"], None),
+        (["Pumps"], "Pumps"),
+        (["Pumps", "Caching in towns"], "Caching in towns – Pumps"),
+        (["Acts of storage"], ""),
+        (["Payment 4 % 5 %", "47698", "a tail of a sentence"], None),
+        ([], None),
+    ],
+)
+def test_only_a_heading_that_says_something_is_put_before_a_sentence(heads: list[str], context: str | None) -> None:
+    parts = parts_of([Line(SENTENCE, 10)], 10)
+    assert Contexts(parts, [heads]).over("The limitation applies to acts of storage") == context
+
+
+def test_a_heading_is_joined_as_its_script_writes_it() -> None:
+    assert with_context("The text", "Head") == "Head: The text"
+    assert with_context("The text", "Why pumps?") == "Why pumps? The text"
+    assert with_context("本文です", "見出し") == "見出し：本文です"
+    assert with_context("النص", "العنوان") == "العنوان: النص"
+    assert with_context("The text", "") == "The text"
+    assert with_context("x" * 300, "A heading of five words") == "x" * 300, "nobody types so much"
+
+
+def test_the_titles_of_a_document_are_those_that_its_pages_show() -> None:
+    page = [Line("The pump book of Lyon", 10), Line("Text", 10)]
+    assert titles_of("Pump book", [[]], [page]) == ["Pump book"]
+    assert titles_of("Microsoft Word - Document1", [[]], [page]) == []
+    running = [["Pumps of the north", "7"]] * 4
+    assert titles_of("", running, [page] * 4) == ["Pumps of the north"]
+    assert titles_of("", running[:2], [page] * 2) == []
+    assert titles_of("", [["Ann Lee and Bob Ray"]] * 4, [page] * 4) == [], "the authors"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "named"),
+    [
+        ("Pumps from Lyon are filled by hand", True),
+        ("The DHCP server gives out numbers", True),
+        ("The file read_table holds rows", True),
+        ("The content of the material must not be changed", False),
+        ("Single-stage pumps are filled by hand", False),
+        ("パスワードは長くします", False),
+        ("Debian のパスワードは長くします", True),
+    ],
+)
+def test_a_name_near_the_beginning_says_what_a_sentence_is_about(sentence: str, named: bool) -> None:
+    assert is_named(sentence, Counter(), capitals_name=True) is named
+
+
+def test_in_german_capitals_name_nothing_and_the_first_word_is_a_name_where_the_page_says_so() -> None:
+    assert not is_named("Die Pumpe steht im Keller", Counter(), capitals_name=False)
+    assert is_named("Germany is dry in the summer", Counter({"Germany": 2}), capitals_name=True)
+    assert not is_named("Summer is dry in the south", Counter({"Summer": 1, "summer": 2}), capitals_name=True)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "back"),
+    [
+        ("You also can contact the office of the town", True),
+        ("Pumps lie between the two extremes", True),
+        ("Die Pumpe ist ebenfalls aus Eisen", True),
+        ("Les deux pompes sont en fer", True),
+        ("Также насос можно купить в городе", True),
+        ("水泵也可以用铁制成", True),
+        ("Pumps of iron are filled by hand", False),
+        ("水泵用铁制成", False),
+    ],
+)
+def test_what_was_said_before_is_told_by_small_words(sentence: str, back: bool) -> None:
+    assert refers_back(sentence) is back
+
+
+def test_a_sentence_over_a_blank_on_the_paper_comes_last() -> None:
+    whole = "Iron pumps of Lyon are filled with linseed oil before the first winter of their use."
+    mixed = "Copper pumps of Nice are filled with sweet water after the last summer of their use."
+    parts = Parts([], [], f"{whole} {mixed}", apart=frozenset({"sweet water after the"}))
+    page = Page("a.pdf", 0, as_words(parts.prose), parts)
+    assert [told.query for told in telling_sentences(page, lambda word: 1.0)] == [whole[:-1]]
+
+
+def test_the_chunk_that_has_the_sentence_answers_whatever_its_heading_is() -> None:
+    rows = [
+        {"positive": {"text": f"Limitation for system caching applies to acts of readers and {word}"}}
+        for word in ("pumps", "valves")
+    ]
+    rows.append({"positive": {"text": SENTENCE}})
+    assert answering(rows, f"Limitation for system caching: {SENTENCE[:-1]}") == rows[2]

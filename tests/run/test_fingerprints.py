@@ -1,0 +1,231 @@
+"""Data or a base that were replaced under the same names: the run is not continued, and what was replaced is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from smart_train.errors import RunError
+from smart_train.recipe import Recipe, parse_recipe
+from smart_train.recipe.reader import read_recipe
+from smart_train.run import train
+from smart_train.run.fingerprints import CONTENTS_FILE, Contents
+from smart_train.run.folder import check_place
+from smart_train.types import Example, ModelInput
+from tests.command import ended
+from tests.models.conftest import make_model
+from tests.run.test_resume import at_step, killed
+from tests.runs import draw_page, recipe_values, write_data, write_rows
+
+pytestmark = pytest.mark.usefixtures("no_plots")
+
+REFUSAL = "its run began on other data rows or weights than are there now; put the old ones back to go on with it"
+
+
+def rows_of(data: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was cut off at its third step, its base, and its rows, which have ids of their own."""
+    folder = tmp_path_factory.mktemp("begun")
+    (folder / "data").mkdir()
+    write_data(folder / "data")
+    rows = [{**row, "query_id": f"q{n}", "document_id": f"d{n}"} for n, row in enumerate(rows_of(folder / "data"))]
+    write_rows(folder / "data" / "train.jsonl", rows)
+    make_model().save_pretrained(folder / "base")
+    with pytest.MonkeyPatch.context() as patch, killed(*at_step(3)):
+        patch.chdir(folder)
+        train(recipe())
+    return folder
+
+
+@pytest.fixture
+def place(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, to spoil, and the current directory."""
+    monkeypatch.chdir(shutil.copytree(begun, tmp_path / "place"))
+    return tmp_path / "place"
+
+
+def recipe(data: str = "data", base: str = "./base", run: str = "run") -> Recipe:
+    """By paths from the current directory."""
+    values = recipe_values(Path(data), Path(run))
+    del values["full"]
+    values |= {"model": {"name_or_path": base}, "lora": {"r": 2, "alpha": 4}, "export": {"enabled": False}}
+    values["evaluation"] = {"before": False, "after": False, "during": False}
+    values["training"] |= {"max_steps": 4, "eval_strategy": "no", "save_strategy": "steps", "save_steps": 2}
+    return parse_recipe(values)
+
+
+def refusal() -> list[str]:
+    """What the run says is different."""
+    with pytest.raises(RunError) as caught:
+        train(recipe())
+    first, *lines = str(caught.value).splitlines()
+    assert REFUSAL in first and "pass --overwrite to start over" in first
+    return [line.strip() for line in lines]
+
+
+def test_a_text_a_picture_and_the_base_that_were_replaced_are_all_named(place: Path) -> None:
+    rows = rows_of(place / "data")
+    rows[7]["query"] = "another colour"
+    write_rows(place / "data" / "train.jsonl", rows)
+    picture = place / "data" / "train-3.png"
+    draw_page(("red", "red", "red", "red"), picture)
+    model = make_model()
+    with torch.no_grad():
+        next(model.backbone.parameters()).add_(1.0)
+    shutil.rmtree(place / "base")
+    model.save_pretrained(place / "base")
+    assert refusal() == [
+        f"data.train: 2 of 24 rows differ in data/train.jsonl: row 3 (a picture or video: {picture}); "
+        "row 7 (its text or ids)",
+        "model.name_or_path: base holds other content: weights",
+    ]
+
+
+def test_a_tokenizer_that_was_replaced_is_named(place: Path) -> None:
+    file = place / "base" / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_max_length": 77}))
+    assert refusal() == ["model.name_or_path: base holds other content: tokenizer_config.json"]
+
+
+def test_rows_more_fewer_or_in_another_order(place: Path) -> None:
+    rows = rows_of(place / "data")
+    write_rows(place / "data" / "train.jsonl", rows[::-1])
+    assert refusal() == ["data.train: the same 24 rows in another order"]
+    write_rows(place / "data" / "train.jsonl", rows[:20])
+    assert refusal() == ["data.train: 20 rows, and the run began with 24"]
+
+
+def test_without_the_record_of_each_row_the_refusal_is_shorter(place: Path) -> None:
+    draw_page(("red", "red", "red", "red"), place / "data" / "train-3.png")
+    (place / "run" / CONTENTS_FILE).write_text('{"rows": {"data.train": "?"}}')
+    assert refusal() == ["data.train: its rows, or their pictures, are not those of the run"]
+
+
+def test_what_is_as_it_was_goes_on_and_so_does_a_run_that_kept_no_contents(place: Path, capsys: Any) -> None:
+    """As version 0.1.0 left it: nothing but ids is known, and what is there now is noted."""
+    record = place / "run" / "run.json"
+    values = json.loads(record.read_text())
+    noted = values.pop("contents")
+    assert noted["data.train"]["rows"] == 24 and "weights" in noted["model.name_or_path"]
+    for file in (record, record.with_name("run.json.copy")):
+        file.write_text(json.dumps(values))
+    (place / "run" / CONTENTS_FILE).unlink()
+    train(recipe())
+    assert "Resuming from run/checkpoint-2" in capsys.readouterr().out
+    values = json.loads(record.read_text())
+    assert values["state"] == "finished" and values["contents"] == noted
+    assert (place / "run" / CONTENTS_FILE).is_file()
+    # A finished run needs its pictures no more, and still knows its rows' texts.
+    (place / "data" / "train-3.png").unlink()
+    train(recipe())
+    assert "is already finished" in capsys.readouterr().out
+    rows = rows_of(place / "data")
+    rows[7]["query"] = "another colour"
+    write_rows(place / "data" / "train.jsonl", rows)
+    assert [line.partition(": row ")[2] for line in refusal()] == ["7 (its text or ids)"]
+
+
+@pytest.fixture
+def moved(place: Path) -> Recipe:
+    """The recipe of the run when all of it lies under other names."""
+    for name, other in (("data", "rows"), ("base", "start"), ("run", "elsewhere")):
+        (place / name).rename(place / other)
+    return recipe("rows", "./start", "elsewhere")
+
+
+def test_a_run_goes_on_where_all_that_it_reads_was_moved(place: Path, moved: Recipe, capsys: Any) -> None:
+    train(moved)
+    assert "Resuming from elsewhere/checkpoint-2" in capsys.readouterr().out
+    assert read_recipe(place / "elsewhere" / "recipe.yaml")["model"]["name_or_path"] == "./start"
+    # A finished run does not read its base again: there another name is another run.
+    (place / "start").rename(place / "base")
+    with pytest.raises(RunError, match=r"holds the run of another recipe .*\n  model.name_or_path: './start' there"):
+        train(recipe("rows", "./base", "elsewhere"))
+
+
+def test_what_is_not_the_same_in_the_other_place_is_named(place: Path, moved: Recipe) -> None:
+    rows = rows_of(place / "rows")
+    rows[7]["query"] = "another colour"
+    write_rows(place / "rows" / "train.jsonl", rows)
+    with pytest.raises(RunError, match=REFUSAL) as caught:
+        train(moved)
+    assert "row 7 (its text or ids)" in str(caught.value)
+    record = place / "elsewhere" / "run.json"
+    values = json.loads(record.read_text())
+    del values["contents"]["model.name_or_path"]  # as version 0.1.0 left it: nothing is known of the base
+    record.write_text(json.dumps(values))
+    with pytest.raises(RunError, match="holds the run of another recipe"):
+        train(moved)
+
+
+def test_the_recipe_of_a_run_that_was_moved_does_not_begin_another(
+    place: Path, moved: Recipe, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    file = Path("elsewhere") / "recipe.yaml"
+    for name, other in (("rows", "data"), ("start", "base")):
+        (place / name).rename(place / other)
+    ending = ended(monkeypatch, capsys, "train", file)
+    assert ending.status == 2 and not (place / "run").exists()
+    assert (
+        "elsewhere/recipe.yaml: is the recipe of the run in elsewhere, but its training.output_dir is run, meant from "
+        f"{place}. To go on with this run, add training.output_dir=elsewhere; to begin another one, name its folder"
+    ) in " ".join(ending.err.split())
+    check_place(file, recipe(run="another"), ["training.output_dir=another"])
+    check_place(file, recipe(run=str(place / "elsewhere")), [])
+    check_place(place / "data" / "recipe.yaml", recipe(), [])
+
+
+def example(identity: str, page: Any, text: str = "words") -> Example:
+    return Example(ModelInput(text=text), (ModelInput(images=(page,)),), "q0", (identity,), "rows.jsonl", 0)
+
+
+def read(begun: Path, *rows: Example) -> Contents:
+    contents = Contents()
+    contents.read(parse_recipe({"model": {"name_or_path": "m"}, "data": {"train": {"path": "r"}}}), {"train": rows})
+    return contents
+
+
+def test_a_page_drawn_again_from_the_same_pdf_is_the_same(
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of the renderer may write other bytes; the folder is called after the PDF file's content."""
+    monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path))
+    page = tmp_path / "pdf-pages" / "0123-144dpi-3" / "page-00001.png"
+    page.parent.mkdir(parents=True)
+    found = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (8, 8), colour).save(page)
+        found.append(read(begun, example("manual.pdf#page=1", page)).summary)
+    assert found[0] == found[1]
+    page = page.rename(page.with_name("page-00002.png"))
+    assert read(begun, example("manual.pdf#page=1", page)).summary != found[0]
+
+
+def test_an_id_made_of_the_content_is_not_taken_for_a_text(begun: Path, tmp_path: Path) -> None:
+    from smart_train.data.keys import default_id
+
+    found = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "page.png")
+        identity = default_id(ModelInput(images=(tmp_path / "page.png",)))
+        found.append(read(begun, example(identity, tmp_path / "page.png")).summary["data.train"])
+    assert found[0]["texts"] == found[1]["texts"] and found[0]["media"] != found[1]["media"]
+    assert read(begun, example("d1", tmp_path / "page.png")).summary["data.train"]["texts"] != found[0]["texts"]
+
+
+def test_the_frames_of_a_video_and_bytes_are_told_apart(begun: Path, tmp_path: Path) -> None:
+    def summary(frames: list[bytes]) -> Any:
+        row = Example(ModelInput(text="q"), (ModelInput(video=frames),), "q0", ("d0",), "rows.jsonl", 0)
+        return read(begun, row).summary
+
+    assert summary([b"one", b"two"]) == summary([b"one", b"two"]) != summary([b"two", b"one"])
