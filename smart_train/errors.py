@@ -24,7 +24,7 @@ class SmartTrainError(ValueError):
     """Base of every user-facing error; the command line prints its message alone, without a traceback.
 
     Attributes:
-        from_main: raised by another rank, mostly the main one, and handed to this one, which need not tell it again.
+        from_main: raised by another rank too, mostly the main one, which tells it; this one need not tell it again.
     """
 
     from_main = False
