@@ -130,6 +130,11 @@ def causes(problems: Sequence[str]) -> list[str]:
     return shown
 
 
+def option_of(key: str) -> str:
+    """The option of the command line that sets `key` of a recipe, or a value of that name: `--max-samples`."""
+    return f"--{key.replace('_', '-')}"
+
+
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey written out, as `\\x1b`."""
     return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
