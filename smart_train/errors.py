@@ -24,7 +24,7 @@ class SmartTrainError(ValueError):
     """Base of every user-facing error; the command line prints its message alone, without a traceback.
 
     Attributes:
-        from_main: raised by another rank, mostly the main one, and handed to this one, which need not tell it again.
+        from_main: raised by another rank too, mostly the main one, which tells it; this one need not tell it again.
     """
 
     from_main = False
@@ -128,6 +128,11 @@ def causes(problems: Sequence[str]) -> list[str]:
         where = f": rows {', '.join(rows)}{', ...' if len(lines) > 11 else ''}" if rows else ""
         shown.append(f"{lines[0]} (and {len(lines) - 1} more like it{where})")
     return shown
+
+
+def option_of(key: str) -> str:
+    """The option of the command line that sets `key` of a recipe, or a value of that name: `--max-samples`."""
+    return f"--{key.replace('_', '-')}"
 
 
 def printable(text: str) -> str:

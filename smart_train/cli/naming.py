@@ -4,35 +4,59 @@ recipe."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
-from smart_train.errors import SmartTrainError
+from smart_train.errors import SmartTrainError, option_of
 
 _COMMANDS = r"(?:(?:tune|probe|compare|mining): |mining )?"  # with which a message may begin
+_VALUE = r"(?=:| is | ['\"\d-]| (?:nan|inf)\b)"  # what follows a name that a message is about
+_ADVICE = r"\b(?:[Ll]ower|[Rr]aise|[Ll]eave) "
 
 
 @contextmanager
-def naming_options(*names: str) -> Iterator[None]:
-    """Within, an error about one of `names`, such as "stored_as", says --stored-as."""
+def rewritten(rewrite: Callable[[str], str]) -> Iterator[None]:
+    """Within, the message of an error for users is what `rewrite` makes of it."""
     try:
         yield
     except SmartTrainError as error:
-        error.args = (as_option(str(error), names), *error.args[1:])
+        error.args = (rewrite(str(error)), *error.args[1:])
         raise
 
 
+def naming_options(*names: str) -> AbstractContextManager[None]:
+    """Within, an error about one of `names`, such as "stored_as", says --stored-as."""
+    return rewritten(partial(as_option, names=names))
+
+
 def as_option(message: str, names: Sequence[str]) -> str:
-    """`message`, which is about one of `names` where it begins with it. Names of several words are options anywhere: no
-    sentence has them."""
-    begins = re.match(rf"{_COMMANDS}({'|'.join(names)})(?=[ :])", message)
+    """`message` with options in place of `names`, wherever it means one of them.
+
+    A name of several words is an option anywhere: no sentence has it. One of a single word may be a word of a sentence:
+    it is an option where the message begins with it and tells its value, in brackets of its own, and where the message
+    says what to change ("lower negatives or first_rank", "leave candidates out")."""
+    listed = "|".join(sorted(names, key=len, reverse=True))
+    begins = re.match(rf"{_COMMANDS}({listed}){_VALUE}", message)
     if begins is not None:
-        message = _option(begins[1]) + message[begins.end() :]
-    several = [name for name in names if "_" in name]
-    if not several:
-        return message
-    return re.sub(rf"(?<![\w./-])({'|'.join(several)})\b", lambda named: _option(named[1]), message)
+        message = option_of(begins[1]) + message[begins.end() :]
+    advice = rf"{_ADVICE}(?:{listed})(?:(?:, | or | and )(?:{listed}))*(?= out\b| \(|[,;:]|\.?$|\. )"
+    message = re.sub(advice, lambda several: re.sub(rf"\b(?:{listed})\b", _flag, several[0]), message)
+    message = re.sub(rf"(?<=\()(?:{listed})(?=\))", _flag, message)
+    long = "|".join(name for name in names if "_" in name)
+    return as_flags(message, long) if long else message
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def as_flags(text: str, keys: str) -> str:
+    """`text` with the option in place of each of `keys` (alternatives of a pattern); not where the key is a part of a
+    path or of a longer name."""
+    return re.sub(alone(f"(?:{keys})"), _flag, text)
+
+
+def alone(pattern: str) -> str:
+    """`pattern` where what it finds is not a part of a path or of a longer name. It may end a sentence."""
+    return rf"(?<![\w./-]){pattern}(?![\w/-]|\.\w)"
+
+
+def _flag(match: re.Match[str]) -> str:
+    return option_of(match[0])

@@ -9,14 +9,14 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from smart_train.errors import RunError
+from smart_train.errors import RunError, SmartTrainError
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
 
 
 def refuse_several(command: str) -> None:
     """Raises RunError where a launcher started several processes, each of which would do all of the work of `command`
-    and write the same files. The first one of each machine tells it.
+    and write the same files.
 
     Args:
         command: the name of its function; the message has it as it is typed.
@@ -25,12 +25,21 @@ def refuse_several(command: str) -> None:
     count = _started()
     if count == 1:
         return
-    error = RunError(
+    raise RunError(
         f"{command}: was started as {count} processes (WORLD_SIZE={count}), and it works in one; start it without "
         "accelerate launch or torchrun, or with WORLD_SIZE=1 where a cluster sets that variable"
     )
-    error.from_main = os.environ.get("LOCAL_RANK", "0") != "0"  # once on each machine, whose outputs may be apart
-    raise error
+
+
+@contextmanager
+def told_once_a_machine() -> Iterator[None]:
+    """Within, where a launcher started several processes that have not joined yet, an error for users is told by the
+    first one of each machine alone. Not by the first of all: files of machines may be apart."""
+    try:
+        yield
+    except SmartTrainError as error:
+        error.from_main = _started() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
+        raise
 
 
 def _started() -> int:
@@ -43,7 +52,8 @@ def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def alone(*args: Any, **options: Any) -> None:
-        refuse_several(command.__name__)
+        with told_once_a_machine():
+            refuse_several(command.__name__)
         command(*args, **options)
 
     return alone

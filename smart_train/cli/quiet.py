@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from smart_train.cli.processes import refuse_several
+from smart_train.cli.processes import refuse_several, told_once_a_machine
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
 from smart_train.utils.model_folders import bring_back, find_model, missing_folder
@@ -64,8 +64,7 @@ def quietly(
     need not wait either.
     """
 
-    @wraps(command)
-    def quiet(*args: Any, **options: Any) -> None:
+    def check(options: Mapping[str, Any]) -> None:
         if alone:
             refuse_several(command.__name__)
         for name in _MODELS:
@@ -87,6 +86,11 @@ def quietly(
             from smart_train.recipe.quick import check_quickly
 
             check_quickly(options["recipe"], options["overrides"] or ())
+
+    @wraps(command)
+    def quiet(*args: Any, **options: Any) -> None:
+        with told_once_a_machine():
+            check(options)
         quiet_libraries()
         command(*args, **options)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from smart_train.cli.naming import alone, as_flags, rewritten
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
-from smart_train.errors import DataError, RunError, SmartTrainError
+from smart_train.errors import DataError, RunError, option_of
 from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
@@ -149,13 +150,13 @@ def rows_to_measure(
             }
         # A recipe needs rows to train on, which nothing reads here.
         values = {"model": {"name_or_path": model}, "data": {"train": {"path": data}, **held_out, **common}}
-        with _naming_options():
+        with rewritten(as_options):
             return parse_recipe(merge(values, read_overrides(overrides)), source="--data")
     keys = [f"data.{name}" for name in common] + [f"data.evaluation.{name}" for name in options]
     keys += ["data.test"] if test is not None else []
     if keys:
-        option = keys[0].rpartition(".")[2].replace("_", "-")
-        raise RunError(f"--{option} needs --data; with a recipe, set {keys[0]}=...")
+        option = option_of(keys[0].rpartition(".")[2])
+        raise RunError(f"{option} needs --data; with a recipe, set {keys[0]}=...")
     if recipe is None and not (Path(model) / RUN_FILE).is_file():
         near = None if Path(model).exists() else nearest_folder(Path(model))
         hint = f", did you mean {near}?" if near is not None else ""
@@ -180,7 +181,7 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
     """
     from smart_train.run import build
 
-    with contextlib.nullcontext() if option is None else _naming_options():
+    with contextlib.nullcontext() if option is None else rewritten(as_options):
         rows, report = build.usable_rows(recipe, part)
     path = recipe.data.held_out[part].path
     plain_console().print(f"{f'data.{part}' if option is None else path}: {report.summary()}")
@@ -199,7 +200,7 @@ def document_source(documents: Path, rows: Mapping[str, Any], model: str, readin
     from smart_train.data import SourceConfig
     from smart_train.data.formats.folders import holds_texts
 
-    with _naming_options():
+    with rewritten(as_options):
         source = SourceConfig(documents, **source_values(rows))
         if source.pages_as is None and holds_texts(documents, source.ocr):
             return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
@@ -246,7 +247,10 @@ def parse_columns(columns: str | None) -> dict[str, str | list[str]] | str | Non
 
 
 def as_options(text: str) -> str:
-    """A message about rows, where it names keys of a recipe or tells what to write there, with the options instead."""
+    """A message about rows, where it names keys of a recipe or tells what to write there, with the options instead.
+    Names of files stay as they are, also those that read like keys (`columns.csv`)."""
+    from smart_train.data.columns import KNOWN_NAMES
+
     text = re.sub(
         r"Name it in the recipe: columns: \{([^}]*)\}",
         lambda match: f"Name it: --columns {match[1].replace(': ', '=').replace(', ', ',')}",
@@ -258,23 +262,11 @@ def as_options(text: str) -> str:
     text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
     text = re.sub(r": documents: PATH", ": --documents PATH", text)
     # Of the recipe that is made of the options.
-    text = re.sub(r"(?<![\w./-])(?:data\.\w+\.)?columns\.(?=\w)", "--columns ", text)
-    text = re.sub(r"(?<![\w./-])data\.(evaluation|test)(?:\.path)?(?![\w./-])", lambda held: _OPTION_OF[held[1]], text)
-    text = re.sub(rf"(?<![\w./-])data\.(?:evaluation\.)?({_KEYS})\b", _flag, text)
+    column = rf"(?:(?:{'|'.join(KNOWN_NAMES)})(?=[: ])|\w+(?=: unknown(?: key|[,;] )))"
+    text = re.sub(rf"(?<![\w./-])(?:data\.\w+\.)?columns\.({column})", r"--columns \1", text)
+    text = re.sub(alone(r"data\.(evaluation|test)(?:\.path)?"), lambda held: _OPTION_OF[held[1]], text)
+    text = re.sub(alone(rf"data\.(?:evaluation\.)?({_KEYS})"), lambda key: option_of(key[1]), text)
     # A key where it stands alone, and not as a word of a sentence: "split 'test'", "leave split out", "dpi is 0".
-    text = re.sub(rf"(?<![\w./-])({_SHORT_KEYS})(?= needs| out\b| is | ')", _flag, text)
-    text = re.sub(rf"(?<![\w./-])({_LONG_KEYS})\b", _flag, text)
+    text = as_flags(text, rf"(?:{_SHORT_KEYS})(?= needs| out\b| is | ')")
+    text = as_flags(text, _LONG_KEYS)
     return re.sub(r"(--max-samples): (\d)", r"\1 \2", text)
-
-
-@contextlib.contextmanager
-def _naming_options() -> Iterator[None]:
-    try:
-        yield
-    except SmartTrainError as error:
-        error.args = (as_options(str(error)), *error.args[1:])
-        raise
-
-
-def _flag(match: re.Match[str]) -> str:
-    return f"--{match[1].replace('_', '-')}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smart_train.errors import DataError, RecipeError, did_you_mean
+from smart_train.errors import DataError, RecipeError, did_you_mean, option_of
 from smart_train.recipe.reader import read_recipe
 from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import section_classes
@@ -46,15 +46,18 @@ def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
 def check_rows_quickly(rows: Mapping[str, Any]) -> None:
     """The same for rows that options of a command name: `rows` are the keys of a source in a recipe. Raises DataError,
     with a line for every mistake."""
-    values = {"data": {"evaluation": rows}}
-    problems = [*_missing(values, Path()), *_columns(values)]
-    if problems:
-        lines = [re.sub(r"^data\.evaluation(?:\.(\w+))?:", _option, line) for line in problems]
-        raise DataError(re.sub(r"(?<= )columns\.(?=\w+:)", "--columns ", "\n".join(lines)))
-
-
-def _option(match: re.Match[str]) -> str:
-    return f"--{(match[1] or 'data').replace('_', '-')}:"
+    values, path = {"data": {"evaluation": rows}}, rows["path"]
+    # The rest of each line stays as it is: a path may read like a key.
+    files = [
+        re.sub(r"^data\.evaluation(?:\.(\w+))?:", lambda key: f"{option_of(key[1] or 'data')}:", line)
+        for line in _missing(values, Path())
+    ]
+    columns = [
+        line.replace(f"data.evaluation: {path}: columns.", f"--data: {path}: --columns ", 1)
+        for line in _columns(values)
+    ]
+    if files or columns:
+        raise DataError("\n".join([*files, *columns]))
 
 
 def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:

@@ -128,13 +128,12 @@ def mine_negatives(
     if products != EXACT and (config.score == "pooled" or config.candidates is not None):
         way = "the pooled score" if config.score == "pooled" else "two stages (candidates)"
         raise DataError(
-            f"mining products is {products!r}; {way} needs no narrow products of tokens: leave products out "
-            "(--products)"
+            f"mining products is {products!r}; {way} needs no narrow products of tokens: leave products out"
         )
     if config.score != "late":
         check_pooled(model, f"mining score {config.score!r}", "choose late (--score late)")
     if config.candidates is not None:
-        check_pooled(model, f"mining candidates {config.candidates}", "leave candidates out (--candidates)")
+        check_pooled(model, f"mining candidates {config.candidates}", "leave candidates out")
     with only_one(folder / LOCK_NAME, "mining", by=on_main):
         corpus = RowCorpus(examples, extra, show_progress_bar)
         with_tokens = config.scoring(model.scoring).late_weight > 0
@@ -214,8 +213,7 @@ def _write(
         left_out = ", ".join(f"{count} {rule}" for rule, count in summary.discarded.items())
         raise DataError(
             f"mining: no row of {len(selections)} has {config.negatives} negatives. Candidates left out: {left_out}; "
-            f"documents: {corpus.document_count}. Lower first_rank or negatives, raise last_rank, margin or max_score "
-            "(options of smart-train mine: --first-rank, --negatives, ...)"
+            f"documents: {corpus.document_count}. Lower first_rank or negatives, raise last_rank, margin or max_score"
         )
 
     scores = [[positive_scores[row], *selections[row].scores] for row in written]

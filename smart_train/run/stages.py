@@ -59,6 +59,7 @@ from smart_train.utils.console import PlainConsole
 from smart_train.utils.cpu import every_core
 from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.manifest import damage
+from smart_train.utils.terms import EXACT
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -226,7 +227,7 @@ def _evaluate(
     console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
     with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
         result = evaluator(model)
-    if evaluator.products != "exact" and evaluator.rescored.told:  # not what exact products choose by themselves
+    if evaluator.products != EXACT and evaluator.rescored.told:  # not what exact products choose by themselves
         console.print(f"  scored again by exact products: {evaluator.rescored.told}")
     on_main(lambda: result.save(saved) and None)
     return result

@@ -122,7 +122,7 @@ def test_its_scores_teach_and_the_new_recipe_does_not_start_from_it(run, model, 
         status, _, err = run(*mine, "--score", score)
         assert status == 2 and f"--score '{score}': {LATE_ONLY}; choose late (--score late)" in err
     status, _, err = run(*mine, "--score", "late", "--candidates", 100)
-    assert status == 2 and f"--candidates 100: {LATE_ONLY}; leave candidates out" in err
+    assert status == 2 and f"--candidates 100: {LATE_ONLY}; leave --candidates out" in err
     assert not (tmp_path / "mined" / "work").exists()
     status, out, err = run(*mine, "--score", "late", "--last-rank", 10)
     assert status == 0, err

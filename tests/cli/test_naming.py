@@ -19,10 +19,30 @@ from smart_train.errors import DataError
         ("weights.safetensors: cannot be read", "weights.safetensors: cannot be read"),
         ("runs/first_rank: holds weights of stored_asides", "runs/first_rank: holds weights of stored_asides"),
         ("data.evaluation.stored_as: unknown key", "data.evaluation.stored_as: unknown key"),
+        ("tune: pooled: last_rank/a.png: not found", "tune: pooled: last_rank/a.png: not found"),
+        ("weights of the model are missing", "weights of the model are missing"),
+        ("weights 1:nan: must be finite", "--weights 1:nan: must be finite"),
+        ("tune: weights nan:1: must be finite", "--weights nan:1: must be finite"),
+        (
+            "mining: no row of 8 has 4 negatives. Candidates left out: 3. Lower first_rank or negatives, raise "
+            "last_rank, margin or max_score",
+            "mining: no row of 8 has 4 negatives. Candidates left out: 3. Lower --first-rank or --negatives, raise "
+            "--last-rank, --margin or --max-score",
+        ),
+        (
+            "mining candidates: no first stage; leave candidates out",
+            "--candidates: no first stage; leave --candidates out",
+        ),
+        (
+            "mining candidates 5: late only; leave margin, candidates.",
+            "--candidates 5: late only; leave --margin, --candidates.",
+        ),
+        ("two stages (candidates) need none", "two stages (--candidates) need none"),
+        ("raise negatives of a kind, leave the weights out", "raise negatives of a kind, leave the weights out"),
     ],
 )
 def test_a_name_becomes_the_option_where_it_is_meant(message: str, told: str) -> None:
-    names = ("stored_as", "weights", "first_rank", "last_rank")
+    names = ("stored_as", "weights", "first_rank", "last_rank", "negatives", "margin", "max_score", "candidates")
     assert as_option(message, names) == told
     with pytest.raises(DataError) as error, naming_options(*names):
         raise DataError(message)
@@ -62,6 +82,16 @@ def test_a_name_becomes_the_option_where_it_is_meant(message: str, told: str) ->
             "data.test/a.csv: a split of its documents, not found",
         ),
         ("runs/max_samples: is a folder", "runs/max_samples: is a folder"),
+        ("columns.csv: no such file or folder", "columns.csv: no such file or folder"),
+        (
+            "columns.jsonl: columns.query: there is no column 'x'",
+            "columns.jsonl: --columns query: there is no column 'x'",
+        ),
+        ("x.csv: columns.qery: unknown, did you mean query?", "x.csv: --columns qery: unknown, did you mean query?"),
+        ("image_root/a.png: no such file", "image_root/a.png: no such file"),
+        ("data.corpus.jsonl: not found", "data.corpus.jsonl: not found"),
+        ("data.documents/a.pdf: not found", "data.documents/a.pdf: not found"),
+        ("data.documents: a.pdf: or set image_root.", "--documents: a.pdf: or set --image-root."),
     ],
 )
 def test_keys_of_rows_become_the_options_that_set_them(message: str, told: str) -> None:

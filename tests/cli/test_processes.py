@@ -68,6 +68,26 @@ def test_a_command_for_one_process_refuses_several_by_name(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "compare", "tune", "mine"])
+def test_a_mistake_found_before_processes_join_is_told_once_on_each_machine(
+    command: str, toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("smart_train.cli.quiet.quiet_libraries", lambda: pytest.fail("the mistake was not seen"))
+    rows = toy.folder.parent / "rows.jsonl"
+    models = [toy.folder] * (2 if command == "compare" else 1)
+    words, said = (command, *models, "--data", rows, "--columns", "query=x"), "--columns query: there is no column 'x'"
+    if command == "mine":
+        words, said = (
+            (command, "recipe.yaml", "--output", tmp_path, "--model", tmp_path / "gone"),
+            f"{tmp_path / 'gone'}",
+        )
+    for ranks, rank, on_its_machine, times in ((4, 0, 0, 1), (4, 1, 1, 0), (4, 2, 0, 1), (4, 3, 1, 0), (1, 0, 1, 1)):
+        for name, value in (("WORLD_SIZE", ranks), ("RANK", rank), ("LOCAL_RANK", on_its_machine)):
+            monkeypatch.setenv(name, str(value))
+        refused = ended(monkeypatch, capsys, *words)
+        assert refused.status == 2 and refused.err.count(said) == times, refused.err
+
+
 def test_every_command_that_loads_a_model_or_writes_results_is_in_one_of_the_tables() -> None:
     names = {(item.name or item.callback.__name__).replace("_", "-") for item in app.registered_commands}
     assert sorted(names) == sorted((*SHARED, *ALONE, *NEITHER)), "a new command shares its work, or refuses"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from transformers.training_args import TrainingArguments
 
-from smart_train.errors import RecipeError
+from smart_train.errors import DataError, RecipeError
 from smart_train.recipe import quick
-from smart_train.recipe.quick import check_quickly
+from smart_train.recipe.quick import check_quickly, check_rows_quickly
 from smart_train.recipe.training_section import known_names
 from smart_train.scoring import ScoringConfig
 from tests.runs import recipe_values, write_rows
@@ -123,6 +123,21 @@ def test_a_column_that_no_row_has_is_named(recipe, tmp_path) -> None:
     (tmp_path / "rows.csv").write_text("query;page\na,b\n")
     path = recipe(data={"train": {"path": str(tmp_path / "rows.csv"), "columns": {"query": "page"}}})
     assert "columns.query: there is no column 'page'; columns: query;page" in told(path)[1]
+
+
+def test_rows_of_options_are_named_by_them_and_files_as_they_are(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "columns.jsonl", [{"question": "a"}])
+    rows = {"path": "columns.jsonl", "columns": {"query": "x"}, "image_root": "columns.query:"}
+    with pytest.raises(DataError) as caught:
+        check_rows_quickly(rows)
+    beside = f"; paths are meant from the current folder, {tmp_path}"
+    assert str(caught.value).splitlines() == [
+        f"--image-root: columns.query:: no such file or folder{beside}",
+        "--data: columns.jsonl: --columns query: there is no column 'x'; columns: question",
+    ]
+    with pytest.raises(DataError, match=r"^--data: columns\.csv: no such file or folder"):
+        check_rows_quickly({"path": "columns.csv"})
 
 
 def test_rows_are_not_a_recipe(tiny_data) -> None:
