@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,11 @@ from smart_train.data.keys import default_id
 from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
+from smart_train.models import token_projection
 from smart_train.models.bases import weights_digest
+from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS, module_folders
 from smart_train.models.locating import locate
+from smart_train.models.peft import ADAPTER_WEIGHTS
 from smart_train.recipe import Recipe
 from smart_train.run.build_rows import more_documents
 from smart_train.run.start_adapter import start_folder
@@ -34,6 +37,7 @@ from smart_train.utils.atomic import write_json
 from smart_train.utils.hashing import sha256, stable_hash
 
 CONTENTS_FILE = "contents.json"
+BASE, ADAPTER = "model.name_or_path", "lora.init_from"  # keys of a recipe that name weights
 _NAMED = 3  # rows and files that a message names
 _TEXTS, _MEDIA = 0, 1  # the columns of a row's digests
 _MADE_ID = re.compile("[0-9a-f]{16}")  # the form of `default_id`
@@ -57,8 +61,11 @@ _MODEL_FILES = (
     "preprocessor_config.json",
     "video_preprocessor_config.json",
     "adapter_config.json",
-    "adapter_model.safetensors",
+    ADAPTER_WEIGHTS,
 )
+_WEIGHTS = "weights"  # their name among the digests: however many files they are in
+# The same, which records of earlier versions lack.
+_LATER_FILES = (MODULES, SETTINGS, LIMITS, token_projection.CONFIG_NAME, token_projection.WEIGHTS_NAME)
 
 
 class Contents:
@@ -80,6 +87,7 @@ class Contents:
         self.media = True
         self._parts: dict[str, Sequence[Example]] = {}
         self._folders: dict[str, Path] = {}
+        self._weights: dict[str, str] = {}  # key of the recipe -> the name of its weights among the digests
         self._rendered = page_cache()
 
     def read(self, recipe: Recipe, parts: Mapping[str, Sequence[Example]], *, media: bool = True) -> None:
@@ -116,7 +124,8 @@ class Contents:
         drawn = recipe.model.from_config is not None  # its weights are the run's own
         base = locate(recipe.model.name_or_path, recipe.model.revision, weights=not drawn)
         adapter = start_folder(recipe)
-        self._folders = {"model.name_or_path": base} | ({} if adapter is None else {"lora.init_from": adapter})
+        self._folders = {BASE: base} | ({} if adapter is None else {ADAPTER: adapter})
+        self._weights = ({} if drawn else {BASE: _WEIGHTS}) | {ADAPTER: ADAPTER_WEIGHTS}
         self.models = {name: _of_model(folder) for name, folder in self._folders.items()}
 
     @property
@@ -131,11 +140,13 @@ class Contents:
         files = {os.path.relpath(name, run): _hex(key) for name, key in self.files.items()}
         write_json(run / CONTENTS_FILE, {"rows": rows, "files": files})
 
-    def differences(self, run: Path, saved: Mapping[str, Any]) -> list[str]:
+    def differences(self, run: Path, saved: Mapping[str, Any], moved: Collection[str] = ()) -> list[str]:
         """What of this is not what the run in the folder `run` began with, a line each.
 
         Args:
-            saved: the `summary` that its `run.json` holds. What it does not hold is not compared.
+            saved: the `summary` that its `run.json` holds. What it does not hold is not compared, unless it moved.
+            moved: keys of the recipe that name another place than the run began with. Of a model there nothing is
+                known but its content, so a file that only one of the two has is a difference.
         """
         lines = []
         rows, files = _kept(run)
@@ -146,11 +157,34 @@ class Contents:
             if name in saved and not self._same(saved[name], _summed(table)):
                 lines += self._of_part(name, saved[name], table, rows.get(name), replaced)
         for name, digests in self.models.items():
-            before = saved.get(name, {})
-            changed = [file for file, digest in digests.items() if before.get(file, digest) != digest]
-            if changed:
-                lines.append(f"{name}: {self._folders[name]} holds other content: {', '.join(changed)}")
+            lines += self._of_weights(name, saved.get(name, {}), digests, moved=name in moved)
         return lines
+
+    def _of_weights(self, name: str, before: Mapping[str, str], now: Mapping[str, str], *, moved: bool) -> list[str]:
+        """How the model that the key `name` names differs, in a line.
+
+        Args:
+            before, now: its digests. What is not among `before` is a difference only where it `moved`: a record of an
+                earlier version has fewer files, or none.
+        """
+        weights = self._weights.get(name) if moved else None
+        changed = [f"{weights} (missing there)"] if weights not in {None, *before, *now} else []
+        for file in (*now, *(file for file in before if file not in now)):
+            if file not in now:
+                changed.append(f"{file} (missing there)")
+            elif file not in before and moved:
+                changed.append(f"{file} (not in the record of the run)")
+            elif before.get(file, now[file]) != now[file]:
+                changed.append(file)
+        if not changed:
+            return []
+        line = f"{name}: {self._folders[name]} holds other content: {', '.join(changed)}"
+        if moved and any(_is_later(file) and file not in before for file in now):
+            line += (
+                ". Earlier versions did not record all of these files; a run of theirs goes on with the model in its "
+                "old place, or with a link there"
+            )
+        return [line]
 
     def _same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         keys = ("rows", "texts", "media") if self.media else ("rows", "texts")
@@ -264,8 +298,14 @@ def _path(media: Any) -> str | None:
 
 def _of_model(folder: Path) -> dict[str, str]:
     weights = weights_digest(folder)
-    digests = {name: sha256(folder / name) for name in _MODEL_FILES if (folder / name).is_file()}
-    return ({} if weights is None else {"weights": weights}) | digests
+    of_modules = [f"{module}/{name}" for module in module_folders(folder) for name in ("config.json", LIMITS)]
+    names = (*_MODEL_FILES, *_LATER_FILES, *of_modules)
+    digests = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
+    return ({} if weights is None else {_WEIGHTS: weights}) | digests
+
+
+def _is_later(name: str) -> bool:
+    return name in _LATER_FILES or "/" in name
 
 
 def _table(rows: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -15,7 +15,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.changes import changed_keys
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
 from smart_train.run.extending import Extension, check_extendable, is_longer_or_shorter
-from smart_train.run.fingerprints import Contents
+from smart_train.run.fingerprints import BASE, Contents
 from smart_train.training.checkpoint_search import WRITE_PROBE, check_writable
 from smart_train.utils.atomic import filling, remove, write_json, write_text
 from smart_train.utils.differences import lines
@@ -106,7 +106,7 @@ class RunFolder:
             lost = _lost(path, saved["state"])
             saved |= {"state": "training"} if lost or extension else {}
             if contents is not None:
-                _check_contents(path, contents, saved.get("contents") or {})
+                _check_contents(path, contents, saved.get("contents") or {}, _renamed(path, recipe, saved))
             _check_same(path, saved, identity)
         extended = list((saved or {}).get("extended", []))
         if extension is not None:
@@ -285,23 +285,39 @@ def _check_changes(path: Path, recipe: Recipe, saved: dict[str, Any]) -> None:
     longer = bool(changed) and is_longer_or_shorter(path, recipe)
     if longer and saved["state"] != "training":
         check_extendable(path, recipe)
-    elif changed and not _only_moved(changed, saved):
+    elif changed and not _only_moved(path, changed, saved):
         hint = "; once this run has ended, it can be made longer" if longer else ""
+        if BASE in changed and saved["state"] != "finished" and (path / "final").exists():
+            hint = (
+                f"; where the base was moved: {path / 'final'} names the old place, so put the base, or a link to it, "
+                "there until the run is finished"
+            )
         raise RunError(
             f"training.output_dir {path}: holds the run of another recipe ({file}); choose another folder or pass "
             f"--overwrite to discard it{hint}\n" + listing(lines(changed), shown=len(changed))
         )
 
 
-def _only_moved(changed: Collection[str], saved: dict[str, Any]) -> bool:
+def _only_moved(path: Path, changed: Collection[str], saved: dict[str, Any]) -> bool:
     """Whether these keys say where something lies whose content the run knows, and will compare. A finished run does
-    not read its base any more, so there another name is another run."""
+    not read its base any more, so there another name is another run. A trained model names the base by its place, and
+    is loaded, exported and given its card by that: `final` written already, the base has to stay where it was."""
     known = saved.get("contents") or {}  # by the keys of the recipe that they were read for
-    return saved["state"] != "finished" and all(_PLACE_OF_ROWS.sub(r"\1", key) in known for key in changed)
+    if saved["state"] == "finished" or (BASE in changed and (path / "final").exists()):
+        return False
+    return all(_PLACE_OF_ROWS.sub(r"\1", key) in known for key in changed)
 
 
-def _check_contents(path: Path, contents: Contents, saved: dict[str, Any]) -> None:
-    differences = contents.differences(path, saved)
+def _renamed(path: Path, recipe: Recipe, saved: dict[str, Any]) -> Collection[str]:
+    """The keys by which `recipe` differs from that of the run in `path`."""
+    file = path / RECIPE_FILE
+    if saved["fingerprint"] == recipe.fingerprint or not file.is_file():
+        return ()
+    return changed_keys(read_recipe(file), recipe)
+
+
+def _check_contents(path: Path, contents: Contents, saved: dict[str, Any], moved: Collection[str]) -> None:
+    differences = contents.differences(path, saved, moved)
     if differences:
         raise RunError(
             f"training.output_dir {path}: its run began on other data rows or weights than are there now; put the old "

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import read_recipe
 from smart_train.run import train
 from smart_train.run.fingerprints import CONTENTS_FILE, Contents
-from smart_train.run.folder import check_place
+from smart_train.run.folder import RunFolder, check_place
 from smart_train.types import Example, ModelInput
 from tests.command import ended
 from tests.models.conftest import make_model
-from tests.run.test_resume import at_step, killed
+from tests.run.test_resume import at_step, killed, state_is
 from tests.runs import draw_page, recipe_values, write_data, write_rows
 
 pytestmark = pytest.mark.usefixtures("no_plots")
@@ -166,6 +167,79 @@ def test_what_is_not_the_same_in_the_other_place_is_named(place: Path, moved: Re
     record.write_text(json.dumps(values))
     with pytest.raises(RunError, match="holds the run of another recipe"):
         train(moved)
+
+
+def test_a_base_with_one_more_file_in_the_other_place_is_another_base(place: Path, moved: Recipe) -> None:
+    (place / "start" / "config_sentence_transformers.json").write_text("{}")
+    with pytest.raises(RunError, match=REFUSAL) as caught:
+        train(moved)
+    assert str(caught.value).splitlines()[1].strip() == (
+        "model.name_or_path: start holds other content: config_sentence_transformers.json (not in the "
+        "record of the run). Earlier versions did not record all of these files; a run of theirs goes on with the "
+        "model in its old place, or with a link there"
+    )
+    # In its old place the same record is enough: this is how such a run of an earlier version goes on.
+    (place / "base").symlink_to("start")
+    train(recipe("rows", "./base", "elsewhere"))
+
+
+def models(base: Path, **sections: Any) -> Contents:
+    contents = Contents()
+    contents.read_models(
+        parse_recipe({"model": {"name_or_path": str(base)}, "data": {"train": {"path": "r"}}, **sections})
+    )
+    return contents
+
+
+def test_what_only_one_of_two_models_has_is_a_difference_in_another_place(tmp_path: Path) -> None:
+    base, key = tmp_path / "base", "model.name_or_path"
+    (base / "1_Pooling").mkdir(parents=True)
+    files = {
+        "model.safetensors": save({"weight": torch.ones(2)}),
+        "tokenizer.json": b"{}",
+        "modules.json": b'[{"type": "any.models.Pooling", "path": "1_Pooling"}]',
+        "1_Pooling/config.json": b'{"pooling_mode": "cls"}',
+        "projection.safetensors": b"any",
+    }
+    (base / "config.json").write_text("{}")
+    for name, content in files.items():
+        (base / name).write_bytes(content)
+    contents = models(base)
+    assert contents.differences(tmp_path, contents.summary, [key]) == []
+    before = contents.summary
+    (base / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean"}')
+    told = [f"{key}: {base} holds other content: 1_Pooling/config.json"]
+    assert models(base).differences(tmp_path, before) == told
+    (base / "1_Pooling" / "config.json").write_bytes(files["1_Pooling/config.json"])
+    for name in files:
+        shown = "weights" if name == "model.safetensors" else name
+        (base / name).unlink()
+        missing = models(base)
+        for moved in ([key], []):
+            assert f"{shown} (missing there)" in missing.differences(tmp_path, before, moved)[0]
+        if name != "model.safetensors":
+            assert f"{shown} (not in the record" in contents.differences(tmp_path, missing.summary, [key])[0]
+            assert contents.differences(tmp_path, missing.summary) == []
+        (base / name).write_bytes(files[name])
+    (base / "model.safetensors").unlink()
+    bare = models(base)  # without weights then and now, nothing says that it is the same model
+    assert "weights (missing there)" in bare.differences(tmp_path, bare.summary, [key])[0]
+    drawn = models(base, model={"name_or_path": str(base), "from_config": {}})
+    assert drawn.differences(tmp_path, drawn.summary, [key]) == []
+
+
+@pytest.mark.parametrize("state", ["trained", "exported"])
+def test_the_base_of_a_trained_model_stays_until_the_run_is_finished(place: Path, state: str) -> None:
+    """`final` names it by its place; cut off before `state` is noted."""
+    with killed(RunFolder, "advance", state_is(state)):
+        train(recipe())
+    (place / "base").rename(place / "start")
+    told = "final names the old place, so put the base, or a link to it, there until the run is finished"
+    with pytest.raises(RunError, match=told):
+        train(recipe(base="./start"))
+    (place / "base").symlink_to("start")
+    train(recipe())
+    assert json.loads((place / "run" / "run.json").read_text())["state"] == "finished"
 
 
 def test_the_recipe_of_a_run_that_was_moved_does_not_begin_another(
