@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import regex
 
@@ -55,29 +57,33 @@ def heads_of_pages(
         bookmarks: page (from 0), level and title. titles: what may be the document's title, the best first.
     """
     names = [title for title in titles if not is_beside_title(title)]
+    outline = _Outline(bookmarks)
     heads_by_page: list[list[list[str]]] = []
     last = ""  # heading in print on the pages before
     for number, page in enumerate(parts):
-        here = [place for place, (at, _, _) in enumerate(bookmarks) if at == number]
-        start = here[0] if here else sum(at < number for at, _, _ in bookmarks)
-        above = _path(bookmarks, start)
-        paths = {as_words(without_numbering(bookmarks[place][2])): _path(bookmarks, place + 1) for place in here}
-        blocks: list[list[str]] = []
-        printed = [as_words(without_numbering(block.head)) for block in (page.blocks if page else ())]
-        if any(head not in printed for head in paths):
+        if page is None:
+            heads_by_page.append([])
+            continue
+        above = outline.above(number)
+        paths = {title: deque(of_title) for title, of_title in outline.paths_by_title(number).items()}
+        printed = Counter(_title_words(block.head) for block in page.blocks if block.head)
+        if any(printed[title] < len(of_title) for title, of_title in paths.items()):
             # Somewhere on this page another section begins, nobody knows where: both stand under what is above them.
-            after = _path(bookmarks, here[-1] + 1)
+            after = outline.after(number)
             above = [head for head in above if head in after]
         elif not bookmarks and last:
             above = [last]
+        # Where the page has a title more or less often than its bookmarks, it is not known which of them stands where.
+        counted = {title for title, of_title in paths.items() if printed[title] == len(of_title)}
+        blocks: list[list[str]] = []
         under = above
-        for block in page.blocks if page else ():
+        for block in page.blocks:
             if block.head:
-                under = paths.get(as_words(without_numbering(block.head)), [block.head])
+                title = _title_words(block.head)
+                under = (paths[title].popleft() if title in counted else []) if title in paths else [block.head]
             blocks.append([head for head in (*under, *names) if head])
         heads_by_page.append(blocks)
-        if page:
-            last = next((text for _, text in reversed([*page.headings, *page.cut])), last)
+        last = next((text for _, text in reversed([*page.headings, *page.cut])), last)
     return heads_by_page
 
 
@@ -110,15 +116,53 @@ def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequ
     return titles
 
 
-def _path(bookmarks: Sequence[tuple[int, int, str]], stop: int) -> list[str]:
-    """The last of the first `stop` bookmarks and those above it, from the nearest on."""
-    path: list[str] = []
-    level = None
-    for _, other, title in reversed(bookmarks[:stop]):
-        if level is None or other < level:
-            path.append(title)
-            level = other
-    return path
+def _title_words(title: str) -> str:
+    return as_words(without_numbering(title))
+
+
+class _Outline:
+    """The bookmarks of a document by page. Each is read once: outlines of 10,000 bookmarks are common in manuals."""
+
+    def __init__(self, bookmarks: Sequence[tuple[int, int, str]]) -> None:
+        self._titles: list[str] = []
+        self._parents: list[int | None] = []
+        self._places: dict[int, list[int]] = {}
+        open_levels: list[tuple[int, int]] = []  # level and place of the last bookmark and of those above it
+        for place, (page, level, title) in enumerate(bookmarks):
+            while open_levels and open_levels[-1][0] >= level:
+                open_levels.pop()
+            self._titles.append(title)
+            self._parents.append(open_levels[-1][1] if open_levels else None)
+            self._places.setdefault(page, []).append(place)
+            open_levels.append((level, place))
+        self._pages = sorted(self._places)
+        self._counts = list(accumulate(len(self._places[page]) for page in self._pages))
+
+    def above(self, page: int) -> list[str]:
+        """What the first line of a page stands under: the last bookmark before it and those above that one."""
+        if page in self._places:
+            return self._path(self._places[page][0] - 1)
+        pages_before = bisect_left(self._pages, page)
+        return self._path(self._counts[pages_before - 1] - 1) if pages_before else []
+
+    def after(self, page: int) -> list[str]:
+        """What stands after the last bookmark of a page is under this."""
+        return self._path(self._places[page][-1])
+
+    def paths_by_title(self, page: int) -> dict[str, list[list[str]]]:
+        """The bookmarks of a page, by their titles `as_words`: of each those above it, itself first."""
+        paths: dict[str, list[list[str]]] = {}
+        for place in self._places.get(page, ()):
+            paths.setdefault(_title_words(self._titles[place]), []).append(self._path(place))
+        return paths
+
+    def _path(self, place: int) -> list[str]:
+        path: list[str] = []
+        at: int | None = place if place >= 0 else None
+        while at is not None:
+            path.append(self._titles[at])
+            at = self._parents[at]
+        return path
 
 
 class Contexts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -89,6 +90,47 @@ def test_the_nearest_heading_comes_first_and_the_title_last() -> None:
     assert heads_of_pages([None, second], elsewhere, [])[1] == [["Kinds of pumps"], ["New pumps"]], (
         "where the section begins is not known"
     )
+
+
+def test_two_bookmarks_with_one_title_on_a_page_are_told_apart_by_their_order() -> None:
+    def page(*heads: str) -> Parts:
+        return parts_of([line for head in heads for line in (Line(head, 20), Line(SENTENCE, 10))], 10)
+
+    outline = [(0, 0, "open_valve"), (0, 1, "Requirements"), (0, 0, "close_valve"), (0, 1, "Requirements")]
+    printed = page("open_valve", "Requirements", "close_valve", "Requirements")
+    assert heads_of_pages([printed], outline, [])[0][1:] == [
+        ["open_valve"],
+        ["Requirements", "open_valve"],
+        ["close_valve"],
+        ["Requirements", "close_valve"],
+    ]
+    for heads in (("open_valve", "Requirements", "close_valve"), ("open_valve", *["Requirements"] * 3, "close_valve")):
+        under = dict(zip(("", *heads), heads_of_pages([page(*heads)], outline, [])[0], strict=True))
+        assert under["Requirements"] == [] and under["close_valve"] == ["close_valve"], heads
+
+
+class CountedReads(list[tuple[int, int, str]]):
+    """A list that counts how many of its items are read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[tuple[int, int, str]]:
+        for item in super().__iter__():
+            self.reads += 1
+            yield item
+
+    def __getitem__(self, place: Any) -> Any:
+        read = super().__getitem__(place)
+        self.reads += len(read) if isinstance(place, slice) else 1
+        return read
+
+
+def test_every_bookmark_is_read_once_however_many_there_are() -> None:
+    page = parts_of([Line("Old pumps", 20), Line(SENTENCE, 10)], 10)
+    outline = CountedReads((number, number % 3, f"Pumps {number}") for number in range(300))
+    heads = heads_of_pages([page] * 300, outline, [])
+    assert outline.reads == 300
+    assert heads[5][0] == ["Pumps 4", "Pumps 3"] and heads[6][0] == [], "what is above the page and its bookmark"
 
 
 @pytest.mark.parametrize(
