@@ -174,16 +174,20 @@ class Contexts:
         """
         self._general = general
         self._blocks = [
-            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False) if above
+            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False)
         ]
 
-    def over(self, sentence: str) -> str | None:
+    def over(self, sentence: str, printed: str = "") -> str | None:
         """The heading that says what a sentence is about; empty where the sentence has its words, None where there is
-        no such heading, or it cannot be told which one it is."""
-        above = self._above(sentence)
-        if above is None:
+        no such heading, or it cannot be told which one it is.
+
+        Args:
+            printed: the sentence as it stands on the page, where that differs ("However, ..."), see `Told`.
+        """
+        above = self._above(printed or sentence)
+        if not above or any(other != above[0] for other in above):
             return None
-        fit = [head for head in map(_without_marks, above) if is_fit(head)]
+        fit = [head for head in map(_without_marks, above[0]) if is_fit(head)]
         if not fit:
             return None
         said, nearest = set(words_of(sentence)), fit[0]
@@ -198,12 +202,14 @@ class Contexts:
         """Whether a heading is over many pages, so that it does not say what a sentence of this one is about."""
         return as_words(head) in self._general
 
-    def is_source(self, sentence: str) -> bool:
-        """Whether a sentence stands in a list of sources, or among thanks."""
-        return any(is_over_sources(head) for head in (self._above(sentence) or [])[:1])
+    def is_source(self, printed: str) -> bool:
+        """Whether a sentence, as it stands on the page, stands in a list of sources, or among thanks."""
+        above = self._above(printed)
+        return bool(above) and all(bool(heads) and is_over_sources(heads[0]) for heads in above)
 
-    def _above(self, sentence: str) -> list[str] | None:
-        return next((above for text, above in self._blocks if sentence in text), None)
+    def _above(self, printed: str) -> list[list[str]]:
+        """What each block with a sentence stands under."""
+        return [above for text, above in self._blocks if printed in text]
 
 
 def _wider(heads: Iterable[str], nearest: str) -> str:

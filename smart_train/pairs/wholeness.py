@@ -102,6 +102,8 @@ class Told:
         first: whether a paragraph begins with it. alone: whether it is all of its paragraph.
         note: whether its paragraph is a note to a table or a source.
         bare: whether its subject is an article and a noun, so that a heading has to say of what: "The rating is".
+        printed: as it stands on the page, with its full stop and with what only links it or points elsewhere, which
+            `text` lacks; empty: as `text`.
     """
 
     text: str
@@ -109,6 +111,7 @@ class Told:
     alone: bool = False
     note: bool = False
     bare: bool = False
+    printed: str = ""
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,24 @@ def test_only_a_heading_that_says_something_is_put_before_a_sentence(heads: list
     assert Contexts(parts, [heads]).over("The limitation applies to acts of storage") == context
 
 
+def test_a_sentence_without_its_link_is_asked_with_its_heading() -> None:
+    bare = "The rating is above forty in all the towns that have had a pump since spring"
+    linked = Line(f"However, t{bare[1:]} (see Table 3).", 10, 40, 400)
+    assert ("sentence", f"Rating of water pumps: {bare}") in asked([Line("Rating of water pumps", 20), linked])
+    assert not any(bare in query for _, query in asked([Line("References", 20), linked]))
+    named = Line("However, Rossi and Weber of Lyon filled the pumps with oil in the spring of 1999.", 10, 40, 400)
+    assert not any("Weber" in query for _, query in asked([Line("References", 20), named]))
+
+
+def test_a_sentence_under_two_headings_is_asked_with_neither() -> None:
+    page = parts_of([line for head in ("Old pumps", "New pumps") for line in (Line(head, 20), Line(SENTENCE, 10))], 10)
+    assert Contexts(page, [[], ["Old pumps"], ["New pumps"]]).over(SENTENCE) is None
+    assert Contexts(page, [[], ["Old pumps"], []]).over(SENTENCE) is None
+    assert Contexts(page, [[], ["Old pumps"], ["Old pumps"]]).over(SENTENCE) == "Old pumps"
+    assert not Contexts(page, [[], ["References"], ["New pumps"]]).is_source(SENTENCE)
+    assert Contexts(page, [[], ["References"], ["References"]]).is_source(SENTENCE)
+
+
 def test_a_heading_is_joined_as_its_script_writes_it() -> None:
     assert with_context("The text", "Head") == "Head: The text"
     assert with_context("The text", "Why pumps?") == "Why pumps? The text"
