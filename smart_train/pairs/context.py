@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from statistics import median_high
 
 import regex
 
@@ -58,32 +59,38 @@ def heads_of_pages(
     """
     names = [title for title in titles if not is_beside_title(title)]
     outline = _Outline(bookmarks)
+    printed_sizes = [size for page in parts if page for size, _ in (*page.headings, *page.cut)]
+    # What stands over the next page too: a section's heading, hardly the title of a box.
+    large = median_high(printed_sizes) if printed_sizes else 0.0
     heads_by_page: list[list[list[str]]] = []
-    last = ""  # heading in print on the pages before
+    over = _Over()
     for number, page in enumerate(parts):
         if page is None:
             heads_by_page.append([])
+            over = _Over()  # a heading may stand on it
             continue
-        above = outline.above(number)
         paths = {title: deque(of_title) for title, of_title in outline.paths_by_title(number).items()}
         printed = Counter(_title_words(block.head) for block in page.blocks if block.head)
-        if any(printed[title] < len(of_title) for title, of_title in paths.items()):
-            # Somewhere on this page another section begins, nobody knows where: both stand under what is above them.
-            after = outline.after(number)
-            above = [head for head in above if head in after]
-        elif not bookmarks and last:
-            above = [last]
+        if bookmarks:
+            above = outline.above(number)
+            if any(printed[title] < len(of_title) for title, of_title in paths.items()):
+                # Somewhere on this page another section begins, nobody knows where: both stand under what is above.
+                after = outline.after(number)
+                above = [head for head in above if head in after]
+            over = _Over(above)
         # Where the page has a title more or less often than its bookmarks, it is not known which of them stands where.
         counted = {title for title, of_title in paths.items() if printed[title] == len(of_title)}
+        sizes = {text: size for size, text in (*page.headings, *page.cut)}
         blocks: list[list[str]] = []
-        under = above
         for block in page.blocks:
-            if block.head:
-                title = _title_words(block.head)
-                under = (paths[title].popleft() if title in counted else []) if title in paths else [block.head]
-            blocks.append([head for head in (*under, *names) if head])
+            title = _title_words(block.head)
+            if block.head and title in paths:
+                over = _Over(paths[title].popleft() if title in counted else ())
+            elif block.head:
+                over.add(block.head, sizes.get(block.head, 0.0))
+            blocks.append([head for head in (*over.heads(), *names) if head])
         heads_by_page.append(blocks)
-        last = next((text for _, text in reversed([*page.headings, *page.cut])), last)
+        over.leave_page(large)
     return heads_by_page
 
 
@@ -118,6 +125,36 @@ def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequ
 
 def _title_words(title: str) -> str:
     return as_words(without_numbering(title))
+
+
+class _Over:
+    """The headings that are over a line: of the document's bookmarks, and of print below them."""
+
+    def __init__(self, path: Sequence[str] = ()) -> None:
+        """Args:
+        path: of a bookmark, see `_Outline`.
+        """
+        self._path = path
+        self._printed: list[tuple[float, str]] = []  # each in smaller print than the one before
+
+    def add(self, head: str, size: float) -> None:
+        """A heading in print; it ends what is over the text in the same or smaller print."""
+        while self._printed and self._printed[-1][0] <= size:
+            self._printed.pop()
+        self._printed.append((size, head))
+
+    def leave_page(self, large: float) -> None:
+        """Forgets the headings in print smaller than `large`."""
+        self._printed = [(size, head) for size, head in self._printed if size >= large > 0]
+
+    def heads(self) -> list[str]:
+        """From the nearest to the first that says enough: "Warning" stands in the section that the text is about."""
+        heads: list[str] = []
+        for _, head in reversed(self._printed):
+            heads.append(head)
+            if not (is_generic(head) or is_vague(head)):
+                return heads
+        return [*heads, *self._path]
 
 
 class _Outline:

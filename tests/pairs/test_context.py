@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -87,9 +87,33 @@ def test_the_nearest_heading_comes_first_and_the_title_last() -> None:
         ["New pumps", "Kinds of pumps"],
     ]
     elsewhere = [(0, 0, "Kinds of pumps"), (0, 1, "Old pumps"), (1, 1, "Pumps of an unknown place")]
-    assert heads_of_pages([None, second], elsewhere, [])[1] == [["Kinds of pumps"], ["New pumps"]], (
-        "where the section begins is not known"
+    assert heads_of_pages([None, second], elsewhere, [])[1] == [
+        ["Kinds of pumps"],
+        ["New pumps", "Kinds of pumps"],
+    ], "where the section begins is not known, but both are about kinds of pumps"
+
+
+def test_a_heading_that_says_nothing_does_not_hide_the_larger_one_above_it() -> None:
+    def over(*heads: Line, bookmarks: Sequence[tuple[int, int, str]] = ()) -> str | None:
+        page = parts_of([*(line for head in heads for line in (head, Line("Oil", 10))), Line(SENTENCE, 10)], 10)
+        return Contexts(page, heads_of_pages([page], bookmarks, [])[0]).over(SENTENCE)
+
+    section, box = Line("Maintenance of pumps in Lyon", 16), Line("Warning", 13)
+    assert over(section, box) == over(section, Line("Note", 13), box) == section.text
+    assert over(section, box, bookmarks=[(0, 0, section.text)]) == section.text
+    assert over(section, Line("Valves", 13)) == f"{section.text} – Valves"
+    assert over(section, Line("Results", 16)) is None, "of a section of its own"
+    assert over(Line("Chapter on old pumps of Lyon", 20), section, Line("Closing valves of towns", 13)) == (
+        "Closing valves of towns"
     )
+
+
+def test_a_heading_in_print_is_over_the_next_page_where_it_is_of_a_section() -> None:
+    first = [Line("Old pumps of Lyon", 16), Line("Oil.", 10), Line("What a box told", 13), Line("Oil.", 10)]
+    second, third = (parts_of([Line(SENTENCE, 10)], 10) for _ in range(2))
+    pages = [parts_of(first, 10), second, third]
+    assert heads_of_pages(pages, [], [])[1:] == [[["Old pumps of Lyon"]]] * 2
+    assert heads_of_pages([pages[0], None, third], [], [])[2] == [[]], "a page without text may have a heading"
 
 
 def test_two_bookmarks_with_one_title_on_a_page_are_told_apart_by_their_order() -> None:
