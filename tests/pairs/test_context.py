@@ -16,6 +16,7 @@ from smart_train.pairs.naming import is_named, refers_back
 from smart_train.pairs.page_parts import Line, Parts, parts_of
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.text_pages import answering
+from smart_train.pairs.wholeness import holds_apart
 from smart_train.pairs.words import as_words
 
 SENTENCE = "The limitation applies to acts of storage that a program carries out for readers."
@@ -245,6 +246,16 @@ def test_in_german_capitals_name_nothing_and_the_first_word_is_a_name_where_the_
         ("Les deux pompes sont en fer", True),
         ("Также насос можно купить в городе", True),
         ("水泵也可以用铁制成", True),
+        ("Then the pump is filled by hand", True),
+        ("And then the pump is filled by hand", True),
+        ("If the pump stops then the lamp lights", False),
+        ("Press Ctrl and then P", False),
+        ("Wenn die Pumpe steht, dann leuchtet die Lampe", False),
+        ("Si la pompe est vide alors la lampe brille", False),
+        ("Si la bomba para entonces la luz brilla", False),
+        ("Se a bomba parar então a luz brilha", False),
+        ("If the pump stops the lamp also lights", True),
+        ("Se llena entonces la bomba con agua", True),
         ("Pumps of iron are filled by hand", False),
         ("水泵用铁制成", False),
     ],
@@ -259,6 +270,12 @@ def test_a_sentence_over_a_blank_on_the_paper_comes_last() -> None:
     parts = Parts([], [], f"{whole} {mixed}", apart=frozenset({"sweet water after the"}))
     page = Page("a.pdf", 0, as_words(parts.prose), parts)
     assert [told.query for told in telling_sentences(page, lambda word: 1.0)] == [whole[:-1]]
+
+
+def test_what_stands_apart_is_compared_by_words() -> None:
+    assert holds_apart("Iron pumps rust", frozenset({"iron  pumps,"})) and not holds_apart("Pumps rust", frozenset())
+    assert not holds_apart("The ratio is low", frozenset({"ratio i"})), "of the next word only a part"
+    assert holds_apart("水泵 价格", frozenset({"水泵 价格"})) and not holds_apart("水泵价格", frozenset({"水泵 价格"}))
 
 
 def test_the_chunk_that_has_the_sentence_answers_whatever_its_heading_is() -> None:
