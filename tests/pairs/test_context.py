@@ -183,7 +183,7 @@ def test_a_sentence_without_its_link_is_asked_with_its_heading() -> None:
     linked = Line(f"However, t{bare[1:]} (see Table 3).", 10, 40, 400)
     assert ("sentence", f"Rating of water pumps: {bare}") in asked([Line("Rating of water pumps", 20), linked])
     assert not any(bare in query for _, query in asked([Line("References", 20), linked]))
-    named = Line("However, Rossi and Weber of Lyon filled the pumps with oil in the spring of 1999.", 10, 40, 400)
+    named = Line("However, the pumps of Rossi and Weber of Lyon were filled with oil in the spring.", 10, 40, 400)
     assert not any("Weber" in query for _, query in asked([Line("References", 20), named]))
 
 
