@@ -169,7 +169,8 @@ def holds_symbols(sentence: str) -> bool:
     if _DEFINES.search(sentence):
         return False
     related = bool(symbols) and _RELATION.search(sentence) is not None
-    names = all(map(_CAPITAL.fullmatch, symbols)) and _CAPITALS_STAND_FOR.search(sentence) is None
+    names = all(map(_CAPITAL.fullmatch, symbols)) and " = " not in sentence
+    names = names and _CAPITALS_STAND_FOR.search(sentence) is None
     return (len(symbols) > 1 and not names) or related or _VARIABLE.search(sentence) is not None
 
 

@@ -73,6 +73,7 @@ def test_a_sentence_about_a_part_of_its_document_is_told(sentence: str, outline:
         ("The languages C and R are used for pumps", False),
         ("USB connectors of type B and C fit pumps", False),
         ("The pumps B and C lift n buckets", True),
+        ("In N und S ist der Druck = 0", True),
         ("Programs in C run pumps at 5 kW and 12 mA", False),
         ("J. K. Weber built pumps for B. Rossi", False),  # initials
     ],
