@@ -226,7 +226,7 @@ def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[As
     """
     signs = Signs.of(page.parts.prose, page.parts.apart)
     contexts = Contexts(page.parts, page.heads, page.general_heads)
-    sentences = [told for told in told_sentences(page.parts.prose) if not contexts.is_source(told.text)]
+    sentences = [told for told in told_sentences(page.parts.prose) if not contexts.is_source(told.printed)]
     asked = {told.text: _asked(told, signs, contexts) for told in sentences}
     worth = {text: sentence.worth for text, sentence in asked.items() if sentence.worth >= DOUBTFUL}
     yield from (asked[text] for text in _best_first(page, worth, rarity))
@@ -239,7 +239,7 @@ def _asked(told: Told, signs: Signs, contexts: Contexts) -> Asked:
     back = refers_back(text)
     if named and not back:
         return Asked(text, text, worth)
-    head = contexts.over(text)
+    head = contexts.over(text, told.printed)
     if back:
         worth *= _BACK
     if definite and head and not _shares_word(text, head):

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from statistics import median_high
 
 import regex
 
@@ -55,29 +58,39 @@ def heads_of_pages(
         bookmarks: page (from 0), level and title. titles: what may be the document's title, the best first.
     """
     names = [title for title in titles if not is_beside_title(title)]
+    outline = _Outline(bookmarks)
+    printed_sizes = [size for page in parts if page for size, _ in (*page.headings, *page.cut)]
+    # What stands over the next page too: a section's heading, hardly the title of a box.
+    large = median_high(printed_sizes) if printed_sizes else 0.0
     heads_by_page: list[list[list[str]]] = []
-    last = ""  # heading in print on the pages before
+    over = _Over()
     for number, page in enumerate(parts):
-        here = [place for place, (at, _, _) in enumerate(bookmarks) if at == number]
-        start = here[0] if here else sum(at < number for at, _, _ in bookmarks)
-        above = _path(bookmarks, start)
-        paths = {as_words(without_numbering(bookmarks[place][2])): _path(bookmarks, place + 1) for place in here}
+        if page is None:
+            heads_by_page.append([])
+            over = _Over()  # a heading may stand on it
+            continue
+        paths = {title: deque(of_title) for title, of_title in outline.paths_by_title(number).items()}
+        printed = Counter(_title_words(block.head) for block in page.blocks if block.head)
+        if bookmarks:
+            above = outline.above(number)
+            if any(printed[title] < len(of_title) for title, of_title in paths.items()):
+                # Somewhere on this page another section begins, nobody knows where: both stand under what is above.
+                after = outline.after(number)
+                above = [head for head in above if head in after]
+            over = _Over(above)
+        # Where the page has a title more or less often than its bookmarks, it is not known which of them stands where.
+        counted = {title for title, of_title in paths.items() if printed[title] == len(of_title)}
+        sizes = {text: size for size, text in (*page.headings, *page.cut)}
         blocks: list[list[str]] = []
-        printed = [as_words(without_numbering(block.head)) for block in (page.blocks if page else ())]
-        if any(head not in printed for head in paths):
-            # Somewhere on this page another section begins, nobody knows where: both stand under what is above them.
-            after = _path(bookmarks, here[-1] + 1)
-            above = [head for head in above if head in after]
-        elif not bookmarks and last:
-            above = [last]
-        under = above
-        for block in page.blocks if page else ():
-            if block.head:
-                under = paths.get(as_words(without_numbering(block.head)), [block.head])
-            blocks.append([head for head in (*under, *names) if head])
+        for block in page.blocks:
+            title = _title_words(block.head)
+            if block.head and title in paths:
+                over = _Over(paths[title].popleft() if title in counted else ())
+            elif block.head:
+                over.add(block.head, sizes.get(block.head, 0.0))
+            blocks.append([head for head in (*over.heads(), *names) if head])
         heads_by_page.append(blocks)
-        if page:
-            last = next((text for _, text in reversed([*page.headings, *page.cut])), last)
+        over.leave_page(large)
     return heads_by_page
 
 
@@ -110,15 +123,83 @@ def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequ
     return titles
 
 
-def _path(bookmarks: Sequence[tuple[int, int, str]], stop: int) -> list[str]:
-    """The last of the first `stop` bookmarks and those above it, from the nearest on."""
-    path: list[str] = []
-    level = None
-    for _, other, title in reversed(bookmarks[:stop]):
-        if level is None or other < level:
-            path.append(title)
-            level = other
-    return path
+def _title_words(title: str) -> str:
+    return as_words(without_numbering(title))
+
+
+class _Over:
+    """The headings that are over a line: of the document's bookmarks, and of print below them."""
+
+    def __init__(self, path: Sequence[str] = ()) -> None:
+        """Args:
+        path: of a bookmark, see `_Outline`.
+        """
+        self._path = path
+        self._printed: list[tuple[float, str]] = []  # each in smaller print than the one before
+
+    def add(self, head: str, size: float) -> None:
+        """A heading in print; it ends what is over the text in the same or smaller print."""
+        while self._printed and self._printed[-1][0] <= size:
+            self._printed.pop()
+        self._printed.append((size, head))
+
+    def leave_page(self, large: float) -> None:
+        """Forgets the headings in print smaller than `large`."""
+        self._printed = [(size, head) for size, head in self._printed if size >= large > 0]
+
+    def heads(self) -> list[str]:
+        """From the nearest to the first that says enough: "Warning" stands in the section that the text is about."""
+        heads: list[str] = []
+        for _, head in reversed(self._printed):
+            heads.append(head)
+            if not (is_generic(head) or is_vague(head)):
+                return heads
+        return [*heads, *self._path]
+
+
+class _Outline:
+    """The bookmarks of a document by page. Each is read once: outlines of 10,000 bookmarks are common in manuals."""
+
+    def __init__(self, bookmarks: Sequence[tuple[int, int, str]]) -> None:
+        self._titles: list[str] = []
+        self._parents: list[int | None] = []
+        self._places: dict[int, list[int]] = {}
+        open_levels: list[tuple[int, int]] = []  # level and place of the last bookmark and of those above it
+        for place, (page, level, title) in enumerate(bookmarks):
+            while open_levels and open_levels[-1][0] >= level:
+                open_levels.pop()
+            self._titles.append(title)
+            self._parents.append(open_levels[-1][1] if open_levels else None)
+            self._places.setdefault(page, []).append(place)
+            open_levels.append((level, place))
+        self._pages = sorted(self._places)
+        self._counts = list(accumulate(len(self._places[page]) for page in self._pages))
+
+    def above(self, page: int) -> list[str]:
+        """What the first line of a page stands under: the last bookmark before it and those above that one."""
+        if page in self._places:
+            return self._path(self._places[page][0] - 1)
+        pages_before = bisect_left(self._pages, page)
+        return self._path(self._counts[pages_before - 1] - 1) if pages_before else []
+
+    def after(self, page: int) -> list[str]:
+        """What stands after the last bookmark of a page is under this."""
+        return self._path(self._places[page][-1])
+
+    def paths_by_title(self, page: int) -> dict[str, list[list[str]]]:
+        """The bookmarks of a page, by their titles `as_words`: of each those above it, itself first."""
+        paths: dict[str, list[list[str]]] = {}
+        for place in self._places.get(page, ()):
+            paths.setdefault(_title_words(self._titles[place]), []).append(self._path(place))
+        return paths
+
+    def _path(self, place: int) -> list[str]:
+        path: list[str] = []
+        at: int | None = place if place >= 0 else None
+        while at is not None:
+            path.append(self._titles[at])
+            at = self._parents[at]
+        return path
 
 
 class Contexts:
@@ -130,16 +211,20 @@ class Contexts:
         """
         self._general = general
         self._blocks = [
-            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False) if above
+            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False)
         ]
 
-    def over(self, sentence: str) -> str | None:
+    def over(self, sentence: str, printed: str = "") -> str | None:
         """The heading that says what a sentence is about; empty where the sentence has its words, None where there is
-        no such heading, or it cannot be told which one it is."""
-        above = self._above(sentence)
-        if above is None:
+        no such heading, or it cannot be told which one it is.
+
+        Args:
+            printed: the sentence as it stands on the page, where that differs ("However, ..."), see `Told`.
+        """
+        above = self._above(printed or sentence)
+        if not above or any(other != above[0] for other in above):
             return None
-        fit = [head for head in map(_without_marks, above) if is_fit(head)]
+        fit = [head for head in map(_without_marks, above[0]) if is_fit(head)]
         if not fit:
             return None
         said, nearest = set(words_of(sentence)), fit[0]
@@ -154,12 +239,14 @@ class Contexts:
         """Whether a heading is over many pages, so that it does not say what a sentence of this one is about."""
         return as_words(head) in self._general
 
-    def is_source(self, sentence: str) -> bool:
-        """Whether a sentence stands in a list of sources, or among thanks."""
-        return any(is_over_sources(head) for head in (self._above(sentence) or [])[:1])
+    def is_source(self, printed: str) -> bool:
+        """Whether a sentence, as it stands on the page, stands in a list of sources, or among thanks."""
+        above = self._above(printed)
+        return bool(above) and all(bool(heads) and is_over_sources(heads[0]) for heads in above)
 
-    def _above(self, sentence: str) -> list[str] | None:
-        return next((above for text, above in self._blocks if sentence in text), None)
+    def _above(self, printed: str) -> list[list[str]]:
+        """What each block with a sentence stands under."""
+        return [above for text, above in self._blocks if printed in text]
 
 
 def _wider(heads: Iterable[str], nearest: str) -> str:

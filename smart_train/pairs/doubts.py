@@ -34,6 +34,16 @@ _SYMBOL = regex.compile(
     r"(?<![\p{L}\p{N}.'’/&+#-])(?<!\d )(?:[bcdfghjlmnpqrtxB-DF-HJ-NP-TW-XZα-ωΓΔΘΛΞΠΣΦΨΩ]"
     r"|[α-ωΓΔΘΛΞΠΣΦΨΩ]\d|(?!kW|mW|mA|kV|mV|dB|pH|eV|kB|kN|hP|mH|mP)[a-z][A-Z])(?![\p{L}\p{N}'’&+#-]|\.\p{L}|\. ?\p{Lu})"
 )
+# A capital alone may be a name ("Vitamin C", "the languages C and R"), but not after a word for what letters stand for.
+_CAPITAL = regex.compile(r"[A-Z]")
+_CAPITALS_STAND_FOR = regex.compile(
+    r"\b(?:points?|sets?|subsets?|vectors?|matri(?:x|ces?)|events?|variables?|vertices|nodes?|quantit(?:y|ies)"
+    r"|punkte?n?|mengen?|vektor(?:en)?|matrizen|ereignisse?|variablen?|knoten|größen?"
+    r"|ensembles?|vecteurs?|événements?|sommets?|puntos?|conjuntos?|vectores|eventos?|vértices"
+    r"|punt[io]|insiemi?|vettor[ei]|matric[ei]|eventi|pontos?|vetores|точ(?:ек|к[аиу])|множеств[ао]?|вектор[ыа]?)"
+    r"\s(?-i:[A-Z])(?!\p{L})",
+    regex.IGNORECASE,
+)
 _RELATION = regex.compile(r"[∈∉⊂⊆∪∩∀∃≤≥≈≡∞∑∫√∂∇⇒⇔↦→]|\S/∈|\b7→|§\d")
 _DEFINES = regex.compile(
     r"\b(?:(?:is|are) (?:called|defined|denoted)|heißt|heißen|nennt|bezeichnet|s'appelle|est (?:appelée?|dite?)"
@@ -74,7 +84,8 @@ _OF_WHAT = regex.compile(
 # An entry of a list of sources without stops after initials; and what follows its authors.
 _AUTHOR = r"\p{Lu}[\p{L}'’-]+ \p{Lu}{1,3}"
 _AUTHORS = regex.compile(rf"^{_AUTHOR}(?:, {_AUTHOR})+[.,]|^{_AUTHOR}, et al\b")
-_AUTHORS_END = regex.compile(rf"(?:^|, ){_AUTHOR}(?:, et al)?\.$")
+# One alone may be any name: "Linux, Mac OS."
+_AUTHORS_END = regex.compile(rf"(?:^|[,.] ){_AUTHOR}(?:, {_AUTHOR}|,? et al)\.$")
 # A small letter four times in a row inside a word, which no language writes.
 _STUTTER = regex.compile(r"([a-zß-ÿ])\1{3,}(?!\1)\p{Ll}")
 # The end of a list of places or things, and a number from beside it: "District of Columbia first-time 5".
@@ -158,7 +169,9 @@ def holds_symbols(sentence: str) -> bool:
     if _DEFINES.search(sentence):
         return False
     related = bool(symbols) and _RELATION.search(sentence) is not None
-    return len(symbols) > 1 or related or _VARIABLE.search(sentence) is not None
+    names = all(map(_CAPITAL.fullmatch, symbols)) and " = " not in sentence
+    names = names and _CAPITALS_STAND_FOR.search(sentence) is None
+    return (len(symbols) > 1 and not names) or related or _VARIABLE.search(sentence) is not None
 
 
 def has_definite_subject(sentence: str) -> bool:

@@ -36,6 +36,13 @@ także też również więc
 또한 역시
 """
 _AGAIN = frozenset(_AGAIN_WORDS.split())
+# What follows a condition or an "and" of the same sentence: "If the pump stops then the lamp lights".
+_THEN = frozenset(["then", "dann", "alors", "entonces", "então", "тогда"])
+_CONDITION_WORDS = """
+after if once unless when whenever falls nachdem sobald wenn lorsque quand si cuando quando если когда
+"""
+_CONDITION = frozenset(_CONDITION_WORDS.split())
+_AND = frozenset(["and", "und", "et", "y", "e", "и"])
 _AGAIN_UNSPACED = regex.compile(r"(?:同じ|同様|それぞれ|也|还|還|同样|同樣|则|前者|后者|後者|两者|兩者|両方)")
 # One of several that were told, the same thing again, what a table shows; anywhere.
 _TOLD_BEFORE = regex.compile(
@@ -93,4 +100,12 @@ def refers_back(sentence: str) -> bool:
     words = words_of(sentence)
     if sum(is_unspaced(word[0]) for word in words) > len(words) / 2:
         return _AGAIN_UNSPACED.search(sentence[:_SUBJECT_UNSPACED]) is not None
-    return not _AGAIN.isdisjoint(words[:_FIRST_WORDS])
+    return any(word in _AGAIN and not _follows(words, place) for place, word in enumerate(words[:_FIRST_WORDS]))
+
+
+def _follows(words: list[str], place: int) -> bool:
+    """Whether a "then" is after what its own sentence says before it."""
+    before = words[:place]
+    if words[place] == "então" and before[:1] == ["se"]:  # in Spanish, and further on, "se" is not a condition
+        return True
+    return words[place] in _THEN and not (_CONDITION.isdisjoint(before) and _AND.isdisjoint(before[1:]))

@@ -112,7 +112,7 @@ def told_sentences(prose: str) -> list[Told]:
         ends = SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
         if not _begins(sentence) or not ends:
             continue
-        sentence = without_pointer(without_link(sentence.rstrip(FULL_STOPS + " ")))
+        printed, sentence = sentence, without_pointer(without_link(sentence.rstrip(FULL_STOPS + " ")))
         most = SENTENCE_CHARACTERS if mostly_unspaced(words_of(sentence)) else SENTENCE_WORDS[1]
         if REPLACEMENT in sentence or not SENTENCE_WORDS[0] <= length_in_words(sentence) <= most:
             continue
@@ -141,6 +141,7 @@ def told_sentences(prose: str) -> list[Told]:
                 alone=len(beside) == 1,
                 note=note is not None,
                 bare=has_bare_subject(sentence),
+                printed=printed,
             )
             sentences.append(told)
     return sentences

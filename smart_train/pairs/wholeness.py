@@ -18,7 +18,7 @@ from smart_train.pairs.doubts import (
     is_noun_with_clause,
     is_outline,
 )
-from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
+from smart_train.pairs.words import as_words, is_alphabetic, is_unspaced, words_of
 
 CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
@@ -102,6 +102,8 @@ class Told:
         first: whether a paragraph begins with it. alone: whether it is all of its paragraph.
         note: whether its paragraph is a note to a table or a source.
         bare: whether its subject is an article and a noun, so that a heading has to say of what: "The rating is".
+        printed: as it stands on the page, with its full stop and with what only links it or points elsewhere, which
+            `text` lacks; empty: as `text`.
     """
 
     text: str
@@ -109,6 +111,7 @@ class Told:
     alone: bool = False
     note: bool = False
     bare: bool = False
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,9 @@ def wholeness(told: Told, signs: Signs) -> float:
 
 def holds_apart(text: str, apart: frozenset[str]) -> bool:
     """Whether a text goes over a blank on the paper, as cells and columns do that were read as one line."""
-    return any(pair in text for pair in apart)
+    words = as_words(text)
+    # Without blanks between words, only the blank itself tells the pair from the same characters in a row.
+    return any(as_words(pair) in words and (pair in text or not any(map(is_unspaced, pair))) for pair in apart)
 
 
 def repeats(text: str) -> bool:

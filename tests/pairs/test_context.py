@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from smart_train.pairs.naming import is_named, refers_back
 from smart_train.pairs.page_parts import Line, Parts, parts_of
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.text_pages import answering
+from smart_train.pairs.wholeness import holds_apart
 from smart_train.pairs.words import as_words
 
 SENTENCE = "The limitation applies to acts of storage that a program carries out for readers."
@@ -86,9 +88,74 @@ def test_the_nearest_heading_comes_first_and_the_title_last() -> None:
         ["New pumps", "Kinds of pumps"],
     ]
     elsewhere = [(0, 0, "Kinds of pumps"), (0, 1, "Old pumps"), (1, 1, "Pumps of an unknown place")]
-    assert heads_of_pages([None, second], elsewhere, [])[1] == [["Kinds of pumps"], ["New pumps"]], (
-        "where the section begins is not known"
+    assert heads_of_pages([None, second], elsewhere, [])[1] == [
+        ["Kinds of pumps"],
+        ["New pumps", "Kinds of pumps"],
+    ], "where the section begins is not known, but both are about kinds of pumps"
+
+
+def test_a_heading_that_says_nothing_does_not_hide_the_larger_one_above_it() -> None:
+    def over(*heads: Line, bookmarks: Sequence[tuple[int, int, str]] = ()) -> str | None:
+        page = parts_of([*(line for head in heads for line in (head, Line("Oil", 10))), Line(SENTENCE, 10)], 10)
+        return Contexts(page, heads_of_pages([page], bookmarks, [])[0]).over(SENTENCE)
+
+    section, box = Line("Maintenance of pumps in Lyon", 16), Line("Warning", 13)
+    assert over(section, box) == over(section, Line("Note", 13), box) == section.text
+    assert over(section, box, bookmarks=[(0, 0, section.text)]) == section.text
+    assert over(section, Line("Valves", 13)) == f"{section.text} – Valves"
+    assert over(section, Line("Results", 16)) is None, "of a section of its own"
+    assert over(Line("Chapter on old pumps of Lyon", 20), section, Line("Closing valves of towns", 13)) == (
+        "Closing valves of towns"
     )
+
+
+def test_a_heading_in_print_is_over_the_next_page_where_it_is_of_a_section() -> None:
+    first = [Line("Old pumps of Lyon", 16), Line("Oil.", 10), Line("What a box told", 13), Line("Oil.", 10)]
+    second, third = (parts_of([Line(SENTENCE, 10)], 10) for _ in range(2))
+    pages = [parts_of(first, 10), second, third]
+    assert heads_of_pages(pages, [], [])[1:] == [[["Old pumps of Lyon"]]] * 2
+    assert heads_of_pages([pages[0], None, third], [], [])[2] == [[]], "a page without text may have a heading"
+
+
+def test_two_bookmarks_with_one_title_on_a_page_are_told_apart_by_their_order() -> None:
+    def page(*heads: str) -> Parts:
+        return parts_of([line for head in heads for line in (Line(head, 20), Line(SENTENCE, 10))], 10)
+
+    outline = [(0, 0, "open_valve"), (0, 1, "Requirements"), (0, 0, "close_valve"), (0, 1, "Requirements")]
+    printed = page("open_valve", "Requirements", "close_valve", "Requirements")
+    assert heads_of_pages([printed], outline, [])[0][1:] == [
+        ["open_valve"],
+        ["Requirements", "open_valve"],
+        ["close_valve"],
+        ["Requirements", "close_valve"],
+    ]
+    for heads in (("open_valve", "Requirements", "close_valve"), ("open_valve", *["Requirements"] * 3, "close_valve")):
+        under = dict(zip(("", *heads), heads_of_pages([page(*heads)], outline, [])[0], strict=True))
+        assert under["Requirements"] == [] and under["close_valve"] == ["close_valve"], heads
+
+
+class CountedReads(list[tuple[int, int, str]]):
+    """A list that counts how many of its items are read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[tuple[int, int, str]]:
+        for item in super().__iter__():
+            self.reads += 1
+            yield item
+
+    def __getitem__(self, place: Any) -> Any:
+        read = super().__getitem__(place)
+        self.reads += len(read) if isinstance(place, slice) else 1
+        return read
+
+
+def test_every_bookmark_is_read_once_however_many_there_are() -> None:
+    page = parts_of([Line("Old pumps", 20), Line(SENTENCE, 10)], 10)
+    outline = CountedReads((number, number % 3, f"Pumps {number}") for number in range(300))
+    heads = heads_of_pages([page] * 300, outline, [])
+    assert outline.reads == 300
+    assert heads[5][0] == ["Pumps 4", "Pumps 3"] and heads[6][0] == [], "what is above the page and its bookmark"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +176,24 @@ def test_the_nearest_heading_comes_first_and_the_title_last() -> None:
 def test_only_a_heading_that_says_something_is_put_before_a_sentence(heads: list[str], context: str | None) -> None:
     parts = parts_of([Line(SENTENCE, 10)], 10)
     assert Contexts(parts, [heads]).over("The limitation applies to acts of storage") == context
+
+
+def test_a_sentence_without_its_link_is_asked_with_its_heading() -> None:
+    bare = "The rating is above forty in all the towns that have had a pump since spring"
+    linked = Line(f"However, t{bare[1:]} (see Table 3).", 10, 40, 400)
+    assert ("sentence", f"Rating of water pumps: {bare}") in asked([Line("Rating of water pumps", 20), linked])
+    assert not any(bare in query for _, query in asked([Line("References", 20), linked]))
+    named = Line("However, the pumps of Rossi and Weber of Lyon were filled with oil in the spring.", 10, 40, 400)
+    assert not any("Weber" in query for _, query in asked([Line("References", 20), named]))
+
+
+def test_a_sentence_under_two_headings_is_asked_with_neither() -> None:
+    page = parts_of([line for head in ("Old pumps", "New pumps") for line in (Line(head, 20), Line(SENTENCE, 10))], 10)
+    assert Contexts(page, [[], ["Old pumps"], ["New pumps"]]).over(SENTENCE) is None
+    assert Contexts(page, [[], ["Old pumps"], []]).over(SENTENCE) is None
+    assert Contexts(page, [[], ["Old pumps"], ["Old pumps"]]).over(SENTENCE) == "Old pumps"
+    assert not Contexts(page, [[], ["References"], ["New pumps"]]).is_source(SENTENCE)
+    assert Contexts(page, [[], ["References"], ["References"]]).is_source(SENTENCE)
 
 
 def test_a_heading_is_joined_as_its_script_writes_it() -> None:
@@ -161,6 +246,16 @@ def test_in_german_capitals_name_nothing_and_the_first_word_is_a_name_where_the_
         ("Les deux pompes sont en fer", True),
         ("Также насос можно купить в городе", True),
         ("水泵也可以用铁制成", True),
+        ("Then the pump is filled by hand", True),
+        ("And then the pump is filled by hand", True),
+        ("If the pump stops then the lamp lights", False),
+        ("Press Ctrl and then P", False),
+        ("Wenn die Pumpe steht, dann leuchtet die Lampe", False),
+        ("Si la pompe est vide alors la lampe brille", False),
+        ("Si la bomba para entonces la luz brilla", False),
+        ("Se a bomba parar então a luz brilha", False),
+        ("If the pump stops the lamp also lights", True),
+        ("Se llena entonces la bomba con agua", True),
         ("Pumps of iron are filled by hand", False),
         ("水泵用铁制成", False),
     ],
@@ -175,6 +270,12 @@ def test_a_sentence_over_a_blank_on_the_paper_comes_last() -> None:
     parts = Parts([], [], f"{whole} {mixed}", apart=frozenset({"sweet water after the"}))
     page = Page("a.pdf", 0, as_words(parts.prose), parts)
     assert [told.query for told in telling_sentences(page, lambda word: 1.0)] == [whole[:-1]]
+
+
+def test_what_stands_apart_is_compared_by_words() -> None:
+    assert holds_apart("Iron pumps rust", frozenset({"iron  pumps,"})) and not holds_apart("Pumps rust", frozenset())
+    assert not holds_apart("The ratio is low", frozenset({"ratio i"})), "of the next word only a part"
+    assert holds_apart("水泵 价格", frozenset({"水泵 价格"})) and not holds_apart("水泵价格", frozenset({"水泵 价格"}))
 
 
 def test_the_chunk_that_has_the_sentence_answers_whatever_its_heading_is() -> None:

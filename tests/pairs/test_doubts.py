@@ -68,6 +68,12 @@ def test_a_sentence_about_a_part_of_its_document_is_told(sentence: str, outline:
         ("S ⊆ T heißt Subbasis der Menge T", False),  # what is defined here
         ("A pump of 5 m and 3 t needs a valve", False),  # units
         ("Plan A is a pump, and I have a valve e o y", False),  # words of some language
+        ("Vitamin C and vitamin D are given to infants", False),  # names
+        ("Hepatitis B and hepatitis C are told apart by a test", False),
+        ("The languages C and R are used for pumps", False),
+        ("USB connectors of type B and C fit pumps", False),
+        ("The pumps B and C lift n buckets", True),
+        ("In N und S ist der Druck = 0", True),
         ("Programs in C run pumps at 5 kW and 12 mA", False),
         ("J. K. Weber built pumps for B. Rossi", False),  # initials
     ],
@@ -117,6 +123,12 @@ def test_entries_of_lists_of_sources_are_no_sentences() -> None:
     entry = "Rossi BL, Weber JL, Okoye E. Rust in the pumps of old towns and their valves."
     assert is_entry_of_sources(entry) and ends_with_authors("12. Rossi BL, Weber JL.")
     assert not is_entry_of_sources("Lyon IV, which has pumps, is a town") and not ends_with_authors("Pumps rust.")
+    assert ends_with_authors("12. Rossi BL, et al.") and ends_with_authors("Rossi BL, Weber JL, et al.")
+    for name in ("Windows, Mac OS.", "Python, Java EE.", "The town is in Norway, Bergen NO."):
+        assert not ends_with_authors(name)
+    assert "Pumps of towns are run by them" in split_sentences(
+        "Programs run on all systems of the town, Mac OS. Pumps of towns are run by them."
+    )
     listed = "Rossi BL, Weber JL. Rust in the pumps of old towns: a study of twelve cases in France."
     assert split_sentences(listed) == [] and len(split_sentences("Rust is in the pumps of old towns in France.")) == 1
 
