@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from smart_train import SmartModel
 from smart_train.export import exporter
@@ -22,6 +23,7 @@ def killed_at(instant, trained, output):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def run():
+        torch.set_num_threads(1)  # a fork has none of the threads that its parent computes with
         if instant == "weights written":
             exporter.measure_parity = die
         elif instant == "verified":
