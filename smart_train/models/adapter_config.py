@@ -57,7 +57,7 @@ def read_adapter_config(folder: Path) -> LoraConfig:
 
 
 def base_named_in(folder: Path) -> Base | None:
-    """The base that the plain PEFT adapter in `folder` names; None where there is no adapter, or it names none.
+    """The base that the plain PEFT adapter in `folder` names; None without an adapter or a name.
 
     Raises:
         TypeError: a value is not text.

@@ -54,7 +54,7 @@ def heads_of_pages(
     """What each block of each page stands under, the nearest heading first and the document's titles last.
 
     Args:
-        parts: of each page; None where there is no text to be asked for.
+        parts: of each page; None for a page without text.
         bookmarks: page (from 0), level and title. titles: what may be the document's title, the best first.
     """
     names = [title for title in titles if not is_beside_title(title)]
