@@ -25,7 +25,7 @@ from benchmarks.document import replace_section
 from benchmarks.local_binding import METRIC, ROOT, prepare, run
 from smart_train.evaluation import SCORES
 from smart_train.evaluation.compare import bootstrap_interval, p_text, sign_flip_p_values
-from smart_train.evaluation.report import PER_QUERY_FILE
+from smart_train.evaluation.result_tables import PER_QUERY_FILE
 
 FAMILIES = ("lamra_qwen3_vl", "smart_lamra_qwen3_vl")
 # The least area of the one is 256 tokens and of the other 4, and a page has 25.

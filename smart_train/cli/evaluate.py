@@ -154,7 +154,7 @@ def _evaluator(recipe: Recipe, named: str | None) -> RetrievalEvaluator:
 
 
 def _tell_cut_pages(model: SmartModel, judged: EvaluationSet) -> None:
-    from smart_train.retrieval.text_pages import cut_pages
+    from smart_train.retrieval.pdf_text_documents import cut_pages
 
     cut = cut_pages(model, dict(zip(judged.document_ids, judged.documents, strict=True)))
     if cut is not None:

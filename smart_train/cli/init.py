@@ -42,7 +42,7 @@ def init(
         raise RecipeError("--columns positional: init takes names only, as in query=question,positive=page")
     if to.exists():
         raise RecipeError(f"{to} already exists; name another file with --to, or move it away")
-    from smart_train.run.draft import Wanted, draft_recipe
+    from smart_train.run.first_recipe import Wanted, draft_recipe
     from smart_train.utils.atomic import write_text
 
     text = draft_recipe(

@@ -35,7 +35,7 @@ def inspect(
 def _run_rows(path: Path) -> list[tuple[str, str]]:
     from smart_train.evaluation import selection_note
     from smart_train.evaluation.metrics import metric_label
-    from smart_train.evaluation.report import EVALUATION_FILE
+    from smart_train.evaluation.result_tables import EVALUATION_FILE
     from smart_train.export import CardFacts
     from smart_train.recipe import load_recipe
     from smart_train.recipe.reader import RECIPE_FILE

@@ -13,7 +13,7 @@ from smart_train.cli.rows import pages_of
 from smart_train.data import read_pdf
 from smart_train.data.formats.ocr import OcrPage
 from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
-from smart_train.data.formats.pdf_texts import read_pdf_texts
+from smart_train.data.formats.pdfs_as_texts import read_pdf_texts
 from smart_train.data.formats.scan_texts import for_ocr, read_pictures, to_do
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.text_chunks import splitter

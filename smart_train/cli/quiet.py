@@ -79,11 +79,11 @@ def quietly(
             if not Path(options["folder"]).is_dir():
                 raise missing_folder(options["folder"])
         if reads_rows and options["data"] is not None:
-            from smart_train.recipe.quick import check_rows_quickly
+            from smart_train.recipe.early_checks import check_rows_quickly
 
             check_rows_quickly({"path": options["data"], **source_values({key: options.get(key) for key in _ROWS})})
         if runs_recipe:
-            from smart_train.recipe.quick import check_quickly
+            from smart_train.recipe.early_checks import check_quickly
 
             check_quickly(options["recipe"], options["overrides"] or ())
 

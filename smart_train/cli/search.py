@@ -54,7 +54,7 @@ def search(
     from rich.table import Table
 
     from smart_train.retrieval import check_request, collection, search_folder
-    from smart_train.retrieval.text_pages import in_chunks
+    from smart_train.retrieval.pdf_text_documents import in_chunks
 
     query_texts = [*(query or ()), *(_lines(queries) if queries is not None else ())]
     source = document_source(documents, rows, model, reading)

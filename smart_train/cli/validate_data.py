@@ -48,7 +48,7 @@ def validate_data(
     reading = source_values(rows)
     split = reading.pop("split", None)
     if Path(source).suffix.lower() in _RECIPES and split is None and against is None and not reading:
-        from smart_train.recipe.quick import check_quickly
+        from smart_train.recipe.early_checks import check_quickly
 
         check_quickly(source, overrides or ())
     from smart_train.validation import print_validation, validate, write_page

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from smart_train.data.formats.ocr_engine import INSTALL, OcrMode, chosen_engine
 from smart_train.data.formats.pdf import read_pdf
-from smart_train.data.formats.pdf_texts import PdfText, read_pdf_texts
+from smart_train.data.formats.pdfs_as_texts import PdfText, read_pdf_texts
 from smart_train.data.formats.scan_texts import for_ocr, read_pictures, to_do
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError, Notice

@@ -11,8 +11,8 @@ from smart_train.evaluation.compare import (
 from smart_train.evaluation.compare_several import SideBySide, side_by_side
 from smart_train.evaluation.evaluator import RetrievalEvaluator
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
-from smart_train.evaluation.report import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.result import EvaluationResult
+from smart_train.evaluation.result_tables import evaluation_report, print_report, report_table, save_report
 from smart_train.evaluation.selection import Selection, best_step, selection_note
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.evaluation.tuning import tune

@@ -13,7 +13,7 @@ from statistics import median_high
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.data.formats.pdf_text import TextLine
+from smart_train.data.formats.pdf_text_layer import TextLine
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.generic_headings import is_generated, is_generic, is_one_of_others, is_over_sources, is_vague
 from smart_train.pairs.page_parts import Parts, paragraphs

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from smart_train.data.formats.office import Office
 from smart_train.data.formats.page_text import PageText, read_page_text
 from smart_train.data.formats.pdf import PdfError, open_pdf
-from smart_train.data.formats.pdf_text import has_layers
+from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError, listing
 from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, add_structural_candidates

@@ -18,13 +18,13 @@ from smart_train.pairs.beside import count_files
 from smart_train.pairs.candidates import Page
 from smart_train.pairs.card import write_card
 from smart_train.pairs.documents import Document
+from smart_train.pairs.pages_as_text import TextRows, split_pages_by, text_candidates, unread
 from smart_train.pairs.reading import program_for, read_usable
 from smart_train.pairs.rows import Chosen, RowsOf, image_rows, too_long, write_pages, write_rows
 from smart_train.pairs.scans import Scans
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
-from smart_train.pairs.text_pages import TextRows, split_pages_by, text_candidates, unread
 from smart_train.utils.atomic import filling, settle
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one

@@ -11,7 +11,7 @@ import regex
 
 from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf_characters import SUSPENDING
-from smart_train.data.formats.pdf_text import TextLine
+from smart_train.data.formats.pdf_text_layer import TextLine
 from smart_train.pairs.words import (
     as_words,
     clean,

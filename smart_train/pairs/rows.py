@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from smart_train.data.formats.pdf import PdfPage
 from smart_train.inputs.images import MAX_ASPECT
 from smart_train.pairs.candidates import Kind, Page
+from smart_train.pairs.pages_as_text import answering
 from smart_train.pairs.settings import HELD_OUT, TEST
-from smart_train.pairs.text_pages import answering
 
 PAGES = "pages"
 CORPORA = {HELD_OUT: "corpus.jsonl", TEST: "test_corpus.jsonl"}

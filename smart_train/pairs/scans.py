@@ -11,7 +11,7 @@ from smart_train.data.formats.ocr_engine import INSTALL, READS, TO_READ, OcrEngi
 from smart_train.data.formats.ocr_layout import same_print
 from smart_train.data.formats.page_text import PageText
 from smart_train.data.formats.pdf import DPI, PdfPage, read_pdf
-from smart_train.data.formats.pdf_text import TextLine
+from smart_train.data.formats.pdf_text_layer import TextLine
 from smart_train.pairs.documents import Document, why_silent
 
 _POINTS_PER_INCH = 72

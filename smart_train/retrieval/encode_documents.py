@@ -26,7 +26,7 @@ from smart_train.retrieval.index import (
     model_fingerprint,
     write_index,
 )
-from smart_train.retrieval.text_pages import as_model_reads, in_chunks
+from smart_train.retrieval.pdf_text_documents import as_model_reads, in_chunks
 from smart_train.scoring.collecting import assembled
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.index_form import documents_for_index

@@ -14,8 +14,8 @@ from smart_train.errors import RunError, listing
 from smart_train.recipe import Recipe
 from smart_train.recipe.changes import changed_keys
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
-from smart_train.run.extending import Extension, check_extendable, is_longer_or_shorter
 from smart_train.run.fingerprints import BASE, Contents
+from smart_train.run.longer_run import Extension, check_extendable, is_longer_or_shorter
 from smart_train.training.checkpoint_search import WRITE_PROBE, check_writable
 from smart_train.utils.atomic import filling, remove, write_json, write_text
 from smart_train.utils.differences import lines

@@ -21,9 +21,9 @@ from smart_train.recipe.sections import LoraSection
 from smart_train.run import build, memory_estimate
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import planned
+from smart_train.training.bfloat16_speed import bfloat16_over_float32
 from smart_train.training.engines import nodes
 from smart_train.training.learning_rate import phase_problems
-from smart_train.training.precision import bfloat16_over_float32
 from smart_train.training.state_cache import ROLES
 from smart_train.types import Example
 from smart_train.utils.byte_sizes import byte_size

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smart_train.errors import ExportError, ModelError
-from smart_train.evaluation.report import EVALUATION_FILE
+from smart_train.evaluation.result_tables import EVALUATION_FILE
 from smart_train.evaluation.tuning_result import TUNING_FILE
 from smart_train.export import CardFacts
 from smart_train.export.card import is_hub_id

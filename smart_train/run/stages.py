@@ -35,9 +35,9 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
-from smart_train.run.extending import extension
 from smart_train.run.fingerprints import Contents
 from smart_train.run.folder import RunFolder, Spread, check_recipe, earlier_ends, extends, fingerprints, has_finished
+from smart_train.run.longer_run import extension
 from smart_train.run.outcome import report_result, weights_of
 from smart_train.run.prepare import prepare_data
 from smart_train.run.publishing import check_outlets, is_exported, publish

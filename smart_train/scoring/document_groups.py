@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smart_train.scoring.arithmetic import arithmetic
+from smart_train.scoring.processor_arithmetic import arithmetic
 from smart_train.scoring.product import product_dtype
 from smart_train.scoring.segments import PADS
 

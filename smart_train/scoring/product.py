@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from smart_train.scoring.arithmetic import arithmetic
+from smart_train.scoring.processor_arithmetic import arithmetic
 
 # oneDNN's fp32 product is up to twice as fast as MKL's on AMD processors and never behind it on wide states; torch.mm
 # always asks MKL. The operator is what torch.compile itself emits for a linear layer.

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from smart_train.errors import ScoreError
-from smart_train.scoring.arithmetic import arithmetic
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig
 from smart_train.scoring.number_formats import FLOAT_DTYPES
+from smart_train.scoring.processor_arithmetic import arithmetic
 from smart_train.scoring.product import WIDE_OUTPUT, product_dtype
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.scoring.segments import bag

@@ -10,8 +10,8 @@ from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.data.formats.page_text import TEXT_LAYER, PageText
-from smart_train.data.formats.pdf_text import TextLine
-from smart_train.data.formats.pdf_texts import PdfText, read_pdf_texts, without_text
+from smart_train.data.formats.pdf_text_layer import TextLine
+from smart_train.data.formats.pdfs_as_texts import PdfText, read_pdf_texts, without_text
 from smart_train.data.text_chunks import chunks_of, estimated_tokens, split_text
 from smart_train.errors import DataError, LeftOut
 from smart_train.types import ModelInput
@@ -49,7 +49,7 @@ def test_pages_are_read_once_and_none_is_drawn(manual: Path, cache: Path, monkey
         ("manual.pdf#page=2", "", None),
         ("manual.pdf#page=3", "Drain the oil.", TEXT_LAYER),
     ]
-    monkeypatch.setattr("smart_train.data.formats.pdf_texts.read_page_text", None)
+    monkeypatch.setattr("smart_train.data.formats.pdfs_as_texts.read_page_text", None)
     assert read_pdf_texts(manual) == pages
     assert not list(cache.rglob("*.png"))
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from smart_train.data import PdfPage, read_pdf, read_pdfs
-from smart_train.data.formats import pdf, pdf_texts
+from smart_train.data.formats import pdf, pdfs_as_texts
 from smart_train.data.formats.pdf import open_pdf, page_cache
-from smart_train.data.formats.pdf_texts import read_pdf_texts
+from smart_train.data.formats.pdfs_as_texts import read_pdf_texts
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
 from smart_train.inputs.images import load_image, tiff_pages
@@ -145,9 +145,9 @@ def test_many_threads_read_pages_and_text(tmp_path: Path, cache: Path) -> None:
 
 
 def test_threads_that_read_one_file_draw_it_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, texts = Mock(wraps=pdf._render), Mock(wraps=pdf_texts._read)
+    drawn, texts = Mock(wraps=pdf._render), Mock(wraps=pdfs_as_texts._read)
     monkeypatch.setattr(pdf, "_render", drawn)
-    monkeypatch.setattr(pdf_texts, "_read", texts)
+    monkeypatch.setattr(pdfs_as_texts, "_read", texts)
     files = [folder / "b.pdf"] * 8
     with ThreadPoolExecutor(8) as pool:
         assert {len(pages) for pages in pool.map(lambda file: read_pdf(file, dpi=20, cache_dir=cache), files)} == {2}

@@ -14,8 +14,8 @@ from smart_train.pairs.context import Contexts, heads_of_pages, titles_of, with_
 from smart_train.pairs.documents import Document
 from smart_train.pairs.naming import is_named, refers_back
 from smart_train.pairs.page_parts import Line, Parts, parts_of
+from smart_train.pairs.pages_as_text import answering
 from smart_train.pairs.specific import choose_queries
-from smart_train.pairs.text_pages import answering
 from smart_train.pairs.wholeness import holds_apart
 from smart_train.pairs.words import as_words
 

@@ -16,7 +16,7 @@ from smart_train.evaluation import EvaluationSet
 from smart_train.models.loading import family_of
 from smart_train.pairs import PairSettings, make_pairs
 from smart_train.pairs.documents import read_document
-from smart_train.pairs.text_pages import answering, text_candidates
+from smart_train.pairs.pages_as_text import answering, text_candidates
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import train
 from smart_train.types import ModelInput

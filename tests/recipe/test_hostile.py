@@ -16,7 +16,7 @@ import pytest
 
 from smart_train.errors import RecipeError
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.recipe.quick import check_quickly
+from smart_train.recipe.early_checks import check_quickly
 from smart_train.recipe.reader import dump_yaml, read_overrides, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smart_train.scoring.arithmetic import CHOICES, forced_arithmetic
+from smart_train.scoring.processor_arithmetic import CHOICES, forced_arithmetic
 
 
 @pytest.fixture(params=CHOICES)

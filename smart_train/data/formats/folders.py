@@ -12,7 +12,7 @@ from typing import Any
 from smart_train.data.config import SourceConfig
 from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
-from smart_train.data.formats.pdf_texts import PdfText, read_folder_texts, without_text
+from smart_train.data.formats.pdfs_as_texts import PdfText, read_folder_texts, without_text
 from smart_train.data.formats.scan_texts import for_ocr, to_do, told_by_ocr, with_ocr
 from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.row_files import read_file

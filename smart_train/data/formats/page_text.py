@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smart_train.data.formats.pdf_text import TextLine, read_text_lines
+from smart_train.data.formats.pdf_text_layer import TextLine, read_text_lines
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf_characters import clean_line
-from smart_train.data.formats.pdf_text import has_layers
+from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError
 from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT

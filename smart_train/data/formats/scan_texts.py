@@ -11,7 +11,7 @@ from pathlib import Path
 from smart_train.data.formats.ocr import OcrPage, read_by_ocr
 from smart_train.data.formats.ocr_engine import INSTALL, READS, TO_READ, OcrEngine, OcrMode, chosen_engine
 from smart_train.data.formats.pdf import DPI, read_pdf
-from smart_train.data.formats.pdf_texts import PdfText
+from smart_train.data.formats.pdfs_as_texts import PdfText
 from smart_train.errors import Notice
 
 _OR_IMAGES = "or read pages as images, with a model that reads them"

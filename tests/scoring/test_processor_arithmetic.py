@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from smart_train.errors import ScoreError
 from smart_train.scoring import PackedDocuments, arithmetic, document_groups, forced_arithmetic, maxsim, product
-from smart_train.scoring.arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.processor_arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
 from smart_train.utils import cpu
 from tests.scoring.live_bytes import LiveBytes
 

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf import ALONE_IN_PDFIUM, PdfError, open_pdf, page_cache, pdf_files
-from smart_train.data.formats.pdf_text import has_layers
+from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError
 from smart_train.utils.atomic import filling
 

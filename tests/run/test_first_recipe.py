@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smart_train.recipe import load_recipe
-from smart_train.run.draft import METHODS
+from smart_train.run.first_recipe import METHODS
 from smart_train.run.plan import make_plan
 from tests.command import call
 from tests.runs import TINY, TRAIN_ROWS, write_rows

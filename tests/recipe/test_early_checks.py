@@ -12,8 +12,8 @@ import pytest
 from transformers.training_args import TrainingArguments
 
 from smart_train.errors import DataError, RecipeError
-from smart_train.recipe import quick
-from smart_train.recipe.quick import check_quickly, check_rows_quickly
+from smart_train.recipe import early_checks
+from smart_train.recipe.early_checks import check_quickly, check_rows_quickly
 from smart_train.recipe.training_section import known_names
 from smart_train.scoring import ScoringConfig
 from tests.runs import recipe_values, write_rows
@@ -57,15 +57,15 @@ def test_no_library_is_imported_to_name_a_typing_error(word: str, recipe) -> Non
 
 
 def test_the_names_read_from_the_sources_are_those_of_the_classes() -> None:
-    assert set(quick.argument_names()) == {item.name for item in fields(TrainingArguments) if item.init}
-    assert set(quick.argument_names()) == set(known_names())
-    assert list(quick.scoring_names()) == [item.name for item in fields(ScoringConfig)]
+    assert set(early_checks.argument_names()) == {item.name for item in fields(TrainingArguments) if item.init}
+    assert set(early_checks.argument_names()) == set(known_names())
+    assert list(early_checks.scoring_names()) == [item.name for item in fields(ScoringConfig)]
 
 
 def test_a_recipe_without_such_mistakes_passes(recipe, monkeypatch) -> None:
     check_quickly(recipe())
     check_quickly(recipe(data={"train": {"path": "owner/name"}}))  # the Hub may have it
-    monkeypatch.setattr(quick, "argument_names", lambda: ())  # transformers' source is elsewhere
+    monkeypatch.setattr(early_checks, "argument_names", lambda: ())  # transformers' source is elsewhere
     check_quickly(recipe(training={"learning_rat": 1}))
 
 

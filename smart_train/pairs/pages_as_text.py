@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smart_train.data.formats.pdf_texts import PdfText, without_text
+from smart_train.data.formats.pdfs_as_texts import PdfText, without_text
 from smart_train.data.text_chunks import CHUNK_TOKENS, chunks_of, estimated_tokens, split_text, splitter
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page
