@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.document import replace_section
 from benchmarks.local_binding import METRIC, ROOT, prepare, run
 from smart_train.evaluation import SCORES
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 
 RECIPE = "quickstart"
 

@@ -92,7 +92,7 @@ def digests(folder: Path, pattern: str = "*") -> dict[str, str] | None:
 def run_result(area: Path) -> Any:
     """A run: how far it got, and the weights that it names as trained."""
     from smart_train.run.folder import RUN_FILE, read_record
-    from smart_train.training.callbacks import LOG_NAME, read_log
+    from smart_train.training.training_log import LOG_NAME, read_log
     from smart_train.utils.manifest import fault
 
     run = area / "run"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import merge
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-qwen3-vl"
 COLOURS = {

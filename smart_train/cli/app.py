@@ -23,7 +23,7 @@ from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
 from smart_train.cli.probe import probe
-from smart_train.cli.processes import in_one_process
+from smart_train.cli.process_group import in_one_process
 from smart_train.cli.push import push
 from smart_train.cli.quiet import quietly
 from smart_train.cli.recipes import recipes

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, Workers, open_model
-from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console, print_pairs
+from smart_train.cli.typed_options import naming_options
 from smart_train.errors import RunError
 from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import NUMBER_FORMATS
@@ -101,7 +101,7 @@ def benchmark(
     Needs the extra mteb. A call that was interrupted continues where it stopped. Several processes
     (accelerate launch -m smart_train benchmark ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
     from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks, write_summary

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import TrustRemoteCode
-from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_outputs, plain_console
 from smart_train.cli.rows import HELD_OUT, pages_of, rows_to_measure, source_values
+from smart_train.cli.typed_options import naming_options
 from smart_train.errors import RunError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def compare(
     """Compare runs and models: what their recipes say differently, their metrics, paired tests, and the queries that
     got better and worse. Where models are measured, several processes
     (accelerate launch -m smart_train compare ...) share the work."""
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.run.comparing import compare_named
 

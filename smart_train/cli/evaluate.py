@@ -66,7 +66,7 @@ def evaluate(
     try. The options from --columns to --corpus are those of a recipe's data section, for --data. Several processes
     (accelerate launch -m smart_train evaluate ...) share the encoding and the ranking.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
     from smart_train.scoring.rounding_bounds import check_products

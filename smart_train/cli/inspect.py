@@ -94,7 +94,7 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     from smart_train.models.adapter_config import ADAPTER_CONFIG
-    from smart_train.models.embedder_files import check_root
+    from smart_train.models.sentence_transformers_files import check_root
     from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
     from smart_train.models.token_projection import CONFIG_NAME, WEIGHTS_NAME, read_shape
 

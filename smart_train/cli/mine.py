@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import BatchSize, Overrides, RecipePath, Workers
-from smart_train.cli.naming import naming_options
 from smart_train.cli.output import plain_console
+from smart_train.cli.typed_options import naming_options
 from smart_train.utils.defaults import BATCH_SIZE, MINING, MINING_SHARD, MINING_STORE
 from smart_train.utils.terms import EXACT, NUMBER_FORMATS
 
@@ -113,7 +113,7 @@ def mine(
     If there are several sources, each is searched separately. Several processes
     (accelerate launch -m smart_train mine ...) share the work.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import on_main
     from smart_train.recipe import load_recipe
     from smart_train.retrieval import MiningConfig

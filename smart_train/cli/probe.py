@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, open_model
-from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
+from smart_train.cli.typed_options import naming_options
 from smart_train.errors import RunError
 from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from smart_train.cli.naming import alone, as_flags, rewritten
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
+from smart_train.cli.typed_options import alone, as_flags, rewritten
 from smart_train.errors import DataError, RunError, option_of
 from smart_train.utils.model_folders import nearest_folder
 

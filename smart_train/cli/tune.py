@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from smart_train.cli.arguments import READING, BatchSize, ModelPath, open_model
-from smart_train.cli.naming import naming_options
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, check_page, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
+from smart_train.cli.typed_options import naming_options
 from smart_train.errors import RunError
 from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import HEADLINE
@@ -98,7 +98,7 @@ def tune(
     Everything is encoded once. Settings are chosen on some queries and replace those in force only if they are better
     on others. Several processes (accelerate launch -m smart_train tune ...) share the encoding.
     """
-    from smart_train.cli.processes import joined_processes
+    from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
     from smart_train.evaluation import tune as measure

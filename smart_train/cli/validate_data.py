@@ -75,7 +75,7 @@ def validate_data(
             raise DataError(
                 f"{overrides[0]}: changes a recipe, but {source} is not a recipe (not a {' or '.join(_RECIPES)} file)"
             )
-        from smart_train.validation.paths import read_path
+        from smart_train.validation.split_files import read_path
 
         try:
             parts = read_path(source, split=split, against=against, workers=workers, reading=reading)

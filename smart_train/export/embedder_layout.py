@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from smart_train.models import SmartModel, TokenProjection
-from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS
 from smart_train.models.family import Role
 from smart_train.models.reading import read_json_value
+from smart_train.models.sentence_transformers_files import LIMITS, MODULES, SETTINGS
 
 _OLD = "sentence_transformers.models."
 _DENSE = "sentence_transformers.base.modules.dense.Dense"

@@ -27,12 +27,12 @@ from smart_train.export.embedder_layout import needs_smart_train
 from smart_train.export.golden import Golden
 from smart_train.models import SmartModel, get_family
 from smart_train.models.added_tokens import embeddings_of
-from smart_train.models.embedder_files import MODULES
 from smart_train.models.family import Features
 from smart_train.models.loading import locate_base, own_class
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.readout import READOUT
 from smart_train.models.saving import is_unused
+from smart_train.models.sentence_transformers_files import MODULES
 from smart_train.models.smart_config import SmartConfig
 from smart_train.serving import VLLMClient
 from smart_train.types import ModelInput

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from smart_train.errors import ModelError
 from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base
-from smart_train.models.embedder_files import MODULES, module_folders, pooled_modules
 from smart_train.models.family import Family
+from smart_train.models.sentence_transformers_files import MODULES, module_folders, pooled_modules
 from smart_train.models.smart_config import SMART_CONFIG, SmartConfig
 from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import grow_heads

@@ -15,7 +15,7 @@ from smart_train.pairs.context import Contexts, is_fit, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import LEANING, leans, standing
-from smart_train.pairs.naming import is_named, refers_back
+from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Block, Line, Parts, is_unfinished
 from smart_train.pairs.sentences import (
     FULL_STOPS,

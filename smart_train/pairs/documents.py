@@ -15,10 +15,10 @@ from smart_train.data.formats.page_text import PageText, read_page_text
 from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError, listing
-from smart_train.pairs.beside import files_beside, files_to_read
 from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
 from smart_train.pairs.context import general_heads_of_pages, heads_of_pages, titles_of
+from smart_train.pairs.counted_files import files_beside, files_to_read
 from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
 from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings

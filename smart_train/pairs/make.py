@@ -14,9 +14,9 @@ from smart_train.data.formats.ocr_engine import OcrEngine
 from smart_train.data.formats.pdf import PdfPage
 from smart_train.errors import DataError, listing
 from smart_train.inputs.images import MAX_ASPECT
-from smart_train.pairs.beside import count_files
 from smart_train.pairs.candidates import Page
 from smart_train.pairs.card import write_card
+from smart_train.pairs.counted_files import count_files
 from smart_train.pairs.documents import Document
 from smart_train.pairs.pages_as_text import TextRows, split_pages_by, text_candidates, unread
 from smart_train.pairs.reading import program_for, read_usable

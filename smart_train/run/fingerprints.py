@@ -26,9 +26,9 @@ from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
 from smart_train.models import token_projection
 from smart_train.models.bases import weights_digest
-from smart_train.models.embedder_files import LIMITS, MODULES, SETTINGS, module_folders
 from smart_train.models.locating import locate
 from smart_train.models.peft import ADAPTER_WEIGHTS
+from smart_train.models.sentence_transformers_files import LIMITS, MODULES, SETTINGS, module_folders
 from smart_train.recipe import Recipe
 from smart_train.run.build_rows import more_documents
 from smart_train.run.start_adapter import start_folder

@@ -18,9 +18,9 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.changes import changed_keys
 from smart_train.recipe.reader import RECIPE_FILE, read_recipe
 from smart_train.recipe.training_section import argument_defaults
-from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import find_checkpoint, has_ended, planned_steps, step_of
 from smart_train.training.learning_rate import rate_at, warmup_steps
+from smart_train.training.training_log import LOG_NAME, read_log
 
 _EPOCHS, _STEPS = "training.num_train_epochs", "training.max_steps"
 

@@ -18,7 +18,7 @@ from smart_train.evaluation import (
 )
 from smart_train.recipe import Recipe
 from smart_train.run.folder import RunFolder
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 
 
 class Weights(NamedTuple):

@@ -23,8 +23,8 @@ from smart_train.report.html import REPORT_FILE
 from smart_train.run import build
 from smart_train.run.folder import RunFolder, read_record
 from smart_train.run.tuned import tuned_conclusion
-from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.resources import is_out_of_memory
+from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.utils.versions import versions
 
 Loader = Callable[[], SmartModel]

@@ -22,7 +22,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.seeds import seed_recipes
 from smart_train.run.folder import AFTER_FILE, BEFORE_FILE, RUN_FILE
 from smart_train.run.stages import train
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.utils.atomic import write_json
 from smart_train.utils.console import PlainConsole
 

@@ -47,12 +47,12 @@ from smart_train.run.state_cache import States
 from smart_train.run.state_cache import prepare as prepare_states
 from smart_train.run.tuning import grid_of, sets_of, tune_trained
 from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
-from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.learning_rate import phase_problems
 from smart_train.training.process_check import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
+from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
 from smart_train.utils.console import PlainConsole

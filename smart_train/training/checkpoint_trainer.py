@@ -18,7 +18,6 @@ from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 from smart_train.distributed import barrier
 from smart_train.errors import Interrupted, RunError
 from smart_train.losses import ContrastiveObjective
-from smart_train.training.callbacks import LOG_NAME
 from smart_train.training.checkpoint_search import (
     STATE_NAME,
     best_of,
@@ -31,6 +30,7 @@ from smart_train.training.engines import ZERO_STAGES, check_engine, forget_engin
 from smart_train.training.interruption import StopOnTerminate
 from smart_train.training.module import TrainingModule
 from smart_train.training.resources import saving
+from smart_train.training.training_log import LOG_NAME
 from smart_train.training.unpickling import without_code
 from smart_train.training.zero_resharding import load_resharded, saved_processes
 from smart_train.utils.atomic import sync

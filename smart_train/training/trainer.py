@@ -25,7 +25,6 @@ from smart_train.errors import RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import state_geometry
-from smart_train.training.callbacks import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.training.checkpoint_search import (
     output_folder,
 )
@@ -46,6 +45,7 @@ from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.padding import Padding
 from smart_train.training.resources import evaluation_knobs, memory_advice, training_knobs
+from smart_train.training.training_log import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.types import Example, LossOutput
 
 

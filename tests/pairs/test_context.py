@@ -12,7 +12,7 @@ from smart_train.data.formats.page_text import PageText
 from smart_train.pairs.candidates import Page, telling_sentences
 from smart_train.pairs.context import Contexts, heads_of_pages, titles_of, with_context
 from smart_train.pairs.documents import Document
-from smart_train.pairs.naming import is_named, refers_back
+from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Line, Parts, parts_of
 from smart_train.pairs.pages_as_text import answering
 from smart_train.pairs.specific import choose_queries

@@ -17,7 +17,7 @@ from smart_train.pairs.doubts import (
 )
 from smart_train.pairs.generic_headings import is_placeholder
 from smart_train.pairs.leaning import leans, without_pointer
-from smart_train.pairs.naming import refers_back
+from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_sentences
 from smart_train.pairs.specific import choose_queries

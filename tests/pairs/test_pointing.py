@@ -14,7 +14,7 @@ from smart_train.pairs.doubts import (
     is_noun_with_clause,
 )
 from smart_train.pairs.leaning import leans
-from smart_train.pairs.naming import refers_back
+from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_sentences
 from smart_train.pairs.wholeness import CLEAR, Signs, Told, wholeness

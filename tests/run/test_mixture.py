@@ -23,7 +23,7 @@ from smart_train.run import build, train
 from smart_train.run.mining import mining_sources
 from smart_train.run.plan import make_plan
 from smart_train.training import SmartTrainer
-from smart_train.training.callbacks import ConsoleLogger
+from smart_train.training.training_log import ConsoleLogger
 from smart_train.types import ModelInput
 from tests.command import call
 from tests.ranks import free_port, join_a_launch, start_ranks

@@ -24,7 +24,7 @@ from smart_train.recipe import Recipe
 from smart_train.run import train
 from smart_train.run.folder import RunFolder, open_finished
 from smart_train.training import SmartTrainer, TrainingModule
-from smart_train.training.callbacks import LOG_NAME, ConsoleLogger, read_log
+from smart_train.training.training_log import LOG_NAME, ConsoleLogger, read_log
 from smart_train.utils.manifest import write_manifest
 from tests.damage import flip, zero
 from tests.runs import MODES, SCORES, logged, metrics, tiny_recipe

@@ -24,7 +24,7 @@ from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval.rounded_search import Rescored
 from smart_train.run import build, train
 from smart_train.run.plan import make_plan
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 from tests.near_ties import assert_within, metric_ranges
 from tests.runs import HELD_OUT_ROWS, MODES, SCORES, logged, metrics, tiny_recipe
 

@@ -21,7 +21,7 @@ from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, Selecti
 from smart_train.recipe import Recipe
 from smart_train.run import build, train
 from smart_train.run.outcome import weights_of
-from smart_train.training.callbacks import LOG_NAME, read_log
+from smart_train.training.training_log import LOG_NAME, read_log
 from tests.runs import HELD_OUT_ROWS, MODES, logged, metrics, tiny_recipe, write_rows
 
 TEST_ROWS = 4

@@ -23,7 +23,7 @@ from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import LoraSection
 from smart_train.run import train
 from smart_train.run.plan import make_plan
-from smart_train.training.callbacks import ConsoleLogger
+from smart_train.training.training_log import ConsoleLogger
 from tests.command import call
 from tests.models.conftest import make_model
 from tests.runs import GENTLE_LORA, WIDTH, logged, recipe_values

@@ -35,7 +35,7 @@ from smart_train.distributed import barrier, rank
 from smart_train.errors import SmartTrainError
 from smart_train.recipe import load_recipe
 from smart_train.run import train
-from smart_train.training.callbacks import FlushAtCheckpoints
+from smart_train.training.training_log import FlushAtCheckpoints
 
 recipe, folder = Path(sys.argv[1]), Path(sys.argv[2])
 told = []

@@ -14,8 +14,8 @@ from smart_train.evaluation import EvaluationSet
 from smart_train.run import train
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.geometry import effective_rank
-from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.state_geometry import check, measure
+from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.types import ModelInput
 from tests.runs import tiny_recipe
 

@@ -18,10 +18,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
 from smart_train.training import SmartTrainer, find_checkpoint
-from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import drop_superseded
 from smart_train.training.interruption import SIGNALS
 from smart_train.training.resources import training_knobs
+from smart_train.training.training_log import LOG_NAME, read_log
 from tests.training.batches import example, tiny, training_module
 
 

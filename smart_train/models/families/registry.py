@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from smart_train.errors import ModelError
-from smart_train.models.embedder_files import check_root
 from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
@@ -24,6 +23,7 @@ from smart_train.models.families.unime_v2 import UniMEV2
 from smart_train.models.families.vlm2vec import VLM2Vec
 from smart_train.models.family import Family
 from smart_train.models.reading import read_json
+from smart_train.models.sentence_transformers_files import check_root
 
 _ALL = (
     Qwen3VLEmbedding,

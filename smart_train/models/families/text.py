@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from smart_train.errors import ModelError
-from smart_train.models.embedder_files import EmbedderFiles
 from smart_train.models.family import Family, Features, Role, last_valid
 from smart_train.models.processing import load_tokenizer, special_ids
 from smart_train.models.reading import read_json
+from smart_train.models.sentence_transformers_files import EmbedderFiles
 from smart_train.types import ModelInput
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.cli.naming import as_option, naming_options
 from smart_train.cli.rows import as_options
+from smart_train.cli.typed_options import as_option, naming_options
 from smart_train.errors import DataError
 
 

@@ -11,7 +11,7 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.errors import RunError
-from smart_train.training.callbacks import (
+from smart_train.training.training_log import (
     LOG_NAME,
     ConsoleLogger,
     FlushAtCheckpoints,
