@@ -1,10 +1,10 @@
 """Encoder text embedders: BERT, MiniLM, BGE, E5, GTE, ModernBERT and their kin; any bidirectional AutoModel.
 
-Sources: pooling, prefixes and limits are read from the model's folder (see `sentence_transformers_files`). Mean pooling where the
-folder is silent is what sentence-transformers does with a plain encoder. Prefixes that only model cards name, such as
-E5's "query: " and "passage: " or BGE's "Represent this sentence for searching relevant passages: ", are given as
-`model.query_instruction` and `model.document_instruction`. Module names for LoRA: the
-modelling files of transformers 5.
+Sources: pooling, prefixes and limits are read from the model's folder (see `sentence_transformers_files`). Mean
+pooling where the folder is silent is what sentence-transformers does with a plain encoder. Prefixes that only model
+cards name, such as E5's "query: " and "passage: " or BGE's "Represent this sentence for searching relevant passages:
+", are given as `model.query_instruction` and `model.document_instruction`. Module names for LoRA: the modelling files
+of transformers 5.
 """
 
 from __future__ import annotations
