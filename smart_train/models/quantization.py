@@ -7,11 +7,13 @@ saved as on any other base, and exported onto the full-precision weights.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
@@ -93,12 +95,38 @@ def prepare(backbone: nn.Module, family: Family, upcast: str) -> None:
             module._parameters[key] = weight.requires_grad_(False)
 
 
-def keep_gradients(backbone: nn.Module) -> None:
-    """Keeps the 4-bit layers of `backbone` open to gradients.
+def mend_on_a_cpu(backbone: nn.Module) -> None:
+    """Undoes two things, in place, that bitsandbytes 0.50 does with 4-bit layers on a CPU with AVX512. Other processors
+    and GPUs compute the same with and without it.
 
-    On a CPU with AVX512-BF16, the first forward in eval mode repacks a layer's weights for inference, and later
-    gradients through it vanish: an evaluation before training would leave nothing to train.
+    - With AVX512-BF16, the first forward in eval mode repacks a layer's weights for inference, and later gradients
+      through it vanish: an evaluation before training would leave nothing to train.
+    - Rows that end inside a block are read with the scales of other blocks: weights of 96 inputs were off by a quarter
+      of their size, and not by a tenth as elsewhere. Read as one long row, all are right. To refuse such a layer was
+      rejected, since every other processor computes it.
     """
     for module in cast(Iterable[Any], backbone.modules()):
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+            if module.in_features % module.weight.quant_state.blocksize:
+                module.__class__ = _read_as_one_row()
+
+
+@cache
+def _read_as_one_row() -> type[nn.Module]:
+    """bitsandbytes' 4-bit layer, for rows that do not end where a block ends."""
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    class ReadAsOneRow(Linear4bit):  # type: ignore[misc]  # bitsandbytes has no types
+        """The product with the weights [out, in] that a flat reading of the blocks gives."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            state = copy(self.weight.quant_state)
+            state.shape = torch.Size([self.out_features * self.in_features])
+            dtype = self.compute_dtype or x.dtype
+            weight = dequantize_4bit(self.weight.data, state).view(self.out_features, self.in_features).to(dtype)
+            bias = None if self.bias is None else self.bias.to(dtype)
+            return nn.functional.linear(x.to(dtype), weight, bias).to(x.dtype)
+
+    return ReadAsOneRow
