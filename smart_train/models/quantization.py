@@ -118,14 +118,15 @@ def _read_as_one_row() -> type[nn.Module]:
     from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit
 
-    class ReadAsOneRow(Linear4bit):  # type: ignore[misc]  # bitsandbytes has no types
+    class ReadAsOneRow(Linear4bit):
         """The product with the weights [out, in] that a flat reading of the blocks gives."""
 
         def forward(self, x: Tensor) -> Tensor:
-            state = copy(self.weight.quant_state)
+            stored = cast(Any, self.weight)
+            state = copy(stored.quant_state)
             state.shape = torch.Size([self.out_features * self.in_features])
             dtype = self.compute_dtype or x.dtype
-            weight = dequantize_4bit(self.weight.data, state).view(self.out_features, self.in_features).to(dtype)
+            weight = dequantize_4bit(stored.data, state).view(self.out_features, self.in_features).to(dtype)
             bias = None if self.bias is None else self.bias.to(dtype)
             return nn.functional.linear(x.to(dtype), weight, bias).to(x.dtype)
 
