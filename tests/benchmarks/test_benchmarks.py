@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from benchmarks import compiled_step, narrow_products, padding, page_flops, peers, train_step
+from benchmarks import compiled_step, narrow_products, narrow_time, padding, page_flops, peers, train_step
 from benchmarks import maxsim as loss_benchmark
 from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import DOCUMENT, Report, device_kind, importable
@@ -165,6 +165,15 @@ def test_the_multiplications_of_a_page_are_those_that_a_forward_makes() -> None:
     text, vision = config.text_config.to_dict(), config.vision_config.to_dict()
     expected = page_flops.vision_flops(vision, tokens) + sum(page_flops.language_flops(text, length))
     assert counted.get_total_flops() == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("products", narrow_time.NARROW)
+def test_searches_that_are_timed_find_the_same_pages(products: str) -> None:
+    queries, documents = narrow_time.Case(32, 300, queries=5).sides("cpu")
+    exact, all_scores = narrow_time.best(queries, documents, narrow_time.EXACT)
+    found, again = narrow_time.best(queries, documents, products)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-6)
+    assert all_scores == 1.0 > again > 0
 
 
 @pytest.mark.parametrize("products", ["bfloat16", "float16"])
