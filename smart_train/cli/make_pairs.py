@@ -11,6 +11,7 @@ import typer
 
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, EndpointError
+from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_REQUESTS, PAIRS
 
 if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
@@ -24,27 +25,29 @@ def make_pairs(
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
-    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = 4,
-    held_out: Annotated[float, typer.Option(help="Share of the pages to hold out, in whole documents.")] = 0.2,
+    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = PAIRS.queries_per_page,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the pages to hold out, in whole documents.")
+    ] = PAIRS.held_out,
     test: Annotated[
         float,
         typer.Option(
             help="Share of the pages for a third part, in whole documents: for the final figures, "
             "when the held-out part chooses the checkpoint."
         ),
-    ] = 0.0,
+    ] = PAIRS.test,
     pages_as: Annotated[
         Literal["image", "text"],
         typer.Option("--as", help="What a page is in the rows: its image, or its text, for a text embedder."),
-    ] = "image",
+    ] = PAIRS.pages_as,
     chunk_tokens: Annotated[
         int | None,
         typer.Option(
             help="With --as text: the most tokens of one text; longer pages become several. Default: as many as the "
-            "model of --tokenizer reads, else 256.",
+            f"model of --tokenizer reads, else {CHUNK_TOKENS}.",
             show_default=False,
         ),
-    ] = None,
+    ] = PAIRS.chunk_tokens,
     tokenizer: Annotated[
         str | None,
         typer.Option(
@@ -53,31 +56,31 @@ def make_pairs(
             metavar="MODEL",
             show_default=False,
         ),
-    ] = None,
+    ] = PAIRS.tokenizer,
     dpi: Annotated[
         int | None,
-        typer.Option(help="Resolution of the page images, in dots per inch. Default: 144.", show_default=False),
+        typer.Option(help=f"Dots per inch of the page images. Default: {PAIRS.dpi}.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which documents are held out.")] = 0,
-    licence: Annotated[str | None, typer.Option(help="The documents' licence, for the card.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides which documents are held out.")] = PAIRS.seed,
+    licence: Annotated[str | None, typer.Option(help="The documents' licence, for the card.")] = PAIRS.licence,
     on_error: Annotated[
         Literal["fail", "skip"],
         typer.Option(help="At a file that cannot be used: stop (fail), or leave it out (skip)."),
-    ] = "fail",
+    ] = PAIRS.on_error,
     ocr: Annotated[
         Literal["auto", "all", "off"],
         typer.Option(
             help="Pages to read by OCR: those without a legible text layer, if rapidocr is installed (auto); "
             "all of them, without their text layers (all); none (off)."
         ),
-    ] = "auto",
+    ] = PAIRS.ocr,
     office: Annotated[
         Literal["auto", "off"],
         typer.Option(
             help="Convert office, web and book files with LibreOffice where it is installed, and read them (auto), or "
             "leave them out (off)."
         ),
-    ] = "auto",
+    ] = PAIRS.office,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -93,7 +96,7 @@ def make_pairs(
     requests_per_minute: Annotated[
         float | None, typer.Option(help="Maximum number of requests per minute; no limit if not given.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of requests at the same time.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, help="Number of requests at the same time.")] = PAIR_REQUESTS,
     prices: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
@@ -108,7 +111,12 @@ def make_pairs(
     ] = None,
     check_first: Annotated[
         int | None,
-        typer.Option(min=1, help="With --check-with: number of best pages that a query's page must be among. [3]"),
+        typer.Option(
+            min=1,
+            help="With --check-with: number of best pages that a query's page must be among. "
+            f"Default: {PAIR_CHECK_FIRST}.",
+            show_default=False,
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation before the first request.")] = False,
 ) -> None:
@@ -121,11 +129,11 @@ def make_pairs(
 
     if dpi is not None and pages_as == "text":
         raise DataError(
-            f"--dpi {dpi}: rows of --as text hold no page images, and OCR draws pages at {PairSettings.dpi} dpi; "
+            f"--dpi {dpi}: rows of --as text hold no page images, and OCR draws pages at {PAIRS.dpi} dpi; "
             "leave --dpi out"
         )
     settings = PairSettings(
-        PairSettings.dpi if dpi is None else dpi,
+        PAIRS.dpi if dpi is None else dpi,
         queries_per_page,
         held_out,
         test,

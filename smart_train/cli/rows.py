@@ -15,6 +15,7 @@ from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
 from smart_train.cli.typed_options import alone, as_flags, rewritten
 from smart_train.errors import DataError, RunError, option_of
+from smart_train.utils.defaults import DPI
 from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ Instruction = Annotated[
     typer.Option(help="Instruction of the queries, for rows that have none of their own.", show_default=False),
 ]
 Streaming = Annotated[bool, typer.Option("--streaming", help="Of a Hub data set, fetch only what --max-samples needs.")]
-Dpi = Annotated[int | None, typer.Option(min=1, help="Resolution of PDF pages. Default: 144.", show_default=False)]
+Dpi = Annotated[int | None, typer.Option(min=1, help=f"Resolution of PDF pages. Default: {DPI}.", show_default=False)]
 PagesAs = Annotated[
     Literal["image", "text"] | None,
     typer.Option(

@@ -11,7 +11,6 @@ from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError
 from smart_train.types import ModelInput
 
-CHUNK_TOKENS = 256  # where no model says how much it reads: what the shortest of the usual text embedders do
 _BLANK = re.compile(r"\s+")
 _ENDS = re.compile(r"[.!?:;。！？।][\"')\]”»]*\s+|\n\s*")
 _NEAR, _FAR = 0.2, 0.5  # of a part's length, from where it would end: for the end of a line or sentence; for a blank

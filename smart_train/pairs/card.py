@@ -8,8 +8,8 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from smart_train.data.text_chunks import CHUNK_TOKENS
 from smart_train.pairs.settings import TEST, PairReport, PairSettings
+from smart_train.utils.defaults import CHUNK_TOKENS
 from smart_train.utils.markdown import plain
 
 CARD = "README.md"

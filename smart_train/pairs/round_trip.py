@@ -18,11 +18,11 @@ from smart_train.errors import DataError
 from smart_train.pairs.candidates import Kind, Page
 from smart_train.pairs.rows import Chosen
 from smart_train.pairs.words import is_unspaced
+from smart_train.utils.defaults import PAIR_CHECK_FIRST
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
 
-FIRST = 3
 NOT_FOUND, AS_HIGH = "the page is not among the first", "another page scores as high"
 _PIECE, _UNSPACED_PIECE = 800, 250  # characters: about 200 tokens, which every text embedder reads whole
 _TIE = 1e-4  # of the score; two batches of one text differ by less
@@ -49,7 +49,7 @@ class RoundTrip:
 
     model: SmartModel
     name: str
-    first: int = FIRST
+    first: int = PAIR_CHECK_FIRST
     counts: Counter[str] = field(default_factory=Counter)
     left_out: list[str] = field(default_factory=list)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from smart_train.data.formats.ocr_engine import OcrMode
-from smart_train.data.formats.pdf import DPI
 from smart_train.errors import DataError
+from smart_train.utils.defaults import PAIRS
 
 TRAIN, HELD_OUT, TEST = "train", "held_out", "test"
 MAX_QUERIES = 20
@@ -41,18 +41,18 @@ class PairSettings:
         DataError: a value out of its range.
     """
 
-    dpi: int = DPI
-    queries_per_page: int = 4
-    held_out: float = 0.2
-    test: float = 0.0
-    seed: int = 0
-    licence: str | None = None
-    on_error: Literal["fail", "skip"] = "fail"
-    pages_as: Literal["image", "text"] = "image"
-    chunk_tokens: int | None = None
-    tokenizer: str | None = None
-    ocr: OcrMode = "auto"
-    office: OfficeMode = "auto"
+    dpi: int = PAIRS.dpi
+    queries_per_page: int = PAIRS.queries_per_page
+    held_out: float = PAIRS.held_out
+    test: float = PAIRS.test
+    seed: int = PAIRS.seed
+    licence: str | None = PAIRS.licence
+    on_error: Literal["fail", "skip"] = PAIRS.on_error
+    pages_as: Literal["image", "text"] = PAIRS.pages_as
+    chunk_tokens: int | None = PAIRS.chunk_tokens
+    tokenizer: str | None = PAIRS.tokenizer
+    ocr: OcrMode = PAIRS.ocr
+    office: OfficeMode = PAIRS.office
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:

@@ -26,6 +26,7 @@ from smart_train.pairs.endpoint import ChatEndpoint, GivenUp
 from smart_train.pairs.leaning import leans
 from smart_train.pairs.words import as_words, words_of
 from smart_train.utils.atomic import write_text
+from smart_train.utils.defaults import PAIR_REQUESTS, PAIRS
 
 _ASKED = 3  # times that a page is asked for when its answers hold no list of queries
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
@@ -113,8 +114,8 @@ class VisionWriter:
         confirm: Callable[[Estimate], bool],
         *,
         prompt: str | Path | None = None,
-        on_error: Literal["fail", "skip"] = "fail",
-        workers: int = 4,
+        on_error: Literal["fail", "skip"] = PAIRS.on_error,
+        workers: int = PAIR_REQUESTS,
         prices: tuple[float, float] | None = None,
         cache_dir: str | Path | None = None,
         show_progress_bar: bool | None = None,

@@ -5,7 +5,7 @@ typer reads a command's defaults from its signature, before anything that takes 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 BATCH_SIZE = 32  # items encoded at a time
 TOP_K = 10  # hits per query
@@ -13,6 +13,8 @@ TOP_K = 10  # hits per query
 PROBE_PAIRS = 8
 REPORT_SAMPLES = 24  # pairs of each part that the page of `validate-data` shows
 TOLERANCE = 1e-4  # largest difference of a pooled, late or hybrid score that an fp32 export may show
+DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
+CHUNK_TOKENS = 256  # where no model says how much it reads: what the shortest of the usual text embedders do
 
 
 class MiningDefaults(NamedTuple):
@@ -33,3 +35,25 @@ class MiningDefaults(NamedTuple):
 MINING = MiningDefaults()
 MINING_SHARD = 512  # items encoded, held and written at once
 MINING_STORE = "float32"  # what token states are kept as on the disk
+
+
+class PairDefaults(NamedTuple):
+    """Of `PairSettings`, by the names of its fields."""
+
+    dpi: int = DPI
+    queries_per_page: int = 4
+    held_out: float = 0.2
+    test: float = 0.0
+    seed: int = 0
+    licence: str | None = None
+    on_error: Literal["fail", "skip"] = "fail"
+    pages_as: Literal["image", "text"] = "image"
+    chunk_tokens: int | None = None
+    tokenizer: str | None = None
+    ocr: Literal["auto", "all", "off"] = "auto"
+    office: Literal["auto", "off"] = "auto"
+
+
+PAIRS = PairDefaults()
+PAIR_CHECK_FIRST = 3  # a query that a model checks is kept when its page is among this many best pages
+PAIR_REQUESTS = 4  # to a vision model, at the same time

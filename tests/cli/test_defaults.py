@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -20,8 +20,9 @@ from smart_train.cli.verify import verify
 from smart_train.evaluation import tune as tune_model
 from smart_train.evaluation.probe import probe as probe_model
 from smart_train.export import verify_folder
-from smart_train.pairs import PairSettings, VisionWriter
+from smart_train.pairs import PairSettings, RoundTrip, VisionWriter
 from smart_train.retrieval import MiningConfig, mine_negatives, search_folder, update_index
+from smart_train.utils.defaults import CHUNK_TOKENS, PairDefaults
 from smart_train.validation import write_page
 
 PAIRS = [
@@ -52,3 +53,14 @@ def test_a_commands_defaults_are_the_librarys(
     shared = (of_command.keys() & of_library.keys()) - {"dpi"}  # make-pairs tells whether --dpi was given
     assert at_least <= shared
     assert {name: of_command[name] for name in shared} == {name: of_library[name] for name in shared}
+
+
+def test_what_make_pairs_says_of_an_option_that_is_not_given_is_what_the_library_does() -> None:
+    assert vars(PairSettings()) == PairDefaults()._asdict()
+    for option, told in (
+        ("dpi", f"Default: {PairSettings().dpi}."),
+        ("chunk_tokens", f"else {CHUNK_TOKENS}."),
+        ("check_first", f"Default: {defaults(RoundTrip)['first']}."),
+    ):
+        annotation = signature(make_pairs, eval_str=True).parameters[option].annotation
+        assert get_args(annotation)[1].help.endswith(told)

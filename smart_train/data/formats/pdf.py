@@ -29,8 +29,8 @@ from smart_train.errors import DataError
 from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import MAX_PIXELS_LIMIT
 from smart_train.utils.atomic import filling
+from smart_train.utils.defaults import DPI as DPI
 
-DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep
 _POINTS_PER_INCH = 72
 _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any model is shown
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
