@@ -1,4 +1,4 @@
-"""What a run is made of, by content: its rows, their pictures and videos, and the weights that it starts from.
+"""What a run is made of, by content: its rows, their pictures and videos, and the model that it starts from.
 
 `run.json` keeps a digest of each, so that a run whose data or base were replaced under the same names is not continued
 as if nothing had happened. `contents.json` beside it keeps a digest of every row and file, to name what was replaced.
@@ -26,8 +26,9 @@ from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
 from smart_train.models import token_projection
 from smart_train.models.bases import weights_digest
-from smart_train.models.locating import locate
+from smart_train.models.locating import fetch, locate
 from smart_train.models.peft import ADAPTER_WEIGHTS
+from smart_train.models.reading import read_json
 from smart_train.models.sentence_transformers_files import LIMITS, MODULES, SETTINGS, module_folders
 from smart_train.recipe import Recipe
 from smart_train.run.build_rows import more_documents
@@ -64,6 +65,7 @@ _MODEL_FILES = (
     ADAPTER_WEIGHTS,
 )
 _WEIGHTS = "weights"  # their name among the digests: however many files they are in
+_CODE = ".py"  # ends what a model is computed by, where it brings a class of its own and is trusted
 # The same, which records of earlier versions lack.
 _LATER_FILES = (MODULES, SETTINGS, LIMITS, token_projection.CONFIG_NAME, token_projection.WEIGHTS_NAME)
 
@@ -127,6 +129,8 @@ class Contents:
         self._folders = {BASE: base} | ({} if adapter is None else {ADAPTER: adapter})
         self._weights = ({} if drawn else {BASE: _WEIGHTS}) | {ADAPTER: ADAPTER_WEIGHTS}
         self.models = {name: _of_model(folder) for name, folder in self._folders.items()}
+        if recipe.model.trust_remote_code:
+            self.models[BASE] |= _of_code(base)
 
     @property
     def summary(self) -> dict[str, dict[str, Any]]:
@@ -304,8 +308,20 @@ def _of_model(folder: Path) -> dict[str, str]:
     return ({} if weights is None else {_WEIGHTS: weights}) | digests
 
 
+def _of_code(folder: Path) -> dict[str, str]:
+    """Of the Python files that the model in `folder` runs, its own and those of repositories that its config.json takes
+    classes from. Of all that lie there: which of them a class imports is found out by transformers alone."""
+    classes = (read_json(folder / "config.json") or {}).get("auto_map")
+    named = classes.values() if isinstance(classes, Mapping) else ()
+    elsewhere = {name.partition("--")[0] for name in named if isinstance(name, str) and "--" in name}
+    places = {"": folder} | {f"{name}--": fetch(name, weights=False) for name in sorted(elsewhere)}
+    return {
+        f"{place}{file.name}": sha256(file) for place, code in places.items() for file in sorted(code.glob(f"*{_CODE}"))
+    }
+
+
 def _is_later(name: str) -> bool:
-    return name in _LATER_FILES or "/" in name
+    return name in _LATER_FILES or "/" in name or name.endswith(_CODE)
 
 
 def _table(rows: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from smart_train.errors import RunError
 from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import read_recipe
-from smart_train.run import train
+from smart_train.run import fingerprints, train
 from smart_train.run.fingerprints import CONTENTS_FILE, Contents
 from smart_train.run.folder import RunFolder, check_place
 from smart_train.types import Example, ModelInput
@@ -226,6 +226,36 @@ def test_what_only_one_of_two_models_has_is_a_difference_in_another_place(tmp_pa
     assert "weights (missing there)" in bare.differences(tmp_path, bare.summary, [key])[0]
     drawn = models(base, model={"name_or_path": str(base), "from_config": {}})
     assert drawn.differences(tmp_path, drawn.summary, [key]) == []
+
+
+def test_the_code_that_a_trusted_base_brings_is_a_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, other, key = tmp_path / "base", tmp_path / "other", "model.name_or_path"
+    for folder in (base, other):
+        folder.mkdir()
+        (folder / "modeling.py").write_text("WIDTH = 1")
+    (base / "model.safetensors").write_bytes(save({"weight": torch.ones(2)}))
+    classes = {"AutoConfig": "modeling.Config", "AutoModel": "them/code--modeling.Model", "AutoTokenizer": ["t.T"]}
+    (base / "config.json").write_text(json.dumps({"auto_map": classes}))
+    (base / "README.md").write_text("any")
+    monkeypatch.setattr(fingerprints, "fetch", lambda name, weights: {"them/code": other}[name])
+
+    def now() -> Contents:
+        return models(base, model={"name_or_path": str(base), "trust_remote_code": True})
+
+    begun = now().summary
+    assert [name for name in begun[key] if name.endswith(".py")] == ["modeling.py", "them/code--modeling.py"]
+    for folder, name in ((base, "modeling.py"), (other, "them/code--modeling.py")):
+        (folder / "modeling.py").write_text("WIDTH = 2")
+        assert now().differences(tmp_path, begun) == [f"{key}: {base} holds other content: {name}"]
+        (folder / "modeling.py").write_text("WIDTH = 1")
+    assert now().differences(tmp_path, begun) == []
+    # A record of an earlier version, which has no code, goes on in its place; in another one nothing is known of it.
+    earlier = {key: {name: digest for name, digest in begun[key].items() if not name.endswith(".py")}}
+    assert now().differences(tmp_path, earlier) == []
+    [told] = now().differences(tmp_path, earlier, [key])
+    assert "modeling.py (not in the record of the run)" in told and "Earlier versions did not record" in told
+    # Code that is not trusted is not run.
+    assert not any(name.endswith(".py") for name in models(base).summary[key])
 
 
 @pytest.mark.parametrize("state", ["trained", "exported"])
