@@ -25,9 +25,11 @@ class SmartTrainError(ValueError):
 
     Attributes:
         from_main: raised by another rank too, mostly the main one, which tells it; this one need not tell it again.
+        told_by: that rank.
     """
 
     from_main = False
+    told_by = 0
 
 
 class RecipeError(SmartTrainError):

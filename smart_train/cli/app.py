@@ -23,7 +23,7 @@ from smart_train.cli.launch import launch
 from smart_train.cli.make_pairs import make_pairs
 from smart_train.cli.mine import mine
 from smart_train.cli.probe import probe
-from smart_train.cli.process_group import in_one_process
+from smart_train.cli.process_group import in_one_process, tells
 from smart_train.cli.push import push
 from smart_train.cli.quiet import quietly
 from smart_train.cli.recipes import recipes
@@ -96,13 +96,14 @@ def _options(
 def main() -> None:
     """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2, a run
     that SIGTERM stopped with 143, by Ctrl-C with 130."""
+    if sys.stdout is not None and sys.stdout.errors == "strict":
+        # Names of files may have letters that the terminal's encoding lacks, or bytes that are no letters.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app(prog_name="smart-train")
     except SmartTrainError as error:
         rank = os.environ.get("RANK")
-        # Every rank reads the same recipe and stops at the same signal; once is enough of what all would say.
-        same = rank not in (None, "0") and isinstance(error, (RecipeError, Interrupted))
-        if not (same or error.from_main):
+        if tells(error):
             print(printable(f"smart-train{f' (rank {rank})' if rank else ''}: {error}"), file=sys.stderr)
         if not (isinstance(error, (RecipeError, Interrupted)) or error.from_main):
             sys.last_value = (

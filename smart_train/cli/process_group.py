@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from smart_train.errors import RunError, SmartTrainError
+from smart_train.errors import Interrupted, RecipeError, RunError, SmartTrainError
+from smart_train.utils.cpu import told_by_launcher
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
+_joined = False  # by `joined_processes`, which takes them apart again before an error comes to its end
 
 
 def refuse_several(command: str) -> None:
@@ -31,20 +34,32 @@ def refuse_several(command: str) -> None:
     )
 
 
-@contextmanager
-def told_once_a_machine() -> Iterator[None]:
-    """Within, where a launcher started several processes that have not joined yet, an error for users is told by the
-    first one of each machine alone. Not by the first of all: files of machines may be apart."""
-    try:
-        yield
-    except SmartTrainError as error:
-        error.from_main = _started() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
-        raise
+def tells(error: SmartTrainError) -> bool:
+    """Whether this process tells the user of `error`. What all processes of a launch have is told once on each machine,
+    by its first one: the output of a machine may be all that its user sees, and its files may be others.
+
+    All have a mistake in the recipe, a stop, what one of them has handed on, and what comes before they have joined:
+    until then each does the same. Anything else is of one process, which tells it.
+    """
+    if _started() == 1:
+        return True
+    place = told_by_launcher("LOCAL_RANK", 0)
+    first = told_by_launcher("RANK", 0) - place  # launchers number the processes of a machine one after the other
+    if error.from_main and first <= error.told_by < first + told_by_launcher("LOCAL_WORLD_SIZE", 1):
+        return False
+    of_all = error.from_main or isinstance(error, (RecipeError, Interrupted)) or not _have_joined()
+    return place == 0 or not of_all
+
+
+def _have_joined() -> bool:
+    """Whether the processes of this launch know, or have known, each other."""
+    dist = sys.modules.get("torch.distributed")  # where it is not imported, nothing has joined them
+    return _joined or (dist is not None and dist.is_available() and dist.is_initialized())
 
 
 def _started() -> int:
     """How many processes a launcher started, this one included."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
+    return told_by_launcher("WORLD_SIZE", 1)
 
 
 def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,8 +67,7 @@ def in_one_process(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def alone(*args: Any, **options: Any) -> None:
-        with told_once_a_machine():
-            refuse_several(command.__name__)
+        refuse_several(command.__name__)
         command(*args, **options)
 
     return alone
@@ -72,6 +86,8 @@ def joined_processes() -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("gloo", timeout=_PATIENCE)
+    global _joined
+    _joined = True
     try:
         yield
     finally:

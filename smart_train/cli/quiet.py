@@ -9,7 +9,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from smart_train.cli.process_group import refuse_several, told_once_a_machine
+from smart_train.cli.process_group import refuse_several
 from smart_train.cli.rows import source_values
 from smart_train.errors import LeftOut, Notice, printable
 from smart_train.utils.model_folders import bring_back, find_model, missing_folder
@@ -89,8 +89,7 @@ def quietly(
 
     @wraps(command)
     def quiet(*args: Any, **options: Any) -> None:
-        with told_once_a_machine():
-            check(options)
+        check(options)
         quiet_libraries()
         command(*args, **options)
 

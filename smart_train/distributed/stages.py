@@ -143,7 +143,7 @@ class _Stages:
             self.store.set(f"{self.rank}/ended", str(number))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # without the store the others end by themselves
-                self.store.set(f"failed/{number}", told_of(error))
+                self.store.set(f"failed/{number}", f"{self.rank} {told_of(error)}")
                 time.sleep(2 * _LONGEST_PAUSE)  # they should read it: this process may take the store along
             raise
         finally:
@@ -159,8 +159,9 @@ class _Stages:
         while True:
             # First: a rank whose caller went on after the failure may have ended a later stage by now.
             if told := self._read(f"failed/{number}"):
-                failure = RunError(told)
-                failure.from_main = True
+                teller, _, message = told.partition(" ")
+                failure = RunError(message)
+                failure.from_main, failure.told_by = True, int(teller)
                 raise failure
             if int(self._read(f"{other}/ended") or 0) >= number:
                 return

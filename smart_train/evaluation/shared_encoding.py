@@ -107,5 +107,5 @@ def _raise_first(failures: Sequence[SmartTrainError | None], of_this_rank: Excep
         if failure is not None:
             raised = failure if of_this_rank is None else of_this_rank
             if isinstance(raised, SmartTrainError):
-                raised.from_main = number != rank()
+                raised.from_main, raised.told_by = number != rank(), number
             raise raised

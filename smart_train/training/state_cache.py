@@ -265,9 +265,9 @@ class StateCache:
                     self.shards.write([one.key for one in part], states, len(self.layers), self.stored_as)
             except SmartTrainError as error:
                 failure = error
-            for other in gather_objects(failure):
+            for teller, other in enumerate(gather_objects(failure)):
                 if other is not None:
-                    other.from_main = failure is None
+                    other.from_main, other.told_by = failure is None, teller
                     raise other
 
     def _made(

@@ -16,8 +16,6 @@ import torch
 from PIL import Image, ImageDraw
 
 from smart_train import SmartModel
-from smart_train.cli import main
-from smart_train.errors import Interrupted, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator, evaluator
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import document_sources
@@ -578,36 +576,6 @@ def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path)
         assert words in seen
     again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
     assert again.status == 2 and "not a file that torch.save wrote" in again.err
-
-
-@pytest.mark.parametrize(
-    ("rank", "error", "told"),
-    [
-        (None, RecipeError("bad key"), "smart-train: bad key\n"),
-        ("0", RecipeError("bad key"), "smart-train (rank 0): bad key\n"),
-        ("1", RecipeError("bad key"), ""),
-        ("1", RunError("bad states"), "smart-train (rank 1): bad states\n"),
-        ("1", Interrupted("stopped"), ""),
-    ],
-)
-def test_what_all_ranks_would_say_is_said_once(
-    rank: str | None,
-    error: Exception,
-    told: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def fail(**_: object) -> None:
-        raise error
-
-    monkeypatch.setattr("smart_train.cli.app.app", fail)
-    monkeypatch.delenv("RANK", raising=False)
-    if rank is not None:
-        monkeypatch.setenv("RANK", rank)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert capsys.readouterr().err == told
-    assert ended.value.code == (143 if isinstance(error, Interrupted) else 2)
 
 
 def test_version_names_what_runs(run) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smart_train.cli import process_group
 from smart_train.cli.app import app
+from smart_train.errors import Interrupted, ModelError, RecipeError, SmartTrainError
 from tests.command import call, ended
 from tests.ranks import start_command
 from tests.tuned import Toy, make_toy
@@ -86,6 +89,61 @@ def test_a_mistake_found_before_processes_join_is_told_once_on_each_machine(
             monkeypatch.setenv(name, str(value))
         refused = ended(monkeypatch, capsys, *words)
         assert refused.status == 2 and refused.err.count(said) == times, refused.err
+
+
+def stop(kind: type[SmartTrainError], teller: int | None = None) -> SmartTrainError:
+    """An error; `teller`: the other rank that it came from."""
+    error = kind("no such thing")
+    if teller is not None:
+        error.from_main, error.told_by = True, teller
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "joined", "tellers"),
+    [
+        (stop(RecipeError), True, [0, 2]),
+        (stop(Interrupted), True, [0, 2]),
+        (stop(ModelError), False, [0, 2]),
+        (stop(ModelError), True, [0, 1, 2, 3]),  # of one rank: nobody else has it
+        (stop(ModelError, 0), True, [2]),  # rank 0, which it came from, has told it on the first machine
+        (stop(ModelError, 1), True, [2]),
+        (stop(ModelError, 3), True, [0]),
+    ],
+)
+def test_each_machine_of_a_launch_tells_once_what_all_processes_have(
+    error: SmartTrainError,
+    joined: bool,
+    tellers: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two machines with two processes each."""
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("smart_train.cli.app.app", fail)
+    monkeypatch.setattr(sys, "last_value", None, raising=False)
+    monkeypatch.setattr(process_group, "_joined", joined)
+    status = 143 if isinstance(error, Interrupted) else 2
+    assert ended(monkeypatch, capsys) == (status, "", "smart-train: no such thing\n"), "one process tells everything"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for rank in range(4):
+        for name, value in (("RANK", rank), ("LOCAL_RANK", rank % 2), ("LOCAL_WORLD_SIZE", 2)):
+            monkeypatch.setenv(name, str(value))
+        told = f"smart-train (rank {rank}): no such thing\n" if rank in tellers else ""
+        assert ended(monkeypatch, capsys) == (status, "", told)
+
+
+@pytest.mark.parametrize("said", ["", "auto"])
+def test_a_variable_that_holds_no_number_is_not_a_launchers(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, said)
+    gone = ended(monkeypatch, capsys, "verify", tmp_path / "gone")
+    assert gone.status == 2 and f"{tmp_path / 'gone'}: no such folder" in gone.err
 
 
 def test_every_command_that_loads_a_model_or_writes_results_is_in_one_of_the_tables() -> None:

@@ -108,3 +108,11 @@ def test_one_process_of_several_uses_every_core_while_the_others_sleep(monkeypat
         assert torch.get_num_threads() == before + 1
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("said", "number"), [("4", 4), ("", 1), ("auto", 1), ("-2", 1)])
+def test_a_launchers_variable_that_holds_no_number_counts_as_not_set(
+    said: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", said)
+    assert cpu.local_processes() == number
