@@ -17,18 +17,18 @@ def write_unless_edited(path: Path, text: str) -> Path:
     Returns:
         The file that holds `text`: `path`, or `NAME.2.SUFFIX`, `NAME.3.SUFFIX`, ...
     """
-    place, number = path, 1
-    while place.exists() and place.read_text(encoding="utf-8") != text and _is_edited(place):
+    place, number, content = path, 1, text.encode()
+    while place.exists() and place.read_bytes() != content and _is_edited(place):  # as bytes: an editor writes any
         number += 1
         place = path.with_name(f"{path.stem}.{number}{path.suffix}")
     write_text(place, text)
-    write_text(_record(place), _digest(text.encode()) + "\n")
+    write_text(_record(place), _digest(content) + "\n")
     return place
 
 
 def _is_edited(path: Path) -> bool:
     record = _record(path)
-    return not record.is_file() or record.read_text(encoding="utf-8").strip() != _digest(path.read_bytes())
+    return not record.is_file() or record.read_bytes().strip() != _digest(path.read_bytes()).encode()
 
 
 def _record(path: Path) -> Path:

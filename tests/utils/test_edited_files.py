@@ -24,3 +24,10 @@ def test_a_file_of_unknown_origin_counts_as_edited_unless_it_says_the_same(tmp_p
     assert write_unless_edited(path, "a: 2\n").name == "recipe.2.yaml"
     assert write_unless_edited(path, "a: 1\n") == path
     assert path.read_text() == "a: 1\n"
+
+
+def test_an_editor_that_writes_another_encoding_has_edited_too(tmp_path: Path) -> None:
+    path = write_unless_edited(tmp_path / "recipe.yaml", "a: 1\n")
+    path.write_bytes("name: Müller\n".encode("latin-1"))
+    assert write_unless_edited(path, "a: 2\n").name == "recipe.2.yaml"
+    assert path.read_bytes() == "name: Müller\n".encode("latin-1")
