@@ -28,6 +28,8 @@ LOCK_NAME = ".smart_train.lock"
 BEAT = 10.0  # seconds between two touches
 SILENCE = 60.0  # seconds without one after which a holder on another machine counts as gone
 _LONGEST = 4096  # bytes of a lock
+_UNKNOWN = 0  # when a process began, where the system does not say it: macOS, or another user's on many clusters
+_STAT = "/proc/{}/stat"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Holder:
 
     Attributes:
         began: when the process began, in ticks of its machine's clock: its number alone may be another's by now.
+            `_UNKNOWN` where the system does not say it.
         place: the kernel and the set of processes that `pid` is a number in.
         since: when the lock was taken. doing: what for.
     """
@@ -49,7 +52,7 @@ class Holder:
 
     @classmethod
     def me(cls, doing: str) -> Holder:
-        return cls(socket.gethostname(), _place(), os.getpid(), _began(os.getpid()) or 0, time.time(), doing)
+        return cls(socket.gethostname(), _place(), os.getpid(), _began(os.getpid()) or _UNKNOWN, time.time(), doing)
 
     @property
     def is_near(self) -> bool:
@@ -59,7 +62,8 @@ class Holder:
     @property
     def is_alive(self) -> bool:
         """Of a holder that is near."""
-        return _began(self.pid) == self.began
+        now = _began(self.pid)
+        return now is not None and (now == self.began or _UNKNOWN in (now, self.began))
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.since, timezone.utc)
@@ -207,11 +211,22 @@ def _began(pid: int) -> int | None:
     """When a process of this machine began; None where there is none, or one that has ended and whose parent has not
     asked for its status. Not by the time of day, which may be set while it runs."""
     try:
-        said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        said = Path(_STAT.format(pid)).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None
+        return _UNKNOWN if _runs(pid) else None
     state, *rest = said[said.rindex(")") + 1 :].split()  # the name before it may hold anything
     return None if state in "ZX" else int(rest[18])
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is a process of this number, by a signal that does nothing."""
+    try:
+        os.kill(max(pid, 1), 0)  # 0 and less would be groups of processes
+    except PermissionError:  # another user's
+        return True
+    except (OSError, OverflowError, TypeError):  # a lock that somebody wrote by hand may hold anything
+        return False
+    return True
 
 
 def _place() -> str:

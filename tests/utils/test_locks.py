@@ -92,6 +92,27 @@ def test_a_number_that_another_process_has_by_now_is_not_the_holder(lock: Path) 
         pass
 
 
+def test_where_the_system_does_not_say_when_a_process_began_it_holds_while_it_runs(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS has no /proc; many clusters do not show the processes of other users there."""
+    mine = Holder.me("training")
+    monkeypatch.setattr(locks, "_STAT", "/proc/of/nobody/{}")
+    ended = fork.Process(target=int)
+    ended.start()
+    ended.join()
+    for began in (mine.began, Holder.me("training").began):
+        leave(lock, began=began)
+        with pytest.raises(BusyError):
+            check_free(lock)
+        leave(lock, began=began, pid=ended.pid)
+        with only_one(lock, "training"), pytest.raises(BusyError):
+            check_free(lock)
+    for pid in (-1, 2**70, "7"):
+        leave(lock, pid=pid)
+        assert pid == -1 or not Holder(**json.loads(lock.read_text())).is_alive
+
+
 def test_a_holder_on_another_machine_is_heard_or_taken_over(
     lock: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
