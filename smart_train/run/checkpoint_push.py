@@ -91,7 +91,13 @@ def _ended_with_this_process(command: list[str]) -> Iterator[subprocess.Popen[st
     }
     environment |= {"CUDA_VISIBLE_DEVICES": ""}
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     ) as process:
         atexit.register(process.kill)
         try:

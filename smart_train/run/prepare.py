@@ -24,7 +24,7 @@ def prepare_data(section: PrepareSection | None, console: Console) -> None:
         raise DataError(f"data.prepare.script {section.script}: no such file (current directory: {Path.cwd()})")
     command = [sys.executable, section.script, "--output", section.output, *map(str, section.args)]
     console.print(f"Preparing data: {' '.join(command[1:])}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
         raise DataError(f"data.prepare.script {section.script} failed with exit code {done.returncode}:\n{tail}")

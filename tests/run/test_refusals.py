@@ -347,6 +347,8 @@ def test_a_script_that_does_not_make_the_data(command: Any, tmp_path: Path) -> N
         command(data={"prepare": prepare}),
         f"data.prepare.script {script} failed with exit code 1:\nno pdftoppm on PATH",
     )
+    script.write_text("import sys\nsys.stderr.buffer.write('Größe'.encode('latin-1'))\nsys.exit(1)\n")
+    refused(command(data={"prepare": prepare}), f"data.prepare.script {script} failed with exit code 1:\nGr")
     script.write_text("")
     refused(
         command(data={"prepare": prepare}), f"data.prepare.script {script} exited with code 0 but did not create {made}"
