@@ -10,12 +10,15 @@ readonly TEST_EXTRAS=dev,deepspeed,mteb,pdf,quantization,sentence-transformers,v
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly root
-readonly venv=${SMART_TRAIN_VENV:-$root/.venv}
+venv=${SMART_TRAIN_VENV:-$root/.venv}
+[[ $venv == /* ]] || venv=$PWD/$venv # `test` goes to another folder
+readonly venv
 readonly python=$venv/bin/python
 
 usage() {
     cat <<'TEXT'
 usage: ./launch.sh RECIPE [key=value ...] [--overwrite]   train, evaluate and export
+       ./launch.sh --seeds 0,1,2 RECIPE [key=value ...]   the same under several seeds, and how far they are apart
        ./launch.sh --dry-run RECIPE [key=value ...]       show the command and the derived quantities
        ./launch.sh test                                   lint, import direction, types and all tests
        ./launch.sh test PYTEST_ARGUMENTS                  only the tests that pytest selects
@@ -60,6 +63,19 @@ find_python() {
     die "no Python $MIN_PYTHON or newer is on PATH; install one, or name it: PYTHON=/path/to/python ./launch.sh ..."
 }
 
+# Waits until no other launch.sh works on the environment, where the machine has flock: two that begin at the same time
+# would delete each other's half of it. Where no lock can be made, nothing can be installed either.
+begin_work() {
+    command -v flock >/dev/null || return 0
+    { mkdir -p "$(dirname "$venv")" && exec 9>"$venv.lock"; } 2>/dev/null || return 0
+    if ! flock -n 9; then
+        say "waiting for another launch.sh, which works on $venv"
+        flock 9
+    fi
+}
+
+end_work() { exec 9>&-; }
+
 create_venv() {
     local base
     # A leftover of an interrupted creation has the marker but no pip.
@@ -98,9 +114,11 @@ install() {
 # The extras that the recipe among the arguments needs. Reading it takes two small packages, so a mistake in it is
 # reported within seconds on a bare machine, not after an installation.
 needed_extras() {
-    local word words=()
+    local word before='' words=()
     for word in "$@"; do
-        if [[ $word != -* ]]; then words+=("$word"); fi
+        # The word after --seeds is its value, and not a change to the recipe.
+        if [[ $word != -* && $before != --seeds ]]; then words+=("$word"); fi
+        before=$word
     done
     if ! "$python" -c 'import typer, yaml' 2>/dev/null; then pip_install typer pyyaml >&2 || return; fi
     PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} "$python" -m smart_train extras ${words[@]+"${words[@]}"}
@@ -108,6 +126,7 @@ needed_extras() {
 
 run_recipe() {
     local extras path
+    begin_work
     create_venv
     extras=$(needed_extras "$@") || exit
     install "$extras"
@@ -115,6 +134,7 @@ run_recipe() {
         path=$(torchvision_path)
         export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH}
     fi
+    end_work
     exec "$python" -m smart_train launch "$@"
 }
 
@@ -140,11 +160,13 @@ torchvision_path() {
 run_tests() {
     # A worker that has nothing left takes tests from the other: long ones do not pile up behind one of them.
     local with_torchvision workers=(--numprocesses logical --dist worksteal)
+    begin_work
     create_venv
     install "$TEST_EXTRAS"
     cd "$root"
     export PATH=$venv/bin:$PATH
     with_torchvision=$(torchvision_path)
+    end_work
     python -m tests.machine
     if (($#)); then
         PYTHONPATH=$with_torchvision python -m pytest "$@"

@@ -3,6 +3,7 @@ work together is shown by the tests of runs by two processes, which start them."
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -175,19 +176,24 @@ def machine(tmp_path: Path):
     for tool in ("bash", "env", "dirname", "mkdir", "touch", "cp", "cat", "cksum", "rm"):
         (binaries / tool).symlink_to(shutil.which(tool))
 
-    def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+    def start(*arguments: str, **environment: str) -> subprocess.Popen:
         log.write_text("")
-        done = subprocess.run(
+        return subprocess.Popen(
             [ROOT / "launch.sh", *arguments],
             env={"PATH": str(binaries), "SMART_TRAIN_VENV": str(venv), **environment},
             cwd=work,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+
+    def call(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        process = start(*arguments, **environment)
+        out, err = process.communicate()
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         return done, [line for line in log.read_text().splitlines() if not line.startswith(("-c ", "--version"))]
 
-    call.program, call.binaries, call.venv, call.work = program, binaries, venv, work
+    call.program, call.start, call.binaries, call.venv, call.work = program, start, binaries, venv, work
     return call
 
 
@@ -231,6 +237,34 @@ def test_what_the_recipe_needs_is_installed_once(machine) -> None:
     for arguments in (["child.yaml"], ["recipe.yaml", "distributed.strategy=zero3"], ["recipe.yaml"]):
         _, log = machine(*arguments)
         assert not [line for line in log if line.startswith(PIP)]
+
+
+def test_seeds_are_no_change_to_the_recipe(machine) -> None:
+    for seeds in (["--seeds", "0,1"], ["--seeds=0,1"]):
+        done, log = machine(*seeds, "recipe.yaml", "lora.r=4")
+        assert done.returncode == 0, done.stderr
+        assert "-m smart_train extras recipe.yaml lora.r=4" in log
+        assert log[-1] == f"-m smart_train launch {' '.join(seeds)} recipe.yaml lora.r=4"
+
+
+def test_an_environment_named_by_a_relative_path_lies_in_the_current_folder(machine) -> None:
+    _, log = machine("test", SMART_TRAIN_VENV="envs/mine")  # which goes to the folder of launch.sh
+    assert log[0] == f"-m venv --clear {machine.work}/envs/mine"
+    assert f"{PIP} --no-deps --target {machine.work}/envs/mine/torchvision torchvision==" in log
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock")
+def test_a_second_launch_waits_for_the_environment_of_the_first(machine) -> None:
+    (machine.binaries / "flock").symlink_to(shutil.which("flock"))
+    lock = machine.venv.with_name("venv.lock")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = machine.start("recipe.yaml")
+        assert waiting.stderr.readline() == f"launch.sh: waiting for another launch.sh, which works on {machine.venv}\n"
+        assert not machine.venv.exists()
+    _, said = waiting.communicate()
+    assert waiting.returncode == 0 and machine.venv.is_dir(), said
+    assert machine("recipe.yaml")[0].stderr == "", "what it starts holds no lock"
 
 
 def test_videos_come_with_torchvision(machine) -> None:
