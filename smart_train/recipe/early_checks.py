@@ -150,10 +150,14 @@ def _missing(values: Mapping[str, Any], beside: Path) -> Iterator[str]:
 
 
 def _exists(path: Path) -> bool:
+    """False only where it is certain: what lies in a folder that may not be searched, the run says."""
     try:
-        return path.exists()
-    except OSError:  # a name longer than any file's
+        path.stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # also a name longer than any file's
         return False
+    return True
 
 
 def _is_path(text: str) -> bool:

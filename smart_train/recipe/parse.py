@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from smart_train.errors import RecipeError, ScoreError
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.defaults import fill_defaults
-from smart_train.recipe.reader import read_recipe
+from smart_train.recipe.reader import from_home, read_recipe
 from smart_train.recipe.recipe import MODES, Recipe
 from smart_train.recipe.rules import caching_problems, cross_problems, mode_problems
 from smart_train.recipe.sections import ONE, SEVERAL, section_classes
@@ -53,7 +53,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_dir: str = _OUTPUT_DIR) -> Recipe:
     """As `load_recipe`, from a mapping. `source` heads the message; `output_dir` is the default run folder."""
-    raw = copy.deepcopy(dict(values))
+    raw = from_home(copy.deepcopy(dict(values)))
     problems = mode_problems(raw) + caching_problems(raw)
     recipe, mistakes = _check_keys(raw)  # takes mistakes out of `raw`
     problems += mistakes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,11 @@ _PLAIN_SCALARS = (
 )
 
 
+# Keys, of whichever section, whose text is a path, or may be one.
+_PATHS = frozenset(
+    ["accelerate_config", "cache_dir", "corpus", "documents", "image_root", "init_from", "name_or_path", "output"]
+    + ["output_dir", "path", "script", "state_cache"]
+)
 # Far beyond any recipe, and far below what makes a parser, or whoever walks over its result, run for ever.
 _MOST_BYTES = 2**20
 _MOST_DEPTH = 50
@@ -88,7 +94,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     values = _with_parents(path, [])
     _apply_all(values, overrides)
-    return values
+    return from_home(values)
 
 
 def recipe_files(path: Path) -> list[Path]:
@@ -103,7 +109,7 @@ def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """The mapping that `key.sub=value` arguments describe by themselves. Raises RecipeError for malformed ones."""
     values: dict[str, Any] = {}
     _apply_all(values, overrides)
-    return values
+    return from_home(values)
 
 
 def dump_yaml(values: Mapping[str, Any]) -> str:
@@ -118,6 +124,16 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def from_home(values: Any, key: str = "") -> Any:
+    """`values` with the user's home folder in place of a leading `~` in every path. No shell does so after
+    `training.output_dir=`, and transformers does so with that key alone: a run would be kept in two folders."""
+    if isinstance(values, dict):
+        return {name: from_home(value, name) for name, value in values.items()}
+    if isinstance(values, list):
+        return [from_home(value, key) for value in values]
+    return os.path.expanduser(values) if isinstance(values, str) and key in _PATHS else values
 
 
 def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def _with_parents(path: Path, children: list[Path]) -> dict[str, Any]:
     parent = values.pop("extends")
     if not isinstance(parent, str) or not parent:
         raise RecipeError(f"{path}: extends: {parent!r}; must be the path of one recipe, relative to this file")
-    return merge(_with_parents(path.parent / parent, children), values)
+    return merge(_with_parents(path.parent / os.path.expanduser(parent), children), values)
 
 
 def _near(path: Path) -> str:
@@ -160,6 +176,8 @@ def _read_file(path: Path, extended_by: Path | None) -> dict[str, Any]:
             f"{path}"
         )
     try:
+        if path.is_fifo():
+            raise RecipeError(f"{path}: is a pipe, and a recipe is read more than once; write it to a file{said_by}")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         text = content.decode("utf-8")

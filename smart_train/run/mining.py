@@ -105,7 +105,7 @@ def write_recipe(
         rows.append(used if section.weight is None else {**used, "weight": section.weight})
     settings = read_overrides([override for override in overrides if not override.startswith("data.train")])
     values: dict[str, Any] = {"extends": os.path.relpath(recipe.resolve(), output.resolve())}
-    values |= merge(settings, {"data": {"train": rows}, "training": {"output_dir": f"{output_dir}-mined"}})
+    values |= merge(settings, {"data": {"train": rows}, "training": {"output_dir": f"{Path(output_dir)}-mined"}})
     if model is not None:
         # A folder by its absolute path: from another directory, a relative one means another model or one on the Hub.
         model_folder = find_model(model)

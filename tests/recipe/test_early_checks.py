@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -146,3 +147,22 @@ def test_rows_are_not_a_recipe(tiny_data) -> None:
         f"{rows}: is a file of rows, not a recipe; name it in one, as data: {{train: {{path: {rows}}}}} (`smart-train "
         f"recipes` lists some to start from), or look at its rows with: smart-train validate-data {rows}"
     ]
+
+
+def test_what_lies_in_a_folder_that_may_not_be_searched_is_left_to_the_run(recipe, monkeypatch) -> None:
+    path, found = recipe(data={"train": {"path": "/closed/rows.jsonl"}}), Path.stat
+
+    def stat(self: Path, **options: bool):
+        if "closed" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return found(self, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(early_checks, "_columns_of", lambda file: set())
+    check_quickly(path)
+
+
+def test_a_recipe_from_a_pipe_is_refused_by_that_word(tmp_path) -> None:
+    os.mkfifo(tmp_path / "recipe.yaml")
+    with pytest.raises(RecipeError, match=r"recipe.yaml: is a pipe, and a recipe is read more than once; write it to"):
+        check_quickly(tmp_path / "recipe.yaml")

@@ -250,3 +250,21 @@ def test_workers_of_the_loader_leave_the_model_its_cores(monkeypatch: pytest.Mon
     for cores, workers in ((1, 1), (2, 1), (4, 2), (6, 3), (64, 4)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
         assert default_workers() == workers
+
+
+def test_a_leading_tilde_is_the_home_folder_in_every_path_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers reads it so in output_dir: a run would write its record into a folder called ~, and its checkpoints
+    into the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, "data: {train: [{path: ~/rows.jsonl}, {path: other, image_root: ~/pages}]}", "parent.yaml")
+    child = write(tmp_path, "extends: ~/parent.yaml\nmodel: {name_or_path: ~/base, query_instruction: ~/ is a tilde}")
+    changes = ["training.output_dir=~/runs", "training.run_name=~/name", "export.output=~"]
+    recipe = load_recipe(child, changes[:2])
+    assert [recipe.model.name_or_path, recipe.data.train[0].path] == [f"{tmp_path}/base", f"{tmp_path}/rows.jsonl"]
+    assert recipe.data.train[1].image_root == f"{tmp_path}/pages"
+    assert recipe.training["output_dir"] == f"{tmp_path}/runs"
+    assert recipe.model.query_instruction == "~/ is a tilde" and recipe.training["run_name"] == "~/name"
+    assert load_recipe(child, changes).export.output is None, "YAML's null"
+    assert parse_recipe({**MINIMAL, "training": {"output_dir": "~/runs"}}).training["output_dir"] == f"{tmp_path}/runs"
