@@ -178,7 +178,7 @@ def _meeting_point(processes: int, machines: int, environment: Mapping[str, str]
             "number (from 0 on), and MASTER_ADDR to the address of machine 0"
         )
     rank = environment["NODE_RANK"]
-    if not rank.isdigit() or int(rank) >= machines:
+    if not rank.isdecimal() or int(rank) >= machines:
         raise RunError(f"NODE_RANK is {rank!r}; it must be one of 0 .. {machines - 1} (NNODES is {machines})")
     port = environment.get("MASTER_PORT", DEFAULT_PORT)
     return [
