@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -24,6 +25,7 @@ from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import section_classes
 from smart_train.recipe.training_section import unknown_argument
 from smart_train.recipe.wording import unknown_key
+from smart_train.utils.model_folders import is_path, missing_folder
 from smart_train.utils.text_files import open_text
 
 _ROWS = (".jsonl", ".ndjson")
@@ -37,7 +39,13 @@ def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
     """Raises RecipeError, with a line for every mistake that is seen without a library, before any is imported."""
     path = Path(recipe)
     values = read_recipe(path, overrides)
-    problems = [*_unknown_keys(Recipe, values), *_missing(values, path.parent), *_columns(values)]
+    problems = [
+        *_unknown_keys(Recipe, values),
+        *_missing_models(values),
+        *_missing(values, path.parent),
+        *_columns(values),
+        *_occupied(values),
+    ]
     if problems:
         count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
         raise RecipeError("\n".join([f"{path}: {count}", *(f"  {line}" for line in problems)]))
@@ -133,9 +141,7 @@ def _sources(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 def _missing(values: Mapping[str, Any], beside: Path) -> Iterator[str]:
     """A line for every file or folder that is named and is not there, and that nothing will make."""
-    data = values.get("data")
-    prepare = data.get("prepare") if isinstance(data, Mapping) else None
-    made = Path(str(prepare.get("output"))) if isinstance(prepare, Mapping) else None
+    made = _made(values)
     for name, source in _sources(values):
         for key in ("path", "documents", "corpus", "image_root"):
             text = source.get(key)
@@ -147,6 +153,36 @@ def _missing(values: Mapping[str, Any], beside: Path) -> Iterator[str]:
             if near or _is_path(text) or key == "image_root":
                 where = name if key == "path" else f"{name}.{key}"
                 yield f"{where}: {text}: no such file or folder{_hint(Path(text), beside if near else None)}"
+
+
+def _missing_models(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for every model that is named by a path and is not there, and that nothing will make."""
+    made = _made(values)
+    for section, key in (("model", "name_or_path"), ("lora", "init_from")):
+        given = values.get(section)
+        name = given.get(key) if isinstance(given, Mapping) else None
+        if not isinstance(name, str) or not is_path(name) or _exists(Path(name)):
+            continue
+        if made is None or made not in (Path(name), *Path(name).parents):
+            yield f"{section}.{key}: {missing_folder(name)}"
+
+
+def _occupied(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line where the run folder cannot be one, because a file is in its place or above it."""
+    given = values.get("training")
+    text = given.get("output_dir") if isinstance(given, Mapping) else None
+    if isinstance(text, str) and text:
+        # os.path's functions, because Path's raise where a folder may not be searched.
+        there = next((place for place in (Path(text), *Path(text).parents) if os.path.exists(place)), Path())
+        if not os.path.isdir(there):
+            yield f"training.output_dir: {text}: {'is' if there == Path(text) else f'{there} is'} a file; name a folder"
+
+
+def _made(values: Mapping[str, Any]) -> Path | None:
+    """What the script of `data.prepare` will make; None where there is none."""
+    data = values.get("data")
+    prepare = data.get("prepare") if isinstance(data, Mapping) else None
+    return Path(str(prepare.get("output"))) if isinstance(prepare, Mapping) else None
 
 
 def _exists(path: Path) -> bool:

@@ -170,7 +170,10 @@ def _line(loc: Loc, items: list[ErrorDetails]) -> str:
     if kind == "extra_forbidden":
         return unknown_key(dotted, _section(Recipe, loc[:-1]).model_fields, _all_keys())
     first, *others = dict.fromkeys(_rule(loc, item) for item in items)
-    return bad_value(dotted, value, " or ".join([first, *(rule.removeprefix("must be ") for rule in others)]))
+    rule = " or ".join([first, *(rule.removeprefix("must be ") for rule in others)])
+    if rule == "must be text" and isinstance(value, int | float | dict):  # a number, a word of YAML, or "key: value"
+        rule += "; put it into quotes"
+    return bad_value(dotted, value, rule)
 
 
 def _rule(loc: Loc, item: ErrorDetails) -> str:

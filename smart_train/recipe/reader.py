@@ -264,6 +264,8 @@ def _describe(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or first_line(error)
     if "'\\t'" in problem:
         problem = "a tab; indent with spaces"
+    elif problem.startswith("mapping values are not allowed"):
+        problem = "a second colon with a blank after it; put the text into quotes"
     return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"
 
 

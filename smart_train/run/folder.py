@@ -149,6 +149,8 @@ def check_recipe(path: Path, recipe: Recipe, *, overwrite: bool) -> None:
     changed recipe is refused before hours of decoding."""
     if (path / _DISCARDED).is_file():
         return
+    if path.exists() and not path.is_dir():
+        raise RunError(f"training.output_dir {path}: is a file; name a folder")
     saved = read_record(path)
     if saved is None:
         if path.is_dir() and any(not _is_leftover(child) for child in path.iterdir()):

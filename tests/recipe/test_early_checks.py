@@ -166,3 +166,29 @@ def test_a_recipe_from_a_pipe_is_refused_by_that_word(tmp_path) -> None:
     os.mkfifo(tmp_path / "recipe.yaml")
     with pytest.raises(RecipeError, match=r"recipe.yaml: is a pipe, and a recipe is read more than once; write it to"):
         check_quickly(tmp_path / "recipe.yaml")
+
+
+def test_a_model_that_is_named_by_a_path_and_is_not_there(recipe, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "mini").mkdir(parents=True)
+    (tmp_path / "make.py").write_text("")
+    near = "no such folder, did you mean models/mini? (current directory: "
+    path = recipe(model={"name_or_path": "./modls/mini"}, lora={"init_from": "../gone"}, full=None)
+    first, *lines = told(path)
+    assert first.endswith("2 mistakes") and lines[0].startswith(f"model.name_or_path: ./modls/mini: {near}")
+    assert lines[1].startswith("lora.init_from: ../gone: no such folder")
+    check_quickly(path, ["model.name_or_path=modls/mini", "lora.init_from=null"])  # the Hub may have it
+    check_quickly(path, ["model.name_or_path=./models/mini", "lora.init_from=null"])
+    made = ["data.prepare={script: make.py, output: built}", "lora.init_from=null"]
+    for place in ("./built", "./built/base"):
+        check_quickly(path, [f"model.name_or_path={place}", *made])
+
+
+def test_a_file_in_the_place_of_the_run_folder(recipe, tmp_path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    path = recipe()
+    assert told(path, f"training.output_dir={file}")[1:] == [f"training.output_dir: {file}: is a file; name a folder"]
+    [line] = told(path, f"training.output_dir={file}/run")[1:]
+    assert line == f"training.output_dir: {file}/run: {file} is a file; name a folder"
+    check_quickly(path, [f"training.output_dir={tmp_path / 'new' / 'run'}"])
