@@ -12,7 +12,9 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
+import stat
 import time
 import uuid
 import warnings
@@ -22,6 +24,7 @@ from typing import Any
 
 from smart_train.errors import Notice, WriteError
 
+_OWNER_ALONE = 0o600
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file has no writer left
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _looked_at: set[Path] = set()
@@ -57,7 +60,10 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
         make_folder(path.parent)
         _clear_leftovers(path.parent)
         try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
             write(temporary)
+            _share(temporary, mode)
             sync(temporary)
             os.replace(temporary, path)
             sync(path.parent)
@@ -108,6 +114,7 @@ def filling(target: Path, *, shared: bool = False) -> Iterator[Path]:
         partial.mkdir()
         try:
             yield partial
+            share_folder(partial)
             sync_folder(partial)
             _move_shared(partial, target) if shared else _replace(partial, target)
         finally:
@@ -173,6 +180,23 @@ def remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def share_folder(folder: Path) -> None:
+    """Lets those read the files in `folder` who may look into it. safetensors makes each of its files for the owner
+    alone, whatever the user's umask says, and colleagues on one machine could not read a model that was trained."""
+    mode = folder.stat().st_mode
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _share(Path(parent, name), mode)
+
+
+def _share(file: Path, mode: int) -> None:
+    """Gives a file that its owner alone may read and write the `mode` of one that was made in the usual way, or of a
+    folder. By these, and not by the umask, because the access lists of a folder may ask for more."""
+    if not file.is_symlink() and stat.S_IMODE(file.stat().st_mode) == _OWNER_ALONE:
+        with contextlib.suppress(OSError):  # a file system without modes
+            file.chmod(_OWNER_ALONE | (mode & 0o066))
 
 
 def sync(path: Path) -> None:
@@ -245,7 +269,7 @@ def _replace(new: Path, target: Path) -> None:
         warnings.warn(
             Notice(
                 f"{target}: was replaced by a new folder of this name. A shell that was started in the old one shows "
-                f"nothing any more; run there: cd {target}"
+                f"nothing any more; run there: cd {shlex.quote(str(target))}"
             ),
             stacklevel=2,
         )

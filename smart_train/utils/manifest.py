@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from smart_train.utils.atomic import sync_folder, write_json
+from smart_train.utils.atomic import share_folder, sync_folder, write_json
 from smart_train.utils.hashing import sha256
 
 MANIFEST = "manifest.json"
@@ -24,6 +24,7 @@ DIGEST = "sha256"  # the algorithm, and the key of digests in a manifest and in 
 def write_manifest(folder: Path) -> None:
     """Declares `folder` whole. Syncs its files first, so that the manifest never survives a crash alone."""
     names = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
+    share_folder(folder)
     sync_folder(folder)
     sizes = {name: (folder / name).stat().st_size for name in names}
     write_json(folder / MANIFEST, {"files": sizes, DIGEST: digests(folder, names)})

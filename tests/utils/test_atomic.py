@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from smart_train.errors import Notice, WriteError
 from smart_train.utils.atomic import aside, filling, naming_refusals, replace_whole, settle, write_json, write_text
 from smart_train.utils.locks import beside
+from smart_train.utils.manifest import write_manifest
 
 
 def test_what_is_written_replaces_what_was_there(tmp_path: Path) -> None:
@@ -21,6 +25,25 @@ def test_what_is_written_replaces_what_was_there(tmp_path: Path) -> None:
     assert write_text(str(path), "two") == path and path.read_text(encoding="utf-8") == "two"
     assert json.loads(write_json(path, {"π": [1.5]}).read_text(encoding="utf-8")) == {"π": [1.5]}
     assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_a_file_is_what_the_users_umask_says(mask: int, mode: int, tmp_path: Path) -> None:
+    """safetensors makes its files for the owner alone."""
+    tensors = {"a": torch.ones(2)}
+    before = os.umask(mask)
+    try:
+        alone = replace_whole(tmp_path / "a.safetensors", lambda temporary: save_file(tensors, temporary))
+        with filling(tmp_path / "model") as partial:
+            (partial / "part").mkdir()
+            save_file(tensors, partial / "part" / "a.safetensors")
+        (tmp_path / "checkpoint-1").mkdir()
+        save_file(tensors, tmp_path / "checkpoint-1" / "a.safetensors")
+        write_manifest(tmp_path / "checkpoint-1")
+    finally:
+        os.umask(before)
+    files = [alone, tmp_path / "model" / "part" / "a.safetensors", *(tmp_path / "checkpoint-1").iterdir()]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [mode] * 4
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
