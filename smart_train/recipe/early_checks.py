@@ -1,4 +1,5 @@
-"""Mistakes in a recipe that can be told at once: names of keys, files that are not there, columns that rows lack.
+"""Mistakes in a recipe that can be told at once: keys that are unknown or missing, files that are not there, columns
+that rows lack.
 
 Commands ask this before they import torch and transformers, which takes longer than to correct a typing error. It is
 not the check of a recipe: values are looked at by `load_recipe`, and the same keys again.
@@ -21,10 +22,10 @@ from pydantic import BaseModel
 
 from smart_train.errors import DataError, RecipeError, did_you_mean, option_of
 from smart_train.recipe.reader import read_recipe
-from smart_train.recipe.recipe import Recipe
+from smart_train.recipe.recipe import Recipe, mode_problems
 from smart_train.recipe.sections import section_classes
 from smart_train.recipe.training_section import unknown_argument
-from smart_train.recipe.wording import unknown_key
+from smart_train.recipe.wording import bad_value, missing_key, section_rule, unknown_key
 from smart_train.utils.model_folders import is_path, missing_folder
 from smart_train.utils.text_files import open_text
 
@@ -40,7 +41,8 @@ def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
     path = Path(recipe)
     values = read_recipe(path, overrides)
     problems = [
-        *_unknown_keys(Recipe, values),
+        *mode_problems(values),
+        *_keys(Recipe, values),
         *_missing_models(values),
         *_missing(values, path.parent),
         *_columns(values),
@@ -68,12 +70,18 @@ def check_rows_quickly(rows: Mapping[str, Any]) -> None:
         raise DataError("\n".join([*files, *columns]))
 
 
-def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:
-    if isinstance(values, list):
+def _keys(section: type[BaseModel], values: Any, at: str = "") -> Iterator[str]:
+    """A line for every key that a section does not have, or needs and lacks, and for what should be a section."""
+    if isinstance(values, list) and at == "data.train.":  # the one section of which there may be several
         for place, item in enumerate(values):
-            yield from _unknown_keys(section, item, f"{at}{place}.")
+            yield from _keys(section, item, f"{at}{place}.")
+    elif values is not None and not isinstance(values, Mapping):
+        dotted = at.rstrip(".")
+        yield bad_value(dotted, values, section_rule(dotted, values))
     if not isinstance(values, Mapping):
         return
+    lacking = [key for key, field in section.model_fields.items() if field.is_required() and key not in values]
+    yield from (missing_key(f"{at}{key}") for key in lacking)
     for key, value in values.items():
         dotted = f"{at}{key}"
         if key not in section.model_fields:
@@ -85,7 +93,7 @@ def _unknown_keys(section: type[BaseModel], values: Any, at: str = "") -> Iterat
             yield from (unknown_key(f"scoring.{name}", scoring_names()) for name in _other(value, scoring_names()))
         else:
             for below in list(section_classes(section.model_fields[key].annotation))[:1]:
-                yield from _unknown_keys(below, value, f"{dotted}.")
+                yield from _keys(below, value, f"{dotted}.")
 
 
 def _other(values: Any, names: Sequence[str]) -> list[str]:

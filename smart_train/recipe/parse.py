@@ -18,23 +18,16 @@ from smart_train.errors import RecipeError, ScoreError
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.defaults import fill_defaults
 from smart_train.recipe.reader import from_home, read_recipe
-from smart_train.recipe.recipe import MODES, Recipe
-from smart_train.recipe.rules import caching_problems, cross_problems, mode_problems
+from smart_train.recipe.recipe import MODES, Recipe, mode_problems
+from smart_train.recipe.rules import caching_problems, cross_problems
 from smart_train.recipe.sections import ONE, SEVERAL, section_classes
 from smart_train.recipe.training_section import check_training, known_names
-from smart_train.recipe.wording import bad_value, one_of, unknown_key
+from smart_train.recipe.wording import bad_value, missing_key, one_of, section_rule, unknown_key
 from smart_train.scoring import ScoringConfig
 
 Loc = tuple[str | int, ...]
 
 _OUTPUT_DIR = "runs/recipe"  # of a recipe that is not a file
-
-_WHAT_IS_MISSING = {
-    "model": "name the model to start from, as model: {name_or_path: FOLDER_OR_HUB_ID}",
-    "model.name_or_path": "name a folder or Hub id",
-    "data": "name the training rows, as data: {train: {path: FILE_OR_FOLDER}}",
-    "data.train": "name the training rows, as train: {path: FILE_OR_FOLDER}",
-}
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -90,7 +83,7 @@ def _check_scoring(section: Any) -> tuple[dict[str, Any], list[str]]:
     if section is None:
         return checked, []
     if not isinstance(section, Mapping):
-        return checked, [bad_value("scoring", section, "must be a section (keys and values)")]
+        return checked, [bad_value("scoring", section, section_rule("scoring", section))]
     good, problems = {}, []
     for key, value in section.items():
         if value is None and key in checked:
@@ -112,7 +105,7 @@ def _check_training(section: Any) -> tuple[dict[str, Any], list[str]]:
     if section is None:
         return {}, []
     if not isinstance(section, Mapping):
-        return {}, [bad_value("training", section, "must be a section (keys and values)")]
+        return {}, [bad_value("training", section, section_rule("training", section))]
     return check_training(section)
 
 
@@ -166,7 +159,7 @@ def _line(loc: Loc, items: list[ErrorDetails]) -> str:
     dotted = ".".join(str(part) for part in loc)
     kind, value = items[0]["type"], items[0]["input"]
     if kind == "missing":
-        return f"{dotted}: missing; {_WHAT_IS_MISSING.get(dotted, 'it has no default')}"
+        return missing_key(dotted)
     if kind == "extra_forbidden":
         return unknown_key(dotted, _section(Recipe, loc[:-1]).model_fields, _all_keys())
     first, *others = dict.fromkeys(_rule(loc, item) for item in items)
@@ -183,6 +176,8 @@ def _rule(loc: Loc, item: ErrorDetails) -> str:
         return one_of(item["input"], _literals(field.annotation))
     if kind == "string_too_short":
         return "must not be empty"
+    if kind.startswith("model_"):
+        return section_rule(".".join(map(str, loc)), item["input"])
     for start, words in (
         ("greater_than_equal", f"must be at least {context.get('ge')}"),
         ("greater_than", f"must be greater than {context.get('gt')}"),
@@ -196,7 +191,6 @@ def _rule(loc: Loc, item: ErrorDetails) -> str:
         ("list_", "must be a list"),
         ("dict_", "must be a mapping"),
         ("too_short", "must not be empty"),
-        ("model_", "must be a section (keys and values)"),
     ):
         if kind.startswith(start):
             return words

@@ -1,4 +1,5 @@
-"""A recipe: everything that defines a run, typed, with every default filled in."""
+"""A recipe: everything that defines a run, typed, with every default filled in. And its choice between the ways of
+training."""
 
 from __future__ import annotations
 
@@ -26,6 +27,23 @@ from smart_train.recipe.sections import (
 
 Mode = Literal["lora", "projection", "full"]
 MODES: tuple[Mode, ...] = ("lora", "projection", "full")
+
+
+def mode_problems(values: dict[str, Any]) -> list[str]:
+    """Mistakes in the choice between `lora`, `projection` and `full`, read from the raw mapping.
+
+    A null erases what a parent recipe said, so it is not a choice by itself.
+    """
+    modes = [name for name in MODES if values.get(name) is not None]
+    emptied = [name for name in MODES if name in values and values[name] is None]
+    if len(modes) > 1:
+        return [
+            f"{', '.join(modes)}: choose exactly one of {', '.join(MODES)} (`{modes[0]}: null` removes that of "
+            "a parent recipe)"
+        ]
+    if not modes and emptied:
+        return [f"{emptied[-1]}: empty; write `{emptied[-1]}: {{}}` to take its defaults"]
+    return []
 
 
 class Recipe(Section):

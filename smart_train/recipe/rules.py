@@ -9,7 +9,7 @@ from smart_train.data.columns import KNOWN_NAMES
 from smart_train.errors import DataError
 from smart_train.evaluation.metrics import metric_names
 from smart_train.evaluation.tuning_grid import check_metric, read_weights
-from smart_train.recipe.recipe import MODES, Recipe
+from smart_train.recipe.recipe import Recipe
 from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
 from smart_train.recipe.wording import bad_value, one_of, unknown_key
@@ -17,23 +17,6 @@ from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
 from smart_train.utils.terms import LEARNED_TEMPERATURES, NUMBER_FORMATS, SCORES
 
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
-
-
-def mode_problems(values: dict[str, Any]) -> list[str]:
-    """Mistakes in the choice between `lora`, `projection` and `full`, read from the raw mapping.
-
-    A null erases what a parent recipe said, so it is not a choice by itself.
-    """
-    modes = [name for name in MODES if values.get(name) is not None]
-    emptied = [name for name in MODES if name in values and values[name] is None]
-    if len(modes) > 1:
-        return [
-            f"{', '.join(modes)}: choose exactly one of {', '.join(MODES)} (`{modes[0]}: null` removes that of "
-            "a parent recipe)"
-        ]
-    if not modes and emptied:
-        return [f"{emptied[-1]}: empty; write `{emptied[-1]}: {{}}` to take its defaults"]
-    return []
 
 
 def caching_problems(values: dict[str, Any]) -> list[str]:

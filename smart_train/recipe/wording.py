@@ -8,6 +8,19 @@ from typing import Any
 from smart_train.errors import closest, shown
 
 LONGEST_LIST = 16
+_SOURCE = "{{path: {}}}"
+# What to write where text stands in the place of a section; and where the section, or its key, is missing.
+_SECTION_OF_TEXT = {
+    "model": "{{name_or_path: {}}}",
+    "data": f"{{{{train: {_SOURCE}}}}}",
+    **{f"data.{name}": _SOURCE for name in ("train", "evaluation", "test")},
+}
+_WHAT_IS_MISSING = {
+    "model": "name the model to start from, as model: {name_or_path: FOLDER_OR_HUB_ID}",
+    "model.name_or_path": "name a folder or Hub id",
+    "data": "name the training rows, as data: {train: {path: FILE_OR_FOLDER}}",
+    "data.train": "name the training rows, as train: {path: FILE_OR_FOLDER}",
+}
 
 
 def unknown_key(dotted: str, names: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
@@ -27,6 +40,18 @@ def unknown_key(dotted: str, names: Iterable[str], elsewhere: Iterable[str] = ()
     else:
         hint = f"it is not one of the {len(names)} known names"
     return f"{dotted}: unknown key, {hint}"
+
+
+def missing_key(dotted: str) -> str:
+    """The line for a key that a recipe needs and lacks."""
+    return f"{dotted}: missing; {_WHAT_IS_MISSING.get(dotted, 'it has no default')}"
+
+
+def section_rule(dotted: str, value: Any) -> str:
+    """The rule that a section breaks which is not one."""
+    example = _SECTION_OF_TEXT.get(dotted) if isinstance(value, str) and value else None
+    shape = "" if example is None else f", as in {dotted.rpartition('.')[2]}: {example.format(value)}"
+    return f"must be a section (keys and values){shape}"
 
 
 def bad_value(dotted: str, value: Any, rule: str) -> str:

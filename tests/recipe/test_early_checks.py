@@ -13,7 +13,7 @@ import pytest
 from transformers.training_args import TrainingArguments
 
 from smart_train.errors import DataError, RecipeError
-from smart_train.recipe import early_checks
+from smart_train.recipe import early_checks, parse_recipe
 from smart_train.recipe.early_checks import check_quickly, check_rows_quickly
 from smart_train.recipe.training_section import known_names
 from smart_train.scoring import ScoringConfig
@@ -192,3 +192,27 @@ def test_a_file_in_the_place_of_the_run_folder(recipe, tmp_path) -> None:
     [line] = told(path, f"training.output_dir={file}/run")[1:]
     assert line == f"training.output_dir: {file}/run: {file} is a file; name a folder"
     check_quickly(path, [f"training.output_dir={tmp_path / 'new' / 'run'}"])
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"model": "base"}, "model: 'base'; must be a section (keys and values), as in model: {name_or_path: base}"),
+        ({"model": ["base"]}, "model: ['base']; must be a section (keys and values)"),
+        ({"data": "r.csv"}, "data: 'r.csv'; must be a section (keys and values), as in data: {train: {path: r.csv}}"),
+        ({"data": {"train": "r"}}, "data.train: 'r'; must be a section (keys and values), as in train: {path: r}"),
+        ({"lora": 8}, "lora: 8; must be a section (keys and values)"),
+        ({"data": {}}, "data.train: missing; name the training rows, as train: {path: FILE_OR_FOLDER}"),
+        ({"data": {"train": [{"path": "r"}, {}]}}, "data.train.1.path: missing; it has no default"),
+        ({"lora": {}, "full": {}}, "lora, full: choose exactly one of lora, projection, full (`lora: null` removes"),
+    ],
+)
+def test_what_is_no_section_or_lacks_a_key_is_told_as_by_the_whole_check(
+    values: dict, line: str, tmp_path: Path
+) -> None:
+    values = {"model": {"name_or_path": "base"}, "data": {"train": {"path": "rows"}}, **values}
+    (tmp_path / "recipe.yaml").write_text(json.dumps(values))
+    [said] = told(tmp_path / "recipe.yaml")[1:]
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(values)
+    assert said.startswith(line) and said in str(caught.value)
