@@ -216,7 +216,10 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
 
 
 def _precision(recipe: Recipe, plan: Plan) -> None:
-    """Says so where bfloat16 makes a run on the CPU slower; many processors have no products of it."""
+    """Says so where bfloat16 makes a run on the CPU slower; many processors have no products of it. accelerate leaves
+    float16 out there, and does not say so."""
+    if recipe.training.get("fp16") and _on_cpu(recipe):
+        plan.lines["precision"] = "training.fp16 has no effect on a CPU, which computes in fp32 all the same"
     settings = [
         name
         for name, wanted in (

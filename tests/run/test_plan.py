@@ -15,7 +15,7 @@ from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import build
 from smart_train.run.plan import make_plan, processes
-from smart_train.training import precision
+from smart_train.training import bfloat16_speed
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, WIDTH, tiny_recipe, write_rows
@@ -322,6 +322,15 @@ def test_bfloat16_on_a_processor_that_is_slow_at_it_is_said_with_the_factor(
     assert "precision" not in make_plan(recipe).lines
 
 
+def test_float16_on_a_cpu_is_said_to_have_no_effect(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path, training={"fp16": True, "use_cpu": True})
+    assert make_plan(recipe).lines["precision"].startswith("training.fp16 has no effect on a CPU")
+    monkeypatch.setattr("smart_train.run.plan._on_cpu", lambda _: False)
+    assert "precision" not in make_plan(recipe).lines
+
+
 def test_nothing_is_timed_for_a_run_in_fp32(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> float:
         raise AssertionError("timed")
@@ -341,7 +350,7 @@ def test_the_factor_is_that_of_a_layer_in_both_dtypes(monkeypatch: pytest.Monkey
         return run
 
     clock = [0.0]
-    monkeypatch.setattr(precision, "_step", step)
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
-    assert precision.bfloat16_over_float32() == 1.5
-    assert seen.count(torch.bfloat16) == seen.count(torch.float32) == precision.ROUNDS + 1
+    monkeypatch.setattr(bfloat16_speed, "_step", step)
+    monkeypatch.setattr(bfloat16_speed.time, "perf_counter", lambda: clock[0])
+    assert bfloat16_speed.bfloat16_over_float32() == 1.5
+    assert seen.count(torch.bfloat16) == seen.count(torch.float32) == bfloat16_speed.ROUNDS + 1
