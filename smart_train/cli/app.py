@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -33,7 +35,7 @@ from smart_train.cli.tune import tune
 from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
-from smart_train.errors import Interrupted, RecipeError, SmartTrainError, printable
+from smart_train.errors import Interrupted, RecipeError, RunError, SmartTrainError, printable
 from smart_train.utils.versions import versions
 
 USER_ERROR = 2
@@ -93,6 +95,19 @@ def _options(
 ) -> None: ...
 
 
+@contextmanager
+def _naming_closed_places() -> Iterator[None]:
+    """Turns a file or folder that this user may not use into a RunError that names it. Here, because every look at a
+    place may find that, and what to do is the same everywhere."""
+    try:
+        yield
+    except PermissionError as error:
+        raise RunError(
+            f"{error.filename or error}: permission denied: this user may not use it, or not look into its folder. Ask "
+            "its owner, or name another place"
+        ) from error
+
+
 def main() -> None:
     """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2, a run
     that SIGTERM stopped with 143, by Ctrl-C with 130."""
@@ -100,7 +115,8 @@ def main() -> None:
         # Names of files may have letters that the terminal's encoding lacks, or bytes that are no letters.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app(prog_name="smart-train")
+        with _naming_closed_places():
+            app(prog_name="smart-train")
     except SmartTrainError as error:
         rank = os.environ.get("RANK")
         if tells(error):

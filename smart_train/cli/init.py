@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -61,4 +62,4 @@ def init(
     )
     write_text(to, text)
     print(to)
-    print(f"Next: smart-train validate {to}")
+    print(f"Next: smart-train validate {shlex.quote(str(to))}")

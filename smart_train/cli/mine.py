@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -200,7 +201,7 @@ def _finish(
     )
     if written.name != RECIPE_FILE:
         _say(f"{output / RECIPE_FILE} was edited and is left as it is; the new one is beside it")
-    _say(f"Train with them: smart-train train {written}")
+    _say(f"Train with them: smart-train train {shlex.quote(str(written))}")
 
 
 def _described(summary: MiningSummary, folder: Path, wanted: int, products: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def recipes(
     copies = copy_recipe(name, to)
     for path in copies:
         print(path)
-    print(f"Next: smart-train validate {copies[0]}")
+    print(f"Next: smart-train validate {shlex.quote(str(copies[0]))}")
 
 
 def _list() -> None:

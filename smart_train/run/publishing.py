@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
 from smart_train.errors import ExportError
@@ -46,7 +48,7 @@ def publish(recipe: Recipe, folder: RunFolder, console: Console) -> None:
             options += f" --revision {hub.revision}" if hub.revision else ""
             raise ExportError(
                 f"{error}\nEverything else is done, in {folder.path}. Start the run again, which only pushes, or: "
-                f"smart-train push {folder.path} --repo {hub.repo_id}{options}"
+                f"smart-train push {shlex.quote(str(folder.path))} --repo {hub.repo_id}{options}"
             ) from error
         console.print(f"Pushed {source} to {url}")
     folder.advance("finished")

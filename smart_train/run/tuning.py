@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def check_writable(model: str, run: Path | None) -> None:
         if (owner / RUN_FILE).is_file():
             raise RunError(
                 f"{folder}: is an export of the run {owner}, whose trained model would keep the earlier settings; "
-                f"smart-train tune {owner} --write changes the trained model and makes its export again"
+                f"smart-train tune {shlex.quote(str(owner))} --write changes the trained model and makes its export "
+                "again"
             )
     check_rescorable_export(folder)
 

@@ -60,7 +60,9 @@ def bring_back(folder: Path) -> None:
 
 
 def missing_folder(name: str | Path) -> ModelError:
-    """The error of a path that leads nowhere. Names the folder that is spelt most like it."""
+    """The error of a path that leads to no folder. Names the one that is spelt most like it."""
+    if Path(name).is_file():
+        return ModelError(f"{name}: is a file; name a folder")
     near = nearest_folder(Path(name))
     hint = f", did you mean {near}?" if near is not None else ""
     return ModelError(f"{name}: no such folder{hint} (current directory: {os.getcwd()})")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import re
 import sys
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -21,7 +25,7 @@ from smart_train.recipe import Recipe, load_recipe
 from smart_train.retrieval import document_sources
 from smart_train.scoring import forced_arithmetic
 from smart_train.scoring.rounding_bounds import scan_products
-from tests.command import ended
+from tests.command import call, ended
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 
@@ -62,10 +66,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch):
-    """Puts a module of the given contents in the place of a room."""
+    """Puts a module of the given contents in the place of a room, whose own modules stay."""
 
     def replace(name: str, **contents: object) -> None:
-        module = ModuleType(name)
+        module, spec = ModuleType(name), find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            module.__path__ = [*spec.submodule_search_locations]
         vars(module).update(contents)
         monkeypatch.setitem(sys.modules, name, module)
 
@@ -576,6 +582,33 @@ def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path)
         assert words in seen
     again = run("convert-projection", str(tmp_path / "p" / "smart_config.json"), "--output", str(tmp_path / "q"))
     assert again.status == 2 and "not a file that torch.save wrote" in again.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-1", "utf-8"])
+def test_a_name_that_the_terminal_cannot_show_is_written_out(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letters that its encoding lacks, and bytes that are no letters, as in file names from another system."""
+    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", shown)
+    folder = tmp_path / os.fsdecode("日本 gr\xfcn".encode() + b"\xff")
+    assert call(monkeypatch, "recipes", "quickstart", "--to", folder) == 0
+    shown.flush()
+    assert shown.buffer.getvalue().decode(encoding).startswith(str(tmp_path))
+    assert (folder / "quickstart.yaml").is_file() and b"\\udcff" in shown.buffer.getvalue()
+    assert f"\nNext: smart-train validate '{tmp_path}".encode() in shown.buffer.getvalue(), "the name has a blank"
+
+
+def test_a_place_that_this_user_may_not_use_is_named_without_a_traceback(
+    run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def denied(self: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    ended = run("inspect", tmp_path / "run")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("smart-train: ") and "run: permission denied: this user may not use it" in ended.err
 
 
 def test_version_names_what_runs(run) -> None:

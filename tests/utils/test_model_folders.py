@@ -13,6 +13,11 @@ from smart_train.utils.locks import beside, only_one
 from smart_train.utils.model_folders import bring_back, find_model, missing_folder, nearest_folder
 
 
+def test_a_file_in_the_place_of_a_folder_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").touch()
+    assert str(missing_folder(tmp_path / "rows.jsonl")) == f"{tmp_path / 'rows.jsonl'}: is a file; name a folder"
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished run, a run that was only trained, one that has begun, and a base model."""
