@@ -120,7 +120,8 @@ def main() -> None:
     except SmartTrainError as error:
         rank = os.environ.get("RANK")
         if tells(error):
-            print(printable(f"smart-train{f' (rank {rank})' if rank else ''}: {error}"), file=sys.stderr)
+            told = f"smart-train{f' (rank {rank})' if rank else ''}: {error}"
+            sys.stderr.write(f"{printable(told)}\n")  # in one piece: another rank may write at the same time
         if not (isinstance(error, (RecipeError, Interrupted)) or error.from_main):
             sys.last_value = (
                 error  # as the interpreter does: others may wait for this rank, see distributed.leave_at_exit

@@ -40,11 +40,12 @@ def join(rank: int, port: int, *, launcher: bool) -> None:
 
 
 def told(function: Callable[[], Any]) -> list[Any]:
-    """The error that `function` ends with: its class, its words, and whether another rank tells it."""
+    """The error that `function` ends with: its class, its words, and whether another rank tells it, and if so which."""
     try:
         function()
     except Exception as error:
-        return [type(error).__name__, str(error), getattr(error, "from_main", None)]
+        from_main = getattr(error, "from_main", None)
+        return [type(error).__name__, str(error), from_main, *([error.told_by] if from_main else [])]
     return []
 
 
@@ -104,14 +105,14 @@ def test_a_stage_may_last_longer_than_a_collective_waits(outcomes: list[dict[str
 def test_an_error_of_one_rank_ends_the_others_and_is_told_once(outcomes: list[dict[str, Any]]) -> None:
     main, other = outcomes
     assert main["refused"] == ["DataError", "row 3 is empty", False]
-    assert other["refused"] == ["DataError", "row 3 is empty", True]
+    assert other["refused"] == ["DataError", "row 3 is empty", True, 0]
     fault, told_of = ["KeyError", "'a bug'", None], "failed (KeyError: 'a bug'); its output says where"
     assert main["broken main"] == fault
-    assert other["broken main"] == ["RunError", f"rank 0 {told_of}", True]
-    assert main["broken share"] == ["RunError", f"rank 1 {told_of}", True]
+    assert other["broken main"] == ["RunError", f"rank 0 {told_of}", True, 0]
+    assert main["broken share"] == ["RunError", f"rank 1 {told_of}", True, 1]
     assert other["broken share"] == fault
     assert main["broken main share"] == fault
-    assert other["broken main share"] == ["RunError", f"rank 0 {told_of}", True]
+    assert other["broken main share"] == ["RunError", f"rank 0 {told_of}", True, 0]
 
 
 @pytest.mark.dist
@@ -120,9 +121,9 @@ def test_a_mistake_that_every_rank_finds_is_told_once(outcomes: list[dict[str, A
     assert [outcome["every rank"] for outcome in outcomes] == [0, 1], "each has a result of its own"
     for stage, said in (("refused on all", "row 3 is empty"), ("refused on one", "rank 1: row 3 is empty")):
         assert main[stage] == ["DataError", said, False]
-        assert other[stage] == ["DataError", said, True]
+        assert other[stage] == ["DataError", said, True, 0]
     assert other["broken on one"] == ["KeyError", "'a bug'", None]
-    assert main["broken on one"] == ["RunError", "rank 1 failed (KeyError: 'a bug'); its output says where", True]
+    assert main["broken on one"] == ["RunError", "rank 1 failed (KeyError: 'a bug'); its output says where", True, 1]
 
 
 def never_done(rank: int, folder: Path, port: int, launcher: bool) -> None:
