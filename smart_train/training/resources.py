@@ -53,6 +53,8 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
         value = getattr(caching, name, None)
         if value is not None and value > 1:
             knobs.append(f"gradient_caching.{name}={value // 2} (is {value}): the same loss and candidates")
+    if caching is not None and caching.keep_vision != "off":
+        knobs.append("gradient_caching.keep_vision=off: the same loss, slower where a frozen vision tower runs twice")
     if not (args.activation_checkpointing or model.backbone_frozen):
         knobs.append("training.gradient_checkpointing=true: the same loss, about a third slower")
     knobs.append("model.max_pixels lower: fewer tokens of every page")

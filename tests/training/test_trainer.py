@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
-from smart_train.training import SmartTrainer, find_checkpoint
+from smart_train.training import GradientCaching, SmartTrainer, find_checkpoint
 from smart_train.training.callbacks import LOG_NAME, read_log
 from smart_train.training.checkpoint_search import drop_superseded
 from smart_train.training.interruption import SIGNALS
@@ -262,3 +262,8 @@ def test_only_keys_that_the_run_can_turn_are_named(mode: str, options: dict, abs
     said = "\n".join(training_knobs(args, training_module(tiny(mode), "late")))
     for key in ("gradient_caching.mini_batch_size", "training.gradient_checkpointing", "model.quantization"):
         assert (key in said) == (key not in absent)
+    for keep in ("auto", 0.5, "off"):
+        caching = GradientCaching(8, keep_vision=keep)
+        said = "\n".join(training_knobs(args, training_module(tiny(mode), "late", caching=caching)))
+        assert "gradient_caching.mini_batch_size=4 (is 8)" in said
+        assert ("gradient_caching.keep_vision=off: the same loss" in said) == (keep != "off")
