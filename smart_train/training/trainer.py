@@ -41,6 +41,7 @@ from smart_train.training.engines import (
 )
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
+from smart_train.training.kept_vision import trains_vision
 from smart_train.training.learning_rate import scheduler_arguments
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
@@ -104,6 +105,10 @@ class SmartTrainer(CheckpointingTrainer):
             callbacks=callbacks,
         )
         forget_engine(args)
+        # DeepSpeed copies to main memory the gradients that a step's last backward has reached. Of weights that it has
+        # not, it would lose those of the step's earlier batches, and take those of the step before once more.
+        offloaded = self.strategy in ZERO_STAGES and offloads(self.accelerator)
+        module.model.always_sees = offloaded and trains_vision(module.model)
         if args.neftune_noise_alpha is not None:
             self._show_embeddings()
         self.remove_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
