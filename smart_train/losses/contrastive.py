@@ -20,7 +20,7 @@ from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.losses.eligible_negatives import PositiveAware, check_candidates
 from smart_train.losses.learned_scales import scale_of, start_scales, temperatures_of_terms
 from smart_train.losses.self_distillation import SelfDistillation
-from smart_train.scoring import ScoringConfig, combine
+from smart_train.scoring import EMPTY_DOCUMENT_SCORE, ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 from smart_train.utils.terms import OBJECTIVES
 
@@ -147,7 +147,11 @@ class ContrastiveObjective(nn.Module):
         if self.distillation is not None:
             student = matrices[self.distillation.score]
             assert teacher is not None and student is not None, "needs_teacher and needs say so"
-            parts["distillation"] = self.distillation(student, teacher, excluded)
+            left_out = excluded
+            if self.distillation.score != "pooled":
+                # A document without tokens: whatever the teacher gives it, its score stays where no gradient comes.
+                left_out = excluded | (scores.of("late") == EMPTY_DOCUMENT_SCORE)
+            parts["distillation"] = self.distillation(student, teacher, left_out)
         if self.self_distillation is not None:
             combined = self._combined(scores)
             parts["self_distillation"] = self.self_distillation(combined, self._logits(scores), excluded, self.progress)
