@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from smart_train.errors import ScoreError
 from smart_train.losses.distillation import Distillation, Teacher
 from smart_train.losses.eligible_negatives import PositiveAware, check_candidates
-from smart_train.losses.learned_scales import scale_of, start_scales
+from smart_train.losses.learned_scales import scale_of, start_scales, temperatures_of_terms
 from smart_train.losses.self_distillation import SelfDistillation
-from smart_train.scoring import ScoringConfig, combine
+from smart_train.scoring import EMPTY_DOCUMENT_SCORE, ScoringConfig, combine
 from smart_train.types import LossOutput, ScoreParts
 from smart_train.utils.terms import OBJECTIVES
 
@@ -84,8 +84,7 @@ class ContrastiveObjective(nn.Module):
         self.learn_weights = learn_weights
         start = {term: temperatures[term] for term in self.weights}
         if learn_weights and name == "hybrid":
-            weights = {"pooled": scoring.pooled_weight, "late": scoring.late_weight}
-            start = {term: temperatures["hybrid"] / weight for term, weight in weights.items()}
+            start = temperatures_of_terms(temperatures["hybrid"], scoring)
         self.log_scales = start_scales(start, learn_temperature=learn_temperature, learn_weights=learn_weights)
 
     @property
@@ -148,7 +147,11 @@ class ContrastiveObjective(nn.Module):
         if self.distillation is not None:
             student = matrices[self.distillation.score]
             assert teacher is not None and student is not None, "needs_teacher and needs say so"
-            parts["distillation"] = self.distillation(student, teacher, excluded)
+            left_out = excluded
+            if self.distillation.score != "pooled":
+                # A document without tokens: whatever the teacher gives it, its score stays where no gradient comes.
+                left_out = excluded | (scores.of("late") == EMPTY_DOCUMENT_SCORE)
+            parts["distillation"] = self.distillation(student, teacher, left_out)
         if self.self_distillation is not None:
             combined = self._combined(scores)
             parts["self_distillation"] = self.self_distillation(combined, self._logits(scores), excluded, self.progress)

@@ -9,11 +9,34 @@ import torch
 from torch import Tensor, nn
 
 from smart_train.errors import ScoreError
+from smart_train.scoring import ScoringConfig
 from smart_train.utils.terms import LEARNED_TEMPERATURES, MIN_TEMPERATURE
 
 # How many times as fast as other parameters log T moves. Adam moves every parameter by about the learning rate; the
 # quickstart's 700 steps at 5e-4 could change a temperature by a fifth in all, and it has to fall to a tenth.
 LEARNED_RATE = 20.0
+
+
+def temperatures_of_terms(temperature: float, scoring: ScoringConfig) -> dict[str, float]:
+    """The temperature of each score inside the softmax of `hybrid` at `temperature`, where `scoring` weighs both.
+
+    Raises:
+        ScoreError: learning would begin outside its bounds. The weights may be those that an earlier run has learned.
+    """
+    weights = {"pooled": scoring.pooled_weight, "late": scoring.late_weight}
+    temperatures = {term: temperature / weight for term, weight in weights.items()}
+    least, most = LEARNED_TEMPERATURES
+    for term, start in temperatures.items():
+        if not least <= start <= most:
+            # Rounded towards the middle: what is named must be taken.
+            low, high = (math.ceil(1e4 * least * max(weights.values())), math.floor(1e4 * most * min(weights.values())))
+            advice = f"set objective.temperature between {low / 1e4:g} and {high / 1e4:g}, or " if low <= high else ""
+            raise ScoreError(
+                f"objective hybrid with learn_weights: the model's scoring.{term}_weight is {weights[term]:g}, so the "
+                f"temperature of that score would start at {temperature:g} / {weights[term]:g} = {start:g}; it must "
+                f"lie between {least} and {most}: {advice}take objective.name joint, which does not read these weights"
+            )
+    return temperatures
 
 
 def start_scales(
@@ -22,12 +45,18 @@ def start_scales(
     """Term -> parameter [1], from which `scale_of` makes 1 / T; trained where either is learned.
 
     Raises:
-        ScoreError: a temperature that is not above 0.
+        ScoreError: a temperature that is not above 0, or one that is learned and begins outside its bounds: the loss
+            would use the bound instead.
     """
+    least, most = LEARNED_TEMPERATURES if learn_weights else (MIN_TEMPERATURE, math.inf)
     scales = {}
     for term, temperature in temperatures.items():
         if not 0 < temperature < math.inf:
             raise ScoreError(f"temperature of {term} is {temperature}; it must be a number above 0")
+        if (learn_temperature or learn_weights) and not least <= temperature <= most:
+            bounds = f"between {least} and {most}" if learn_weights else f"at {least} or more"
+            key = "learn_weights" if learn_weights else "learn_temperature"
+            raise ScoreError(f"temperature of {term} is {temperature:g}; {key} keeps it {bounds}, start there")
         # [1], not a scalar, which FSDP2 cannot shard.
         value = torch.tensor([-math.log(temperature) / (LEARNED_RATE if learn_weights else 1.0)])
         scales[term] = nn.Parameter(value, requires_grad=learn_temperature or learn_weights)

@@ -264,6 +264,11 @@ class Family(ABC):
         """The inverse of `compact`, where the features are; others are returned as they are."""
         return features
 
+    def without_pixels(self, features: Features) -> Features | None:
+        """`features`, compact or not, for a forward whose vision tower is replaced by its outputs; None where the
+        backbone itself looks at pixels."""
+        return None
+
     def patches(self, features: Features) -> int:
         """How many patches the vision tower reads in `features`: the rows of their pixels, unless a family's rows are
         whole images."""

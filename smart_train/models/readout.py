@@ -46,6 +46,11 @@ def on_device(features: Features, device: torch.device) -> Features:
     return {**moved, TOKEN_COUNTS: counts.cpu()}
 
 
+def is_sent(features: Features, device: torch.device) -> bool:
+    """Whether `on_device` copies anything of `features`."""
+    return any(value.device != device for name, value in features.items() if name != TOKEN_COUNTS)
+
+
 def _sent(value: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and value.device.type == "cpu" and not value.is_pinned():
         value = value.pin_memory()  # from pageable memory the driver would first wait for all work before the copy

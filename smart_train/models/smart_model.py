@@ -60,6 +60,8 @@ class SmartModel(nn.Module):
             wait for ever on those ranks that use it.
         in_shards: an engine gathers the weights of a module when it is called, from all ranks at once: no rank may
             leave a module out that another calls.
+        always_sees: with `in_step`, a batch takes a small image along also where no rank's has one: an engine would
+            lose the gradients of a vision tower that a batch does not reach.
     """
 
     def __init__(self, backbone: nn.Module, family: Family, *, base: str | None) -> None:
@@ -77,6 +79,7 @@ class SmartModel(nn.Module):
         self.known_states: StateSource | None = None
         self.in_step = False
         self.in_shards = False
+        self.always_sees = False
         check_layer(family.scoring.layer, self.config, "scoring.layer")
 
     @property
@@ -309,7 +312,7 @@ class SmartModel(nn.Module):
         layers = self.token_layers if layers is None else layers
         asked = len(features["input_ids"])
         if self.in_step:
-            features = with_what_others_see(features, self.family, self.device)
+            features = with_what_others_see(features, self.family, self.device, always=self.always_sees)
         features = self.family.expand(features)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             output = self.backbone(

@@ -27,7 +27,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.training.engines import SHARDED
-from smart_train.training.kept_vision import budget
+from smart_train.training.kept_vision import budget, trains_vision
 
 FP32 = 4
 # 4 bits, an 8-bit scale per 64 weights, and an fp32 scale per 256 of those (arXiv 2305.14314, section 3); 8 bits.
@@ -151,32 +151,31 @@ def _activations(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide])
     vision = model.family.vision_shape(model.config)
     if vision is not None and patches:
         block = (9 * vision.width + 2 * vision.inner) * wide * patches
-        depth = vision.layers if _trains_vision(model) and not checkpointed else 1
+        depth = vision.layers if trains_vision(model) and not checkpointed else 1
         numbers += depth * block
     return float(numbers)
 
 
 def _kept(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide]) -> float:
-    """What gradient caching keeps instead of computing it again: see `training/kept_vision.py`, `grad_cache.py`."""
-    caching, sharded = build.gradient_caching(recipe), recipe.distributed.strategy in SHARDED
-    if caching is None or sharded:
+    """What gradient caching keeps instead of computing or sending it again: see `training/kept_vision.py`,
+    `kept_inputs.py` and `grad_cache.py`."""
+    caching, in_shards = build.gradient_caching(recipe), "weights" in SHARDED.get(recipe.distributed.strategy, ())
+    if caching is None:
         return 0.0
     wide = number_bytes(recipe)
     if model.backbone_frozen and model.projection is not None:
         width = model.config.get_text_config().hidden_size * len(model.token_layers)
         return wide * width * sum(load.kept * load.inputs for load in loads.values())
     vision = model.family.vision_shape(model.config)
-    if vision is None or _trains_vision(model):
+    if vision is None:
         return 0.0
     on_cpu = recipe.training.get("use_cpu") or not torch.cuda.is_available()
     room = budget(caching.keep_vision, torch.device("cpu" if on_cpu else "cuda")) // 2  # of each side
-    return sum(min(wide * vision.output_numbers * load.patches * load.inputs, room) for load in loads.values())
-
-
-def _trains_vision(model: SmartModel) -> bool:
-    return any(
-        parameter.requires_grad for name, parameter in model.backbone.named_parameters() if model.family.is_vision(name)
-    )
+    if in_shards or trains_vision(model):  # its pixels in 8 bits, where they are sent; at most: a still has one frame
+        numbers = 0.0 if on_cpu else float(vision.patch_numbers)
+    else:
+        numbers = wide * vision.output_numbers
+    return sum(min(numbers * load.patches * load.inputs, room) for load in loads.values())
 
 
 def _text_layer(recipe: Recipe, model: SmartModel, text: Any, wide: int) -> float:

@@ -110,9 +110,7 @@ class Embeddings:
     def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Embeddings:
         """The chosen items as Embeddings of their own, which keep none of this one's memory; an int gives a set of
         one."""
-        if isinstance(index, int):
-            index = [index]
-        places = torch.arange(len(self), device=self.offsets.device)[index]
+        places = torch.atleast_1d(torch.arange(len(self), device=self.offsets.device)[index])
         starts, stops = self.offsets[places], self.offsets[places + 1]
         offsets = torch.cat([starts.new_zeros(1), (stops - starts).cumsum(0)])
         spans = torch.stack([starts, stops], dim=1).tolist()

@@ -78,7 +78,7 @@ def _pooled(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor
 
 def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
     states, starts, lengths = queries.packed, queries.offsets[:-1], queries.lengths
-    spans = documents.numbers
+    spans, without_tokens = documents.numbers, documents.lengths == 0
     scores = [torch.empty(0, device=states.device)]
     for some, pieces in _chunks(pairs, lengths.cpu(), states.shape[1]):
         query_places = some[:, 1].to(states.device)
@@ -98,11 +98,12 @@ def _late(queries: Embeddings, documents: Embeddings, pairs: Tensor) -> Tensor:
                 of_document = None if documents.scales is None else documents.scales[start:stop]
                 products = inner_products(asked[done : done + tokens], documents.packed[start:stop], of_document)
                 largest(products, [(0, stop - start)], into)
-            else:
-                into.fill_(EMPTY_DOCUMENT_SCORE)
             done += tokens
         offsets = torch.cat([ends.new_zeros(1), ends])
-        scores.append(bag(best, torch.arange(total, device=states.device), offsets=offsets)[:, 0] / counts.clamp(min=1))
+        means = bag(best, torch.arange(total, device=states.device), offsets=offsets)[:, 0] / counts.clamp(min=1)
+        # Not a mean of this score over the query's tokens: a query may have none, and the mean of it is rounded.
+        nothing = without_tokens[some[:, 0].to(states.device)]
+        scores.append(means.masked_fill(nothing, EMPTY_DOCUMENT_SCORE))
     pair_scores = torch.cat(scores)
     if not pair_scores.isfinite().all():
         for what, side in (("query", queries), ("document", documents)):

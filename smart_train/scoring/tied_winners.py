@@ -59,5 +59,7 @@ def settle(
 
 def _products(queries: Tensor, documents: Tensor, inverse: Tensor | None, token: Tensor, row: Tensor) -> Tensor:
     # 16-bit factors, each product rounded, fp32 sum: the roundings of d products cancel to far below one of their sum.
-    products = (queries[token] * documents[row]).sum(dim=1, dtype=torch.float32)
+    # But not of fp16, whose products may overflow where their sum does not.
+    factors = queries[token].float() if queries.dtype == torch.float16 else queries[token]
+    products = (factors * documents[row]).sum(dim=1, dtype=torch.float32)
     return products if inverse is None else products * inverse[row]

@@ -111,7 +111,9 @@ def naming_damage(checkpoint: str | None) -> Iterator[None]:
     except (SmartTrainError, MemoryError):
         raise
     except Exception as error:
-        if checkpoint is None or "out of memory" in str(error):
+        from smart_train.training.resources import is_out_of_memory  # imports torch, which a look at a run need not
+
+        if checkpoint is None or is_out_of_memory(error):
             raise
         raise RunError(
             f"{checkpoint}: its state cannot be loaded ({type(error).__name__}: {first_line(error)}); delete this "

@@ -270,7 +270,7 @@ def naming_contradictions() -> Iterator[None]:
 def offloads(accelerator: Accelerator) -> bool:
     """Whether DeepSpeed was told to keep the optimiser in main memory or on a disk."""
     zero = accelerator.state.deepspeed_plugin.deepspeed_config["zero_optimization"]
-    return zero.get("offload_optimizer", {}).get("device", "none") != "none"
+    return (zero.get("offload_optimizer") or {}).get("device", "none") != "none"
 
 
 def drop_stale_gradients(engine: Any) -> None:

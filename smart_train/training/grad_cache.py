@@ -4,7 +4,7 @@ The batch is encoded in chunks without a graph. Scores and loss see all of it at
 the embeddings, every chunk is encoded again, now with a graph and with the random numbers of the first time, and hands
 on the gradient of its embeddings. The result is that of the same chunks with their graphs kept, for a second forward.
 Of that second forward, what has no trained weight is left out where its result can be kept: the vision tower, and all
-of a frozen backbone below a projection.
+of a frozen backbone below a projection. What was sent to the device for the first is kept there, where it has room.
 
 It is activation checkpointing of the whole encoder, and built like it: an autograd function whose backward replays. So
 what the Trainer does with a loss (scaling, accumulation) needs no second version here.
@@ -26,11 +26,12 @@ from smart_train.distributed import gather_objects, world_size
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
-from smart_train.models.readout import TOKEN_COUNTS, kept_numbers, on_device
+from smart_train.models.readout import TOKEN_COUNTS, is_sent, kept_numbers, on_device
 from smart_train.models.slicing import select_rows
 from smart_train.models.stored_states import is_stored, select_stored, stored, token_counts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.training.chunk_order import Order
+from smart_train.training.kept_inputs import KeptInputs
 from smart_train.training.kept_vision import KeepVision, KeptVision, budget, check_keep_vision
 
 _BUCKET_BYTES = 32 * 2**20
@@ -45,8 +46,9 @@ class GradientCaching:
         mini_batch_size: most inputs.
         mini_batch_tokens: most tokens, padding included (visual tokens are tokens). An input longer than this is
             encoded alone.
-        keep_vision: memory for outputs of a frozen vision tower, which the second forward then need not compute:
-            "auto" (a tenth of the device's), "off", or GiB. Changes neither loss nor gradients.
+        keep_vision: memory for outputs of a frozen vision tower, which the second forward then need not compute, and
+            for inputs, which then need not be sent again: "auto" (a tenth of the device's), "off", or GiB. Changes
+            neither loss nor gradients.
 
     Raises:
         RunError: no bound, or one below 1; a `keep_vision` that is something else.
@@ -180,7 +182,9 @@ class ChunkedEncoder:
         self.replays = torch.is_grad_enabled()
         # Half of it: the two sides of a batch wait for their second forward together.
         room = budget(caching.keep_vision, self.device) // 2 if self.replays and not self.keeps_states else 0
-        self.vision = KeptVision(model, room, self._random_state, self._set_random_state)
+        self.inputs = KeptInputs(room)
+        self.vision = KeptVision(model, self.inputs, self._random_state, self._set_random_state)
+        self.sends = is_sent(features, self.device)
 
     def encode(self) -> tuple[Tensor, Tensor]:
         """Pooled vectors and packed tokens of all rows, in the order of the rows."""
@@ -215,7 +219,8 @@ class ChunkedEncoder:
             backward: called with some values, their gradients, and whether they are the last of this side.
         """
         for _ in range(self.company):
-            part = self._again(_COMPANY, [0])
+            with self._as_before(self._random_state()):  # any numbers do, but not another precision
+                part = self._again(_COMPANY, [0])
             values = [value for value in (part.pooled, part.packed) if value.requires_grad]
             backward(values, [torch.zeros_like(value) for value in values], False)
         for number, (chunk, state) in enumerate(zip(self.chunks, self.random, strict=True)):
@@ -248,14 +253,20 @@ class ChunkedEncoder:
         if number == _COMPANY:
             return self.embed(features)
         with self.vision.recording(number):
-            return self.embed(features)
+            part = self.embed(features)
+        without_pixels = self.model.family.without_pixels(features) if self.vision.holds(number) else None
+        # Where nothing is sent, chunks would be a second copy of the batch; without pixels they are small.
+        if self.sends or without_pixels is not None:
+            self.inputs.keep(number, features if without_pixels is None else without_pixels)
+        return part
 
     def _again(self, number: int, chunk: list[int]) -> Embeddings:
         """The chunk's embeddings with a graph, from what `_first` kept."""
         if self.keeps_states:
             return self.embed(self.states[number] if number == _COMPANY else self.states.pop(number))
+        features = self.inputs.take(number)
         with self.vision.replaying(number):
-            return self.embed(self._features(chunk))
+            return self.embed(self._features(chunk) if features is None else features)
 
     def _features(self, chunk: list[int]) -> Features:
         if is_stored(self.features):

@@ -19,6 +19,7 @@ from transformers.utils import ModelOutput
 
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
+from smart_train.training.kept_inputs import KeptInputs
 
 KeepVision = Literal["auto", "off"] | float  # a number: GiB
 _SHARE = 0.1  # of the memory where the model is, for "auto"
@@ -51,23 +52,27 @@ def budget(keep: KeepVision, device: torch.device) -> int:
     return int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / processes)
 
 
+def trains_vision(model: SmartModel) -> bool:
+    """Whether any weight of the vision tower is trained."""
+    named = model.backbone.named_parameters()
+    return any(parameter.requires_grad for name, parameter in named if model.family.is_vision(name))
+
+
 def towers(model: SmartModel) -> list[nn.Module]:
     """The vision modules of the backbone that lie in no other one, if their outputs are the same in both forwards: no
     weight of them is trained, and no engine gathers their weights inside a forward on all ranks together."""
-    if model.in_shards:
+    if model.in_shards or trains_vision(model):
         return []
     names = [name for name, _ in model.backbone.named_modules() if model.family.is_vision(name)]
     roots = [name for name in names if not model.family.is_vision(name.rpartition(".")[0])]
-    modules = [model.backbone.get_submodule(name) for name in roots]
-    trained = any(parameter.requires_grad for module in modules for parameter in module.parameters())
-    return [] if trained else modules
+    return [model.backbone.get_submodule(name) for name in roots]
 
 
 class KeptVision:
     """Keeps the outputs of `model`'s vision tower, chunk by chunk.
 
     Args:
-        budget: most bytes to keep at a time. A chunk that does not fit is computed twice.
+        room: the budget, and what makes room in it. A chunk that does not fit is computed twice.
         random_state, set_random_state: of the generators that a forward draws from. A tower with dropout moves them,
             and what comes after it must draw the same numbers where the tower is left out.
     """
@@ -75,13 +80,13 @@ class KeptVision:
     def __init__(
         self,
         model: SmartModel,
-        budget: int,
+        room: KeptInputs,
         random_state: Callable[[], Any],
         set_random_state: Callable[[Any], None],
     ) -> None:
-        self.towers = towers(model) if budget > 0 else []
+        self.towers = towers(model) if room.left > 0 else []
         self.fields = model.family.vision_outputs
-        self.left = budget
+        self.room = room
         self.random_state, self.set_random_state = random_state, set_random_state
         self.calls: dict[int, dict[int, list[_Call]]] = {}  # chunk -> tower -> its calls in order
 
@@ -89,16 +94,17 @@ class KeptVision:
     def recording(self, chunk: int) -> Iterator[None]:
         """What the towers return inside is kept for `chunk`, if there is room for all of it."""
         calls: dict[int, list[_Call]] = defaultdict(list)
-        size = 0
+        size, fits = 0, True
 
         def record(place: int, forward: Callable[..., Any]) -> Callable[..., Any]:
             def recorded(*args: Any, **kwargs: Any) -> Any:
-                nonlocal size
+                nonlocal size, fits
                 output = forward(*args, **kwargs)
-                if size <= self.left:
+                if fits:
                     calls[place].append(_Call(_copy(output, self.fields), self.random_state()))
                     size += _bytes(calls[place][-1].output)
-                    if size > self.left:
+                    fits = self.room.make_room(size)
+                    if not fits:
                         calls.clear()  # what does not fit is not held until the chunk's end either
                 return output
 
@@ -106,9 +112,13 @@ class KeptVision:
 
         with self._towers_do(record):
             yield
-        if size <= self.left:
-            self.left -= size
+        if self.towers and fits:
+            self.room.left -= size
             self.calls[chunk] = calls
+
+    def holds(self, chunk: int) -> bool:
+        """Whether the towers need not read the images of `chunk` again."""
+        return chunk in self.calls
 
     @contextmanager
     def replaying(self, chunk: int) -> Iterator[None]:
@@ -129,7 +139,7 @@ class KeptVision:
 
         with self._towers_do(replay):
             yield
-        self.left += size
+        self.room.left += size
 
     @contextmanager
     def _towers_do(self, instead: Callable[[int, Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:

@@ -12,17 +12,19 @@ from safetensors import SafetensorError
 from transformers import TrainingArguments
 
 from smart_train.errors import RunError, WriteError, first_line
+from smart_train.training.engines import active_strategy
 from smart_train.training.module import TrainingModule
 from smart_train.utils.atomic import refusal
 
-_CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")
+# Of errors that have no class of their own: main memory, and what a device refuses beside tensors, as pinned memory.
+_REFUSALS = ("DefaultCPUAllocator", "not enough memory", "out of memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or main memory refused an allocation. torch has a class of its own for devices only."""
+    """Whether a device or main memory refused an allocation. torch has a class of its own for tensors on devices."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _CPU_ALLOCATOR)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _REFUSALS)
 
 
 @contextmanager
@@ -53,6 +55,8 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
         value = getattr(caching, name, None)
         if value is not None and value > 1:
             knobs.append(f"gradient_caching.{name}={value // 2} (is {value}): the same loss and candidates")
+    if caching is not None and caching.keep_vision != "off":
+        knobs.append("gradient_caching.keep_vision=off: the same loss, slower where a frozen vision tower runs twice")
     if not (args.activation_checkpointing or model.backbone_frozen):
         knobs.append("training.gradient_checkpointing=true: the same loss, about a third slower")
     knobs.append("model.max_pixels lower: fewer tokens of every page")
@@ -61,6 +65,20 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
     if model.quantization is None and (model.backbone_frozen or isinstance(model.backbone, PeftModel)):
         knobs.append("model.quantization=4bit: the frozen weights in an eighth to a quarter of their memory")
     return knobs
+
+
+def optimiser_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]:
+    """Recipe keys that lower the memory of what comes around a step's forward and backward, where the optimiser makes
+    its state; then those of the step."""
+    knobs = []
+    name = str(getattr(args.optim, "value", args.optim))
+    if "8bit" not in name and "adafactor" not in name and not name.startswith("sgd") and args.device.type == "cuda":
+        knobs.append(f"training.optim=adamw_bnb_8bit (is {name}): its state in about a quarter of the memory")
+    if args.world_size > 1 and active_strategy(args) == "ddp":
+        knobs.append("distributed.strategy=zero2: each process holds its share of the optimiser's state and gradients")
+    if not (module.model.backbone_frozen or isinstance(module.model.backbone, PeftModel)):
+        knobs.append("lora instead of full: gradients and the optimiser's state of an adapter alone")
+    return [*knobs, *training_knobs(args, module)]
 
 
 def evaluation_knobs(batch_size: int) -> list[str]:

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
-from transformers.trainer_utils import seed_worker
+from transformers.trainer_utils import TrainOutput, seed_worker
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects
@@ -40,11 +40,12 @@ from smart_train.training.engines import (
 )
 from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
+from smart_train.training.kept_vision import trains_vision
 from smart_train.training.learning_rate import scheduler_arguments
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.padding import Padding
-from smart_train.training.resources import evaluation_knobs, memory_advice, training_knobs
+from smart_train.training.resources import evaluation_knobs, memory_advice, optimiser_knobs, training_knobs
 from smart_train.training.training_log import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
 from smart_train.types import Example, LossOutput
 
@@ -104,6 +105,10 @@ class SmartTrainer(CheckpointingTrainer):
             callbacks=callbacks,
         )
         forget_engine(args)
+        # DeepSpeed copies to main memory the gradients that a step's last backward has reached. Of weights that it has
+        # not, it would lose those of the step's earlier batches, and take those of the step before once more.
+        offloaded = self.strategy in ZERO_STAGES and offloads(self.accelerator)
+        module.model.always_sees = offloaded and trains_vision(module.model)
         if args.neftune_noise_alpha is not None:
             self._show_embeddings()
         self.remove_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
@@ -142,6 +147,17 @@ class SmartTrainer(CheckpointingTrainer):
             prefetch_factor=args.dataloader_prefetch_factor,
             worker_init_fn=OutliveTerminate(seed),
         )
+
+    def train(  # type: ignore[override]  # as the one that it calls
+        self, resume_from_checkpoint: str | None = None, *, longer: bool = False, **kwargs: Any
+    ) -> TrainOutput:
+        """As `CheckpointingTrainer.train`.
+
+        Raises:
+            RunError: memory ran out outside of a step's forward and backward, as where the optimiser makes its state.
+        """
+        with memory_advice("training, around the steps", partial(optimiser_knobs, self.args, self.module)):
+            return super().train(resume_from_checkpoint, longer=longer, **kwargs)
 
     def compute_loss(
         self,

@@ -143,6 +143,11 @@ def test_temperature_must_be_positive():
         ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": 0.0})
 
 
+def test_a_learned_temperature_does_not_begin_below_its_bound():
+    with pytest.raises(ScoreError, match=r"temperature of late is 0\.001; learn_temperature keeps it at 0\.01 or more"):
+        ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": 0.001}, learn_temperature=True)
+
+
 def test_empty_positive_is_named():
     with pytest.raises(ScoreError, match="train.jsonl, row 7"):
         check_positives(torch.tensor([3, 0]), torch.tensor([0, 1]), ["train.jsonl, row 2", "train.jsonl, row 7"])

@@ -7,7 +7,7 @@ import torch
 
 from smart_train.errors import ScoreError
 from smart_train.losses import ContrastiveObjective, Distillation, PositiveAware, Teacher, check_teacher
-from smart_train.scoring import ScoringConfig
+from smart_train.scoring import EMPTY_DOCUMENT_SCORE, ScoringConfig
 from smart_train.types import ScoreParts
 
 SCORING = ScoringConfig(pooled_weight=0.5, late_weight=2.0)
@@ -50,6 +50,20 @@ def naive_divergence(student, teacher, excluded, temperature, teacher_temperatur
             p = w / sum(wanted)
             total = total + p * (math.log(p) - (f / sum(found)).log())
     return total / len(student)
+
+
+@pytest.mark.parametrize("score", ["hybrid", "late", "pooled"])
+def test_a_document_without_tokens_is_not_taught_where_it_has_no_score(scores, teacher, excluded, score):
+    """Row 0's second document: the late score of every query against it is that of nothing."""
+    late = scores.late.detach().index_fill(1, torch.tensor([3]), EMPTY_DOCUMENT_SCORE)
+    given = ScoreParts(scores.pooled, late.requires_grad_())
+    distillation = Distillation(score, temperature=0.3, teacher_temperature=0.7)
+    made = objective("joint", distillation=distillation)
+    part = made(given, POSITIVE, excluded, teacher).parts["distillation"]
+    matrix = {"pooled": given.pooled, "late": late, "hybrid": 0.5 * given.pooled + 2.0 * late}[score]
+    left_out = excluded.clone()
+    left_out[:, 3] |= score != "pooled"
+    torch.testing.assert_close(part, naive_divergence(matrix, teacher, left_out, 0.3, 0.7), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("score", ["hybrid", "late", "pooled"])

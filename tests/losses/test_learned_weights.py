@@ -1,5 +1,7 @@
 """How much each score counts, learned: values, gradients, speed and bounds."""
 
+import math
+
 import pytest
 import torch
 
@@ -20,6 +22,13 @@ def objective(name="joint", scoring=None, learn_weights=True, **temperatures):
         temperatures={"pooled": 0.2, "late": 0.05, "hybrid": 0.1, **temperatures},
         learn_weights=learn_weights,
     )
+
+
+def moved(made, late):
+    """`made` with a late temperature that a step of the optimiser took it to."""
+    with torch.no_grad():
+        made.log_scales["late"].fill_(-math.log(late) / LEARNED_RATE)
+    return made
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ def test_one_step_of_adam_moves_log_t_by_the_rate_times_the_learning_rate(scores
 @pytest.mark.parametrize(("temperature", "favoured"), [(0.004, True), (1.1, False)])
 def test_a_temperature_past_its_bound_can_only_come_back(temperature, favoured):
     """A positive that wins pulls the temperature down, one that loses pushes it up."""
-    made = objective(pooled=0.5, late=temperature)
+    made = moved(objective(pooled=0.5), temperature)
     late = torch.zeros(2, 2)
     late[:, 0] = 0.001 if favoured else -1.0
     excluded = torch.zeros(2, 2, dtype=torch.bool)
@@ -81,7 +90,7 @@ def test_a_temperature_past_its_bound_can_only_come_back(temperature, favoured):
 
 
 def test_beyond_a_bound_the_bound_counts(scores):
-    made = objective(late=0.001)
+    made = moved(objective(), 0.001)
     assert made(scores, POSITIVE, NONE_EXCLUDED).metrics["temperature_late"].item() == pytest.approx(0.005)
     assert made.learned_scoring.late_weight == pytest.approx(40.0)
 
@@ -92,3 +101,32 @@ def test_one_score_alone_has_no_weight_to_learn(name):
         objective(name)
     with pytest.raises(ScoreError, match="learn_weights: scoring gives one of the two terms the weight 0"):
         objective(scoring=ScoringConfig(pooled_weight=0))
+
+
+@pytest.mark.parametrize("temperature", [0.004, 1.1])
+def test_learning_does_not_begin_outside_its_bounds(temperature):
+    told = f"temperature of late is {temperature}; learn_weights keeps it between 0.005 and 1.0, start there"
+    with pytest.raises(ScoreError, match=told):
+        objective(late=temperature)
+    assert objective(late=temperature, learn_weights=False).log_scales["late"].exp().item() == pytest.approx(
+        1 / temperature
+    )
+
+
+def test_weights_that_a_checkpoint_was_saved_with_may_not_begin_outside_either():
+    """An earlier run may have learned that the late score counts 24.5 times as much."""
+    saved = ScoringConfig(late_weight=24.5)
+    told = (
+        r"the model's scoring\.late_weight is 24\.5, so the temperature of that score would start at 0\.1 / 24\.5 = "
+        r"0\.00408163; it must lie between 0\.005 and 1\.0: set objective\.temperature between 0\.1225 and 1, or take "
+        "objective.name joint"
+    )
+    with pytest.raises(ScoreError, match=told):
+        objective("hybrid", saved)
+    made = objective("hybrid", saved, hybrid=0.1225)
+    assert made.learned_scoring.late_weight == pytest.approx(24.5, rel=1e-5)
+    assert objective("hybrid", saved, learn_weights=False).learned_scoring == saved
+    with pytest.raises(
+        ScoreError, match=r"pooled_weight is 0\.05, .* start at 0\.1 / 0\.05 = 2; .* 1\.0: take objective"
+    ):
+        objective("hybrid", ScoringConfig(pooled_weight=0.05, late_weight=20))

@@ -60,6 +60,30 @@ def test_what_only_other_ranks_see_changes_nothing(
     assert any(gradient is not None for name, gradient in beside.items() if "visual" in name)
 
 
+def test_every_batch_reaches_the_vision_tower_where_an_engine_would_lose_what_earlier_ones_found(
+    model: SmartModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "in_step", True)
+    text, page = (
+        model.family.featurize(TEXT, "query"),
+        model.family.featurize([ModelInput(images=(noise(1),))], "query"),
+    )
+    found = {}
+    for always in (False, True):
+        monkeypatch.setattr(model, "always_sees", always)
+        found[always] = gradients(model, text)
+        added = [grad is not None for name, grad in found[always][1].items() if "visual" in name]
+        assert (all if always else lambda flags: not any(flags))(added)
+    torch.testing.assert_close(found[True][0], found[False][0], rtol=0, atol=1e-6)
+    assert not any(grad.any() for name, grad in found[True][1].items() if "visual" in name)
+    seen: list[int] = []
+    model.backbone.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    model(page)
+    assert seen == [1], "nothing is added to a batch with images"
+
+
 def test_nothing_is_added_where_everybody_has_images(model: SmartModel, monkeypatch: pytest.MonkeyPatch) -> None:
     features = model.family.featurize([ModelInput(images=(noise(1),))], "document")
     assert {visual.kind for visual in model.family.visual_fields if visual.pixels in features} == {"image"}

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from smart_train import ScoringConfig
-from smart_train.errors import DataError, ModelError, RecipeError, Unreachable
+from smart_train.errors import DataError, ModelError, RecipeError, ScoreError, Unreachable
 from smart_train.losses import Distillation, PositiveAware, SelfDistillation
 from smart_train.models import PromptConfig, SmartModel
 from smart_train.recipe.reader import merge
@@ -188,6 +188,18 @@ def test_the_objective_learns_from_itself_as_the_recipe_says(recipe: Any) -> Non
     both = build.objective(recipe(objective={"name": "joint", "self_distillation": {}}), ScoringConfig())
     assert both.self_distillation.learners == ("pooled", "late") and not both.learn_weights
     assert build.objective(recipe(objective={"learn_weights": True}), ScoringConfig()).learn_weights
+
+
+def test_scales_that_a_checkpoint_was_saved_with_are_refused_before_a_run_where_learning_cannot_begin(
+    recipe: Any, tmp_path: Path
+) -> None:
+    saved = SmartModel.from_config(TINY, overrides=OVERRIDES, scoring={"late_weight": 24.5})
+    saved.save_pretrained(tmp_path / "base")
+    start = {"name_or_path": str(tmp_path / "base"), "from_config": None}
+    section = {"name": "hybrid", "learn_weights": True, "temperature": 0.05}
+    with pytest.raises(ScoreError, match=r"late_weight is 24\.5, .* set objective\.temperature between 0\.1225 and 1"):
+        build.skeleton(recipe(model=start, objective=section), tmp_path / "base")
+    build.skeleton(recipe(model=start, objective={**section, "temperature": 0.1225}), tmp_path / "base")
 
 
 def test_rows_name_their_section_when_they_cannot_be_read(recipe: Any) -> None:

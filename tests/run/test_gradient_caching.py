@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from smart_train.errors import RecipeError
 from smart_train.recipe import Recipe, parse_recipe
-from smart_train.run import build
+from smart_train.run import build, memory_estimate
+from smart_train.run.memory_estimate import BatchSide
 from smart_train.run.plan import make_plan
 from smart_train.training import GradientCaching
 from tests.models.conftest import TINY
@@ -87,6 +89,36 @@ def test_the_plan_counts_what_is_kept_for_the_second_forward(tmp_path: Path) -> 
     found = make_plan(recipe(tmp_path, **projection, gradient_caching=caching)).lines
     tokens = [float(part.split("(")[1].split()[0]) for part in found["tokens per input"].split(", ")]
     assert kept(found) == pytest.approx(64 * sum(tokens) * bytes_of_states, rel=0.05)
+
+
+def test_the_plan_counts_pixels_that_wait_on_a_gpu_for_a_tower_that_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recipe(tmp_path, gradient_caching={"mini_batch_size": 4}, full={"freeze_vision": False})
+    model = build.skeleton(made, TINY)
+    page = BatchSide(inputs=64, tokens=20, kept=16, patches=64)
+    loads = {"query": BatchSide(inputs=64, tokens=9, kept=5, patches=0), "document": page}
+    monkeypatch.setattr(memory_estimate, "budget", lambda keep, device: 2 * 64 * 64 * 1536)
+    assert memory_estimate.estimate(made, model, loads, 1)["kept for the second forward"] == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert memory_estimate.estimate(made, model, loads, 1)["kept for the second forward"] == 64 * 64 * 1536
+    monkeypatch.setattr(memory_estimate, "budget", lambda keep, device: 1000)
+    assert memory_estimate.estimate(made, model, loads, 1)["kept for the second forward"] == 500
+
+
+@pytest.mark.parametrize(("strategy", "outputs"), [("ddp", True), ("zero2", True), ("zero3", False), ("fsdp2", False)])
+def test_engines_that_leave_weights_whole_keep_what_a_frozen_tower_gives(
+    tmp_path: Path, strategy: str, outputs: bool
+) -> None:
+    given = {"gradient_caching": {"mini_batch_size": 4}, "distributed": {"strategy": strategy, "num_processes": 2}}
+    loads = {side: BatchSide(inputs=8, tokens=20, kept=16, patches=64) for side in ("query", "document")}
+    made = recipe(tmp_path, full=None, lora={"r": 4, "alpha": 8}, **given)
+    found = memory_estimate.estimate(made, build.skeleton(made, TINY), loads, 2)["kept for the second forward"]
+    depth = len(json.loads((TINY / "config.json").read_text())["vision_config"]["deepstack_visual_indexes"])
+    assert found == (2 * 8 * 16 * (1 + depth) * 4 * 96 if outputs else 0)
+    made = recipe(tmp_path, full=None, projection={"dim": 16}, objective={"name": "late"}, **given)
+    found = memory_estimate.estimate(made, build.skeleton(made, TINY), loads, 2)["kept for the second forward"]
+    assert found == 2 * 8 * 16 * 4 * 96, "the states that a projection reads are kept under every strategy"
 
 
 @pytest.mark.parametrize("value", ["on", 0, -1, "nan"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,8 @@ def test_layout() -> None:
 def test_choosing_items(form: str) -> None:
     items = embeddings(3, 0, 2, 4).quantize(form)
     assert torch.equal(items[-1].tokens[0], items.tokens[3])
+    for one in (np.int64(2), torch.tensor(2), np.array([2])):  # as a ranking gives a place
+        assert same(items[one], items[2])
     assert items[1:3].lengths.tolist() == [0, 2]
     assert items[[2, 0, 2]].lengths.tolist() == [2, 3, 2]
     assert same(items[torch.tensor([True, False, True, True])], items[[0, 2, 3]])

@@ -134,6 +134,19 @@ def test_rounded_ties_go_to_the_better_token_and_collapsed_states_cost_no_more()
         assert counted.peak < 6 * document.nbytes
 
 
+@pytest.mark.usefixtures("either_arithmetic")
+def test_a_tie_of_fp16_products_that_overflow_apart_stays_within_its_document() -> None:
+    """300 * 300 exceeds fp16, and 300 * 300 - 300 * 300 + 1 does not."""
+    query = torch.tensor([[300.0, 300.0, 1.0]], dtype=torch.float16)
+    document = torch.tensor([[300.0, -300.0, 1.0], [300.0, -300.0, 1.0], [0.0, 0.0, 0.0]], dtype=torch.float16)
+    sides = [query.requires_grad_(), document.requires_grad_(), torch.zeros_like(document).requires_grad_()]
+    scores = maxsim(sides[:1], sides[1:])
+    assert scores.tolist() == [[1.0, 0.0]]
+    scores[0, 0].backward()
+    assert sides[0].grad.tolist() == document[:1].tolist()
+    assert sides[1].grad.tolist() == [*query.tolist(), [0.0] * 3, [0.0] * 3] and not sides[2].grad.any()
+
+
 def test_second_derivatives_are_refused() -> None:
     q = torch.randn(1, 2, 4, requires_grad=True)
     (grad,) = torch.autograd.grad(maxsim(q, torch.randn(1, 2, 4)).sum() ** 2, q, create_graph=True)

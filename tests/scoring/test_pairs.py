@@ -9,7 +9,7 @@ import torch
 
 import smart_train.scoring.pairs
 from smart_train.errors import ScoreError
-from smart_train.scoring import score_parts
+from smart_train.scoring import EMPTY_DOCUMENT_SCORE, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.pairs import pair_parts
 
@@ -40,6 +40,14 @@ def test_pairs_have_the_scores_of_the_matrix(
         torch.testing.assert_close(found.of(term), matrix, rtol=1e-5, atol=1e-5)
     alone = pair_parts(queries, documents, pairs, pooled=False)
     assert alone.pooled is None and torch.equal(alone.of("late"), found.of("late"))
+
+
+def test_a_document_without_tokens_has_its_score_exactly_also_for_a_query_without_any() -> None:
+    queries, documents = drawn(3, 40, empty=(1,)), drawn(2, 5, empty=(0,))
+    pairs = torch.tensor([[0, 0], [0, 1], [0, 2], [1, 1]])
+    found = pair_parts(queries, documents, pairs, pooled=False).of("late")
+    assert found.tolist() == [EMPTY_DOCUMENT_SCORE] * 3 + [0.0]
+    assert torch.equal(found, score_parts(queries, documents, pooled=False).of("late")[pairs[:, 1], pairs[:, 0]])
 
 
 def test_a_document_costs_one_product(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ CASES: dict[str, tuple[str, str, GradientCaching | None, int]] = {
     "cached, accumulated": ("lora", "hybrid", GradientCaching(mini_batch_tokens=60), 2),
     "cached, projection": ("projection", "late", GradientCaching(mini_batch_size=1), 1),
     "apart": ("full", "joint", None, 1),
+    "apart, accumulated": ("full", "joint", None, 2),
     "apart, cached": ("full", "late", GradientCaching(mini_batch_tokens=60), 1),
     "taught": ("full", "late", None, 1),
     "taught, cached": ("lora", "joint", GradientCaching(mini_batch_size=2), 1),
@@ -45,11 +46,15 @@ NEGATIVES = 2  # of each row of the cases that are taught: by a teacher's scores
 
 # In the cases "apart", in this order: text for the first process and images for the second, then text alone. An engine
 # must neither hang in the first step nor move the vision tower in the second.
+# Accumulated, a step's first batches have images and its last ones have none.
 APART = [0, 3, 1, 2, 6, 9, 12, 15]
 
 # Four processes go on with what two began. ZeRO-1 saves and loads by the code of ZeRO-2; fewer processes than before:
 # tests/training/test_zero_resharding.py.
 FOUR_GO_ON = ("ddp", "zero2", "zero3", "fsdp2")
+
+# What DeepSpeed leaves in main memory are the gradients that a step's last backward has reached.
+OFFLOADED = ("apart", "apart, accumulated")
 
 
 def trained(
@@ -83,7 +88,9 @@ def trained(
             "train_sampling_strategy": "sequential" if case.startswith("apart") else "random",
         },
     )
-    order = APART if case.startswith("apart") else range(2 * ROWS_PER_STEP * accumulation)
+    order = range(2 * ROWS_PER_STEP * accumulation)
+    if case.startswith("apart"):
+        order = APART * accumulation
     rows = [example(index, negatives) for index in order]
     cache = states_on_disk(module.model, rows, folder) if caching and case.startswith("states") else None
     featurizer = module.model.family if cache is None else cache.reader(module.model.token_layers)
@@ -186,9 +193,23 @@ def one_rank(rank: int, folder: Path, port: int, strategy: str) -> None:
     dist.destroy_process_group()
 
 
-def one_who_goes_on(rank: int, ranks: int, folder: Path, port: int, strategy: str, resume: Path) -> None:
+def one_who_offloads(rank: int, folder: Path, port: int, strategy: str) -> None:
+    join_a_launch(rank, 2, port)
+    offload_the_optimiser()
+    results = {case: trained(folder / "run", case, ranks=2, strategy=strategy) for case in OFFLOADED}
+    results["Adam"] = three_steps(folder / "adam", 2, strategy), 0.0
+    torch.save(results, folder / f"rank{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def one_who_goes_on(
+    rank: int, ranks: int, folder: Path, port: int, strategy: str, resume: Path, offload: bool = False
+) -> None:
     """What another number of processes began, with parameters that ZeRO-3 leaves whole, as it does by default."""
     join_a_launch(rank, ranks, port)
+    if offload:
+        offload_the_optimiser()
     torch.save(
         three_steps(folder / f"by-{ranks}", ranks, strategy, resume=resume), folder / f"rank{rank}-of-{ranks}.pt"
     )
@@ -198,15 +219,26 @@ def one_who_goes_on(rank: int, ranks: int, folder: Path, port: int, strategy: st
 
 def partition_everything() -> None:
     """ZeRO-3 leaves small weights whole, and all of these are small."""
+    _configure(3, {"stage3_param_persistence_threshold": 0})
+
+
+def offload_the_optimiser() -> None:
+    """As a launcher's configuration may ask for. ZeRO-3 then also divides the weights into groups of these sizes, more
+    of them for two processes than for four."""
+    _configure(2, {"offload_optimizer": {"device": "cpu"}})
+    _configure(3, {"offload_optimizer": {"device": "cpu"}, "sub_group_size": 400})
+    partition_everything()
+
+
+def _configure(stage: int, changes: dict) -> None:
     usual = engines.deepspeed_config
 
-    def without_a_threshold(stage: int, *, overlap: bool) -> dict:
-        config = usual(stage, overlap=overlap)
-        if stage == 3:
-            config["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+    def changed(asked: int, *, overlap: bool) -> dict:
+        config = usual(asked, overlap=overlap)
+        config["zero_optimization"] |= changes if asked == stage else {}
         return config
 
-    engines.deepspeed_config = without_a_threshold
+    engines.deepspeed_config = changed
 
 
 def one_sided(rank: int) -> dict[str, Tensor | None]:
@@ -245,6 +277,22 @@ def test_two_ranks_train_as_one_process(tmp_path: Path, strategy: str, alone: di
         saved = tmp_path / "adam" / "checkpoint-1"
         start_ranks(one_who_goes_on, 4, tmp_path, free_port(), strategy, saved, count=4)
         assert_same_weights(torch.load(tmp_path / "rank0-of-4.pt"), alone["Adam"], "Adam, resumed by 4")
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["zero2", "zero3"])
+def test_an_optimiser_in_main_memory_takes_the_same_steps(
+    tmp_path: Path, strategy: str, alone: dict[str, dict[str, Tensor]]
+) -> None:
+    """Also where batches do not reach the vision tower, and where four processes go on with what two began."""
+    skip_without_engine(strategy)
+    start_ranks(one_who_offloads, tmp_path, free_port(), strategy)
+    for case, (weights, _) in torch.load(tmp_path / "rank0.pt").items():
+        assert_same_weights(weights, alone[case], case)
+    saved = tmp_path / "adam" / "checkpoint-1"
+    start_ranks(one_who_goes_on, 4, tmp_path, free_port(), strategy, saved, True, count=4)
+    assert_same_weights(torch.load(tmp_path / "rank0-of-4.pt"), alone["Adam"], "Adam, resumed by 4")
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from smart_train.errors import RunError
 from smart_train.training.checkpoint_search import (
@@ -16,6 +17,7 @@ from smart_train.training.checkpoint_search import (
     checkpoints,
     find_checkpoint,
     has_ended,
+    naming_damage,
 )
 from smart_train.utils.manifest import fault, write_manifest
 from tests.damage import flip
@@ -128,3 +130,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "write_text", refuse)  # a test that runs as root may write anywhere
     with pytest.raises(RunError, match=r"cannot be written \(Read-only file system\)"):
         check_writable(tmp_path)
+
+
+def test_memory_that_runs_out_while_a_state_is_read_is_not_taken_for_damage() -> None:
+    """The advice would be to delete a checkpoint that is whole."""
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"), naming_damage("checkpoint-4"):
+        torch.empty(1 << 60)
+    with pytest.raises(RuntimeError, match="out of memory"), naming_damage("checkpoint-4"):
+        raise RuntimeError("CUDA error: out of memory")
+    with pytest.raises(RunError, match="checkpoint-4: its state cannot be loaded"), naming_damage("checkpoint-4"):
+        raise RuntimeError("size mismatch")

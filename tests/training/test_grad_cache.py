@@ -15,9 +15,10 @@ from transformers import TrainingArguments
 from smart_train.data import PairCollator
 from smart_train.errors import ModelError, RunError
 from smart_train.losses import OBJECTIVES
+from smart_train.models import in_step
 from smart_train.models.slicing import IMAGE_COUNTS, select_rows
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.training import GradientCaching, SmartTrainer, TrainingModule
+from smart_train.training import GradientCaching, SmartTrainer, TrainingModule, grad_cache
 from smart_train.training.grad_cache import HostFeatures
 from smart_train.training.step import contrastive_loss
 from smart_train.types import LossOutput
@@ -192,6 +193,21 @@ def test_bf16_autocast_reaches_the_replay(backward_inside: bool) -> None:
         results.append((loss.detach(), gradients(module)))
     assert_same(results[1], results[0], same_chunks=True)
     assert not torch.equal(results[0][0], step(module, inputs)[0]), "autocast changed nothing"
+
+
+def test_forwards_for_other_ranks_sake_have_the_precision_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some kinds of attention take no fp32 at all."""
+    model = tiny("full")
+    model.in_step = True
+    monkeypatch.setattr(in_step, "any_rank", lambda seen, device: seen)
+    monkeypatch.setattr(grad_cache, "gather_objects", lambda own: [own, own + 2])
+    found: list[bool] = []
+    model.backbone.register_forward_pre_hook(lambda *_: found.append(torch.is_autocast_enabled("cpu")))
+    module = training_module(model, "joint", caching=UNEVEN)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = module(batch(model, 4)).total
+    loss.backward()
+    assert found == [True] * 2 * 2 * (2 + 2), "of both sides, twice: two chunks, and two for company"
 
 
 def test_no_graph_is_built_where_none_is_wanted() -> None:

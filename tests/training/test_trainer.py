@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +18,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
-from smart_train.training import SmartTrainer, find_checkpoint
+from smart_train.training import GradientCaching, SmartTrainer, find_checkpoint
 from smart_train.training.checkpoint_search import drop_superseded
 from smart_train.training.interruption import SIGNALS
-from smart_train.training.resources import training_knobs
+from smart_train.training.resources import optimiser_knobs, training_knobs
 from smart_train.training.training_log import LOG_NAME, read_log
 from tests.training.batches import example, tiny, training_module
 
@@ -133,6 +134,45 @@ def test_memory_that_runs_out_names_the_keys_that_lower_it(tmp_path: Path, monke
         made.train()
     for knob in ("gradient_caching.mini_batch_size=1", "training.per_device_train_batch_size=1 (is 3)"):
         assert f"\n  - {knob}" in str(caught.value)
+
+
+class Refuse(TrainerCallback):
+    """Memory runs out where the optimiser takes its step."""
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        torch.empty(1 << 60)
+
+
+def test_memory_that_runs_out_in_the_optimisers_step_names_what_lowers_that(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    made.add_callback(Refuse())
+    told = (
+        r"training, around the steps: out of memory \(.*DefaultCPUAllocator.*\n  - gradient_caching\.mini_batch_size=1"
+    )
+    with pytest.raises(RunError, match=told):
+        made.train()
+
+
+@pytest.mark.parametrize(
+    ("mode", "optimiser", "ranks", "expected"),
+    [
+        ("full", "adamw_torch", 2, ("training.optim=adamw_bnb_8bit (is adamw_torch)", "zero2", "lora instead")),
+        ("lora", "adamw_torch_fused", 1, ("training.optim=adamw_bnb_8bit",)),
+        ("projection", "adamw_bnb_8bit", 1, ()),
+        ("lora", "sgd", 1, ()),
+    ],
+)
+def test_keys_that_lower_the_optimisers_memory(mode: str, optimiser: str, ranks: int, expected: tuple) -> None:
+    args: Any = SimpleNamespace(
+        optim=optimiser, world_size=ranks, device=torch.device("cuda"), deepspeed=None, fsdp=None
+    )
+    args.per_device_train_batch_size, args.activation_checkpointing = 8, False
+    module = training_module(tiny(mode), "late")
+    of_step = training_knobs(args, module)
+    said = optimiser_knobs(args, module)
+    assert said[len(said) - len(of_step) :] == of_step
+    first = said[: len(said) - len(of_step)]
+    assert len(first) == len(expected) and all(part in line for part, line in zip(expected, first, strict=True))
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_by_name(tmp_path: Path) -> None:
@@ -262,3 +302,8 @@ def test_only_keys_that_the_run_can_turn_are_named(mode: str, options: dict, abs
     said = "\n".join(training_knobs(args, training_module(tiny(mode), "late")))
     for key in ("gradient_caching.mini_batch_size", "training.gradient_checkpointing", "model.quantization"):
         assert (key in said) == (key not in absent)
+    for keep in ("auto", 0.5, "off"):
+        caching = GradientCaching(8, keep_vision=keep)
+        said = "\n".join(training_knobs(args, training_module(tiny(mode), "late", caching=caching)))
+        assert "gradient_caching.mini_batch_size=4 (is 8)" in said
+        assert ("gradient_caching.keep_vision=off: the same loss" in said) == (keep != "off")

@@ -202,6 +202,15 @@ class VisionLanguageFamily(Family):
             return features
         return {name: value for name, value in features.items() if name not in (PIXEL_LEVELS, VIDEO_LEVELS)} | pixels
 
+    def without_pixels(self, features: Features) -> Features:
+        # Their names stay: by these the backbone knows that there are images. It hands them on and reads the grids.
+        empty = {
+            visual.pixels: features[visual.pixels].new_empty(0)
+            for visual in self.visual_fields
+            if visual.pixels in features
+        }
+        return {name: value for name, value in features.items() if name not in (PIXEL_LEVELS, VIDEO_LEVELS)} | empty
+
     def _codes(self, features: Features, pixels: str, grids: str, name: str) -> Features:
         """`pixels` in 8 bits and, as `name`, the levels that they are codes of; nothing where that is not exact."""
         levels, frames = (self._levels, self._frames) if name == PIXEL_LEVELS else (self._video_levels, 1)
