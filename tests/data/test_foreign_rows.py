@@ -124,7 +124,7 @@ def test_swift(pages: list[Path], write_jsonl: Write) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": 0}, "row 1: column 'label': 0 says that the two sides do not belong together; remove the row"),
+        ({"label": 0}, "row 1, column 'label': 0 says that the two sides do not belong together; remove the row"),
         ({"messages": [{"role": "user"}]}, 'row 1: a message must read {"role": ..., "content": TEXT}'),
         ({"positive_messages": []}, "row 1: column 'positive_messages, positive_images, positive_videos' is null"),
         ({"videos": ["a.mp4", "b.mp4"]}, "row 1: has 2 videos on one side; an input may have one"),
