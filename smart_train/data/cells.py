@@ -104,10 +104,14 @@ class CellReader:
 
     def _as_text(self, item: ModelInput, where: str) -> ModelInput:
         """An input with the text of its pages in their place, below words of its own, where they have one."""
-        texts, images = [item.text] if item.text else [], []
+        texts: list[str] = [item.text] if item.text else []
+        images: list[Any] = []
         for image in item.images:
             text = self.texts.of(self.image(image, where) if isinstance(image, Mapping) else image, where)
-            (images if text is None else texts).append(image if text is None else text)
+            if text is None:
+                images.append(image)
+            else:
+                texts.append(text)
         if len(images) == len(item.images):
             return item
         return ModelInput("\n".join(texts), tuple(images), item.video, item.instruction)

@@ -92,7 +92,7 @@ def _digest(picture: Picture, name: str) -> str:
     if isinstance(picture, Image.Image):
         content = str(image_key(picture)).encode()
     else:
-        if is_file(picture):
+        if not isinstance(picture, bytes) and is_file(picture):
             check_regular(picture, str(picture))
         content = read_encoded(picture)
     digest = hashlib.sha256(content)

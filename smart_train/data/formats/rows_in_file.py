@@ -94,7 +94,7 @@ class RowsFile:
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read any more ({error.strerror})") from error
 
-    def _as_file(self) -> IO[bytes]:
+    def _as_file(self) -> IO[bytes] | gzip.GzipFile:
         if self._unpacked is not None:
             return gzip.open(self.path)
         assert self._handle is not None, "opened when this object was made"
