@@ -13,7 +13,7 @@ from smart_train.data.formats.ocr import Picture
 from smart_train.data.misspelt_media import MediaColumns, reads_as_name
 from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
-from smart_train.errors import DataError
+from smart_train.errors import DataError, shown
 from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
@@ -85,8 +85,8 @@ class CellReader:
             raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
         if value and value.keys() <= {"bytes", "path"}:
             content = self._decoded_later(value, where)
-            shown = ModelInput(images=(content,)) if isinstance(content, str) else as_model_input(content)
-            return self._as_text(shown, where)
+            item = ModelInput(images=(content,)) if isinstance(content, str) else as_model_input(content)
+            return self._as_text(item, where)
         try:
             item = as_model_input(value)
         except DataError as error:
@@ -156,9 +156,12 @@ class CellReader:
             return content
         if content is not None:
             return self._bytes_as_text(content, where)
-        if not value.get("path"):
+        path = value.get("path")
+        if not path:
             raise DataError(f"{where}: an image or video with neither bytes nor path")
-        return self.references.undecoded(value["path"], where)
+        if not isinstance(path, str):
+            raise DataError(f"{where}: the path {shown(path)} is {type(path).__name__}; it must be text")
+        return self.references.undecoded(path, where)
 
     @staticmethod
     def _bytes_as_text(content: Any, where: str) -> str:

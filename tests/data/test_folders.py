@@ -54,11 +54,7 @@ def test_documents_beside_pdf_files_are_named(folder: Path, monkeypatch: pytest.
 
 
 def test_nothing_but_such_documents_is_an_error_that_says_what_to_do(folder: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"(?s)no image, PDF file or collection in it .*7 files whose types"
-    ):
+    with pytest.raises(DataError, match=r"(?s)no image, PDF file or collection in it .*7 files whose types"):
         is_collection(folder)
-    with pytest.raises(
-        DataError, match="a.PPTX: is an office, web or book file, whose pages are not read here"
-    ):
+    with pytest.raises(DataError, match="a.PPTX: is an office, web or book file, whose pages are not read here"):
         load_documents(SourceConfig(folder / "a.PPTX"))
