@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from smart_train.data.formats.ocr import Picture
 from smart_train.data.misspelt_media import MediaColumns, reads_as_name
+from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
-from smart_train.errors import DataError
+from smart_train.errors import DataError, shown
 from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
@@ -24,12 +27,13 @@ class CellReader:
 
     Args:
         references: finds what a text names.
+        texts: gives the texts of pages, where they are read as text.
         media: the columns with images or videos, where a text that looks like a name is not taken for a document; None
             takes every text for one.
     """
 
-    def __init__(self, references: References, media: MediaColumns | None = None) -> None:
-        self.references, self.media = references, media
+    def __init__(self, references: References, texts: PageTexts, media: MediaColumns | None = None) -> None:
+        self.references, self.texts, self.media = references, texts, media
 
     def query(self, value: Any, where: str) -> ModelInput:
         """A query: text, whatever it looks like, or an image, a video or a mapping of these. None is an empty one.
@@ -65,9 +69,9 @@ class CellReader:
             DataError: what cannot be a document.
         """
         if isinstance(value, (bytes, Path, Image.Image)):
-            return as_model_input(value)
+            return self._as_text(as_model_input(value), where)
         if isinstance(value, str):
-            page = self.references.page_text(value, where)
+            page = self.texts.of(value, where)
             if page is not None:
                 return ModelInput(text=page)
             video = self.references.locate_video(value, where, is_video=column == "video")
@@ -81,17 +85,36 @@ class CellReader:
             raise DataError(f"{where}: {type(value).__name__} cannot be a document; {_expected(value)}")
         if value and value.keys() <= {"bytes", "path"}:
             content = self._decoded_later(value, where)
-            return ModelInput(images=(content,)) if isinstance(content, str) else as_model_input(content)
-        if value.keys() == {"image"} and isinstance(value["image"], str):
-            page = self.references.page_text(value["image"], where)
-            if page is not None:
-                return ModelInput(text=page)
+            item = ModelInput(images=(content,)) if isinstance(content, str) else as_model_input(content)
+            return self._as_text(item, where)
         try:
             item = as_model_input(value)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
+        item = self._as_text(item, where)
         images = tuple(self.image(image, where) for image in item.images)
         return ModelInput(item.text, images, self._video(item.video, where), item.instruction)
+
+    def pictures(self, value: Any, column: str) -> list[Picture]:
+        """The pictures in a document of a cell that OCR is to read; none of a cell that cannot be read."""
+        texts, noted = self.texts.noting()
+        with contextlib.suppress(DataError):
+            CellReader(self.references, texts).document(value, "", column)
+        return noted
+
+    def _as_text(self, item: ModelInput, where: str) -> ModelInput:
+        """An input with the text of its pages in their place, below words of its own, where they have one."""
+        texts: list[str] = [item.text] if item.text else []
+        images: list[Any] = []
+        for image in item.images:
+            text = self.texts.of(self.image(image, where) if isinstance(image, Mapping) else image, where)
+            if text is None:
+                images.append(image)
+            else:
+                texts.append(text)
+        if len(images) == len(item.images):
+            return item
+        return ModelInput("\n".join(texts), tuple(images), item.video, item.instruction)
 
     def _is_media(self, value: Any) -> bool:
         return isinstance(value, (bytes, Mapping)) or (isinstance(value, str) and self.references.names_media(value))
@@ -133,9 +156,12 @@ class CellReader:
             return content
         if content is not None:
             return self._bytes_as_text(content, where)
-        if not value.get("path"):
+        path = value.get("path")
+        if not path:
             raise DataError(f"{where}: an image or video with neither bytes nor path")
-        return self.references.undecoded(value["path"], where)
+        if not isinstance(path, str):
+            raise DataError(f"{where}: the path {shown(path)} is {type(path).__name__}; it must be text")
+        return self.references.undecoded(path, where)
 
     @staticmethod
     def _bytes_as_text(content: Any, where: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal
@@ -19,6 +18,8 @@ from smart_train.errors import DataError, MissingExtra, causes, listing
 from smart_train.inputs.images import verify_image
 from smart_train.inputs.video import verify_video
 from smart_train.types import Example
+from smart_train.utils.cpu import usable_cores
+from smart_train.utils.threads import in_threads
 
 
 @dataclass
@@ -101,11 +102,9 @@ def check_examples(
         MissingExtra: a row holds a video file, and nothing that could read it is installed. Whatever `on_error` is.
     """
     checker = _RowChecker(examples, decode, negatives_per_query, scores, reads)
-    workers = workers or min(os.cpu_count() or 1, 16)
-    with ThreadPoolExecutor(workers) as pool:
-        checked = pool.map(checker, range(len(examples)))
-        # disable=None shows the bar on a terminal only
-        problems = list(tqdm(checked, total=len(examples), desc="checking rows", leave=False, disable=None))
+    checked = in_threads(checker, range(len(examples)), workers or min(usable_cores(), 16))
+    # disable=None shows the bar on a terminal only
+    problems = list(tqdm(checked, total=len(examples), desc="checking rows", leave=False, disable=None))
     for index, problem in checker.clashes().items():
         problems[index] = problems[index] or problem
     listed = [problem for problem in problems if problem is not None]

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
 from tqdm.auto import tqdm
 
 from smart_train.inputs.images import image_size
 from smart_train.types import Example, ModelInput
+from smart_train.utils.cpu import usable_cores
+from smart_train.utils.threads import in_threads
 
 Side = Literal["query", "document"]
 
@@ -75,11 +76,10 @@ def longest_documents(
         documents = examples[index].documents[: 1 + negatives]
         return [(document, [size(image) for image in document.images]) for document in documents]
 
-    with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 16)) as pool:
-        sized = pool.map(measured, range(len(examples)))
-        rows = tqdm(sized, total=len(examples), desc="measuring rows", leave=False, disable=None)
-        # Tokenizers are not safe to share between threads, so counting stays here.
-        return [
-            max(min(counter.token_count(item, "document", sizes), counter.max_length) for item, sizes in row)
-            for row in rows
-        ]
+    sized = in_threads(measured, range(len(examples)), workers or min(usable_cores(), 16))
+    rows = tqdm(sized, total=len(examples), desc="measuring rows", leave=False, disable=None)
+    # Tokenizers are not safe to share between threads, so counting stays here.
+    return [
+        max(min(counter.token_count(item, "document", sizes), counter.max_length) for item, sizes in row)
+        for row in rows
+    ]

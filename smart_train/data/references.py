@@ -3,26 +3,22 @@ base64."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import urllib.parse
 import urllib.request
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from smart_train.data.formats.ocr_engine import INSTALL, OcrMode, chosen_engine
+from smart_train.data.formats.ocr_engine import INSTALL
 from smart_train.data.formats.pdf import read_pdf
-from smart_train.data.formats.pdfs_as_texts import PdfText, read_pdf_texts
-from smart_train.data.formats.scan_texts import for_ocr, read_pictures, to_do
 from smart_train.data.formats.tiff import read_image_pages
-from smart_train.errors import DataError, Notice
+from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES
-from smart_train.inputs.images import describe_image, verify_image
+from smart_train.inputs.images import describe_image
 
 # Pages and pictures that nothing here can read as an image; their names are no text to be searched either. What
 # IMAGE_EXTENSIONS lists is read all the same.
@@ -38,11 +34,11 @@ READ_AS_TEXT = (
 )
 UNREADABLE = "put the right file there, or remove the row"  # what to do about an image or a video
 # As in a link: pages count from 1, other parameters of the address say how a reader shows them.
-_PAGE = re.compile(
+PAGE_NAME = re.compile(
     r"(?P<file>[^\n]+?\.(?:pdf|tiff?))[#?](?:[^\s#?]*&)?page=0*(?P<number>\d+)(?:[&#?]\S*)?", re.IGNORECASE
 )
 _PDF_OTHERWISE = re.compile(r"\S+\.pdf(?:[\W_]{1,3}(?:pages?|pg|p|seite|s)?[\W_]{0,2}\d+\W?|[#?]\S*)", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
+ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
 _ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
 _Page = TypeVar("_Page")
 _ONE_WORD_FILE = re.compile(r"\S+\.\w{1,8}")
@@ -64,101 +60,14 @@ class References:
         dpi: resolution of pages of PDF files.
         library: rows come through the `datasets` library, which keeps what it downloads in caches of its own and names
             it there by absolute paths.
-        pages_as: whether a page of a PDF file is its image or its text. ocr: which of the latter OCR reads, as of
-            `SourceConfig`; pictures are pages, too, where it reads.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        dpi: int,
-        *,
-        library: bool = False,
-        pages_as: Literal["image", "text"] = "image",
-        ocr: OcrMode | None = None,
-    ) -> None:
-        self.root, self.dpi, self.library, self.pages_as = os.path.abspath(root), dpi, library, pages_as
-        self.ocr: OcrMode = ocr or "auto"
+    def __init__(self, root: Path, dpi: int, *, library: bool = False) -> None:
+        self.root, self.dpi, self.library = os.path.abspath(root), dpi, library
         self._pages: dict[Path, list[Path]] = {}
-        self._texts: dict[Path, list[PdfText]] = {}
-        self._scans: dict[Path, dict[str, Path]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pages": {}, "_texts": {}, "_scans": {}}
-
-    def page_text(self, text: str, where: str) -> str | None:
-        """The text of the page that `text` names, of a PDF file or, where OCR reads, a picture, if pages are read as
-        text; else None.
-
-        Raises:
-            DataError: a path outside the root, a file that cannot be read, a page that it does not have, or a page
-                without text.
-        """
-        page = self._pdf_page(text, where)
-        picture = self._picture(text, where) if page is None else self._scans_of(page[0]).get(page[1].id)
-        if picture is None:
-            if page is None or page[1].made_by is not None:
-                return None if page is None else page[1].text
-            raise DataError(f"{where}: {page[0]}, page {page[1].number} has no legible text; {to_do(self.ocr)}")
-        try:
-            (scan,) = read_pictures([picture], self.ocr, workers=1)
-        except DataError as error:
-            raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        if not scan.text:
-            raise DataError(f"{where}: {describe_image(text)} has no legible text; {to_do(self.ocr)}")
-        return scan.text
-
-    def read_scans(self, values: Iterable[Any]) -> None:
-        """Lets OCR read all scans that texts among `values` name (and texts in lists and in `{"image": ...}` among
-        them), several at the same time. What is wrong with one is told by `page_text`, to the row that names it."""
-        if self.pages_as != "text" or chosen_engine(self.ocr) is None:
-            return
-        cells = (cell for value in values for cell in (value if isinstance(value, (list, tuple)) else [value]))
-        names = (cell.get("image") if isinstance(cell, Mapping) else cell for cell in cells)
-        scans: dict[Path, None] = {}
-        for name in dict.fromkeys(name for name in names if isinstance(name, str)):
-            with contextlib.suppress(DataError):
-                page = self._pdf_page(name, "")
-                picture = self._picture(name, "") if page is None else self._scans_of(page[0]).get(page[1].id)
-                if picture is not None:
-                    verify_image(picture)
-                    scans[picture] = None
-        if scans:
-            read_pictures(list(scans), self.ocr)
-            warnings.warn(f"{len(scans)} pages that rows name are read by OCR (ocr {self.ocr})", Notice, stacklevel=2)
-
-    def _pdf_page(self, text: str, where: str) -> tuple[Path, PdfText] | None:
-        """File and page that `text` names, where pages are read as text and it names one of a PDF file."""
-        page = _PAGE.fullmatch(bare(text)) if self.pages_as == "text" else None
-        if page is None or not page["file"].lower().endswith(".pdf"):
-            return None
-        file, number = self._below_root(page["file"], where), int(page["number"])
-        if file not in self._texts:
-            try:
-                self._texts[file] = read_pdf_texts(file)
-            except DataError as error:
-                raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        return file, _numbered(self._texts[file], file, number, where)
-
-    def _scans_of(self, file: Path) -> dict[str, Path]:
-        """Page id -> picture of the pages of a PDF file that OCR is to read."""
-        if file not in self._scans:
-            self._scans[file] = for_ocr(self._texts[file], file, self.ocr)
-        return self._scans[file]
-
-    def _picture(self, text: str, where: str) -> Path | None:
-        """The picture that `text` names, where pages are read as text and OCR reads; None of one that is not there: it
-        is missed as an image."""
-        name = bare(text)
-        if self.pages_as != "text" or chosen_engine(self.ocr) is None or _ADDRESS.fullmatch(name):
-            return None
-        page = _PAGE.fullmatch(name)
-        if page is None and not _ends_in(name, IMAGE_EXTENSIONS):
-            return None
-        file = self._below_root(page["file"] if page else name, where)
-        if not os.path.isfile(file):  # of a text longer than a name may be, too, for which Path.is_file raises
-            return None
-        return file if page is None else self._page(file, int(page["number"]), where)
+        return {**self.__dict__, "_pages": {}}
 
     def means_words(self, text: str) -> bool:
         """Whether a row that holds `text` means these words, and not an image or a video of that name."""
@@ -185,7 +94,7 @@ class References:
                 a file that is not an image.
         """
         name = bare(text)
-        address = _ADDRESS.fullmatch(name)
+        address = ADDRESS.fullmatch(name)
         if address is not None:
             return self._addressed(name, address["scheme"].lower(), where)
         try:
@@ -196,13 +105,13 @@ class References:
             return encoded
         if not is_image and _surely_words(name):
             return None
-        page = _PAGE.fullmatch(name)
+        page = PAGE_NAME.fullmatch(name)
         if page is not None:
-            return self._page(self._below_root(page["file"], where), int(page["number"]), where)
-        if _ends_in(name, IMAGE_EXTENSIONS):
-            return self._below_root(name, where)
+            return self.page_image(self.below_root(page["file"], where), int(page["number"]), where)
+        if ends_in(name, IMAGE_EXTENSIONS):
+            return self.below_root(name, where)
         self._check_kind(name, where)
-        return self._below_root(name, where) if is_image else self._without_extension(name, where)
+        return self.below_root(name, where) if is_image else self._without_extension(name, where)
 
     def locate_video(self, text: str, where: str, *, is_video: bool) -> str | Path | None:
         """The video that `text` names, as `load_video` takes it; None when it is something else. By the rules of
@@ -212,33 +121,33 @@ class References:
             DataError: a path that leaves the root, or an address that is not read.
         """
         name = bare(text)
-        if not (is_video or _ends_in(name, VIDEO_EXTENSIONS)):
+        if not (is_video or ends_in(name, VIDEO_EXTENSIONS)):
             return None
-        address = _ADDRESS.fullmatch(name)
+        address = ADDRESS.fullmatch(name)
         if address is not None:
             return self._addressed(name, address["scheme"].lower(), where)
-        return self._below_root(name, where)
+        return self.below_root(name, where)
 
     def names_media(self, text: str) -> bool:
         """Whether `text` looks like the name of an image, of a video or of a PDF file's page, or is one in base64;
         whether it can be read is not asked."""
         name = bare(text)
-        if name.lower().startswith(URL_SCHEMES) and _ADDRESS.fullmatch(name):
+        if name.lower().startswith(URL_SCHEMES) and ADDRESS.fullmatch(name):
             return True
         try:
             encoded = encoded_image(name) is not None
         except DataError:  # a file in base64, if not an image
             encoded = True
-        return encoded or bool(_PAGE.fullmatch(name)) or _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
+        return encoded or bool(PAGE_NAME.fullmatch(name)) or ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
 
     def names_file_there(self, text: str) -> bool:
         """Whether `text` names an image, a video or a page, in a file that is there or in itself."""
         if not self.names_media(text):
             return False
         name = bare(text)
-        page = _PAGE.fullmatch(name)
-        if page is None and not _ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
-            return name[:5].lower() == "data:" or not _ADDRESS.fullmatch(name)
+        page = PAGE_NAME.fullmatch(name)
+        if page is None and not ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
+            return name[:5].lower() == "data:" or not ADDRESS.fullmatch(name)
         return any(os.path.isfile(os.path.join(self.root, path)) for path in _spellings(page["file"] if page else name))
 
     def undecoded(self, path: str, where: str) -> Path:
@@ -247,12 +156,12 @@ class References:
         Raises:
             DataError: a path that leaves the root.
         """
-        return Path(path) if self.library and os.path.isabs(path) else self._below_root(path, where)
+        return Path(path) if self.library and os.path.isabs(path) else self.below_root(path, where)
 
     @staticmethod
     def page_id(value: Any) -> str | None:
         """The document id of a page of a PDF or TIFF file, the same that the folder of that file gives it."""
-        page = _PAGE.fullmatch(bare(value)) if isinstance(value, str) else None
+        page = PAGE_NAME.fullmatch(bare(value)) if isinstance(value, str) else None
         if page is None:
             return None
         file = Path(os.path.normpath(page["file"].replace("\\", "/"))).as_posix()
@@ -261,7 +170,7 @@ class References:
     def _addressed(self, name: str, scheme: str, where: str) -> str | Path:
         path = urllib.parse.urlsplit(name).path
         if scheme == "file":
-            return self._below_root(urllib.request.url2pathname(path), where)
+            return self.below_root(urllib.request.url2pathname(path), where)
         if f"{scheme}://" not in URL_SCHEMES:
             raise DataError(
                 f"{where}: {describe_image(name)} is not an address that is read (http, https, file); download it, "
@@ -271,7 +180,7 @@ class References:
             raise DataError(f"{where}: {describe_image(name)} is a PDF file on the web; download it, and name a page")
         return scheme + name[len(scheme) :]
 
-    def _page(self, file: Path, number: int, where: str) -> Path:
+    def page_image(self, file: Path, number: int, where: str) -> Path:
         if file not in self._pages:
             try:
                 if file.suffix.lower() in TIFF_EXTENSIONS:
@@ -280,7 +189,7 @@ class References:
                     self._pages[file] = [page.image for page in read_pdf(file, dpi=self.dpi)]
             except DataError as error:
                 raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-        return _numbered(self._pages[file], file, number, where)
+        return numbered(self._pages[file], file, number, where)
 
     def _check_kind(self, name: str, where: str) -> None:
         """Raises DataError for what names a file without being an image: one word, or a file that is there."""
@@ -312,7 +221,7 @@ class References:
         path = os.path.join(self.root, name)
         if not os.path.isdir(os.path.dirname(path)):
             return None
-        path = str(self._below_root(name, where))
+        path = str(self.below_root(name, where))
         if os.path.isfile(path):
             return Path(path)
         near = next((f"{name}{end}" for end in IMAGE_EXTENSIONS if os.path.isfile(f"{path}{end}")), None)
@@ -325,7 +234,7 @@ class References:
     def _is_there(self, name: str) -> bool:
         return len(name) <= 250 and os.path.isfile(os.path.join(self.root, name))
 
-    def _below_root(self, reference: str, where: str) -> Path:
+    def below_root(self, reference: str, where: str) -> Path:
         """The file that `reference` names. Links below the root may point anywhere, the path itself may not.
 
         Raises:
@@ -346,7 +255,7 @@ class References:
         return Path(next((path for path in paths if os.path.isfile(path)), paths[0]))
 
 
-def _numbered(pages: Sequence[_Page], file: Path, number: int, where: str) -> _Page:
+def numbered(pages: Sequence[_Page], file: Path, number: int, where: str) -> _Page:
     """The page with this number, from 1. Raises DataError where `file` has no such page."""
     if not 1 <= number <= len(pages):
         raise DataError(f"{where}: {file} has pages 1 to {len(pages)}, not {number}")
@@ -373,7 +282,7 @@ def _surely_words(name: str) -> bool:
     return len(words) == 2 and "." not in words[0] and "." not in words[1].rsplit(None, 1)[-1].rstrip(".")
 
 
-def _ends_in(text: str, extensions: tuple[str, ...]) -> bool:
+def ends_in(text: str, extensions: tuple[str, ...]) -> bool:
     """Whether `text` is one line that ends in one of these, with or without what an address has after its path."""
     if "\n" in text or len(text) >= 1024:
         return False

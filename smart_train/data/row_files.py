@@ -8,6 +8,7 @@ from pathlib import Path
 from smart_train.data.columns import ColumnMap, list_columns
 from smart_train.data.formats.delimited import DELIMITERS, read_delimited
 from smart_train.data.formats.jsonl import read_jsonl
+from smart_train.data.formats.office import OFFICE_EXTENSIONS
 from smart_train.data.table import Table
 from smart_train.errors import DataError
 from smart_train.utils.text_files import GZIP, plain_name
@@ -32,15 +33,19 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
     """
     suffix = plain_name(path).suffix.lower()
     if not is_rows_file(path):
+        if suffix in OFFICE_EXTENSIONS:
+            raise DataError(
+                f"{path}: is an office, web or book file, whose pages are not read here; export it as PDF, or make "
+                "pairs of the folder that it is in: smart-train make-pairs"
+            )
         kinds = f"{', '.join(EXTENSIONS)}, and of these {', '.join(_COMPRESSED)} with {GZIP} at the end"
         raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}")
     if suffix in JSON_LINES:
-        rows, numbers = read_jsonl(path, max_rows)
-        names = {name: None for row in rows if isinstance(row, dict) for name in row}
-        return Table(rows, list(names), path.parent, numbers)
+        rows, names = read_jsonl(path, max_rows)
+        return Table(rows, names, path.parent, rows.numbers)
     if suffix in DELIMITERS:
-        cells, header = read_delimited(path, max_rows, lists=list_columns(columns))
-        return Table(cells, header, path.parent)
+        rows, names = read_delimited(path, max_rows, lists=list_columns(columns))
+        return Table(rows, names, path.parent)
     return read_arrow([path], max_rows)
 
 

@@ -4,19 +4,23 @@ no memory: a worker that needs row 7 reads row 7."""
 from __future__ import annotations
 
 import copy
+import warnings
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from smart_train.data.cells import CellReader
 from smart_train.data.columns import Columns
+from smart_train.data.formats.ocr import Picture
 from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
 from smart_train.data.misspelt_media import MediaColumns
+from smart_train.data.read_as_text import PageTexts, SilentPage
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.score_columns import read_scores
-from smart_train.errors import DataError
+from smart_train.errors import DataError, LeftOut, causes, listing
 from smart_train.inputs.model_input import images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import HIGHEST_GRADE, Example, ModelInput
@@ -60,8 +64,9 @@ class RowReader:
     ) -> None:
         self.source, self.columns, self.root, self.instruction = source, columns, root, instruction
         self.documents = documents
-        references = References(root, dpi, library=library, pages_as=pages_as, ocr=ocr)
-        self.cells = CellReader(references, None if rows is None else MediaColumns(rows, references))
+        references = References(root, dpi, library=library)
+        texts = PageTexts(references, pages_as=pages_as, ocr=ocr)
+        self.cells = CellReader(references, texts, None if rows is None else MediaColumns(rows, references))
         self.names = names or {}
         self.available = tuple(available)
         self.names_by_content = True
@@ -226,12 +231,16 @@ def _alone(value: Any) -> Any:
     return value
 
 
+def _compact(places: Sequence[int]) -> Sequence[int]:
+    return places if isinstance(places, (range, array)) else array("q", places)
+
+
 class ExampleRows(Sequence[Example]):
     """The rows of a source as Examples, made anew whenever one is asked for.
 
     Args:
-        raw: the raw rows, list-like and picklable (a list, or a `datasets.Dataset`, which maps files instead of
-            holding them). A DataError in place of a row is raised when that row is asked for.
+        raw: the raw rows, list-like and picklable (a list, `FileRows`, or a `datasets.Dataset`, of which the last two
+            leave rows in their files). A DataError in place of a row is raised when that row is asked for.
         reader: makes Examples of them.
         numbers: the rows' numbers in the source, when they are not 0, 1, 2, ...
         chosen: positions in `raw` that make up this view, in order; default: all.
@@ -247,7 +256,8 @@ class ExampleRows(Sequence[Example]):
         pages: Sequence[int] = (),
     ) -> None:
         self.raw, self.reader, self.numbers, self.pages = raw, reader, numbers, pages
-        self.chosen = range(len(raw)) if chosen is None else chosen
+        # Not a list, which takes 36 bytes for each row where an array takes 8.
+        self.chosen: Sequence[int] = range(len(raw)) if chosen is None else _compact(chosen)
 
     @property
     def source(self) -> str:
@@ -274,7 +284,7 @@ class ExampleRows(Sequence[Example]):
 
     def select(self, indices: Sequence[int]) -> ExampleRows:
         """A view of the rows at `indices`, in that order."""
-        return self.view([self.chosen[index] for index in indices])
+        return self.view(array("q", (self.chosen[index] for index in indices)))
 
     def view(self, chosen: Sequence[int]) -> ExampleRows:
         """A view of the rows at these positions in `raw`."""
@@ -292,13 +302,11 @@ class ExampleRows(Sequence[Example]):
         assert text is not None, "only a source of documents alone has no query column"
         names = [name for name in dict.fromkeys((text, shown)) if name is not None]
         raw = self.raw.select_columns(names) if hasattr(self.raw, "select_columns") else self.raw
-        rows = {position: raw[position] for position in self.chosen}
-        pages = [
-            at
-            for at, row in rows.items()
-            if isinstance(row, Mapping) and row.get(text, "") is None and row.get(shown or "") is None
-        ]
-        asking = sorted(rows.keys() - {*pages})
+        asking, pages = array("q"), array("q")
+        for position in self.chosen:
+            row = raw[position]
+            silent = isinstance(row, Mapping) and row.get(text, "") is None and row.get(shown or "") is None
+            (pages if silent else asking).append(position)
         return ExampleRows(self.raw, self.reader, self.numbers, asking, pages) if pages else self
 
     def page_documents(self) -> list[tuple[str, ModelInput]]:
@@ -306,14 +314,21 @@ class ExampleRows(Sequence[Example]):
         return [self.reader.document(self._raw(position), self._number(position)) for position in self.pages]
 
     def read_scans(self) -> ExampleRows:
-        """These rows, after OCR has read the scans that they name: side by side, not one by one with the rows."""
-        columns = self.reader.columns
+        """These rows, after OCR has read the scans that they name or hold: side by side, not one by one with them."""
+        columns, cells = self.reader.columns, self.reader.cells
         names = [name for name in dict.fromkeys((columns.positive, *columns.negatives)) if name is not None]
         raw = self.raw.select_columns(names) if hasattr(self.raw, "select_columns") else self.raw
-        rows = (raw[position] for position in self.chosen)
-        self.reader.cells.references.read_scans(
-            row.get(name) for row in rows if isinstance(row, Mapping) for name in names
-        )
+
+        def pictures_of(place: int) -> list[Picture]:
+            row, name = raw[self.chosen[place // len(names)]], names[place % len(names)]
+            if not isinstance(row, Mapping) or row.get(name) is None:
+                return []
+            value = row[name]
+            several = name != columns.positive and isinstance(value, (list, tuple))
+            return [picture for item in (value if several else [value]) for picture in cells.pictures(item, name)]
+
+        if cells.texts.of_pictures:
+            cells.texts.read_ahead(pictures_of, len(self) * len(names))
         return self
 
     def document(self, index: int) -> tuple[str, ModelInput]:
@@ -322,8 +337,25 @@ class ExampleRows(Sequence[Example]):
         return self.reader.document(self._raw(position), self._number(position))
 
     def documents(self) -> list[tuple[str, ModelInput]]:
-        """Id and document of every row."""
-        return [self.document(index) for index in range(len(self))]
+        """Id and document of every row. Pages that have no legible text where text is needed are left out; a warning
+        (`LeftOut`) counts and names them.
+
+        Raises:
+            DataError: none has.
+        """
+        documents, silent = [], []
+        for index in range(len(self)):
+            try:
+                documents.append(self.document(index))
+            except SilentPage as error:
+                silent.append(str(error))
+        if silent:
+            told = f"{len(silent)} of {len(self)} pages that rows name or hold have no legible text"
+            told = f"{self.source}: {told}:\n{listing(causes(silent))}"
+            if not documents:
+                raise DataError(told)
+            warnings.warn(told, LeftOut, stacklevel=2)
+        return documents
 
     def values(self, column: str) -> Iterator[tuple[Any, str]]:
         """What one of the source's columns holds, and where, row by row; nothing else of a row is read.

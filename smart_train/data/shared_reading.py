@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from smart_train.inputs.known_files import KnownFiles, active, is_file
 from smart_train.inputs.video import verify_video, video_key
 from smart_train.types import Example
 from smart_train.utils.cpu import local_processes, usable_cores
+from smart_train.utils.threads import in_threads
 
 _TOGETHER = 10_000  # files of a rank between two times that the main rank takes what was learned, and may save it
 _MOST_THREADS = 16
@@ -166,7 +166,7 @@ def _take(shares: Sequence[Share], home: str, memory: KnownFiles) -> list[str]:
     for share in shares:
         memory.take(share.facts)
     for share in shares:
-        keys = _in_threads(_key, share.copies)
+        keys = _in_threads(_key, [*share.copies])
         for (file, theirs), ours in zip(share.copies.items(), keys, strict=True):
             if ours is not None and ours != theirs:
                 what = "is missing or cannot be read" if theirs is None else "holds other content"
@@ -212,7 +212,6 @@ def _key_of(file: NamedFile) -> int:
     return (video_key if file.is_video else image_key)(file.path)
 
 
-def _in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+def _in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """Like `map`. Pillow decodes outside Python's global lock."""
-    with ThreadPoolExecutor(max(1, min(_MOST_THREADS, usable_cores() // local_processes()))) as pool:
-        return list(pool.map(function, items))
+    return in_threads(function, items, max(1, min(_MOST_THREADS, usable_cores() // local_processes())))

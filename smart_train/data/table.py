@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,9 +114,14 @@ class SplitRows(Sequence[Any]):
         self.rows, self.name, self.adapt = table.rows, name, adapt
         some: Any = self.rows
         some = some.select_columns(answers) if hasattr(some, "select_columns") else some
-        counts = [len(listed(row.get(answers))) if isinstance(row, Mapping) else 1 for row in some]
-        self.places = [(place, answer) for place, count in enumerate(counts) for answer in range(max(1, count))]
-        self.numbers = [place if table.numbers is None else table.numbers[place] for place, _ in self.places]
+        self.places, self.answers = array("q"), array("q")  # of lists, each row would take a tuple
+        for place in range(len(some)):
+            row = some[place]
+            count = max(1, len(listed(row.get(answers)))) if isinstance(row, Mapping) else 1
+            self.places.extend([place] * count)
+            self.answers.extend(range(count))
+        of_rows = table.numbers
+        self.numbers = self.places if of_rows is None else array("q", (of_rows[place] for place in self.places))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -123,16 +129,17 @@ class SplitRows(Sequence[Any]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             part = copy.copy(self)
-            part.places, part.numbers = self.places[index], self.numbers[index]
+            part.places, part.answers, part.numbers = self.places[index], self.answers[index], self.numbers[index]
             return part
-        place, answer = self.places[index]
+        place, answer = self.places[index], self.answers[index]
         row = self.rows[place]
         if isinstance(row, DataError):
             return row
         try:
             return self.adapt(row, answer)
         except DataError as error:
-            return DataError(f"{self.name}, row {self.numbers[index]}: {error}")
+            mark = "," if str(error).startswith("column ") else ":"
+            return DataError(f"{self.name}, row {self.numbers[index]}{mark} {error}")
 
 
 def listed(value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data import SourceConfig, load_documents
+from smart_train.data.formats.folders import not_read, tell_not_read
 from smart_train.data.formats.pdf import pdf_files
 from smart_train.data.keys import default_id
 from smart_train.data.row_files import EXTENSIONS, is_rows_file
@@ -39,6 +40,7 @@ def find_images(folder: str | Path) -> list[Path]:
     paths = files_below(folder, IMAGE_EXTENSIONS)
     if not paths:
         raise DataError(f"documents {folder}: no image in it (looked for {', '.join(sorted(IMAGE_EXTENSIONS))})")
+    tell_not_read(folder)
     return paths
 
 
@@ -79,9 +81,11 @@ def is_collection(documents: str | Path | SourceConfig) -> bool:
         if images := files_below(path, IMAGE_EXTENSIONS):
             return any(len(tiff_pages(file)) > 1 for file in images if file.suffix.lower() in TIFF_EXTENSIONS)
         if not any(map(is_rows_file, files_below(path, (*EXTENSIONS, GZIP)))):
+            others = not_read(path)
             raise DataError(
                 f"documents {path}: no image, PDF file or collection in it (looked for "
                 f"{', '.join(sorted({*IMAGE_EXTENSIONS, *EXTENSIONS, '.pdf'}))})"
+                + ("" if others is None else f"\n  {others}")
             )
     return True
 

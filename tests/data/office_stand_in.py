@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIRST = ["--headless", "--norestore", "--convert-to", "pdf", "--outdir"]
+FILTER = "--infilter="  # may follow the first two
 
 
 def install(folder: Path, name: str = "stand-in-soffice") -> Path:
@@ -32,18 +33,20 @@ def calls(program: Path) -> list[list[str]]:
 
 
 def _text(source: Path) -> str:
-    return source.read_bytes().decode(errors="replace")
+    return source.read_bytes().decode("utf-8-sig", errors="ignore")
 
 
 def _main(arguments: list[str]) -> int:
     with Path(os.environ["STAND_IN_CALLS"]).open("a") as file:
         file.write(json.dumps(arguments) + "\n")
     environment, *rest = arguments
+    rest = [argument for place, argument in enumerate(rest) if place != 2 or not argument.startswith(FILTER)]
     if not environment.startswith("-env:UserInstallation=file:///") or rest[: len(FIRST)] != FIRST:
         print(f"wrong arguments: {arguments}", file=sys.stderr)
         return 64
     profile = Path(environment.removeprefix("-env:UserInstallation=file://"))
     profile.mkdir(exist_ok=True)  # its parent must be there
+    (profile / "used").touch()
     out, *sources = map(Path, rest[len(FIRST) :])
     if not sources or not all(source.is_absolute() and source.is_file() for source in sources):
         print("Error: source file could not be loaded", file=sys.stderr)

@@ -124,7 +124,7 @@ def test_swift(pages: list[Path], write_jsonl: Write) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": 0}, "row 1: column 'label': 0 says that the two sides do not belong together; remove the row"),
+        ({"label": 0}, "row 1, column 'label': 0 says that the two sides do not belong together; remove the row"),
         ({"messages": [{"role": "user"}]}, 'row 1: a message must read {"role": ..., "content": TEXT}'),
         ({"positive_messages": []}, "row 1: column 'positive_messages, positive_images, positive_videos' is null"),
         ({"videos": ["a.mp4", "b.mp4"]}, "row 1: has 2 videos on one side; an input may have one"),
@@ -246,3 +246,49 @@ def test_a_title_belongs_to_the_text_of_a_document(write_jsonl: Write) -> None:
     assert [item.text for _, item in load_documents(SourceConfig(path))] == ["Torque It is 4 Nm.", "Belt"]
     mapped = SourceConfig(path, columns={"positive": "text"})
     assert [item.text for _, item in load_documents(mapped)] == ["It is 4 Nm.", "Belt"]
+
+
+def test_a_title_may_be_a_number_and_nothing_else(write_jsonl: Write) -> None:
+    path = write_jsonl({"id": "a", "title": 1984, "text": "A film."}, {"id": "b", "title": 2.5, "text": None})
+    assert [item.text for _, item in load_documents(SourceConfig(path))] == ["1984 A film.", "2.5"]
+    path = write_jsonl({"id": "a", "title": "x", "text": "y"}, {"id": "b", "title": ["x"], "text": "y"})
+    with pytest.raises(DataError, match="row 1, column 'text': list cannot be a document"):
+        load_documents(SourceConfig(path))
+
+
+@pytest.mark.parametrize(("column", "value"), [("pos_text", 5), ("neg_text", {"text": "x"}), ("qry", ["x"])])
+def test_a_value_of_vlm2vec_that_is_not_text_is_an_error_of_its_row(
+    write_jsonl: Write, column: str, value: Any
+) -> None:
+    row = {"qry": "what", "pos_text": "a wheel", "neg_text": "a belt"}
+    path = write_jsonl(row, {**row, column: value})
+    _, report = check_examples(load_examples(SourceConfig(path)), on_error="skip")
+    if column == "qry":  # a list of one
+        assert report.kept == 2
+    else:
+        (problem,) = report.problems
+        assert "row 1, column" in problem and problem.endswith("it must be text")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "state.json").write_text("["),
+        lambda folder: (folder / "state.json").write_text("[]"),
+        lambda folder: (folder / "dataset_info.json").unlink(),
+        lambda folder: (folder / "data-00000-of-00001.arrow").unlink(),
+        lambda folder: (folder / "data-00000-of-00001.arrow").write_bytes(b"short"),
+    ],
+)
+def test_a_damaged_folder_of_a_data_set_is_named(tmp_path: Path, damage: Callable[[Path], Any]) -> None:
+    datasets.Dataset.from_dict({"query": ["a"], "positive": ["b"]}).save_to_disk(tmp_path / "saved")
+    damage(tmp_path / "saved")
+    with pytest.raises(DataError, match="saved: cannot be read as a data set"):
+        load_examples(SourceConfig(tmp_path / "saved"))
+
+
+@pytest.mark.parametrize(("name", "content"), [("rows.tar", b"[]"), ("rows.json", b"PK\x03\x04")])
+def test_a_file_of_another_kind_than_its_name_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: cannot be read as a data set"):
+        load_examples(SourceConfig(tmp_path / name))

@@ -130,6 +130,11 @@ def test_the_row_of_a_judgement_is_its_own(tmp_path: Path) -> None:
         ("qrels", [{"query": "q1"}], "qrels: no column for 'query_id' .looked for query-id, query_id, _id"),
         ("queries", [{"_id": "q1"}], "queries: no column for 'query' .looked for query, text, question.; columns: _id"),
         ("queries", [{"_id": None, "text": "x"}], "queries, row 0, column '_id': empty; every query needs its id"),
+        (
+            "queries",
+            ["", {"_id": "q1", "text": "x"}, "", {"_id": "q1", "text": "y"}],
+            "queries, row 3, column '_id': the id 'q1' is already the id of row 1; every query needs its own",
+        ),
     ],
 )
 def test_bad_judged_sets(tmp_path: Path, part: str, rows: list, message: str) -> None:

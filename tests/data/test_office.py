@@ -8,11 +8,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from smart_train.data.formats import office as module
 from smart_train.data.formats.office import Office, OfficeError, office_program
+from smart_train.data.formats.office_content import check_content
+from smart_train.data.formats.pdf import PdfError
 from tests.data.office_stand_in import FIRST, calls, install
 
 pypdfium2 = pytest.importorskip("pypdfium2")
@@ -64,7 +67,88 @@ def test_a_page_of_the_web_is_read_where_its_pictures_are(tmp_path: Path, office
     page = tmp_path / "-my page.html"
     page.write_text("<p>Worn valves take oil</p>")
     assert text(office.pdf_of(page)) == ["Worn valves take oil"]
-    assert calls(program)[0][-1] == str(page)
+    (called,) = calls(program)
+    assert called[-1] == str(page) and called[3] == "--infilter=HTML (StarWriter)"
+    (tmp_path / "notes.md").write_text("Gates")
+    office.pdf_of(tmp_path / "notes.md")
+    assert calls(program)[1][3] == "--infilter=Text (encoded):UTF8"
+
+
+def test_a_text_without_a_named_encoding_is_read_as_browsers_do(tmp_path: Path, office: Office, program: Path) -> None:
+    folder = tmp_path / "my pages"
+    folder.mkdir()
+    text = "<p>Caf\u00e9 K\u00fcche</p>"
+    (folder / "old.html").write_bytes(text.encode("latin-1"))
+    (folder / "said.html").write_bytes(("<meta charset=iso-8859-1>" + text).encode("latin-1"))
+    (folder / "new.html").write_bytes(text.encode())
+    (folder / "old.md").write_bytes("Caf\u00e9".encode("latin-1"))
+    names = ["new.html", "old.html", "old.md", "said.html"]
+    for name in names:
+        office.pdf_of(folder / name)
+    read = dict(zip(names, (call[-1] for call in calls(program)), strict=True))
+    assert [read[name] for name in ("said.html", "new.html")] == [str(folder / "said.html"), str(folder / "new.html")]
+    assert Path(read["old.html"]).name == "document.html" and Path(read["old.md"]).name == "document.md"
+    assert sorted(path.name for path in folder.iterdir()) == names, "copies lie elsewhere"
+
+
+def test_a_copy_of_a_page_finds_the_pictures_beside_it(
+    tmp_path: Path, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "my pages" / "old.html"
+    page.parent.mkdir()
+    page.write_bytes(b"<p>Caf\xe9</p>")
+    read: list[str] = []
+
+    def run(_: Office, file: Path, sources: list[Path], out: Path) -> list[Path]:
+        read.append(sources[0].read_text(encoding="utf-8-sig"))
+        raise OfficeError(f"{file}: enough")
+
+    monkeypatch.setattr(Office, "_run", run)
+    with pytest.raises(OfficeError, match="enough"):
+        office.pdf_of(page)
+    assert read == [f'<base href="{tmp_path.as_uri()}/my%20pages/"><p>Caf\u00e9</p>']
+
+
+def test_documents_reach_no_network(tmp_path: Path, office: Office, program: Path) -> None:
+    (tmp_path / "a.docx").write_text("Worn bearings take oil")
+    office.pdf_of(tmp_path / "a.docx")
+    profile = Path(calls(program)[0][0].removeprefix("-env:UserInstallation=file://"))
+    assert (profile / "used").is_file(), "the profile that the program starts with is the one that was written"
+    settings = ElementTree.parse(profile / "user" / "registrymodifications.xcu").getroot()
+    values = {prop.attrib["{http://openoffice.org/2001/registry}name"]: prop[0].text for prop in settings.iter("prop")}
+    assert values["ooInetProxyType"] == "2" and values["ooInetHTTPProxyName"] == values["ooInetHTTPSProxyName"]
+    assert values["ooInetHTTPProxyName"] == "127.0.0.1" and not values["ooInetNoProxy"]
+
+
+def test_what_is_not_a_document_is_told_before_the_program_is_asked(
+    tmp_path: Path, office: Office, program: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "locked.odt", "w") as packed:
+        packed.writestr("META-INF/manifest.xml", "<manifest><encryption-data/></manifest>")
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    (tmp_path / "locked.docx").write_bytes(ole + bytes(600) + "EncryptedPackage".encode("utf-16-le"))
+    (tmp_path / "empty.pptx").write_bytes(b" \n")
+    (tmp_path / "noise.xls").write_bytes(b"~\x04\xa4\x97" + bytes(range(256)))
+    (tmp_path / "noise.html").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    wanted = {
+        "locked.odt": "is protected by a password; save a copy without one",
+        "locked.docx": "is protected by a password; save a copy without one",
+        "empty.pptx": "is empty; put the right file there, or remove it",
+        "noise.xls": r"is not a xls file: it begins with b'~\\x04\\xa4\\x97'; put the right file there, or remove it",
+        "noise.html": r"is not a html file: it begins with b'\\x89PNG'; put the right file",
+    }
+    for name, message in wanted.items():
+        with pytest.raises(OfficeError, match=rf"{name}: {message}"):
+            office.pdf_of(tmp_path / name)
+    assert calls(program) == []
+    for name, content in {
+        "old.doc": ole + bytes(600),
+        "rich.doc": b"{\\rtf1 Worn}",
+        "table.xls": b"Worn\tvalves\n",
+        "older.xls": b"\x09\x04\x06\x00" + bytes(40),
+        "wide.xls": "\ufeffWorn".encode("utf-16-le"),
+    }.items():
+        check_content(tmp_path / name, content)
 
 
 def test_every_failure_names_the_file_and_what_to_do(tmp_path: Path, office: Office, program: Path) -> None:
@@ -139,7 +223,18 @@ def test_books_that_cannot_be_read_are_named(tmp_path: Path, office: Office) -> 
         other.writestr("notes.txt", "no book")
     (tmp_path / "secret.html").write_text("not of the book")
     write_book(tmp_path / "outside.epub", {"../../../secret.html": "x"}, ["../../../secret.html"])
+    write_book(tmp_path / "long.epub", {"a" * 300: "<p>a</p>"}, ["a" * 300])
+    write_book(tmp_path / "both.epub", {"a": "<p>a</p>", "a/b.xhtml": "<p>b</p>"}, ["a/b.xhtml"])
+    write_book(tmp_path / "shop.epub", {"a.xhtml": "<p>a</p>"}, ["a.xhtml"])
+    with zipfile.ZipFile(tmp_path / "shop.epub", "a") as book:
+        book.writestr("META-INF/rights.xml", "")
+    with zipfile.ZipFile(tmp_path / "foreign.epub", "w") as book:
+        book.writestr("META-INF/container.xml", '<?xml version="1.0" encoding="none-such"?><container/>')
     wanted = {
+        "long": r"is not an EPUB book that can be read \(File name too long\)",
+        "both": "is not an EPUB book that can be read",
+        "shop": r"is protected by its shop \(DRM\); leave it out",
+        "foreign": "is not an EPUB book",
         "torn": "is not an EPUB book",
         "empty": "has no chapters",
         "missing": "is not an EPUB book",
@@ -147,5 +242,5 @@ def test_books_that_cannot_be_read_are_named(tmp_path: Path, office: Office) -> 
         "outside": "which is not in it",
     }
     for name, message in wanted.items():
-        with pytest.raises(module.PdfError, match=rf"{name}\.epub: .*{message}"):
+        with pytest.raises(PdfError, match=rf"{name}\.epub: .*{message}"):
             office.pdf_of(tmp_path / f"{name}.epub")

@@ -139,6 +139,15 @@ def test_a_frame_or_page_without_a_name_is_a_bad_row(name: str, folder: Path) ->
             check_examples(load_examples(SourceConfig(path)))
 
 
+@pytest.mark.parametrize("path", [5, ["a.png"], {"path": "a.png"}, True])
+def test_a_path_that_is_not_text_is_a_bad_row(path: Any, folder: Path) -> None:
+    file = folder / "paths.jsonl"
+    for page in ({"bytes": None, "path": path}, {"image": {"path": path}}):
+        file.write_text(json.dumps({"query": "which", "positive": page}))
+        with pytest.raises(DataError, match=r"row 0, column 'positive': the path .* is \w+; it must be text"):
+            check_examples(load_examples(SourceConfig(file)))
+
+
 def test_a_score_of_four_hundred_digits_is_not_a_score(folder: Path) -> None:
     path = folder / "digits.jsonl"
     path.write_text(json.dumps({"query": "which", "positive": "text", "score": 10**400}))

@@ -13,6 +13,7 @@ from smart_train import SmartModel
 from smart_train.data import SourceConfig, load_documents
 from smart_train.data.cells import CellReader
 from smart_train.data.formats import ocr_engine
+from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
 from smart_train.errors import DataError, LeftOut, MissingExtra, Notice
 from smart_train.explain import explain
@@ -127,15 +128,16 @@ def test_pictures_that_cannot_be_read_are_all_named_before_any_is_read(scans: Pa
 
 
 def test_a_row_names_a_scan_in_a_mapping_and_long_texts_name_none(scans: Path, reader: type[StandIn]) -> None:
-    references = References(scans, 72, pages_as="text")
-    cells = CellReader(references)
+    references = References(scans, 72)
+    texts = PageTexts(references, pages_as="text")
+    cells = CellReader(references, texts)
     assert "dog" in (cells.document({"image": "dog.png"}, "rows.jsonl, row 1", "positive").text or "")
     long = "word " * 100 + "saved as out.png"
-    assert references.page_text(long, "rows.jsonl, row 2") is None
-    references.read_scans([long, {"image": "dog.png"}])
+    assert texts.of(long, "rows.jsonl, row 2") is None
+    assert cells.pictures(long, "positive") == [] and cells.pictures({"image": "dog.png"}, "x") == [scans / "dog.png"]
     (scans / "bad.png").write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"^rows.jsonl, row 3: .*bad.png"):
-        references.page_text("bad.png", "rows.jsonl, row 3")
+        texts.of("bad.png", "rows.jsonl, row 3")
 
 
 def test_without_the_extra_it_is_said_what_to_install(
@@ -208,7 +210,7 @@ def test_evaluate_reads_the_scans_that_rows_name_and_no_others(
     assert "positives: 3 text" in measured.out
     messages = [str(warning.message) for warning in told]
     assert any(message.startswith("reading 3 pages by OCR with stand-in 1: roughly 1 min") for message in messages)
-    assert "3 pages that rows name are read by OCR (ocr auto)" in messages
+    assert "3 pages that rows name or hold are read by OCR (ocr auto)" in messages
     assert reader.read_count == 4, "each once, and the one that is upside down a second time"
     refused = ended(monkeypatch, capsys, "evaluate", folder, *places, "--ocr", "off")
     assert refused.status == 2 and "page 1 has no legible text; let OCR read them (ocr: auto" in refused.err

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
+from array import array
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+from smart_train.data.formats.rows_in_file import FileRows, RowsFile
 from smart_train.errors import DataError
-from smart_train.utils.text_files import READ_ERRORS, open_text, plain_name
+from smart_train.utils.text_files import READ_ERRORS, plain_name
 
 Row = dict[str, Any]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_USUAL_CELL = 100_000  # characters: less than the bound of the csv module
+_ONE_BOUND = Lock()
 
 
 def read_delimited(
     path: Path, max_rows: int | None = None, *, lists: Collection[str] = ()
-) -> tuple[list[Row | DataError], list[str]]:
-    """The rows of a file, the first below the header being row 0, and the names of its columns. An empty cell is None.
-    A row with too many or too few cells gives the DataError that says so in its place.
+) -> tuple[FileRows, list[str]]:
+    """The rows of a file, which stay there (`FileRows`), the first below the header being row 0, and the names of its
+    columns. An empty cell is None. A row with too many or too few cells gives the DataError that says so in its place.
 
     Args:
         lists: columns whose cells may hold a list, written as in JSON.
@@ -29,26 +36,48 @@ def read_delimited(
     Raises:
         DataError: the file cannot be read, is not UTF-8, or its header is empty or names a column twice.
     """
+    starts, end = array("q"), 0
+    delimiter = DELIMITERS[plain_name(path).suffix.lower()]
     try:
-        with open_text(path, newline="") as file, _long_cells():
-            lines = csv.reader(file, delimiter=DELIMITERS[plain_name(path).suffix.lower()], strict=True)
+        file = RowsFile(path)
+        counted = _Counted(file)
+        with _long_cells():
+            lines = csv.reader(counted, delimiter=delimiter, strict=True)
             header = next(lines, [])
-            _check_header(path, header, lines.dialect.delimiter)
-            rows: list[Row | DataError] = []
+            _check_header(path, header, delimiter)
+            end = counted.end
             for cells in lines:
-                if max_rows is not None and len(rows) == max_rows:
+                if max_rows is not None and len(starts) == max_rows:
                     break
                 if cells:  # the csv module gives [] for a blank line
-                    rows.append(_row(header, cells, f"{path}, row {len(rows)}", lists))
-            return rows, header
+                    starts.append(end)
+                end = counted.end
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+        raise DataError(f"{path}, line {lines.line_num + 1}: not UTF-8 text ({error}); save it as UTF-8") from error
     except csv.Error as error:
         raise DataError(
             f"{path}, line {lines.line_num}: {error}; quote cells that contain quotes or line breaks"
         ) from error
     except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    starts.append(end)
+    return FileRows(file, _Record(header, delimiter, tuple(lists)), starts), header
+
+
+class _Counted:
+    """The lines of a file as text, for the csv module, which takes as many as a row has. `end`: where the last one that
+    it took ends."""
+
+    def __init__(self, file: RowsFile) -> None:
+        self._lines, self.end = file.lines(), 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        place, line = next(self._lines)
+        self.end = place + len(line)
+        return line.decode()
 
 
 def _check_header(path: Path, header: list[str], delimiter: str) -> None:
@@ -67,27 +96,45 @@ def _check_header(path: Path, header: list[str], delimiter: str) -> None:
             )
 
 
-def _row(header: list[str], cells: list[str], where: str, lists: Collection[str]) -> Row | DataError:
-    if len(cells) != len(header):
-        return DataError(
-            f"{where}: has {len(cells)} cells, the header has {len(header)}; quote cells that contain the delimiter"
-        )
-    row: Row = {name: cell or None for name, cell in zip(header, cells, strict=True)}
-    for name in lists:
-        cell = row.get(name)
-        if cell is not None and cell.startswith("["):
-            try:
-                row[name] = json.loads(cell)
-            except json.JSONDecodeError as error:
-                return DataError(f"{where}, column {name!r}: not a list in JSON ({error.msg} at column {error.colno})")
-    return row
+@dataclass(frozen=True)
+class _Record:
+    """Parses a row of the file. Arguments as of `read_delimited`."""
+
+    header: list[str]
+    delimiter: str
+    lists: tuple[str, ...]
+
+    def __call__(self, content: bytes, where: str) -> Row | DataError:
+        text = content.decode()
+        with _long_cells() if len(text) > _USUAL_CELL else nullcontext():
+            cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True))
+        if len(cells) != len(self.header):
+            return DataError(
+                f"{where}: has {len(cells)} cells, the header has {len(self.header)}; quote cells that contain the "
+                "delimiter"
+            )
+        row: Row = {name: cell or None for name, cell in zip(self.header, cells, strict=True)}
+        for name in self.lists:
+            cell = row.get(name)
+            if cell is not None and cell.startswith("["):
+                try:
+                    row[name] = json.loads(cell)
+                except json.JSONDecodeError as error:
+                    return DataError(
+                        f"{where}, column {name!r}: not a list in JSON ({error.msg} at column {error.colno})"
+                    )
+                except (ValueError, RecursionError) as error:  # as of JSON lines
+                    return DataError(f"{where}, column {name!r}: not a list in JSON that is read ({error})")
+        return row
 
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Cells may hold an image in base64; the module's own bound is 128 KiB."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+    """Cells may hold an image in base64; the module's own bound is 128 KiB, for the whole process: threads wait for
+    each other, or one would bring the bound back while another still reads."""
+    with _ONE_BOUND:
+        before = csv.field_size_limit(sys.maxsize)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)

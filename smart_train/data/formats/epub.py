@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import shutil
 import zipfile
@@ -14,6 +15,8 @@ from xml.etree import ElementTree
 from smart_train.data.formats.pdf import PdfError
 
 _CONTAINER = "META-INF/container.xml"
+_LOCKED = "META-INF/rights.xml"  # of a book whose chapters only its shop's programs can read
+_OF_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL)
 _MOST_BYTES = 2**30  # of an unpacked book: a small file can be packed from far more
 
 
@@ -28,9 +31,18 @@ def write_chapters(book: Path, folder: Path) -> list[Path]:
             size = sum(entry.file_size for entry in packed.infolist())
             if size > _MOST_BYTES:
                 raise PdfError(f"{book}: unpacks to {size:,} bytes; a book may have {_MOST_BYTES:,}; leave it out")
+            if _LOCKED in packed.namelist():
+                raise PdfError(f"{book}: is protected by its shop (DRM); leave it out")
             packed.extractall(folder)
             names = _spine(packed)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ElementTree.ParseError, RuntimeError) as error:
+    except PdfError:
+        raise
+    except OSError as error:  # what a name in the book cannot be on this disk; a full one is told as such
+        if error.errno not in _OF_NAMES:
+            raise
+        raise PdfError(f"{book}: is not an EPUB book that can be read ({error.strerror}); fetch it again") from error
+    # An encoding that is not known is a LookupError or a ValueError; a cut file may be an EOFError.
+    except (zipfile.BadZipFile, zlib.error, LookupError, ValueError, EOFError, SyntaxError, RuntimeError) as error:
         raise PdfError(f"{book}: is not an EPUB book that can be read ({error}); fetch it again") from error
     chapters = []
     for place, name in enumerate(names):

@@ -11,6 +11,7 @@ from typing import Any
 
 from smart_train.data.config import SourceConfig
 from smart_train.data.formats.ocr_engine import OcrMode, chosen_engine
+from smart_train.data.formats.office import OFFICE_EXTENSIONS
 from smart_train.data.formats.pdf import DPI, PdfPage, pdf_files, read_pdfs
 from smart_train.data.formats.pdfs_as_texts import PdfText, read_folder_texts, without_text
 from smart_train.data.formats.scan_texts import for_ocr, to_do, told_by_ocr, with_ocr
@@ -23,6 +24,10 @@ from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import verify_image
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
+# Documents and pictures that are neither read here as pages nor as rows.
+_OTHERS = (*OFFICE_EXTENSIONS, ".heic", ".heif", ".svg", ".svgz", ".eps", ".ps", ".psd", ".djvu", ".emf", ".wmf")
+AS_PDF = "export them as PDF (smart-train make-pairs has LibreOffice convert office, web and book files)"
+_NAMED = 5
 
 
 def pairs_in(folder: Path) -> Path | None:
@@ -38,6 +43,24 @@ def holds_pages(folder: Path) -> bool:
 def image_files(folder: Path) -> list[Path]:
     """Every image file below `folder`, sorted."""
     return files_below(folder, IMAGE_EXTENSIONS)
+
+
+def not_read(folder: Path) -> str | None:
+    """A line that counts and names the documents below `folder` which are not read as pages, with what to do; None
+    where there are none. A README says something about the others."""
+    files = [file for file in files_below(folder, _OTHERS) if file.stem.lower() != "readme"]
+    if not files:
+        return None
+    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_NAMED])
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return f"{folder}: {len(files)} files whose types are not read: {named}{more}; {AS_PDF}"
+
+
+def tell_not_read(path: Path) -> None:
+    """Warns (`LeftOut`) of what `not_read` finds; of a file, nothing."""
+    told = not_read(path) if path.is_dir() else None
+    if told is not None:
+        warnings.warn(told, LeftOut, stacklevel=3)
 
 
 def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) -> Table:
@@ -70,6 +93,7 @@ def read_pages(path: Path, dpi: int | None = None, max_rows: int | None = None) 
         raise DataError(f"{path}: {len(problems)} files cannot be read; fix or remove them:\n{listing(problems)}")
     if not rows:
         raise DataError(f"{path}: holds neither images nor PDF files")
+    tell_not_read(path)
     return Table(rows[:max_rows], ["document_id", "image"], path if path.is_dir() else path.parent, of_pages=True)
 
 
@@ -112,6 +136,7 @@ def read_texts(path: Path, max_rows: int | None = None, ocr: OcrMode | None = No
         more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
         told = f"{len(unread)} pictures, which have no text layer: {first}{more}; {to_do(ocr)}"
         warnings.warn(f"{path}: {told}", LeftOut, stacklevel=2)
+    tell_not_read(path)
     return Table(rows, ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)
 
 

@@ -157,16 +157,20 @@ def _places(queries: Table, column: str, name: str) -> dict[str, int]:
     rows: Any = queries.rows
     rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
     places: dict[str, int] = {}
+
+    def number(place: int) -> int:
+        return place if queries.numbers is None else queries.numbers[place]
+
     for place in range(len(rows)):
         row = rows[place]
         if isinstance(row, DataError):
             raise row
         if row.get(column) in (None, ""):
-            raise DataError(f"{name}, row {place}, column {column!r}: empty; every query needs its id")
+            raise DataError(f"{name}, row {number(place)}, column {column!r}: empty; every query needs its id")
         if str(row[column]) in places:
             raise DataError(
-                f"{name}, row {place}, column {column!r}: the id {str(row[column])!r} is already the id of row "
-                f"{places[str(row[column])]}; every query needs its own"
+                f"{name}, row {number(place)}, column {column!r}: the id {str(row[column])!r} is already the id of row "
+                f"{number(places[str(row[column])])}; every query needs its own"
             )
         places[str(row[column])] = place
     return places
@@ -181,8 +185,15 @@ def with_titles(table: Table) -> Table:
 
 
 def titled(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A document of text, its title first."""
-    return {**row, "text": " ".join(part for part in (row.get("title"), row.get("text")) if part)}
+    """A document of text, its title first, which may be a number (a film of 1984). Where one of them cannot be a text,
+    it stands alone, for the reader of rows to refuse."""
+    title, text = row.get("title"), row.get("text")
+    if isinstance(title, (int, float)) and not isinstance(title, bool):
+        title = str(title)
+    for part in (title, text):
+        if not isinstance(part, str | None):
+            return {**row, "text": part}
+    return {**row, "text": " ".join(part for part in (title, text) if part)}
 
 
 def _known(table: Table, given: Any, names: Sequence[str]) -> str | None:

@@ -8,11 +8,12 @@ A query line has `qid`, `query_txt`, `query_img_path`, `pos_cand_list`, `neg_can
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from smart_train.data.row_files import read_file
-from smart_train.data.table import AdaptedRows, Table
+from smart_train.data.table import AdaptedRows, SplitRows, Table
 from smart_train.errors import DataError, did_you_mean
 
 # Our column -> theirs, for messages.
@@ -39,14 +40,7 @@ def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int |
         DataError: no file of queries, or several of which `split` names none.
     """
     file = _queries_in(folder, pool, split)
-    table = read_file(file)
-    rows: list[dict[str, Any] | DataError] = []
-    numbers = []
-    for place in range(len(table.rows)):
-        number = place if table.numbers is None else table.numbers[place]
-        for row in _expanded(table.rows[place], f"{file}, row {number}"):
-            rows.append(row)
-            numbers.append(number)
+    table = replace(read_file(file), folder=folder)
     columns = ["query", "query_id", "positive", "negatives", "task"]
     documents = read_file(pool)
     if "did" not in documents.columns:
@@ -60,16 +54,8 @@ def read_candidates(folder: Path, pool: Path, split: str | None, max_rows: int |
         called=_OF_POOL,
         available=documents.columns,
     )
-    return Table(
-        rows[:max_rows],
-        columns,
-        folder,
-        numbers[:max_rows],
-        documents,
-        source=str(file),
-        called=_OF_QUERIES,
-        available=table.columns,
-    )
+    split_rows = table.renamed(SplitRows(table, str(file), "pos_cand_list", answer_row), columns, _OF_QUERIES)
+    return replace(split_rows, documents=documents, source=str(file)).head(max_rows)
 
 
 def candidate(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,21 +63,24 @@ def candidate(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"document_id": row.get("did"), "positive": _item(row.get("txt"), row.get("img_path"))}
 
 
-def _expanded(row: Any, where: str) -> list[dict[str, Any] | DataError]:
-    if isinstance(row, DataError):
-        return [row]
+def answer_row(row: Mapping[str, Any], answer: int) -> dict[str, Any]:
+    """The row of one of a query's positive candidates.
+
+    Raises:
+        DataError: the query has none.
+    """
     positives = row.get("pos_cand_list")
     if not isinstance(positives, list) or not positives:
-        return [DataError(f"{where}, column 'pos_cand_list': {positives!r}; must be a list of at least one candidate")]
+        raise DataError(f"column 'pos_cand_list': {positives!r}; must be a list of at least one candidate")
     query = _item(row.get("query_txt"), row.get("query_img_path"))
     task = row.get("task_id")
-    common = {
+    return {
         "query": query if query is not None else "",
         "query_id": row.get("qid"),
+        "positive": positives[answer],
         "negatives": row.get("neg_cand_list") or None,
         "task": None if task is None else str(task),
     }
-    return [{**common, "positive": positive} for positive in positives]
 
 
 def _item(text: Any, image: Any) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm.auto import tqdm
 
 from smart_train.data.formats.ocr_engine import FoundLine, OcrEngine, RapidEngine
@@ -19,10 +20,13 @@ from smart_train.data.formats.ocr_layout import OcrLine, OcrPage, OcrWord, laid_
 from smart_train.data.formats.ocr_turned import read_upright
 from smart_train.data.formats.pdf import page_cache
 from smart_train.inputs.folder_listing import check_regular
-from smart_train.inputs.images import load_image, read_encoded
+from smart_train.inputs.images import image_key, load_image, read_encoded
+from smart_train.inputs.known_files import is_file
 from smart_train.utils.atomic import write_text
 
-__all__ = ["OcrLine", "OcrPage", "OcrWord", "read_by_ocr"]
+__all__ = ["OcrLine", "OcrPage", "OcrWord", "Picture", "read_by_ocr"]
+
+Picture = str | Path | bytes | Image.Image  # as `load_image` takes one
 
 SECONDS_PER_PAGE = 8  # of one core, for a page of running text at 144 dpi; measured in docs/own-documents.md
 _MOST_WORKERS = 16  # each takes about 0.7 GB
@@ -30,7 +34,7 @@ _FORMAT = 2  # of what is kept; raise it when the same engine would give other l
 
 
 def read_by_ocr(
-    pictures: Sequence[str | Path],
+    pictures: Sequence[Picture],
     *,
     engine: type[OcrEngine] = RapidEngine,
     workers: int | None = None,
@@ -44,7 +48,8 @@ def read_by_ocr(
     where it was.
 
     Args:
-        pictures: image files, drawn at about 144 dpi: smaller print is not found.
+        pictures: drawn at about 144 dpi: smaller print is not found. Each is asked for when it is read, so that they
+            need not all be in memory.
         workers: pages at the same time; default: one for each core this process may use, at most 16. Threads, not
             processes: nine tenths of the time is inside ONNX Runtime, which lets other threads work, and a process
             would load torch first.
@@ -58,13 +63,13 @@ def read_by_ocr(
     """
     name = engine.named()
     cache = Path(cache_dir) if cache_dir is not None else page_cache().parent / "read-by-ocr"
-    files = [cache / f"{_digest(Path(picture), name)}.json" for picture in pictures]
-    todo = {file: Path(picture) for file, picture in zip(files, pictures, strict=True) if _kept(file) is None}
+    files = [cache / f"{_digest(picture, name)}.json" for picture in pictures]
+    todo = {file: place for place, file in enumerate(files) if _kept(file) is None}
     if todo:
         workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         if say is not None:
             say(estimate(len(todo), len(pictures) - len(todo), min(workers, len(todo)), name))
-        _read_all(todo, engine, min(workers, len(todo)), show_progress_bar)
+        _read_all(todo, pictures, engine, min(workers, len(todo)), show_progress_bar)
     pages = []
     for file in files:
         page = _kept(file)
@@ -83,21 +88,33 @@ def estimate(todo: int, read_before: int, workers: int, name: str) -> str:
     )
 
 
-def _digest(picture: Path, name: str) -> str:
-    check_regular(picture, str(picture))
-    digest = hashlib.sha256(read_encoded(picture))
+def _digest(picture: Picture, name: str) -> str:
+    if isinstance(picture, Image.Image):
+        content = str(image_key(picture)).encode()
+    else:
+        if not isinstance(picture, bytes) and is_file(picture):
+            check_regular(picture, str(picture))
+        content = read_encoded(picture)
+    digest = hashlib.sha256(content)
     digest.update(f"\0{name}\0{_FORMAT}".encode())
     return digest.hexdigest()[:40]
 
 
-def _read_all(todo: dict[Path, Path], engine: type[OcrEngine], workers: int, show_progress_bar: bool | None) -> None:
+def _read_all(
+    todo: dict[Path, int],
+    pictures: Sequence[Picture],
+    engine: type[OcrEngine],
+    workers: int,
+    show_progress_bar: bool | None,
+) -> None:
+    """Reads the pictures at the places in `todo`, and keeps each result in its file."""
     of_thread = threading.local()
 
-    def work(item: tuple[Path, Path]) -> None:
-        file, path = item
+    def work(item: tuple[Path, int]) -> None:
+        file, place = item
         if not hasattr(of_thread, "engine"):
             of_thread.engine = engine()
-        picture = np.asarray(load_image(path))
+        picture = np.asarray(load_image(pictures[place]))
         lines, turned = read_upright(of_thread.engine, picture)
         height, width = picture.shape[:2] if turned % 180 == 0 else picture.shape[1::-1]
         _keep(file, lines, width, height, turned)

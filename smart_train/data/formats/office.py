@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from smart_train.data.formats.epub import write_chapters
-from smart_train.data.formats.pdf import PdfError, join_pdfs, page_cache
+from smart_train.data.formats.office_content import OfficeError, check_content, has_known_encoding
+from smart_train.data.formats.pdf import join_pdfs, page_cache
 from smart_train.utils.atomic import naming_refusals, replace_whole
 
 OFFICE_EXTENSIONS = (
@@ -22,14 +23,29 @@ OFFICE_EXTENSIONS = (
     + (".html", ".htm", ".xhtml", ".md", ".epub")
 )  # fmt: skip
 _PROGRAMS = ("soffice", "libreoffice")
+_WEB, _MARKDOWN = (".html", ".htm", ".xhtml", ".epub"), (".md",)
 # Their pictures lie beside them, so they are read in their place; the others under a plain name, whatever theirs is.
 _IN_PLACE = (".html", ".htm", ".xhtml", ".md")
+# What LibreOffice chooses by itself for a web page loses the first paragraph of one that is a page long, and puts a
+# blank page before it; of Markdown, it takes what begins with a mark of HTML for that.
+_FILTERS = {**dict.fromkeys(_WEB, "HTML (StarWriter)"), **dict.fromkeys(_MARKDOWN, "Text (encoded):UTF8")}
 _SECONDS = 300  # for one document
-_FORMAT = 1  # of what is kept; raise it when the same file would be converted otherwise
-
-
-class OfficeError(PdfError):
-    """One document that cannot be converted to PDF; others may be."""
+_FORMAT = 2  # of what is kept; raise it when the same file would be converted otherwise
+# A proxy that is not there: documents are often other people's, and LibreOffice would fetch the pictures that they name
+# on the web, or on the servers of a private network.
+_NO_NETWORK = {
+    "ooInetProxyType": "2",
+    "ooInetHTTPProxyName": "127.0.0.1",
+    "ooInetHTTPProxyPort": "9",
+    "ooInetHTTPSProxyName": "127.0.0.1",
+    "ooInetHTTPSProxyPort": "9",
+    "ooInetNoProxy": "",
+}
+_SETTINGS = (
+    '<oor:items xmlns:oor="http://openoffice.org/2001/registry">'
+    '<item oor:path="/org.openoffice.Inet/Settings">{}</item></oor:items>'
+)
+_SETTING = '<prop oor:name="{}" oor:op="fuse"><value>{}</value></prop>'
 
 
 def office_program() -> str | None:
@@ -38,8 +54,8 @@ def office_program() -> str | None:
 
 
 class Office:
-    """LibreOffice without a window, with a profile of its own, so that one that is open on the screen is not disturbed
-    and does not disturb. A context manager; the profile goes at its end.
+    """LibreOffice without a window and without the network, with a profile of its own, so that one that is open on the
+    screen is not disturbed and does not disturb. A context manager; the profile goes at its end.
 
     Args:
         program: as `office_program` finds it.
@@ -50,6 +66,10 @@ class Office:
         self.program = program
         self._cache = Path(cache_dir) if cache_dir is not None else page_cache().parent / "office-pdf"
         self._folder = tempfile.TemporaryDirectory(prefix="smart_train-office-")
+        self._profile = Path(self._folder.name, "profile")
+        (self._profile / "user").mkdir(parents=True)
+        settings = "".join(_SETTING.format(name, value) for name, value in _NO_NETWORK.items())
+        (self._profile / "user" / "registrymodifications.xcu").write_text(_SETTINGS.format(settings), encoding="utf-8")
 
     def __enter__(self) -> Office:
         return self
@@ -64,21 +84,24 @@ class Office:
         alone: a web page whose pictures change is not converted again.
 
         Raises:
-            OfficeError: it cannot be read or converted, or takes longer than five minutes.
+            OfficeError: it cannot be read or converted, is not what its name says, is protected by a password, or takes
+                longer than five minutes.
             WriteError: the cache cannot be written.
         """
         try:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()[:40]
+            content = file.read_bytes()
         except OSError as error:
             raise OfficeError(f"{file}: cannot be read ({error.strerror})") from error
+        digest = hashlib.sha256(content).hexdigest()[:40]
         cached = self._cache / f"{digest}-{file.suffix.lower()[1:]}-{_FORMAT}.pdf"
         if not cached.is_file():
             with tempfile.TemporaryDirectory(dir=self._folder.name) as scratch, naming_refusals(Path(scratch)):
-                made = self._convert(file, Path(scratch))
+                check_content(file, content)
+                made = self._convert(file, content, Path(scratch))
                 replace_whole(cached, lambda temporary: shutil.copyfile(made, temporary))
         return cached
 
-    def _convert(self, file: Path, scratch: Path) -> Path:
+    def _convert(self, file: Path, content: bytes, scratch: Path) -> Path:
         suffix = file.suffix.lower()
         if suffix == ".epub":  # LibreOffice writes such books and does not read them
             chapters = write_chapters(file, scratch / "book")
@@ -86,16 +109,23 @@ class Office:
         source = file.absolute()
         if suffix not in _IN_PLACE:
             source = scratch / f"document{suffix}"
-            shutil.copyfile(file, source)
+            source.write_bytes(content)
+        elif not has_known_encoding(content):
+            # As browsers read it. LibreOffice takes it for UTF-8, and letters with accents are lost.
+            base = "" if suffix in _MARKDOWN else f'<base href="{source.parent.as_uri()}/">'
+            text = base + content.decode("windows-1252", errors="replace")
+            source = scratch / f"document{suffix}"
+            source.write_text(text, encoding="utf-8-sig")
         return self._run(file, [source], scratch / "out")[0]
 
     def _run(self, file: Path, sources: Sequence[Path], out: Path) -> list[Path]:
         """The PDF files that the program makes of `sources`, in their order."""
         command = [
             self.program,
-            f"-env:UserInstallation={Path(self._folder.name, 'profile').as_uri()}",
+            f"-env:UserInstallation={self._profile.as_uri()}",
             "--headless",
             "--norestore",
+            *([f"--infilter={_FILTERS[suffix]}"] if (suffix := file.suffix.lower()) in _FILTERS else []),
             "--convert-to",
             "pdf",
             "--outdir",

@@ -6,6 +6,8 @@ Images stay encoded: the library is told not to decode them, so that a worker de
 from __future__ import annotations
 
 import random
+import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -23,6 +25,7 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from pyarrow import ArrowException
 
 from smart_train.errors import DataError, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
@@ -34,7 +37,9 @@ _TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so 
 
 def read_saved(path: Path, split: str | None) -> Dataset:
     """A folder written by `save_to_disk`."""
-    return _undecoded(_one_split(load_from_disk(str(path)), str(path), split))
+    with _readable(str(path)):
+        loaded = load_from_disk(str(path))
+    return _undecoded(_one_split(loaded, str(path), split))
 
 
 def read_files(paths: Sequence[Path]) -> Dataset:
@@ -135,8 +140,11 @@ def _check_split(name: str, split: str | None) -> None:
 def _readable(source: str) -> Iterator[None]:
     try:
         yield
-    # what `datasets` raises for files it cannot read
-    except (ValueError, RuntimeError, DatasetsError, *READ_ERRORS) as error:
+    # What `datasets` raises for files it cannot read; a LookupError or TypeError where a file is JSON of another kind.
+    except (
+        *(ValueError, RuntimeError, LookupError, TypeError, DatasetsError, ArrowException),
+        *(tarfile.TarError, zipfile.BadZipFile, *READ_ERRORS),
+    ) as error:
         cause = error.__cause__ or error
         raise DataError(f"{source}: cannot be read as a data set ({cause})") from error
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from smart_train.data.formats.ocr import OcrPage, read_by_ocr
+from smart_train.data.formats.ocr import OcrPage, Picture, read_by_ocr
 from smart_train.data.formats.ocr_engine import INSTALL, READS, TO_READ, OcrEngine, OcrMode, chosen_engine
 from smart_train.data.formats.pdf import DPI, read_pdf
 from smart_train.data.formats.pdfs_as_texts import PdfText
@@ -41,7 +41,7 @@ def for_ocr(pages: Sequence[PdfText], file: Path, mode: OcrMode | None) -> dict[
     return {page.id: drawn[page.number - 1].image for page in wanted if not drawn[page.number - 1].blank}
 
 
-def read_pictures(pictures: Sequence[Path], mode: OcrMode | None, *, workers: int | None = None) -> list[OcrPage]:
+def read_pictures(pictures: Sequence[Picture], mode: OcrMode | None, *, workers: int | None = None) -> list[OcrPage]:
     """What OCR reads on pictures of pages. A `Notice` estimates the time first, unless all is known.
 
     Raises: as `read_by_ocr`.

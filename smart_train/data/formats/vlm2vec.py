@@ -54,7 +54,7 @@ def row(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _items(raw: Mapping[str, Any], side: str) -> list[dict[str, str] | None]:
+def _items(raw: Mapping[str, Any], side: str) -> list[dict[str, Any] | None]:
     """The inputs of one side; a list of several stands in both columns or in one of them."""
     texts, images = (listed(next((raw[name] for name in names if name in raw), None)) for names in _SIDES[side])
     count = max(len(texts), len(images))
@@ -63,6 +63,8 @@ def _items(raw: Mapping[str, Any], side: str) -> list[dict[str, str] | None]:
     return [_item(text, image) for text, image in zip(texts, images, strict=True)]
 
 
-def _item(text: str | None, image: str | None) -> dict[str, str] | None:
-    words = (text or "").replace(_MARK, " ").strip()
-    return {**({"text": words} if words else {}), **({"image": image} if image else {})} or None
+def _item(text: Any, image: Any) -> dict[str, Any] | None:
+    # What is not text is left to the reader of rows, which names the row.
+    words = text.replace(_MARK, " ").strip() if isinstance(text, str) else text
+    parts = {"text": words, "image": image}
+    return {name: value for name, value in parts.items() if value not in (None, "")} or None
