@@ -155,7 +155,7 @@ def probe(
 
 
 def _layers(model: SmartModel) -> list[int]:
-    if model.projection is not None:
+    if model.head is not None:
         return [model.scoring.layer]
     return list(range(model.config.get_text_config().num_hidden_layers + 1))
 

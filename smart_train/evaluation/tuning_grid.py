@@ -163,11 +163,12 @@ def check_metric(metric: str) -> int:
 
 def _layers(requested: Sequence[int] | None, model: SmartModel) -> tuple[int, ...]:
     in_force, count = model.scoring.layer, model.config.get_text_config().num_hidden_layers
-    if model.projection is not None:
+    if model.head is not None:
         if requested not in (None, (in_force,)):
+            kind = "a token projection" if model.projection is not None else f"a head of its own ({model.family.name})"
             raise ModelError(
-                f"tune: layers {', '.join(map(str, requested or ()))}: the model has a token projection, which reads "
-                f"the layers it was trained on ({', '.join(map(str, model.projection.layers))}); leave the layers out"
+                f"tune: layers {', '.join(map(str, requested or ()))}: the model has {kind}, which reads "
+                f"the layers it was trained on ({', '.join(map(str, model.token_layers))}); leave the layers out"
             )
         return (in_force,)
     for layer in requested or ():

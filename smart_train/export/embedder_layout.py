@@ -53,6 +53,11 @@ def plain_obstacle(model: SmartModel) -> str | None:
     scoring, family = model.scoring, model.family
     if family.embedder_obstacle is not None:
         return family.embedder_obstacle
+    if family.token_head is not None and model.projection is not None:
+        return (
+            "MultiVectorEncoder puts tokens through the Dense layer of the pooled vector, but the token projection "
+            "reads states as they are"
+        )
     if model.needs_hidden_states:
         layers = ", ".join(map(str, model.token_layers))
         return f"tokens are made of hidden state {layers}, but MultiVectorEncoder reads only the last one"
@@ -122,8 +127,9 @@ def _plain(model: SmartModel) -> list[_Module]:
     return [
         _Module(f"{_OLD}Transformer", _transformer(model)),
         _Module(f"{_OLD}Pooling", {"word_embedding_dimension": model.hidden_size, _POOLING[pooling]: True}),
+        *_pooled_head(model),
         _Module(f"{_OLD}Normalize", {}),
-        *_head(model),
+        *_token_head(model),
         *_masks(model),
     ]
 
@@ -153,7 +159,14 @@ def _transformer(model: SmartModel) -> dict[str, Any]:
     }
 
 
-def _head(model: SmartModel) -> list[_Module]:
+def _pooled_head(model: SmartModel) -> list[_Module]:
+    weight = model.family.linear_head
+    return [] if weight is None else [_dense(weight, kind=f"{_OLD}Dense", where="sentence_embedding")]
+
+
+def _token_head(model: SmartModel) -> list[_Module]:
+    if model.family.linear_head is not None:
+        return []  # MultiVectorEncoder turns the one of the pooled vector to the tokens
     if model.projection is None:
         return [_dense(torch.eye(model.hidden_size))]
     return _projection(model.projection)
@@ -182,19 +195,26 @@ def _projection(projection: TokenProjection) -> list[_Module]:
     ]
 
 
-def _dense(weight: Tensor, bias: Tensor | None = None, *, activation: str = "linear.Identity") -> _Module:
+def _dense(
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: str = "linear.Identity",
+    kind: str = _DENSE,
+    where: str = _TOKENS,
+) -> _Module:
     config = {
         "in_features": weight.shape[1],
         "out_features": weight.shape[0],
         "bias": bias is not None,
         "activation_function": f"torch.nn.modules.{activation}",
-        "module_input_name": _TOKENS,
-        "module_output_name": _TOKENS,
+        "module_input_name": where,
+        "module_output_name": where,
     }
     weights = {"linear.weight": weight.float().contiguous()}
     if bias is not None:
         weights["linear.bias"] = bias.float().contiguous()
-    return _Module(_DENSE, config, weights)
+    return _Module(kind, config, weights)
 
 
 def _masks(model: SmartModel) -> list[_Module]:

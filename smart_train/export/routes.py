@@ -256,8 +256,16 @@ def _token_obstacle(folder: Path) -> str | None:
     return obstacle
 
 
+def _states_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
+    """Why transformers' states, pooled, are not the pooled vector, or cannot be had here; None where they are."""
+    family = get_family(SmartConfig.read(folder).family)
+    if family.token_head is None:
+        return _code_obstacle(folder, base)
+    return f"the pooled vector of {family.name} is made of its states by {family.token_head}, which transformers lacks"
+
+
 def _peft_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
-    return _code_obstacle(folder, base) or get_family(SmartConfig.read(folder).family).base_obstacle
+    return _states_obstacle(folder, base) or get_family(SmartConfig.read(folder).family).base_obstacle
 
 
 def _beside(folder: Path) -> str | None:
@@ -266,7 +274,7 @@ def _beside(folder: Path) -> str | None:
 
 _MERGED = (
     Route("smart_train", _smart_train, _code_obstacle),
-    Route("transformers", _transformers, _code_obstacle),
+    Route("transformers", _transformers, _states_obstacle),
     Route(LIBRARY[0], _sentence_transformer, sentence_transformers_obstacle, _beside),
     Route(LIBRARY[1], _multi_vector_encoder, _token_obstacle, _beside),
 )

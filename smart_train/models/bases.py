@@ -26,6 +26,7 @@ from smart_train.errors import ModelError
 from smart_train.utils.model_folders import is_path as is_path
 
 _BLOCK = 1 << 20
+PICKLED = "pytorch_model"  # what files of weights that are not in safetensors are called
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def weights_digest(folder: Path) -> str | None:
     Raises:
         ModelError: a file cannot be read.
     """
-    paths = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    paths = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob(f"{PICKLED}*.bin"))
     stats = [(path, path.stat()) for path in paths]
     return _digest(tuple((str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats))
 

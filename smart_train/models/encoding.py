@@ -41,6 +41,27 @@ def _model_inputs(inputs: Any, role: Role) -> list[ModelInput]:
     return items
 
 
+def encoded(
+    model: SmartModel,
+    inputs: Any,
+    role: Role,
+    batch_size: int,
+    show_progress_bar: bool | None,
+    num_workers: int | None,
+) -> Embeddings:
+    """All of `inputs` at once; arguments and errors as of `encoded_parts`."""
+    (embeddings,) = encoded_parts(
+        model,
+        inputs,
+        role,
+        size=None,
+        batch_size=batch_size,
+        show_progress_bar=show_progress_bar,
+        num_workers=num_workers,
+    )
+    return embeddings
+
+
 @torch.no_grad()
 def encoded_parts(
     model: SmartModel,

@@ -87,7 +87,8 @@ class Family(ABC):
         late_only: its models have token states and no pooled vector: `pooled` of their embeddings is 0 wide. Whatever
             needs a pooled vector asks `check_pooled`.
         token_head: name of the module, in the backbone, that makes tokens of the kept states of the last layer;
-            `fit_backbone` puts it there. None: the states are the tokens.
+            `fit_backbone` puts it there. Where there is a pooled vector, it makes that of the pooled state too, and a
+            token projection may take its place for the tokens. None: the states are the tokens.
         own_weights: name prefixes of checkpoint weights that `add_weights` reads, and transformers' class of the
             backbone does not.
         wrappers: `config.model_type` of a class around the backbone -> the key of its configuration that holds the
@@ -178,8 +179,9 @@ class Family(ABC):
 
     @classmethod
     def check_projection(cls, source: object) -> None:
-        """Raises ModelError, naming `source`, where a token projection has no place: the family has its own."""
-        if cls.token_head is not None:
+        """Raises ModelError, naming `source`, where a token projection has no place: the family has nothing but its
+        own."""
+        if cls.late_only:
             raise ModelError(
                 f"{source or 'a token projection'}: {cls.name} makes its tokens by a projection of its own "
                 f"({cls.token_head}); load the model without another one"
@@ -300,6 +302,11 @@ class Family(ABC):
         )
 
     # Prompts and pooling, as other libraries are told of them
+
+    @property
+    def linear_head(self) -> Tensor | None:
+        """fp32 [d, H]: what `token_head` does, where that is one linear map which is not trained; None elsewhere."""
+        return None
 
     @property
     @abstractmethod

@@ -87,8 +87,8 @@ def encode_layers(
     """Every input once through `model`: the places in `inputs` of a batch's items, and their states.
 
     Args:
-        layers: numbered as `scoring.layer`. Of a model with a token projection, which reads layers of its own, the one
-            that `model.scoring` names.
+        layers: numbered as `scoring.layer`. Of a model with a head (`SmartModel.head`), which reads layers of its own,
+            the one that `model.scoring` names.
         batch_size: inputs per forward. show_progress_bar: None shows it from 10 batches on.
         share: which of how many: (1, 3) is the second, fifth, ... of all batches.
 
@@ -122,7 +122,7 @@ def _read(model: SmartModel, features: Features, layers: Sequence[int]) -> Layer
     valid = features["attention_mask"].bool()
     masks = {filters: _mask(model.family, features, *filters)[valid] for filters in FILTERS}
     everything = {name: value.to(model.device) for name, value in {**features, "token_mask": valid}.items()}
-    if model.projection is None:
+    if model.head is None:
         pooled, token_states, offsets = model.read_states(everything, layers)
         states = [F.normalize(part.float(), dim=-1) for part in token_states]
     else:

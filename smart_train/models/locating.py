@@ -6,12 +6,13 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from smart_train.errors import ModelError, first_line
-from smart_train.models.bases import Base, is_path, weights_digest
+from smart_train.models.bases import PICKLED, Base, is_path, weights_digest
 from smart_train.models.saving import WEIGHT_SUFFIXES, weights_dtype
 from smart_train.models.smart_config import SmartConfig
 from smart_train.utils.hub_retries import persist
@@ -47,9 +48,14 @@ def locate(name_or_path: str, revision: str | None = None, *, weights: bool = Tr
 def fetch(repository: str, revision: str | None = None, *, weights: bool = True) -> Path:
     """A snapshot of a Hub repository, whatever folders are here; see `locate`."""
     try:
-        # Weights in other formats than safetensors are left on the Hub: nothing here reads them.
+        # Weights in other formats are left on the Hub, where those in safetensors are there.
         ignore = [f"*{suffix}" for suffix in WEIGHT_SUFFIXES if not weights or suffix != ".safetensors"]
-        return Path(persist(lambda: snapshot_download(repository, revision=revision, ignore_patterns=ignore)))
+        folder = Path(persist(lambda: snapshot_download(repository, revision=revision, ignore_patterns=ignore)))
+        if weights and (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+            # Of the same commit: the branch may have moved on.
+            only: dict[str, Any] = {"revision": folder.name, "allow_patterns": [f"{PICKLED}*.bin"]}
+            persist(lambda: snapshot_download(repository, **only))
+        return folder
     except RepositoryNotFoundError as error:
         raise ModelError(f"{repository}: neither a local folder nor a Hub repository you can read") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:

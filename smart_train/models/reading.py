@@ -56,4 +56,4 @@ def check_weights(folder: Path) -> None:
 
 
 def _is_weights(name: str) -> bool:
-    return name.endswith(".safetensors") and name.startswith(("model", "adapter_model", "projection"))
+    return name.endswith(".safetensors") and name.startswith(("model", "adapter_model", "projection", "dense"))

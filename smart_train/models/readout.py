@@ -15,6 +15,7 @@ from torch import Tensor
 from smart_train.models.family import Features
 from smart_train.models.slicing import IMAGE_COUNTS, IMAGE_TILES, TILE_ROWS, VIDEO_COUNTS
 from smart_train.models.stored_states import OFFSETS, is_stored
+from smart_train.scoring.embeddings import Embeddings
 
 ROPE_POSITIONS = "rope_positions"  # int64 [B, T, 3]: row by row, as other features; a forward takes [3, B, T]
 TOKEN_COUNTS = "token_counts"  # int64 [B], in main memory: how many tokens each row keeps
@@ -27,16 +28,27 @@ READOUT = (
 
 
 class ForwardOutput(NamedTuple):
-    """What one forward gives: pooled fp32 [B, D] (D is 0 of a late-only family), packed tokens fp32 [sum T, d], both
-    L2-normalised, and the tokens' offsets int64 [B + 1]. `Embeddings(*output)` is the same as a set.
+    """What one forward gives.
 
     A tuple of tensors, because engines that shard a model look for tensors in what its modules return, and free weights
     too early where they find none: an `Embeddings` hides them.
+
+    Attributes:
+        pooled: fp32 [B, D], L2-normalised; D is 0 of a late-only family.
+        packed: tokens of all rows, fp32 [sum T, d], L2-normalised.
+        offsets: where each row's begin, int64 [B + 1].
+        states: of a frozen backbone the kept states [sum T, H] that tokens were made of, one for each of
+            `SmartModel.token_layers`, in its dtype: a later forward can start from them. Empty of one that is trained.
     """
 
     pooled: Tensor
     packed: Tensor
     offsets: Tensor
+    states: tuple[Tensor, ...] = ()
+
+    def embeddings(self, numbers: list[int] | None = None) -> Embeddings:
+        """The same as a set. `numbers`: as of `Embeddings`."""
+        return Embeddings(self.pooled, self.packed, self.offsets, numbers=numbers)
 
 
 def on_device(features: Features, device: torch.device) -> Features:

@@ -24,7 +24,10 @@ from smart_train.models.smart_model import SmartModel
 from smart_train.models.vocabulary import grow_heads
 from smart_train.utils.manifest import MANIFEST
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack")
+WEIGHT_SUFFIXES = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack"),
+    *(".onnx", ".onnx_data", ".data", ".ot", ".tflite"),
+)
 WEIGHT_INDEX = "model.safetensors.index.json"
 # Names of dtypes in safetensors headers, of those that a model can be written in here.
 _HEADER_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}

@@ -23,6 +23,7 @@ _POOLING = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens",
 # Scores that depend on vectors' lengths; of vectors of length one, these rank as the cosine does.
 _OF_LENGTH = ("dot", "dot_score", "euclidean")
 _HARMLESS = ("Transformer", "Pooling", "Normalize", "Dropout")  # Dropout does nothing once a model is trained
+_LIBRARIES = ("sentence_transformers", "smart_train")  # whose modules do what their names say
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class EmbedderFiles:
     lower_case: bool = False
 
     @classmethod
-    def read(cls, folder: str | Path) -> EmbedderFiles:
+    def read(cls, folder: str | Path, *, others: tuple[str, ...] = ()) -> EmbedderFiles:
         """The files in `folder`; a plain transformers folder has none of them.
+
+        Args:
+            others: kinds of modules that the caller reads itself.
 
         Raises:
             ModelError: a file is not JSON, or asks for what the SMART score does not hold (another pooling, a layer
                 after pooling, dot products of unnormalised vectors).
         """
         folder = Path(folder)
-        modules = _modules(folder)
+        modules = _modules(folder, others)
         settings = read_json(folder / SETTINGS) or {}
         if settings.get("similarity_fn_name") in _OF_LENGTH and "Normalize" not in modules:
             raise ModelError(
@@ -119,10 +123,18 @@ def _is_for_tokens(folder: Path, entry: dict[str, Any]) -> bool:
     return on_tokens or entry["type"].endswith(".MultiVectorMask")
 
 
-def _modules(folder: Path) -> dict[str, str]:
+def _modules(folder: Path, others: tuple[str, ...]) -> dict[str, str]:
     """Kind of module -> its path below `folder`, in the order in which they run."""
-    modules = {entry["type"].rsplit(".", 1)[-1]: entry["path"] for entry in pooled_modules(folder)}
-    strange = [kind for kind in modules if kind not in _HARMLESS]
+    entries = pooled_modules(folder)
+    own = [entry["type"] for entry in entries if entry["type"].split(".")[0] not in _LIBRARIES]
+    if own:
+        raise ModelError(
+            f"{folder / MODULES}: {own[0]} is a module of the folder's own code, which may change texts or weights "
+            "before it encodes (jina-embeddings-v3 chooses an adapter there); smart_train does not run it. Choose "
+            "another model, or one whose modules are sentence-transformers' own"
+        )
+    modules = {entry["type"].rsplit(".", 1)[-1]: entry["path"] for entry in entries}
+    strange = [kind for kind in modules if kind not in (*_HARMLESS, *others)]
     if strange:
         raise ModelError(
             f"{folder / MODULES}: a {strange[0]} module changes the embedding and is not supported; supported: "

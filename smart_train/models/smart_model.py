@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from smart_train.models.adapter_config import has_adapter
 from smart_train.models.bases import Base, weights_digest
-from smart_train.models.encoding import encoded_parts
-from smart_train.models.family import Family, Features, Role
+from smart_train.models.encoding import encoded, encoded_parts
+from smart_train.models.family import Family, Features
 from smart_train.models.in_step import with_what_others_see
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.readout import (
@@ -272,26 +272,26 @@ class SmartModel(nn.Module):
         """Features of `family.featurize` -> Embeddings, fp32, L2-normalised, with a graph."""
         if TOKEN_COUNTS not in features:  # before the forward, while the device has little to finish first
             features = on_device(features, self.device)
-        return Embeddings(*self(features), numbers=kept_numbers(features))
+        return self(features).embeddings(kept_numbers(features))
 
-    def forward(
-        self, features: Features, *, states: bool = False
-    ) -> ForwardOutput | tuple[Tensor, list[Tensor], Tensor]:
+    def forward(self, features: Features) -> ForwardOutput:
         """Features of `family.featurize` on this model's device -> pooled vectors and packed tokens, with a graph.
 
         Tokens come from hidden state `scoring.layer`: -1 is `last_hidden_state`, after the final norm; k >= 0 is the
         state after k decoder layers (0: the embeddings). A projection reads those of its own `layers`.
-
-        Args:
-            states: return what `read_states` does. For engines, which gather this module's weights where it is called.
         """
-        pooled, layers, offsets = self.read_states(features)
-        return (pooled, layers, offsets) if states else ForwardOutput(pooled, self.tokens_of(layers), offsets)
+        pooled, states, offsets = self.read_states(features)
+        return ForwardOutput(pooled, self.tokens_of(states), offsets, tuple(states) if self.backbone_frozen else ())
+
+    @property
+    def head(self) -> nn.Module | None:
+        """What makes tokens of kept states: a projection, else the family's own; None: the states are the tokens."""
+        own = self.family.token_head
+        return self.projection if self.projection is not None or own is None else getattr(self.backbone, own)
 
     def tokens_of(self, states: Sequence[Tensor]) -> Tensor:
         """Kept states [sum T, H] of each of `token_layers` -> tokens [sum T, d], fp32, L2-normalised."""
-        head = self.projection if self.family.token_head is None else getattr(self.backbone, self.family.token_head)
-        tokens = states[0] if head is None else head(*states)
+        tokens = states[0] if self.head is None else self.head(*states)
         return F.normalize(tokens.float(), dim=-1)
 
     def read_states(
@@ -323,6 +323,8 @@ class SmartModel(nn.Module):
             )
         last = output.last_hidden_state
         vectors = last[:, 0, :0].float() if self.family.late_only else pooled_states(last, features)
+        if self.family.token_head is not None and not self.family.late_only:
+            vectors = getattr(self.backbone, self.family.token_head)(vectors)
         pooled = F.normalize(vectors[:asked], dim=-1)
         # hidden_states[-1] equals last_hidden_state in transformers 5 only; taking the last layer by its name is safe.
         states = [last if self._is_last(layer) else output.hidden_states[layer] for layer in layers]
@@ -372,7 +374,7 @@ class SmartModel(nn.Module):
         Raises:
             ModelError: nothing to encode, or the model gives NaN. DataError: an input cannot be read.
         """
-        return self._encode(inputs, "query", batch_size, show_progress_bar, num_workers)
+        return encoded(self, inputs, "query", batch_size, show_progress_bar, num_workers)
 
     def encode_document(
         self,
@@ -383,7 +385,7 @@ class SmartModel(nn.Module):
         num_workers: int | None = None,
     ) -> Embeddings:
         """Documents -> Embeddings; arguments as `encode_query`."""
-        return self._encode(inputs, "document", batch_size, show_progress_bar, num_workers)
+        return encoded(self, inputs, "document", batch_size, show_progress_bar, num_workers)
 
     def similarity(self, queries: Embeddings, documents: Embeddings, *, scoring: ScoringConfig | None = None) -> Tensor:
         """The SMART score of every pair, fp32 [Q, N], with this model's weights or those of `scoring`."""
@@ -395,17 +397,3 @@ class SmartModel(nn.Module):
         """`encode_document` of `size` inputs at a time, for more than fit in memory; arguments as there."""
         options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "show_progress_bar": False}
         return encoded_parts(self, inputs, "document", size=size, **options)
-
-    def _encode(
-        self, inputs: Any, role: Role, batch_size: int, show_progress_bar: bool | None, num_workers: int | None
-    ) -> Embeddings:
-        (embeddings,) = encoded_parts(
-            self,
-            inputs,
-            role,
-            size=None,
-            batch_size=batch_size,
-            show_progress_bar=show_progress_bar,
-            num_workers=num_workers,
-        )
-        return embeddings

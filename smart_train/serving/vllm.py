@@ -70,6 +70,11 @@ class VLLMClient:
         saved = SmartConfig.read(located)
         if saved.family is None or saved.base is not None or saved.scoring is None:
             raise ModelError(f"{folder}: not an export that a server can serve; make one with `smart-train export`")
+        if get_family(saved.family).token_head is not None:
+            raise ModelError(
+                f"{folder}: {saved.family} makes its vectors of states by a head of its own, which a server may or may "
+                "not have applied; encode with SmartModel instead"
+            )
         self.url, self.timeout, self.batch_size = url.rstrip("/"), timeout, batch_size
         self.family = get_family(saved.family)(str(located), scoring=saved.scoring, prompts=saved.prompts)
         config = read_config(located).get_text_config()

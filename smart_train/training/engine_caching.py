@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,8 +54,7 @@ def cached_backward(
                 module.model,
                 batch[side],
                 module.caching,
-                forward=lambda features: Embeddings(*wrapped(features, encode=True)),
-                read_states=lambda features: wrapped(features, encode=True, states=True),
+                forward=partial(wrapped, encode=True),
             )
             for side in SIDES
         }

@@ -26,7 +26,7 @@ from smart_train.distributed import gather_objects, world_size
 from smart_train.errors import RunError
 from smart_train.models import SmartModel
 from smart_train.models.family import Features
-from smart_train.models.readout import TOKEN_COUNTS, is_sent, kept_numbers, on_device
+from smart_train.models.readout import TOKEN_COUNTS, ForwardOutput, is_sent, kept_numbers, on_device
 from smart_train.models.slicing import select_rows
 from smart_train.models.stored_states import is_stored, select_stored, stored, token_counts
 from smart_train.scoring.embeddings import Embeddings
@@ -146,8 +146,7 @@ class ChunkedEncoder:
 
     Args:
         features: all rows of one side, on any device.
-        forward, read_states: what to call instead of the model's `embed` and `read_states`, for an engine that has to
-            see every forward and backward.
+        forward: what to call instead of the model, for an engine that has to see every forward and backward.
     """
 
     def __init__(
@@ -156,12 +155,10 @@ class ChunkedEncoder:
         features: Features | HostFeatures,
         caching: GradientCaching,
         *,
-        forward: Callable[[Features], Embeddings] | None = None,
-        read_states: Callable[[Features], tuple[Tensor, list[Tensor], Tensor]] | None = None,
+        forward: Callable[[Features], ForwardOutput] | None = None,
     ) -> None:
         features = features.features if isinstance(features, HostFeatures) else features
-        self.embed = forward or model.embed
-        self.read_states = read_states or model.read_states
+        self.forward: Callable[[Features], ForwardOutput] = forward or model
         self.model = model
         # Without a gradient for the backbone only the projection is replayed, from the states that it reads. States
         # that come from the disk are in `features` for both forwards.
@@ -243,17 +240,14 @@ class ChunkedEncoder:
         """The chunk's embeddings; what `_again` need not compute is kept."""
         features = self._features(chunk)
         if self.keeps_states:
-            pooled, states, offsets = self.read_states(features)
-            layers = states[0].unsqueeze(1) if len(states) == 1 else torch.stack(states, dim=1)
-            # With the counts, which are in main memory: nothing waits for the device to learn them.
-            read = {**stored(pooled, offsets, layers, None), TOKEN_COUNTS: features[TOKEN_COUNTS]}
+            output = self.forward(features)
             if self.replays:
-                self.states[number] = read
-            return self.embed(read)
+                self.states[number] = _stored(output, features[TOKEN_COUNTS])
+            return output.embeddings(kept_numbers(features))
         if number == _COMPANY:
-            return self.embed(features)
+            return self._embed(features)
         with self.vision.recording(number):
-            part = self.embed(features)
+            part = self._embed(features)
         without_pixels = self.model.family.without_pixels(features) if self.vision.holds(number) else None
         # Where nothing is sent, chunks would be a second copy of the batch; without pixels they are small.
         if self.sends or without_pixels is not None:
@@ -263,10 +257,13 @@ class ChunkedEncoder:
     def _again(self, number: int, chunk: list[int]) -> Embeddings:
         """The chunk's embeddings with a graph, from what `_first` kept."""
         if self.keeps_states:
-            return self.embed(self.states[number] if number == _COMPANY else self.states.pop(number))
+            return self._embed(self.states[number] if number == _COMPANY else self.states.pop(number))
         features = self.inputs.take(number)
         with self.vision.replaying(number):
-            return self.embed(self._features(chunk) if features is None else features)
+            return self._embed(self._features(chunk) if features is None else features)
+
+    def _embed(self, features: Features) -> Embeddings:
+        return self.forward(features).embeddings(kept_numbers(features))
 
     def _features(self, chunk: list[int]) -> Features:
         if is_stored(self.features):
@@ -300,6 +297,14 @@ class ChunkedEncoder:
             # A weight's half-precision copy from `encode`, which has no graph, would silently end its gradient.
             torch.clear_autocast_cache()
             yield
+
+
+def _stored(output: ForwardOutput, counts: Tensor) -> Features:
+    """The states of `output` in the place of features. With the counts, which are in main memory: nothing waits for the
+    device to learn them."""
+    states = output.states
+    layers = states[0].unsqueeze(1) if len(states) == 1 else torch.stack(states, dim=1)
+    return {**stored(output.pooled, output.offsets, layers, None), TOKEN_COUNTS: counts}
 
 
 def _generator(device: torch.device) -> Any:

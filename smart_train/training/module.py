@@ -7,10 +7,10 @@ by following the graph back from what forward returns: tensors in plain containe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from smart_train.losses import Objective
 from smart_train.models import SmartModel
@@ -39,16 +39,20 @@ class TrainingModule(nn.Module):
         self.objective = objective
         self.caching = caching
 
-    def forward(
-        self, batch: Batch | Features, *, encode: bool = False, states: bool = False
-    ) -> LossOutput | ForwardOutput | tuple[Tensor, list[Tensor], Tensor]:
+    @overload
+    def forward(self, batch: Batch, *, encode: Literal[False] = False) -> LossOutput: ...
+
+    @overload
+    def forward(self, batch: Features, *, encode: Literal[True]) -> ForwardOutput: ...
+
+    def forward(self, batch: Batch | Features, *, encode: bool = False) -> LossOutput | ForwardOutput:
         """What `PairCollator` returned -> the loss of its queries, with a graph. Raises as `contrastive_loss`.
 
         A side of the batch may be Embeddings already. With `encode`: features -> what `SmartModel.forward` makes of
-        them (with `states`, as there), for engines that must see every forward at the module they wrapped.
+        them, for engines that must see every forward at the module they wrapped.
         """
         if encode:
-            return self.model(batch, states=states)
+            return self.model(batch)
         sides: Batch = batch
         return contrastive_loss(self.objective, self._encode(sides["query"]), self._encode(sides["document"]), batch)
 

@@ -35,16 +35,23 @@ def install(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return called
 
 
-def _options(*, is_causal: bool, softmax_scale: float | None = None, **_: Any) -> dict[str, Any]:
-    return {"is_causal": is_causal, "scale": softmax_scale}
+def _options(
+    *, is_causal: bool, softmax_scale: float | None = None, sliding_window: int | None = None, **_: Any
+) -> dict[str, Any]:
+    return {"is_causal": is_causal, "scale": softmax_scale, "window": sliding_window}
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool, scale: float | None) -> Tensor:
-    """[B, T, heads, d] each, as flash attention has them."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool, scale: float | None, window: int | None) -> Tensor:
+    """[B, T, heads, d] each, as flash attention has them; a token sees those nearer than `window`, on either side."""
     groups = q.shape[2] // k.shape[2]
     k, v = (part.repeat_interleave(groups, dim=2) if groups > 1 else part for part in (k, v))
     parts = (part.transpose(1, 2) for part in (q, k, v))
-    return F.scaled_dot_product_attention(*parts, is_causal=is_causal, scale=scale).transpose(1, 2)
+    if window is None:
+        return F.scaled_dot_product_attention(*parts, is_causal=is_causal, scale=scale).transpose(1, 2)
+    places = torch.arange(q.shape[1])
+    apart = places.unsqueeze(1) - places
+    seen = (apart.abs() < window) & ((apart >= 0) | (not is_causal))
+    return F.scaled_dot_product_attention(*parts, attn_mask=seen, scale=scale).transpose(1, 2)
 
 
 def take(model: SmartModel) -> None:

@@ -18,7 +18,7 @@ from smart_train.models.readout import READOUT
 from smart_train.types import ModelInput
 from tests.models import flash_stand_in
 from tests.models.projector_family import ProjectorFamily, projector_folder
-from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.text_folders import decoder_folder, encoder_folder, gemma_folder
 from tests.models.vision_folders import small_pages, vision_folder
 
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
@@ -141,6 +141,7 @@ CASES = {
         "",
         "<|endoftext|>",
     ),
+    "embedding_gemma": Case("gemma3", "task: search result | query: why", None, "title: none | text: ", "mean"),
     # Of another line, and of these tests alone: it shows that a family needs no more than its own file.
     "projector": Case(
         "paligemma", "<bos>why\n", "<image><bos>red\n", "<bos>\n", "Ċ", placeholder="<image>", qwen=False
@@ -169,7 +170,12 @@ def folders(tmp_path_factory):
     """A folder of each kind of backbone, without weights."""
     root, made = tmp_path_factory.mktemp("kinds"), {}
     for kind in {case.kind for case in CASES.values()}:
-        build = {"bert": encoder_folder, "qwen3": decoder_folder, "paligemma": projector_folder}.get(kind)
+        build = {
+            "bert": encoder_folder,
+            "qwen3": decoder_folder,
+            "gemma3": gemma_folder,
+            "paligemma": projector_folder,
+        }.get(kind)
         made[kind] = build(root / kind) if build else vision_folder(root / kind, kind)
     return made
 

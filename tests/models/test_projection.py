@@ -114,6 +114,17 @@ def test_it_reads_its_own_layers(base, mixed, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_forward_gives_the_states_that_its_tokens_are_made_of(base, mixed, kind):
+    model = projected(base, kind)
+    with torch.no_grad():
+        output = model(model.family.featurize(mixed, "document"))
+        assert len(output.states) == len(model.projection.layers)
+        assert torch.equal(model.tokens_of(output.states), output.packed)
+    plain = SmartModel.from_pretrained(base)
+    assert plain(plain.family.featurize(mixed, "document")).states == (), "those of a backbone that is trained change"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_one_step_trains_every_weight_of_it_and_nothing_else(base, mixed, kind):
     model = projected(base, kind).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -17,7 +17,18 @@ from smart_train.models.saving import save_merged
 from smart_train.types import ModelInput
 from tests.models.text_folders import encoder_folder
 
-KINDS = ("Bert", "Roberta", "XLMRoberta", "MPNet", "DistilBert", "Electra", "DebertaV2", "ModernBert")
+KINDS = (
+    "Bert",
+    "Roberta",
+    "XLMRoberta",
+    "MPNet",
+    "DistilBert",
+    "Electra",
+    "DebertaV2",
+    "ModernBert",
+    "NomicBert",
+    "Gte",
+)
 TEXTS = ["the cat sat on the mat", "red page", "", "a dog sat on a green unknownword mat"]
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
@@ -192,6 +203,16 @@ def test_without_a_file_of_limits_the_tokenizer_decides_as_sentence_transformers
 def test_folder_that_asks_for_another_score_is_refused(make, files, message):
     with pytest.raises(ModelError, match=message):
         make(**files).encode_query("the cat")
+
+
+def test_a_module_of_the_folders_own_code_is_not_taken_for_one_of_that_name(make):
+    """jina-embeddings-v3's Transformer chooses an adapter by the task, without which its vectors are others."""
+    folder = Path(make(pooling=MEAN).family.folder)
+    entries = json.loads((folder / "modules.json").read_text())
+    entries[0]["type"] = "custom_st.Transformer"
+    (folder / "modules.json").write_text(json.dumps(entries))
+    with pytest.raises(ModelError, match="custom_st.Transformer is a module of the folder's own code"):
+        SmartModel.from_config(folder).encode_query("the cat")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 
+import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tests.models.conftest import TINY
@@ -18,6 +20,8 @@ SMALL = {
     "max_position_embeddings": 64,
 }
 CLOSING = {"type_id": 0}
+MODULES = "sentence_transformers.models"
+IDENTITY = "torch.nn.modules.linear.Identity"
 
 
 def word_tokenizer(folder):
@@ -78,12 +82,54 @@ def decoder_folder(folder, kind="Qwen3", *, closes=False, **files):
     return describe(folder, **files)
 
 
+def gemma_folder(folder, **files):
+    """EmbeddingGemma's layout: a Gemma 3 that sees both ways in windows of 5 and 8, two Dense layers, two prompts.
+
+    Args:
+        files: in place of what `describe` is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = transformers.Gemma3TextConfig(
+        vocab_size=word_tokenizer(folder),
+        pad_token_id=0,
+        num_key_value_heads=1,
+        head_dim=16,
+        query_pre_attn_scalar=16,
+        sliding_window=8,
+        use_bidirectional_attention=True,
+        layer_types=["sliding_attention", "full_attention"],
+        **SMALL,
+    )
+    config.architectures = ["Gemma3TextModel"]
+    config.save_pretrained(folder)
+    prompts = {"query": "task: search result | query: ", "document": "title: none | text: ", "STS": "task: red | "}
+    described = {
+        "pooling": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
+        "modules": ("Transformer", "Pooling", "Dense", "Dense", "Normalize"),
+        "settings": {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+        "limits": {"max_seq_length": 64, "do_lower_case": False},
+    }
+    describe(folder, **{**described, **files})
+    for place, (columns, rows) in ((2, (32, 48)), (3, (48, 32))):
+        dense_module(folder / f"{place}_Dense", columns, rows)
+    return folder
+
+
+def dense_module(folder, columns, rows, **config):
+    """A Dense module of sentence-transformers with weights of its own."""
+    folder.mkdir(exist_ok=True)
+    stated = {"in_features": columns, "out_features": rows, "bias": False, "activation_function": IDENTITY, **config}
+    (folder / "config.json").write_text(json.dumps(stated))
+    weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows)) / columns**0.5
+    save_file({"linear.weight": weight}, folder / "model.safetensors")
+
+
 def describe(folder, *, pooling=None, modules=("Transformer", "Pooling"), settings=None, limits=None):
     """Adds the files that sentence-transformers would write."""
     if pooling is not None:
         paths = {"Transformer": ""}
         entries = [
-            {"idx": index, "name": str(index), "path": paths.get(kind, f"{index}_{kind}"), "type": f"any.models.{kind}"}
+            {"idx": index, "name": str(index), "path": paths.get(kind, f"{index}_{kind}"), "type": f"{MODULES}.{kind}"}
             for index, kind in enumerate(modules)
         ]
         (folder / "modules.json").write_text(json.dumps(entries))

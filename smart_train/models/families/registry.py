@@ -10,6 +10,7 @@ from smart_train.models.families.colidefics3 import ColIdefics3
 from smart_train.models.families.colpali import ColPali, ColPaliCausalQueries
 from smart_train.models.families.colqwen import ColQwen
 from smart_train.models.families.eager_embed import EagerEmbed
+from smart_train.models.families.embedding_gemma import EmbeddingGemma
 from smart_train.models.families.gme import GME
 from smart_train.models.families.jina_v4 import JinaV4, JinaV4Code, JinaV4TextMatching
 from smart_train.models.families.lamra import LamRA, LamRAQwen3, LamRAQwen25, SmartLamRA, SmartLamRATraining
@@ -48,6 +49,7 @@ _ALL = (
     ColIdefics3,
     TextEncoder,
     TextDecoder,
+    EmbeddingGemma,
 )
 FAMILIES: dict[str, type[Family]] = {}
 # What a family that reads images or videos must say of them.

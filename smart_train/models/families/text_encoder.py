@@ -9,7 +9,7 @@ of transformers 5.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from torch import nn
 
@@ -28,7 +28,7 @@ class TextEncoder(TextFamily):
     """An instruction is a prefix, verbatim: the input's own, else the run's, else the folder's prompt, else nothing."""
 
     name = "text_encoder"
-    model_types = (
+    model_types: ClassVar[tuple[str, ...]] = (
         "bert",
         "roberta",
         "xlm-roberta",
@@ -38,17 +38,20 @@ class TextEncoder(TextFamily):
         "electra",
         "deberta-v2",
         "modernbert",
+        "nomic_bert",
+        "gte",
     )
     # Attention and feed-forward of numbered layers, by every name in use: never the embeddings, never the pooler.
     lora_targets = (
         r".*\.\d+\.(.*\.)?("
         r"query|key|value|dense|q|k|v|o|query_proj|key_proj|value_proj|"
-        r"q_lin|k_lin|v_lin|out_lin|lin1|lin2|Wqkv|Wi|Wo)"
+        r"q_lin|k_lin|v_lin|out_lin|lin1|lin2|Wqkv|Wi|Wo|"
+        r"q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
     )
     default_pooling = "mean"
     # The classifier's pooler, and the heads that guess masked words: BERT's, RoBERTa's, DistilBERT's, ELECTRA's,
     # DeBERTa's and ModernBERT's.
-    unused_weights = (
+    unused_weights: ClassVar[tuple[str, ...]] = (
         "pooler.",
         "cls.",
         "lm_head.",
