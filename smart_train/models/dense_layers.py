@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
-from smart_train.models.embedder_files import MODULES, pooled_modules
 from smart_train.models.reading import read_json, read_weights
+from smart_train.models.sentence_transformers_files import MODULES, pooled_modules
 
 DENSE = "Dense"
 DENSE_NAME = "dense.safetensors"  # in folders of smart_train, beside the weights

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.models.dense_layers import DENSE, DENSE_NAME, LinearHead, read_dense, save_dense
-from smart_train.models.embedder_files import EmbedderFiles, pooled_modules
 from smart_train.models.families.text_decoder import TextDecoder
 from smart_train.models.families.text_encoder import TextEncoder
 from smart_train.models.family import Role
 from smart_train.models.reading import read_json
+from smart_train.models.sentence_transformers_files import EmbedderFiles, pooled_modules
 from smart_train.types import ModelInput
 
 _PROMPTS: dict[Role, str] = {"query": "task: search result | query: ", "document": "title: none | text: "}
