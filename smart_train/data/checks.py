@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from smart_train.data.contents import RowContents, kinds_listed
+from smart_train.data.contents import Fewest, RowContents, kinds_listed
 from smart_train.data.references import READ_AS_TEXT, UNREADABLE
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
@@ -27,8 +27,9 @@ class CheckReport:
     """What the check of one source found: `kept` of `total` rows are usable; `problems` names the others, one line each
     with source, row and rule. `pages`: further rows that ask nothing and are documents to be found.
 
-    Of the usable rows, `kinds` says how many "queries", "positives" and "negatives" are text, image or video, and
-    `documents` how many different documents they bring as candidates (of several sources: the one with the fewest).
+    Of the usable rows, `kinds` says how many "queries", "positives" and "negatives" are text, image or video,
+    `documents` how many different documents they bring as candidates (of several sources: at least so many), and
+    `fewest` how many of them may meet in a batch.
     `columns`: a line for each source that has columns, which are used and which ignored.
     """
 
@@ -38,11 +39,12 @@ class CheckReport:
     pages: int = 0
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     documents: int | None = None
+    fewest: Fewest | None = None
     columns: list[str] = field(default_factory=list)
 
     @classmethod
-    def joined(cls, reports: Sequence[CheckReport]) -> CheckReport:
-        """The report on several sources together."""
+    def joined(cls, reports: Sequence[CheckReport], names: Sequence[str]) -> CheckReport:
+        """The report on several sources of these names together."""
         kinds: dict[str, Counter[str]] = {}
         for report in reports:
             for side, counts in report.kinds.items():
@@ -55,6 +57,14 @@ class CheckReport:
             kinds={side: dict(counts) for side, counts in kinds.items()},
             # Of them all there are at least as many as of one source; two sources may bring the same ones.
             documents=max((report.documents for report in reports if report.documents is not None), default=None),
+            fewest=min(
+                (
+                    Fewest(report.fewest.documents, ", ".join(filter(None, [name, report.fewest.kind])))
+                    for name, report in zip(names, reports, strict=True)
+                    if report.fewest is not None
+                ),
+                default=None,
+            ),
             columns=[line for report in reports for line in report.columns],
         )
 
@@ -125,6 +135,7 @@ def check_examples(
         pages=len(examples.pages) if isinstance(examples, ExampleRows) else 0,
         kinds=checker.contents.kinds(usable),
         documents=checker.contents.different_documents(usable),
+        fewest=checker.contents.fewest_documents(usable),
         columns=examples.columns_used() if isinstance(examples, ExampleRows) else [],
     )
     if not listed:

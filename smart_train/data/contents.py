@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from smart_train.data.keys import content_key
 from smart_train.types import Example, ModelInput
@@ -30,6 +30,14 @@ def kinds_listed(kinds: Mapping[str, Mapping[str, int]]) -> str:
     return "; ".join(sides)
 
 
+class Fewest(NamedTuple):
+    """Of the rows that meet in a batch, those of one source and one task, the ones that bring the fewest different
+    documents: how many, and their source or task, "" where all rows meet."""
+
+    documents: int
+    kind: str
+
+
 class RowContents:
     """Collects what rows hold, one row at a time and from many threads.
 
@@ -40,6 +48,7 @@ class RowContents:
     def __init__(self, negatives: int = 0) -> None:
         self._negatives = negatives
         self._rows: dict[int, tuple[tuple[str, ...], tuple[str, ...], tuple[Any, ...]]] = {}
+        self._tasks: dict[int, str] = {}  # of rows that name one
         self._keys: dict[Any, int] = {}
         self._lock = Lock()
 
@@ -53,6 +62,8 @@ class RowContents:
         contents = tuple(_content(document) for document in example.documents)
         with self._lock:
             self._rows[index] = (kinds, example.document_ids, contents)
+            if example.task is not None:
+                self._tasks[index] = example.task
 
     def clashes(self) -> dict[int, tuple[str, int]]:
         """Rows with a document id that another row gives to another document: row -> (the id, the other row). All of an
@@ -100,6 +111,17 @@ class RowContents:
         identities = {identity for row in used for identity in row[0][:stop]}
         contents = {content for row in used for content in row[1][:stop]}
         return min(len(identities), len(contents))
+
+    def fewest_documents(self, rows: Sequence[int]) -> Fewest:
+        """`different_documents` of the task with the fewest: rows of two tasks never meet in a batch."""
+        by_task: dict[str | None, list[int]] = {}
+        for index in rows:
+            by_task.setdefault(self._tasks.get(index), []).append(index)
+        counts = [
+            Fewest(self.different_documents(places), "" if task is None or len(by_task) == 1 else f"task {task}")
+            for task, places in by_task.items()
+        ]
+        return min(counts)
 
     def _key(self, content: Any) -> int:
         if isinstance(content, int):

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModel, TrainingArguments
 
 from smart_train.data import GroupedBatches, PageCache, PairCollator
+from smart_train.data.contents import Fewest
 from smart_train.distributed import is_main
 from smart_train.errors import ModelError, RecipeError, SmartTrainError, first_line
 from smart_train.evaluation import RetrievalEvaluator
@@ -285,12 +286,12 @@ def batches(
 
 
 def schedule(
-    recipe: Recipe, *, rows: int, processes: int, batches: GroupedBatches | None, different: int | None = None
+    recipe: Recipe, *, rows: int, processes: int, batches: GroupedBatches | None, fewest: Fewest | None = None
 ) -> Schedule:
     """How that many usable training rows become steps.
 
     Args:
-        batches: as the function of that name gives them. different: documents, if it is known how many differ.
+        batches: as the function of that name gives them. fewest: different documents that may meet, if it is known.
     """
     return Schedule.of(
         recipe.training,
@@ -299,7 +300,7 @@ def schedule(
         negatives=min(negatives(recipe)),
         shared=recipe.objective.shared_negatives,
         grouped=None if batches is None else (len(batches), batches.smallest),
-        different=different,
+        fewest=fewest,
     )
 
 

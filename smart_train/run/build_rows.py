@@ -209,7 +209,7 @@ def _joined(
         MixturePart(section.path, rows, count, getattr(section, "weight", None))
         for section, count, (rows, _) in zip(sources(recipe)[name], _needed(recipe, name), checked, strict=True)
     ]
-    return Mixture(parts), CheckReport.joined([report for _, report in checked])
+    return Mixture(parts), CheckReport.joined([report for _, report in checked], [part.name for part in parts])
 
 
 def batches(

@@ -39,7 +39,7 @@ def validate_recipe(recipe: Recipe, *, source: str, workers: int | None = None) 
         if fresh:
             name = "corpus" if part.name == "evaluation" else f"corpus of {part.name}"
             parts.append(read_corpus(name, fresh, workers=workers))
-    plan = make_plan(recipe, parts[0].examples, different_documents=parts[0].different)
+    plan = make_plan(recipe, parts[0].examples, contents=parts[0].contents)
     report = validate(
         parts,
         source=source,

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
 
+from smart_train.data import CheckReport
 from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachable
 from smart_train.models import Family, SmartModel
 from smart_train.models.family import Role
@@ -53,13 +54,13 @@ class Plan:
 
 
 def make_plan(
-    recipe: Recipe, training: Sequence[Example] | None = None, *, different_documents: int | None = None
+    recipe: Recipe, training: Sequence[Example] | None = None, *, contents: CheckReport | None = None
 ) -> Plan:
     """Checks data rows, files, the model's configuration and processor; computes the lines of the plan.
 
     Args:
         training: the usable training rows, where the data has been checked already; None checks it here.
-        different_documents: how many these rows bring as candidates, as their `CheckReport` says.
+        contents: the check's report on these rows, which says how many different documents they bring.
     """
     plan = Plan()
     try:
@@ -73,15 +74,16 @@ def make_plan(
     held_out: Counter[Role] = Counter()
     if training is None:
         reads = None if skeleton is None else skeleton.family.modalities
-        training, different_documents = _data(recipe, plan, reads, held_out)
-    epochs = _batches(recipe, plan, training, different_documents, skeleton.family if skeleton is not None else None)
+        training, contents = _data(recipe, plan, reads, held_out)
+    epochs = _batches(recipe, plan, training, contents, skeleton.family if skeleton is not None else None)
     _precision(recipe, plan)
     if skeleton is not None:
         plan.family = skeleton.family
         _parameters(recipe, plan, skeleton)
         loads = _memory(recipe, plan, skeleton, training[:_SAMPLE]) if training else None
         if training and loads is not None and recipe.projection is not None:
-            documents = different_documents or len(training) * (1 + max(build.negatives(recipe)))
+            documents = None if contents is None else contents.documents
+            documents = documents or len(training) * (1 + max(build.negatives(recipe)))
             counts = held_out + Counter[Role]({"query": len(training), "document": documents})
             mean_tokens = {role: loads[role].kept for role in ROLES}
             plan.lines["state cache"], problem = planned(recipe, skeleton, mean_tokens, counts, epochs=epochs)
@@ -103,8 +105,8 @@ def processes(recipe: Recipe) -> int:
 
 def _data(
     recipe: Recipe, plan: Plan, reads: Collection[str] | None, held_out: Counter[Role]
-) -> tuple[Sequence[Example] | None, int | None]:
-    """The usable training rows and how many different documents they bring, or None where they cannot be read here.
+) -> tuple[Sequence[Example] | None, CheckReport | None]:
+    """The usable training rows and what was found in them, or None where they cannot be read here.
 
     Args:
         reads: of the model, None if not known. held_out: to which the inputs of evaluation sets are added.
@@ -116,14 +118,14 @@ def _data(
         plan.unchecked.append(f"data rows: {prepare.output} is made by {prepare.script} when the run starts")
         return None, None
     parts: dict[str, Sequence[Example]] = {}
-    different: dict[str, int | None] = {}
+    reports: dict[str, CheckReport] = {}
     for name in build.sources(recipe):
         try:
             parts[name], report = build.usable_rows(recipe, name, reads=reads)
         except DataError as error:
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue
-        different[name] = report.documents
+        reports[name] = report
         plan.lines[f"{name} rows"] = report.summary()
         for label, value in report.details():
             plan.lines[f"{name} {label}"] = value
@@ -140,14 +142,14 @@ def _data(
                 f"{len(evaluation_set.queries)} queries against {len(evaluation_set.documents)} documents"
             )
             held_out.update({"query": len(evaluation_set.queries), "document": len(evaluation_set.documents)})
-    return parts.get("train"), different.get("train")
+    return parts.get("train"), reports.get("train")
 
 
 def _batches(
-    recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, different: int | None, family: Family | None
+    recipe: Recipe, plan: Plan, rows: Sequence[Example] | None, contents: CheckReport | None, family: Family | None
 ) -> float | None:
     """Adds to `plan` how rows become batches and steps; returns the number of epochs, None where it is not known."""
-    count = processes(recipe)
+    count, fewest = processes(recipe), None if contents is None else contents.fewest
     if family is None and recipe.data.meets_by_length:
         key = "max_tokens_per_batch" if recipe.data.max_tokens_per_batch is not None else "group_by_length"
         plan.unchecked.append(f"batches: data.{key} counts tokens of the model, which is not available yet")
@@ -158,7 +160,7 @@ def _batches(
         plan.problems.append(str(error))
         return None
     schedule = build.schedule(
-        recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped, different=different
+        recipe, rows=len(rows) if rows is not None else 0, processes=count, batches=grouped, fewest=fewest
     )
     accumulation = schedule.accumulation
     plan.lines["processes"] = str(count)
@@ -169,17 +171,17 @@ def _batches(
         f"{'at most ' if rows is None else ''}{schedule.candidates} documents (1 positive), less those known to be "
         "relevant"
     ) + (
-        f"; a batch has room for {schedule.room}, but the rows bring only {schedule.different} different documents"
-        if schedule.candidates < schedule.room
+        f"; a batch has room for {schedule.room}, but the rows {f'of {fewest.kind} ' if fewest.kind else ''}bring only "
+        f"{fewest.documents} different documents"
+        if fewest is not None and schedule.candidates < schedule.room
         else ""
     )
     if rows is None:
         return None
-    if different is not None:
+    if contents is not None and contents.documents is not None:
         plan.lines["documents"] = (
-            f"{different} different ones in {len(rows)} rows"
-            if len(recipe.data.training) == 1
-            else f"at least {different} different ones in {len(rows)} rows"
+            f"{'' if len(recipe.data.training) == 1 else 'at least '}{contents.documents} different ones in "
+            f"{len(rows)} rows"
         )
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]

@@ -16,6 +16,7 @@ from rich.console import Console
 from transformers import TrainingArguments, set_seed
 
 from smart_train.data import GroupedBatches
+from smart_train.data.contents import Fewest
 from smart_train.data.lengths import cut_shares
 from smart_train.distributed import is_main, on_main
 from smart_train.distributed.stages import on_every_rank
@@ -176,19 +177,19 @@ def _load_data(
             decides which rows are left out.
     """
     parts: dict[str, Sequence[Example]] = {}
-    different: int | None = None
+    fewest: Fewest | None = None
     decode = verify_image if trains or recipe.data.on_error == "skip" else _taken_as_read
     for name in build.sources(recipe):
         parts[name], report = build.usable_rows_of_ranks(recipe, name, reads=reads, decode=decode)
         console.print(f"data.{name}: {report.summary()}")
         for label, value in report.details():
             console.print(f"  {label}: {value}")
-        different = report.documents if name == "train" else different
+        fewest = report.fewest if name == "train" else fewest
     if not trains:
         return parts, None
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
     schedule = build.schedule(
-        recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches, different=different
+        recipe, rows=len(parts["train"]), processes=args.world_size, batches=batches, fewest=fewest
     )
     problems = schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if problems:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from smart_train.data.contents import Fewest
+
 FEW_STEPS = 20  # with fewer a run is told to be short: at the default learning rates a model hardly changes in them
 
 
@@ -22,7 +24,7 @@ class Schedule:
         epochs: passes over the rows; max_steps, where positive, decides instead.
         grouped: where rows meet by kind or length, batches of one process in an epoch, and documents of the smallest
             step over all processes.
-        different: how many different documents the rows bring; None where it is not known.
+        fewest: how many different documents may meet in a batch, and in which rows; None where it is not known.
     """
 
     rows: int
@@ -35,7 +37,7 @@ class Schedule:
     epochs: float = 1.0
     max_steps: int = -1
     grouped: tuple[int, int] | None = None
-    different: int | None = None
+    fewest: Fewest | None = None
 
     @classmethod
     def of(
@@ -47,7 +49,7 @@ class Schedule:
         negatives: int,
         shared: bool = True,
         grouped: tuple[int, int] | None = None,
-        different: int | None = None,
+        fewest: Fewest | None = None,
     ) -> Schedule:
         """From the `training` section of a resolved recipe."""
         return cls(
@@ -61,7 +63,7 @@ class Schedule:
             epochs=training["num_train_epochs"],
             max_steps=training.get("max_steps", -1),
             grouped=grouped,
-            different=different,
+            fewest=fewest,
         )
 
     @property
@@ -77,7 +79,7 @@ class Schedule:
     @property
     def candidates(self) -> int:
         """Different documents each query is compared with at most: a batch that holds one twice gains nothing by it."""
-        return self.room if self.different is None else min(self.room, self.different)
+        return self.room if self.fewest is None else min(self.room, self.fewest.documents)
 
     @property
     def batches(self) -> int:
@@ -113,10 +115,11 @@ class Schedule:
         """Why these batches cannot train, a line each; empty when they can."""
         key = "training.per_device_train_batch_size"
         product = f"{self.batch} x {self.processes} process(es) = {self.together}"
-        if self.different == 1 and self.rows:
+        if self.fewest is not None and self.fewest.documents == 1 and self.rows:
+            alone = f"all rows of {self.fewest.kind}" if self.fewest.kind else f"all {self.rows} rows"
             return [
-                f"data.train: all {self.rows} rows have the same document, so no query has another one to be told from "
-                "its answer; add rows about other documents, or explicit negatives with data.negatives_per_query"
+                f"data.train: {alone} have the same document, so no query has another one to be told from its answer; "
+                "add rows about other documents, or explicit negatives with data.negatives_per_query"
             ]
         if self.candidates < 2:
             return [

@@ -43,14 +43,14 @@ class Part:
     Attributes:
         name: "train", "evaluation", "corpus", or a split's. asks: whether its rows are queries; a corpus has none.
         total: of all rows. examples: the usable ones. rows: the same, in keys. problems: what is wrong with the others.
-        different: how many different documents the usable rows bring as candidates. kinds, columns: as `CheckReport`.
+        contents: what the check found in them; None where no row can be used. kinds, columns: as there.
         images: image key -> what the image looks like. documents: document key -> where it is.
     """
 
     name: str
     asks: bool = True
     total: int = 0
-    different: int | None = None
+    contents: CheckReport | None = None
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
     examples: Sequence[Example] = ()
@@ -87,7 +87,7 @@ def read_part(name: str, check: Callable[[Callable[[Any], None]], tuple[Sequence
     part = Part(name)
     try:
         part.examples, report = check(looked)
-        part.problems, part.total, part.different = report.problems, report.total, report.documents
+        part.problems, part.total, part.contents = report.problems, report.total, report
         part.kinds, part.columns = report.kinds, report.columns
     except DataError as error:  # the source is not there, or not one row can be used
         part.problems = [str(error)]

@@ -230,6 +230,32 @@ def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> 
     assert problem.startswith("data.train: all 24 rows have the same document, so no query has another one")
 
 
+@pytest.mark.parametrize(("pages", "kind"), [(1, "source"), (3, "source"), (1, "task"), (3, "task")])
+def test_rows_that_never_meet_others_need_documents_of_their_own(
+    tiny_data: Path, tmp_path: Path, pages: int, kind: str
+) -> None:
+    """Rows of one source, and of one task, meet in a batch; what others bring is no candidate of theirs."""
+    rows = [json.loads(line) for line in (tiny_data / "train.jsonl").read_text().splitlines()]
+    few = [
+        {"query": f"{row['query']} again", "positive": rows[place % pages]["positive"]}
+        for place, row in enumerate(rows)
+    ]
+    files = [tmp_path / "many.jsonl", tmp_path / "few.jsonl"]
+    write_rows(files[0], rows + [{**row, "task": "few"} for row in few] if kind == "task" else rows)
+    write_rows(files[1], few)
+    sources = [{"path": str(file), "image_root": str(tiny_data)} for file in files]
+    data = {"train": sources[0] if kind == "task" else sources}
+    plan = make_plan(tiny_recipe(tiny_data, tmp_path / "run", data=data))
+    named = "task few" if kind == "task" else str(files[1])
+    if pages == 1:
+        (problem,) = plan.problems
+        assert problem.startswith(f"data.train: all rows of {named} have the same document, so no query has another")
+    else:
+        assert plan.lines["candidates per query"].endswith(
+            f"a batch has room for 4, but the rows of {named} bring only 3 different documents"
+        )
+
+
 def test_few_steps_are_said_with_what_to_do(tiny_data: Path, tmp_path: Path) -> None:
     plan = make_plan(tiny_recipe(tiny_data, tmp_path, training={"max_steps": -1, "num_train_epochs": 1}))
     assert plan.lines["few steps"] == (
