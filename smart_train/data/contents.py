@@ -50,6 +50,7 @@ class RowContents:
         self._rows: dict[int, tuple[tuple[str, ...], tuple[str, ...], tuple[Any, ...]]] = {}
         self._tasks: dict[int, str] = {}  # of rows that name one
         self._keys: dict[Any, int] = {}
+        self._kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lock = Lock()
 
     def add(self, index: int, example: Example) -> None:
@@ -61,7 +62,8 @@ class RowContents:
         kinds = tuple(kind_of(item) for item in (example.query, *example.documents))
         contents = tuple(_content(document) for document in example.documents)
         with self._lock:
-            self._rows[index] = (kinds, example.document_ids, contents)
+            # Most rows are of the same kinds, which are then held once.
+            self._rows[index] = (self._kinds.setdefault(kinds, kinds), example.document_ids, contents)
             if example.task is not None:
                 self._tasks[index] = example.task
 
@@ -72,19 +74,24 @@ class RowContents:
         Raises:
             DataError: a file that has to be compared can no longer be read.
         """
-        held: dict[str, dict[Any, int]] = {}  # id -> content -> the first row with it
-        for index in sorted(self._rows):
+        first: dict[str, Any] = {}  # id -> the first content with it
+        several: dict[str, dict[Any, int]] = {}  # id -> content -> the first row with it, where contents differ
+        for _, identities, contents in self._rows.values():
+            for identity, content in zip(identities, contents, strict=True):
+                if first.setdefault(identity, content) != content:
+                    several[identity] = {}
+        for index in sorted(self._rows) if several else ():
             _, identities, contents = self._rows[index]
             for identity, content in zip(identities, contents, strict=True):
-                held.setdefault(identity, {}).setdefault(content, index)
+                if identity in several:
+                    several[identity].setdefault(content, index)
         doubtful: dict[str, dict[int, int]] = {}  # id -> content key -> the first row with it, where there are several
-        for identity, places in held.items():
-            if len(places) > 1:  # other files may hold the same page
-                by_key: dict[int, int] = {}
-                for content, index in places.items():
-                    by_key.setdefault(self._key(content), index)
-                if len(by_key) > 1:
-                    doubtful[identity] = by_key
+        for identity, places in several.items():  # other files may hold the same page
+            by_key: dict[int, int] = {}
+            for content, index in places.items():
+                by_key.setdefault(self._key(content), index)
+            if len(by_key) > 1:
+                doubtful[identity] = by_key
         clashes: dict[int, tuple[str, int]] = {}
         for index, (_, identities, contents) in self._rows.items():
             for identity, content in zip(identities, contents, strict=True):

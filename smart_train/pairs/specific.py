@@ -24,6 +24,7 @@ from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 
 FEW = 2  # queries: a page with fewer is asked for by doubtful sentences, items of its lists and vague headings too
+_NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
 
@@ -56,21 +57,24 @@ class PageWords:
         words = words_of(query)
         if not words:
             return False
+        texts = [self.places.get(word, _NOWHERE) for word in words]
+        heads = [self._running.get(word, _NOWHERE) if apart else _NOWHERE for word in words]
+        few = [text | head for text, head in zip(texts, heads, strict=True) if max(len(text), len(head)) <= self._rare]
+        rarest = min(few, key=len, default=_NOWHERE)
         # From the rarest word on: what is compared is then never more than its few pages.
-        places_by_word = [self.places.get(word, set()) for word in words]
-        if apart:
-            places_by_word = [
-                places | self._running.get(word, set()) for word, places in zip(words, places_by_word, strict=True)
-            ]
-        having = set.intersection(*sorted(places_by_word, key=len))
+        if not 0 < len(rarest) <= self._rare:
+            return False
+        having = {
+            other
+            for other in rarest
+            if all(other in text or other in head for text, head in zip(texts, heads, strict=True))
+        }
         phrase = as_words(query)
         if place not in having or not (apart or phrase in self.pages[place].words):
             return False
         if (in_any_order or apart) and len(having) > 1:
             return False
-        if any(phrase in self.pages[other].words for other in having if other != place):
-            return False
-        return any(len(places) <= self._rare for places in places_by_word)
+        return not any(phrase in self.pages[other].words for other in having if other != place)
 
 
 def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Kind, str]]]:

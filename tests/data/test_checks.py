@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +163,17 @@ def test_the_report_says_what_rows_hold_and_which_columns_were_read(pages: list[
         "columns": "query, positive, negatives; ignored: hard, width",
     }
     assert report.documents == 2, "negatives that are not used are not candidates"
+
+
+def test_checking_a_row_takes_little_memory_beside_its_keys(tmp_path: Path) -> None:
+    count, path = 4000, tmp_path / "rows.jsonl"
+    rows = [{"query": f"q {n}", "positive": f"p {n} x", "negatives": [f"a {n} x", f"b {n} x"]} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    examples = load_examples(SourceConfig(path))
+    check_examples(examples[:10])
+    tracemalloc.start()
+    _, report = check_examples(examples, workers=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.documents == count
+    assert peak < 1100 * count, "three ids and three keys"

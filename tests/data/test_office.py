@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -192,6 +195,39 @@ def test_a_program_that_hangs_is_ended_with_what_it_started(
             return
         time.sleep(0.05)
     pytest.fail("something of it still runs")
+
+
+def test_folders_of_killed_processes_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, age in (("smart_train-office-old", 4000), ("smart_train-office-now", 100), ("others", 4000)):
+        (tmp_path / name / "profile").mkdir(parents=True)
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with Office("soffice", cache_dir=tmp_path / "cache"):
+        assert len(list(tmp_path.iterdir())) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["others", "smart_train-office-now"]
+
+
+@pytest.mark.skipif(office_program() is None, reason="LibreOffice is not installed")
+def test_libreoffice_itself_reads_a_web_page_whole_and_fetches_nothing(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_OPTIONS(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET = do_OPTIONS
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = f'<h1>Caf\u00e9</h1><p>Text</p><img src="http://127.0.0.1:{server.server_port}/a.png">'
+        (tmp_path / "two words.html").write_bytes(page.encode("latin-1"))
+        program = office_program()
+        assert program is not None
+        with Office(program, cache_dir=tmp_path / "cache") as office:
+            pdf = pypdfium2.PdfDocument(office.pdf_of(tmp_path / "two words.html"))
+        server.shutdown()
+    assert [page.get_textpage().get_text_range().split() for page in pdf] == [["Caf\u00e9", "Text"]] and not asked
 
 
 def write_book(path: Path, chapters: dict[str, str], order: list[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -34,6 +36,48 @@ def test_a_second_answer_or_common_words_disqualify_a_query() -> None:
     assert index.rarity("one") == pytest.approx(math.log(1 + 60 / 2))
     common = [page("alpha beta")] + [page(f"beta alpha {n}") for n in range(60)]
     assert not PageWords(common).answers_alone("alpha beta", 0), "no word of it is rare"
+
+
+class _Common(set[int]):
+    """The pages of a frequent word, of which it may be asked whether one is among them, and no more."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise AssertionError("all pages of a frequent word were gone through")
+
+    def __or__(self, _: Any) -> Any:
+        raise AssertionError("all pages of a frequent word were copied")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_a_query_costs_does_not_grow_with_its_frequent_words(apart: bool) -> None:
+    pages = [page(f"common words here {'rare' if number == 3 else ''}", number) for number in range(200)]
+    index = PageWords(pages)
+    for word in ("common", "words", "here"):
+        index.places[word] = _Common(index.places[word])
+    assert index.answers_alone("words here rare", 3, apart=apart)
+    assert not index.answers_alone("common words here", 3, apart=apart)
+
+
+def test_pages_that_answer_alone_are_those_that_all_pages_say() -> None:
+    rng = random.Random(0)
+    words = [f"w{number}" for number in range(12)]
+    pages = [page(" ".join(rng.choices(words, weights=range(1, 13), k=6)), number) for number in range(40)]
+    for one in pages:
+        one.running = " ".join(rng.sample(words, 1))
+    index, agreeing = PageWords(pages), 0
+    for _ in range(2000):
+        place = rng.randrange(40)
+        asked = rng.sample(pages[place].words.split(), rng.randrange(1, 4))
+        for apart in (False, True):
+            held = [{*p.words.split(), *(p.running.split() if apart else ())} for p in pages]
+            having = {number for number, of_page in enumerate(held) if {*asked} <= of_page}
+            phrase = f" {' '.join(asked)} "
+            saying = {number for number in having if phrase in pages[number].words}
+            rare = any(sum(word in of_page for of_page in held) <= 5 for word in asked)
+            right = rare and (having == {place} if apart else saying == {place})
+            assert index.answers_alone(" ".join(asked), place, apart=apart) == right
+            agreeing += right
+    assert agreeing > 20
 
 
 def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None:

@@ -193,7 +193,7 @@ def titled(row: Mapping[str, Any]) -> dict[str, Any]:
     for part in (title, text):
         if not isinstance(part, str | None):
             return {**row, "text": part}
-    return {**row, "text": " ".join(part for part in (title, text) if part)}
+    return {**row, "text": " ".join(str(part) for part in (title, text) if part)}
 
 
 def _known(table: Table, given: Any, names: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,8 @@ _IN_PLACE = (".html", ".htm", ".xhtml", ".md")
 # blank page before it; of Markdown, it takes what begins with a mark of HTML for that.
 _FILTERS = {**dict.fromkeys(_WEB, "HTML (StarWriter)"), **dict.fromkeys(_MARKDOWN, "Text (encoded):UTF8")}
 _SECONDS = 300  # for one document
+_PREFIX = "smart_train-office-"  # of the temporary folder
+_ABANDONED = 12 * _SECONDS  # without a new document, after which nobody uses it any more
 _FORMAT = 2  # of what is kept; raise it when the same file would be converted otherwise
 # A proxy that is not there: documents are often other people's, and LibreOffice would fetch the pictures that they name
 # on the web, or on the servers of a private network.
@@ -65,11 +68,13 @@ class Office:
     def __init__(self, program: str, cache_dir: str | Path | None = None) -> None:
         self.program = program
         self._cache = Path(cache_dir) if cache_dir is not None else page_cache().parent / "office-pdf"
-        self._folder = tempfile.TemporaryDirectory(prefix="smart_train-office-")
-        self._profile = Path(self._folder.name, "profile")
-        (self._profile / "user").mkdir(parents=True)
-        settings = "".join(_SETTING.format(name, value) for name, value in _NO_NETWORK.items())
-        (self._profile / "user" / "registrymodifications.xcu").write_text(_SETTINGS.format(settings), encoding="utf-8")
+        settings = _SETTINGS.format("".join(_SETTING.format(name, value) for name, value in _NO_NETWORK.items()))
+        _clear_abandoned()
+        with naming_refusals(Path(tempfile.gettempdir())):
+            self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
+            self._profile = Path(self._folder.name, "profile")
+            (self._profile / "user").mkdir(parents=True)
+            (self._profile / "user" / "registrymodifications.xcu").write_text(settings, encoding="utf-8")
 
     def __enter__(self) -> Office:
         return self
@@ -143,6 +148,14 @@ class Office:
                 "and export it as PDF"
             )
         return made
+
+
+def _clear_abandoned() -> None:
+    """Removes the temporary folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another process cleared it
+            if time.time() - folder.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ended(file: Path, command: Sequence[str]) -> tuple[int, str]:

@@ -25,7 +25,6 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
-from pyarrow import ArrowException
 
 from smart_train.errors import DataError, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
@@ -142,7 +141,7 @@ def _readable(source: str) -> Iterator[None]:
         yield
     # What `datasets` raises for files it cannot read; a LookupError or TypeError where a file is JSON of another kind.
     except (
-        *(ValueError, RuntimeError, LookupError, TypeError, DatasetsError, ArrowException),
+        *(ValueError, RuntimeError, LookupError, TypeError, DatasetsError),
         *(tarfile.TarError, zipfile.BadZipFile, *READ_ERRORS),
     ) as error:
         cause = error.__cause__ or error
