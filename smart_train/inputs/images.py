@@ -120,7 +120,7 @@ def _both(width: int, height: int) -> int:
     return width * _SIDES_APART + height
 
 
-def tiff_pages(file: str | os.PathLike[str]) -> list[int]:
+def tiff_pages(file: str | os.PathLike[str] | io.BytesIO) -> list[int]:
     """The frames of a TIFF file that are pages; smaller copies of a page, kept beside it, are not. Empty for a file
     that is not TIFF or cannot be opened, which says why when it is decoded."""
     try:
@@ -206,18 +206,22 @@ def _open(ref: Any, max_pixels_limit: int) -> Image.Image:
     needs."""
     # Pillow's warning of large images is left standing: `warnings.catch_warnings` is not safe in threads, which check
     # rows, and makes the interpreter forget which warnings it has shown already, so that others come back every step.
+    pages: list[int] = []
     if isinstance(ref, Image.Image):
         image = ref
     elif isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith((*URL_SCHEMES, "data:"))):
         check_regular(ref, f"image {describe_image(ref)}")
         image = Image.open(ref, formats=FORMATS)
-        if image.format == "TIFF" and (pages := len(tiff_pages(ref))) > 1:
-            raise DataError(
-                f"image {describe_image(ref)}: holds {pages} pages, and one document is one page; name the folder that "
-                "it is in, whose TIFF pages are read each, or save every page as a file of its own"
-            )
+        pages = tiff_pages(ref) if image.format == "TIFF" else []
     else:
-        image = Image.open(io.BytesIO(read_encoded(ref)), formats=FORMATS)
+        encoded = read_encoded(ref)
+        image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+        pages = tiff_pages(io.BytesIO(encoded)) if image.format == "TIFF" else []
+    if len(pages) > 1:
+        raise DataError(
+            f"image {describe_image(ref)}: holds {len(pages)} pages, and one document is one page; name a folder of "
+            "TIFF files, whose pages are read each, or save every page as a picture of its own"
+        )
     pixels = image.width * image.height
     if pixels > max_pixels_limit:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,8 +202,11 @@ def test_pages_of_tiff_files(tmp_path: Path, cache: Path) -> None:
         with Image.open(file) as image:
             assert image.size == (20, 30 + number) and image.mode == "RGB"
     assert list(read_image_pages(tmp_path / "one.TIFF", "one.TIFF")) == [("one.TIFF", tmp_path / "one.TIFF")]
-    with pytest.raises(DataError, match="scan.tif: holds 3 pages, and one document is one page; name the folder"):
-        load_image(tmp_path / "scan.tif")
+    content = (tmp_path / "scan.tif").read_bytes()
+    address = "data:image/tiff;base64," + base64.b64encode(content).decode()
+    for held in (tmp_path / "scan.tif", content, address):
+        with pytest.raises(DataError, match="holds 3 pages, and one document is one page; name a folder of TIFF files"):
+            load_image(held)
 
 
 def test_a_smaller_copy_in_a_tiff_file_is_not_a_page(tmp_path: Path) -> None:
