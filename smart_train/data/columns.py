@@ -18,6 +18,7 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "query_id": ("query_id",),
     "document_id": ("document_id", "image_filename"),
     "instruction": ("instruction",),
+    "text": (),  # in rows with queries it is as often what OCR read as a caption, so nothing is taken for it unasked
     "negatives": ("negatives", "negative"),
     "task": ("task",),
     "score": ("score", "positive_score"),
@@ -32,7 +33,7 @@ _DOCUMENT_NAMES: dict[str, tuple[str, ...]] = {
 _SHOWN = ("image", "page_image", "video")  # a text beside one of these belongs to the same document
 # `columns: positional`: the rest are query, positive and negatives in their order, as in sentence-transformers.
 POSITIONAL = "positional"
-_NOT_BY_POSITION = ("query_image", "query_id", "document_id", "instruction", "task", "score", "scores", "grade")
+_NOT_BY_POSITION = ("query_image", "text", "query_id", "document_id", "instruction", "task", "score", "scores", "grade")
 _LABELS = ("label", "labels")
 # What others call these columns. Too many things are called so to read them unasked: a message suggests them.
 _LIKELY_NAMES = {
@@ -50,7 +51,7 @@ class Columns:
     """The source's own name of each column that was found; None for one it does not have.
 
     `query_image` stands beside the query's text, or is `query` itself where queries are images alone. `text` is what
-    stands beside a document's image, in tables of documents.
+    stands beside a document's image: in tables of documents, and in rows with queries where a map names it.
 
     `negatives` is a tuple of columns, each holding one document, or a single column holding a list of them.
 
@@ -142,7 +143,8 @@ def find_columns(
                 + (f"; or columns: {POSITIONAL} to use them in their order" if len(available) > 1 else "")
             )
     shown = not query_required and "positive" not in given and columns["positive"] in _SHOWN
-    columns["text"] = "text" if shown and "text" in available else None
+    if shown and "text" in available:
+        columns["text"] = columns["text"] or "text"
     negatives = columns.pop("negatives")
     negatives = [negatives] if isinstance(negatives, str) else [*(negatives or ())]
     if "negatives" not in given:

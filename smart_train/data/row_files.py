@@ -17,6 +17,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 ARROW = (".parquet", ".json", ".arrow", ".tar")  # read by the `datasets` library
 EXTENSIONS = (*JSON_LINES, *DELIMITERS, *ARROW)
 _COMPRESSED = (*JSON_LINES, *DELIMITERS, ".json")  # also with .gz at the end
+_SHEETS = (".xls", ".xlsx", ".ods")  # whose rows are what is meant, and not their pages
 
 
 def is_rows_file(path: Path) -> bool:
@@ -33,13 +34,14 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
     """
     suffix = plain_name(path).suffix.lower()
     if not is_rows_file(path):
-        if suffix in OFFICE_EXTENSIONS:
+        if suffix in OFFICE_EXTENSIONS and suffix not in _SHEETS:
             raise DataError(
                 f"{path}: is an office, web or book file, whose pages are not read here; export it as PDF, or make "
                 "pairs of the folder that it is in: smart-train make-pairs"
             )
         kinds = f"{', '.join(EXTENSIONS)}, and of these {', '.join(_COMPRESSED)} with {GZIP} at the end"
-        raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}")
+        saved = "; save the sheet as .csv" if suffix in _SHEETS else ""
+        raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}{saved}")
     if suffix in JSON_LINES:
         rows, names = read_jsonl(path, max_rows)
         return Table(rows, names, path.parent, rows.numbers)

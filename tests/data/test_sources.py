@@ -285,7 +285,7 @@ def test_bad_sources(write_jsonl: Write, tmp_path: Path, monkeypatch: pytest.Mon
     cases = [
         (tmp_path / "trian.jsonl", {}, "no such file or folder, did you mean train.jsonl"),
         (tmp_path / "none" / "train.jsonl", {}, "there is no folder"),
-        (tmp_path / "rows.xlsx", {}, "rows are read from .jsonl"),
+        (tmp_path / "rows.xlsx", {}, "rows are read from .jsonl, .* not '.xlsx'; save the sheet as .csv"),
         (tmp_path / "rows.parquet", {}, "cannot be read as a data set"),
         (tmp_path / "cut.json", {}, "cut.json: cannot be read as a data set"),
         ("owner/name", {"split": "train"}, "owner/name: no such file or folder here, and the Hub is out of reach"),

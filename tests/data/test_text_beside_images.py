@@ -55,6 +55,14 @@ def test_a_document_keeps_the_text_beside_its_image(pages: list[Path], tmp_path:
         check_examples([row], reads=("text",))
 
 
+def test_a_row_keeps_the_text_beside_its_image_where_a_map_names_it(pages: list[Path], tmp_path: Path) -> None:
+    path = lines(tmp_path / "rows.jsonl", {"query": "q", "image": "pages/1.png", "text": "pump manual"})
+    assert load_examples(SourceConfig(path))[0].documents == (ModelInput(images=(pages[1],)),)
+    mapped = load_examples(SourceConfig(path, columns={"text": "text"}))
+    assert mapped[0].documents == (ModelInput("pump manual", (pages[1],)),)
+    assert "text" in mapped.columns_used()[0].partition("ignored")[0]
+
+
 def image_task(folder: Path, pages: list[Path], *, text: bool) -> Path:
     """As mteb publishes tasks with images on both sides."""
     image = {"image": datasets.Image(), **dict.fromkeys(("id", "text", "modality"), datasets.Value("string"))}
