@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,19 +21,28 @@ if TYPE_CHECKING:
     from smart_train.recipe import Recipe
 
 DEFAULT_PORT = "29500"  # torchrun's
+_OF_A_RANK = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """A command and what it needs in its environment besides what is there."""
+    """A command, what it needs in its environment besides what is there, and which of it must not be there."""
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    unset: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """The line that does the same in a shell."""
         words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
-        return " ".join([*words, shlex.join(self.command)])
+        without = ["env", *(word for name in self.unset for word in ("-u", name))] if self.unset else []
+        return " ".join([*without, *words, shlex.join(self.command)])
+
+    def start(self) -> NoReturn:
+        """Goes on as the command. Replaced, not called: signals reach the launcher, and nothing of ours waits in
+        memory."""
+        kept = {name: value for name, value in os.environ.items() if name not in self.unset}
+        os.execve(self.command[0], self.command, {**kept, **self.environment})
 
 
 def launch(
@@ -81,8 +90,7 @@ def launch(
     if dry_run:
         show_plan(loaded, source=str(recipe))
         return
-    # Replaced, not called: signals reach the launcher, and nothing of ours waits in memory.
-    os.execve(plan.command[0], plan.command, {**os.environ, **plan.environment})
+    plan.start()
 
 
 def plan_launch(
@@ -144,7 +152,9 @@ def _alone(
     if gpus > 1:
         # The Trainer would spread one process over every GPU it sees (DataParallel), which is another loss.
         added["CUDA_VISIBLE_DEVICES"] = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    return LaunchPlan([sys.executable, "-m", "smart_train", "train", *arguments], added)
+    # A job of a cluster may have set them. `accelerate launch` sets its own; one process would wait for others.
+    unset = [name for name in _OF_A_RANK if name in environment]
+    return LaunchPlan([sys.executable, "-m", "smart_train", "train", *arguments], added, unset)
 
 
 def _check_processes(recipe: Recipe, processes: int, gpus: int, machines: int) -> None:

@@ -83,6 +83,9 @@ def joined_processes() -> Iterator[None]:
     import torch
     from torch import distributed as dist
 
+    from smart_train.distributed.ranks import check_launched
+
+    check_launched()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("gloo", timeout=_PATIENCE)

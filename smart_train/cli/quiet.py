@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
@@ -21,6 +22,9 @@ _NOTICES = {
     "DeepSpeed": "Setting accelerator to CPU",
     "transformers.modeling_utils": " LOAD REPORT",
 }
+# What a loader's worker needs. Where Python does not fork the process that starts it, from 3.14 on, each worker of each
+# epoch would import it anew; now one process does so once, and the workers are forked from that.
+_OF_WORKERS = ["smart_train.run.build"]
 _MODELS = ("model", "base", "run")  # arguments of commands that take a model, or a run in the place of one
 _ROWS = ("columns", "documents", "corpus", "image_root")  # options that name files and columns, beside --data
 # Libraries that still use names which another one has deprecated. Nothing a user wrote is meant.
@@ -91,6 +95,7 @@ def quietly(
     def quiet(*args: Any, **options: Any) -> None:
         check(options)
         quiet_libraries()
+        multiprocessing.set_forkserver_preload(_OF_WORKERS)
         command(*args, **options)
 
     return quiet

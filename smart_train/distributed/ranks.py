@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 import time
 from typing import Any
 
 import torch
 import torch.distributed as dist
+
+from smart_train.errors import RunError
 
 _LAST_MOMENT = 0.5  # seconds
 
@@ -38,6 +41,21 @@ def barrier() -> None:
     """Waits until every rank has come here."""
     if is_distributed():
         dist.barrier()
+
+
+def check_launched() -> None:
+    """Raises RunError where the environment says in part that a launcher started this process, as a cluster's job does
+    that sets WORLD_SIZE for something else: the libraries would take it for one of several, and not find the others."""
+    alone = {"WORLD_SIZE": ("", "1"), "LOCAL_RANK": ("",)}
+    told = [name for name, values in alone.items() if os.environ.get(name, "") not in values]
+    missing = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if told and missing:
+        values = " and ".join(f"{name}={os.environ[name]}" for name in told)
+        raise RunError(
+            f"{values} in the environment says that a launcher started this process, and {', '.join(missing)} must be "
+            "set then, too. Start it with ./launch.sh, accelerate launch or torchrun; or unset "
+            f"{' and '.join(told)}, for a single process"
+        )
 
 
 def leave_at_exit() -> None:

@@ -19,6 +19,7 @@ from smart_train.data import GroupedBatches
 from smart_train.data.contents import Fewest
 from smart_train.data.lengths import cut_shares
 from smart_train.distributed import is_main, on_main
+from smart_train.distributed.ranks import check_launched
 from smart_train.distributed.stages import on_every_rank
 from smart_train.errors import DataError, RecipeError, RunError
 from smart_train.evaluation import (
@@ -76,6 +77,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     Raises:
         SmartTrainError: data, model, folder or launch do not fit the recipe; nothing was trained yet in that case.
     """
+    check_launched()
     recipe = on_main(lambda: shaped_by_its_start(recipe))
     args = build.training_arguments(recipe)
     on_every_rank(lambda: check_distribution(args, recipe.distributed.strategy, build.told_processes(recipe)))

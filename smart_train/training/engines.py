@@ -203,8 +203,8 @@ def forget_engine(args: TrainingArguments) -> None:
 
 def nodes(environment: Mapping[str, str]) -> int:
     """How many machines the run is spread over (`NNODES`). Raises RunError when that is not a number of machines."""
-    value = environment.get("NNODES", "1")
-    if not value.isdigit() or int(value) < 1:
+    value = environment.get("NNODES") or "1"
+    if not value.isdecimal() or int(value) < 1:
         raise RunError(f"NNODES is {value!r}; it must be the number of machines")
     return int(value)
 

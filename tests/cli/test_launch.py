@@ -101,6 +101,10 @@ def test_several_machines_meet_where_the_variables_say() -> None:
     assert flag(plan(16, 8, environment=MACHINE_1), "--main_process_port") == "29500"
 
 
+def test_an_empty_nnodes_is_one_machine() -> None:
+    assert flag(plan(2, 0, environment={"NNODES": ""}), "--num_machines") == "1"
+
+
 def test_cores_are_shared_by_the_processes_of_one_machine() -> None:
     made = plan(4, 0, cores=16, environment=MACHINE_1)
     assert flag(made, "--num_cpu_threads_per_process") == "4"  # 16 cores for 2 processes, 4 workers each
@@ -126,6 +130,22 @@ def test_the_users_accelerate_configuration_is_handed_on() -> None:
     made = plan(2, 2, distributed={"accelerate_config": "mine.yaml", "strategy": "zero2"})
     assert flag(made, "--config_file") == "mine.yaml" and "--multi_gpu" not in made.command
     assert flag(made, "--num_processes") == "2" and flag(made, "--mixed_precision") == "no"
+
+
+def test_one_process_is_not_taken_for_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a cluster may have set what a launcher tells its processes."""
+    left = {"WORLD_SIZE": "8", "RANK": "3", "OMP_NUM_THREADS": "2"}
+    made = plan(1, 0, environment=left)
+    assert made.unset == ["RANK", "WORLD_SIZE"]
+    assert str(made).startswith(f"env -u RANK -u WORLD_SIZE {sys.executable} -m smart_train train")
+    assert not plan(2, 0, environment=left).unset, "the launcher sets its own"
+    started: list[dict] = []
+    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(environment))
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    made.start()
+    assert "PATH" in started[0] and started[0]["OMP_NUM_THREADS"] == "2"
+    assert not {"WORLD_SIZE", "RANK"} & started[0].keys()
 
 
 def test_the_shown_line_can_be_pasted() -> None:

@@ -146,6 +146,36 @@ def test_a_variable_that_holds_no_number_is_not_a_launchers(
     assert gone.status == 2 and f"{tmp_path / 'gone'}: no such folder" in gone.err
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2 in the environment says that a launcher started this process, and RANK, "),
+        ({"LOCAL_RANK": "0"}, "LOCAL_RANK=0 in the environment says"),
+        (
+            {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"},
+            "process, and MASTER_PORT must be set then, too",
+        ),
+    ],
+)
+def test_half_of_what_a_launcher_says_is_told_before_any_process_waits(
+    variables: dict[str, str],
+    told: str,
+    toy: Toy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = toy.folder.parent / "rows.jsonl"
+    recipe = {"model": {"name_or_path": str(toy.folder)}, "data": {"train": {"path": str(rows)}}}
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for words in (("train", tmp_path / "recipe.yaml"), ("evaluate", toy.folder, "--data", rows)):
+        if words[0] == "train" or "WORLD_SIZE" in variables:
+            refused = ended(monkeypatch, capsys, *words)
+            assert refused.status == 2 and told in refused.err and "Traceback" not in refused.err
+
+
 def test_every_command_that_loads_a_model_or_writes_results_is_in_one_of_the_tables() -> None:
     names = {(item.name or item.callback.__name__).replace("_", "-") for item in app.registered_commands}
     assert sorted(names) == sorted((*SHARED, *ALONE, *NEITHER)), "a new command shares its work, or refuses"

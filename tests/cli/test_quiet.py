@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
+import multiprocessing
+import sys
 import warnings
 from collections.abc import Iterator
 
 import pytest
 from transformers.utils import logging as transformers_logging
 
-from smart_train.cli.quiet import quiet_libraries
+from smart_train.cli.quiet import quiet_libraries, quietly
 
 
 @pytest.fixture
@@ -70,3 +73,18 @@ def test_bars_of_libraries_are_drawn_on_a_terminal_alone(quiet: None) -> None:
         for _ in transformers_logging.tqdm(range(3), desc="Loading weights", file=file):
             pass
         assert ("Loading weights" in file.getvalue()) is drawn
+
+
+def test_where_python_does_not_fork_one_process_imports_what_all_workers_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("smart_train.cli.quiet.quiet_libraries", lambda: told.append("quiet"))
+    monkeypatch.setattr(multiprocessing, "set_forkserver_preload", told.extend)
+
+    def command() -> None:
+        told.append("ran")
+
+    quietly(command)()
+    assert told[0] == "quiet" and told[-1] == "ran" and len(told) > 2
+    for name in told[1:-1]:
+        loaded = importlib.import_module(name)
+        assert "smart_train.data" in sys.modules and "smart_train.models" in sys.modules, loaded
