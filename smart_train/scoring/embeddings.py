@@ -240,7 +240,7 @@ class Embeddings:
             show_progress_bar: None shows one for `PROGRESS_FROM` items or more.
 
         Raises:
-            ScoreError: `factor` is not a whole number of at least 1.
+            ScoreError: `factor` is not a whole number of at least 1, or states are NaN or infinite.
         """
         from tqdm.auto import tqdm
 
@@ -249,6 +249,9 @@ class Embeddings:
         if factor == 1 or not len(self):
             return self
         plain = self.quantize("float32")
+        if not plain.packed.isfinite().all():
+            bad = [place for place, item in enumerate(plain.tokens) if not item.isfinite().all()]
+            raise ScoreError(f"pool_tokens: items {bad[:5]} have token states that are NaN or infinite")
         show = len(self) >= PROGRESS_FROM if show_progress_bar is None else show_progress_bar
         items = [clustered(item, factor) for item in tqdm(plain.tokens, desc="Pooling tokens", disable=not show)]
         return Embeddings(plain.pooled, items).stored_as(self.packed.dtype)

@@ -185,6 +185,13 @@ def test_pooling_merges_what_is_alike() -> None:
     torch.testing.assert_close(pooled.packed, directions[[1, 0, 2]], rtol=0, atol=0.05)
 
 
+def test_pooling_names_states_that_cannot_be_compared() -> None:
+    items = embeddings(3, 5, 4)
+    items.packed[4, 2] = float("nan")
+    with pytest.raises(ScoreError, match=r"pool_tokens: items \[1\] have token states that are NaN or infinite"):
+        items.pool_tokens(2)
+
+
 @pytest.mark.parametrize("form", ["float32", "int8"])
 def test_pooling_divides_the_number_of_tokens(form: str) -> None:
     items = embeddings(10, 0, 1, 7).quantize(form)
