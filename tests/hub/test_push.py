@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard, constants
 
 from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
-from smart_train.export import check_destination, export_model, push_folder, verify_folder
+from smart_train.export import check_destination, export_model, plan_push, push_folder, verify_folder
 from tests.export.conftest import adapt, project
 from tests.hub.server import READER, WRITER
 
@@ -204,6 +204,25 @@ def test_an_adapter_of_a_local_base_is_refused(hub, base, tmp_path):
     adapt(base).save_pretrained(tmp_path / "adapter")
     with pytest.raises(ExportError, match="which others cannot load; push the merged export instead"):
         push_folder(tmp_path / "adapter", "user/model")
+
+
+def test_a_base_on_the_hub_is_found_by_others_whatever_folders_are_here(start, hub, tmp_path, monkeypatch):
+    """A folder of that name in the current directory is not what the adapter names."""
+    adapt(start).save_pretrained(tmp_path / "adapter")
+    (tmp_path / "user" / "start").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert "golden.safetensors" in plan_push("adapter", "user/model").sizes
+
+
+def test_a_relative_path_that_reads_like_a_hub_id_is_a_path(hub, base, tmp_path):
+    """Version 0.1.0 wrote the base as the recipe gave it. Others would load any repository of that name."""
+    adapt(base).save_pretrained(tmp_path / "adapter")
+    config = tmp_path / "adapter" / "smart_config.json"
+    values = json.loads(config.read_text())
+    old = {name: value for name, value in values.items() if name not in ("base_beside", "base_weights")}
+    config.write_text(json.dumps({**old, "base": "models/base", "base_revision": None}))
+    with pytest.raises(ExportError, match="trained on models/base, which others cannot load"):
+        plan_push(tmp_path / "adapter", "user/model")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
