@@ -79,8 +79,18 @@ def test_an_adapter_stays_on_the_commit_of_its_base_that_it_was_trained_on(hub, 
         moved.backbone.language_model.embed_tokens.weight.mul_(2.0).add_(0.1)
     moved.save_pretrained(tmp_path / "moved")
     export_model(tmp_path / "moved", tmp_path / "base")
+    first = hub.repositories[start].branches["main"]
     push_folder(tmp_path / "base", start)
     assert_same(encode(SmartModel.from_pretrained(tmp_path / "adapter"), pages), expected)
+    # So does PEFT alone, by the file that it reads and by the card's code.
+    push_folder(tmp_path / "adapter", "user/small")
+    sent = hub.files("user/small")
+    assert json.loads(sent["adapter_config.json"])["revision"] == first
+    assert f'AutoModel.from_pretrained("{start}", revision="{first}")' in sent["README.md"].decode()
+    (tmp_path / "adapter" / "smart_config.json").unlink()
+    plain = SmartModel.from_pretrained(tmp_path / "adapter")
+    assert plain.base_revision == first
+    assert_same(encode(plain, pages), expected)
 
 
 def test_the_card_on_the_hub_names_the_repository(hub, exported):
