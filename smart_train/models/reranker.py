@@ -21,7 +21,7 @@ from smart_train.errors import ModelError, NonFiniteError
 from smart_train.inputs.images import load_images
 from smart_train.models.families.qwen3_vl import EMPTY_INPUT, Qwen3VLEmbedding
 from smart_train.models.family import Features, last_valid
-from smart_train.models.loading import library_errors, read_config
+from smart_train.models.loading import chosen_device, library_errors, read_config
 from smart_train.models.locating import locate
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.reading import check_weights
@@ -166,7 +166,7 @@ def load_reranker(
             f"{folder}: its tokenizer has no single token {missing[0]!r}, by which Qwen3-VL-Reranker answers; use that "
             "model's own files"
         )
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = chosen_device(device)
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
     with library_errors(folder, "the weights cannot be loaded"):
