@@ -94,7 +94,7 @@ def _name_base(folder: Path, model: SmartModel, saved: SmartConfig) -> None:
     named.write(folder)
     config = read_json(folder / ADAPTER_CONFIG)
     # Without a head, as every library here reads it.
-    right = {"base_model_name_or_path": base.name, "task_type": "FEATURE_EXTRACTION"}
+    right = {"base_model_name_or_path": base.name, "revision": base.revision, "task_type": "FEATURE_EXTRACTION"}
     if config is not None and any(config.get(key) != value for key, value in right.items()):
         config |= right
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ from smart_train.errors import ExportError, ModelError
 from smart_train.evaluation import selection_note
 from smart_train.evaluation.metrics import IN_TABLES
 from smart_train.export.parity import ParityReport
+from smart_train.export.routes import head_obstacle
 from smart_train.export.snippets import (
     LOCATION,
     embedder_snippet,
@@ -168,10 +169,11 @@ def adapter_card(folder: Path, facts: CardFacts) -> str:
     family = get_family(saved.family) if saved.family is not None else None
     modalities = family.modalities if family is not None else ("text", "image")
     usage = [_code("smart_train, which fetches the base by itself", smart_train_snippet(modalities))]
-    if is_lora and family is not None and family.base_obstacle is not None:
-        usage.append(f"PEFT alone does not read it as it was trained: {family.base_obstacle}.")
+    obstacle = None if family is None else family.base_obstacle or head_obstacle(family)
+    if is_lora and obstacle is not None:
+        usage.append(f"PEFT alone does not read it as it was trained: {obstacle}.")
     elif is_lora:
-        usage.append(_code("PEFT", peft_snippet(saved.base, embeddings_of(folder))))
+        usage.append(_code("PEFT", peft_snippet(saved.base, saved.base_revision, embeddings_of(folder))))
     sections = [
         _opening(lineage, saved.scoring or ScoringConfig(), None),
         "## Use\n\n" + "\n".join(usage),

@@ -192,12 +192,13 @@ def _unexported_adapter(folder: Path) -> bool:
     if not folder.is_dir():
         raise ExportError(f"{folder}: no such folder")
     is_adapter = not (folder / "config.json").is_file() and any((folder / name).is_file() for name in ADAPTER_FILES)
-    base = SmartConfig.read(folder).base if is_adapter else None
-    if is_adapter and (base is None or not is_hub_id(base)):
+    base = SmartConfig.read(folder).named_base if is_adapter else None
+    # A plain PEFT adapter does not say whether it names a folder.
+    found_by_others = base is not None and (base.local is False or (base.local is None and is_hub_id(base.name)))
+    if is_adapter and not found_by_others:
         raise ExportError(
-            f"{folder}: trained on {base}, which others cannot load; push the merged export instead, or train on a "
-            "base "
-            "that is on the Hub"
+            f"{folder}: trained on {base and base.name}, which others cannot load; push the merged export instead, or "
+            "train on a base that is on the Hub"
         )
     return is_adapter and not (folder / REPORT_NAME).is_file()
 

@@ -27,7 +27,7 @@ from smart_train.export.embedder_layout import needs_smart_train
 from smart_train.export.golden import Golden
 from smart_train.models import SmartModel, get_family
 from smart_train.models.added_tokens import embeddings_of
-from smart_train.models.family import Features
+from smart_train.models.family import Family, Features
 from smart_train.models.loading import locate_base, own_class
 from smart_train.models.peft import ADAPTER_CONFIG
 from smart_train.models.readout import READOUT
@@ -258,9 +258,13 @@ def _token_obstacle(folder: Path) -> str | None:
 
 def _states_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
     """Why transformers' states, pooled, are not the pooled vector, or cannot be had here; None where they are."""
-    family = get_family(SmartConfig.read(folder).family)
+    return head_obstacle(get_family(SmartConfig.read(folder).family)) or _code_obstacle(folder, base)
+
+
+def head_obstacle(family: type[Family]) -> str | None:
+    """Why states of transformers, pooled, are not the pooled vector of `family`; None where they are."""
     if family.token_head is None:
-        return _code_obstacle(folder, base)
+        return None
     return f"the pooled vector of {family.name} is made of its states by {family.token_head}, which transformers lacks"
 
 

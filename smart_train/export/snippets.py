@@ -131,17 +131,19 @@ def shows_tokens(model: SmartModel) -> bool:
     return model.projection is None and model.scoring == paper
 
 
-def peft_snippet(base: str, embeddings: int = 0) -> str:
+def peft_snippet(base: str, revision: str | None, embeddings: int = 0) -> str:
     """Code that puts the adapter on its base with PEFT alone.
 
     Args:
+        revision: the commit of a base on the Hub, whose branch may move on; None of a local one.
         embeddings: how many the adapter's tokens need, where it added some; 0: as many as the base has.
     """
+    named = f'"{base}"' if revision is None else f'"{base}", revision="{revision}"'
     grown = f"""\
-base = AutoModel.from_pretrained("{base}")
+base = AutoModel.from_pretrained({named})
 if base.get_input_embeddings().num_embeddings < {embeddings}:  # tokens were added: read texts with this tokenizer
     base.resize_token_embeddings({embeddings}, mean_resizing=False)
 model = PeftModel.from_pretrained(base, "{LOCATION}")
 """
-    plain = f'model = PeftModel.from_pretrained(AutoModel.from_pretrained("{base}"), "{LOCATION}")\n'
+    plain = f'model = PeftModel.from_pretrained(AutoModel.from_pretrained({named}), "{LOCATION}")\n'
     return f"from peft import PeftModel\nfrom transformers import AutoModel\n\n{grown if embeddings else plain}"

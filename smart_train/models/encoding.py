@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from smart_train.errors import DataError, ModelError, NonFiniteError, SmartTrainError
+from smart_train.errors import DataError, ModelError, NonFiniteError, SmartTrainError, shown
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models.family import Family, Features, Role
 from smart_train.models.readout import on_device
@@ -84,10 +85,17 @@ def encoded_parts(
             those of a whole batch.
 
     Raises:
-        ModelError: nothing to encode. NonFiniteError: the model gives NaN. DataError: an input cannot be read.
+        ModelError: nothing to encode, or a number of inputs below 1. NonFiniteError: the model gives NaN. DataError: an
+            input cannot be read.
     """
+    for name, count in (("batch_size", batch_size), ("size", 1 if size is None else size)):
+        # With -1 nothing would be encoded, silently.
+        if not isinstance(count, Integral) or count < 1:
+            raise ModelError(f"encode_{role}: {name} is {shown(count)}; it must be a whole number of at least 1")
+    if num_workers is not None and num_workers < 0:
+        raise ModelError(f"encode_{role}: num_workers is {num_workers}; 0 decodes in this process, None chooses")
     items = _model_inputs(inputs, role)
-    size = size or len(items)
+    size = len(items) if size is None else size
     orders = [_long_first(items, range(at, min(at + size, len(items)))) for at in range(0, len(items), size)]
     batches = [order[at : at + batch_size] for order in orders for at in range(0, len(order), batch_size)]
     workers = suitable_workers(items, len(batches), model.device) if num_workers is None else num_workers

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from smart_train.errors import ModelError, did_you_mean, first_line
+from smart_train.errors import ModelError, did_you_mean, first_line, shown
 from smart_train.models import token_projection
 from smart_train.models.adapter_config import ADAPTER_CONFIG, check_named, check_not_stacked, has_adapter
 from smart_train.models.attention import Attention, choose_attention
@@ -93,7 +93,7 @@ def load_model(
     for part in {folder, base_folder}:
         check_weights(part)
     inherited = saved if owns_weights else _inherit(saved, SmartConfig.read(base_folder))
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = chosen_device(device)
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
     if not owns_weights and family is not None and saved.family not in (None, family, *get_family(family).same_weights):
@@ -133,6 +133,16 @@ def load_model(
     model.quantization = quantization
     model.attention_reason = attention.reason
     return model.to(device).eval()
+
+
+def chosen_device(asked: str | torch.device | None) -> torch.device:
+    """`asked`; None: the GPU when there is one. Raises ModelError for a name that torch does not know."""
+    try:
+        return torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"device {shown(asked)}: not a device of torch; choose cpu, cuda, or cuda:0 and so on"
+        ) from error
 
 
 def family_of(name_or_path: str, *, family: str | None = None, base: str | Path | None = None) -> Family:
@@ -199,7 +209,7 @@ def model_from_config(
     config, trusted = config_for(located, family_class, overrides=overrides, trust_remote_code=trust_remote_code)
     for part in (config, *(getattr(config, name) for name in getattr(config, "sub_configs", {}))):
         if init_std is not None and hasattr(part, "initializer_range"):
-            part.initializer_range = init_std
+            part.initializer_range = float(init_std)  # a whole number is an error of transformers' configurations
     reader = family_class(
         str(located),
         scoring=family_class.scoring_of(scoring, saved.scoring),

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, NonFiniteError
 from smart_train.inputs.images import load_images
 from smart_train.models.families.qwen3_vl import EMPTY_INPUT, Qwen3VLEmbedding
 from smart_train.models.family import Features, last_valid
-from smart_train.models.loading import library_errors, read_config
+from smart_train.models.loading import chosen_device, library_errors, read_config
 from smart_train.models.locating import locate
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.reading import check_weights
+from smart_train.models.smart_config import SmartConfig
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ModelInput
 
@@ -109,7 +110,8 @@ class Reranker(nn.Module):
         """How well each of `documents` answers `query`, 0 to 1.
 
         Raises:
-            ModelError: a pair needs more tokens than the model reads. DataError: an input cannot be read.
+            ModelError: a pair needs more tokens than the model reads. NonFiniteError: the model gives NaN.
+            DataError: an input cannot be read.
         """
         scores: list[float] = []
         for start in range(0, len(documents), batch_size):
@@ -118,7 +120,13 @@ class Reranker(nn.Module):
             states = self.backbone(**inputs, use_cache=False, return_dict=True).last_hidden_state
             rows = torch.arange(len(states), device=states.device)
             last = states[rows, last_valid(inputs["attention_mask"])]
-            scores += (last.float() @ self.direction).sigmoid().tolist()
+            answers = (last.float() @ self.direction).sigmoid()
+            if not bool(answers.isfinite().all()):
+                raise NonFiniteError(
+                    f"{self.family.folder}: the reranker gives scores that are NaN: its weights are damaged, or its "
+                    "dtype cannot hold its values; fetch it again, or load it as float32"
+                )
+            scores += answers.tolist()
         return scores
 
 
@@ -139,6 +147,11 @@ def load_reranker(
     """
     folder = locate(name_or_path, revision)
     check_weights(folder)
+    if (family := SmartConfig.read(folder).family) is not None:
+        raise ModelError(
+            f"{folder}: an embedder of smart_train ({family}), which was not trained to answer yes or no; mine with it "
+            "as the model (--model, --score), or name a reranker"
+        )
     model_type = read_config(folder).model_type
     if model_type not in PairReader.model_types:
         raise ModelError(
@@ -153,7 +166,7 @@ def load_reranker(
             f"{folder}: its tokenizer has no single token {missing[0]!r}, by which Qwen3-VL-Reranker answers; use that "
             "model's own files"
         )
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = chosen_device(device)
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
     with library_errors(folder, "the weights cannot be loaded"):

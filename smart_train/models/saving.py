@@ -51,7 +51,8 @@ def save_model(model: SmartModel, folder: Path) -> None:
     model.pin_base()
     base = model.named_base
     if has_adapter(model.backbone):
-        model.backbone.peft_config["default"].base_model_name_or_path = None if base is None else base.name
+        named = model.backbone.peft_config["default"]
+        named.base_model_name_or_path, named.revision = (None, None) if base is None else (base.name, base.revision)
         # PEFT would save all embeddings where the vocabulary has grown; the base has them, and new rows are the mean.
         model.backbone.save_pretrained(str(folder), save_embedding_layers=False)
         _save_tokenizer(model.family, folder)

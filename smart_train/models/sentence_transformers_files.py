@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, shown
 from smart_train.models.reading import read_json, read_json_value
 
 MODULES = "modules.json"
@@ -20,6 +20,7 @@ LIMITS = "sentence_bert_config.json"
 _PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 # `pooling_mode` of today, and the older flag of the same meaning.
 _POOLING = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens", "lasttoken": "pooling_mode_lasttoken"}
+_OWN_NAMES = ("cls", "mean", "last")
 # Scores that depend on vectors' lengths; of vectors of length one, these rank as the cosine does.
 _OF_LENGTH = ("dot", "dot_score", "euclidean")
 _HARMLESS = ("Transformer", "Pooling", "Normalize", "Dropout")  # Dropout does nothing once a model is trained
@@ -66,19 +67,20 @@ class EmbedderFiles:
         pooling = modules.get("Pooling")
         transformer = folder / modules.get("Transformer", "")
         limits = read_json(transformer / LIMITS) or {}
-        # `pooling` there: an export whose modules are smart_train's own, and say nothing of pooling.
-        prompts = settings.get("prompts") or {}
-        default = prompts.get(settings.get("default_prompt_name") or "")
+        prompts = _prompts(folder / SETTINGS, settings.get("prompts"))
+        default = prompts.get(str(settings.get("default_prompt_name") or ""))
         side_prompts = {
             side: next((prompts[name] for name in names if name in prompts), default)
             for side, names in _PROMPTS.items()
         }
         return cls(
-            pooling=limits.get("pooling") if pooling is None else _pooling(folder / pooling / "config.json"),
+            pooling=_named_pooling(transformer / LIMITS, limits.get("pooling"))
+            if pooling is None
+            else _pooling(folder / pooling / "config.json"),
             query_prompt=side_prompts["query"],
             document_prompt=side_prompts["document"],
             prompts=tuple(prompts.values()),
-            max_length=limits.get("max_seq_length"),
+            max_length=_length(transformer / LIMITS, limits.get("max_seq_length")),
             lower_case=bool(limits.get("do_lower_case")),
         )
 
@@ -141,6 +143,29 @@ def _modules(folder: Path, others: tuple[str, ...]) -> dict[str, str]:
             f"{', '.join(_HARMLESS)}"
         )
     return modules
+
+
+def _prompts(path: Path, given: Any) -> dict[str, str]:
+    """Name -> prefix; a name without one (null) is left out."""
+    prompts = (
+        {name: prompt for name, prompt in given.items() if prompt is not None} if isinstance(given, dict) else given
+    )
+    if prompts and not (isinstance(prompts, dict) and all(isinstance(prompt, str) for prompt in prompts.values())):
+        raise ModelError(f"{path}: prompts is {shown(given)}; it must be an object of texts, each under its name")
+    return prompts or {}
+
+
+def _length(path: Path, given: Any) -> int | None:
+    if given is not None and not (type(given) is int and given > 0):
+        raise ModelError(f"{path}: max_seq_length is {shown(given)}; it must be a whole number of at least 1, or null")
+    return given
+
+
+def _named_pooling(path: Path, given: Any) -> str | None:
+    """What an export says whose modules are smart_train's own, and say nothing of pooling."""
+    if given not in (None, *_OWN_NAMES):
+        raise ModelError(f"{path}: pooling is {shown(given)}; it must be one of {', '.join(_OWN_NAMES)}, or left out")
+    return given
 
 
 def _pooling(path: Path) -> str:

@@ -68,7 +68,7 @@ class SmartConfig:
                 prompts=PromptConfig(**values["prompts"]),
                 trained_from=Base.read(values.get("trained_from") or {}, ours=True),
             )
-        except (KeyError, TypeError, AttributeError, ScoreError) as error:
+        except (KeyError, TypeError, AttributeError, ScoreError, ModelError) as error:
             raise ModelError(
                 f"{path}: not a valid file of smart_train ({type(error).__name__}: {error}); put back the file that "
                 "was saved with the weights"

@@ -6,6 +6,7 @@ documents_embeddings)`) take a list of [T, d] matrices.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from smart_train.utils.atomic import replace_whole, write_text
 
 _TOKENS_FILE = "tokens.safetensors"
 _IDS_FILE = "ids.json"
+_IDS_DIGEST = "ids_sha256"  # in the header of the tokens: the file of ids that belongs to them
 
 
 def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Embeddings) -> Path:
@@ -37,8 +39,10 @@ def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Emb
     tokens = embeddings.quantize("float16").to("cpu").tokens
     width = len(str(len(tokens)))
     tensors = {f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}
-    replace_whole(folder / _TOKENS_FILE, lambda temporary: save_file(tensors, temporary))
-    write_text(folder / _IDS_FILE, json.dumps(list(document_ids), ensure_ascii=False) + "\n")
+    ids = json.dumps(list(document_ids), ensure_ascii=False) + "\n"
+    header = {_IDS_DIGEST: _digest(ids)}
+    replace_whole(folder / _TOKENS_FILE, lambda temporary: save_file(tensors, temporary, header))
+    write_text(folder / _IDS_FILE, ids)
     return folder
 
 
@@ -46,15 +50,24 @@ def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:
     """What `write_plaid` wrote: the ids, and a float32 [T, d] tensor for each.
 
     Raises:
-        DataError: a file is missing or damaged.
+        DataError: a file is missing or damaged, or the two were not written together: an interrupted call leaves the
+            ids of the one before.
     """
     folder = Path(folder)
     try:
-        ids = json.loads((folder / _IDS_FILE).read_text(encoding="utf-8"))
+        text = (folder / _IDS_FILE).read_text(encoding="utf-8")
+        ids = json.loads(text)
         with safe_open(folder / _TOKENS_FILE, "pt") as file:
+            belonging = (file.metadata() or {}).get(_IDS_DIGEST)  # version 0.1.0 wrote none
             tokens = [file.get_tensor(name).float() for name in sorted(file.keys())]
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise DataError(f"{folder}: not the folder of smart-train encode --format plaid ({error})") from error
     if len(ids) != len(tokens):
         raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
+    if belonging not in (None, _digest(text)):
+        raise DataError(f"{folder}: {_IDS_FILE} and {_TOKENS_FILE} were not written together; write them again")
     return ids, tokens
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, NonFiniteError
 from smart_train.inputs.fetching import NoRedirect
 from smart_train.inputs.images import load_image
 from smart_train.inputs.model_input import as_model_input
@@ -206,6 +206,11 @@ class VLLMClient:
     @torch.no_grad()
     def _read(self, states: list[Tensor], features: Features) -> Embeddings:
         """States of the server -> Embeddings, by this side's pooled position and token mask."""
+        if not all(bool(item.isfinite().all()) for item in states):
+            raise NonFiniteError(
+                f"{self.url}: returned states that hold NaN or infinity, which would rank without an error: start the "
+                "server with a dtype that holds this model's values (--dtype bfloat16 or float32)"
+            )
         raw_needed = "pooled_mask" in features or self.projection is not None
         if raw_needed and all(bool(((item.norm(dim=-1) - 1).abs() < _UNIT).all()) for item in states):
             raise ModelError(

@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForImageTextToText
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ExportError
 from smart_train.export import Probe, export_model
-from smart_train.export.parity_record import check_record
+from smart_train.export.parity_record import check_record, write_record
 from smart_train.models import PromptConfig
 from smart_train.models.saving import weights_dtype
 from smart_train.types import Example, ModelInput
@@ -296,6 +296,19 @@ def test_the_record_holds_for_the_verified_files_alone(train, tmp_path):
     check_record(tmp_path / "export")
     (tmp_path / "export" / "extra.safetensors").write_bytes(b"")
     with pytest.raises(ExportError, match="extra.safetensors changed since the export was verified"):
+        check_record(tmp_path / "export")
+
+
+def test_code_of_its_own_is_on_record(train, tmp_path):
+    export_model(train("full"), tmp_path / "export")
+    code = tmp_path / "export" / "modeling.py"
+    code.write_text("answer = 1")
+    check_record(tmp_path / "export")  # a record of version 0.1.0 holds no code, whatever lies there
+    record = json.loads((tmp_path / "export" / "parity.json").read_text())
+    write_record(tmp_path / "export", {key: value for key, value in record.items() if key != "sha256"})
+    check_record(tmp_path / "export")
+    code.write_text("answer = 2")
+    with pytest.raises(ExportError, match="modeling.py changed since the export was verified"):
         check_record(tmp_path / "export")
 
 

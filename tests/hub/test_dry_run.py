@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from huggingface_hub import constants
 
@@ -70,7 +72,8 @@ def test_an_adapter_that_was_not_exported_is_planned_without_its_base(hub, start
 def test_the_adapter_of_a_run_shows_the_card_that_the_run_wrote(cut_off, base, tmp_path, monkeypatch, capsys) -> None:
     adapt(base).save_pretrained(trained := tmp_path / "trained")
     config = trained / "smart_config.json"
-    config.write_text(config.read_text().replace(str(base), "user/base"))
+    named = json.loads(config.read_text()) | {"base": "user/base", "base_revision": "0" * 40}
+    config.write_text(json.dumps(named))
     (trained / "README.md").write_text("# OWNER/NAME\n")
     assert call(monkeypatch, "push", trained, "--repo", "user/small", "--dry-run") == 0
     shown = capsys.readouterr().out

@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard, constants
 
 from smart_train import SmartModel
 from smart_train.errors import ExportError, ModelError
-from smart_train.export import check_destination, export_model, push_folder, verify_folder
+from smart_train.export import check_destination, export_model, plan_push, push_folder, verify_folder
 from tests.export.conftest import adapt, project
 from tests.hub.server import READER, WRITER
 
@@ -79,8 +79,18 @@ def test_an_adapter_stays_on_the_commit_of_its_base_that_it_was_trained_on(hub, 
         moved.backbone.language_model.embed_tokens.weight.mul_(2.0).add_(0.1)
     moved.save_pretrained(tmp_path / "moved")
     export_model(tmp_path / "moved", tmp_path / "base")
+    first = hub.repositories[start].branches["main"]
     push_folder(tmp_path / "base", start)
     assert_same(encode(SmartModel.from_pretrained(tmp_path / "adapter"), pages), expected)
+    # So does PEFT alone, by the file that it reads and by the card's code.
+    push_folder(tmp_path / "adapter", "user/small")
+    sent = hub.files("user/small")
+    assert json.loads(sent["adapter_config.json"])["revision"] == first
+    assert f'AutoModel.from_pretrained("{start}", revision="{first}")' in sent["README.md"].decode()
+    (tmp_path / "adapter" / "smart_config.json").unlink()
+    plain = SmartModel.from_pretrained(tmp_path / "adapter")
+    assert plain.base_revision == first
+    assert_same(encode(plain, pages), expected)
 
 
 def test_the_card_on_the_hub_names_the_repository(hub, exported):
@@ -204,6 +214,25 @@ def test_an_adapter_of_a_local_base_is_refused(hub, base, tmp_path):
     adapt(base).save_pretrained(tmp_path / "adapter")
     with pytest.raises(ExportError, match="which others cannot load; push the merged export instead"):
         push_folder(tmp_path / "adapter", "user/model")
+
+
+def test_a_base_on_the_hub_is_found_by_others_whatever_folders_are_here(start, hub, tmp_path, monkeypatch):
+    """A folder of that name in the current directory is not what the adapter names."""
+    adapt(start).save_pretrained(tmp_path / "adapter")
+    (tmp_path / "user" / "start").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert "golden.safetensors" in plan_push("adapter", "user/model").sizes
+
+
+def test_a_relative_path_that_reads_like_a_hub_id_is_a_path(hub, base, tmp_path):
+    """Version 0.1.0 wrote the base as the recipe gave it. Others would load any repository of that name."""
+    adapt(base).save_pretrained(tmp_path / "adapter")
+    config = tmp_path / "adapter" / "smart_config.json"
+    values = json.loads(config.read_text())
+    old = {name: value for name, value in values.items() if name not in ("base_beside", "base_weights")}
+    config.write_text(json.dumps({**old, "base": "models/base", "base_revision": None}))
+    with pytest.raises(ExportError, match="trained on models/base, which others cannot load"):
+        plan_push(tmp_path / "adapter", "user/model")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])

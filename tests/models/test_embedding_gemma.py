@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.evaluation.tuning_grid import TuningGrid
-from smart_train.export import export_model
-from smart_train.models import PromptConfig, TokenProjection, get_family
+from smart_train.export import export_adapter, export_model
+from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.dense_layers import DENSE_NAME, read_dense
 from smart_train.models.families.registry import detect_family
 from smart_train.models.layered_states import encode_layers
@@ -256,4 +256,6 @@ def test_an_adapter_finds_the_layers_with_its_base(folder, tmp_path):
     shutil.move(folder, tmp_path / "moved")
     again = SmartModel.from_pretrained(tmp_path / "adapter", base=tmp_path / "moved")
     assert torch.equal(again.encode_query(TEXTS).pooled, model.encode_query(TEXTS).pooled)
-    assert get_family("embedding_gemma").late_only is False
+    export_adapter(tmp_path / "adapter", tmp_path / "export", base=tmp_path / "moved")
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert "PEFT alone does not read it as it was trained: the pooled vector of embedding_gemma" in card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +35,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def assert_equal(found: Embeddings, expected: Embeddings) -> None:
     for name, part in expected.parts().items():
         assert torch.equal(found.parts()[name], part), name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "encode_document: batch_size is 0; it must be a whole number of at least 1"),
+        ({"batch_size": -1}, "batch_size is -1; it must be"),
+        ({"batch_size": 1.5}, "batch_size is 1.5; it must be"),
+        ({"num_workers": -1}, "num_workers is -1; 0 decodes in this process"),
+    ],
+)
+def test_counts_that_encode_nothing_are_refused(model: SmartModel, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        model.encode_document(["red"], **options)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_parts_of_nothing_are_refused(model: SmartModel, size: int) -> None:
+    with pytest.raises(ModelError, match=f"size is {size}; it must be a whole number of at least 1"):
+        list(model.encode_document_parts(["red"], size))
 
 
 def test_workers_encode_the_same(model: SmartModel, pages: list[Path]) -> None:

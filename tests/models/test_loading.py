@@ -17,6 +17,7 @@ from smart_train.models import PromptConfig, TokenProjection
 from smart_train.models.loading import load_weights
 from smart_train.models.peft import add_lora
 from tests.models.conftest import TINY, make_model
+from tests.models.text_folders import encoder_folder
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0}
 
@@ -320,6 +321,17 @@ def test_load_weights_in_place(adapted, base, tmp_path, mixed):
 def test_wrong_path_says_where_it_looked():
     with pytest.raises(ModelError, match="./nowhere: no such folder"):
         SmartModel.from_pretrained("./nowhere")
+
+
+@pytest.mark.parametrize("device", ["gpu", 1.5])
+def test_a_device_that_torch_does_not_know_is_named(base, device):
+    with pytest.raises(ModelError, match=f"device .?{device}.?: not a device of torch; choose cpu, cuda, or cuda:0"):
+        SmartModel.from_pretrained(base, device=device)
+
+
+def test_the_spread_of_drawn_weights_may_be_a_whole_number(tmp_path):
+    model = SmartModel.from_config(encoder_folder(tmp_path / "base"), init_std=1)
+    assert 0.9 < float(model.backbone.get_input_embeddings().weight.std()) < 1.1
 
 
 def test_hub_name_offline_says_so():

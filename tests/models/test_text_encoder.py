@@ -216,6 +216,27 @@ def test_a_module_of_the_folders_own_code_is_not_taken_for_one_of_that_name(make
 
 
 @pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"settings": {"prompts": ["query: "]}}, r"prompts is \['query: '\]; it must be an object of texts"),
+        ({"settings": {"prompts": {"query": 5}}}, r"prompts is \{'query': 5\}; it must be an object of texts"),
+        ({"limits": {"max_seq_length": "64"}}, "max_seq_length is '64'; it must be a whole number of at least 1"),
+        ({"limits": {"max_seq_length": 0}}, "max_seq_length is 0; it must be"),
+        ({"limits": {"max_seq_length": True}}, "max_seq_length is true; it must be"),
+        ({"limits": {"pooling": "max"}}, "pooling is 'max'; it must be one of cls, mean, last"),
+    ],
+)
+def test_values_of_another_kind_are_named(make, files, message):
+    with pytest.raises(ModelError, match=message):
+        make(**files).encode_query("the cat")
+
+
+def test_a_prompt_that_is_null_is_none(make):
+    model = make(settings={"prompts": {"query": None, "document": "passage : "}, "default_prompt_name": "document"})
+    assert rendered(model, "page", "document") == rendered(model, "page", "query") == "passage : page"
+
+
+@pytest.mark.parametrize(
     ("modules", "message"),
     [
         ([{"type": "any.Transformer", "path": ""}, {"type": "any.Pooling", "path": "../beside"}], "'../beside' leaves"),

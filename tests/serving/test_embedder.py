@@ -13,7 +13,7 @@ from smart_train.export import Golden
 from smart_train.export.embedder_layout import needs_smart_train, write_layout
 from smart_train.export.verify import measure_routes
 from smart_train.models import FAMILIES, TokenProjection
-from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.text_folders import decoder_folder, encoder_folder, gemma_folder
 from tests.models.vision_folders import small_pages, vision_folder
 
 sentence_transformers = pytest.importorskip("sentence_transformers", minversion="6.0")
@@ -35,9 +35,11 @@ def lay_out(name, folder, scoring=None, projection=None):
         source = encoder_folder(folder / "source", pooling={"pooling_mode_cls_token": True})
     elif name == "text_decoder":
         source = decoder_folder(folder / "source")
+    elif name == "embedding_gemma":
+        source = gemma_folder(folder / "source")
     else:
         source = vision_folder(folder / "source", FAMILIES[name].model_types[0])
-    prompts = None if name.startswith("text_") else small_pages(name)
+    prompts = small_pages(name) if "image" in FAMILIES[name].modalities else None
     model = SmartModel.from_config(source, family=name, scoring=scoring, prompts=prompts, init_std=0.1)
     if projection is not None:
         model.add_projection(projection)
@@ -78,6 +80,8 @@ def test_every_family_gives_its_pooled_vector_and_kept_tokens(name, tmp_path):
     family = FAMILIES[name]
     visual = "image" in family.modalities
     scoring = HARD if EXPORTED.index(name) % 2 or not visual else None
+    if family.token_head is not None:
+        scoring = {**HARD, "layer": -1}  # it reads no other
     model = lay_out(name, tmp_path, scoring)
     # Pages, texts and both in one, in one call: no kind is set apart.
     assert_same(model, tmp_path, [*pages(), TEXTS[0], {"text": "red", "image": pages()[0]}] if visual else TEXTS)

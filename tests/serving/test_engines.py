@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from smart_train import Embeddings
 from smart_train.cli import main
@@ -84,6 +85,25 @@ def test_mistakes_are_named(tmp_path):
         qdrant_query(made(lengths=(1, 1)), limit=1, candidates=1)
     with pytest.raises(DataError, match="not the folder of smart-train encode --format plaid"):
         read_plaid(tmp_path / "nowhere")
+
+
+def test_ids_of_an_earlier_call_are_not_taken_for_those_of_new_tokens(tmp_path, monkeypatch):
+    """A call that ends between the two files leaves as many ids as there are tokens, of other documents."""
+    write_plaid(tmp_path, IDS, made())
+    with monkeypatch.context() as broken:
+        broken.setattr("smart_train.serving.plaid.write_text", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            write_plaid(tmp_path, ["b.png", "new.png", "ü.png"], made())
+    with pytest.raises(DataError, match="ids.json and tokens.safetensors were not written together; write them again"):
+        read_plaid(tmp_path)
+    write_plaid(tmp_path, ["b.png", "new.png", "ü.png"], made())
+    assert read_plaid(tmp_path)[0] == ["b.png", "new.png", "ü.png"]
+
+
+def test_a_folder_of_version_0_1_0_is_read(tmp_path):
+    write_plaid(tmp_path, IDS, made())
+    save_file(load_file(tmp_path / "tokens.safetensors"), tmp_path / "tokens.safetensors")
+    assert read_plaid(tmp_path)[0] == IDS
 
 
 def test_encode_writes_them_beside_the_index(tmp_path, monkeypatch):

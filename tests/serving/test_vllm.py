@@ -16,11 +16,12 @@ from transformers import AutoModel
 
 from smart_train import ScoringConfig, SmartModel
 from smart_train.cli import main
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, NonFiniteError
 from smart_train.export import export_model
 from smart_train.models import TokenProjection
 from smart_train.serving import VLLMClient
 from smart_train.serving.vllm import read_states
+from smart_train.types import ModelInput
 from tests.models.conftest import make_model
 from tests.models.text_folders import decoder_folder, encoder_folder
 from tests.models.vision_folders import vision_folder
@@ -252,6 +253,18 @@ def test_a_server_with_another_model(exported, tmp_path, monkeypatch):
             VLLMClient(server.url, folder).encode_query("the cat")
         monkeypatch.setattr(server, "answer", lambda asked: {"error": "strange"})
         with pytest.raises(ModelError, match="not an answer of /pooling"):
+            VLLMClient(server.url, folder).encode_query("the cat")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_states_that_are_not_numbers_are_refused(exported, monkeypatch, value):
+    folder = exported(text_model, "cls")
+    length = SmartModel.from_pretrained(folder).family.token_count(ModelInput("the cat"), "query", [])
+    states = [[1.0] * 32 for _ in range(length)]
+    states[-1][5] = value
+    with Server(folder) as server:
+        monkeypatch.setattr(server, "answer", lambda asked: {"data": [{"index": 0, "data": states}]})
+        with pytest.raises(NonFiniteError, match="returned states that hold NaN or infinity.*start the server with"):
             VLLMClient(server.url, folder).encode_query("the cat")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from smart_train import SmartModel
 from smart_train.data import SourceConfig, load_examples
-from smart_train.errors import ModelError
+from smart_train.errors import ModelError, NonFiniteError
 from smart_train.models.reranker import Reranker, load_reranker
 from smart_train.types import ModelInput
 from tests.command import ended
@@ -81,6 +81,23 @@ def test_what_is_not_a_reranker_is_refused(folder, tmp_path):
     plain = vision_folder(tmp_path / "plain", "qwen3_vl")
     with pytest.raises(ModelError, match="its tokenizer has no single token 'yes', by which Qwen3-VL-Reranker answers"):
         load_reranker(str(plain), device="cpu")
+
+
+def test_an_embedder_is_not_taken_for_one(tmp_path):
+    """Its head gives "yes" and "no" numbers too, which mean nothing."""
+    SmartModel.from_config(TINY, init_std=0.05).save_pretrained(tmp_path / "embedder")
+    with pytest.raises(
+        ModelError, match=r"an embedder of smart_train \(qwen3_vl_embedding\), .*mine with it as the model"
+    ):
+        load_reranker(str(tmp_path / "embedder"), device="cpu")
+
+
+def test_scores_that_are_not_numbers_are_refused(folder):
+    """They would be found when the mined rows are read, hours later."""
+    broken = load_reranker(str(folder), device="cpu")
+    broken.direction[3] = float("nan")
+    with pytest.raises(NonFiniteError, match="the reranker gives scores that are NaN: its weights are damaged"):
+        broken.scores(ModelInput("why"), [ModelInput("total revenue")])
 
 
 def test_mined_rows_hold_its_scores(folder, reranker, tiny_data, tmp_path, monkeypatch, capsys):

@@ -26,4 +26,5 @@ def reranker_folder(folder: Path) -> Path:
     model = SmartModel.from_config(bare, family="qwen3_vl_embedding", overrides=tiny.OVERRIDES["qwen3_vl"])
     tiny.fill(model.backbone, checkpoint_names(model.backbone, model.family))
     model.save_pretrained(folder)
+    (folder / "smart_config.json").unlink()  # of an embedder, which this is not
     return folder
