@@ -44,6 +44,7 @@ SIGNED = {
         "TuningResult",
         "compare",
         "report_table",
+        "run_figures",
         "side_by_side",
         "tune",
         "verdict",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smart_train.cli.option_groups import OptionGroup
+from smart_train.cli.typed_options import as_reading_options, rewritten
 
 if TYPE_CHECKING:
     from smart_train.models import SmartModel
@@ -108,11 +109,12 @@ def open_model(model: str, reading: Mapping[str, Any], scoring: Mapping[str, Any
     from smart_train.models import SmartModel
 
     prompts = {name: reading.get(name) for name in ("query_instruction", "document_instruction")}
-    return SmartModel.from_pretrained(
-        model,
-        family=reading["family"],
-        prompts={name: value for name, value in prompts.items() if value is not None},
-        trust_remote_code=reading["trust_remote_code"],
-        scoring=scoring,
-        base=reading["base"],
-    )
+    with rewritten(as_reading_options):
+        return SmartModel.from_pretrained(
+            model,
+            family=reading["family"],
+            prompts={name: value for name, value in prompts.items() if value is not None},
+            trust_remote_code=reading["trust_remote_code"],
+            scoring=scoring,
+            base=reading["base"],
+        )

@@ -11,7 +11,7 @@ import typer
 from smart_train.cli.arguments import READING_DOCUMENTS, BatchSize, Documents, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import DOCUMENT_ROWS, document_source
+from smart_train.cli.rows import DOCUMENT_ROWS, document_source, naming_documents
 from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.terms import NumberFormat
 
@@ -50,14 +50,15 @@ def encode(
     from smart_train.retrieval.index import check_index_folder
     from smart_train.utils.locks import LOCK_NAME, check_free
 
-    source = document_source(documents, rows, model, reading)
-    is_collection(source)  # all raise before the model is loaded
-    check_index_folder(index)
-    check_free(index / LOCK_NAME)
-    reader = open_model(model, reading)
-    if layout == "qdrant":
-        reader.family.check_pooled("--format qdrant", "that layout searches by it first; write --format plaid")
-    updated, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
+    with naming_documents(documents, index):
+        source = document_source(documents, rows, model, reading)
+        is_collection(source)  # all raise before the model is loaded
+        check_index_folder(index)
+        check_free(index / LOCK_NAME)
+        reader = open_model(model, reading)
+        if layout == "qdrant":
+            reader.family.check_pooled("--format qdrant", "that layout searches by it first; write --format plaid")
+        updated, previous = update_index(reader, source, index, batch_size=batch_size, store=store, num_workers=workers)
     if layout != "index":
         from smart_train.serving import write_plaid, write_qdrant
 

@@ -6,15 +6,19 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smart_train.cli.arguments import READING, ModelPath, open_model
 from smart_train.cli.option_groups import grouped
-from smart_train.cli.output import plain_console
-from smart_train.cli.rows import Ocr
-from smart_train.errors import DataError
+from smart_train.cli.output import check_place, plain_console
+from smart_train.cli.rows import Ocr, as_options
+from smart_train.cli.typed_options import rewritten
+from smart_train.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from smart_train.data.formats.ocr_engine import OcrMode
 
 _PAGE = re.compile(r".+\.(pdf|tiff?)#page=\d+(&chunk=\d+)?", re.IGNORECASE)
 _CHUNK = re.compile(r"#chunk=\d+$")  # of a picture, whose name stands before it
@@ -54,7 +58,8 @@ def explain(
         raise DataError(f"--document: given {len(document)} times; explain shows one document, name one")
     for option, value in (("--query", query), ("--document", document[0])):
         _check_address(option, value)
-    page = named_page(document[0], model, reading, ocr)
+    with rewritten(as_options):
+        page = named_page(document[0], model, reading, ocr)
     query_input, document_input = as_model_input(query), as_model_input(page.value)
     for option, item in (("--query", query_input), ("--document", document_input)):
         if item.video is not None:
@@ -67,13 +72,30 @@ def explain(
     if output is not None:
         check_output(output, text_alone=not document_input.images and page.printed is None)
         check_replaceable("--output", output)
+        check_place("--output", output)
     reader = open_model(model, reading)
+    for option, item in (("--query", query_input), ("--document", document_input)):
+        if item.images and "image" not in reader.family.modalities:
+            raise ModelError(
+                f"{option}: is an image, and the model reads {' and '.join(reader.family.modalities)} alone; "
+                f"{_instead(page.value if option == '--document' else query, ocr)}"
+            )
     explanation = explain_pair(reader, query_input, document_input)
     if page.printed is not None:
         explanation = on_picture(explanation, *page.printed)
     _print(explanation)
     if output is not None:
         plain_console().print(f"Written: {write_explanation(explanation, output)}")
+
+
+def _instead(value: Any, ocr: OcrMode | None) -> str:
+    """What to do about an image that the model does not read."""
+    from smart_train.data.formats.ocr_engine import chosen_engine
+    from smart_train.data.formats.scan_texts import to_do
+
+    if isinstance(value, Path) and chosen_engine(ocr or "auto") is None:
+        return as_options(to_do(ocr))
+    return "give a text, or choose a model that reads images"
 
 
 def _print(explanation: Any) -> None:

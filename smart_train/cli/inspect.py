@@ -10,7 +10,7 @@ import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
-from smart_train.utils.model_folders import missing_folder
+from smart_train.utils.model_folders import find_model, missing_folder
 
 if TYPE_CHECKING:
     from smart_train.models import Family
@@ -22,14 +22,20 @@ _NAMED = 12  # tokens that are listed
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A run folder or a model folder.", metavar="PATH")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder, a model folder, or an installed Python package with a model in it.", metavar="PATH"
+        ),
+    ],
 ) -> None:
     """Show how far a run got and what it measured, or what a model folder holds and how it scores."""
     from smart_train.run.folder import RUN_FILE
 
-    if not path.is_dir():
+    place = path if path.is_dir() else Path(find_model(path))
+    if not place.is_dir():
         raise missing_folder(path)
-    print_pairs(_run_rows(path) if (path / RUN_FILE).is_file() else _model_rows(path))
+    print_pairs(_run_rows(place) if (place / RUN_FILE).is_file() else _model_rows(place))
 
 
 def _run_rows(path: Path) -> list[tuple[str, str]]:

@@ -52,8 +52,6 @@ def probe(
     """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many
     document tokens ever win, and how much of a pooled loss's gradient reaches each kind of token.
     """
-    from rich.console import Console
-
     from smart_train.evaluation.probe import gradient_table, probe, probe_table, save_probes
     from smart_train.evaluation.tuning_grid import check_metric
     from smart_train.models import SmartModel
@@ -89,24 +87,32 @@ def probe(
                     one, held_out, name=title, metric=metric, layers=layer_numbers, pairs=pairs, batch_size=batch_size
                 )
             results.append(measured)
-    Console().print(probe_table(results))
-    Console().print(gradient_table(results))
+    console = plain_console()  # a model's name may hold brackets
+    console.print(probe_table(results))
+    console.print(gradient_table(results))
     if output is not None:
-        plain_console().print(f"Every figure: {save_probes(results, output)}")
+        console.print(f"Every figure: {save_probes(results, output)}")
 
 
 def _members(model: str) -> list[tuple[str, str]]:
     """Name in tables, and folder or Hub id, of what is measured for MODEL. Of a run: its start, checkpoints, result."""
     from smart_train.run.folder import RUN_FILE, open_finished
+    from smart_train.training.checkpoint_search import checkpoints, step_of
+    from smart_train.utils.manifest import fault
 
     run = Path(model)
     if not (run / RUN_FILE).is_file():
         return [(run.name or model, model)]
     recipe = open_finished(run)
     start = str(run / "base") if recipe.model.from_config is not None else recipe.model.name_or_path
-    steps = sorted(run.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    checkpoints = [(f"{run.name}, step {path.name.rpartition('-')[2]}", str(path)) for path in steps]
-    return [(f"{run.name}, start", start), *checkpoints, (f"{run.name}, trained", str(run / "final"))]
+    members = [(f"{run.name}, start", start)]
+    for checkpoint in reversed(checkpoints(run)):
+        broken = fault(checkpoint, contents=False)  # as after a kill while it was written
+        if broken is None:
+            members.append((f"{run.name}, step {step_of(checkpoint)}", str(checkpoint)))
+        else:
+            plain_console().print(f"{checkpoint}: left out, {broken}")
+    return [*members, (f"{run.name}, trained", str(run / "final"))]
 
 
 def _numbers(layers: str | None) -> list[int] | None:

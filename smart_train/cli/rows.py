@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +14,7 @@ import typer
 
 from smart_train.cli.option_groups import OptionGroup
 from smart_train.cli.output import plain_console
-from smart_train.cli.typed_options import alone, as_flags, rewritten
+from smart_train.cli.typed_options import alone, as_flags, as_reading_options, begun_with_option, rewritten
 from smart_train.errors import DataError, RunError, option_of
 from smart_train.utils.defaults import DPI
 from smart_train.utils.model_folders import nearest_folder
@@ -191,6 +192,12 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
     return rows
 
 
+def naming_documents(documents: Path, index: Path | None) -> AbstractContextManager[None]:
+    """Within, an error about --documents, how they are read, or --index names the option, and not a key of a recipe."""
+    starts = {f"documents {documents}": f"--documents {documents}", f"document index {index}": f"--index {index}"}
+    return rewritten(lambda message: as_options(begun_with_option(message, starts)))
+
+
 def document_source(documents: Path, rows: Mapping[str, Any], model: str, reading: Mapping[str, Any]) -> SourceConfig:
     """Where the documents of a search lie, and how they are read. Pages of PDF files, and pictures where OCR reads, are
     read as `model` reads them. Raises DataError for options that do not fit.
@@ -201,10 +208,9 @@ def document_source(documents: Path, rows: Mapping[str, Any], model: str, readin
     from smart_train.data import SourceConfig
     from smart_train.data.formats.folders import holds_texts
 
-    with rewritten(as_options):
-        source = SourceConfig(documents, **source_values(rows))
-        if source.pages_as is None and holds_texts(documents, source.ocr):
-            return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
+    source = SourceConfig(documents, **source_values(rows))
+    if source.pages_as is None and holds_texts(documents, source.ocr):
+        return replace(source, pages_as=pages_of(model, reading, needed=source.ocr is not None))
     return source
 
 
@@ -222,7 +228,8 @@ def pages_of(model: str, reading: Mapping[str, Any], *, needed: bool = False) ->
     from smart_train.models.loading import family_of
 
     try:
-        family = family_of(model, family=reading.get("family"), base=reading.get("base"))
+        with rewritten(as_reading_options):
+            family = family_of(model, family=reading.get("family"), base=reading.get("base"))
     except ModelError:
         if needed:
             raise
@@ -259,6 +266,7 @@ def as_options(text: str) -> str:
     )
     text = text.replace("data.on_error: skip", "--on-error skip").replace("pages_as: text; --pages-as", "--pages-as")
     text = text.replace("pages_as: text in a recipe, --pages-as text on the command line", "--pages-as text")
+    text = text.replace("ocr: auto in a recipe, --ocr auto", "--ocr auto")
     text = re.sub(r"or columns: positional", "or --columns positional", text)
     text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
     text = re.sub(r": documents: PATH", ": --documents PATH", text)

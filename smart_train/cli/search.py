@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
@@ -15,7 +15,8 @@ import typer
 from smart_train.cli.arguments import READING, BatchSize, Documents, ModelPath, Workers, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import DOCUMENT_ROWS, document_source
+from smart_train.cli.rows import DOCUMENT_ROWS, document_source, naming_documents
+from smart_train.cli.typed_options import naming_options
 from smart_train.errors import DataError
 from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 from smart_train.utils.terms import SCORES
@@ -56,18 +57,18 @@ def search(
     from smart_train.retrieval import check_request, collection, search_folder
     from smart_train.retrieval.pdf_text_documents import in_chunks
 
-    query_texts = [*(query or ()), *(_lines(queries) if queries is not None else ())]
-    source = document_source(documents, rows, model, reading)
-    request = (source, query_texts, top_k, candidates, index)
-    check_request(*request)  # before the model is loaded
-    found_documents = collection(source)
-    reader = open_model(model, reading)
-    if found_documents is not None:  # here too, because the parts of a page are shown
-        found_documents = in_chunks(reader, source, found_documents)
+    query_texts = _texts(query or (), queries)
     bar = False if as_json else None  # None: on a terminal
-    results = search_folder(
-        reader, *request, batch_size=batch_size, show_progress_bar=bar, num_workers=workers, documents=found_documents
-    )
+    with naming_documents(documents, index), naming_options("top_k", "candidates"):
+        source = document_source(documents, rows, model, reading)
+        request = (source, query_texts, top_k, candidates, index)
+        check_request(*request)  # before the model is loaded
+        found_documents = collection(source)
+        reader = open_model(model, reading)
+        if found_documents is not None:  # here too, because the parts of a page are shown
+            found_documents = in_chunks(reader, source, found_documents)
+        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers, "show_progress_bar": bar}
+        results = search_folder(reader, *request, documents=found_documents, **options)
     if as_json:
         for text, hits in zip(query_texts, results, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
@@ -90,6 +91,17 @@ def search(
             shown = [shorten(texts.get(hit.document_id, ""), min(max(room, 12), _SHOWN_TEXT))] if texts else []
             table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
         console.print(table)
+
+
+def _texts(asked: Sequence[str], file: Path | None) -> list[str]:
+    """The queries that --query and --queries give; DataError where there is none, or one is empty."""
+    for text in asked:
+        if not text.strip():
+            raise DataError("--query: is empty; give a text")
+    texts = [*asked, *(_lines(file) if file is not None else ())]
+    if not texts:
+        raise DataError("search: there is no query; give one by --query, or a file of them by --queries")
+    return texts
 
 
 def _lines(path: Path) -> list[str]:

@@ -4,15 +4,25 @@ recipe."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from smart_train.errors import SmartTrainError, option_of
 
-_COMMANDS = r"(?:(?:tune|probe|compare|mining): |mining )?"  # with which a message may begin
+_COMMANDS = r"(?:(?:tune|probe|compare|mining|search): |mining )?"  # with which a message may begin
 _VALUE = r"(?=:| is | ['\"\d-]| (?:nan|inf)\b)"  # what follows a name that a message is about
 _ADVICE = r"\b(?:[Ll]ower|[Rr]aise|[Ll]eave) "
+# What messages about a model tell users of Python and of recipes too, and the option alone.
+_OF_READING = (
+    (
+        "set trust_remote_code (a recipe's model.trust_remote_code: true; --trust-remote-code on the command line)",
+        "pass --trust-remote-code",
+    ),
+    ("base= of SmartModel.from_pretrained, --base on the command line", "--base"),
+    ("set model.family (--family on the command line)", "pass --family"),
+    ("model.family (--family on the command line)", "--family"),
+)
 
 
 @contextmanager
@@ -28,6 +38,22 @@ def rewritten(rewrite: Callable[[str], str]) -> Iterator[None]:
 def naming_options(*names: str) -> AbstractContextManager[None]:
     """Within, an error about one of `names`, such as "stored_as", says --stored-as."""
     return rewritten(partial(as_option, names=names))
+
+
+def as_reading_options(message: str) -> str:
+    """A message about how a model is read, with options alone in place of what sets the same elsewhere."""
+    for said, option in _OF_READING:
+        message = message.replace(said, option)
+    return re.sub(alone(r"model\.(family)"), lambda key: option_of(key[1]), message)
+
+
+def begun_with_option(message: str, starts: Mapping[str, str]) -> str:
+    """`message`; where it begins with a key of `starts` and a colon, such as "documents pages", with its value instead,
+    the option as it was typed."""
+    for start, option in starts.items():
+        if message.startswith(f"{start}:"):
+            return option + message[len(start) :]
+    return message
 
 
 def as_option(message: str, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from smart_train.evaluation.compare import (
 )
 from smart_train.evaluation.compare_several import SideBySide, side_by_side
 from smart_train.evaluation.evaluator import RetrievalEvaluator
+from smart_train.evaluation.plots import run_figures
 from smart_train.evaluation.ranking import RankingBuilder, rank_documents
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.result_tables import evaluation_report, print_report, report_table, save_report
@@ -45,6 +46,7 @@ __all__ = [
     "print_report",
     "rank_documents",
     "report_table",
+    "run_figures",
     "save_report",
     "selection_note",
     "side_by_side",

@@ -152,8 +152,8 @@ class SideBySide:
             adjusted = f"{corrected} {row['adjusted_p']:.3f}" if corrected else ""
             lines.append(
                 f"{row['name']} {said[row['outcome']]} {self.first} at {count_text(comparison.queries)}, by "
-                f"{self.decided_by(row['name'])}: {figures}{adjusted}; {row['better']} queries better, {row['worse']} "
-                "worse"
+                f"{self.decided_by(row['name'])}: {figures}{adjusted}; {count_text(row['better'])} "
+                f"better, {row['worse']} worse"
             )
         return lines
 

@@ -104,7 +104,7 @@ def chosen_queries(
     first = dict(zip(before.query_ids, before.per_query[score][HEADLINE], strict=True)) if before and after else {}
     gain = {query: value - first.get(query, 0.0) for query, value in values.items()}
     worst = sorted(values, key=lambda query: (values[query], gain[query]))[:count]
-    rest = [query for query in values if query not in worst]
+    rest = [query for query in values if query not in worst and (gain[query] > 0 or not first)]
     best = sorted(rest, key=lambda query: (-gain[query], -values[query]))[:count]
     queries = dict(zip(data.query_ids, data.queries, strict=True))
     documents = dict(zip(data.document_ids, data.documents, strict=True))

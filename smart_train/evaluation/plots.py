@@ -43,47 +43,51 @@ _SAMPLES = 2_000  # of an interval that is drawn a few pixels wide
 _CLOSE = 0.02  # values closer than this need a third decimal to be told apart
 
 
-def plot_run(
+def run_figures(
     records: Iterable[Record],
-    folder: str | Path,
     *,
     before: EvaluationResult | None = None,
     after: EvaluationResult | None = None,
     steering: EvaluationSet | None = None,
     chosen_step: int | None = None,
-) -> list[Path]:
-    """Draws what there is to draw into `folder` and returns the files.
-
-    loss.png and learning_rate.png need log records; metrics.png needs records with `eval_{score}_{metric}` keys
-    (`before` is then its step 0); before_after.png needs both results.
+) -> dict[str, Figure]:
+    """What there is to draw of a run, by name: "loss" and "learning_rate" need log records, "metrics" needs records
+    with `eval_{score}_{metric}` keys (`before` is then its step 0), "before_after" needs both results.
 
     Args:
-        records: log records: {"step": 10, "loss": ..., "loss_pooled": ..., "learning_rate": ...,
-            "eval_hybrid_ndcg@5": ...}; other keys are ignored. A step that comes twice (a resumed run) counts once,
-            with its last value.
+        records: log records, such as `trainer.state.log_history`: {"step": 10, "loss": ..., "loss_pooled": ...,
+            "learning_rate": ..., "eval_hybrid_ndcg@5": ...}; other keys are ignored. A step that comes twice (a resumed
+            run) counts once, with its last value.
+        before, after: the evaluations before and after training.
         steering: what the records were measured on, where that is not what `before` and `after` were: then `before` is
             not their step 0, and chance is that of `steering`.
-        chosen_step: the step that the trained weights are of, which metrics.png marks.
+        chosen_step: the step that the trained weights are of, which "metrics" marks.
     """
-    records, folder = list(records), Path(folder)
-    drawn: list[Path] = []
+    records = list(records)
+    drawn: dict[str, Figure] = {}
     parts = _series(records, [key for key in _keys(records) if key.startswith("loss_")])
     # The total of a single part is that part.
     losses = parts if len(parts) == 1 else {**parts, **_series(records, ["loss"])}
     if losses:
-        drawn.append(save_figure(_loss_figure(losses), folder / "loss.png"))
+        drawn["loss"] = _loss_figure(losses)
     rates = _series(records, ["learning_rate"])
     if rates:
-        drawn.append(save_figure(_rate_figure(rates["learning_rate"]), folder / "learning_rate.png"))
+        drawn["learning_rate"] = _rate_figure(rates["learning_rate"])
     start = [{"step": 0, **before.flat()}] if before is not None and steering is None else []
     metrics = {metric: _metric_series(start, records, metric) for metric in SHOWN_OVER_STEPS}
     metrics = {metric: series for metric, series in metrics.items() if series}
     if metrics:
-        measured = _measured(after or before, steering)
-        drawn.append(save_figure(_metrics_figure(metrics, *measured, chosen_step), folder / "metrics.png"))
+        drawn["metrics"] = _metrics_figure(metrics, *_measured(after or before, steering), chosen_step)
     if before is not None and after is not None:
-        drawn.append(save_figure(_before_after_figure(before, after), folder / "before_after.png"))
+        drawn["before_after"] = _before_after_figure(before, after)
     return drawn
+
+
+def plot_run(records: Iterable[Record], folder: str | Path, **measured: Any) -> list[Path]:
+    """Draws the figures of `run_figures`, whose arguments these are, into `folder`, each as NAME.png; returns the
+    files."""
+    figures = run_figures(records, **measured)
+    return [save_figure(figure, Path(folder, f"{name}.png")) for name, figure in figures.items()]
 
 
 def _loss_figure(losses: Mapping[str, Series]) -> Figure:
@@ -112,7 +116,7 @@ def _measured(result: EvaluationResult | None, steering: EvaluationSet | None) -
     """The name of the rows that the curves were measured on, and what chance scores there."""
     if steering is not None:
         cuts = [int(metric.partition("@")[2]) for metric in SHOWN_OVER_STEPS]
-        return steering.name, chance(steering.qrels, len(steering.documents), cuts)
+        return steering.name, chance(steering.qrels, len(steering.documents), cuts, steering.own)
     return (result.measured_on, result.chance) if result is not None else ("", {})
 
 
@@ -143,10 +147,11 @@ def _metrics_figure(
 def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> Figure:
     names = [name for name in HEADLINES if name in before.chance and name in after.chance]
     figure = Figure(figsize=(3.1 * len(names) + 0.8, 3.6), layout="constrained")
+    scores = [score for score in SCORES if score in before.per_query and score in after.per_query]
     for place, name in enumerate(names):
         axes = _clean(figure.add_subplot(1, len(names), place + 1))
         chance = after.chance[name]
-        for i, score in enumerate(SCORES):
+        for i, score in enumerate(scores):
             values = [result.metrics[score][name] for result in (before, after)]
             decimals = 3 if abs(values[1] - values[0]) < _CLOSE else 2
             for side, result, colour in ((-0.2, before, COLOURS["before"]), (0.2, after, COLOURS[score])):
@@ -160,7 +165,7 @@ def _before_after_figure(before: EvaluationResult, after: EvaluationResult) -> F
                 height = max(high, chance) if abs(high - chance) < 0.06 else high
                 axes.text(i + side, height + 0.015, f"{value:.{decimals}f}", ha="center", fontsize=10 - decimals)
         axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance", zorder=0.9)
-        axes.set(title=metric_label(name), ylim=(0, 1.12), xticks=range(len(SCORES)), xticklabels=SCORES)
+        axes.set(title=metric_label(name), ylim=(0, 1.12), xticks=range(len(scores)), xticklabels=scores)
         axes.tick_params(axis="x", length=0)
     _legend(figure, axes)
     figure.suptitle(f"Before and after training, {after.title}")

@@ -172,7 +172,7 @@ def _distinct_pairs(data: EvaluationSet, wanted: int) -> list[tuple[int, int]]:
             pairs.append((place, places[min(right)]))
     if len(pairs) < 2:
         raise DataError(
-            f"probe: {len(pairs)} queries have a relevant document that answers no other query; the gradient of an "
+            f"probe: queries with a relevant document that answers no other query: {len(pairs)}; the gradient of an "
             "in-batch loss needs 2. Give rows with more documents"
         )
     return pairs
@@ -238,22 +238,19 @@ def probe_table(results: Sequence[ProbeResult]) -> Table:
 
 
 def gradient_table(results: Sequence[ProbeResult]) -> Table:
-    """How much of a pooled loss's gradient each kind of position has, after each layer."""
+    """How much of a pooled loss's gradient each kind of position has after each layer, and the mean norm of one such
+    position's: a share of the gradient means little without the number of positions."""
     kinds = list(dict.fromkeys(item.kind for result in results for item in result.gradients))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
-    for title in ("layer", *(f"{kind}, share" for kind in kinds)):
+    for title in ("layer", *(f"{kind}: share, norm" for kind in kinds)):
         table.add_column(title, justify="right", no_wrap=True)
     for result in results:
-        shares: dict[int, dict[str, float]] = {}
+        cells: dict[int, dict[str, str]] = {}
         for item in result.gradients:
-            shares.setdefault(item.layer, {})[item.kind] = item.share
-        for layer, layer_shares in shares.items():
-            table.add_row(
-                result.name,
-                str(layer),
-                *(f"{layer_shares[kind]:.3f}" if kind in layer_shares else "" for kind in kinds),
-            )
+            cells.setdefault(item.layer, {})[item.kind] = f"{item.share:.3f} {item.mean_norm:7.1e}"
+        for layer, of_kind in cells.items():
+            table.add_row(result.name, str(layer), *(of_kind.get(kind, "") for kind in kinds))
     return table
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from smart_train.models.layered_states import Filter, LayeredStates
 
 MEMORY_BYTES = 4 * 2**30
+_MATRICES_BYTES = 2 * 2**30  # score matrices of several stored forms that are in memory at once
 Kind = tuple[int, str, str, str]  # layer, query tokens, document tokens, pooled token
 Form = tuple[int | None, str]  # width, number format
 
@@ -135,13 +136,21 @@ class TuningStates:
         hidden = total < 50 if show_progress_bar is None else not show_progress_bar
         with tqdm(total=total, desc="Measuring settings", unit="setting", disable=hidden) as bar:
             for (kind, factor), forms in kinds.items():
-                for form, measured in self._forms(kind, factor, list(forms)):
+                for form, measured in self._some_forms(kind, factor, list(forms)):
                     for place in forms[form]:
                         scoring = scorings[place]
                         values = self._values(combine(measured.parts, scoring), metric)
                         measurements[place] = Measurement(scoring, values, measured.size, measured.ms)
                         bar.update()
         return [measurements[place] for place in range(total)]
+
+    def _some_forms(self, kind: Kind, factor: int, forms: Sequence[Form]) -> Iterator[tuple[Form, _Scored]]:
+        """As `_forms`, of so many forms at a time as there is memory for: their matrices grow with the number of
+        queries times that of documents. Pooling again costs less than a machine without memory."""
+        size = 2 * 4 * len(self.data.queries) * len(self.data.documents)
+        count = max(1, _MATRICES_BYTES // size)
+        for start in range(0, len(forms), count):
+            yield from self._forms(kind, factor, forms[start : start + count])
 
     def _forms(self, kind: Kind, factor: int, forms: Sequence[Form]) -> Iterator[tuple[Form, _Scored]]:
         """Both terms of the score for each stored form of one choice of tokens. Pooling takes longest, so all forms of
@@ -159,7 +168,8 @@ class TuningStates:
             for (width, stored_as), into in scored.items():
                 stored = documents_for_index(some, replace(plain, width=width, stored_as=stored_as)).to(self.device)
                 into.add(query_embeddings[width], stored, places)
-        for form, whole in scored.items():
+        for form in forms:
+            whole = scored.pop(form)  # not held while the next ones are measured
             whole.average(*shape)
             yield form, whole
 

@@ -41,8 +41,8 @@ def check_readable(model: Encoder, items: Sequence[tuple[str, ModelInput]], wher
         if unread:
             more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
             raise DataError(
-                f"{where}: {len(unread)} of {len(items)} hold {kind}, but the model reads only {', '.join(reads)}: "
-                f"{', '.join(map(repr, unread[:_SHOWN]))}{more}; choose a model that reads {kind}, or leave these out"
+                f"{where}: {len(unread)} of {len(items)} hold {kind}s, but the model reads only {', '.join(reads)}: "
+                f"{', '.join(map(repr, unread[:_SHOWN]))}{more}; choose a model that reads {kind}s, or leave these out"
                 f"{READ_AS_TEXT if kind == 'image' else ''}"
             )
 

@@ -156,11 +156,7 @@ class DocumentIndex:
             DataError: no index there, written in another format, or its files are damaged.
         """
         folder = Path(folder)
-        values = _read_manifest(folder)
-        try:
-            embeddings = Embeddings.from_parts(load_tensors(folder / values["embeddings"])[0])
-        except (DataError, ScoreError, TypeError) as error:
-            raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
+        values, embeddings = _read_both(folder)
         try:
             sources = tuple(Source(**source) for source in values["sources"])
         except TypeError as error:
@@ -241,6 +237,20 @@ def model_fingerprint(model: IndexEncoder) -> str:
         step = max(1, len(flat) // _SAMPLED_VALUES)
         digest.update(flat[::step].to("cpu", torch.float32).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _read_both(folder: Path) -> tuple[Mapping[str, Any], Embeddings]:
+    """What `index.json` says, and the embeddings that it names. Another process may replace both after the first was
+    read: the new ones are read then. A save takes longer than a read begins, so this ends."""
+    values = _read_manifest(folder)
+    while True:
+        try:
+            return values, Embeddings.from_parts(load_tensors(folder / values["embeddings"])[0])
+        except (DataError, ScoreError, TypeError) as error:
+            now = _read_manifest(folder)
+            if now["embeddings"] == values["embeddings"]:
+                raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
+            values = now
 
 
 def _read_manifest(folder: Path) -> Mapping[str, Any]:

@@ -182,11 +182,11 @@ def search_embeddings(
 
 def _check_numbers(top_k: int, candidates: int | None) -> None:
     if top_k < 1:
-        raise DataError(f"search: top_k={top_k} must be at least 1")
+        raise DataError(f"search: top_k is {top_k}; it must be at least 1")
     if candidates is not None and candidates < top_k:
         raise DataError(
-            f"search: candidates={candidates} are fewer than the top_k={top_k} hits asked for; raise them, or leave "
-            "them out for an exact search"
+            f"search: candidates is {candidates}, fewer than the top_k of {top_k} hits; raise candidates, or leave "
+            "candidates out for an exact search"
         )
 
 

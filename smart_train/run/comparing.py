@@ -9,10 +9,12 @@ from typing import Any
 
 from smart_train.distributed import is_main, on_main
 from smart_train.distributed.stages import on_every_rank
-from smart_train.errors import RunError
+from smart_train.errors import DataError, RunError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.evaluation.compare_several import OWN, SideBySide, check_metric, side_by_side
+from smart_train.evaluation.metrics import metric_names
 from smart_train.models import SmartModel
+from smart_train.models.locating import locate
 from smart_train.recipe import Recipe, load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
 from smart_train.recipe.sections import filled
@@ -122,11 +124,16 @@ def _kept_and_evaluator(
         raise RunError(f"{files[0]}: is a kept result, which cannot be measured on other rows; name its model")
     if not left:
         return results, None
+    for name in left:
+        locate(name, weights=False)  # a name that means nothing is told before minutes of measuring
     recipe = _rows_to_measure_on(names, rows, left[0])
     part = filled(recipe.data.reported)
     held_out, report = build.usable_rows(recipe, part)
     say(f"{recipe.data.held_out[part].path}: {report.summary()}")
-    return results, build.evaluator(recipe, part, held_out)
+    evaluator = build.evaluator(recipe, part, held_out)
+    if (name := check_metric(metric)[1]) not in (known := metric_names(evaluator.ks)):
+        raise DataError(f"compare: metric {metric!r}: {name} is not measured; there are {', '.join(known)}")
+    return results, evaluator
 
 
 def _measured(

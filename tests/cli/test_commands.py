@@ -210,16 +210,32 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
     (tmp_path / "file").touch()
     (tmp_path / "no model").mkdir()
     for arguments, message in (
-        (("--query", " "), "query 1 of 1 is empty"),
-        ((), "there is no query"),
-        (("--query", "x", "--top-k", 3, "--candidates", 2), "candidates=2 are fewer than the top_k=3 hits"),
-        (("--query", "x", "--index", tmp_path / "file"), "file: cannot be written (File exists)"),
-        (("--query", "x", "--index", pages), "does not hold an index, but other files, such as"),
+        (("--query", " "), "--query: is empty; give a text"),
+        ((), "search: there is no query; give one by --query, or a file of them by --queries"),
+        (
+            ("--query", "x", "--top-k", 3, "--candidates", 2),
+            "--candidates is 2, fewer than the --top-k of 3 hits; raise --candidates, or leave --candidates out",
+        ),
+        (("--query", "x", "--index", tmp_path / "file"), f"--index {tmp_path}/file: cannot be written (File exists)"),
+        (("--query", "x", "--index", pages), f"--index {pages}: does not hold an index, but other files, such as"),
+        (
+            ("--query", "x", "--dpi", 9, "--pages-as", "text"),
+            "--dpi is 9, but --pages-as is text, and no page is drawn",
+        ),
     ):
         ended = run("search", tmp_path / "no model", "--documents", pages, *arguments)
         assert ended.status == 2 and message in ended.err, ended.err
     ended = run("encode", tmp_path / "no model", "--documents", tmp_path, "--index", tmp_path / "index")
-    assert "no image, PDF file or collection in it" in ended.err
+    assert f"--documents {tmp_path}: no image, PDF file or collection in it" in ended.err
+
+
+def test_a_column_that_a_search_does_not_find_is_told_by_its_option(run, tmp_path: Path) -> None:
+    file = tmp_path / "faq.jsonl"
+    file.write_text(json.dumps({"id": "a", "text": "b"}))
+    (tmp_path / "no model").mkdir()
+    asked = ("--documents", file, "--columns", "positive=words", "--query", "x")
+    ended = run("search", tmp_path / "no model", *asked)
+    assert ended.status == 2 and "--columns positive: there is no column 'words'" in ended.err, ended.err
 
 
 def test_search_names_a_folder_without_pages(run, model: Path, tmp_path: Path) -> None:
@@ -405,7 +421,7 @@ def test_what_a_folder_does_not_say_of_its_model_is_said_on_the_command_line(run
     SmartModel.from_config(vision_folder(tmp_path / "q2", "qwen2_vl"), family="vlm2vec").save_pretrained(bare)
     (bare / "smart_config.json").unlink()
     look = ["search", bare, "--documents", pages, "--query", "red", "--json"]
-    assert "set model.family (--family on the command line)" in run(*look).err
+    assert "; pass --family" in run(*look).err
     default, other = (
         json.loads(run(*look, "--family", "vlm2vec", *more).out)["hits"]
         for more in ([], ["--query-instruction", "Seek"])
@@ -554,6 +570,18 @@ def test_inspect_tells_what_a_model_folder_holds(run, model: Path, tmp_path: Pat
     assert re.search(r"model.safetensors +damaged: ", run("inspect", e5).out)
     assert "neither a run nor a model folder" in run("inspect", tmp_path).err
     assert "no such folder" in run("inspect", tmp_path / "absent").err
+
+
+def test_inspect_takes_the_name_of_a_package_as_other_commands_do(
+    run, model: Path, tmp_path: Path, monkeypatch
+) -> None:
+    package = tmp_path / "some_embedder"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "model").symlink_to(model)
+    monkeypatch.syspath_prepend(tmp_path)
+    ended = run("inspect", "some-embedder")
+    assert ended.status == 0 and ended.out.startswith("model") and "backbone" in ended.out
 
 
 def test_convert_projection_says_what_it_found(run, model: Path, tmp_path: Path) -> None:

@@ -153,6 +153,27 @@ def test_what_cannot_be_compared_is_said(make_run, measured, model, rows, monkey
         assert said in err and "Traceback" not in err, err
 
 
+def test_a_metric_that_nothing_measures_is_told_before_anything_is_measured(
+    make_run, model, monkeypatch, capsys
+) -> None:
+    first = make_run("first", 0.25)
+    assert call(monkeypatch, "compare", first, model, "--metric", "hybrid_ndcg@7") == 2
+    out, err = capsys.readouterr()
+    assert "--metric 'hybrid_ndcg@7': ndcg@7 is not measured; there are ndcg@1, ndcg@5, ndcg@10" in err
+    assert "Measuring" not in out
+
+
+def test_a_name_that_means_nothing_is_told_before_anything_is_measured(model, rows, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("smart_train.models.locating.snapshot_download", _refuse)
+    assert call(monkeypatch, "compare", model, "all-minilm", "--data", rows) == 2
+    out, err = capsys.readouterr()
+    assert "all-minilm: not a local folder, and it could not be fetched" in err and "Measuring" not in out
+
+
+def _refuse(*_: object, **__: object) -> str:
+    raise OSError("no network")
+
+
 def test_inspect_shows_rank_learning_rate_and_chosen_step(make_run, monkeypatch, capsys) -> None:
     for sections, said in (
         ({"lora": {"r": 8, "alpha": 16}}, r"lora +rank 8, alpha 16, dropout 0.05"),

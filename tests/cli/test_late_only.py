@@ -59,7 +59,7 @@ def test_search_ranks_by_tokens_and_keeps_an_index(run, model, pages, tmp_path):
     assert status == 0, err
     assert out.splitlines()[1].split() == ["rank", "late", "document"]
     status, _, err = run(*search, "--candidates", 3, "--top-k", 2)
-    assert status == 2 and f"candidates 3: {LATE_ONLY}; leave candidates out" in err
+    assert status == 2 and f"--candidates 3: {LATE_ONLY}; leave --candidates out" in err
 
 
 def test_encode_writes_layouts_of_tokens_alone(run, model, pages, tmp_path):

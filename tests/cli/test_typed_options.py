@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from smart_train.cli.rows import as_options
-from smart_train.cli.typed_options import as_option, naming_options
+from smart_train.cli.rows import as_options, naming_documents
+from smart_train.cli.typed_options import as_option, as_reading_options, naming_options
 from smart_train.errors import DataError
+from smart_train.models.loading import _TRUST
+from smart_train.models.locating import _SAY
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,10 @@ from smart_train.errors import DataError
         (
             "mining candidates 5: late only; leave margin, candidates.",
             "--candidates 5: late only; leave --margin, --candidates.",
+        ),
+        (
+            "search: candidates is 2, fewer than the first_rank of 3; raise candidates, or leave candidates out",
+            "--candidates is 2, fewer than the --first-rank of 3; raise --candidates, or leave --candidates out",
         ),
         ("two stages (candidates) need none", "two stages (--candidates) need none"),
         ("raise negatives of a kind, leave the weights out", "raise negatives of a kind, leave the weights out"),
@@ -96,3 +104,32 @@ def test_a_name_becomes_the_option_where_it_is_meant(message: str, told: str) ->
 )
 def test_keys_of_rows_become_the_options_that_set_them(message: str, told: str) -> None:
     assert as_options(message) == told
+
+
+def test_a_message_begins_with_the_option_that_gave_the_place() -> None:
+    for message, told in (
+        ("documents a/b: no image in it", "--documents a/b: no image in it"),
+        ("document index a: cannot be written", "--index a: cannot be written"),
+        ("documents a/bc: no image in it", "documents a/bc: no image in it"),
+        ("read documents a/b: no image in it", "read documents a/b: no image in it"),
+        ("data source a/b: dpi is 9, but pages_as is text", "data source a/b: --dpi is 9, but --pages-as is text"),
+    ):
+        with pytest.raises(DataError) as error, naming_documents(Path("a/b"), Path("a")):
+            raise DataError(message)
+        assert str(error.value) == told
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("m: read it, then " + _TRUST, "m: read it, then pass --trust-remote-code"),
+        ("m: is not there; " + _SAY, "m: is not there; say where it lies: --base"),
+        ("model.family (--family on the command line) 'x' is unknown", "--family 'x' is unknown"),
+        ("Name one with model.family if you know that it fits", "Name one with --family if you know that it fits"),
+        ("m: has several; set model.family (--family on the command line)", "m: has several; pass --family"),
+        ("Leave model.family out", "Leave --family out"),
+        ("runs/model.family/x: is missing", "runs/model.family/x: is missing"),
+    ],
+)
+def test_how_a_model_is_read_is_told_by_options_alone(message: str, told: str) -> None:
+    assert as_reading_options(message) == told

@@ -45,6 +45,7 @@ def test_the_page_runs_from_top_to_bottom(checkout: Path) -> None:
     losses = [record["loss"] for record in session["trainer"].state.log_history if "loss" in record]
     assert losses[-1] < losses[0]
     assert session["comparison"].row("hybrid", "ndcg@3").after == session["after"].metrics["hybrid"]["ndcg@3"]
+    assert list(session["figures"]) == ["loss", "learning_rate", "metrics", "before_after"]
     assert session["summary"].rows_written == len(session["mined"]) == 8
     assert all(len(set(example.document_ids)) == 2 for example in session["mined"])
     assert len(session["index"]) == 12 and session["hit"].rank == 3

@@ -234,7 +234,9 @@ def test_what_the_model_does_not_read_is_named(evaluation_set, make_model, side)
     model.family = SimpleNamespace(modalities=("text",))
     items = [dataclasses.replace(item, images=("page.png",)) for item in getattr(evaluation_set, side)]
     data = dataclasses.replace(evaluation_set, **{side: items}, relevant=list(evaluation_set.qrels.values()))
-    with pytest.raises(DataError, match=rf"evaluation set, {side}: (\d+) of \1 hold image, .* only text: '.0', '.1', "):
+    with pytest.raises(
+        DataError, match=rf"evaluation set, {side}: (\d+) of \1 hold images, .* only text: '.0', '.1', "
+    ):
         RetrievalEvaluator(data)(model)
     assert model.encoded == []
     model.family = SimpleNamespace(modalities=("text", "image"))

@@ -41,6 +41,11 @@ def test_the_worst_and_those_that_gained_most() -> None:
     assert best[0].heading == f"{HOSTILE} 1 (hybrid nDCG@5 0.000 -> 1.000)"
 
 
+def test_a_query_that_did_not_gain_is_not_among_those_that_gained() -> None:
+    _, best = chosen_queries(rows(4), result([0.5, 0.5, 0.2, 0.2]), result([0.4, 0.1, 0.2, 0.3]), 2)
+    assert [query.query_id for query in best] == ["q3"]
+
+
 def test_one_evaluation_alone_has_worst_and_best() -> None:
     for before, after in ((result([0.5, 0.0, 1.0]), None), (None, result([0.5, 0.0, 1.0]))):
         worst, best = chosen_queries(rows(3), before, after, 1)

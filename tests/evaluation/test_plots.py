@@ -9,8 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from smart_train.evaluation import EvaluationSet, RetrievalEvaluator, plots
+from smart_train.evaluation import EvaluationSet, RetrievalEvaluator, plots, run_figures
 from smart_train.evaluation.plots import SHOWN_OVER_STEPS, _metric_series, _series, plot_run
+from smart_train.types import ModelInput
 
 RECORDS = [
     {"step": 10, "loss": 3.0, "loss_pooled": 2.0, "loss_late": 1.0, "learning_rate": 1e-4, "grad_norm": 0.5},
@@ -36,6 +37,30 @@ def test_a_whole_run_gives_four_pictures(tmp_path, results):
         with Image.open(path) as picture:
             assert picture.format == "PNG" and picture.width > 600
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+
+
+def test_figures_are_handed_over_and_not_only_written(results):
+    before, after = results
+    figures = run_figures(RECORDS, before=before, after=after)
+    assert list(figures) == ["loss", "learning_rate", "metrics", "before_after"]
+    assert all(isinstance(figure, Figure) for figure in figures.values())
+    line = next(line for line in figures["loss"].axes[0].lines if line.get_label() == "total")
+    assert list(line.get_ydata()) == [3.0, 2.0]
+
+
+def test_models_that_are_late_only_have_one_bar_each(results):
+    before, after = (dataclasses.replace(one, per_query={"late": one.per_query["late"]}) for one in results)
+    axes = run_figures([], before=before, after=after)["before_after"].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["late"] and len(axes.texts) == 2
+
+
+def test_chance_of_other_rows_knows_that_a_query_is_left_out_of_its_own_ranking():
+    """Of three documents one is the query itself: with two left, the right one is first in half of all orders."""
+    texts = [ModelInput(text=text) for text in "abc"]
+    steering = EvaluationSet(texts[:1], ["a"], texts, ["a", "b", "c"], [{"b"}], name="steering")
+    axes = run_figures(RECORDS + [{"step": 20, "eval_late_recall@1": 0.5}], steering=steering)["metrics"].axes[1]
+    (line,) = [line for line in axes.lines if line.get_label() == "chance"]
+    assert line.get_ydata()[0] == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from smart_train import run
+from smart_train.cli import probe as probe_command
 from smart_train.errors import DataError, ModelError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.evaluation.probe import ProbeResult, gradient_table, probe, probe_figure, probe_table
@@ -73,7 +75,9 @@ def test_what_cannot_be_measured_is_refused(toy: Toy) -> None:
     one = EvaluationSet(
         whole.queries, whole.query_ids, whole.documents, whole.document_ids, [{"d0"}] * len(toy.queries)
     )
-    with pytest.raises(DataError, match="1 queries have a relevant document that answers no other query"):
+    with pytest.raises(
+        DataError, match="queries with a relevant document that answers no other query: 1; the gradient"
+    ):
         probe(toy.model, one)
 
 
@@ -84,11 +88,20 @@ def test_the_command_measures_a_model_beside_random_weights(
     options = ("--data", rows, "--control", "--layers", "0,2", "--output", tmp_path / "out")
     assert call(monkeypatch, "probe", toy.folder, *options) == 0
     out = capsys.readouterr().out
-    assert "random weights" in out and "mean cosine" in out and "text, share" in out
+    assert "random weights" in out and "mean cosine" in out and "text: share, norm" in out
     control, own = json.loads((tmp_path / "out" / "probe.json").read_text())
     assert [item["layer"] for item in own["layers"]] == [0, 2]
     assert control["name"] == "random weights" and control["layers"][-1] != own["layers"][-1]
     assert (tmp_path / "out" / "probe.png").stat().st_size > 10_000
+
+
+def test_a_name_with_brackets_is_shown_whole(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, folder = toy.write(tmp_path / "rows.jsonl"), tmp_path / "tiny [bold]"
+    folder.symlink_to(toy.folder)
+    assert call(monkeypatch, "probe", folder, "--data", rows, "--layers", "2") == 0
+    assert capsys.readouterr().out.count("tiny [bold]") == 4  # two rows of each table
 
 
 def test_the_command_names_what_is_missing(
@@ -116,3 +129,16 @@ def test_of_a_run_it_measures_start_checkpoints_and_result(
     assert names[0] == "mine, start" and names[-1] == "mine, trained" and "step" in names[1]
     start, step, trained = (json.dumps(item["layers"]) for item in found)
     assert start != step == trained
+
+
+def test_a_checkpoint_that_is_not_whole_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("checkpoint-2", "checkpoint-best"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run.json").write_text("{}")
+    recipe = SimpleNamespace(model=SimpleNamespace(from_config=None, name_or_path="base"))
+    monkeypatch.setattr("smart_train.run.folder.open_finished", lambda run: recipe)
+    members = probe_command._members(str(tmp_path))
+    assert [place for _, place in members] == ["base", str(tmp_path / "final")]
+    assert f"{tmp_path / 'checkpoint-2'}: left out, writing it was interrupted" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from smart_train.errors import DataError, ModelError, ScoreError, SmartTrainError
-from smart_train.evaluation import RetrievalEvaluator, TuningGrid, TuningResult, tune
+from smart_train.evaluation import RetrievalEvaluator, TuningGrid, TuningResult, tune, tuning_states
 from smart_train.evaluation.tuning import halves
 from smart_train.evaluation.tuning_grid import read_weights
 from smart_train.evaluation.tuning_states import TuningStates
@@ -84,6 +84,25 @@ def test_states_that_do_not_fit_in_memory_measure_the_same(toy: Toy) -> None:
             values.append(states.measure([ScoringConfig()], "ndcg@5")[0].values)
         assert folder is None or not folder.exists()
     assert (values[0] == values[1]).all()
+
+
+def test_score_matrices_that_do_not_fit_together_are_made_in_turn(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorings = [ScoringConfig(width=width, stored_as=form) for width in (8, 16) for form in ("float32", "int8")]
+    values, most = [], []
+    make = TuningStates._forms
+
+    def counted(self: TuningStates, kind: tuple, factor: int, forms: list) -> object:
+        most.append(len(forms))
+        return make(self, kind, factor, forms)
+
+    monkeypatch.setattr(TuningStates, "_forms", counted)
+    with TuningStates(toy.model, toy.data(), (-1,)) as states:
+        one = 2 * 4 * len(states.data.queries) * len(states.data.documents)
+        for memory in (100 * one, 3 * one, 1):
+            monkeypatch.setattr(tuning_states, "_MATRICES_BYTES", memory)
+            values.append([item.values.tolist() for item in states.measure(scorings, "ndcg@5")])
+    assert values[0] == values[1] == values[2]
+    assert most == [4, 3, 1, 1, 1, 1, 1]
 
 
 def test_the_better_setting_is_found_and_replaces_the_one_in_force(found: TuningResult) -> None:

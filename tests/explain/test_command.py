@@ -13,6 +13,7 @@ from smart_train import SmartModel
 from tests.command import ended
 from tests.explain.test_explanation import page
 from tests.models.conftest import TINY
+from tests.models.text_folders import encoder_folder
 from tests.pdf_files import make_pdf
 
 Run = Callable[..., tuple[int, str, str]]
@@ -83,6 +84,10 @@ def test_bad_input_is_told_before_the_model_is_loaded(run: Run, tmp_path: Path) 
         (["red", "--document", "red", "--output", tmp_path / "map.png"], "this document is text; name an .html file"),
         (["red", "--document", shown, "--output", tmp_path / "map.pdf"], "must end in .html or .png"),
         (["red", "--document", shown, "--output", tmp_path / "mine.html"], "exists and was not written by smart-train"),
+        (
+            ["red", "--document", shown, "--output", tmp_path / "notes.txt" / "a.html"],
+            "notes.txt is a file; name a place",
+        ),
         (["red", "--document", shown, "--output", shown], "exists and was not written by smart-train"),
     ]
     (tmp_path / "no-model").mkdir()
@@ -99,6 +104,24 @@ def test_an_unreadable_page_is_told(run: Run, model: Path, tmp_path: Path) -> No
     status, _, err = run(model, "--query", "red", "--document", tmp_path / "page.png")
     assert status == 2
     assert err.startswith(f"smart-train: image {tmp_path / 'page.png'}: not an image file that can be decoded")
+
+
+def test_a_picture_for_a_model_that_reads_text_is_told_by_its_option(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = tmp_path / "reader"
+    SmartModel.from_config(encoder_folder(tmp_path / "bare"), init_std=0.5).save_pretrained(reader)
+    shown = tmp_path / "page.png"
+    page((64, 64)).save(shown)
+    monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
+    status, _, err = run(reader, "--query", shown, "--document", "red")
+    assert status == 2
+    assert "--query: is an image, and the model reads text alone; give a text, or choose a model that reads" in err
+    status, _, err = run(reader, "--query", "red", "--document", shown)
+    assert status == 2
+    assert "--document: is an image, and the model reads text alone; pip install 'smart_train[ocr]'" in err
+    status, _, err = run(reader, "--query", "red", "--document", shown, "--ocr", "off")
+    assert status == 2 and "let OCR read them (--ocr auto), or read pages as images" in err
 
 
 def test_a_model_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:

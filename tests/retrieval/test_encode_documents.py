@@ -227,7 +227,7 @@ def test_documents_that_the_model_does_not_read_are_named_before_anything_is_enc
     monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)
     model.family.modalities = ("text",)
     message = (
-        r"4 of 4 hold image, but the model reads only text: 'a.webp', 'b.png', .*; choose a model that reads image"
+        r"4 of 4 hold images, but the model reads only text: 'a.webp', 'b.png', .*; choose a model that reads images"
     )
     with pytest.raises(DataError, match=message):
         encode_folder(model, pages)

@@ -85,6 +85,21 @@ def test_saves_at_once_leave_the_last_and_never_a_mixture(tmp_path, index):
     assert DocumentIndex.load(tmp_path).document_ids[0] in "0123" and len(list(tmp_path.iterdir())) == 2
 
 
+def test_an_index_that_is_replaced_while_it_is_read_is_read_anew(tmp_path, index, monkeypatch):
+    """Between the two files that a reader opens, another process puts new ones in their place."""
+    index.save(tmp_path)
+    newer = DocumentIndex(["z"], index.embeddings[:1], index.model, index.settings)
+    load, waiting = index_module.load_tensors, [newer, newer]
+
+    def interrupted(path):
+        if waiting:
+            waiting.pop().save(tmp_path)
+        return load(path)
+
+    monkeypatch.setattr(index_module, "load_tensors", interrupted)
+    assert same(DocumentIndex.load(tmp_path), newer) and not waiting
+
+
 def test_embeddings_of_any_dtype_survive(tmp_path, index):
     half = DocumentIndex(index.document_ids, index.embeddings.to(torch.bfloat16), index.model, index.settings)
     half.save(tmp_path)

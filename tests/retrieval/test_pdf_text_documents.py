@@ -51,7 +51,7 @@ def test_pages_are_found_by_their_text_and_long_ones_in_parts(folder: Path, pdfs
     (hits,) = search_folder(model, SourceConfig(pdfs, pages_as="text"), ["the cat sat on the mat"], top_k=4)
     assert hits[0].document_id == "cats.pdf#page=1"
     assert not list((tmp_path / "cache").rglob("*.png")), "no page is drawn"
-    with pytest.raises(DataError, match=r"3 of 3 hold image, but the model reads only text: .*--pages-as text on the"):
+    with pytest.raises(DataError, match=r"3 of 3 hold images, but the model reads only text: .*--pages-as text on the"):
         encode_folder(model, SourceConfig(pdfs, pages_as="image"))
 
 
@@ -72,7 +72,7 @@ def test_search_prints_file_and_page(
     refused = ended(monkeypatch, capsys, "search", folder, *query, "--dpi", 72)
     assert refused.status == 2 and "--dpi is 72, but --pages-as is text" in refused.err
     refused = ended(monkeypatch, capsys, "search", folder, *query, "--pages-as", "image")
-    assert refused.status == 2 and "hold image, but the model reads only text" in refused.err
+    assert refused.status == 2 and "hold images, but the model reads only text" in refused.err
 
 
 @pytest.mark.filterwarnings("ignore::smart_train.errors.LeftOut")

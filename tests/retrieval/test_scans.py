@@ -213,7 +213,7 @@ def test_evaluate_reads_the_scans_that_rows_name_and_no_others(
     assert "3 pages that rows name or hold are read by OCR (ocr auto)" in messages
     assert reader.read_count == 4, "each once, and the one that is upside down a second time"
     refused = ended(monkeypatch, capsys, "evaluate", folder, *places, "--ocr", "off")
-    assert refused.status == 2 and "page 1 has no legible text; let OCR read them (ocr: auto" in refused.err
+    assert refused.status == 2 and "page 1 has no legible text; let OCR read them (--ocr auto" in refused.err
     source.write_text(json.dumps({"query": CAT, "positive": "scan.pdf#page=3"}) + "\n")
     refused = ended(monkeypatch, capsys, "evaluate", folder, *places)
     assert refused.status == 2 and "scan.pdf#page=3 has no legible text; OCR found nothing" in refused.err

@@ -130,8 +130,11 @@ def test_fewer_documents_than_asked_for(queries, documents):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top_k": 0}, "top_k=0 must be at least 1"),
-        ({"top_k": 5, "candidates": 4}, "candidates=4 are fewer than the top_k=5 hits"),
+        ({"top_k": 0}, "search: top_k is 0; it must be at least 1"),
+        (
+            {"top_k": 5, "candidates": 4},
+            "search: candidates is 4, fewer than the top_k of 5 hits; raise candidates, or leave",
+        ),
         ({"document_ids": ["a"]}, "31 documents but 1 document ids"),
     ],
 )

@@ -178,7 +178,7 @@ def per_query_result(
         score: {query: _in_mtebs_order(task, query, ranking[place[query]], documents.ids) for query in answered}
         for score, ranking in rankings.items()
     }
-    left_out = [query for query in answered if task.ignore_identical_ids and query in set(documents.ids)]
+    left_out = {*answered} & {*documents.ids} if task.ignore_identical_ids else set()
     return EvaluationResult(
         query_ids=answered,
         per_query={score: score_rankings(ranked, graded, ks) for score, ranked in orders.items()},

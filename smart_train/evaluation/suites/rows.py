@@ -126,7 +126,7 @@ def check_judgements(
     missing = [
         (q, d) for q in queries.ids for d, grade in qrels.get(q, {}).items() if grade > 0 and d not in document_ids
     ]
-    answered = [q for q in queries.ids if any(grade > 0 and d in document_ids for d, grade in qrels.get(q, {}).items())]
+    answered = {q for q in queries.ids if any(grade > 0 and d in document_ids for d, grade in qrels.get(q, {}).items())}
     if not answered:
         judged = f"; the judgements name {missing[0][1]!r}, for example, which it lacks" if missing else ""
         raise DataError(f"{where}: no query has a relevant document in the corpus of {len(documents)}{judged}")
@@ -146,7 +146,7 @@ def check_judgements(
             f"{document!r}); mteb counts them as not found"
         )
     if len(answered) < len(queries):
-        unanswered = next(query for query in queries.ids if query not in set(answered))
+        unanswered = next(query for query in queries.ids if query not in answered)
         notes.append(
             f"{where}: {len(queries) - len(answered)} of {len(queries)} queries have no relevant document in the "
             f"corpus ({unanswered!r}); mteb counts them as 0"

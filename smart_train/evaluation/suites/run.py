@@ -38,6 +38,7 @@ from smart_train.utils.differences import changes, flat, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
 
 RUN_FILE = "benchmark.json"
+_PLURALS = {"image": "images", "video": "videos"}
 _PREPARED = ".prepared"  # rows of the task that runs, where they are of a local copy; gone when it ends
 
 
@@ -157,11 +158,11 @@ def check_output(model: MtebModel, output: Path) -> None:
 
 def _check_readable(model: MtebModel, task: Any) -> None:
     reads = model.model.family.modalities
-    needed = [modality for modality in task.metadata.modalities if modality not in reads]
+    needed = [_PLURALS.get(kind, kind) for kind in task.metadata.modalities if kind not in reads]
     if needed:
         raise ModelError(
-            f"{task.metadata.name}: holds {', '.join(task.metadata.modalities)}, but the model reads only "
-            f"{', '.join(reads)}; choose another task, or a model that reads {', '.join(needed)}"
+            f"{task.metadata.name}: holds {' and '.join(needed)}, but the model reads only {', '.join(reads)}; choose "
+            f"another task, or a model that reads {' and '.join(needed)}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from smart_train.utils.terms import SCORES
 pytest.importorskip("mteb", reason="needs the extra mteb")
 
 from smart_train.evaluation.suites import MtebModel, RunSettings, choose, run_tasks
-from smart_train.evaluation.suites.rows import read_rows
+from smart_train.evaluation.suites.results import per_query_result
+from smart_train.evaluation.suites.rows import Rows, read_rows
 from tests.evaluation.suites.conftest import quick
 from tests.evaluation.suites.layouts import rows_of
 
@@ -202,6 +204,29 @@ def test_a_query_that_is_a_document_is_left_out_by_beirs_rule(hand_model, texts,
     for score in SCORES:
         assert kept.metrics[score]["ndcg@10"] == evaluated.metrics[score]["ndcg@10"]
     assert kept.chance == pytest.approx({name: evaluated.chance[name] for name in kept.chance})
+
+
+def test_own_documents_are_found_in_one_pass_over_the_ids():
+    """Not in one for each query: half a million documents and ten thousand queries would take an hour."""
+
+    class Ids(list[str]):
+        passes = 0
+
+        def __iter__(self):
+            Ids.passes += 1
+            return super().__iter__()
+
+    task = SimpleNamespace(
+        metadata=SimpleNamespace(name="t", main_score="ndcg_at_5"), ignore_identical_ids=True, skip_first_result=False
+    )
+    names = [f"d{i}" for i in range(20)]
+    queries = Rows("t", "query", [*names[:9], "q"], "", None, (), None)
+    documents = Rows("t", "document", Ids(names), "", None, (), None)
+    found = [(np.array([2.0, 1.0]), np.array([i, 19])) for i in range(10)]
+    qrels = {query: {"d19": 1} for query in queries.ids}
+    result = per_query_result(task, "test", "default", queries, documents, qrels, {"late": found}, {})
+    assert result.own == 9 and Ids.passes <= 2
+    assert result.per_query["late"]["recall@1"] == [1.0] * 9 + [0.0]
 
 
 def test_equal_ids_of_unlike_things_stay_in(hand_model, texts, tmp_path):
