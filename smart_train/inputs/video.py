@@ -30,6 +30,10 @@ from smart_train.utils.hashing import stable_hash
 LIST_FRAMES_PER_SECOND = 2.0
 TOTAL_SECONDS = 600.0  # for all frames of a video behind an address
 ANSWER_SECONDS = 20.0  # that a server may take for the beginning of a video, and for every further piece
+# A playlist names other files and addresses, which FFmpeg would open unasked. So only containers that hold their frames
+# are read, whatever a file is called, and only over the way that the video itself is named by.
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,m4v"
+_WAYS = {False: "file", True: "http,https,tcp,tls"}
 # Quarter turns counter-clockwise, as Pillow too counts.
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
@@ -165,7 +169,8 @@ def _of_file(name: str, of_file: FileRule) -> Video:
         place = name
     try:
         # Without a limit a server that says nothing would hold a loader's worker, and the run, for ever.
-        with av.open(place, timeout=ANSWER_SECONDS if remote else None) as container:
+        allowed = {"format_whitelist": _CONTAINERS, "protocol_whitelist": _WAYS[remote]}
+        with av.open(place, timeout=ANSWER_SECONDS if remote else None, options=allowed) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
             video = _choose(container, of_file, time.monotonic() + TOTAL_SECONDS if remote else math.inf)

@@ -45,6 +45,10 @@ def _patterns(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("target_modules", "exclude_modules"):
         if isinstance(value := config.get(key), str) and _is_pattern(value):
             yield key, value
+    layers = config.get("layers_pattern") if config.get("layers_to_transform") is not None else None
+    for name in [layers] if isinstance(layers, str) else layers or ():
+        if isinstance(name, str) and _is_pattern(name):
+            yield "layers_pattern", rf".*\.{name}\.(\d+)\..*"  # as PEFT extends it
     for key in ("rank_pattern", "alpha_pattern"):
         named = config.get(key)
         for name in named if isinstance(named, Mapping) else ():

@@ -163,6 +163,24 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
         load_video(tmp_path / "page.mp4", **rules(8))
 
 
+@pytest.mark.parametrize("kind", ["hls", "concat"])
+def test_a_playlist_opens_no_other_file_or_address(tmp_path, clip, kind):
+    """Whatever it is called: FFmpeg looks at the content, and follows what a playlist names."""
+    pytest.importorskip("av")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        other = {"hls": f"http://127.0.0.1:{server.getsockname()[1]}/private.ts", "concat": clip()}[kind]
+        texts = {
+            "hls": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n",
+            "concat": f"ffconcat version 1.0\nfile '{other}'\n",
+        }
+        (tmp_path / "list.mp4").write_text(texts[kind])
+        with pytest.raises(DataError, match=r"list.mp4: cannot be decoded \("):
+            load_video(tmp_path / "list.mp4", **rules(8))
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
 def test_missing_decoder_names_the_extra(monkeypatch):
     monkeypatch.setattr(video, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs PyAV: pip install 'smart_train\[video\]', or give a list of frames"):
