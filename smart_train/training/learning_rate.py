@@ -12,6 +12,7 @@ from smart_train.errors import first_line, shown
 WARMUP_STABLE_DECAY = "warmup_stable_decay"
 BY_METRIC = ("reduce_lr_on_plateau", "greedy")  # these follow the evaluations, not the steps
 DECAY_SHARE = 0.1  # of a run's steps: the default of warmup_stable_decay
+_ROUNDED = 1e-9  # of a factor that is computed to be 1
 _KEY = "training.lr_scheduler_kwargs"
 # Arguments that the Trainer itself passes to a scheduler.
 _GIVEN = ("optimizer", "num_warmup_steps", "num_training_steps", "last_epoch")
@@ -51,6 +52,10 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
     if unknown:
         takes = f"takes only {', '.join(known_names)}" if known_names else "takes none"
         return [f"{_KEY}: {shown(arguments)}; of these, lr_scheduler_type {kind} {takes}"]
+    for name in ("num_decay_steps", "num_stable_steps"):
+        value = (arguments or {}).get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            return [f"{_KEY}: {shown(arguments)}; {name} must be a number of at least 0"]
     try:
         scheduler = _made(training, steps)
         rates = [
@@ -58,6 +63,10 @@ def scheduler_problems(training: Mapping[str, Any], steps: int = 1000) -> list[s
         ]
         if not all(math.isfinite(rate) for rate in rates):
             raise ValueError("it gives a learning rate that is not a number")
+        least, most = min(rates, default=0.0), max(rates, default=1.0)
+        if least < 0 or most > 1 + _ROUNDED:
+            shares = f"{least if least < 0 else most:g} times training.learning_rate"
+            raise ValueError(f"it gives {shares}, and may give from 0 to all of it")
     except Exception as error:  # schedulers raise many types; each means that these arguments do not fit
         reason = first_line(error).rstrip(".")
         return [f"{_KEY}: {shown(arguments)}; lr_scheduler_type {kind} cannot be made ({reason}){_HINTS.get(kind, '')}"]

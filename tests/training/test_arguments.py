@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 from transformers import Trainer
+from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 
 from smart_train.errors import RecipeError
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.run.plan import make_plan
 from smart_train.training import arguments
-from smart_train.training.learning_rate import phase_problems, scheduler_arguments
+from smart_train.training.learning_rate import phase_problems, scheduler_arguments, scheduler_problems
 from tests.runs import MODES, logged, tiny_recipe
 
 
@@ -145,6 +146,32 @@ def test_the_stable_phase_is_what_warm_up_and_decay_leave() -> None:
     )
     stable = {**training, "lr_scheduler_kwargs": {"num_decay_steps": 50, "num_stable_steps": 60}}
     assert "100 steps of warm-up, 60 stable ones and 50 of decay" in phase_problems(stable, 200)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "told"),
+    [
+        ("warmup_stable_decay", {"num_decay_steps": -0.1}, "num_decay_steps must be a number of at least 0"),
+        ("warmup_stable_decay", {"num_decay_steps": True}, "num_decay_steps must be a number of at least 0"),
+        ("warmup_stable_decay", {"num_decay_steps": None}, "num_decay_steps must be a number of at least 0"),
+        ("warmup_stable_decay", {"num_stable_steps": -5}, "num_stable_steps must be a number of at least 0"),
+        ("warmup_stable_decay", {"min_lr_ratio": 2}, r"it gives 2 times training\.learning_rate, and may give from 0"),
+        ("warmup_stable_decay", {"min_lr_ratio": -0.5}, r"it gives -0\.5 times training\.learning_rate"),
+        ("cosine_with_min_lr", {"min_lr_rate": 1.5}, r"it gives 1\.5 times training\.learning_rate"),
+        ("cosine_with_min_lr", {"min_lr": 1.0}, r"it gives 10000 times training\.learning_rate"),
+    ],
+)
+def test_schedules_that_lead_below_nothing_or_above_the_learning_rate(kind: str, arguments: dict, told: str) -> None:
+    training = {"lr_scheduler_type": kind, "lr_scheduler_kwargs": arguments, "learning_rate": 1e-4}
+    (problem,) = scheduler_problems(training)
+    assert problem.startswith("training.lr_scheduler_kwargs: {") and re.search(told, problem)
+
+
+def test_every_schedule_stays_within_the_learning_rate_by_its_defaults() -> None:
+    for kind in TYPE_TO_SCHEDULER_FUNCTION:
+        training = {"lr_scheduler_type": kind.value, "learning_rate": 1e-4, "warmup_steps": 0.1}
+        needs = kind.value.endswith("min_lr")
+        assert scheduler_problems({**training, "lr_scheduler_kwargs": {"min_lr_rate": 0.1} if needs else None}) == []
 
 
 def test_a_run_takes_warmup_stable_decay_and_noise_on_its_embeddings(tiny_data, tmp_path) -> None:
