@@ -188,7 +188,7 @@ def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(saved, tiny_data)
         ({"target_modules": r"(\w+\.?)+!"}, "target_modules .* does not come to an end .*; list the modules"),
         ({"rank_pattern": {r"(\w+\.?)+!": 4}}, "rank_pattern .* does not come to an end"),
         (
-            {"layers_to_transform": [0], "layers_pattern": [r"(([a-z0-9_.]+)+)+!"]},
+            {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": [r"(([a-z0-9_.]+)+)+!"]},
             "layers_pattern .* does not come to an end",
         ),
         ({"target_modules": "*_proj"}, "target_modules .* is not a regular expression"),
