@@ -54,4 +54,4 @@ def test_collecting_holds_one_copy() -> None:
             collector.add(Embeddings(torch.ones(1, 4), [torch.ones(rows, width)]))
         return collector.placed(order)
 
-    assert peak_bytes(collect) < 1.5 * batches * rows * width * 4  # concatenated and put in order: 3.0
+    assert peak_bytes(collect) < 1.35 * batches * rows * width * 4  # concatenated and put in order: 3.0
