@@ -84,11 +84,10 @@ class Family(ABC):
             trained as one of them may be read as this one, where that is asked for by name.
         base_obstacle: why the base of an adapter, as transformers reads it, is not the model that it was trained on;
             None where it is.
-        late_only: its models have token states and no pooled vector: `pooled` of their embeddings is 0 wide. Whatever
-            needs a pooled vector asks `check_pooled`.
-        token_head: name of the module, in the backbone, that makes tokens of the kept states of the last layer;
-            `fit_backbone` puts it there. Where there is a pooled vector, it makes that of the pooled state too, and a
-            token projection may take its place for the tokens. None: the states are the tokens.
+        late_only: its models have no pooled vector: that of their embeddings is 0 wide. See `check_pooled`.
+        token_head: name of the module, in the backbone, that makes tokens of the kept states of the last layer, and the
+            pooled vector where there is one; `fit_backbone` puts it there. A token projection may take its place for
+            the tokens of the latter. None: the states are the tokens.
         own_weights: name prefixes of checkpoint weights that `add_weights` reads, and transformers' class of the
             backbone does not.
         wrappers: `config.model_type` of a class around the backbone -> the key of its configuration that holds the
@@ -179,8 +178,7 @@ class Family(ABC):
 
     @classmethod
     def check_projection(cls, source: object) -> None:
-        """Raises ModelError, naming `source`, where a token projection has no place: the family has nothing but its
-        own."""
+        """Raises ModelError, naming `source`, where the family has tokens by its own projection alone."""
         if cls.late_only:
             raise ModelError(
                 f"{source or 'a token projection'}: {cls.name} makes its tokens by a projection of its own "
@@ -382,8 +380,7 @@ class Family(ABC):
             if present and modality not in self.modalities:
                 raise ModelError(
                     f"{self.name} reads {', '.join(self.modalities)}, but an input holds {modality}: choose a model "
-                    "family "
-                    f"that reads {modality}, or remove it from the data"
+                    f"family that reads {modality}, or remove it from the data"
                 )
 
     def is_vision(self, name: str) -> bool:
