@@ -25,7 +25,8 @@ _IDENTITY = "torch.nn.modules.linear.Identity"
 
 
 class LinearHead(nn.Module):
-    """x [..., H] -> x W^T [..., H], computed in the dtype of x. W is not trained, and not among the saved weights."""
+    """x [..., H] -> x W^T [..., H], computed in the dtype of x, also under autocast: pooled vectors are fp32. W is not
+    trained, and not among the saved weights."""
 
     weight: Tensor
 
@@ -34,7 +35,8 @@ class LinearHead(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        return F.linear(states, self.weight.to(states.dtype))
+        with torch.autocast(states.device.type, enabled=False):
+            return F.linear(states, self.weight.to(states.dtype))
 
 
 def read_dense(folder: Path, width: int) -> Tensor:

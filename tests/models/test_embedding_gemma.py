@@ -148,6 +148,16 @@ def test_every_choice_of_tokens_is_made_by_the_dense_layers(folder):
     torch.testing.assert_close(read.select(-1, "content", "keep").packed, expected.packed, atol=1e-6, rtol=0)
 
 
+def test_pooled_vectors_are_fp32_under_autocast(folder):
+    model = SmartModel.from_pretrained(folder)
+    pooled = torch.randn(3, 32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = model(model.family.featurize([ModelInput(TEXTS[0])], "query"))
+        mapped = model.head(pooled)
+    assert output.pooled.dtype == output.packed.dtype == mapped.dtype == torch.float32
+    assert torch.equal(mapped, model.head(pooled))
+
+
 def test_tuning_leaves_the_layer_alone(folder):
     model = SmartModel.from_pretrained(folder)
     assert TuningGrid().checked(model).layers == (-1,)
