@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -13,7 +14,7 @@ from smart_train.errors import DataError
 def files_below(folder: Path, extensions: Collection[str] | None = None) -> list[Path]:
     """Every file below `folder` with one of these (lower-case) extensions, sorted by its path inside. Hidden files and
     folders (a leading dot) are left out: thumbnails, what macOS puts beside each file, copies that editors keep. Links
-    are followed; a folder that is linked to several times is read once.
+    are followed; a folder that is linked to several times is read once. One that leads nowhere counts as a file.
 
     Args:
         extensions: None: all files.
@@ -66,7 +67,21 @@ def _files(folder: Path) -> Iterator[Path]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(current / entry.name)
-            elif entry.is_file():
+            elif _is_file(entry):
                 yield current / entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link that leads nowhere, as in a repository whose large files were not fetched: who
+    reads that one says that it is not there."""
+    with contextlib.suppress(OSError):
+        return entry.is_file() or not os.path.exists(entry.path)
+    return True
