@@ -13,6 +13,7 @@ from typing import Any
 
 import datasets
 import pytest
+from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.errors import DataError
@@ -292,3 +293,21 @@ def test_a_file_of_another_kind_than_its_name_is_named(tmp_path: Path, name: str
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=f"{name}: cannot be read as a data set"):
         load_examples(SourceConfig(tmp_path / name))
+
+
+def test_images_inside_columns_of_mappings_and_lists_stay_encoded(tmp_path: Path) -> None:
+    """The library would decode them at every look at a row, and a broken one would end in its own error."""
+    image, text = datasets.Image(), datasets.Value("string")
+    page = {"image": image, "text": text}
+    features = datasets.Features({"query": text, "positive": page, "negatives": datasets.List(page)})
+    encoded = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(encoded, "PNG")
+    sound, broken = (
+        {"image": {"bytes": content, "path": None}, "text": "x"} for content in (encoded.getvalue(), b"no")
+    )
+    rows = {"query": ["a", "b"], "positive": [sound, broken], "negatives": [[sound, sound], [sound]]}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "rows.parquet")
+    examples, report = check_examples(load_examples(SourceConfig(tmp_path / "rows.parquet")), on_error="skip")
+    assert [document.images for document in examples[0].documents] == [(encoded.getvalue(),)] * 3
+    (problem,) = report.problems
+    assert "row 1: image <2 bytes>: not an image file" in problem and len(examples) == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -194,10 +194,15 @@ def _undecoded(dataset: Dataset) -> Dataset:
 
 def _encoded(features: Features) -> Features:
     """The same columns, images left as they were written."""
-    changed: dict[str, Any] = dict(features)
-    for name, feature in features.items():
-        if isinstance(feature, Image):
-            changed[name] = Image(decode=False)
-        elif isinstance(feature, List) and isinstance(feature.feature, Image):
-            changed[name] = List(Image(decode=False))
-    return Features(changed)
+    return Features({name: _encoded_feature(feature) for name, feature in features.items()})
+
+
+def _encoded_feature(feature: Any) -> Any:
+    """The same, also of lists and mappings that hold images."""
+    if isinstance(feature, Image):
+        return Image(decode=False)
+    if isinstance(feature, Mapping):
+        return {name: _encoded_feature(part) for name, part in feature.items()}
+    if isinstance(feature, List):
+        return List(_encoded_feature(feature.feature), length=feature.length)
+    return feature
