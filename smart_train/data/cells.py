@@ -15,6 +15,7 @@ from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
 from smart_train.errors import DataError, shown
 from smart_train.inputs.encoded import encoded_image
+from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
@@ -153,6 +154,8 @@ class CellReader:
         of rows may hold too."""
         content = value.get("bytes")
         if isinstance(content, bytes):
+            if str(value.get("path")).lower().endswith(VIDEO_EXTENSIONS):
+                raise DataError(f"{where}: holds a video as bytes, which is not read; write the name of its file")
             return content
         if content is not None:
             return self._bytes_as_text(content, where)

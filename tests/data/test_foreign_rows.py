@@ -311,3 +311,14 @@ def test_images_inside_columns_of_mappings_and_lists_stay_encoded(tmp_path: Path
     assert [document.images for document in examples[0].documents] == [(encoded.getvalue(),)] * 3
     (problem,) = report.problems
     assert "row 1: image <2 bytes>: not an image file" in problem and len(examples) == 1
+
+
+def test_videos_in_columns_are_not_decoded_by_the_library(tmp_path: Path) -> None:
+    """It would need a library that is not there, also where the column is not read."""
+    text, path = datasets.Value("string"), tmp_path / "rows.parquet"
+    features = datasets.Features({"query": text, "positive": text, "clip": datasets.Video(decode=False)})
+    rows = {"query": ["a"], "positive": ["b"], "clip": [{"bytes": b"no video", "path": "a.MP4"}]}
+    datasets.Dataset.from_dict(rows, features=features).cast_column("clip", datasets.Video()).to_parquet(path)
+    assert texts(load(path)[0]) == ["b"]
+    with pytest.raises(DataError, match="row 0, column 'clip': holds a video as bytes, which is not read; write the"):
+        load(path, columns={"positive": "clip"})

@@ -5,6 +5,7 @@ Images stay encoded: the library is told not to decode them, so that a worker de
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import tarfile
 import zipfile
@@ -18,7 +19,6 @@ from datasets import (
     Dataset,
     DatasetDict,
     Features,
-    Image,
     List,
     get_dataset_config_names,
     load_dataset,
@@ -193,14 +193,15 @@ def _undecoded(dataset: Dataset) -> Dataset:
 
 
 def _encoded(features: Features) -> Features:
-    """The same columns, images left as they were written."""
+    """The same columns, images and the like left as they were written."""
     return Features({name: _encoded_feature(feature) for name, feature in features.items()})
 
 
 def _encoded_feature(feature: Any) -> Any:
-    """The same, also of lists and mappings that hold images."""
-    if isinstance(feature, Image):
-        return Image(decode=False)
+    """The same, also of lists and mappings that hold images. Of sound, videos and PDF files too: the library decodes
+    every column of a row that is looked at, with libraries of its own that need not be there."""
+    if getattr(feature, "decode", None) is True:
+        return dataclasses.replace(feature, decode=False)
     if isinstance(feature, Mapping):
         return {name: _encoded_feature(part) for name, part in feature.items()}
     if isinstance(feature, List):
