@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tqdm.auto import tqdm
@@ -36,6 +37,7 @@ from smart_train.utils.defaults import BATCH_SIZE
 from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.terms import NUMBER_FORMATS
 
+_Version = tuple[int, int, int] | None  # of an index.json: inode, time and size
 _PART_DOCUMENTS = 256  # encoded between two moments at which nothing is lost
 
 
@@ -80,26 +82,63 @@ def encode_folder(
             from a folder or a file, or one whose states were rounded to another `store`.
         ModelError: `previous`, or what `unfinished` holds, was made by another model or with other settings.
     """
-    path = path_of(folder)
+    previous = _usable(model, previous, store)
+    found = _found(model, folder, previous, documents)
+    return _encoded(model, found, previous, unfinished, store, batch_size, num_workers, show_progress_bar)
+
+
+class _Found(NamedTuple):
+    """Documents that are read and not yet encoded: the record of each, and itself."""
+
+    sources: list[Source]
+    items: list[ModelInput]
+
+
+def _usable(model: IndexEncoder, previous: DocumentIndex | None, store: str | None) -> DocumentIndex | None:
+    """`previous` with its token states as `store`. Raises what `encode_folder` does of the two."""
     if store not in (None, *NUMBER_FORMATS):
         raise DataError(f"encode_folder: store is {store!r}; choose one of {', '.join(NUMBER_FORMATS)}")
-    if previous is not None:
-        previous.check(model)
-        if not previous.sources:
-            raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
-        previous = _stored(previous, store)
+    if previous is None:
+        return None
+    previous.check(model)
+    if not previous.sources:
+        raise DataError("encode_folder: `previous` was not made from files; its documents cannot be recognised")
+    return _stored(previous, store)
+
+
+def _found(
+    model: IndexEncoder,
+    folder: str | Path | SourceConfig,
+    previous: DocumentIndex | None,
+    documents: Mapping[str, ModelInput] | None,
+) -> _Found:
+    """The documents of `folder`, as `model` reads them."""
+    path = path_of(folder)
     folder = as_model_reads(model, folder)
     documents = collection(folder) if documents is None else documents
     if documents is not None:
         documents = in_chunks(model, folder, documents)
-    if documents is None:
-        paths = find_images(path)
-        sources = image_sources(path, paths, previous)
-        items = [ModelInput(images=(image,)) for image in paths]
+        found = _Found(collected_sources(path, documents), list(documents.values()))
     else:
-        sources, items = collected_sources(path, documents), list(documents.values())
-    named = [(source.path, item) for source, item in zip(sources, items, strict=True)]
+        paths = find_images(path)
+        found = _Found(image_sources(path, paths, previous), [ModelInput(images=(image,)) for image in paths])
+    named = [(source.path, item) for source, item in zip(*found, strict=True)]
     check_readable(model, named, f"documents {path}")
+    return found
+
+
+def _encoded(
+    model: IndexEncoder,
+    found: _Found,
+    previous: DocumentIndex | None,
+    unfinished: str | Path | None,
+    store: str | None,
+    batch_size: int,
+    num_workers: int | None,
+    show_progress_bar: bool | None,
+) -> DocumentIndex:
+    """The index of `found`, what a usable `previous` lacks encoded; `previous` itself where it lacks nothing."""
+    sources, items = found
     if previous is not None and tuple(sources) == previous.sources:
         return previous
     if store is None and previous is not None:
@@ -144,24 +183,37 @@ def update_index(
     """
     index_folder = Path(index_folder)
     check_index_folder(index_folder)
+    unfinished = index_folder / UNFINISHED
+    version, previous = _kept(index_folder)
+    usable = _usable(model, previous, store)
+    found = _found(model, folder, usable, documents)
+    # Nothing to write: several processes search one index at a time, one that is read-only, too.
+    if usable is previous is not None and tuple(found.sources) == previous.sources and not unfinished.exists():
+        return previous, previous
     with only_one(index_folder / LOCK_NAME, "encoding"):
-        previous = DocumentIndex.load(index_folder) if (index_folder / INDEX_FILE).is_file() else None
-        unfinished = index_folder / UNFINISHED
-        index = encode_folder(
-            model,
-            folder,
-            previous=previous,
-            unfinished=unfinished,
-            batch_size=batch_size,
-            show_progress_bar=show_progress_bar,
-            store=store,
-            num_workers=num_workers,
-            documents=documents,
-        )
+        if _version(index_folder) != version:  # another process was here meanwhile
+            _, previous = _kept(index_folder)
+            usable = _usable(model, previous, store)
+        index = _encoded(model, found, usable, unfinished, store, batch_size, num_workers, show_progress_bar)
         if index is not previous:
             write_index(index, index_folder)
         shutil.rmtree(unfinished, ignore_errors=True)
     return index, previous
+
+
+def _kept(index_folder: Path) -> tuple[_Version, DocumentIndex | None]:
+    """The index that is there, and which one that is."""
+    version = _version(index_folder)
+    return version, None if version is None else DocumentIndex.load(index_folder)
+
+
+def _version(index_folder: Path) -> _Version:
+    """What is another after every save, which moves a new file into place; None where there is no index."""
+    file = index_folder / INDEX_FILE
+    if not file.is_file():
+        return None
+    stat = file.stat()
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 @dataclass(frozen=True)

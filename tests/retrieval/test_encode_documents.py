@@ -16,6 +16,7 @@ from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import DocumentIndex, encode_documents, encode_folder, find_images, update_index
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.utils.locks import LOCK_NAME, only_one
 from tests.damage import flip
 from tests.pdf_files import make_pdf
 from tests.scoring.resident import peak_bytes
@@ -212,6 +213,19 @@ def test_a_second_that_encodes_into_one_index_is_refused(tmp_path, pages, make_m
 
     update_index(Second(), pages, tmp_path / "index")
     assert not [path for path in (tmp_path / "index").iterdir() if path.name.startswith(".")]
+
+
+def test_an_index_that_lacks_nothing_is_read_while_another_process_has_it(tmp_path, pages, make_model, paint):
+    """Two searches at a time, or one of an index that may not be written: neither writes anything."""
+    index = tmp_path / "index"
+    made, _ = update_index(make_model(), pages, index)
+    with only_one(index / LOCK_NAME, "encoding"):
+        found, before = update_index(make_model(), pages, index)
+        assert found is before and found.document_ids == made.document_ids
+        paint(pages / "new.png", "red", "green")
+        with pytest.raises(BusyError):
+            update_index(make_model(), pages, index)
+    (pages / "new.png").unlink()
 
 
 def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):

@@ -148,16 +148,16 @@ def test_a_setting_that_an_older_index_lacks_counts_as_its_default(index, make_m
 class LaterPrompts(PromptConfig):
     """Those of a package that has another setting."""
 
-    document_mark: str | None = None
+    document_marks: int | None = None
 
 
 def test_a_prompt_setting_of_a_later_version_changes_the_fingerprint_only_where_it_is_used(model, make_model):
     # As version 0.1.0 made it, of these weights: indexes on users' disks hold such digests.
     model.weight.data = torch.arange(9.0).reshape(3, 3)
     assert model_fingerprint(model) == "3183db93e014d7f0e1123fb6646b166b"
-    later = {mark: make_model(prompts=LaterPrompts(document_mark=mark)) for mark in (None, "|")}
+    later = {marks: make_model(prompts=LaterPrompts(document_marks=marks)) for marks in (None, 3)}
     assert model_fingerprint(later[None]) == model_fingerprint(make_model())
-    assert model_fingerprint(later["|"]) != model_fingerprint(make_model())
+    assert model_fingerprint(later[3]) != model_fingerprint(make_model())
 
 
 def test_fingerprint_sees_training_and_not_the_dtype(model):
