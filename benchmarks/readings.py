@@ -61,11 +61,11 @@ def paired(folder: Path, seeds: list[int]) -> str:
     return f"| second less first, {CONFIDENCE:.0%} interval | {' | '.join(cells)} |"
 
 
-def per_query(path: Path) -> np.ndarray:
+def per_query(path: Path, metric: str = METRIC) -> np.ndarray:
     """float [queries, scores]: the values of a run after training, in the order of the query ids."""
     values = json.loads(path.read_text(encoding="utf-8"))
     order = np.argsort(values["query_ids"])
-    return np.array([values["after"][score][METRIC] for score in SCORES]).T[order]
+    return np.array([values["after"][score][metric] for score in SCORES]).T[order]
 
 
 def main() -> None:

@@ -77,11 +77,11 @@ def star(result: EvaluationResult, score: str) -> str:
     return "*" if compare(pooled, other).row("one", METRIC).p_value < 0.05 else ""
 
 
-def run(seed: int, folder: Path) -> dict:
-    """One run of the recipe to its end; its evaluation.json."""
+def run(seed: int, folder: Path, *overrides: str) -> dict:
+    """One run of the recipe to its end; its evaluation.json. `overrides`: key=value changes to the recipe."""
     output = folder / f"seed-{seed}"
     command = [sys.executable, "-m", "smart_train", "train", "recipes/text_minilm.yaml", f"training.seed={seed}"]
-    command += [f"training.output_dir={output}", "training.disable_tqdm=true"]
+    command += [f"training.output_dir={output}", "training.disable_tqdm=true", *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
