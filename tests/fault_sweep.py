@@ -322,6 +322,35 @@ def benchmark_result(area: Path) -> Any:
     return json.loads(file.read_text())["scores"] if file.is_file() else None
 
 
+def in_found(area: Path) -> None:
+    (area / "found").mkdir()
+
+
+def evaluating(area: Path) -> list[object]:
+    files = ("--output", "found/metrics.json", "--report", "found/page.html")
+    return ["evaluate", inputs() / "model", "--data", inputs() / "rows.jsonl", *files]
+
+
+def explaining(area: Path) -> list[object]:
+    asked = ("--query", "the pump", "--document", "a pump of iron")
+    return ["explain", inputs() / "model", *asked, "--output", "found/map.html"]
+
+
+def checking(area: Path) -> list[object]:
+    return ["validate-data", inputs() / "rows.jsonl", "--output", "found"]
+
+
+def found_result(area: Path) -> Any:
+    """What was written: figures by their digests, and pages, which are whole, by their names. A killed process leaves
+    its temporary file, which a later one clears."""
+    files = {name: digest for name, digest in (digests(area / "found") or {}).items() if not name.startswith(".")}
+    for name in files:
+        if name.endswith(".html"):
+            assert (area / "found" / name).read_text().rstrip().endswith("</html>"), name
+            files[name] = ""
+    return files or None
+
+
 WRITERS = {
     "benchmark": Writer(benchmarking, benchmark_result),
     "train": Writer(lambda area: ["train", recipe(area)], run_result, whole=False),
@@ -332,6 +361,9 @@ WRITERS = {
     "make-pairs": Writer(making, pairs_result),
     "tune": Writer(tuning, tuned_result, plain_model),
     "tune an export": Writer(tuning, tuned_export, lone_export),
+    "evaluate": Writer(evaluating, found_result, in_found, whole=False),
+    "explain": Writer(explaining, found_result, in_found),
+    "validate-data": Writer(checking, found_result, whole=False),
     "push": Writer(lambda area: ["push", inputs() / "push", "--repo", f"user/{area.name}"], push_result, earlier_push),
 }
 

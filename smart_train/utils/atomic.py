@@ -73,6 +73,11 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     return path
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether this is a file that a write here has begun and not ended, or whose writer was killed."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def _clear_leftovers(folder: Path) -> None:
     """Removes temporary files in `folder` whose writers were killed (one of an index is as large as the index), the
     first time that this process writes there: to look before each of ten thousand pages would cost more than they."""
@@ -81,7 +86,7 @@ def _clear_leftovers(folder: Path) -> None:
     _looked_at.add(folder)
     for file in folder.glob(".*.tmp"):
         try:
-            if _TEMPORARY.fullmatch(file.name) and time.time() - file.stat().st_mtime > _ABANDONED:
+            if is_temporary(file) and time.time() - file.stat().st_mtime > _ABANDONED:
                 file.unlink()
         except OSError:
             continue  # another writer cleared it, or it is not ours to clear

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smart_train.errors import DataError
-from smart_train.utils.atomic import write_text
+from smart_train.utils.atomic import is_temporary, write_text
 from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
@@ -86,7 +86,7 @@ def report_folder(named: Path | None, source: str) -> Path:
 def _held(folder: Path) -> str | None:
     """The source whose report `folder` holds, "" where it holds something else, None where it holds nothing."""
     file = folder / REPORT_FILE
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(map(is_temporary, folder.iterdir())):
         return "" if folder.exists() and not folder.is_dir() else None
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["source"])

@@ -154,6 +154,12 @@ def test_calls_that_cannot_be_meant(
     assert message in capsys.readouterr().err
 
 
+def test_a_folder_in_which_a_killed_process_began_is_written_anew(run, tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / ".report.json.0123abcd.tmp").write_text("{")
+    assert run(tiny_data / "train.jsonl", "--output", "one") == 0
+
+
 def test_the_report_of_another_set_is_never_replaced(
     run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
