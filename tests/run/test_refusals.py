@@ -22,6 +22,7 @@ from smart_train.models import FAMILIES
 from smart_train.models.peft import add_lora
 from smart_train.recipe import parse_recipe
 from smart_train.recipe.reader import merge
+from smart_train.run import train
 from smart_train.run.folder import RunFolder, Spread
 from smart_train.utils.locks import LOCK_NAME, only_one
 from tests.runs import MODES, OVERRIDES, TINY, TRAIN_ROWS, WIDTH, logged, recipe_values, write_rows
@@ -317,8 +318,11 @@ def test_a_folder_that_another_process_trains_in(command: Any, tmp_path: Path) -
 
 
 def test_a_folder_that_cannot_be_made(command: Any, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    refused(command(training={"output_dir": str(tmp_path / "file" / "run")}), "cannot be written (Not a directory)")
+    file = tmp_path / "file"
+    file.write_text("")
+    refused(command(training={"output_dir": str(file / "run")}), f"training.output_dir: {file}/run: {file} is a file")
+    with pytest.raises(RunError, match=f"training.output_dir {file}: is a file; name a folder"):
+        train(parse_recipe(recipe_values(tmp_path, file)))
 
 
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
