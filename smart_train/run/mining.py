@@ -19,6 +19,7 @@ from smart_train.retrieval.mining import SUMMARY_FILE, WORK_FOLDER
 from smart_train.run import build_rows
 from smart_train.types import Example, ModelInput
 from smart_train.utils.edited_files import write_unless_edited
+from smart_train.utils.locks import LOCK_NAME
 from smart_train.utils.model_folders import find_model
 
 
@@ -46,7 +47,8 @@ def check_mining_folder(output: Path) -> None:
         return
     if not output.is_dir():
         raise DataError(f"--output {output}: is a file; name a folder")
-    files = sorted(child.name for child in output.iterdir())
+    # A kill may leave the lock, or a temporary file, alone.
+    files = sorted(file.name for file in output.iterdir() if file.name != LOCK_NAME and file.suffix != ".tmp")
     sources = [output / name for name in files if re.match(r"\d+-", name)]  # as `mining_sources` calls them
     if files and not any(_is_mined(folder) for folder in (output, *sources)):
         named = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")

@@ -182,7 +182,10 @@ def remove(path: Path) -> None:
     """
     with naming_refusals(path):
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            try:
+                shutil.rmtree(path)
+            except OSError as error:  # of what is in it, it says the last part of the name alone
+                raise OSError(error.errno, error.strerror, str(path)) from error
         else:
             path.unlink(missing_ok=True)
 

@@ -12,8 +12,11 @@ import torch
 from smart_train import SmartModel
 from smart_train.cli import main
 from smart_train.data import SourceConfig, load_examples
+from smart_train.errors import DataError
 from smart_train.run import train
+from smart_train.run.mining import check_mining_folder
 from smart_train.scoring import forced_arithmetic
+from smart_train.utils.locks import LOCK_NAME
 from tests.runs import OVERRIDES, TINY, TRAIN_ROWS, logged, recipe_values, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("no_plots")
@@ -131,3 +134,12 @@ def test_mining_again_keeps_a_recipe_that_was_edited(mine, model: Path, tmp_path
     assert status == 0 and f"{mined / 'recipe.yaml'} was edited and is left as it is; the new one is beside it" in out
     assert (mined / "recipe.yaml").read_text() == "# my notes\n" + written
     assert (mined / "recipe.2.yaml").read_text() == written
+
+
+def test_what_a_kill_left_of_the_first_call_is_no_other_file(tmp_path) -> None:
+    (tmp_path / LOCK_NAME).touch()
+    (tmp_path / ".mining.json.0123abcd.tmp").touch()
+    check_mining_folder(tmp_path)
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(DataError, match=r"other files \(thesis.txt\)"):
+        check_mining_folder(tmp_path)

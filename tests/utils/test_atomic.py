@@ -15,7 +15,16 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from smart_train.errors import Notice, WriteError
-from smart_train.utils.atomic import aside, filling, naming_refusals, replace_whole, settle, write_json, write_text
+from smart_train.utils.atomic import (
+    aside,
+    filling,
+    naming_refusals,
+    remove,
+    replace_whole,
+    settle,
+    write_json,
+    write_text,
+)
 from smart_train.utils.locks import beside
 from smart_train.utils.manifest import write_manifest
 
@@ -156,6 +165,17 @@ def test_the_file_that_was_refused_is_named_and_not_the_folder_around_it(tmp_pat
     ):
         write_text(partial / name, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old").mkdir()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "optimizer.pt")  # as shutil.rmtree names a file
+
+    monkeypatch.setattr("shutil.rmtree", fail)
+    with pytest.raises(WriteError, match=r"old: cannot be written \(Input/output error\)"):
+        remove(tmp_path / "old")
 
 
 def test_of_two_that_make_a_shared_folder_the_first_stays(tmp_path: Path) -> None:
