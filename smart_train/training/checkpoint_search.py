@@ -48,9 +48,14 @@ def step_of(checkpoint: Path) -> int:
 
 
 def has_ended(checkpoint: Path) -> bool:
-    """Whether training was over when the whole `checkpoint` was written: by its last step, or by stopping early."""
-    control = _state(checkpoint)["stateful_callbacks"]["TrainerControl"]
-    return bool(control["args"]["should_training_stop"])
+    """Whether training was over when the whole `checkpoint` was written: by its last step, or by stopping early.
+
+    A run of version 0.1.0 that a signal stopped within an epoch, with `save_strategy: epoch`, says "stop" too, and has
+    not ended."""
+    state = _state(checkpoint)
+    callbacks = state["stateful_callbacks"]
+    stops = bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
+    return stops and (state["global_step"] >= state["max_steps"] or "EarlyStoppingCallback" in callbacks)
 
 
 def planned_steps(checkpoint: Path) -> int:

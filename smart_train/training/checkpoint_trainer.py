@@ -121,7 +121,7 @@ class CheckpointingTrainer(Trainer):
         """As the Trainer's, then a manifest, and only then the rotation: an older checkpoint is never deleted before
         the newer one is whole."""
         run = output_folder(self.args)
-        with saving(run / f"checkpoint-{self.state.global_step}", run):
+        with saving(run / f"checkpoint-{self.state.global_step}", run), self._termination.unnoticed(self.control):
             super()._save_checkpoint(model, trial)
         barrier()
         if self.args.should_save:

@@ -4,10 +4,12 @@ left)."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -29,11 +31,13 @@ class StopOnTerminate(TrainerCallback):
     Attributes:
         stopped: the step that training ended at because of the signal, or None.
         signal: which one this rank heard; SIGTERM where another rank heard it.
+        ends: whether training ends because of the signal alone, and not also by itself.
     """
 
     def __init__(self) -> None:
         self.stopped: int | None = None
         self.signal = signal.SIGTERM
+        self.ends = False
         self._heard = False
         self._alone = self._speaks = True
         self._previous: dict[signal.Signals, Any] = {}
@@ -59,9 +63,28 @@ class StopOnTerminate(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         # Not before: the control is part of the checkpoint, and one that says "stop" is of a training that has ended.
-        if self.stopped is not None:
-            control.should_training_stop = True
+        if self.stopped is not None and not control.should_training_stop:
+            self.ends = control.should_training_stop = True
         return control
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        # The Trainer takes the end of its loop for that of the epoch. What is due there comes in the resumed run.
+        if self.stopped is not None and not math.isclose(state.epoch or 0, round(state.epoch or 0), abs_tol=1e-6):
+            control.should_save = control.should_evaluate = control.should_log = False
+        return control
+
+    @contextlib.contextmanager
+    def unnoticed(self, control: TrainerControl) -> Iterator[None]:
+        """Within, the control does not say that training ends where only the signal ends it: for a checkpoint that is
+        written after `on_save`, where an epoch ends with the step."""
+        if self.ends:
+            control.should_training_stop = False
+        try:
+            yield
+        finally:
+            control.should_training_stop = control.should_training_stop or self.ends
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.restore()

@@ -30,6 +30,8 @@ def make(run: Path, step: int, *, best: int | None = None, ended: bool = False, 
     (folder / "rng_state.pth").write_bytes(b"r")
     (folder / "deeper" / "part").write_bytes(b"y" * 10)
     state = {
+        "global_step": step,
+        "max_steps": 4,
         "best_model_checkpoint": f"elsewhere/checkpoint-{best}" if best else None,
         "stateful_callbacks": {"TrainerControl": {"args": {"should_training_stop": ended}, "attributes": {}}},
     }
@@ -115,6 +117,12 @@ def test_the_best_is_found_where_the_run_is_now(tmp_path: Path) -> None:
 
 def test_the_end_of_training_is_known(tmp_path: Path) -> None:
     assert has_ended(make(tmp_path, 4, ended=True)) and not has_ended(make(tmp_path, 2))
+    stopped = make(tmp_path, 3, ended=True)
+    assert not has_ended(stopped), "a signal stopped it, as version 0.1.0 wrote it"
+    state = json.loads((stopped / "trainer_state.json").read_text())
+    state["stateful_callbacks"]["EarlyStoppingCallback"] = {}
+    (stopped / "trainer_state.json").write_text(json.dumps(state))
+    assert has_ended(stopped), "by stopping early"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

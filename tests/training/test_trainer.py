@@ -19,7 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from smart_train.data import PairCollator
 from smart_train.errors import Interrupted, RunError
 from smart_train.training import GradientCaching, SmartTrainer, find_checkpoint
-from smart_train.training.checkpoint_search import drop_superseded
+from smart_train.training.checkpoint_search import drop_superseded, has_ended
 from smart_train.training.interruption import SIGNALS
 from smart_train.training.resources import optimiser_knobs, training_knobs
 from smart_train.training.training_log import LOG_NAME, read_log
@@ -221,6 +221,22 @@ def test_a_signal_ends_training_with_the_step_saved(
     assert find_checkpoint(tmp_path).newest == tmp_path / "checkpoint-1"
     assert [signal.getsignal(each) for each in SIGNALS] == before
     assert ("Ctrl-C again stops at once" in capfd.readouterr().err) is (number == signal.SIGINT)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("saved", ["epoch", "steps", "no"])
+def test_a_run_that_a_signal_stopped_has_not_ended(tmp_path: Path, saved: str, at: int) -> None:
+    """Within an epoch and at its end, where the Trainer saves once more: two steps make one."""
+    options: dict[str, Any] = {"save_strategy": saved, "save_steps": 1, "max_steps": 6}
+    made = trainer(tmp_path, **options)
+    made.add_callback(Kill(signal.SIGTERM, at=at))
+    with pytest.raises(Interrupted, match=f"after step {at} of 6"):
+        made.train()
+    newest = find_checkpoint(tmp_path).newest
+    assert newest == tmp_path / f"checkpoint-{at}" and not has_ended(newest)
+    again = trainer(tmp_path, **options)
+    again.train(str(newest))
+    assert again.state.global_step == 6
 
 
 class Best(TrainerCallback):
