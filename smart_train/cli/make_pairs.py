@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
 
 KEY_VARIABLE = "SMART_TRAIN_API_KEY"
-_SHOWN = 10  # queries that a check left out
+_SHOWN = 10  # queries that a check left out, pages that show what others show
 
 
 def make_pairs(
@@ -215,16 +216,14 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
     console.print(f"pages: {pages + sum(report.left_out.values())} read{by_ocr}, {pages} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
+    _show_left_out(report.twins, report.output)
     console.print(
         f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
     )
     if report.checked:
         reasons = "".join(f", {number} left out: {why}" for why, number in report.checked.items() if why != "checked")
         console.print(f"check: {report.checked['checked']} queries{reasons}")
-        for line in report.not_found[:_SHOWN]:
-            console.print(f"left out: {line}")
-        if len(report.not_found) > _SHOWN:
-            console.print(f"left out: {len(report.not_found) - _SHOWN} more, see {report.output / 'manifest.json'}")
+        _show_left_out(report.not_found, report.output)
     for line in report.beside:
         console.print(f"not read: {line}")
     if writer is not None and any(writer.used):
@@ -234,3 +233,11 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
             "WARNING: there is only one document. Its last pages are held out, so figures measured on them are valid "
             "for this document only. Add documents to measure how well others are found."
         )
+
+
+def _show_left_out(lines: Sequence[str], output: Path) -> None:
+    console = plain_console()
+    for line in lines[:_SHOWN]:
+        console.print(f"left out: {line}")
+    if len(lines) > _SHOWN:
+        console.print(f"left out: {len(lines) - _SHOWN} more, see {output / 'manifest.json'}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from smart_train.validation.page_fingerprints import near_duplicates
+from smart_train.inputs.page_fingerprints import near_duplicates
 from smart_train.validation.reading import Part, Row
 
 SHOWN = 20  # examples kept of each finding

@@ -15,8 +15,8 @@ from smart_train.models import PromptConfig, get_family
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
 from smart_train.validation import Part, ValidationReport, read_corpus, read_rows, validate
+from tests.inputs.test_page_fingerprints import page
 from tests.models.conftest import TINY
-from tests.validation.test_page_fingerprints import page
 
 
 @pytest.fixture
