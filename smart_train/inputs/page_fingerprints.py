@@ -21,8 +21,8 @@ NEAR_BITS = 48  # fingerprints that differ in at most this many bits belong to o
 _BLANK = 16  # of 255: between the lightest and the darkest point
 _BLOCK = 4096
 # A fingerprint hardly notices one number that changed: 0 to 46 bits. Where a page is to be left out, pictures decide.
-# No 3 x 3 points of a scan at another resolution differ by more than 26 of 255 grey levels on average; where one digit of
-# running text is another, some differ by at least 37 (docs/decisions/near-duplicate-pages.md).
+# No 3 x 3 points of a scan at another resolution differ by more than 26 of 255 grey levels on average. Where one digit
+# of running text is another, some differ by at least 37 (docs/decisions/near-duplicate-pages.md).
 TWIN_BITS = 30
 _TWIN_SIDE, _LEAST_SIDE = 768, 256  # points of the longer side at which two pictures are compared; below, too few
 _TWIN_GREYS, _SPOT = 30, 3
