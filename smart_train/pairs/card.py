@@ -140,7 +140,7 @@ def _split(report: PairReport, settings: PairSettings) -> str:
     return (
         f"Split by document (seed {settings.seed}): no document is in two parts. A training page was left out if more "
         "than half of its text is on held-out pages; a held-out page, if more than half of its text is on pages of a "
-        "test part."
+        "test part. Pages without a text layer were also left out if they show the picture of another page."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,19 @@ _LEADERS = re.compile(r"(?:\s*\.){3,}\s*\d")
 _LEAST_LINES = 8  # of a listing
 _IN_ORDER = 0.8  # of neighbouring entries are in order where all are: columns and wrapped entries break it
 _FOUND = 0.4  # of the entries are found where they point; others were changed, or wrapped
+# Likewise where dots or commas stand before the numbers. In ten manuals such pages have 0.40 to 1.00, but for one of
+# twelve reworded entries; in tables of prices and amounts, which are set like this too, entries agree by chance alone.
+_FOUND_BY_FORM = 0.25
+_LEAST_FOUND = 4  # entries; with fewer, chance suffices
+_LEAST_PAGES = 3  # that these name: all parts of a list with "2" behind each may stand on the page that tells of them
 _FRONT_MATTER = 60  # pages that may lie between a page's printed number and its place in the file
 
 
 def is_listing(number: int, lines: Sequence[str], pages: Mapping[int, str], page_count: int) -> bool:
     """Whether a page is a table of contents or an index. More than half of its lines then end in numbers, as those of
-    a table of figures do too. What sets it apart: rows of dots before the numbers; or the commas and the order of an
-    index; or page numbers that rise, or terms in order, which are found on the pages that they name.
+    a price list, a balance sheet or a register do too. What sets it apart: the numbers rise, or the terms are in order;
+    and entries are found on the pages that they name. Its form is not enough: dots and commas before them stand in
+    tables as well. They only lower the share of entries that must be found.
 
     Args:
         number: the page's, from 0. lines: its lines. pages: page -> its text `as_words`.
@@ -33,16 +39,20 @@ def is_listing(number: int, lines: Sequence[str], pages: Mapping[int, str], page
     matches = [match for line in lines if (match := _ENTRY.match(line))]
     if len(lines) < _LEAST_LINES or len(matches) <= len(lines) / 2:
         return False
-    if sum(_LEADERS.search(match[0]) is not None for match in matches) >= len(matches) / 2:
-        return True
-    entries = [(match["term"].strip(" .,"), int(match["numbers"].partition(",")[0])) for match in matches]
+    entries = [(_term(match), int(match["numbers"].partition(",")[0])) for match in matches]
     if max(printed for _, printed in entries) > page_count + _FRONT_MATTER:
         return False
-    terms, printed = [term.casefold() for term, _ in entries], [page for _, page in entries]
-    in_order = _rising(terms)
-    if in_order and sum("," in match[0][match.end("term") :] for match in matches) > len(matches) / 2:
-        return True
-    return (in_order or _rising(printed)) and _named_pages(number, entries, pages) >= _FOUND * len(entries)
+    if not _rising([term.casefold() for term, _ in entries]) and not _rising([printed for _, printed in entries]):
+        return False
+    leaders = sum(_LEADERS.search(match[0]) is not None for match in matches)
+    commas = sum("," in match[0][match.end("term") :] for match in matches)
+    share = _FOUND_BY_FORM if max(leaders, commas) >= len(matches) / 2 else _FOUND
+    return _named_pages(number, entries, pages) >= max(_LEAST_FOUND, share * len(entries))
+
+
+def _term(match: re.Match[str]) -> str:
+    """The words of an entry, without what an index has in brackets after them: the page need not repeat that."""
+    return re.sub(r"\s*\([^)]*\)$", "", match["term"]).strip(" .,")
 
 
 def _rising(values: Sequence[Any]) -> bool:
@@ -52,14 +62,18 @@ def _rising(values: Sequence[Any]) -> bool:
 
 def _named_pages(number: int, entries: Sequence[tuple[str, int]], pages: Mapping[int, str]) -> int:
     """How many entries stand on the page that they name, under the shift between printed numbers and places in the file
-    that most of them agree on. Terms on many pages are not evidence."""
-    votes: Counter[int] = Counter()
+    that most of them agree on; none where they name hardly more than one page. Terms on many of the pages that may be
+    meant are not evidence."""
+    agreeing: defaultdict[int, list[int]] = defaultdict(list)
     for term, printed in entries:
         words = as_words(without_numbering(term))
-        holding = [place for place, text in pages.items() if place != number and words.strip() and words in text]
-        if len(holding) <= max(3, len(pages) / 4):
-            votes.update({place - printed for place in holding if abs(place - printed) <= _FRONT_MATTER})
-    return max(votes.values(), default=0)
+        near = range(printed - _FRONT_MATTER, printed + _FRONT_MATTER + 1)
+        told = [place for place in near if place != number and place in pages] if words.strip() else []
+        holding = [place for place in told if words in pages[place]]
+        if len(holding) <= max(3, len(told) / 4):
+            for place in holding:
+                agreeing[place - printed].append(printed)
+    return max((len(named) for named in agreeing.values() if len(set(named)) >= _LEAST_PAGES), default=0)
 
 
 def read_bookmarks(pdf: PdfDocument) -> Iterator[tuple[int, int, str]]:
@@ -92,7 +106,7 @@ def read_index(listings: Sequence[Sequence[str]], pages: Mapping[int, str]) -> I
         match = _ENTRY.match(line)
         # An entry that begins with a number is a section's: a table of contents at the end of a document.
         if match and "," not in match["numbers"] and not match["term"][0].isdigit():
-            term = re.sub(r"\s*\([^)]*\)$", "", match["term"]).rstrip(" .,")
+            term = _term(match)
             entries.append((int(match["numbers"]), term, as_words(term)))
     votes = Counter(
         number - printed for printed, _, words in entries for number, text in pages.items()

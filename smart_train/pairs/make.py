@@ -19,6 +19,7 @@ from smart_train.pairs.card import write_card
 from smart_train.pairs.counted_files import count_files
 from smart_train.pairs.documents import Document
 from smart_train.pairs.pages_as_text import TextRows, split_pages_by, text_candidates, unread
+from smart_train.pairs.picture_twins import without_picture_twins
 from smart_train.pairs.reading import program_for, read_usable
 from smart_train.pairs.rows import Chosen, RowsOf, image_rows, too_long, write_pages, write_rows
 from smart_train.pairs.scans import Scans
@@ -32,7 +33,7 @@ from smart_train.utils.locks import beside, only_one
 if TYPE_CHECKING:
     from smart_train.pairs.round_trip import RoundTrip
 
-FORMAT = 9  # raise it when the same files and settings would give other pairs
+FORMAT = 10  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
 NO_PAGE_FOUND = "not found by its queries"
 SPARE = 2  # with a check, this many times the wanted queries are tried, so that those left out can be replaced
@@ -53,10 +54,12 @@ class QueryWriter(Protocol):
 
 @dataclass
 class _Parts:
-    """The pages of each part, in order, and why others are in none. `images_alone`: pages need no text."""
+    """The pages of each part, in order, and why others are in none. `images_alone`: pages need no text. `twins`: a line
+    for each page that is left out because of its picture."""
 
     pages: dict[str, list[Page]]
     left_out: Counter[str] = field(default_factory=Counter)
+    twins: list[str] = field(default_factory=list)
     one_document: bool = False
     images_alone: bool = False
 
@@ -142,11 +145,13 @@ def _make(
         return replace(finished, files=files, beside=not_read)
     try:
         parts = _split(documents, drawn, settings, images_alone=writer is not None)
+        _leave_out_picture_twins(parts, documents, drawn, show_progress_bar)
     except DataError as error:
         raise DataError(f"{error}; not read:\n{listing(not_read)}" if not_read else str(error)) from error
     queries, unanswered = _ask(parts, drawn, settings, writer, check)
     report = _report(output, documents, parts, queries, problems + unanswered, check)
     report = replace(report, files=files, beside=not_read, read_by_ocr=scans.read, ocr_engine=scans.method)
+    report = replace(report, twins=parts.twins)
     if split is None:
         rows_of: RowsOf = partial(image_rows, drawn)
         report = replace(report, undrawn=_undrawn(documents, drawn), not_legible=scans.notes + scans.unread)
@@ -261,6 +266,24 @@ def _split(
     parts.pages, repeated = without_repeated(parts.pages)
     parts.left_out["says what held-out pages say"] += repeated
     return parts
+
+
+def _leave_out_picture_twins(
+    parts: _Parts,
+    documents: Sequence[Document],
+    drawn: Mapping[str, Sequence[PdfPage]],
+    show_progress_bar: bool | None,
+) -> None:
+    if drawn:  # else pages are text
+        parts.pages, twins = without_picture_twins(parts.pages, documents, drawn, show_progress_bar=show_progress_bar)
+        parts.left_out.update({why: len(lines) for why, lines in twins.items()})
+        parts.twins = [line for of_reason in twins.values() for line in of_reason]
+    for name, pages in parts.pages.items():
+        if not pages:
+            raise DataError(
+                f"no page is left in the {name} part: those that say or show what others do are left out; add documents"
+                + (f"\n{listing(parts.twins)}" if parts.twins else "")
+            )
 
 
 def _parts_of_documents(

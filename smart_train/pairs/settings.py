@@ -100,6 +100,7 @@ class PairReport:
         not_legible: what OCR was not asked or not able to read, a line each; these pages are not left out.
         checked: queries that a model searched for (`RoundTrip`), and why some were left out -> how many.
         not_found: a line for each query that was left out so.
+        twins: a line for each page that was left out because another page shows the same picture.
     """
 
     output: Path
@@ -118,3 +119,4 @@ class PairReport:
     not_legible: list[str] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     not_found: list[str] = field(default_factory=list)
+    twins: list[str] = field(default_factory=list)

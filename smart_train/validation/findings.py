@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from smart_train.validation.page_fingerprints import near_duplicates
+from smart_train.inputs.page_fingerprints import NEAR_BITS, near_duplicates, nearest_earlier
 from smart_train.validation.reading import Part, Row
 
 SHOWN = 20  # examples kept of each finding
@@ -53,6 +53,7 @@ def find_in_part(part: Part, *, skips: bool) -> Iterator[Finding]:
         severity: Literal["error", "warning"] = "warning" if skips and part.rows else "error"
         yield _finding(severity, "unusable rows", part, part.problems, f"rows that cannot be used; {done}")
     yield from _images(part)
+    yield from _near_inside(part)
     if part.asks:
         yield from _queries(part)
     if part.name == "train" and len(part.rows) > 1 and len(part.documents) == 1:
@@ -149,7 +150,10 @@ def find_between(train: Part, held_out: Part) -> Iterator[Finding]:
             "warning", "held-out negatives", f"{train.name} and {held_out.name}", len(pushed),
             "training negatives that answer held-out queries: training pushes them away", tuple(pushed[:SHOWN]),
         )  # fmt: skip
-    yield from _near(train, held_out)
+    yield from _near(
+        train, held_out, "held-out pages that look like training pages: the same page rendered again, another edition, "
+        "or a form; look at them"
+    )  # fmt: skip
 
 
 def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
@@ -172,6 +176,10 @@ def find_between_held_out(one: Part, other: Part) -> Iterator[Finding]:
             "other",
             tuple(f"{other.positives[key][0].where} = {one.positives[key][0].where}" for key in shared[:SHOWN]),
         )  # fmt: skip
+    yield from _near(
+        one, other, "pages that look like pages of the other part: the same page rendered again, another edition, or a "
+        "form; look at them"
+    )  # fmt: skip
 
 
 def _shared_pages(train: Part, held_out: Part) -> Iterator[Finding]:
@@ -191,23 +199,47 @@ def _shared_pages(train: Part, held_out: Part) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _near(train: Part, held_out: Part) -> Iterator[Finding]:
-    first, second = _pages(train), _pages(held_out)
-    same = {key for key in held_out.positives if key in train.positives}
+def _near(one: Part, other: Part, message: str) -> Iterator[Finding]:
+    """Pages of `other` that look like pages of `one`."""
+    first, second = _pages(one), _pages(other)
+    same = {key for key in other.positives if key in one.positives}
     near = [
-        (first[row], second[column], bits)
+        ((one, first[row][0]), (other, second[column][0]), bits)
         for row, column, bits in near_duplicates([p for _, p in first], [p for _, p in second])
         if second[column][0] not in same
     ]
+    yield from _alike(near, f"{one.name} and {other.name}", message)
+
+
+def _near_inside(part: Part) -> Iterator[Finding]:
+    """Pages that look like an earlier page of their own part: each is a wrong answer to the other's queries."""
+    pages = _pages(part)
+    nearest = nearest_earlier([p for _, p in pages], range(len(pages)), NEAR_BITS, 1)
+    near = [
+        ((part, pages[earlier][0]), (part, pages[place][0]), bits)
+        for place, found in enumerate(nearest)
+        for earlier, bits in found
+    ]
+    yield from _alike(
+        sorted(near, key=lambda pair: pair[2]), part.name,
+        "pages that look like another page of this part: the same page rendered again, another edition, or a form; "
+        "each counts as a wrong answer to the other's queries; look at them",
+    )  # fmt: skip
+
+
+_Held = tuple[Part, int]  # a document's key in its part
+
+
+def _alike(near: Sequence[tuple[_Held, _Held, int]], between: str, message: str) -> Iterator[Finding]:
+    """The finding of pairs that look alike, nearest first."""
     if not near:
         return
-    pairs = [(train.positives[one[0]][0], held_out.positives[other[0]][0], bits) for one, other, bits in near]
+    pairs = [(one.positives[key][0], other.positives[again][0], bits) for (one, key), (other, again), bits in near]
     yield Finding(
-        "warning", "near-duplicate pages", f"{train.name} and {held_out.name}", len({p[1].where for p in pairs}),
-        "held-out pages that look like training pages: the same page rendered again, another edition, or a form; look "
-        "at them", tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
-        tuple((train.document(one[0]).images[0], held_out.document(other[0]).images[0])
-              for one, other, _ in near[:_PICTURES]),
+        "warning", "near-duplicate pages", between, len({pair[1].where for pair in pairs}), message,
+        tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
+        tuple((one.document(key).images[0], other.document(again).images[0])
+              for (one, key), (other, again), _ in near[:_PICTURES]),
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from smart_train.data import CheckReport, check_examples
 from smart_train.data.keys import content_key
 from smart_train.errors import DataError
 from smart_train.inputs.images import image_key
+from smart_train.inputs.page_fingerprints import ImageFacts, look_at
 from smart_train.types import Example, ModelInput
-from smart_train.validation.page_fingerprints import ImageFacts, look_at
 
 
 @dataclass(frozen=True)

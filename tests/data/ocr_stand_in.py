@@ -58,7 +58,10 @@ def engine(pages: Sequence[Scanned]) -> type[StandIn]:
 def picture(number: int) -> Image.Image:
     """The picture of the page with this place in the engine's `pages`."""
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    ImageDraw.Draw(image).rectangle((0, 0, _SQUARE, _SQUARE), fill=(number * _STEP,) * 3)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, _SQUARE, _SQUARE), fill=(number * _STEP,) * 3)
+    top = HEIGHT - (number + 2) * _SQUARE  # so that pages look different, as they do
+    draw.rectangle((0, top, WIDTH // 2, top + _SQUARE), fill="black")
     return image
 
 

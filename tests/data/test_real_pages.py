@@ -34,12 +34,15 @@ def manuals(tmp_path: Path) -> Path:
     folder = tmp_path / "pdf"
     folder.mkdir()
     for name in ("alpha", "beta"):
-        contents = ["Contents"] + [f"{i} Heading of part {i} . . . . . . {i}" for i in range(1, 13)]
         body = [
             [f"{i} Marvellous {name} topic {i}", *words(f"{name} {i}"), f"term{name}{i} is here"] for i in (1, 2, 3)
         ]
-        index = ["Index"] + [f"term{name}{i} . . . . . . . {i}" for i in (1, 2, 3)]
-        index += [f"elsewhere{i}, 1, 2, 3" for i in range(9)]
+        contents = ["Contents"]
+        for i, page in enumerate(body, start=1):
+            contents += [f"{line} . . . . . . {i}" for line in (page[0], *page[2:5])]
+        terms = [f"term{name}{i} . . . . . . . {i}" for i in (1, 2, 3)]
+        terms += [f"{line.split()[0]}, {i}, 9" for i, page in enumerate(body, start=1) for line in page[1:4]]
+        index = ["Index", *sorted(terms)]
         outline = [(f"{i}. Marvellous {name} topic {i}", i) for i in (1, 2, 3)] + [("Index", 4)]
         make_pdf(folder / f"{name}.pdf", [contents, *body, index], outline)
     return folder

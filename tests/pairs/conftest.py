@@ -19,7 +19,11 @@ def write_manual(path: Path, name: str) -> None:
     Each of the three has a running head, a heading in large print with a bookmark, a caption, an index entry, a telling
     sentence, and words of its own.
     """
-    contents = ["Contents", *(f"{number} Part {number} . . . . . . {number}" for number in range(1, 13))]
+    told = ("{number} Polishing {name} {subject}", "Cutting the {name} {subject} slab", "Words on {subject}-{name}")
+    parts = list(enumerate(SUBJECTS, start=1))
+    contents = ["Contents"]
+    for number, subject in parts:
+        contents += [f"{form.format(name=name, subject=subject, number=number)} . . . . . {number}" for form in told]
     body = [
         [
             f"Manual of {name} {number}",
@@ -29,11 +33,12 @@ def write_manual(path: Path, name: str) -> None:
             f"Figure {number}: Cutting the {name} {subject} slab by hand",
             f"Words on {subject}-{name} stand here",
         ]
-        for number, subject in enumerate(SUBJECTS, start=1)
+        for number, subject in parts
     ]
-    index = ["Index", *(f"{subject}-{name} . . . . . . . {n}" for n, subject in enumerate(SUBJECTS, start=1))]
-    index += [f"elsewhere{number}, 1, 2, 3" for number in range(9)]
-    outline = [(f"{n}. Polishing {name} {subject}", n) for n, subject in enumerate(SUBJECTS, start=1)]
+    terms = [f"{subject}-{name} . . . . . . . {number}" for number, subject in parts]
+    terms += [f"{line.split()[0]}, {number}, 9" for number, page in enumerate(body, start=1) for line in page[3:6]]
+    index = ["Index", *sorted(terms)]
+    outline = [(f"{number}. Polishing {name} {subject}", number) for number, subject in parts]
     path.parent.mkdir(parents=True, exist_ok=True)
     make_pdf(path, [contents, *body, index], [*outline, ("Index", 4)])
 

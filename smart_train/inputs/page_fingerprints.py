@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
+from scipy.ndimage import uniform_filter
 
 from smart_train.inputs.images import image_key, load_image
 
@@ -19,6 +20,13 @@ BITS = _FREQUENCIES**2 - 1
 NEAR_BITS = 48  # fingerprints that differ in at most this many bits belong to one page
 _BLANK = 16  # of 255: between the lightest and the darkest point
 _BLOCK = 4096
+# A fingerprint hardly notices one number that changed: 0 to 46 bits. Where a page is to be left out, pictures decide.
+# No 3 x 3 points of a scan at another resolution differ by more than 26 of 255 grey levels on average. Where one digit
+# of running text is another, some differ by at least 37 (docs/decisions/near-duplicate-pages.md).
+TWIN_BITS = 30
+_TWIN_SIDE, _LEAST_SIDE = 768, 256  # points of the longer side at which two pictures are compared; below, too few
+_TWIN_GREYS, _SPOT = 30, 3
+_TWIN_RATIO = 1.01  # of the two ratios of height and width
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,63 @@ def near_duplicates(
             fewest[block] = np.minimum(least, fewest[block])
     pairs = [(int(nearest[place]), int(place), int(fewest[place])) for place in np.flatnonzero(fewest <= bits)]
     return sorted(pairs, key=lambda pair: (pair[2], pair[0], pair[1]))
+
+
+def nearest_earlier(
+    fingerprints: Sequence[bytes], groups: Sequence[int], bits: int, most: int
+) -> list[list[tuple[int, int]]]:
+    """For each place (place before it, differing bits) of those that differ in at most `bits`, nearest first, at most
+    `most` of them: of a thousand copies of a form each is near each other, and all pairs would fill the memory.
+
+    Args:
+        groups: places of the same group are not compared.
+    """
+    kept: list[list[tuple[int, int]]] = []
+    numbers = np.asarray(groups)
+    for start in range(0, len(fingerprints), _BLOCK):
+        rows = _signs(fingerprints[start : start + _BLOCK])
+        own = np.arange(start, start + len(rows))
+        near: list[list[tuple[int, int]]] = [[] for _ in own]
+        for offset in range(0, start + 1, _BLOCK):
+            columns = np.arange(offset, min(offset + _BLOCK, len(fingerprints)))
+            differing = (BITS - rows @ _signs(fingerprints[offset : offset + _BLOCK]).T) / 2
+            differing[columns >= own[:, None]] = np.inf
+            differing[numbers[columns] == numbers[own][:, None]] = np.inf
+            few = min(most, len(columns))
+            best = np.argpartition(differing, few - 1, axis=1)[:, :few]
+            for row, places in enumerate(best):
+                near[row] += [
+                    (offset + int(at), int(differing[row, at])) for at in places if differing[row, at] <= bits
+                ]
+        kept += [sorted(found, key=lambda item: (item[1], item[0]))[:most] for found in near]
+    return kept
+
+
+def small_grey(reference: Any) -> np.ndarray:
+    """A picture as `same_picture` compares it: grey levels [height, width], the longer side at most 768."""
+    grey = load_image(reference).convert("L")
+    scale = min(1.0, _TWIN_SIDE / max(grey.size))
+    size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
+    return np.asarray(grey.resize(size, Image.Resampling.BILINEAR))
+
+
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures are one at two resolutions: no spot of them differs. Another scan of the sheet, which lies a
+    little askew, is not the same picture; nor is one form that was filled in twice.
+
+    Args:
+        one, other: as `small_grey` makes them.
+    """
+    if max(one.shape) > max(other.shape):
+        one, other = other, one
+    (height, width), (rows, columns) = one.shape, other.shape
+    ratio = (height * columns) / (width * rows)
+    if max(one.shape) < _LEAST_SIDE or max(ratio, 1 / ratio) > _TWIN_RATIO:
+        return False
+    first = one.astype(np.float32)
+    second = np.asarray(Image.fromarray(other).resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+    contrast = max(np.ptp(first), np.ptp(second)) / 255  # on pale pages less is a difference
+    return bool(np.abs(uniform_filter(first - second, _SPOT)).max() <= _TWIN_GREYS * contrast)
 
 
 def _signs(fingerprints: Sequence[bytes]) -> np.ndarray:
