@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -98,8 +98,18 @@ def weights_digest(folder: Path) -> str | None:
 def _digest(files: tuple[tuple[str, int, int], ...]) -> str | None:
     if not files:
         return None
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with reading_pool() as pool:
         parts = [part for name, _, _ in files for part in _parts(Path(name), pool)]
+    return joined(parts)
+
+
+def reading_pool() -> ThreadPoolExecutor:
+    """Threads that digest tensors side by side: hashing lets go of Python's lock."""
+    return ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+
+
+def joined(parts: Iterable[tuple[str, str]]) -> str:
+    """One digest (hex) of (name, digest) of each tensor, in whatever order."""
     return hashlib.blake2b(json.dumps(sorted(parts)).encode(), digest_size=16).hexdigest()
 
 
@@ -115,12 +125,13 @@ def _parts(path: Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, str]]:
             return
         with safe_open(path, "pt") as file:
             names = list(file.keys())
-            yield from zip(names, pool.map(lambda name: _of_tensor(file.get_tensor(name)), names), strict=True)
+            yield from zip(names, pool.map(lambda name: tensor_digest(file.get_tensor(name)), names), strict=True)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); fetch or save it again") from error
 
 
-def _of_tensor(tensor: Tensor) -> str:
+def tensor_digest(tensor: Tensor) -> str:
+    """Digest (hex) of the type, the shape and every byte of a tensor on the CPU."""
     digest = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)} ".encode(), digest_size=16)
     digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -28,6 +28,7 @@ from smart_train.models.attention import Attention, choose_attention
 from smart_train.models.bases import Base
 from smart_train.models.families.registry import find_family, get_family
 from smart_train.models.family import Family
+from smart_train.models.loaded_weights import read_from, weight_files
 from smart_train.models.locating import base_dtype as base_dtype
 from smart_train.models.locating import locate, locate_base
 from smart_train.models.prompt_settings import PromptConfig
@@ -105,6 +106,7 @@ def load_model(
     config, trusted = config_for(base_folder, family_class, trust_remote_code=trust_remote_code)
     if projection is None and (folder / token_projection.CONFIG_NAME).is_file():
         projection = folder
+    files = weight_files(folder, base_folder, projection)
     stored = None if projection is None else read_projection(projection)
     told = inherited.prompts if stored is None else stored.prompts(inherited.prompts, family_class)
     reader = family_class(
@@ -132,7 +134,7 @@ def load_model(
     model.trained_from = saved.trained_from
     model.quantization = quantization
     model.attention_reason = attention.reason
-    return model.to(device).eval()
+    return read_from(files, model.to(device).eval())
 
 
 def chosen_device(asked: str | torch.device | None) -> torch.device:

@@ -21,6 +21,7 @@ from smart_train.errors import ModelError, NonFiniteError
 from smart_train.inputs.images import load_images
 from smart_train.models.families.qwen3_vl import EMPTY_INPUT, Qwen3VLEmbedding
 from smart_train.models.family import Features, last_valid
+from smart_train.models.loaded_weights import read_from, weight_files
 from smart_train.models.loading import chosen_device, library_errors, read_config
 from smart_train.models.locating import locate
 from smart_train.models.prompt_settings import PromptConfig
@@ -169,6 +170,7 @@ def load_reranker(
     device = chosen_device(device)
     if dtype is None:
         dtype = "auto" if device.type == "cuda" else "float32"
+    files = weight_files(folder)
     with library_errors(folder, "the weights cannot be loaded"):
         # transformers' types know one returned value only.
         model, report = cast(Any, AutoModelForImageTextToText).from_pretrained(
@@ -179,4 +181,4 @@ def load_reranker(
         raise ModelError(f"{folder}: {len(names)} missing weight(s), the first {names[0]!r}; fetch the folder again")
     head = model.get_output_embeddings().weight.detach().float()
     yes, no = (head[vocabulary[answer]] for answer in _ANSWERS)
-    return Reranker(model.model, reader, yes - no).eval()
+    return read_from(files, Reranker(model.model, reader, yes - no).eval())

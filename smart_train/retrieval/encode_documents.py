@@ -17,6 +17,7 @@ from smart_train.data import SourceConfig
 from smart_train.errors import DataError
 from smart_train.retrieval.document_sources import collected_sources, collection, find_images, image_sources, path_of
 from smart_train.retrieval.encoder import IndexEncoder, check_readable, documents_in_parts
+from smart_train.retrieval.fingerprints import model_fingerprint
 from smart_train.retrieval.index import (
     INDEX_FILE,
     UNFINISHED,
@@ -24,7 +25,6 @@ from smart_train.retrieval.index import (
     Source,
     check_index_folder,
     document_settings,
-    model_fingerprint,
     write_index,
 )
 from smart_train.retrieval.pdf_text_documents import as_model_reads, in_chunks
@@ -151,10 +151,12 @@ def _encoded(
         if source.digest not in encoded_digests:
             fresh.setdefault(source.digest, (item, source))
     parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, num_workers, show_progress_bar)
+    # The shortest: what takes documents over from an index of version 0.1.0 is known by no more values than that was.
+    fingerprint = min((part.model for part in parts), key=len)
     return DocumentIndex(
         [source.path for source in sources],
         _together(parts, [source.digest for source in sources]),
-        model_fingerprint(model),
+        fingerprint,
         document_settings(model),
         tuple(sources),
     )
@@ -218,16 +220,18 @@ def _version(index_folder: Path) -> _Version:
 
 @dataclass(frozen=True)
 class _Part:
-    """Documents that are encoded, on the disk or in memory: their digests, their numbers of tokens, and themselves."""
+    """Documents that are encoded, on the disk or in memory: their digests, their numbers of tokens, the fingerprint of
+    the model that made them, and themselves."""
 
     digests: Sequence[str]
     lengths: Sequence[int]
+    model: str
     load: Callable[[], Embeddings]
 
 
 def _held(index: DocumentIndex) -> _Part:
     digests, lengths = [source.digest for source in index.sources], index.embeddings.lengths.tolist()
-    return _Part(digests, lengths, lambda: index.embeddings)
+    return _Part(digests, lengths, index.model, lambda: index.embeddings)
 
 
 def _part_on_disk(index: DocumentIndex, folder: Path) -> _Part:

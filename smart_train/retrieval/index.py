@@ -27,11 +27,12 @@ import torch
 from smart_train.errors import DataError, ModelError, ScoreError, listing
 from smart_train.inputs.model_input import as_model_input
 from smart_train.retrieval.encoder import Encoder, IndexEncoder
+from smart_train.retrieval.fingerprints import fingerprint_like, model_fingerprint
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.index_form import documents_for_index
 from smart_train.utils.atomic import remove, write_json
-from smart_train.utils.differences import changes, for_digest, lines
+from smart_train.utils.differences import changes, lines
 from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.tensors import load_tensors
 
@@ -39,9 +40,6 @@ INDEX_FILE = "index.json"
 INDEX_FORMAT = 1
 # What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
 DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token", "width", "pool_factor", "stored_as")
-# Those of version 0.1.0, which are in the digests of all its indexes.
-_FIRST_PROMPT_SETTINGS = ("query_instruction", "document_instruction", "min_pixels", "max_pixels", "max_length")
-_SAMPLED_VALUES = 64
 # Where pages are kept while an index is not yet whole (`retrieval/encode_documents.py`).
 UNFINISHED = "unfinished"
 # What a kill before the first index.json can leave; a hidden file is no reason to refuse a folder either.
@@ -65,7 +63,7 @@ class DocumentIndex:
     Args:
         document_ids: N different ids.
         embeddings: N items, as `model.encode_document` gave them and `scoring.documents_for_index` keeps them.
-        model: fingerprint of the model that encoded them (`model_fingerprint`).
+        model: fingerprint of the model that encoded them (`model_fingerprint`; that of version 0.1.0 is accepted).
         settings: its document-side scoring settings (`document_settings`).
         sources: the files behind the documents, in the order of the ids; empty when they did not come from files.
         folder: where it was read from, for messages.
@@ -128,7 +126,7 @@ class DocumentIndex:
                 f"{name}: made with scoring settings that differ from the model's; encode the documents again, into "
                 f"another index folder\n{listing(lines(differing))}"
             )
-        if model_fingerprint(model) != self.model:
+        if fingerprint_like(model, self.model) != self.model:
             raise ModelError(
                 f"{name}: made by another model (weights, prompt or pixel limits differ); its scores would be "
                 "meaningless. Encode the documents again, into another index folder"
@@ -211,32 +209,6 @@ def document_settings(model: Encoder) -> dict[str, Any]:
     """The scoring settings of `model` that decide which token states a document keeps."""
     values = model.scoring.to_dict()
     return {name: values[name] for name in DOCUMENT_SETTINGS}
-
-
-def prompt_settings(model: IndexEncoder) -> dict[str, Any]:
-    """What of the prompts and limits of `model` belongs into a digest. A setting that a later version adds changes the
-    digest only where it is used, so that indexes made before fit their model still."""
-    prompts = model.family.prompts
-    return for_digest(prompts.to_dict(), type(prompts)().to_dict(), _FIRST_PROMPT_SETTINGS)
-
-
-def model_fingerprint(model: IndexEncoder) -> str:
-    """A hash of what turns a document into embeddings: family, prompt and pixel limits, and the weights.
-
-    Of every weight tensor the name, the shape and 64 values spread over it count: training moves all of them, and
-    reading a 2B model whole would cost seconds at every search. An adapter and its merged export have different
-    tensors and so different fingerprints.
-    """
-    prompts = prompt_settings(model)
-    prompts.pop("query_instruction")
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([model.family.name, prompts], sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().flatten()
-        step = max(1, len(flat) // _SAMPLED_VALUES)
-        digest.update(flat[::step].to("cpu", torch.float32).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _read_both(folder: Path) -> tuple[Mapping[str, Any], Embeddings]:

@@ -23,7 +23,8 @@ from smart_train.distributed import barrier, gather_objects, is_main, on_main, r
 from smart_train.errors import DataError, listing
 from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.encoder import WorkerEncoder, check_pooled, with_workers
-from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
+from smart_train.retrieval.fingerprints import fingerprint_like, model_fingerprint, prompt_settings
+from smart_train.retrieval.index import document_settings
 from smart_train.retrieval.mined_rows import RowWriter
 from smart_train.retrieval.mining_rules import RULES, MiningConfig, Selection, select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
@@ -138,7 +139,7 @@ def mine_negatives(
         corpus = RowCorpus(examples, extra, show_progress_bar)
         with_tokens = config.scoring(model.scoring).late_weight > 0
         work = folder / WORK_FOLDER / ("tokens" if with_tokens else "pooled")
-        _open_work(work, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
+        _open_work(work, model, _identity(model, corpus, shard_size, store if with_tokens else None), overwrite)
         shards = partial(EmbeddingShards, work, size=shard_size, tokens=with_tokens, store=store)
         queries, documents = shards("queries", corpus.query_count), shards("documents", corpus.document_count)
         options = {**with_workers(batch_size, num_workers), "show_progress_bar": False}
@@ -274,8 +275,8 @@ def _identity(model: WorkerEncoder, corpus: RowCorpus, shard_size: int, store: s
     }
 
 
-def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
-    """Makes `work` fit to go on in.
+def _open_work(work: Path, model: WorkerEncoder, identity: dict[str, Any], overwrite: bool) -> None:
+    """Makes `work` fit to go on in with `model`, of which it is known by `identity`.
 
     Raises:
         DataError: it was begun with something else, which is named, and `overwrite` is not given.
@@ -286,7 +287,8 @@ def _open_work(work: Path, identity: dict[str, Any], overwrite: bool) -> None:
     except ValueError as error:  # not JSON, or not UTF-8
         raise DataError(f"{path}: cannot be read ({error}); delete {work}, which is made again") from error
     defaults = flat({"scoring": ScoringConfig().to_dict()})
-    differing = {} if begun is None else changes(flat(begun), flat(identity), defaults)
+    ours = identity if begun is None else identity | {"model": fingerprint_like(model, begun.get("model"))}
+    differing = {} if begun is None else changes(flat(begun), flat(ours), defaults)
     barrier()  # all have looked before one writes
     if differing and not overwrite:
         raise DataError(

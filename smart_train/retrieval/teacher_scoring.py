@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from smart_train.distributed import barrier, rank, world_size
 from smart_train.errors import DataError
 from smart_train.retrieval.corpus import RowCorpus
-from smart_train.retrieval.index import model_fingerprint, prompt_settings
+from smart_train.retrieval.fingerprints import model_fingerprint, prompt_settings, sampled_fingerprint
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import write_json
 
@@ -60,10 +60,16 @@ def teacher_scores(
     """
     folder = work / TEACHER_FOLDER
     as_encoder = cast(Any, teacher)  # an encoder to nobody; what a fingerprint reads of one, it has
-    about = [model_fingerprint(as_encoder), prompt_settings(as_encoder), corpus.fingerprint()]
+    about = [prompt_settings(as_encoder), corpus.fingerprint()]
     blocks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-    keys = [_key(about, block) for block in blocks]
-    done = [_stored_scores(folder, number, key) is not None for number, key in enumerate(keys)]
+    fingerprint = model_fingerprint(as_encoder)
+    keys = [_key([fingerprint, *about], block) for block in blocks]
+    stored = [_stored_key(folder, number) for number in range(len(blocks))]
+    if any(found not in (None, key) for found, key in zip(stored, keys, strict=True)):
+        former = sampled_fingerprint(as_encoder)  # by which version 0.1.0 knew a teacher
+        former_keys = [_key([former, *about], block) for block in blocks]
+        keys = [old if old == found else key for old, found, key in zip(former_keys, stored, keys, strict=True)]
+    done = [found == key for found, key in zip(stored, keys, strict=True)]
     barrier()  # all have looked before one writes
     own_blocks = [number for number, is_done in enumerate(done) if not is_done][rank() :: world_size()]
     disable = None if show_progress_bar is None else not show_progress_bar
@@ -77,10 +83,10 @@ def teacher_scores(
             write_json(folder / f"{number:05d}.json", {"key": keys[number], "scores": block_scores})
     barrier()
     scored: list[list[float]] = []
-    for number, key in enumerate(keys):
-        block = _stored_scores(folder, number, key)
+    for number in range(len(blocks)):
+        block = _stored(folder, number)
         assert block is not None, "it was written above, or there before"
-        scored += block
+        scored += block[1]
     return scored
 
 
@@ -89,13 +95,19 @@ def _key(about: Sequence[Any], block: Sequence[Pairs]) -> str:
     return hashlib.blake2b(json.dumps([about, block], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _stored_scores(folder: Path, number: int, key: str) -> list[list[float]] | None:
-    """The scores of a block that an earlier call kept; None where there are none of this `key`."""
+def _stored_key(folder: Path, number: int) -> str | None:
+    """The key of a block that an earlier call kept; None where there is none."""
+    stored = _stored(folder, number)
+    return None if stored is None else stored[0]
+
+
+def _stored(folder: Path, number: int) -> tuple[str, list[list[float]]] | None:
+    """Key and scores of a block that was kept; None where there is none."""
     path = folder / f"{number:05d}.json"
     if not path.is_file():
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return values["scores"] if values["key"] == key else None
+        return values["key"], values["scores"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); delete it, and it is made again") from error

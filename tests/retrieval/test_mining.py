@@ -19,6 +19,7 @@ from smart_train.errors import DataError, SmartTrainError
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.retrieval import MiningConfig, mine_negatives
 from smart_train.retrieval.corpus import RowCorpus
+from smart_train.retrieval.fingerprints import model_fingerprint, sampled_fingerprint
 from smart_train.retrieval.mining_rules import select_negatives
 from smart_train.retrieval.mining_search import CorpusSearch, Ranking
 from smart_train.scoring import ScoringConfig, smart_scores
@@ -300,6 +301,43 @@ def test_another_score_is_searched_anew_and_encoded_once(
     mine_negatives(HashModel(), rows, tmp_path / "b", other)
     assert not again.encoded
     assert (tmp_path / "a" / "train.jsonl").read_bytes() == (tmp_path / "b" / "train.jsonl").read_bytes()
+
+
+def test_work_that_knows_its_model_as_version_0_1_0_did_is_gone_on_with(rows: list[Example], tmp_path: Path) -> None:
+    config, again = MiningConfig(negatives=2, **ANY), HashModel()
+    mine_negatives(HashModel(), rows, tmp_path, config)
+    record = tmp_path / "work" / "tokens" / "work.json"
+    values = json.loads(record.read_text())
+    assert values["model"] == model_fingerprint(again)
+    record.write_text(json.dumps(values | {"model": sampled_fingerprint(again)}))
+    mine_negatives(again, rows, tmp_path, config)
+    assert not again.encoded and json.loads(record.read_text())["model"] == sampled_fingerprint(again)
+    with pytest.raises(DataError, match="tokens: was encoded with other model; choose another output folder"):
+        mine_negatives(HashModel(seed=1), rows, tmp_path, config)
+    mine_negatives(again, rows[2:], tmp_path, config, overwrite=True)
+    assert json.loads(record.read_text())["model"] == model_fingerprint(again), "nothing of the old work is left"
+
+
+class Taught(HashModel):
+    """Scores a pair by its first token; counts the pairs."""
+
+    def scores(self, query: ModelInput, documents: list[ModelInput]) -> list[float]:
+        self.encoded.append(len(documents))
+        return [1.0 / (1 + len(item.text or "")) for item in documents]
+
+
+def test_a_teachers_scores_of_version_0_1_0_serve_as_well(
+    rows: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = MiningConfig(negatives=2, **ANY)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("smart_train.retrieval.teacher_scoring.model_fingerprint", sampled_fingerprint)
+        mine_negatives(HashModel(), rows, tmp_path, config, teacher=Taught())
+    first, again, other = read(tmp_path), Taught(), Taught(seed=1)
+    mine_negatives(HashModel(), rows, tmp_path, config, teacher=again)
+    assert not again.encoded and read(tmp_path) == first
+    mine_negatives(HashModel(), rows, tmp_path, config, teacher=other)
+    assert len(other.encoded) == len(rows)
 
 
 def test_work_of_another_model_or_corpus_is_not_used(rows: list[Example], tmp_path: Path) -> None:

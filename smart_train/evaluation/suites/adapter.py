@@ -17,7 +17,7 @@ import copy
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from smart_train.errors import DataError
 from smart_train.evaluation.suites.catalogue import load_mteb
 from smart_train.evaluation.suites.ranking import Kept, rank_all, rank_chosen, rank_two_stage
 from smart_train.evaluation.suites.rows import Rows, Side, read_rows
-from smart_train.evaluation.suites.store import EncodedSets, encoding_settings
+from smart_train.evaluation.suites.store import EncodedSets
 from smart_train.retrieval.encoder import WorkerEncoder, check_pooled
 from smart_train.utils.terms import SCORES
 
@@ -47,6 +47,9 @@ class MtebModel:
             of a model are made with its own, as a rule.
         name: OWNER/NAME, by which results are filed. revision: likewise; None: a digest of weights and settings.
         show_progress_bar: None shows one where it takes long.
+
+    Attributes:
+        weights: the model's fingerprint, of the kind that the folder of results (or `cache`) holds.
 
     Raises:
         DataError: an unknown score, or what is wrong with `cache`. ModelError: `cache` holds another model's, or the
@@ -78,7 +81,8 @@ class MtebModel:
         self.encoded = EncodedSets(model, cache, store=store)
         self.candidates, self.task_prompts = candidates, task_prompts
         self.name = name
-        self.revision = revision or cast(str, encoding_settings(model)["weights"])[:16]
+        self._revision = revision
+        self.weights = self.encoded.weights
         self.show_progress_bar = show_progress_bar
         # What the views of the three scores share: rows by their data set's fingerprint, and rankings.
         self._rows: dict[tuple[Side, str], Rows] = {}
@@ -86,6 +90,10 @@ class MtebModel:
         self._documents: Rows | None = None
         self.score = score
         self._check_score()
+
+    @property
+    def revision(self) -> str:
+        return self._revision or self.weights[:16]
 
     def by(self, score: str) -> MtebModel:
         """The same model, ranking by another score: what one of them has encoded and scored serves all."""

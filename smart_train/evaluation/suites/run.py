@@ -5,6 +5,7 @@ Several processes share the encoding of each task; the first of them ranks and w
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from smart_train.evaluation.suites.results import (
 )
 from smart_train.evaluation.suites.rows import check_judgements
 from smart_train.evaluation.suites.store import encoding_settings
+from smart_train.retrieval.fingerprints import fingerprint_like
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.cpu import every_core
 from smart_train.utils.defaults import BATCH_SIZE
@@ -80,7 +82,7 @@ class BenchmarkRun:
 def run_settings(model: MtebModel) -> dict[str, Any]:
     """All that the results of a folder depend on."""
     return {
-        **encoding_settings(model.model),
+        **encoding_settings(model.model, model.weights),
         "scoring": model.model.scoring.to_dict(),
         "store": model.encoded.store,
         "candidates": model.candidates,
@@ -111,7 +113,7 @@ def run_tasks(
         _check_readable(model, task)
     run = BenchmarkRun()
     output = settings.output
-    on_main(lambda: check_output(model, output))
+    model.weights = on_main(lambda: check_output(model, output))
     with only_one(output / LOCK_NAME, "benchmarking", by=on_main):
         on_main(lambda: write_json(output / RUN_FILE, run_settings(model)))
         on_main(lambda: remove(output / _PREPARED))  # of a call that was killed
@@ -136,24 +138,31 @@ def check_output_folder(output: Path) -> None:
         raise RunError(f"--output {output}: holds other files, such as {strange[0]}; name an empty or new folder")
 
 
-def check_output(model: MtebModel, output: Path) -> None:
-    """Raises RunError where `output` holds results of another model, or made with other settings, or other files."""
+def check_output(model: MtebModel, output: Path) -> str:
+    """The model's fingerprint, of the kind by which `output` knows it.
+
+    Raises:
+        RunError: `output` holds results of another model, or made with other settings, or other files.
+    """
     check_output_folder(output)
     path = output / RUN_FILE
     if not path.is_file():
-        return
+        return model.weights
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(begun, dict):
             raise ValueError(f"holds a {type(begun).__name__}, not an object")
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); name another --output") from error
-    differing = changes(flat(begun), flat(run_settings(model)), {})
+    known = copy.copy(model)
+    known.weights = fingerprint_like(model.model, begun.get("weights"))
+    differing = changes(flat(begun), flat(run_settings(known)), {})
     if differing:
         raise RunError(
             f"--output {output}: holds results of another model or of other settings; name another folder\n"
             f"{listing(lines(differing))}"
         )
+    return known.weights
 
 
 def _check_readable(model: MtebModel, task: Any) -> None:

@@ -18,7 +18,8 @@ from smart_train.distributed import on_main
 from smart_train.errors import DataError, ModelError, listing
 from smart_train.evaluation.suites.rows import Rows
 from smart_train.retrieval.encoder import WorkerEncoder
-from smart_train.retrieval.index import document_settings, model_fingerprint, prompt_settings
+from smart_train.retrieval.fingerprints import fingerprint_like, model_fingerprint, prompt_settings
+from smart_train.retrieval.index import document_settings
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
@@ -39,6 +40,9 @@ class EncodedSets:
     Args:
         store: what token states are kept as: float32 (exact), float16, bfloat16 or int8.
 
+    Attributes:
+        weights: the model's fingerprint, of the kind that the folder holds.
+
     Raises:
         DataError: `store` is unknown, or the folder's record is damaged.
         ModelError: the folder holds embeddings of another model, or made with other settings; names what differs.
@@ -49,7 +53,7 @@ class EncodedSets:
         self.model = model
         self.folder = Path(folder)
         self.store = store
-        on_main(self._claim)
+        self.weights = on_main(self._claim)
 
     def encode(
         self, rows: Rows, *, batch_size: int = 32, num_workers: int | None = 0, show_progress_bar: bool | None = None
@@ -93,23 +97,29 @@ class EncodedSets:
         for key in keys:
             remove(self.folder / key)
 
-    def _claim(self) -> None:
-        path, settings = self.folder / CACHE_FILE, encoding_settings(self.model) | {"store": self.store}
+    def _claim(self) -> str:
+        path = self.folder / CACHE_FILE
         if not path.is_file():
-            write_json(path, settings)
-            return
+            weights = model_fingerprint(self.model)
+            write_json(path, self._settings(weights))
+            return weights
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(begun, dict):
                 raise ValueError(f"holds a {type(begun).__name__}, not an object")
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({error}); delete {self.folder}, which is made again") from error
-        differing = changes(flat(begun), flat(settings), flat({"scoring": ScoringConfig().to_dict()}))
+        weights = fingerprint_like(self.model, begun.get("weights"))
+        differing = changes(flat(begun), flat(self._settings(weights)), flat({"scoring": ScoringConfig().to_dict()}))
         if differing:
             raise ModelError(
                 f"{self.folder}: holds embeddings of another model, or made with other settings; its scores would be "
                 f"meaningless here. Name another folder, or delete this one\n{listing(lines(differing))}"
             )
+        return weights
+
+    def _settings(self, weights: str) -> dict[str, Any]:
+        return encoding_settings(self.model, weights) | {"store": self.store}
 
 
 def check_store(store: str) -> None:
@@ -118,14 +128,14 @@ def check_store(store: str) -> None:
         raise DataError(f"store is {store!r}, it must be one of {', '.join(NUMBER_FORMATS)}")
 
 
-def encoding_settings(model: WorkerEncoder) -> dict[str, Any]:
-    """All that the embeddings of `model` depend on, by the names that a user knows. Weights of the two scores act
-    later and are not among it."""
+def encoding_settings(model: WorkerEncoder, weights: str) -> dict[str, Any]:
+    """All that the embeddings of `model` depend on, by the names that a user knows; `weights` is its fingerprint.
+    Weights of the two scores act later and are not among it."""
     return {
         "format": _FORMAT,
         "family": model.family.name,
         "prompts": prompt_settings(model),
         "scoring": {**document_settings(model), "query_tokens": model.scoring.query_tokens},
         "shard_size": SHARD_SIZE,
-        "weights": model_fingerprint(model),
+        "weights": weights,
     }

@@ -6,6 +6,7 @@ import errno
 import html
 import json
 import random
+import shutil
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from smart_train.cli.benchmark import benchmark
 from smart_train.errors import DataError, ModelError, RunError, WriteError
 from smart_train.evaluation.suites.catalogue import SUITES
+from smart_train.retrieval.fingerprints import sampled_fingerprint
 from smart_train.utils.terms import SCORES
 from tests.command import call
 from tests.evaluation.suites import layouts
@@ -51,8 +53,10 @@ def start(hand_model, tmp_path):
     """Runs tasks on a model of known vectors; returns it and what came of it."""
 
     def run(*names: str, data: Path | None = None, output: str = "out", keep: bool = True, **options: object):
-        weights = options.pop("weights", {})
-        model = MtebModel(hand_model(VECTORS, **weights), cache=tmp_path / "cache", **options)
+        weights, vectors = options.pop("weights", {}), options.pop("vectors", VECTORS)
+        model = MtebModel(
+            hand_model(vectors, **weights), cache=tmp_path / str(options.pop("cache", "cache")), **options
+        )
         lines: list[str] = []
         settings = RunSettings(tmp_path / output, data=data, predictions=True, keep_embeddings=keep)
         return model, run_tasks(model, quick(choose(names)), settings, say=lines.append), lines
@@ -97,6 +101,26 @@ def test_results_of_other_settings_are_not_mixed(start, texts, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file: is not a folder"):
         start("SciFact", data=data, output="file")
+
+
+@pytest.mark.parametrize("kept", ["both", "cache", "results"])
+def test_results_and_embeddings_of_version_0_1_0_are_gone_on_with(start, texts, tmp_path, monkeypatch, kept):
+    """They know the model by a fingerprint of other digits, and results are filed under its first ones."""
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("smart_train.evaluation.suites.store.model_fingerprint", sampled_fingerprint)
+        first, results, _ = start("SciFact", data=data)
+    if kept == "cache":
+        shutil.rmtree(tmp_path / "out")
+    if kept == "results":
+        shutil.rmtree(tmp_path / "cache")
+    again, found, lines = start("SciFact", data=data)
+    assert found.scores == results.scores and again.model.encoded == []
+    assert again.revision == first.revision and (kept == "cache") == (lines != ["[1/1] SciFact: done before"])
+    with pytest.raises(ModelError, match="holds embeddings of another model"):
+        start("SciFact", data=data, vectors={**VECTORS, "more": VECTORS["near"]})
+    new, _, _ = start("SciFact", data=data, output="new", cache="new-cache")
+    assert new.revision == new.weights[:16] != first.revision and len(new.weights) == 64
 
 
 def test_a_damaged_record_is_named(start, texts, tmp_path):
