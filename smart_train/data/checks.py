@@ -12,10 +12,11 @@ from typing import Any, Literal
 from tqdm.auto import tqdm
 
 from smart_train.data.contents import Fewest, RowContents, kinds_listed
+from smart_train.data.lengths import Fits
 from smart_train.data.references import READ_AS_TEXT, UNREADABLE
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
-from smart_train.inputs.images import verify_image
+from smart_train.inputs.images import image_size, verify_image
 from smart_train.inputs.video import verify_video
 from smart_train.types import Example
 from smart_train.utils.cpu import usable_cores
@@ -91,6 +92,8 @@ def check_examples(
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
     reads: Collection[str] | None = None,
+    fits: Fits | None = None,
+    documents_used: int | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """Builds every row, decodes every image and video, and looks for queries and documents that say nothing.
 
@@ -103,6 +106,8 @@ def check_examples(
         decode: called with every image reference, raises DataError; files named by many rows are decoded once.
         reads: what the model reads of "text", "image" and "video": rows that hold another of them have a problem. None
             takes all of them.
+        fits: asked of every query, and of the first `documents_used` documents of a row (None: all of them): rows with
+            an input that is too long for the model have a problem. None takes every length.
 
     Returns:
         The usable rows (a view, still lazy, when `examples` is one) and the report.
@@ -111,7 +116,7 @@ def check_examples(
         DataError: lists all problems found, the first 20 in full; or no row is left.
         MissingExtra: a row holds a video file, and nothing that could read it is installed. Whatever `on_error` is.
     """
-    checker = _RowChecker(examples, decode, negatives_per_query, scores, reads)
+    checker = _RowChecker(examples, decode, negatives_per_query, scores, reads, fits, documents_used)
     checked = in_threads(checker, range(len(examples)), workers or min(usable_cores(), 16))
     # disable=None shows the bar on a terminal only
     problems = list(tqdm(checked, total=len(examples), desc="checking rows", leave=False, disable=None))
@@ -155,12 +160,14 @@ class _RowChecker:
         negatives: int,
         scores: bool,
         reads: Collection[str] | None,
+        fits: Fits | None,
+        documents_used: int | None,
     ) -> None:
         self.examples, self.decode, self.negatives, self.scores = examples, decode, negatives, scores
-        self.reads = reads
+        self.reads, self.fits, self.documents_used = reads, fits, documents_used
         self.contents = RowContents(negatives)
         self.files: dict[Any, str | None] = {}
-        self.lock = Lock()
+        self.lock, self.counting = Lock(), Lock()
 
     def __call__(self, index: int) -> str | None:
         try:
@@ -226,6 +233,24 @@ class _RowChecker:
                 problem = self._decoded(decode, reference)
                 if problem:
                     return f"{problem}{self._column(position, kind)}; {UNREADABLE}"
+        return self._unfit(example)
+
+    def _unfit(self, example: Example) -> str | None:
+        """Which input of a row the model cannot take for its length, and why."""
+        if self.fits is None:
+            return None
+        for position, item in enumerate((example.query, *example.documents[: self.documents_used])):
+            if item.video is not None:  # what its frames need is made to fit when they are read
+                continue
+            sizes = [image_size(image) for image in item.images]
+            try:
+                with self.counting:
+                    self.fits(item, "document" if position else "query", sizes)
+            except ValueError as error:  # ModelError, and what image processors raise
+                name = ("query", "positive")[position] if position < 2 else f"negative {position - 2}"
+                own = "" if item.instruction is None else " (the row's own instruction is part of it)"
+                kind = "image" if item.images else "text"
+                return f"the model cannot take the {name}{self._column(position, kind)}{own}: {error}"
         return None
 
     def _column(self, position: int, kind: str = "text") -> str:

@@ -10,7 +10,7 @@ import torch
 
 from smart_train.data.keys import content_key, id_key
 from smart_train.data.page_cache import PageCache
-from smart_train.errors import DataError
+from smart_train.errors import DataError, SmartTrainError
 from smart_train.types import Example, ModelInput
 
 Role = Literal["query", "document"]
@@ -57,7 +57,8 @@ class PairCollator:
         self.cache = cache
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Raises DataError naming the rows when an image can no longer be read or a row has too few negatives."""
+        """Raises DataError, which names the rows, when an image can no longer be read, a row has too few negatives or
+        the model cannot take an input."""
         documents = [example.documents[0] for example in examples]
         identities = [example.document_ids[0] for example in examples]
         owners = list(range(len(examples)))
@@ -78,8 +79,8 @@ class PairCollator:
             contents = torch.tensor([content_key(document) for document in documents], dtype=torch.int64)
             query = self.featurizer.featurize(self._cached([example.query for example in examples]), "query")
             document = self.featurizer.featurize(self._cached(documents), "document")
-        except DataError as error:
-            raise DataError(f"{error} (in the batch of {'; '.join(rows)})") from error
+        except SmartTrainError as error:
+            raise DataError(f"{error} ({self._where(examples, negatives)})") from error
         return {
             "query": query,
             "document": document,
@@ -92,6 +93,21 @@ class PairCollator:
             "own_documents": _own_documents(len(examples), negatives),
             "rows": rows,
         }
+
+    def _where(self, examples: Sequence[Example], negatives: int) -> str:
+        """The rows of a batch that cannot be used each by itself; all where only the whole batch fails."""
+        failing = [example.where for example in examples if not self._is_usable(example, negatives)]
+        if failing:
+            return f"in {'; '.join(failing)}"
+        return f"in the batch of {'; '.join(example.where for example in examples)}"
+
+    def _is_usable(self, example: Example, negatives: int) -> bool:
+        try:
+            self.featurizer.featurize(self._cached([example.query]), "query")
+            self.featurizer.featurize(self._cached(list(example.documents[: 1 + negatives])), "document")
+        except SmartTrainError:
+            return False
+        return True
 
     def _cached(self, inputs: list[ModelInput]) -> list[ModelInput]:
         return inputs if self.cache is None else [self.cache(item) for item in inputs]

@@ -17,6 +17,13 @@ from smart_train.utils.threads import in_threads
 Side = Literal["query", "document"]
 
 
+class Fits(Protocol):
+    """Raises ModelError where an input, whose images have these sizes, is too long for the model however much of its
+    text is cut. Asked by one thread at a time, and of no video."""
+
+    def __call__(self, item: ModelInput, role: Side, image_sizes: Sequence[tuple[int, int]], /) -> None: ...
+
+
 class TokenCounter(Protocol):
     """What this needs of a model family."""
 

@@ -84,6 +84,7 @@ def verify_image(ref: Any, *, max_pixels_limit: int = MAX_PIXELS_LIMIT) -> None:
     def decoded() -> int:
         with _named_errors(ref):
             image = _open(ref, max_pixels_limit)
+            recall(ref, "size", lambda: _upright_size(image))  # asked for soon: how long a row is follows from it
             if image is not ref:  # a draft would shrink the caller's own image
                 image.draft("RGB", (1, 1))
             image.load()
@@ -105,18 +106,18 @@ def image_size(ref: Any) -> tuple[int, int]:
 
     def read() -> int:
         with _named_errors(ref):
-            image = _open(ref, MAX_PIXELS_LIMIT)
-            width, height = image.size
-            if image.format == "TIFF":  # Pillow turns these itself: the size is turned before or after, by version
-                width, height = (image.tag_v2[tag] for tag in _TIFF_SIDES)  # type: ignore[attr-defined]
-            turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
-            return _both(height, width) if turned else _both(width, height)
+            return _upright_size(_open(ref, MAX_PIXELS_LIMIT))
 
     return divmod(recall(ref, "size", read), _SIDES_APART)
 
 
-def _both(width: int, height: int) -> int:
-    """Two sides as the one number that is remembered."""
+def _upright_size(image: Image.Image) -> int:
+    """Width and height of an opened image, EXIF orientation applied, as the one number that is remembered."""
+    width, height = image.size
+    if image.format == "TIFF":  # Pillow turns these itself: the size is turned before or after, by version
+        width, height = (image.tag_v2[tag] for tag in _TIFF_SIDES)  # type: ignore[attr-defined]
+    if image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS:
+        width, height = height, width
     return width * _SIDES_APART + height
 
 

@@ -19,11 +19,15 @@ from smart_train.scoring.collecting import Collector
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
 from smart_train.utils.cpu import local_processes, usable_cores
+from smart_train.utils.lost_workers import naming_lost_workers
 
 if TYPE_CHECKING:
     from smart_train.models.smart_model import SmartModel
 
 _PLURAL = {"query": "queries", "document": "documents"}
+_FEWER_WORKERS = (
+    "use fewer of them (num_workers, --workers, evaluation.num_workers in a recipe; 0 loads in the main process)"
+)
 _MOST_WORKERS = 8  # by computation, one H100 encodes what four to six cores decode
 
 
@@ -86,7 +90,7 @@ def encoded_parts(
 
     Raises:
         ModelError: nothing to encode, or a number of inputs below 1. NonFiniteError: the model gives NaN. DataError: an
-            input cannot be read.
+            input cannot be read. RunError: a worker is gone.
     """
     for name, count in (("batch_size", batch_size), ("size", 1 if size is None else size)):
         # With -1 nothing would be encoded, silently.
@@ -119,13 +123,14 @@ def encoded_parts(
     training = model.training
     model.eval()
     try:
-        features = iter(tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show))
-        for start, order in zip(range(0, len(items), size), orders, strict=True):
-            collected = Collector()
-            for _ in range(0, len(order), batch_size):
-                made = (read or model.embed)(on_device(_made(next(features)), model.device))
-                collected.add(_finite(made, model.base))
-            yield collected.placed([item - start for item in order])
+        with naming_lost_workers(_FEWER_WORKERS):
+            features = iter(tqdm(loader, desc=f"Encoding {_PLURAL[role]}", disable=not show))
+            for start, order in zip(range(0, len(items), size), orders, strict=True):
+                collected = Collector()
+                for _ in range(0, len(order), batch_size):
+                    made = (read or model.embed)(on_device(_made(next(features)), model.device))
+                    collected.add(_finite(made, model.base))
+                yield collected.placed([item - start for item in order])
     finally:
         model.train(training)
 

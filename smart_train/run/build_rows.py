@@ -25,7 +25,7 @@ from smart_train.data import (
     load_own_documents,
 )
 from smart_train.data.formats.pdf import page_cache
-from smart_train.data.lengths import TokenCounter
+from smart_train.data.lengths import Fits, TokenCounter
 from smart_train.data.rows import ExampleRows
 from smart_train.data.shared_reading import read_shares
 from smart_train.distributed import is_main, on_main, world_size
@@ -112,36 +112,48 @@ def usable_rows(
     workers: int | None = None,
     decode: Callable[[Any], None] = verify_image,
     reads: Collection[str] | None = None,
+    fits: Fits | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """The rows of `data.{name}` after `data.on_error`, every image decoded that is not known to decode, and the report
     on the others. Several sources give a `Mixture`.
 
     Args:
-        on_error: in the place of the recipe's. workers, decode, reads: as `check_examples`.
+        on_error: in the place of the recipe's. workers, decode, reads, fits: as `check_examples`.
 
     Raises:
         DataError, Unreachable: as `each_source`: a source, a column or a row cannot be used, or none is left.
     """
-    options = {"on_error": on_error or recipe.data.on_error, "workers": workers, "decode": decode, "reads": reads}
+    options = {
+        "on_error": on_error or recipe.data.on_error,
+        "workers": workers,
+        "decode": decode,
+        "reads": reads,
+        "fits": fits,
+    }
     with remembered_files(recipe, name):
         return _joined(recipe, name, _checked(recipe, name, {}, options))
 
 
 def usable_rows_of_ranks(
-    recipe: Recipe, name: str, *, decode: Callable[[Any], None] = verify_image, reads: Collection[str] | None = None
+    recipe: Recipe,
+    name: str,
+    *,
+    decode: Callable[[Any], None] = verify_image,
+    reads: Collection[str] | None = None,
+    fits: Fits | None = None,
 ) -> tuple[Sequence[Example], CheckReport]:
     """`usable_rows`, on every rank; all must call it. Every rank reads its share of the images and videos, then the
     main rank checks the rows. The rows are sent once, and after the check no more than which of them are usable.
 
     Args:
-        decode, reads: as `check_examples`. Another `decode` than `verify_image` is not shared.
+        decode, reads, fits: as `check_examples`. Another `decode` than `verify_image` is not shared.
 
     Raises:
         DataError, Unreachable: as `usable_rows`; or machines of the run have other files under the same names.
     """
     if world_size() == 1:
-        return usable_rows(recipe, name, decode=decode, reads=reads)
-    options = {"on_error": recipe.data.on_error, "decode": decode, "reads": reads}
+        return usable_rows(recipe, name, decode=decode, reads=reads, fits=fits)
+    options = {"on_error": recipe.data.on_error, "decode": decode, "reads": reads, "fits": fits}
     with remembered_files(recipe, name):
         loaded = on_main(partial(_loaded, recipe, name))
         if decode is verify_image:
@@ -188,6 +200,8 @@ def _checked(
             loaded[place] if place in loaded else examples(sections[place]),
             negatives_per_query=needed[place],
             scores=needed[place] > 0 and recipe.objective.needs_teacher,
+            # Of held-out rows every document is searched; of the others the model is given those that are negatives.
+            documents_used=1 + needed[place] if name == "train" else None,
             **options,
         )
 

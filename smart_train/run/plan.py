@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from smart_train.errors import DataError, ModelError, SmartTrainError, Unreachab
 from smart_train.models import Family, SmartModel
 from smart_train.models.family import Role
 from smart_train.models.loading import locate
+from smart_train.models.prompt_length import LengthCheck
 from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.sections import LoraSection
@@ -73,8 +74,7 @@ def make_plan(
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
     held_out: Counter[Role] = Counter()
     if training is None:
-        reads = None if skeleton is None else skeleton.family.modalities
-        training, contents = _data(recipe, plan, reads, held_out)
+        training, contents = _data(recipe, plan, None if skeleton is None else skeleton.family, held_out)
     epochs = _batches(recipe, plan, training, contents, skeleton.family if skeleton is not None else None)
     _precision(recipe, plan)
     if skeleton is not None:
@@ -104,12 +104,12 @@ def processes(recipe: Recipe) -> int:
 
 
 def _data(
-    recipe: Recipe, plan: Plan, reads: Collection[str] | None, held_out: Counter[Role]
+    recipe: Recipe, plan: Plan, family: Family | None, held_out: Counter[Role]
 ) -> tuple[Sequence[Example] | None, CheckReport | None]:
     """The usable training rows and what was found in them, or None where they cannot be read here.
 
     Args:
-        reads: of the model, None if not known. held_out: to which the inputs of evaluation sets are added.
+        family: of the model, None if not known. held_out: to which the inputs of evaluation sets are added.
     """
     prepare = recipe.data.prepare
     if prepare is not None and not Path(prepare.output).exists():
@@ -119,9 +119,10 @@ def _data(
         return None, None
     parts: dict[str, Sequence[Example]] = {}
     reports: dict[str, CheckReport] = {}
+    reads, fits = (None, None) if family is None else (family.modalities, LengthCheck(family))
     for name in build.sources(recipe):
         try:
-            parts[name], report = build.usable_rows(recipe, name, reads=reads)
+            parts[name], report = build.usable_rows(recipe, name, reads=reads, fits=fits)
         except DataError as error:
             (plan.unchecked if isinstance(error, Unreachable) else plan.problems).append(str(error))
             continue

@@ -6,7 +6,7 @@ training, checkpoints, the trained model, the evaluation after, the export. Ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ from smart_train.evaluation.plots import plot_run
 from smart_train.evaluation.tuning_result import TUNING_FILE
 from smart_train.export import export_model, write_adapter_card
 from smart_train.inputs.images import verify_image
-from smart_train.models import SmartModel
+from smart_train.models import Family, SmartModel
 from smart_train.models.loading import locate
+from smart_train.models.prompt_length import LengthCheck
 from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
@@ -92,12 +93,12 @@ def _run(recipe: Recipe, args: TrainingArguments, overwrite: bool) -> Path:
     on_main(lambda: check_free(run / LOCK_NAME))  # before hours of decoding
     on_main(lambda: check_recipe(run, recipe, overwrite=overwrite))
     on_main(lambda: prepare_data(recipe.data.prepare, console))
-    reads = on_main(lambda: _check_model(recipe, args))
+    family = on_main(lambda: _check_model(recipe, args))
     # Before the rows: of a run that is finished nothing is read but their ids.
     finished = not overwrite and on_main(lambda: has_finished(run, recipe))
     contents = Contents()  # filled on the main rank alone: of many rows it is large
     with build.remembered_files(recipe):
-        parts, batches = _load_data(recipe, args, reads, console, trains=not finished)
+        parts, batches = _load_data(recipe, args, family, console, trains=not finished)
         on_main(lambda: contents.read(recipe, parts, media=not finished))
     if finished:
         # Without a lock: it writes nothing, and the folder may be read-only.
@@ -169,20 +170,23 @@ def _run_in(
 
 
 def _load_data(
-    recipe: Recipe, args: TrainingArguments, reads: Collection[str], console: Console, *, trains: bool
+    recipe: Recipe, args: TrainingArguments, family: Family, console: Console, *, trains: bool
 ) -> tuple[dict[str, Sequence[Example]], GroupedBatches | None]:
-    """The usable rows of every part of the data, for a model that `reads` this, and how the training rows form
-    batches. Prints what was left out.
+    """The usable rows of every part of the data, for a model of this family, and how the training rows form batches.
+    Prints what was left out.
 
     Args:
-        trains: False: the rows are only compared with those of the run. No page is decoded then, unless that
-            decides which rows are left out.
+        trains: False: the rows are only compared with those of the run. No page is decoded and no length looked at
+            then, unless that decides which rows are left out.
     """
     parts: dict[str, Sequence[Example]] = {}
     fewest: Fewest | None = None
-    decode = verify_image if trains or recipe.data.on_error == "skip" else _taken_as_read
+    looks = trains or recipe.data.on_error == "skip"
+    decode, fits = (verify_image, LengthCheck(family)) if looks else (_taken_as_read, None)
     for name in build.sources(recipe):
-        parts[name], report = build.usable_rows_of_ranks(recipe, name, reads=reads, decode=decode)
+        parts[name], report = build.usable_rows_of_ranks(
+            recipe, name, reads=family.modalities, decode=decode, fits=fits
+        )
         console.print(f"data.{name}: {report.summary()}")
         for label, value in report.details():
             console.print(f"  {label}: {value}")
@@ -365,8 +369,8 @@ def _finish(
     publish(recipe, folder, console)
 
 
-def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
-    """What the model reads ("text", "image", "video"). Raises SmartTrainError now rather than after the first
+def _check_model(recipe: Recipe, args: TrainingArguments) -> Family:
+    """The family of the model to train. Raises SmartTrainError now rather than after the first
     evaluation, when what the recipe trains, or how, does not fit."""
     folder = locate(recipe.model.name_or_path, recipe.model.revision, weights=False)
     model = build.skeleton(recipe, folder)
@@ -374,4 +378,4 @@ def _check_model(recipe: Recipe, args: TrainingArguments) -> tuple[str, ...]:
     problems = build.argument_problems(recipe, model, processes=args.world_size, on_cpu=on_cpu)
     if problems:
         raise RecipeError("\n".join(problems))
-    return model.family.modalities
+    return model.family

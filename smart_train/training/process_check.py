@@ -14,8 +14,9 @@ import torch.distributed as dist
 from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 
-from smart_train.errors import RunError, first_line
+from smart_train.errors import RunError
 from smart_train.training.engines import active_strategy
+from smart_train.utils.lost_workers import naming_lost_workers
 
 
 @contextmanager
@@ -23,14 +24,12 @@ def naming_lost_processes(timeout: float) -> Iterator[None]:
     """Turns what a collective says of a process that is gone, or torch of a loader's worker, into a RunError that says
     what to do."""
     try:
-        yield
+        with naming_lost_workers(
+            "lower training.dataloader_num_workers (0 loads in the main process). The same command continues from the "
+            "last complete checkpoint"
+        ):
+            yield
     except RuntimeError as error:
-        if "DataLoader worker" in str(error):
-            raise RunError(
-                f"a process that loads data has ended ({first_line(error)}). The system may have killed it for lack of "
-                "memory, or of shared memory (/dev/shm): lower training.dataloader_num_workers (0 loads in the main "
-                "process). The same command continues from the last complete checkpoint"
-            ) from error
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         raise RunError(

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smart_train.errors import DataError
+from smart_train.models import Family
 from smart_train.utils.atomic import is_temporary, write_text
 from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
-from smart_train.validation.tokens import Counter, Tokens, count_tokens
+from smart_train.validation.tokens import Tokens, count_tokens
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +99,7 @@ def validate(
     parts: Sequence[Part],
     *,
     source: str,
-    family: Counter | None = None,
+    family: Family | None = None,
     skips: bool = False,
     plan: Mapping[str, str] | None = None,
     plan_problems: Sequence[str] = (),

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 
 from tqdm.auto import tqdm
 
-from smart_train.data.lengths import TokenCounter
 from smart_train.errors import DataError, ModelError
 from smart_train.inputs.images import image_key
+from smart_train.models import Family
+from smart_train.models.prompt_length import LengthCheck
 from smart_train.types import ModelInput
 from smart_train.validation.findings import SHOWN, Finding
 from smart_train.validation.reading import Part
-
-
-class Counter(TokenCounter, Protocol):
-    """What is asked of a model family."""
-
-    def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int: ...
 
 
 @dataclass
@@ -39,10 +34,11 @@ def _query(part: Part, place: int) -> ModelInput:
     return part.examples[place].query
 
 
-def count_tokens(part: Part, family: Counter) -> Tokens:
+def count_tokens(part: Part, family: Family) -> Tokens:
     """Counts all queries and documents of `part`, from texts and image sizes; with a bar on a terminal."""
     tokens = Tokens()
     cut: dict[str, list[str]] = {"query": [], "document": []}
+    fits = LengthCheck(family)
     refused: list[str] = []
     too_large: list[str] = []
     queries = {row.query: row for row in part.rows}.values() if part.asks else ()
@@ -66,10 +62,13 @@ def count_tokens(part: Part, family: Counter) -> Tokens:
         getattr(tokens, role).append(count)
         if sizes and role == "document":
             tokens.visual.append(visual)
-        if visual > family.max_length:
-            too_large.append(f"{place}: {visual} visual tokens")
-        elif count > family.max_length:
-            cut[role].append(f"{place}: {count} tokens")
+        if count > family.max_length:
+            try:
+                fits(item, role, sizes)
+            except ModelError:
+                too_large.append(f"{place}: {count} tokens, {visual} of them visual")
+            else:
+                cut[role].append(f"{place}: {count} tokens")
     tokens.findings = list(_findings(part, family.max_length, cut, too_large, refused))
     return tokens
 
@@ -82,7 +81,7 @@ def _findings(
     if too_large:
         yield _finding(
             "error", "too large for the model", part, too_large,
-            f"documents with more visual tokens than model.max_length {limit}; lower model.max_pixels",
+            f"inputs that leave no room for text in model.max_length {limit}; lower model.max_pixels, or raise it",
         )  # fmt: skip
     for role, examples in cut.items():
         if examples:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from smart_train.data import PairCollator, SourceConfig, load_examples
-from smart_train.errors import DataError
+from smart_train.errors import DataError, ModelError
+from smart_train.types import ModelInput
 
 Write = Callable[..., Path]
 
@@ -64,3 +65,15 @@ def test_errors_name_the_rows(pages: list[Path], write_jsonl: Write, echo: objec
     pages[0].unlink()
     with pytest.raises(DataError, match=r"0.png: no such file \(in the batch of .*train.jsonl, row 0\)"):
         PairCollator(echo)(examples)
+
+
+def test_a_row_that_the_model_cannot_take_is_named(write_jsonl: Write) -> None:
+    class Short:
+        def featurize(self, inputs: Sequence[ModelInput], role: str) -> dict[str, torch.Tensor]:
+            if any(len(item.text or "") > 9 for item in inputs):
+                raise ModelError("an input needs 10 tokens")
+            return {}
+
+    path = write_jsonl(*({"query": f"q{row}", "positive": "d" * (9 + row // 2 % 2)} for row in range(4)))
+    with pytest.raises(DataError, match=r"^an input needs 10 tokens \(in [^ ]*, row 2; [^ ]*, row 3\)$"):
+        PairCollator(Short())(list(load_examples(SourceConfig(path))))

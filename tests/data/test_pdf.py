@@ -192,6 +192,45 @@ def test_a_page_too_large_for_the_resolution_is_drawn_smaller(
         assert image.size == (306, 396)
 
 
+def repeated(path: Path, times: int, side: int) -> Path:
+    """A file of one square page, of `side` points, that is named many times."""
+    make_pdf(path, [["Page."]], [])
+    content = path.read_bytes().replace(b"[0 0 612 792]", f"[0 0 {side} {side}]".encode())
+    kid = content[content.index(b"/Kids[") + 6 :].split(b"]")[0]
+    path.write_bytes(
+        content.replace(b"/Count 1/Kids[" + kid, f"/Count {times}/Kids[".encode() + b" ".join([kid] * times))
+    )
+    return path
+
+
+def test_a_small_file_of_many_large_pages_is_refused_before_any_is_drawn(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr("smart_train.data.formats.pdf._draw", lambda *_: drawn.append(1) or {"dpi": 1, "blank": False})
+    file = repeated(tmp_path / "bomb.pdf", 300, 4700)
+    told = (
+        r"bomb.pdf: its 300 pages have 26,508 million pixels at 144 dpi, and a file of \d+ bytes may have \d+ million;"
+    )
+    with pytest.raises(DataError, match=told):
+        read_pdf(file, cache_dir=cache)
+    assert not drawn
+    assert len(read_pdf(file, dpi=18, cache_dir=cache)) == 300  # 414 million
+    assert len(read_pdf(repeated(tmp_path / "a.pdf", 5, 4700), cache_dir=cache)) == 5  # 442 million
+
+
+def test_more_pages_than_a_file_has_bytes_for(tmp_path: Path, cache: Path) -> None:
+    file = repeated(tmp_path / "many.pdf", 1, 10)
+    content = file.read_bytes()
+    tree = content[content.index(b"/Type/Pages/Count 1/Kids[") :].split(b"]")[0]
+    deep = b"/Type/Pages/Count 500000/Kids[" + tree.split(b"[")[1]
+    file.write_bytes(content.replace(tree, deep))
+    with pytest.raises(
+        DataError, match=r"many.pdf: says that it has 500000 pages, and a file of \d+ bytes may have 1\d+: "
+    ):
+        read_pdf(file, cache_dir=cache)
+
+
 def test_pages_of_tiff_files(tmp_path: Path, cache: Path) -> None:
     frames = [Image.new("1", (20, 30 + number), number) for number in range(3)]
     frames[0].save(tmp_path / "scan.tif", save_all=True, append_images=frames[1:])

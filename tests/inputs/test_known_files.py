@@ -73,7 +73,7 @@ def test_what_one_process_learned_another_takes(reference: Any, tmp_path: Path, 
         assert image_key(reference) == key
         assert calls["decoded"] == 0
         if isinstance(reference, Path):
-            assert ours.knows(reference, "image", "key") and not ours.knows(reference, "size")
+            assert ours.knows(reference, "image", "key", "size") and not ours.knows(reference, "video")
             page(reference, "blue", age=600)
             assert not ours.knows(reference, "image")
             verify_image(reference)
@@ -162,7 +162,7 @@ def test_a_memory_that_cannot_be_read_is_empty(content: str, tmp_path: Path, cal
 
 
 def test_a_long_check_is_saved_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smart_train.inputs.known_files, "_SAVED_EVERY", 2)
+    monkeypatch.setattr(smart_train.inputs.known_files, "_SAVED_EVERY", 4)  # of a picture that it decodes, and its size
     memory = tmp_path / "memory.json"
     with remembering(memory):
         for number in range(3):

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import smart_train.models.encoding
 from smart_train import SmartModel
-from smart_train.errors import DataError, ModelError
+from smart_train.errors import DataError, ModelError, RunError
 from smart_train.models.encoding import suitable_workers
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
@@ -108,3 +108,17 @@ def test_as_many_workers_as_suit_the_machine(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(smart_train.models.encoding, "usable_cores", lambda cores=cores: cores)
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
         assert suitable_workers(items, batches, device) == expected, (cores, processes, batches, items, device)
+
+
+def test_a_killed_worker_is_told_in_one_line(model: SmartModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(DataLoader):
+        def __iter__(self) -> Any:  # a real one raises this in whatever the main thread does then, pytest included
+            yield next(super().__iter__())
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(smart_train.models.encoding, "DataLoader", Killed)
+    told = (
+        r"^a process that loads data has ended \(DataLoader worker \(pid 7\) is killed.*--workers, evaluation\.num_work"
+    )
+    with pytest.raises(RunError, match=told):
+        model.encode_document(["red", "green"], batch_size=1)

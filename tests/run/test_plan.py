@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
-from smart_train.errors import RecipeError
+from smart_train.errors import DataError, RecipeError
+from smart_train.recipe import Recipe, parse_recipe
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import build
 from smart_train.run.plan import make_plan, processes
+from smart_train.run.stages import train
 from smart_train.training import bfloat16_speed
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
-from tests.runs import MODES, WIDTH, tiny_recipe, write_rows
+from tests.runs import MODES, WIDTH, recipe_values, tiny_recipe, write_rows
 
 
 @pytest.mark.parametrize(
@@ -380,3 +384,40 @@ def test_the_factor_is_that_of_a_layer_in_both_dtypes(monkeypatch: pytest.Monkey
     monkeypatch.setattr(bfloat16_speed.time, "perf_counter", lambda: clock[0])
     assert bfloat16_speed.bfloat16_over_float32() == 1.5
     assert seen.count(torch.bfloat16) == seen.count(torch.float32) == bfloat16_speed.ROUNDS + 1
+
+
+def without_evaluation(rows: Path, output: Path, **sections: Any) -> Recipe:
+    """The tiny recipe on the rows of a file, with nothing held out."""
+    values = recipe_values(rows.parent, output, **sections)
+    values["data"] = {**values["data"], "train": {"path": str(rows)}}
+    del values["data"]["evaluation"]
+    values["training"] = {**values["training"], "eval_strategy": "no"}
+    return parse_recipe(merge(values, {"evaluation": {"before": False, "after": False}}))
+
+
+def test_a_page_too_large_for_the_model_is_named_whatever_row_it_is_in(tmp_path: Path) -> None:
+    for name, side in (("small", 64), ("large", 640)):
+        Image.new("RGB", (side, side), (90, side % 256, 40)).save(tmp_path / f"{name}.png")
+    rows = [{"query": f"query {n}", "positive": {"image": "small.png", "text": f"page {n}"}} for n in range(24)]
+    rows[18]["positive"] = "large.png"
+    file = write_rows(tmp_path / "rows.jsonl", rows)
+    recipe = without_evaluation(file, tmp_path / "run", model={"max_length": 100})
+    said = r"rows.jsonl, row 18: the model cannot take the positive \(column 'positive'\): an input needs \d+ tokens"
+    (problem,) = make_plan(recipe).problems
+    assert re.search(said, problem) and "lower model.max_pixels" in problem
+    with pytest.raises(DataError, match=said):
+        train(recipe)
+    assert not (tmp_path / "run").exists()
+    skipping = without_evaluation(file, tmp_path / "run", model={"max_length": 100}, data={"on_error": "skip"})
+    plan = make_plan(skipping)
+    assert plan.problems == [] and plan.lines["train rows"].startswith("23 of 24 rows, 1 skipped")
+
+
+def test_an_instruction_of_a_row_too_long_for_the_model_is_named(tmp_path: Path) -> None:
+    folder = encoder_folder(tmp_path / "encoder")
+    rows = [{"query": f"q{n}", "positive": f"page {n}", "instruction": "Find."} for n in range(40)]
+    rows[20]["instruction"] = "find " * 3000
+    file = write_rows(tmp_path / "rows.jsonl", rows)
+    recipe = without_evaluation(file, tmp_path / "run", model={"name_or_path": str(folder), "from_config": None})
+    (problem,) = make_plan(recipe).problems
+    assert "rows.jsonl, row 20: the model cannot take the query (column 'query') (the row's own instruction" in problem

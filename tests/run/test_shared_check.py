@@ -59,7 +59,7 @@ def checked(data: Path, folder: Path, processes: int, rank: int) -> dict[str, An
         reads = counted_reads(patch)
         patch.setattr(ExampleRows, "__getstate__", lambda rows: reads.update(["sent"]) or rows.__dict__, raising=False)
         with contextlib.redirect_stdout(printed), build.remembered_files(recipe):
-            parts, _ = stages._load_data(recipe, args, ("text", "image"), PlainConsole(), trains=True)
+            parts, _ = stages._load_data(recipe, args, build.base_model(recipe).family, PlainConsole(), trains=True)
             on_main(lambda: contents.read(recipe, parts))
     rows = {name: [asdict(row) for row in rows] for name, rows in parts.items()}
     said = {"printed": printed.getvalue(), "rows": rows, "digests": contents.summary, "reads": reads}

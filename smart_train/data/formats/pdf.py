@@ -33,6 +33,10 @@ from smart_train.utils.defaults import DPI as DPI
 
 _POINTS_PER_INCH = 72
 _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any model is shown
+# What a file may ask for by its size: a page that is named again costs a few bytes, one of text more than is asked for
+# here, at 300 dpi too. Drawing only the pages that rows name was rejected: folders of files are read whole anyway.
+_FREE_PAGES, _BYTES_PER_PAGE = 1_000, 16
+_FREE_PIXELS, _PIXELS_PER_BYTE = 2**29, 2**16
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
 _FORMAT = 3  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
@@ -215,6 +219,11 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
             pdf.init_forms()  # before anything else is asked of it; does nothing where there are no forms
             if len(pdf) == 0:
                 raise PdfError(f"{file}: has no pages; remove it")
+            if len(pdf) > (most := _FREE_PAGES + len(content) // _BYTES_PER_PAGE):
+                raise PdfError(
+                    f"{file}: says that it has {len(pdf)} pages, and a file of {len(content)} bytes may have {most}: "
+                    "the same pages are named again and again; remove it, or save each page once"
+                )
             yield pdf
         except pdfium.PdfiumError as error:
             raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
@@ -273,6 +282,7 @@ def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[dict[str
         titles = defaultdict(list)
         for index, _, title in bookmarks(pdf):
             titles[index].append(title)
+        _check_pixels(file, content, pdf, dpi)
         layers = has_layers(content)
         pages = []
         for index in range(len(pdf)):
@@ -282,11 +292,33 @@ def _render(folder: Path, file: Path, content: bytes, dpi: int) -> list[dict[str
         return pages
 
 
+def _check_pixels(file: Path, content: bytes, pdf: Any, dpi: int) -> None:
+    """Raises PdfError where the pages together have more pixels than a file of this size may ask for."""
+    total = 0.0
+    for index in range(len(pdf)):
+        size = pdf.get_page_size(index)
+        total += _pixels(size, _fitted(size, dpi))
+    most = _FREE_PIXELS + len(content) * _PIXELS_PER_BYTE
+    if total > most:
+        raise PdfError(
+            f"{file}: its {len(pdf)} pages have {total / 1e6:,.0f} million pixels at {dpi} dpi, and a file of "
+            f"{len(content)} bytes may have {most / 1e6:,.0f} million; choose a lower dpi, or remove the file"
+        )
+
+
+def _pixels(size: tuple[float, float], dpi: float) -> float:
+    width, height = size
+    return width * height * (dpi / _POINTS_PER_INCH) ** 2
+
+
+def _fitted(size: tuple[float, float], dpi: float) -> float:
+    """The resolution at which a page of `size` in points is drawn."""
+    pixels = _pixels(size, dpi)
+    return dpi * math.sqrt(_FITTED_PIXELS / pixels) if pixels > MAX_PIXELS_LIMIT else dpi
+
+
 def _draw(target: Path, page: Any, dpi: float) -> dict[str, Any]:
-    width, height = page.get_size()
-    pixels = width * height * (dpi / _POINTS_PER_INCH) ** 2
-    if pixels > MAX_PIXELS_LIMIT:
-        dpi = dpi * math.sqrt(_FITTED_PIXELS / pixels)
+    dpi = _fitted(page.get_size(), dpi)
     image = page.render(scale=dpi / _POINTS_PER_INCH).to_pil().convert("RGB")
     image.save(target, compress_level=1)  # level 6 takes five times as long, for a fifth less
     darkest, lightest = image.convert("L").getextrema()
