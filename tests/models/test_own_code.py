@@ -131,6 +131,8 @@ def test_it_is_trained_and_exported_on_the_same_terms(house, tmp_path, monkeypat
     assert (run / "export" / "house.py").read_text() == CODE
     told = said("verify", run / "export")
     assert "needs its own Python code (house.HouseModel), which is not run here" in told and "NOT CHECKED: " in told
-    assert "--trust-remote-code on the command line" in said("evaluate", run / "export", "--data", path, status=2)
+    assert "unless you allow it: read it, then pass --trust-remote-code" in said(
+        "evaluate", run / "export", "--data", path, status=2
+    )
     assert "hybrid" in said("evaluate", run / "export", "--data", path, "--trust-remote-code")
     said("export", run, "--only", "adapter")

@@ -132,7 +132,7 @@ def test_whole_images_and_tiles_travel_as_a_quarter(folder_of, tmp_path: Path) -
     other = {**features, "pixel_values": moved}
     assert family.compact(other) is other
     with torch.no_grad():
-        for one, two in zip(model(compact), model(features), strict=True):
+        for one, two in zip(model(compact)[:3], model(features)[:3], strict=True):
             assert torch.equal(one, two)
 
 
@@ -140,7 +140,7 @@ def test_a_model_reads_both_alike(model: SmartModel) -> None:
     features = model.family.featurize(ITEMS, "document")
     with torch.no_grad():
         expected, found = model(features), model(model.family.compact(features))
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(found[:3], expected[:3], strict=True):
         assert torch.equal(one, other)
 
 

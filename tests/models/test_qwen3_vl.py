@@ -97,12 +97,12 @@ def test_a_call_is_forward_and_embed_is_the_same_as_a_set(tiny, mixed):
     features = tiny.family.featurize(mixed, "document")
     with torch.no_grad():
         called, forward, embedded = tiny(features), tiny.forward(features), tiny.embed(features)
-    assert type(called) is type(forward)
-    for mine, theirs in zip(called, forward, strict=True):
+    assert type(called) is type(forward) and called.states == forward.states == ()
+    for mine, theirs in zip(called[:3], forward[:3], strict=True):
         assert torch.equal(mine, theirs)
     assert isinstance(embedded, Embeddings) and len(embedded) == len(mixed)
-    for name, value in called._asdict().items():
-        assert torch.equal(getattr(embedded, name), value)
+    for name in ("pooled", "packed", "offsets"):
+        assert torch.equal(getattr(embedded, name), getattr(called, name))
 
 
 def test_states_equal_a_plain_forward_bit_for_bit(tiny, mixed):
