@@ -100,7 +100,7 @@ def _texts(asked: Sequence[str], file: Path | None) -> list[str]:
             raise DataError("--query: is empty; give a text")
     texts = [*asked, *(_lines(file) if file is not None else ())]
     if not texts:
-        raise DataError("search: there is no query; give one by --query, or a file of them by --queries")
+        raise DataError("search: no query is given; name one by --query, or a file of them by --queries")
     return texts
 
 

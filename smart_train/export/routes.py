@@ -257,7 +257,7 @@ def _token_obstacle(folder: Path) -> str | None:
 
 
 def _states_obstacle(folder: Path, base: str | Path | None = None) -> str | None:
-    """Why transformers' states, pooled, are not the pooled vector, or cannot be had here; None where they are."""
+    """Why transformers' states, pooled, are not the pooled vector, or cannot be compared here; None where they are."""
     return head_obstacle(get_family(SmartConfig.read(folder).family)) or _code_obstacle(folder, base)
 
 

@@ -33,7 +33,7 @@ from smart_train.models.locating import base_dtype as base_dtype
 from smart_train.models.locating import locate, locate_base
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.published_projections import read_projection
-from smart_train.models.quantization import loading_arguments, mend_on_a_cpu
+from smart_train.models.quantization import correct_for_cpu, loading_arguments
 from smart_train.models.reading import check_weights, read_json, read_weights
 from smart_train.models.saving import checkpoint_names, is_unused
 from smart_train.models.smart_config import SmartConfig
@@ -345,7 +345,7 @@ def _load_backbone(
     family.fit_backbone(backbone)
     family.add_weights(backbone)
     check_vocabulary(backbone, family.tokenizer, folder)
-    mend_on_a_cpu(backbone)
+    correct_for_cpu(backbone)
     return backbone
 
 

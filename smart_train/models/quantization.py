@@ -95,7 +95,7 @@ def prepare(backbone: nn.Module, family: Family, upcast: str) -> None:
             module._parameters[key] = weight.requires_grad_(False)
 
 
-def mend_on_a_cpu(backbone: nn.Module) -> None:
+def correct_for_cpu(backbone: nn.Module) -> None:
     """Undoes two things, in place, that bitsandbytes 0.50 does with 4-bit layers on a CPU with AVX512. Other processors
     and GPUs compute the same with and without it.
 

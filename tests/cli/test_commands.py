@@ -211,7 +211,7 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
     (tmp_path / "no model").mkdir()
     for arguments, message in (
         (("--query", " "), "--query: is empty; give a text"),
-        ((), "search: there is no query; give one by --query, or a file of them by --queries"),
+        ((), "search: no query is given; name one by --query, or a file of them by --queries"),
         (
             ("--query", "x", "--top-k", 3, "--candidates", 2),
             "--candidates is 2, fewer than the --top-k of 3 hits; raise --candidates, or leave --candidates out",

@@ -117,7 +117,7 @@ class RowsFile:
             ) from error
 
     def _compare(self) -> None:
-        """Raises DataError where what was read of the file is no longer its beginning."""
+        """Raises DataError where the file no longer begins with what was read of it."""
         assert self._handle is not None, "`read` opens it"
         now, digest, place = _size_and_time(self._handle), hashlib.blake2b(digest_size=16), 0
         while part := os.pread(self._handle, min(_AT_ONCE, self._end - place), place):
