@@ -64,11 +64,13 @@ find_python() {
 }
 
 # Waits until no other launch.sh works on the environment, where the machine has flock: two that begin at the same time
-# would delete each other's half of it. Where no lock can be made, nothing can be installed either.
+# would delete each other's half of it.
 begin_work() {
     command -v flock >/dev/null || return 0
     { mkdir -p "$(dirname "$venv")" && exec 9>"$venv.lock"; } 2>/dev/null || return 0
-    if ! flock -n 9; then
+    local status=0
+    flock -n 9 || status=$?
+    if ((status == 1)); then # another holds it; any other status is of a disk without locks
         say "waiting for another launch.sh, which works on $venv"
         flock 9
     fi

@@ -200,11 +200,11 @@ def _model_to_check(check: bool, check_with: str | None) -> str | None:
 def _check(model: str, first: int | None) -> RoundTrip:
     from smart_train.models import SmartModel
     from smart_train.pairs import RoundTrip
-    from smart_train.retrieval.fingerprints import model_fingerprint, sampled_fingerprint
+    from smart_train.retrieval.fingerprints import model_fingerprint
 
     loaded = SmartModel.from_pretrained(model)
-    name, former = (f"{model} ({print_of(loaded)[:12]})" for print_of in (model_fingerprint, sampled_fingerprint))
-    return RoundTrip(loaded, name, PAIR_CHECK_FIRST if first is None else first, former_name=former)
+    name = f"{model} ({model_fingerprint(loaded)[:12]})"
+    return RoundTrip(loaded, name, PAIR_CHECK_FIRST if first is None else first)
 
 
 def _say(estimate: Estimate, endpoint: str) -> bool:

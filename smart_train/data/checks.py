@@ -167,6 +167,7 @@ class _RowChecker:
         self.reads, self.fits, self.documents_used = reads, fits, documents_used
         self.contents = RowContents(negatives)
         self.files: dict[Any, str | None] = {}
+        self.sizes: dict[str, tuple[int, int]] = {}
         self.lock, self.counting = Lock(), Lock()
 
     def __call__(self, index: int) -> str | None:
@@ -242,16 +243,31 @@ class _RowChecker:
         for position, item in enumerate((example.query, *example.documents[: self.documents_used])):
             if item.video is not None:  # what its frames need is made to fit when they are read
                 continue
-            sizes = [image_size(image) for image in item.images]
+            name = ("query", "positive")[position] if position < 2 else f"negative {position - 2}"
+            kind = "image" if item.images else "text"
+            try:
+                sizes = [self._size(image) for image in item.images]
+            except DataError as error:
+                return f"{error}{self._column(position, kind)}; {UNREADABLE}"
             try:
                 with self.counting:
                     self.fits(item, "document" if position else "query", sizes)
             except ValueError as error:  # ModelError, and what image processors raise
-                name = ("query", "positive")[position] if position < 2 else f"negative {position - 2}"
                 own = "" if item.instruction is None else " (the row's own instruction is part of it)"
-                kind = "image" if item.images else "text"
                 return f"the model cannot take the {name}{self._column(position, kind)}{own}: {error}"
         return None
+
+    def _size(self, reference: Any) -> tuple[int, int]:
+        """Width and height; of what is behind an address, which many rows may name, asked once."""
+        if not isinstance(reference, str):
+            return image_size(reference)
+        with self.lock:
+            known = self.sizes.get(reference)
+        if known is None:
+            known = image_size(reference)
+            with self.lock:
+                self.sizes[reference] = known
+        return known
 
     def _column(self, position: int, kind: str = "text") -> str:
         """` (column NAME)` of the query (0), the positive (1) or a negative (2, ...), where the source has columns and

@@ -125,7 +125,7 @@ class RowContents:
         for index in rows:
             by_task.setdefault(self._tasks.get(index), []).append(index)
         counts = [
-            Fewest(self.different_documents(places), "" if task is None or len(by_task) == 1 else f"task {task}")
+            Fewest(self.different_documents(places), "" if len(by_task) == 1 else f"task {task or '(none)'}")
             for task, places in by_task.items()
         ]
         return min(counts)

@@ -20,7 +20,11 @@ _LONGEST_NAME = 250
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SLASH = re.compile(r"[/\\]")
 _FEW_WORDS = 4
-_STOPS = ".!?…。！？।"
+# A picture's number, as in "manual page 2" and "IMG 0001 copy". A number alone is in many a short text ("World War 2").
+_NUMBERED = re.compile(
+    r"_|\b0\d|\b(?:page|pg|p|scan|image|img|figure|fig|slide|sheet|photo|picture|pic|seite|folie|bild)s?[ .-]{0,2}\d",
+    re.I,
+)
 _A_SENTENCE = 12  # characters of one word, from which languages without blanks may have written a sentence
 
 
@@ -65,7 +69,7 @@ def names_other_file(text: str) -> bool:
 
 def reads_as_name(text: str) -> bool:
     """Whether a text is rather a name than words to be read: an address, a few words with a file in them, a single word
-    that is more than letters, a few with a number and without the stop of a sentence."""
+    that is more than letters, two words with a number, a few with the number of a picture."""
     name = text.strip()
     words = name.split()
     if _ADDRESS.match(name) or (len(words) <= _FEW_WORDS and (_FILE_INSIDE.search(name) or _FILE_AT_END.search(name))):
@@ -74,4 +78,5 @@ def reads_as_name(text: str) -> bool:
         alone = name.rstrip(".,;:!?\"')")
         sentence = len(name) >= _A_SENTENCE and not name.isascii() and not _SLASH.search(name)
         return not sentence and not alone.isalpha()
-    return len(words) <= _FEW_WORDS and any(letter.isdigit() for letter in name) and name[-1] not in _STOPS
+    numbered = any(letter.isdigit() for letter in name)
+    return numbered and (len(words) == 2 or (len(words) <= _FEW_WORDS and bool(_NUMBERED.search(name))))

@@ -81,7 +81,7 @@ class PageTexts:
         """One that reads no picture, and gives all of them the text "": it notes them in the list."""
         other = copy.copy(self)
         noted: list[Picture] = []
-        other._noted = noted
+        other._noted, other._texts, other._scans = noted, self._texts, self._scans  # no file is read again for a cell
         return other, noted
 
     def read_ahead(self, pictures_of: Callable[[int], Sequence[Picture]], count: int) -> None:

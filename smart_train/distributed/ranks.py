@@ -46,7 +46,7 @@ def barrier() -> None:
 def check_launched() -> None:
     """Raises RunError where the environment says in part that a launcher started this process, as a cluster's job does
     that sets WORLD_SIZE for something else: the libraries would take it for one of several, and not find the others."""
-    alone = {"WORLD_SIZE": ("", "1"), "LOCAL_RANK": ("",)}
+    alone = {"WORLD_SIZE": ("", "1"), "LOCAL_RANK": ("", "-1")}
     told = [name for name, values in alone.items() if os.environ.get(name, "") not in values]
     missing = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if told and missing:

@@ -265,7 +265,8 @@ def head_obstacle(family: type[Family]) -> str | None:
     """Why states of transformers, pooled, are not the pooled vector of `family`; None where they are."""
     if family.token_head is None:
         return None
-    return f"the pooled vector of {family.name} is made of its states by {family.token_head}, which transformers lacks"
+    what = "tokens are" if family.late_only else "pooled vector is"
+    return f"{family.name}'s {what} made of its states by {family.token_head}, which transformers lacks"
 
 
 def _peft_obstacle(folder: Path, base: str | Path | None = None) -> str | None:

@@ -90,6 +90,8 @@ def weights_digest(folder: Path) -> str | None:
         ModelError: a file cannot be read.
     """
     paths = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob(f"{PICKLED}*.bin"))
+    # Also Dense layers behind a text embedder's backbone, as sentence-transformers and as this package save them.
+    paths += sorted(folder.glob("[0-9]*_Dense/*.safetensors")) + sorted(folder.glob("dense.safetensors"))
     stats = [(path, path.stat()) for path in paths]
     return _digest(tuple((str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats))
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _PLURAL = {"query": "queries", "document": "documents"}
 _FEWER_WORKERS = (
-    "use fewer of them (num_workers, --workers, evaluation.num_workers in a recipe; 0 loads in the main process)"
+    "use fewer of them (num_workers, --workers; in a recipe evaluation.num_workers and "
+    "training.dataloader_num_workers; 0 loads in the main process)"
 )
 _MOST_WORKERS = 8  # by computation, one H100 encodes what four to six cores decode
 

@@ -108,7 +108,8 @@ def correct_for_cpu(backbone: nn.Module) -> None:
     for module in cast(Iterable[Any], backbone.modules()):
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
-            if module.in_features % module.weight.quant_state.blocksize:
+            on_cpu = module.weight.device.type == "cpu"
+            if on_cpu and module.in_features % module.weight.quant_state.blocksize:
                 module.__class__ = _read_as_one_row()
 
 

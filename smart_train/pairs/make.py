@@ -140,7 +140,7 @@ def _make(
     read = {document.path for document in documents}
     files, not_read = count_files(Path(folder), read, office=program_for(settings) is not None)
     parameters = {**_parameters(documents, settings, writer, check), "ocr_engine": scans.method}
-    finished = _made_already(output, parameters, check)
+    finished = _made_already(output, parameters)
     if finished is not None:
         return replace(finished, files=files, beside=not_read)
     try:
@@ -206,7 +206,7 @@ def _parameters(
     }
 
 
-def _made_already(output: Path, parameters: dict[str, Any], check: RoundTrip | None) -> PairReport | None:
+def _made_already(output: Path, parameters: dict[str, Any]) -> PairReport | None:
     """The report of the data set in `output` if it was made with `parameters`; None where nothing is there yet."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
@@ -219,8 +219,6 @@ def _made_already(output: Path, parameters: dict[str, Any], check: RoundTrip | N
         raise DataError(f"{output}: exists and does not hold pairs made by smart_train; name another output")
     theirs = {**values["parameters"], "format": values.get("format")}
     ours = {**parameters, "format": FORMAT}
-    if check is not None and theirs.get("check") == check.former_method is not None:
-        ours["check"] = theirs["check"]
     differing = changes(flat(theirs), flat(ours), {**asdict(PairSettings()), "check": None})
     if differing:
         raise DataError(

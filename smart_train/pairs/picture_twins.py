@@ -3,6 +3,7 @@ because OCR read others."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from smart_train.pairs.candidates import Page
 from smart_train.pairs.documents import Document
 
 IN_PART, IN_LATER_PART = "shows what another document of its part shows", "shows what held-out pages show"
+_NUMBER = re.compile(r"\d+")
 _NEAREST = 8  # pages that are compared with one; more look alike only in piles of one form
 _HELD = 128  # pictures in memory, 0.4 MB each
 
@@ -37,6 +39,12 @@ def without_picture_twins(
     Args:
         drawn: the pages of each document, by its key.
     """
+    figures = {
+        (document.key, number): _NUMBER.findall(text.text)
+        for document in documents
+        for number, text in enumerate(document.texts)
+        if text.text.strip()
+    }
     unread = {
         (document.key, number)
         for document in documents
@@ -66,8 +74,11 @@ def without_picture_twins(
     for (part, page), others in zip(seen, near, strict=True):
         for place, _ in others:
             other_part, other = seen[place]
-            if {(page.document, page.number), (other.document, other.number)}.isdisjoint(unread):
+            both = [(page.document, page.number), (other.document, other.number)]
+            if unread.isdisjoint(both):
                 continue
+            if figures.keys() >= set(both) and figures[both[0]] != figures[both[1]]:
+                continue  # OCR sees the digit that 768 points of small print blur
             if same_picture(*(picture(drawn[each.document][each.number].image) for each in (page, other))):
                 twins.add((page.document, page.number))
                 line = f"{_named(page)}, shows what {_named(other)}, shows"

@@ -38,7 +38,6 @@ class RoundTrip:
             its best piece.
         name: of the model in the report; it should change with the model's weights.
         first: a query is kept when its page is among this many best pages, and no other page scores as high.
-        former_name: what an earlier version called the same model; pairs that were made so are the same.
 
     Attributes:
         counts: queries checked, and why some were left out -> how many.
@@ -53,7 +52,6 @@ class RoundTrip:
     first: int = PAIR_CHECK_FIRST
     counts: Counter[str] = field(default_factory=Counter)
     left_out: list[str] = field(default_factory=list)
-    former_name: str | None = None
 
     def __post_init__(self) -> None:
         if self.first < 1:
@@ -63,11 +61,6 @@ class RoundTrip:
     def method(self) -> str:
         """What the check's answers depend on."""
         return f"{self.name}, first {self.first}"
-
-    @property
-    def former_method(self) -> str | None:
-        """What an earlier version called `method`."""
-        return None if self.former_name is None else f"{self.former_name}, first {self.first}"
 
     def keep(self, pages: Sequence[Page], images: Sequence[Path], chosen: Chosen, limit: int) -> Chosen:
         """`chosen` without the queries whose page is not found, and at most `limit` for a page.

@@ -196,6 +196,7 @@ def update_index(
         if _version(index_folder) != version:  # another process was here meanwhile
             _, previous = _kept(index_folder)
             usable = _usable(model, previous, store)
+            found = _found(model, folder, usable, documents)  # it may have encoded what was not there before
         index = _encoded(model, found, usable, unfinished, store, batch_size, num_workers, show_progress_bar)
         if index is not previous:
             write_index(index, index_folder)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from smart_train.data.formats.pdf import page_cache
 from smart_train.errors import WriteError
 from smart_train.models.bases import joined, reading_pool, tensor_digest
+from smart_train.models.dense_layers import LinearHead
 from smart_train.models.loaded_weights import State, files_of, weights_state
 from smart_train.retrieval.encoder import IndexEncoder
 from smart_train.utils.atomic import write_json
@@ -57,7 +58,7 @@ def model_fingerprint(model: IndexEncoder) -> str:
 def sampled_fingerprint(model: IndexEncoder) -> str:
     """The fingerprint of version 0.1.0, for the records that hold one: of every tensor 64 values count."""
     digest = hashlib.blake2b(_settings(model), digest_size=_SAMPLED_DIGITS // 2)
-    _add_samples(digest, model.state_dict())
+    _add_samples(digest, _tensors(model))
     return digest.hexdigest()
 
 
@@ -80,7 +81,7 @@ def _weights(model: IndexEncoder) -> str:
     Torch does not count what is written through `tensor.data`, as PEFT does when it merges an adapter in place. The
     samples show that: merging and training move all values. Reading no value at all was rejected for it.
     """
-    tensors = model.state_dict()
+    tensors = _tensors(model)
     state = weights_state(model) if isinstance(model, nn.Module) else None
     if state is None or not isinstance(model, nn.Module):
         return _digest(tensors)
@@ -91,6 +92,13 @@ def _weights(model: IndexEncoder) -> str:
         at = None if files is None or not files.settled else _place([_FORMAT, files.files, samples])
         known = _known[model] = (state, samples, _digest(tensors) if at is None else _kept(at, tensors))
     return known[2]
+
+
+def _tensors(model: IndexEncoder) -> dict[str, Tensor]:
+    """Everything that states are multiplied by: Dense layers behind a backbone are not among its saved weights."""
+    modules = model.named_modules() if isinstance(model, nn.Module) else ()
+    heads = {f"{name}.weight": module.weight for name, module in modules if isinstance(module, LinearHead)}
+    return {**model.state_dict(), **heads}
 
 
 def _samples(tensors: Mapping[str, Tensor]) -> str:
@@ -120,10 +128,13 @@ def _of_tensor(tensor: Tensor) -> str:
     return tensor_digest(tensor.float() if narrow else tensor)
 
 
-def _place(about: list[Any]) -> Path:
+def _place(about: list[Any]) -> Path | None:
     """Where the digest is kept of weights that these files gave. One file for each: processes write side by side."""
     name = hashlib.blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
-    return page_cache().parent / "weights" / f"{name}.json"
+    try:
+        return page_cache().parent / "weights" / f"{name}.json"
+    except RuntimeError:  # a user without a home folder
+        return None
 
 
 def _kept(path: Path, tensors: Mapping[str, Tensor]) -> str:

@@ -55,7 +55,15 @@ def has_ended(checkpoint: Path) -> bool:
     state = _state(checkpoint)
     callbacks = state["stateful_callbacks"]
     stops = bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
-    return stops and (state["global_step"] >= state["max_steps"] or "EarlyStoppingCallback" in callbacks)
+    return (stops and state["global_step"] >= state["max_steps"]) or _is_out_of_patience(callbacks)
+
+
+def _is_out_of_patience(callbacks: dict[str, Any]) -> bool:
+    """Whether the saved state of the Trainer's early stopping says that it stopped the run."""
+    saved = callbacks.get("EarlyStoppingCallback", {})
+    patience = saved.get("args", {}).get("early_stopping_patience")
+    waited = saved.get("attributes", {}).get("early_stopping_patience_counter", 0)
+    return patience is not None and waited >= patience
 
 
 def planned_steps(checkpoint: Path) -> int:

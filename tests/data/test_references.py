@@ -223,7 +223,10 @@ def test_half_a_character_is_named_with_its_row(pages: list[Path], write_jsonl: 
         *((text, True) for text in ("page_1", "pages/1", "page 12", "see m.pdf, page 2", "my scan.heic", "4.5")),
         *((text, False) for text in ("a text", "A gear.", "In the U.S.", "pulley", "Its torque is 4.5 Nm")),
         *((text, True) for text in ("manual page 2", "IMG 0001 copy", "doc_01 rev_2 p3", "scan 7 of 12")),
-        *((text, False) for text in ("It weighs 4 kg.", "Where is page 2?", "a scan of it", "scan 7 of the 12 pages")),
+        *(
+            (text, False)
+            for text in ("It weighs 4 kg.", "World War 2", "a scan of it", "scan 7 of the 12 pages", "about 20 minutes")
+        ),
         ("clip.mkv and more", True),
         ("a text about clip.mkv, and more", False),
     ],

@@ -94,17 +94,6 @@ def test_what_is_left_out_is_in_the_report_and_other_checks_are_other_pairs(manu
         make_pairs(manuals, tmp_path / "made", SETTINGS)
 
 
-def test_pairs_that_an_earlier_version_checked_with_the_same_model_are_the_same(manuals: Path, tmp_path: Path) -> None:
-    make_pairs(manuals, tmp_path / "made", SETTINGS, check=RoundTrip(Counting(), "m (0123)", 9))
-    now = RoundTrip(Counting(), "m (4567)", 9, former_name="m (0123)")
-    assert make_pairs(manuals, tmp_path / "made", SETTINGS, check=now).again
-    for other in (RoundTrip(Counting(), "m (4567)", 9), RoundTrip(Counting(), "m (4567)", 8, former_name="m (0123)")):
-        with pytest.raises(
-            DataError, match=r"holds pairs made with other check .*\n  check: 'm \(0123\), first 9' there"
-        ):
-            make_pairs(manuals, tmp_path / "made", SETTINGS, check=other)
-
-
 def test_pages_as_text_are_searched_by_their_text(manuals: Path, tmp_path: Path) -> None:
     class Seeing(Counting):
         class family:

@@ -120,9 +120,13 @@ def test_the_end_of_training_is_known(tmp_path: Path) -> None:
     stopped = make(tmp_path, 3, ended=True)
     assert not has_ended(stopped), "a signal stopped it, as version 0.1.0 wrote it"
     state = json.loads((stopped / "trainer_state.json").read_text())
-    state["stateful_callbacks"]["EarlyStoppingCallback"] = {}
-    (stopped / "trainer_state.json").write_text(json.dumps(state))
-    assert has_ended(stopped), "by stopping early"
+    for waited in (1, 2):
+        state["stateful_callbacks"]["EarlyStoppingCallback"] = {
+            "args": {"early_stopping_patience": 2, "early_stopping_threshold": 0.0},
+            "attributes": {"early_stopping_patience_counter": waited},
+        }
+        (stopped / "trainer_state.json").write_text(json.dumps(state))
+        assert has_ended(stopped) == (waited == 2), "by stopping early"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

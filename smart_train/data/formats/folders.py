@@ -27,6 +27,7 @@ PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 # Documents and pictures that are neither read here as pages nor as rows.
 _OTHERS = (*OFFICE_EXTENSIONS, ".heic", ".heif", ".svg", ".svgz", ".eps", ".ps", ".psd", ".djvu", ".emf", ".wmf")
 AS_PDF = "export them as PDF (smart-train make-pairs has LibreOffice convert office, web and book files)"
+AS_PICTURES = "save pictures as PNG or JPEG, and export others as PDF"
 _NAMED = 5
 
 
@@ -53,7 +54,9 @@ def not_read(folder: Path) -> str | None:
         return None
     named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_NAMED])
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return f"{folder}: {len(files)} files whose types are not read: {named}{more}; {AS_PDF}"
+    what = "1 file whose type is" if len(files) == 1 else f"{len(files)} files whose types are"
+    documents = any(file.suffix.lower() in OFFICE_EXTENSIONS for file in files)
+    return f"{folder}: {what} not read: {named}{more}; {AS_PDF if documents else AS_PICTURES}"
 
 
 def tell_not_read(path: Path) -> None:

@@ -99,6 +99,7 @@ class Office:
             raise OfficeError(f"{file}: cannot be read ({error.strerror})") from error
         digest = hashlib.sha256(content).hexdigest()[:40]
         cached = self._cache / f"{digest}-{file.suffix.lower()[1:]}-{_FORMAT}.pdf"
+        os.utime(self._folder.name)  # in use: `_clear_abandoned` of another process goes by it
         if not cached.is_file():
             with tempfile.TemporaryDirectory(dir=self._folder.name) as scratch, naming_refusals(Path(scratch)):
                 check_content(file, content)

@@ -7,6 +7,7 @@ import codecs
 import io
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from smart_train.data.formats.pdf import PdfError
@@ -56,5 +57,5 @@ def _is_locked(content: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             return b"encryption-data" in packed.read("META-INF/manifest.xml")
-    except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, OSError, EOFError):
         return False
