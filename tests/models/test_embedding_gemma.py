@@ -268,4 +268,4 @@ def test_an_adapter_finds_the_layers_with_its_base(folder, tmp_path):
     assert torch.equal(again.encode_query(TEXTS).pooled, model.encode_query(TEXTS).pooled)
     export_adapter(tmp_path / "adapter", tmp_path / "export", base=tmp_path / "moved")
     card = (tmp_path / "export" / "README.md").read_text()
-    assert "PEFT alone does not read it as it was trained: the pooled vector of embedding_gemma" in card
+    assert "PEFT alone does not read it as it was trained: embedding_gemma's pooled vector" in card
