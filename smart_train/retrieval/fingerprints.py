@@ -123,9 +123,9 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _of_tensor(tensor: Tensor) -> str:
-    tensor = tensor.detach().to("cpu")
+    tensor = tensor.detach()
     narrow = tensor.is_floating_point() and tensor.element_size() < torch.float32.itemsize
-    return tensor_digest(tensor.float() if narrow else tensor)
+    return tensor_digest(tensor, torch.float32 if narrow else None)
 
 
 def _place(about: list[Any]) -> Path | None:

@@ -266,7 +266,7 @@ def _identity(model: WorkerEncoder, corpus: RowCorpus, shard_size: int, store: s
     """What encoded shards depend on, by the name a user knows it under."""
     prompts = json.dumps(prompt_settings(model), sort_keys=True)
     return {
-        "model": model_fingerprint(model),
+        "model": on_main(lambda: model_fingerprint(model)),  # reads all weights, which one rank's reading is enough for
         "prompts": hashlib.blake2b(prompts.encode(), digest_size=16).hexdigest(),
         "scoring": {**document_settings(model), "query_tokens": model.scoring.query_tokens},
         **corpus.fingerprint(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tqdm.auto import tqdm
 
-from smart_train.distributed import barrier, rank, world_size
+from smart_train.distributed import barrier, on_main, rank, world_size
 from smart_train.errors import DataError
 from smart_train.retrieval.corpus import RowCorpus
 from smart_train.retrieval.fingerprints import model_fingerprint, prompt_settings, sampled_fingerprint
@@ -62,7 +62,7 @@ def teacher_scores(
     as_encoder = cast(Any, teacher)  # an encoder to nobody; what a fingerprint reads of one, it has
     about = [prompt_settings(as_encoder), corpus.fingerprint()]
     blocks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-    fingerprint = model_fingerprint(as_encoder)
+    fingerprint = on_main(lambda: model_fingerprint(as_encoder))
     keys = [_key([fingerprint, *about], block) for block in blocks]
     stored = [_stored_key(folder, number) for number in range(len(blocks))]
     if any(found not in (None, key) for found, key in zip(stored, keys, strict=True)):

@@ -42,9 +42,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     digest = fingerprints.tensor_digest
 
-    def counted(tensor: torch.Tensor) -> str:
+    def counted(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> str:
         counts.append(tensor.numel())
-        return digest(tensor)
+        return digest(tensor, dtype)
 
     monkeypatch.setattr(fingerprints, "tensor_digest", counted)
     return counts
