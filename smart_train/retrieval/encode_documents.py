@@ -211,7 +211,7 @@ def _kept(index_folder: Path) -> tuple[_Version, DocumentIndex | None]:
 
 
 def _version(index_folder: Path) -> _Version:
-    """A mark that every save changes, since it moves a new file into place; None where there is no index."""
+    """Identity of the saved index file; every save moves a new file into place. None where there is no index."""
     file = index_folder / INDEX_FILE
     if not file.is_file():
         return None
