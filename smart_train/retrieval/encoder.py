@@ -58,13 +58,15 @@ def check_pooled(model: Encoder, what: str, instead: str) -> None:
 def documents_in_parts(
     model: Encoder, items: Sequence[Any], size: int, *, batch_size: int, num_workers: int | None
 ) -> Iterator[Embeddings]:
-    """`model.encode_document` of `size` items at a time. A `SmartModel` has one loader for all of them, whose workers
-    go on while a part is stored.
+    """`model.encode_document` of `size` items at a time, nothing for no items. A `SmartModel` has one loader for all of
+    them, whose workers go on while a part is stored.
 
     Args:
         num_workers: None leaves it to the model.
     """
     options = with_workers(batch_size, num_workers)
+    if not items:  # every document is known: some were removed or renamed, or a killed call had encoded all
+        return
     if hasattr(model, "encode_document_parts"):
         yield from model.encode_document_parts(items, size, **options)
         return

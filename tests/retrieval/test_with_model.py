@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from smart_train import ScoringConfig, SmartModel
 from smart_train.errors import ModelError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
 from smart_train.models.prompt_settings import PromptConfig
-from smart_train.retrieval import DocumentIndex, encode_folder, model_fingerprint, search, search_folder
+from smart_train.retrieval import DocumentIndex, encode_folder, model_fingerprint, search, search_folder, update_index
 from smart_train.types import ModelInput
 
 TINY = Path(__file__).parents[2] / "data" / "tiny-qwen3-vl"
@@ -61,6 +62,23 @@ def test_an_index_serves_the_saved_model_and_no_other(model, folder, tmp_path):
             search(other, QUERIES, index)
     with pytest.raises(ModelError, match="layer: -1 there, 1 here"):
         search(load(scoring=ScoringConfig(layer=1)), QUERIES, index)
+
+
+def test_an_index_follows_where_nothing_is_left_to_encode(model, folder, tmp_path, monkeypatch):
+    """Pages that were removed or renamed, and a call that was killed when it had encoded all and saved nothing."""
+    pages = Path(shutil.copytree(folder, tmp_path / "pages"))
+    first, _ = update_index(model, pages, tmp_path / "index")
+    (pages / "4.png").unlink()
+    (pages / "0.png").rename(pages / "new.png")
+    moved, _ = update_index(model, pages, tmp_path / "index")
+    assert moved.document_ids == ["1.png", "2.png", "3.png", "new.png"]
+    assert torch.equal(moved.embeddings.pooled, first.embeddings.pooled[[1, 2, 3, 0]])
+    with monkeypatch.context() as killed:
+        killed.setattr("smart_train.retrieval.encode_documents.write_index", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            update_index(model, folder, tmp_path / "other")
+    again, _ = update_index(model, folder, tmp_path / "other")
+    assert torch.equal(again.embeddings.packed, first.embeddings.packed)
 
 
 def test_fingerprint_sees_a_small_step(model):
