@@ -17,8 +17,7 @@ from torch import Tensor
 
 from smart_train.errors import DataError
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.serving.document_ids import check_ids
-from smart_train.utils.atomic import replace_whole, write_text
+from smart_train.serving.layouts import check_ids, write_layout
 
 _TOKENS_FILE = "tokens.safetensors"
 _IDS_FILE = "ids.json"
@@ -33,17 +32,19 @@ def write_plaid(folder: str | Path, document_ids: Sequence[str], embeddings: Emb
 
     Raises:
         DataError: other numbers of ids and embeddings.
+        WriteError, BusyError: as `write_layout`.
     """
     check_ids(document_ids, embeddings)
-    folder = Path(folder)
     tokens = embeddings.quantize("float16").to("cpu").tokens
     width = len(str(len(tokens)))
     tensors = {f"{row:0{width}}": item.clone() for row, item in enumerate(tokens)}
     ids = json.dumps(list(document_ids), ensure_ascii=False) + "\n"
     header = {_IDS_DIGEST: _digest(ids)}
-    replace_whole(folder / _TOKENS_FILE, lambda temporary: save_file(tensors, temporary, header))
-    write_text(folder / _IDS_FILE, ids)
-    return folder
+    files = {
+        _TOKENS_FILE: lambda temporary: save_file(tensors, temporary, header),
+        _IDS_FILE: lambda temporary: temporary.write_text(ids, encoding="utf-8"),
+    }
+    return write_layout(Path(folder), files)
 
 
 def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:

@@ -14,8 +14,7 @@ from typing import Any
 
 from smart_train.errors import DataError
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.serving.document_ids import check_ids
-from smart_train.utils.atomic import replace_whole, write_json
+from smart_train.serving.layouts import check_ids, write_layout
 
 # rows x dimensions of one stored multi-vector must stay below this.
 QDRANT_LIMIT = 1 << 20
@@ -103,15 +102,18 @@ def write_qdrant(folder: str | Path, document_ids: Sequence[str], embeddings: Em
 
     Raises:
         DataError: as `qdrant_points`.
+        WriteError, BusyError: as `write_layout`.
     """
     points = qdrant_points(document_ids, embeddings)
-    folder = Path(folder)
-    write_json(folder / "collection.json", qdrant_collection(embeddings))
+    collection = json.dumps(qdrant_collection(embeddings), indent=2) + "\n"
 
     def lines(path: Path) -> None:
         with path.open("w", encoding="utf-8") as file:
             for point in points:
                 file.write(json.dumps(point, ensure_ascii=False) + "\n")
 
-    replace_whole(folder / "points.jsonl", lines)
-    return folder
+    files = {
+        "collection.json": lambda temporary: temporary.write_text(collection, encoding="utf-8"),
+        "points.jsonl": lines,
+    }
+    return write_layout(Path(folder), files)

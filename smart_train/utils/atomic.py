@@ -18,7 +18,7 @@ import stat
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,23 +54,43 @@ def replace_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     Raises:
         WriteError: the file system refuses it; an earlier file at `path` is untouched.
     """
-    path = Path(path)
+    replace_together({Path(path): write})
+    return Path(path)
+
+
+def replace_together(writes: Mapping[Path, Callable[[Path], Any]]) -> None:
+    """As `replace_whole`, for files that belong together: none takes its name before all of them are on the disk.
+
+    A kill in the instant between two moves leaves some old and some new; whoever reads them must see that.
+
+    Raises:
+        WriteError: the file system refuses one of them.
+    """
+    with contextlib.ExitStack() as stack:
+        made = [(path, stack.enter_context(_made(path, write))) for path, write in writes.items()]
+        for path, temporary in made:
+            with naming_refusals(path):
+                os.replace(temporary, path)
+                sync(path.parent)
+
+
+@contextlib.contextmanager
+def _made(path: Path, write: Callable[[Path], Any]) -> Iterator[Path]:
+    """What `write` makes, on the disk beside `path`; gone at the end, unless it was moved."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    with naming_refusals(path):
-        make_folder(path.parent)
-        _clear_leftovers(path.parent)
-        try:
+    try:
+        with naming_refusals(path):
+            make_folder(path.parent)
+            _clear_leftovers(path.parent)
             temporary.touch()
             mode = temporary.stat().st_mode
             write(temporary)
             _share(temporary, mode)
             sync(temporary)
-            os.replace(temporary, path)
-            sync(path.parent)
-        finally:
-            with contextlib.suppress(OSError):  # there is one to tell of already
-                temporary.unlink(missing_ok=True)
-    return path
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):  # there is one to tell of already
+            temporary.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:

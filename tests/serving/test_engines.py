@@ -1,6 +1,8 @@
 """Embeddings as engines take them: every number where it belongs, and Qdrant's limit before the first point."""
 
+import errno
 import json
+import os
 import sys
 
 import pytest
@@ -9,10 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from smart_train import Embeddings
 from smart_train.cli import main
-from smart_train.errors import DataError
+from smart_train.errors import BusyError, DataError, WriteError
 from smart_train.scoring import score_parts
 from smart_train.serving import read_plaid, write_plaid, write_qdrant
 from smart_train.serving.qdrant import QDRANT_LIMIT, qdrant_points, qdrant_query
+from smart_train.utils import atomic
+from smart_train.utils.locks import beside, only_one
 
 IDS = ["b.png", "a.png", "ü.png"]
 
@@ -87,11 +91,37 @@ def test_mistakes_are_named(tmp_path):
         read_plaid(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(("write", "last"), [(write_plaid, "ids.json"), (write_qdrant, "points.jsonl")])
+def test_a_full_disk_leaves_the_earlier_layout(write, last, tmp_path, monkeypatch):
+    """Also where only the last file finds no room: none takes its place before all are on the disk."""
+    folder, real = write(tmp_path / "layout", IDS, made()), atomic.sync
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert last in before and len(before) == 2
+    with monkeypatch.context() as full:
+        full.setattr(atomic, "sync", lambda path: full_disk() if last in path.name else real(path))
+        with pytest.raises(WriteError, match=rf"{last}: cannot be written \(No space left on device\)"):
+            write(folder, ["b.png", "new.png", "ü.png"], made())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("write", [write_plaid, write_qdrant])
+def test_one_process_at_a_time_writes_a_layout(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("smart_train.serving.layouts._PATIENCE", 0.0)
+    with only_one(beside(tmp_path / "layout"), "another"), pytest.raises(BusyError, match="layout: in use by another"):
+        write(tmp_path / "layout", IDS, made())
+    write(tmp_path / "layout", IDS, made())
+
+
+def full_disk():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_ids_of_an_earlier_call_are_not_taken_for_those_of_new_tokens(tmp_path, monkeypatch):
-    """A call that ends between the two files leaves as many ids as there are tokens, of other documents."""
+    """A call that ends between two moves leaves as many ids as there are tokens, of other documents."""
     write_plaid(tmp_path, IDS, made())
     with monkeypatch.context() as broken:
-        broken.setattr("smart_train.serving.plaid.write_text", lambda *_: 1 / 0)
+        real = os.replace
+        broken.setattr(os, "replace", lambda old, new: 1 / 0 if new.name == "ids.json" else real(old, new))
         with pytest.raises(ZeroDivisionError):
             write_plaid(tmp_path, ["b.png", "new.png", "ü.png"], made())
     with pytest.raises(DataError, match="ids.json and tokens.safetensors were not written together; write them again"):
