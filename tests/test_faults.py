@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault_sweep import WRITERS, swept
+from tests.fault_sweep import swept
+from tests.fault_writers import WRITERS
 from tests.faults import KINDS
 
 MOMENTS = 1  # calls of each command that fail, for each kind of fault
