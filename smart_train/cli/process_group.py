@@ -39,22 +39,32 @@ def tells(error: SmartTrainError) -> bool:
     by its first one: the output of a machine may be all that its user sees, and its files may be others.
 
     All have a mistake in the recipe, a stop, what one of them has handed on, and what comes before they have joined:
-    until then each does the same. Anything else is of one process, which tells it.
+    until then each does the same. Anything else is of one process, or found by several, as a loss that is NaN: the
+    first one tells it.
     """
     if _started() == 1:
         return True
-    place = told_by_launcher("LOCAL_RANK", 0)
-    first = told_by_launcher("RANK", 0) - place  # launchers number the processes of a machine one after the other
+    first = _first_of_this_machine()
     if error.from_main and first <= error.told_by < first + told_by_launcher("LOCAL_WORLD_SIZE", 1):
         return False
-    of_all = error.from_main or isinstance(error, (RecipeError, Interrupted)) or not _have_joined()
-    return place == 0 or not of_all
+    if error.from_main or isinstance(error, (RecipeError, Interrupted)) or not (_joined or _are_joined()):
+        return told_by_launcher("LOCAL_RANK", 0) == 0
+    if not _are_joined():
+        return True
+    from smart_train.distributed.stages import says_first
+
+    return says_first(str(error), first)
 
 
-def _have_joined() -> bool:
-    """Whether the processes of this launch know, or have known, each other."""
+def _first_of_this_machine() -> int:
+    """Its rank: launchers number the processes of a machine one after the other."""
+    return told_by_launcher("RANK", 0) - told_by_launcher("LOCAL_RANK", 0)
+
+
+def _are_joined() -> bool:
+    """Whether the processes of this launch know each other now."""
     dist = sys.modules.get("torch.distributed")  # where it is not imported, nothing has joined them
-    return _joined or (dist is not None and dist.is_available() and dist.is_initialized())
+    return dist is not None and dist.is_available() and dist.is_initialized()
 
 
 def _started() -> int:
@@ -93,5 +103,9 @@ def joined_processes() -> Iterator[None]:
     _joined = True
     try:
         yield
+    except SmartTrainError as error:
+        if not tells(error):  # asked now, while the others can be: another one of this machine tells it
+            error.from_main, error.told_by = True, _first_of_this_machine()
+        raise
     finally:
         dist.destroy_process_group()

@@ -4,6 +4,7 @@ which the process group met, and no collective waits."""
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 import threading
@@ -110,6 +111,23 @@ def on_every_rank(function: Callable[[], T]) -> T:
 
     on_main(raise_first)
     return made[0]
+
+
+def says_first(message: str, machine: int) -> bool:
+    """Whether this rank is the first of its `machine` to ask this of `message`. Several ranks may each find the same,
+    and it is told once.
+
+    Args:
+        machine: the rank of its first process.
+    """
+    key = hashlib.sha256(message.encode(errors="surrogatepass")).hexdigest()
+    try:
+        first = dist.distributed_c10d._get_default_store().add(f"smart_train/said/{machine}/{key}", 1) == 1
+    except RuntimeError:  # the process that held the store has ended: it is better told twice than not at all
+        return True
+    if first and is_main():
+        time.sleep(2 * _LONGEST_PAUSE)  # the others should ask: this process may take the store along
+    return first
 
 
 class _Stages:

@@ -156,7 +156,7 @@ def _run_in(
     if folder.state == "training":
         model = _train(recipe, args, folder, model, parts["train"], batches, steering, states, console)
     else:
-        model = build.base_model(recipe, str(folder.final), device=args.device)
+        model = on_every_rank(lambda: build.base_model(recipe, str(folder.final), device=args.device))
         model.known_states = None if states is None else states.evaluation
     if recipe.tune is not None:
         model.family.scoring = on_main(partial(tune_trained, recipe, folder, model, parts, console))
@@ -213,7 +213,7 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
     """The model before training. Random weights are drawn once and kept in the run, so that an adapter has a base to
     name and a resumed run the same start."""
     if recipe.model.from_config is None:
-        return build.base_model(recipe, device=device)
+        return on_every_rank(lambda: build.base_model(recipe, device=device))
     reason = on_main(lambda: damage(folder.base))
     if reason is not None:
         raise RunError(
@@ -221,7 +221,7 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
             "the file back, or start over with --overwrite"
         )
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))
-    return build.base_model(recipe, str(folder.base), device=device)
+    return on_every_rank(lambda: build.base_model(recipe, str(folder.base), device=device))
 
 
 def _evaluate(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from smart_train.cli import process_group
 from smart_train.cli.app import app
@@ -256,3 +257,38 @@ def test_a_mistake_is_told_once(mistake: tuple[str, ...], message: str, toy: Toy
     assert [process.exitcode for process in together] == [2, 2]
     printed = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("smart-train")]
     assert len(printed) == 1 and message in printed[0], printed
+
+
+@pytest.mark.dist
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": {"name_or_path": "half"}}, "half: 1 missing weight(s) for BertModel"),  # found when it is opened
+        (  # and when the trainer is made
+            {"gradient_caching": {"mini_batch_size": 2}, "training": {"torch_compile": True}},
+            "gradient_caching cannot take training.torch_compile",
+        ),
+    ],
+)
+def test_what_every_process_of_a_run_finds_is_told_once(
+    values: dict[str, Any], message: str, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = load_file(shutil.copytree(toy.folder, tmp_path / "half") / "model.safetensors")
+    weights.popitem()
+    save_file(weights, tmp_path / "half" / "model.safetensors", metadata={"format": "pt"})
+    training = {"output_dir": "run", "use_cpu": True, "per_device_train_batch_size": 4, "max_steps": 4}
+    recipe: dict[str, Any] = {
+        "model": {"name_or_path": str(toy.folder)},
+        "data": {"train": {"path": str(toy.folder.parent / "rows.jsonl")}},
+        "lora": {},
+        **values,
+        "training": {**training, **values.get("training", {})},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    monkeypatch.chdir(tmp_path)
+    together = start_command(["train", tmp_path / "recipe.yaml"], tmp_path / "log", count=2)
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [2, 2]
+    printed = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("smart-train")]
+    assert len(printed) == 1 and message in printed[0], (tmp_path / "log").read_text()

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from smart_train import distributed
 from smart_train.distributed import stages
-from smart_train.distributed.stages import on_every_rank
+from smart_train.distributed.stages import on_every_rank, says_first
 from smart_train.errors import DataError, RunError, SmartTrainError
 from tests.ranks import IMPORTS, free_port, join_a_launch, start_ranks
 
@@ -78,6 +78,9 @@ def work_together(rank: int, folder: Path, port: int) -> None:
         "refused on all": told(lambda: on_every_rank(refused)),
         "refused on one": told(lambda: on_every_rank(lambda: refused() if distributed.rank() else None)),
         "broken on one": told(lambda: on_every_rank(lambda: broken(1))),
+        "says first": [
+            says_first(*asked) for asked in (("all find this", 0), (f"rank {rank}'s", 0), ("of each machine", rank))
+        ],
         "afterwards": distributed.on_main(lambda: "in step"),
     }
     (folder / f"{rank}.json").write_text(json.dumps(outcome))
@@ -113,6 +116,12 @@ def test_an_error_of_one_rank_ends_the_others_and_is_told_once(outcomes: list[di
     assert other["broken share"] == fault
     assert main["broken main share"] == fault
     assert other["broken main share"] == ["RunError", f"rank 0 {told_of}", True, 0]
+
+
+@pytest.mark.dist
+def test_one_rank_of_a_machine_says_what_several_find(outcomes: list[dict[str, Any]]) -> None:
+    shared, own, elsewhere = zip(*(outcome["says first"] for outcome in outcomes), strict=True)
+    assert sorted(shared) == [False, True] and own == elsewhere == (True, True)
 
 
 @pytest.mark.dist
