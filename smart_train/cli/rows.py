@@ -185,6 +185,7 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
 
     with contextlib.nullcontext() if option is None else rewritten(as_options):
         rows, report = build.usable_rows(recipe, part)
+        build.check_more_documents(recipe, part)
     path = recipe.data.held_out[part].path
     plain_console().print(f"{f'data.{part}' if option is None else path}: {report.summary()}")
     for label, value in report.details():

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import partial
 from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
 from smart_train.data.contents import Fewest, RowContents, kinds_listed
-from smart_train.data.lengths import Fits
-from smart_train.data.references import READ_AS_TEXT, UNREADABLE
+from smart_train.data.input_checks import InputCheck
+from smart_train.data.lengths import Fits, Side
 from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
-from smart_train.inputs.images import image_size, verify_image
-from smart_train.inputs.video import verify_video
+from smart_train.inputs.images import verify_image
 from smart_train.types import Example
 from smart_train.utils.cpu import usable_cores
 from smart_train.utils.threads import in_threads
@@ -163,12 +161,9 @@ class _RowChecker:
         fits: Fits | None,
         documents_used: int | None,
     ) -> None:
-        self.examples, self.decode, self.negatives, self.scores = examples, decode, negatives, scores
-        self.reads, self.fits, self.documents_used = reads, fits, documents_used
+        self.examples, self.negatives, self.scores, self.documents_used = examples, negatives, scores, documents_used
+        self.inputs = InputCheck(decode, reads, fits)
         self.contents = RowContents(negatives)
-        self.files: dict[Any, str | None] = {}
-        self.sizes: dict[str, tuple[int, int]] = {}
-        self.lock, self.counting = Lock(), Lock()
 
     def __call__(self, index: int) -> str | None:
         try:
@@ -220,54 +215,16 @@ class _RowChecker:
                 "positive_aware.by: teacher need a teacher's scores (smart-train mine writes them)"
             )
         for position, item in enumerate((example.query, *example.documents)):
-            for kind, present in (("image", bool(item.images)), ("video", item.video is not None)):
-                if present and self.reads is not None and kind not in self.reads:
-                    return (
-                        f"holds {kind}{self._column(position, kind)}, but the model reads only "
-                        f"{', '.join(self.reads)}; choose a model that reads {kind}, or remove the row"
-                        f"{READ_AS_TEXT if kind == 'image' else ''}"
-                    )
-            checks = [(self.decode, image, "image") for image in item.images]
-            if item.video is not None:
-                checks.append((verify_video, item.video, "video"))
-            for decode, reference, kind in checks:
-                problem = self._decoded(decode, reference)
-                if problem:
-                    return f"{problem}{self._column(position, kind)}; {UNREADABLE}"
-        return self._unfit(example)
-
-    def _unfit(self, example: Example) -> str | None:
-        """Which input of a row the model cannot take for its length, and why."""
-        if self.fits is None:
-            return None
+            problem = self.inputs.fault(item, partial(self._column, position), "row")
+            if problem:
+                return problem
         for position, item in enumerate((example.query, *example.documents[: self.documents_used])):
-            if item.video is not None:  # what its frames need is made to fit when they are read
-                continue
             name = ("query", "positive")[position] if position < 2 else f"negative {position - 2}"
-            kind = "image" if item.images else "text"
-            try:
-                sizes = [self._size(image) for image in item.images]
-            except DataError as error:
-                return f"{error}{self._column(position, kind)}; {UNREADABLE}"
-            try:
-                with self.counting:
-                    self.fits(item, "document" if position else "query", sizes)
-            except ValueError as error:  # ModelError, and what image processors raise
-                own = "" if item.instruction is None else " (the row's own instruction is part of it)"
-                return f"the model cannot take the {name}{self._column(position, kind)}{own}: {error}"
+            role: Side = "document" if position else "query"
+            problem = self.inputs.excess(item, role, name, partial(self._column, position), "row")
+            if problem:
+                return problem
         return None
-
-    def _size(self, reference: Any) -> tuple[int, int]:
-        """Width and height; of what is behind an address, which many rows may name, asked once."""
-        if not isinstance(reference, str):
-            return image_size(reference)
-        with self.lock:
-            known = self.sizes.get(reference)
-        if known is None:
-            known = image_size(reference)
-            with self.lock:
-                self.sizes[reference] = known
-        return known
 
     def _column(self, position: int, kind: str = "text") -> str:
         """` (column NAME)` of the query (0), the positive (1) or a negative (2, ...), where the source has columns and
@@ -281,24 +238,3 @@ class _RowChecker:
             names += [columns.negatives[0]] * max(0, position - 1)
         name = names[position] if position < len(names) else None
         return "" if name is None else f" (column {self.examples.reader.called(name)!r})"
-
-    def _decoded(self, decode: Callable[[Any], None], reference: Any) -> str | None:
-        if not isinstance(reference, (str, os.PathLike)):
-            return _decode(decode, reference)
-        with self.lock:
-            decoded_before = reference in self.files
-        if not decoded_before:  # two threads may decode the same file at the same time, which costs only time
-            problem = _decode(decode, reference)
-            with self.lock:
-                self.files[reference] = problem
-        return self.files[reference]
-
-
-def _decode(decode: Callable[[Any], None], reference: Any) -> str | None:
-    try:
-        decode(reference)
-    except MissingExtra:  # no fault of the row
-        raise
-    except DataError as error:
-        return str(error)
-    return None

@@ -19,7 +19,7 @@ Side = Literal["query", "document"]
 
 class Fits(Protocol):
     """Raises ModelError where an input, whose images have these sizes, is too long for the model however much of its
-    text is cut. Asked by one thread at a time, and of no video."""
+    text is cut. Asked by one thread at a time."""
 
     def __call__(self, item: ModelInput, role: Side, image_sizes: Sequence[tuple[int, int]], /) -> None: ...
 

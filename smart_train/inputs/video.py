@@ -42,6 +42,7 @@ _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.
 # its length.
 FileRule = Callable[[int, float], Sequence[int]]
 ListRule = Callable[[int], Sequence[int]]
+_Chooser = Callable[[Any, FileRule, float], "Video | None"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,30 @@ def verify_video(ref: Any) -> None:
     _check_sizes(ref, [image_size(frame) for frame in ref])
 
 
+def outline(ref: Any, *, of_file: FileRule, of_list: ListRule) -> Video | None:
+    """The video behind `ref` with empty frames, which are one image, in the place of its own: their count, size and
+    times, from what the file says of itself. None for an address: nothing is fetched for it.
+
+    Raises: as `load_video`.
+    """
+    if isinstance(ref, (list, tuple)):
+        kept = len(of_list(len(ref)))
+        blank = Image.new("RGB", image_size(ref[0]))
+        return Video((blank,) * kept, tuple(range(kept)), LIST_FRAMES_PER_SECOND, kept, listed=True)
+    if _address(ref).startswith(URL_SCHEMES):
+        return None
+    return _of_file(_address(ref), of_file, _outline)
+
+
+def _outline(container: Any, of_file: FileRule, until: float) -> Video | None:
+    """As `_choose`, without decoding. A frame that is turned has as many pixels."""
+    total, rate = _measure(container, until)
+    if not total:
+        return None
+    numbers, stream = tuple(of_file(total, rate)), container.streams.video[0]
+    return Video((Image.new("RGB", (stream.width, stream.height)),) * len(numbers), numbers, rate, total)
+
+
 def video_key(ref: Any) -> int:
     """A stable signed 64-bit hash of a video's content, to tell whether two references are the same video.
 
@@ -153,7 +178,7 @@ def _check_sizes(refs: Sequence[Any], frame_sizes: Sequence[tuple[int, int]]) ->
         raise DataError(f"video {describe_video(refs)}: its frames differ in size, {sizes[0]} and {sizes[1]}")
 
 
-def _of_file(name: str, of_file: FileRule) -> Video:
+def _of_file(name: str, of_file: FileRule, choose: _Chooser | None = None) -> Video:
     if find_spec("av") is None:
         raise MissingExtra(
             f"video {name}: reading video files needs PyAV: pip install 'smart_train[video]', or give a list of frames"
@@ -173,7 +198,7 @@ def _of_file(name: str, of_file: FileRule) -> Video:
         with av.open(place, timeout=ANSWER_SECONDS if remote else None, options=allowed) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
-            video = _choose(container, of_file, time.monotonic() + TOTAL_SECONDS if remote else math.inf)
+            video = (choose or _choose)(container, of_file, time.monotonic() + TOTAL_SECONDS if remote else math.inf)
     except DataError:
         raise
     except av.error.ExitError as error:

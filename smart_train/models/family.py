@@ -232,7 +232,8 @@ class Family(ABC):
             image_sizes: (width, height) in pixels of each image of `item`, in order.
 
         Raises:
-            ModelError: a video, whose tokens depend on its frames, or what the family cannot read.
+            ModelError: a video behind an address, or what the family cannot read. DataError, MissingExtra: a video
+                that cannot be opened.
         """
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from smart_train.errors import ModelError
+from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.models.family import Family, Role
 from smart_train.models.image_sizes import Size
 from smart_train.types import ModelInput
@@ -55,16 +56,25 @@ class LengthCheck:
         self._lengths: dict[tuple[Role, str | None, bool, tuple[Size, ...]], int] = {}
 
     def __call__(self, item: ModelInput, role: Role, image_sizes: Sequence[Size]) -> None:
-        """Raises ModelError where `item`, which holds no video, does not fit; or what `token_count` raises.
+        """Raises ModelError where `item` does not fit; or what `token_count` raises. A video behind an address passes:
+        nothing is fetched for it.
 
         Args:
             image_sizes: (width, height) in pixels of each image of `item`, in order.
         """
         limit = self.family.max_length
+        if item.video is not None:
+            if not (isinstance(item.video, str) and item.video.startswith(URL_SCHEMES)):
+                self._check(item, role, image_sizes)
+            return
         around = self._around(item, role, tuple(image_sizes))
         # Text families cut a prompt anywhere, and refuse it by themselves where it is nothing but instruction.
         if around + 2 * _SLACK < limit or "image" not in self.family.modalities:
             return
+        self._check(item, role, image_sizes)
+
+    def _check(self, item: ModelInput, role: Role, image_sizes: Sequence[Size]) -> None:
+        limit = self.family.max_length
         length = self.family.token_count(item, role, image_sizes)
         of_text = len(self.family.tokenizer(item.text or "", add_special_tokens=False)["input_ids"])
         # `of_text` is too small where the text quotes control tokens, which a prompt spells out; `around` may be wrong

@@ -104,21 +104,23 @@ def within(sizes: FrameSizes, video: Video, patch: int, max_length: int) -> Fram
 
 def prepare_video(video: Video, sizes: FrameSizes) -> VideoInput:
     """The frames at their last size. Where their count is odd, the last one is there twice, with the next number."""
-    frames, numbers = list(video.frames), list(video.numbers)
-    if len(frames) % 2:
-        frames.append(frames[-1])
-        numbers.append(numbers[-1] + 1)
+    frames = [*video.frames, *video.frames[-1:]][: 2 * _pairs(video)]
     resized = np.stack([_resized(frame, sizes) for frame in frames])
+    return VideoInput(resized, video_metadata(video, height=resized.shape[1], width=resized.shape[2]))
+
+
+def video_metadata(video: Video, *, height: int, width: int) -> VideoMetadata:
+    """What a processor is told of `video`, whose frames are brought to this size, and to an even count."""
+    numbers = [*video.numbers, video.numbers[-1] + 1][: 2 * _pairs(video)]
     total = max(video.total, len(numbers))
-    metadata = VideoMetadata(
+    return VideoMetadata(
         total_num_frames=total,
         fps=video.rate,
         duration=total / video.rate,
         frames_indices=numbers,
-        height=resized.shape[1],
-        width=resized.shape[2],
+        height=height,
+        width=width,
     )
-    return VideoInput(resized, metadata)
 
 
 def processor_arguments(videos: list[VideoInput]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from smart_train.recipe.extras import needs_bitsandbytes
 from smart_train.recipe.sections import SelfDistillationSection, filled
 from smart_train.recipe.training_section import argument_defaults
 from smart_train.run import build_rows, start_adapter
+from smart_train.run.build_rows import check_more_documents as check_more_documents
 from smart_train.run.build_rows import evaluation_set, negatives
 from smart_train.run.build_rows import examples as examples
 from smart_train.run.build_rows import remembered_files as remembered_files

@@ -25,6 +25,7 @@ from smart_train.data import (
     load_own_documents,
 )
 from smart_train.data.formats.pdf import page_cache
+from smart_train.data.input_checks import check_documents
 from smart_train.data.lengths import Fits, TokenCounter
 from smart_train.data.rows import ExampleRows
 from smart_train.data.shared_reading import read_shares
@@ -262,6 +263,28 @@ def evaluation_set(recipe: Recipe, name: str, held_out: Sequence[Example]) -> Ev
     apart, and those of `data.{name}.corpus`."""
     section = recipe.data.held_out[name]
     return EvaluationSet.from_examples(held_out, more_documents(section, section.corpus), name=f"data.{name}")
+
+
+def check_more_documents(
+    recipe: Recipe, name: str, *, reads: Collection[str] | None = None, fits: Fits | None = None
+) -> None:
+    """Looks at the documents that the queries of `data.{name}` are ranked against beside those of its rows, as
+    `usable_rows` does at these. What cannot be reached now is passed over: it is told where it is read.
+
+    Args:
+        name: "train", which has none, "evaluation" or "test". reads, fits: as `check_examples`.
+
+    Raises:
+        DataError: one of them cannot be read or used.
+    """
+    section = recipe.data.held_out.get(name)
+    if section is None:
+        return
+    try:
+        with remembered_files(recipe, name):
+            check_documents(more_documents(section, section.corpus), reads=reads, fits=fits)
+    except Unreachable:
+        return
 
 
 def more_documents(section: SourceSection, corpus: str | None) -> list[tuple[str, ModelInput]]:

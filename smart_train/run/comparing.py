@@ -129,6 +129,7 @@ def _kept_and_evaluator(
     recipe = _rows_to_measure_on(names, rows, left[0])
     part = filled(recipe.data.reported)
     held_out, report = build.usable_rows(recipe, part)
+    build.check_more_documents(recipe, part)
     say(f"{recipe.data.held_out[part].path}: {report.summary()}")
     evaluator = build.evaluator(recipe, part, held_out)
     if (name := check_metric(metric)[1]) not in (known := metric_names(evaluator.ks)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data import CheckReport, check_examples
+from smart_train.data.input_checks import check_documents
 from smart_train.errors import DataError
 from smart_train.recipe import Recipe
 from smart_train.recipe.reader import RECIPE_FILE, dump_yaml, merge, read_overrides
@@ -74,6 +75,7 @@ def mining_sources(recipe: Recipe, output: Path, corpus: Path | None = None) -> 
         folder = output / f"{place}-{_word(section)}" if len(sections) > 1 else output
         rows, report = check_examples(build_rows.examples(section), on_error=recipe.data.on_error)
         extra = build_rows.more_documents(section, str(corpus) if corpus else None)
+        check_documents(extra)
         return MiningSource(key, folder, section, rows, extra, report)
 
     return build_rows.each_source("train", sections, read)

@@ -133,6 +133,7 @@ def _data(
     for name in [name for name in recipe.data.held_out if name in parts]:
         try:
             evaluation_set = build.evaluation_set(recipe, name, parts[name])
+            build.check_more_documents(recipe, name, reads=reads, fits=fits)
         except Unreachable as error:
             plan.unchecked.append(f"data.{name}.corpus: {error}")
         except DataError as error:

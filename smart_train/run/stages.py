@@ -191,6 +191,8 @@ def _load_data(
         for label, value in report.details():
             console.print(f"  {label}: {value}")
         fewest = report.fewest if name == "train" else fewest
+        if trains:
+            on_main(partial(_check_more_documents, recipe, name, family, fits))
     if not trains:
         return parts, None
     batches = on_main(lambda: build.batches(recipe, parts["train"], args.world_size))
@@ -203,6 +205,14 @@ def _load_data(
     if schedule.too_short:
         console.print(schedule.too_short)
     return parts, batches and batches.for_rank(args.process_index)
+
+
+def _check_more_documents(recipe: Recipe, name: str, family: Family, fits: LengthCheck | None) -> None:
+    try:
+        build.check_more_documents(recipe, name, reads=family.modalities, fits=fits)
+    except DataError as error:
+        error.args = (f"data.{name}: {error}",)
+        raise
 
 
 def _taken_as_read(reference: Any) -> None:

@@ -1,7 +1,9 @@
 """What every family promises, on a tiny random model with its real configuration and processor classes."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,15 +13,18 @@ from transformers import AutoModelForImageTextToText
 from transformers.utils import is_torchvision_available
 
 from smart_train import ScoringConfig, SmartModel
+from smart_train.errors import ModelError
 from smart_train.models import FAMILIES, TokenProjection, register_family
 from smart_train.models.loading import load_weights
 from smart_train.models.peft import adapted_modules, add_lora
+from smart_train.models.prompt_length import LengthCheck
 from smart_train.models.readout import READOUT
 from smart_train.types import ModelInput
 from tests.models import flash_stand_in
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.text_folders import decoder_folder, encoder_folder, gemma_folder
 from tests.models.vision_folders import small_pages, vision_folder
+from tests.videos import write_clip
 
 VISION = "<|vision_start|><|image_pad|><|vision_end|>"
 FIND = "Find a document image that matches the given query."
@@ -307,6 +312,40 @@ def test_visual_tokens_of_a_video_are_kept(make, name):
     assert pairs == 2 and kept(model, features, 0) == ["<|video_pad|>"] * pairs * rows * columns
     with torch.no_grad():
         assert model(features).pooled.isfinite().all()
+
+
+@needs_torchvision
+@EVERY_QWEN
+@pytest.mark.parametrize("shape", [(1, (96, 64)), (3, (64, 200)), (8, (320, 180)), (70, (40, 40))])
+def test_tokens_of_a_video_are_counted_without_reading_it(make, name, shape, tmp_path):
+    """Those of a list of frames, and where PyAV is installed of a file; at every limit it is refused where
+    `featurize` refuses it."""
+    count, size = shape
+    frames, family = [Image.new("RGB", size, "red")] * count, make(name, scoring=ScoringConfig()).family
+    videos = [frames]
+    if find_spec("av"):
+        videos.append(write_clip(tmp_path / "clip.mkv", frames, rate=2))
+    for limit in (60, 300, 8192):
+        family.prompts = replace(family.prompts, max_length=limit)
+        for item in (ModelInput("a red cat", video=video) for video in videos):
+            expected, found = (is_refused(call, item) for call in (partial(featurized, family), LengthCheck(family)))
+            assert found == expected
+            if not expected:
+                read = family.featurize([item], "document")["attention_mask"].sum()
+                counted = family.token_count(item, "document", ())
+                assert counted == read or counted > limit == read
+
+
+def featurized(family, item, role, sizes):
+    family.featurize([item], role)
+
+
+def is_refused(call, item):
+    try:
+        call(item, "document", ())
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 @EVERY_VISUAL

@@ -27,8 +27,10 @@ def test_bounds_on_an_images_area_are_followed() -> None:
         features = family.featurize([item], "document")
         assert family.token_count(item, "document", [size]) == features["attention_mask"].sum()
         assert family.visual_tokens([size]) == torch.isin(features["input_ids"], family.visual_ids).sum()
-    with pytest.raises(ModelError, match="the tokens of a video cannot be counted"):
-        family.token_count(ModelInput(video="v.mp4"), "document", ())
+    item = ModelInput(video="https://example.org/v.mp4")
+    with pytest.raises(ModelError, match="the tokens of a video behind an address cannot be counted without fetching"):
+        family.token_count(item, "document", ())
+    LengthCheck(family)(item, "document", ())  # found when it is read
 
 
 def test_text_is_counted_whole(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from smart_train import ScoringConfig
 from smart_train.errors import DataError, ModelError, RecipeError, ScoreError, Unreachable
 from smart_train.losses import Distillation, PositiveAware, SelfDistillation
 from smart_train.models import PromptConfig, SmartModel
+from smart_train.models.prompt_length import LengthCheck
 from smart_train.recipe.reader import merge
 from smart_train.recipe.sections import ModelSection
 from smart_train.run import build
+from smart_train.run.plan import make_plan
+from smart_train.run.stages import train
 from tests.models.vision_folders import vision_folder
 from tests.runs import HELD_OUT_ROWS, MODES, OVERRIDES, TINY, WIDTH, tiny_recipe
 
@@ -228,6 +231,32 @@ def test_a_corpus_adds_pages_that_answer_nothing(recipe: Any, tmp_path: Path) ->
     held_out, _ = build.usable_rows(made, "evaluation")
     measured = build.evaluator(made, "evaluation", held_out).evaluation_set
     assert (len(measured.queries), len(measured.documents)) == (HELD_OUT_ROWS, HELD_OUT_ROWS + 3)
+
+
+def test_documents_of_a_corpus_are_looked_at_as_those_of_rows(recipe: Any, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    Image.new("RGB", (64, 64)).save(corpus / "fine.png")
+    (corpus / "torn.png").write_bytes((corpus / "fine.png").read_bytes()[:40])
+    Image.new("RGB", (2048, 2048)).save(corpus / "large.png")
+    made = recipe(data={"evaluation": {"corpus": str(corpus)}}, model={"max_length": 600})
+    model = build.skeleton(made, Path(made.model.name_or_path))
+    with pytest.raises(DataError) as caught:
+        build.check_more_documents(made, "evaluation", reads=("text", "image"), fits=LengthCheck(model.family))
+    first, *others = str(caught.value).splitlines()
+    assert first == "2 of 3 documents that no row names, but are searched, cannot be used:"
+    assert len(others) == 2 and "the model cannot take the document: an input needs" in others[0]
+    assert others[0].startswith("  'large.png'") and "torn.png" in others[1]
+    assert others[1].endswith("put the right file there, or remove the document")
+    # A run, and the look at its recipe, ask before the model is loaded.
+    assert [line for line in make_plan(made).problems if "2 of 3 documents" in line][0].startswith(
+        "data.evaluation: 2 of 3"
+    )
+    with pytest.raises(DataError, match=r"data.evaluation: 2 of 3 documents"):
+        train(made)
+    build.check_more_documents(made, "train")
+    (corpus / "torn.png").unlink()
+    build.check_more_documents(made, "evaluation")  # of no model: every length is taken
 
 
 def test_the_evaluator_shows_bars_where_the_trainer_does(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from smart_train.errors import ModelError
 from smart_train.inputs.images import load_images
-from smart_train.inputs.video import Video, load_video
+from smart_train.inputs.video import Video, load_video, outline
 from smart_train.models.families.deepstack import complete_hidden_states
 from smart_train.models.families.pixel_levels import PIXEL_LEVELS, VIDEO_LEVELS, image_levels, video_levels
 from smart_train.models.families.rope_positions import RopeRule, rope_positions
@@ -45,6 +45,7 @@ from smart_train.models.video_input import (
     prepare_video,
     processor_arguments,
     reader_sizes,
+    video_metadata,
     within,
 )
 from smart_train.types import ModelInput
@@ -273,10 +274,26 @@ class VisionLanguageFamily(Family):
         return reader_sizes(video, self.patch)
 
     def token_count(self, item: ModelInput, role: Role, image_sizes: Sequence[tuple[int, int]]) -> int:
+        prompt = self.render(item, role)
         if item.video is not None:
-            raise ModelError(f"{self.name}: the tokens of a video cannot be counted without reading it")
-        text = self.tokenizer(self.render(item, role))["input_ids"]
+            prompt = prompt.replace(VIDEO, self.video_placeholder)
+            prompt = prompt.replace(self.processor.video_token, self._video_text(item.video))
+        text = self.tokenizer(prompt)["input_ids"]
         return len(text) - len(image_sizes) + self.visual_tokens(image_sizes)  # the text has one for each image
+
+    def _video_text(self, ref: Any) -> str:
+        """What the processor puts into a prompt for a video: a token for each of its visual tokens, and times."""
+        require_video_half(self.processor)
+        video = outline(ref, of_file=self.file_frames, of_list=self.list_frames)
+        if video is None:
+            raise ModelError(f"{self.name}: the tokens of a video behind an address cannot be counted without fetching")
+        reader, sizes = self.processor.video_processor, self._sizes_within(video)
+        width, height = sizes.last or sizes.first or video.frames[0].size
+        metadata = video_metadata(video, height=height, width=width)
+        count = len(metadata.frames_indices)
+        grid = [count // reader.temporal_patch_size, height // reader.patch_size, width // reader.patch_size]
+        read = {"video_grid_thw": torch.tensor([grid]), "video_metadata": [metadata]}
+        return self.processor.replace_video_token(read, 0)
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
         images = self.processor.image_processor
@@ -326,7 +343,10 @@ class VisionLanguageFamily(Family):
         where torchvision is missing."""
         require_video_half(self.processor)
         video = load_video(ref, of_file=self.file_frames, of_list=self.list_frames)
-        return prepare_video(video, within(self.frame_sizes(video), video, self.patch, self.max_length))
+        return prepare_video(video, self._sizes_within(video))
+
+    def _sizes_within(self, video: Video) -> FrameSizes:
+        return within(self.frame_sizes(video), video, self.patch, self.max_length)
 
     def _sized(self, image: Image.Image) -> Image.Image:
         size = self.image_size(image.size)
