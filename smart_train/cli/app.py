@@ -36,6 +36,7 @@ from smart_train.cli.validate import validate
 from smart_train.cli.validate_data import validate_data
 from smart_train.cli.verify import verify
 from smart_train.errors import Interrupted, RecipeError, RunError, SmartTrainError, printable
+from smart_train.utils.own_process import running_a_command
 from smart_train.utils.versions import versions
 
 USER_ERROR = 2
@@ -115,7 +116,7 @@ def main() -> None:
         # Names of files may have letters that the terminal's encoding lacks, or bytes that are no letters.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        with _naming_closed_places():
+        with _naming_closed_places(), running_a_command():
             app(prog_name="smart-train")
     except SmartTrainError as error:
         rank = os.environ.get("RANK")

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from smart_train.models.saving import WEIGHT_SUFFIXES
+from smart_train.utils.own_process import runs_a_command
 
 State = tuple[tuple[object, ...], ...]
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -62,8 +63,9 @@ def read_from(files: WeightFiles, model: _Module) -> _Module:
 
 
 def files_of(model: nn.Module) -> WeightFiles | None:
-    """The files that the weights of `model` were read from; None where none are known, or a weight has changed."""
-    files, state = _read_from.get(model, (None, None))
+    """The files whose content the weights of `model` are; None where none are known, a weight has changed, or one may
+    have changed unseen, as in a program of somebody else."""
+    files, state = _read_from.get(model, (None, None)) if runs_a_command() else (None, None)
     return files if state is not None and state == weights_state(model) else None
 
 

@@ -143,6 +143,9 @@ def _encoded(
         return previous
     if store is None and previous is not None:
         store = _store_of(previous)
+    fingerprint = model_fingerprint(model)
+    if previous is not None:  # again, now that all weights were read: documents of two models must not be mixed
+        previous.check(model)
     parts = [] if previous is None else [_held(previous)]
     parts += _parts(Path(unfinished), model, store) if unfinished is not None else []
     encoded_digests = {digest for part in parts for digest in part.digests}
@@ -150,13 +153,15 @@ def _encoded(
     for item, source in zip(items, sources, strict=True):
         if source.digest not in encoded_digests:
             fresh.setdefault(source.digest, (item, source))
-    parts += _encode(model, list(fresh.values()), unfinished, store, batch_size, num_workers, show_progress_bar)
+    parts += _encode(
+        model, fingerprint, list(fresh.values()), unfinished, store, batch_size, num_workers, show_progress_bar
+    )
     # The shortest: what takes documents over from an index of version 0.1.0 is known by no more values than that was.
-    fingerprint = min((part.model for part in parts), key=len)
+    shortest = min((part.model for part in parts), key=len)
     return DocumentIndex(
         [source.path for source in sources],
         _together(parts, [source.digest for source in sources]),
-        fingerprint,
+        shortest,
         document_settings(model),
         tuple(sources),
     )
@@ -288,6 +293,7 @@ def _parts(unfinished: Path, model: IndexEncoder, store: str | None) -> list[_Pa
 
 def _encode(
     model: IndexEncoder,
+    fingerprint: str,
     documents: Sequence[tuple[ModelInput, Source]],
     unfinished: str | Path | None,
     store: str | None,
@@ -295,8 +301,12 @@ def _encode(
     num_workers: int | None,
     show_progress_bar: bool | None,
 ) -> list[_Part]:
-    """`documents` as small indexes whose ids are the digests, each kept in `unfinished` as soon as it is made."""
-    fingerprint, settings = model_fingerprint(model), document_settings(model)
+    """`documents` as small indexes whose ids are the digests, each kept in `unfinished` as soon as it is made.
+
+    Args:
+        fingerprint: of `model`.
+    """
+    settings = document_settings(model)
     size = -(-_PART_DOCUMENTS // batch_size) * batch_size
     parts: list[_Part] = []
     disable = None if show_progress_bar is None else not show_progress_bar

@@ -1,9 +1,11 @@
 """What a record says of the model that made it: its prompts and limits, and one digest of all that turns a document
 into embeddings.
 
-A digest of every weight takes about a second a gigabyte and core. It is therefore kept while no weight changes. That of
-a model as it was read from files is kept in `weights` beside the page cache, too, by path, size and time of change of
-the files. A later search reads a few values of each tensor.
+A digest of every weight takes about a second a gigabyte and core. What is recorded is made from all of them as they
+are then. A look at a record, as before each search, takes the last digest as long as no weight is seen to change: by
+torch's counts of writes, and by a few values of each tensor. In a command, where nobody else can write to a weight, the
+digest of a model as it was read is kept in `weights` beside the page cache, by path, size and time of change of its
+files.
 """
 
 from __future__ import annotations
@@ -45,14 +47,13 @@ def prompt_settings(model: IndexEncoder) -> dict[str, Any]:
 
 
 def model_fingerprint(model: IndexEncoder) -> str:
-    """A hash of what turns a document into embeddings: family, prompt and pixel limits, and every value of the weights.
+    """A hash of what turns a document into embeddings: family, prompt and pixel limits, and every value of the
+    weights, as they are now.
 
     Values count as float32, so that a model in the number format that it is stored in is the same model in a wider one.
     An adapter and its merged export have different tensors and so different fingerprints.
     """
-    digest = hashlib.blake2b(_settings(model), digest_size=_DIGITS // 2)
-    digest.update(_weights(model).encode())
-    return digest.hexdigest()
+    return _fingerprint(model, _weights(model, anew=True))
 
 
 def sampled_fingerprint(model: IndexEncoder) -> str:
@@ -63,10 +64,21 @@ def sampled_fingerprint(model: IndexEncoder) -> str:
 
 
 def fingerprint_like(model: IndexEncoder, recorded: Any) -> str:
-    """The fingerprint to hold against one that was `recorded`: of its kind, or the present one."""
+    """The fingerprint to hold against one that was `recorded`: of its kind, or the present one. The weights are not
+    read again where none is seen to have changed since they last were.
+
+    Not seen is a write through `tensor.data` (which torch does not count) that leaves 128 values of each tensor as they
+    were. `model_fingerprint` sees it, and from then on this does.
+    """
     if isinstance(recorded, str) and len(recorded) == _SAMPLED_DIGITS:
         return sampled_fingerprint(model)
-    return model_fingerprint(model)
+    return _fingerprint(model, _weights(model, anew=False))
+
+
+def _fingerprint(model: IndexEncoder, weights: str) -> str:
+    digest = hashlib.blake2b(_settings(model), digest_size=_DIGITS // 2)
+    digest.update(weights.encode())
+    return digest.hexdigest()
 
 
 def _settings(model: IndexEncoder) -> bytes:
@@ -75,20 +87,23 @@ def _settings(model: IndexEncoder) -> bytes:
     return json.dumps([model.family.name, prompts], sort_keys=True).encode()
 
 
-def _weights(model: IndexEncoder) -> str:
-    """Digest of every value of every tensor; from memory where it is known, and no weight has changed since.
+def _weights(model: IndexEncoder, *, anew: bool) -> str:
+    """Digest of every value of every tensor.
 
     Torch does not count what is written through `tensor.data`, as PEFT does when it merges an adapter in place. The
     samples show that: merging and training move all values. Reading no value at all was rejected for it.
+
+    Args:
+        anew: made from the weights as they are now. Else from memory, where no weight is seen to have changed since.
     """
     tensors = _tensors(model)
     state = weights_state(model) if isinstance(model, nn.Module) else None
     if state is None or not isinstance(model, nn.Module):
         return _digest(tensors)
     samples = _samples(tensors)
-    known = _known.get(model)
-    if known is None or known[:2] != (state, samples):
-        files = files_of(model)
+    known, files = _known.get(model), files_of(model)
+    if known is None or known[:2] != (state, samples) or (anew and files is None):
+        # Never kept for later where the weights may have changed unseen: it would be taken for that of their files.
         at = None if files is None or not files.settled else _place([_FORMAT, files.files, samples])
         known = _known[model] = (state, samples, _digest(tensors) if at is None else _kept(at, tensors))
     return known[2]

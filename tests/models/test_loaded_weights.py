@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from smart_train.models import TokenProjection
 from smart_train.models.loaded_weights import files_of, weight_files, weights_state
 from smart_train.models.peft import add_lora
 from smart_train.types import ModelInput
+from smart_train.utils import own_process
+from smart_train.utils.own_process import running_a_command
 from tests.models.conftest import make_model
 
 
@@ -29,6 +32,13 @@ def grown_old(folder: Path) -> Path:
     for file in folder.rglob("*.safetensors"):
         os.utime(file, (1_000_000_000, 1_000_000_000))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def command() -> Iterator[None]:
+    """As in a command."""
+    with running_a_command():
+        yield
 
 
 def write(model: SmartModel) -> None:
@@ -61,6 +71,12 @@ def test_a_loaded_model_is_known_by_its_files_whatever_it_encodes(saved: Path) -
     files = files_of(model)
     assert files is not None and [Path(name).name for name, _, _ in files.files] == ["model.safetensors"]
     assert files_of(copy.deepcopy(model)) is None and files_of(make_model(seed=0)) is None
+
+
+def test_in_another_program_weights_may_change_unseen(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SmartModel.from_pretrained(saved, device="cpu")
+    monkeypatch.setattr(own_process, "_runs_a_command", False)
+    assert files_of(model) is None
 
 
 @pytest.mark.parametrize("change", [write, put, adapt, project, step, SmartModel.bfloat16])
