@@ -112,8 +112,9 @@ def _naming_closed_places() -> Iterator[None]:
 def main() -> None:
     """Runs the command line. A SmartTrainError is shown as its message alone and ends with status 2, a run
     that SIGTERM stopped with 143, by Ctrl-C with 130."""
-    if sys.stdout is not None and sys.stdout.errors == "strict":
-        # Names of files may have letters that the terminal's encoding lacks, or bytes that are no letters.
+    if sys.stdout is not None and sys.stdout.errors in ("strict", "surrogateescape"):
+        # Names of files may have letters that the terminal's encoding lacks, or bytes that are not letters; names of
+        # columns half of a character, which Python's choice for a machine without a language cannot write either.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         with _naming_closed_places(), running_a_command():

@@ -58,7 +58,7 @@ class CheckReport:
             documents=max((report.documents for report in reports if report.documents is not None), default=None),
             fewest=min(
                 (
-                    Fewest(report.fewest.documents, ", ".join(filter(None, [name, report.fewest.kind])))
+                    report.fewest._replace(kind=", ".join(filter(None, [name, report.fewest.kind])))
                     for name, report in zip(names, reports, strict=True)
                     if report.fewest is not None
                 ),

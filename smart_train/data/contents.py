@@ -32,10 +32,12 @@ def kinds_listed(kinds: Mapping[str, Mapping[str, int]]) -> str:
 
 class Fewest(NamedTuple):
     """Of the rows that meet in a batch, those of one source and one task, the ones that bring the fewest different
-    documents: how many, and their source or task, "" where all rows meet."""
+    documents: how many, and their source or task, "" where all rows meet. `one_query`: all of these rows ask the same,
+    so that every document answers, and a query has no other candidate than its own."""
 
     documents: int
     kind: str
+    one_query: bool = False
 
 
 class RowContents:
@@ -49,6 +51,7 @@ class RowContents:
         self._negatives = negatives
         self._rows: dict[int, tuple[tuple[str, ...], tuple[str, ...], tuple[Any, ...]]] = {}
         self._tasks: dict[int, str] = {}  # of rows that name one
+        self._asked: dict[str | None, set[Any]] = {}  # of each task some different queries, two where there are
         self._keys: dict[Any, int] = {}
         self._kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lock = Lock()
@@ -61,11 +64,14 @@ class RowContents:
         """
         kinds = tuple(kind_of(item) for item in (example.query, *example.documents))
         contents = tuple(_content(document) for document in example.documents)
+        query = _content(example.query) if len(self._asked.get(example.task, ())) < 2 else None
         with self._lock:
             # Most rows are of the same kinds, which are then held once.
             self._rows[index] = (self._kinds.setdefault(kinds, kinds), example.document_ids, contents)
             if example.task is not None:
                 self._tasks[index] = example.task
+            if query is not None:
+                self._asked.setdefault(example.task, set()).add(query)
 
     def clashes(self) -> dict[int, tuple[str, int]]:
         """Rows with a document id that another row gives to another document: row -> (the id, the other row). All of an
@@ -124,10 +130,11 @@ class RowContents:
         by_task: dict[str | None, list[int]] = {}
         for index in rows:
             by_task.setdefault(self._tasks.get(index), []).append(index)
-        counts = [
-            Fewest(self.different_documents(places), "" if len(by_task) == 1 else f"task {task or '(none)'}")
-            for task, places in by_task.items()
-        ]
+        counts = []
+        for task, places in by_task.items():
+            one_query = self._negatives == 0 and len(self._asked[task]) == 1
+            documents = 1 if one_query else self.different_documents(places)
+            counts.append(Fewest(documents, "" if len(by_task) == 1 else f"task {task or '(none)'}", one_query))
         return min(counts)
 
     def _key(self, content: Any) -> int:

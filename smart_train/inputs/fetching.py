@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 import socket
+import tempfile
 import threading
 import time
 import urllib.error
@@ -21,6 +22,7 @@ from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 
 URL_SCHEMES = ("http://", "https://")
 URL_BYTES_LIMIT = 100 * 2**20
+FILE_BYTES_LIMIT = 4 * 2**30  # of a video
 TOTAL_SECONDS = 120.0  # 100 MiB at 7 Mbit/s
 PRIVATE_ADDRESSES = "SMART_TRAIN_PRIVATE_ADDRESSES"  # the environment variable that allows them
 _USER = re.compile(r"^(https?://)[^/?#@]*@")
@@ -91,17 +93,31 @@ def fetch(
     return content
 
 
-def final_address(url: str, *, timeout: float = 20.0) -> str:
-    """Where `url` leads after its redirects, for a library that fetches by itself: each place is held to the rule of
-    `fetch`. Raises DataError."""
-    try:
-        with _opened(url, timeout, timeout) as response:
-            return response.geturl()
-    except (TimeoutError, _Late) as error:
-        raise DataError(f"{describe_address(url)}: no answer within {timeout:g} seconds") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = str(error).replace(url, describe_address(url))
-        raise DataError(f"{describe_address(url)}: not fetched ({reason})") from error
+@contextlib.contextmanager
+def fetched_file(url: str, *, timeout: float, total: float) -> Iterator[str]:
+    """A file, gone at the end, with the bytes behind `url`, for a library that would fetch by itself: that one would
+    look up the name anew and follow redirects, and so ask a server that the rule of `fetch` refuses.
+
+    Args: as `fetch`.
+
+    Raises:
+        DataError: nothing came in that time, or more than `FILE_BYTES_LIMIT` bytes.
+    """
+    with tempfile.NamedTemporaryFile(prefix="smart_train-") as file:
+        try:
+            with _opened(url, timeout, total) as response:
+                while piece := response.read(2**20):
+                    file.write(piece)
+                    if file.tell() > FILE_BYTES_LIMIT:
+                        raise _Refused(f"more than {FILE_BYTES_LIMIT} bytes")
+            file.flush()
+        except (TimeoutError, _Late) as error:
+            told = error if isinstance(error, _Late) else f"no answer within {timeout:g} seconds"
+            raise DataError(f"{describe_address(url)}: {told}") from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = str(error).replace(url, describe_address(url))
+            raise DataError(f"{describe_address(url)}: not fetched ({reason})") from error
+        yield file.name
 
 
 class _Refused(ValueError):

@@ -8,10 +8,8 @@ follow from the file's mean rate, as in the readers that the published models we
 
 from __future__ import annotations
 
-import math
 import mmap
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from smart_train.errors import DataError, MissingExtra
-from smart_train.inputs.fetching import URL_SCHEMES, describe_address, final_address
+from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetched_file
 from smart_train.inputs.folder_listing import check_regular
 from smart_train.inputs.images import describe_image, image_key, image_size, load_image, verify_image
 from smart_train.inputs.known_files import recall
@@ -28,12 +26,11 @@ from smart_train.utils.hashing import stable_hash
 
 # What Qwen's own tools take a bare list of frames to be: two frames a second.
 LIST_FRAMES_PER_SECOND = 2.0
-TOTAL_SECONDS = 600.0  # for all frames of a video behind an address
+TOTAL_SECONDS = 600.0  # for a whole video behind an address
 ANSWER_SECONDS = 20.0  # that a server may take for the beginning of a video, and for every further piece
 # A playlist names other files and addresses, which FFmpeg would open unasked. So only containers that hold their frames
-# are read, whatever a file is called, and only over the way that the video itself is named by.
+# are read, whatever a file is called, and only from files: what lies behind an address is fetched before.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,m4v"
-_WAYS = {False: "file", True: "http,https,tcp,tls"}
 # Quarter turns counter-clockwise, as Pillow too counts.
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
@@ -42,7 +39,7 @@ _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.
 # its length.
 FileRule = Callable[[int, float], Sequence[int]]
 ListRule = Callable[[int], Sequence[int]]
-_Chooser = Callable[[Any, FileRule, float], "Video | None"]
+_Chooser = Callable[[Any, FileRule], "Video | None"]
 
 
 @dataclass(frozen=True)
@@ -118,9 +115,9 @@ def outline(ref: Any, *, of_file: FileRule, of_list: ListRule) -> Video | None:
     return _of_file(_address(ref), of_file, _outline)
 
 
-def _outline(container: Any, of_file: FileRule, until: float) -> Video | None:
+def _outline(container: Any, of_file: FileRule) -> Video | None:
     """As `_choose`, without decoding. A frame that is turned has as many pixels."""
-    total, rate = _measure(container, until)
+    total, rate = _measure(container)
     if not total:
         return None
     numbers, stream = tuple(of_file(total, rate)), container.streams.video[0]
@@ -183,53 +180,46 @@ def _of_file(name: str, of_file: FileRule, choose: _Chooser | None = None) -> Vi
         raise MissingExtra(
             f"video {name}: reading video files needs PyAV: pip install 'smart_train[video]', or give a list of frames"
         )
+
+    if name.startswith(URL_SCHEMES):
+        with fetched_file(name, timeout=ANSWER_SECONDS, total=TOTAL_SECONDS) as file:
+            return _opened(file, describe_address(name), choose or _choose, of_file)
+    check_regular(name, f"video {name}")
+    return _opened(name, name, choose or _choose, of_file)
+
+
+def _opened(file: str, name: str, choose: _Chooser, of_file: FileRule) -> Video:
+    """What `choose` takes of the video in `file`, which messages call `name`."""
     import av
 
-    remote = name.startswith(URL_SCHEMES)
-    if remote:
-        # FFmpeg fetches by itself, and would follow a redirect to any address.
-        place, name = final_address(name, timeout=ANSWER_SECONDS), describe_address(name)
-    else:
-        check_regular(name, f"video {name}")
-        place = name
     try:
-        # Without a limit a server that says nothing would hold a loader's worker, and the run, for ever.
-        allowed = {"format_whitelist": _CONTAINERS, "protocol_whitelist": _WAYS[remote]}
-        with av.open(place, timeout=ANSWER_SECONDS if remote else None, options=allowed) as container:
+        # What a file names is not opened, see `_CONTAINERS`.
+        with av.open(file, options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise DataError(f"video {name}: holds no video stream")
-            video = (choose or _choose)(container, of_file, time.monotonic() + TOTAL_SECONDS if remote else math.inf)
+            video = choose(container, of_file)
     except DataError:
         raise
-    except av.error.ExitError as error:
-        raise DataError(f"video {name}: no answer within {ANSWER_SECONDS:g} seconds") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise DataError(f"video {name}: cannot be decoded ({error})") from error
+        raise DataError(f"video {name}: cannot be decoded ({str(error).replace(file, name)})") from error
     if video is None:
         raise DataError(f"video {name}: holds no frame")
     return video
 
 
-def _choose(container: Any, of_file: FileRule, until: float) -> Video | None:
-    """The frames that the rule keeps; None where there is none.
-
-    `until`: of the monotonic clock; a server that drips reaches it, and the video is refused."""
-    total, rate = _measure(container, until)
+def _choose(container: Any, of_file: FileRule) -> Video | None:
+    """The frames that the rule keeps; None where there is none."""
+    total, rate = _measure(container)
     while total:
         numbers = tuple(of_file(total, rate))
-        frames, seen = _decode(container, numbers, until)
+        frames, seen = _decode(container, numbers)
         if len(frames) == len(numbers):
             return Video(frames, numbers, rate, total)
         total = seen  # the file says more frames than it holds
     return None
 
 
-def _check_time(until: float) -> None:
-    if time.monotonic() > until:
-        raise TimeoutError(f"not complete after {TOTAL_SECONDS:g} seconds")
-
-
-def _measure(container: Any, until: float) -> tuple[int, float]:
+def _measure(container: Any) -> tuple[int, float]:
     """How many frames a file has, and its mean rate of frames a second, without decoding any."""
     stream = container.streams.video[0]
     rate = float(stream.average_rate or stream.guessed_rate or 0)
@@ -238,7 +228,6 @@ def _measure(container: Any, until: float) -> tuple[int, float]:
     # Some containers do not say how many they hold.
     times = []
     for packet in container.demux(stream):
-        _check_time(until)
         if packet.size:
             times.append(packet.pts)
     shown = sorted(time for time in times if time is not None)
@@ -247,13 +236,12 @@ def _measure(container: Any, until: float) -> tuple[int, float]:
     return len(times), rate or ((len(shown) - 1) / span if span else 1.0)
 
 
-def _decode(container: Any, numbers: Sequence[int], until: float) -> tuple[tuple[Image.Image, ...], int]:
+def _decode(container: Any, numbers: Sequence[int]) -> tuple[tuple[Image.Image, ...], int]:
     """The frames of these rising numbers, as far as there are such, and how many were seen in all."""
     container.seek(0)
     frames: list[Image.Image] = []
     seen = 0
     for seen, frame in enumerate(container.decode(video=0), start=1):
-        _check_time(until)
         if seen - 1 == numbers[len(frames)]:
             frames.append(_picture(frame))
             if len(frames) == len(numbers):

@@ -117,9 +117,13 @@ class Schedule:
         product = f"{self.batch} x {self.processes} process(es) = {self.together}"
         if self.fewest is not None and self.fewest.documents == 1 and self.rows:
             alone = f"all rows of {self.fewest.kind}" if self.fewest.kind else f"all {self.rows} rows"
+            if self.fewest.one_query:
+                told, missing = "ask the same, which every document answers", "with other queries"
+            else:
+                told, missing = "have the same document", "about other documents"
             return [
-                f"data.train: {alone} have the same document, so no query has another one to be told from its answer; "
-                "add rows about other documents, or explicit negatives with data.negatives_per_query"
+                f"data.train: {alone} {told}, so no query has another one to be told from its answer; "
+                f"add rows {missing}, or explicit negatives with data.negatives_per_query"
             ]
         if self.candidates < 2:
             return [

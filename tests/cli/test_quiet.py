@@ -13,7 +13,9 @@ from collections.abc import Iterator
 import pytest
 from transformers.utils import logging as transformers_logging
 
+from smart_train.cli.output import plain_console
 from smart_train.cli.quiet import quiet_libraries, quietly
+from tests.command import call
 
 
 @pytest.fixture
@@ -88,3 +90,16 @@ def test_where_python_does_not_fork_one_process_imports_what_all_workers_need(mo
     for name in told[1:-1]:
         loaded = importlib.import_module(name)
         assert "smart_train.data" in sys.modules and "smart_train.models" in sys.modules, loaded
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_half_a_character_is_printed_whatever_the_machines_language(
+    errors: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python chooses "surrogateescape" on a machine without a language, as containers are."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr("smart_train.cli.app.app", lambda **_: plain_console().print("columns: ke\ud83d, ü"))
+    assert call(monkeypatch) == 0
+    out.flush()
+    assert out.buffer.getvalue().decode() == "columns: ke\\ud83d, ü\n"

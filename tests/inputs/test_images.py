@@ -287,9 +287,14 @@ def test_inner_addresses_are_asked_only_by_consent(traps, direct, monkeypatch) -
 @pytest.mark.parametrize(("path", "why"), [("/inside", "169.254.169.254 is an address"), ("/file", "not http")])
 def test_redirects_are_held_to_the_same_rule(path: str, why: str, traps, direct, monkeypatch) -> None:
     monkeypatch.setattr(fetching, "_check_address", _only_metadata_refused(fetching._check_address))
-    for fetched in (fetching.fetch, fetching.final_address):
+    for fetched in (fetching.fetch, fetched_whole):
         with pytest.raises(DataError, match=f"{why}|not allowed"):
             fetched(f"http://{traps}{path}")
+
+
+def fetched_whole(url: str) -> None:
+    with fetching.fetched_file(url, timeout=20.0, total=20.0):
+        pass
 
 
 def _only_metadata_refused(check):

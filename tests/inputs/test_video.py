@@ -1,10 +1,12 @@
 """Videos: which frames of a list or file are kept, when they are shown, and what cannot be read."""
 
-import math
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
@@ -56,6 +58,53 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
         with pytest.raises(DataError, match=r"a\.mp4: no answer within 0\.2 seconds"):
             load_video(address, **rules(4))
+
+
+class Clips(BaseHTTPRequestHandler):
+    """Serves one clip, and leads to another server whoever asks a second time."""
+
+    clip, asked = b"", 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        if self.asked > 1:
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.2/private.mkv")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.clip)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """The address of a clip of 20 frames, and what serves it."""
+    served = type("Served", (Clips,), {"clip": write_clip(tmp_path / "served.mkv", shades(20), RATE).read_bytes()})
+    monkeypatch.setenv(fetching.PRIVATE_ADDRESSES, "1")
+    with HTTPServer(("127.0.0.1", 0), served) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/clip.mkv", served
+        server.shutdown()
+
+
+def test_what_lies_behind_an_address_is_fetched_once_and_by_us(clips, tmp_path, monkeypatch):
+    """FFmpeg would look up the name again, and follow a redirect that nobody has looked at."""
+    address, served = clips
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    assert shown(load_video(address, **rules(8))) == shown(load_video(tmp_path / "served.mkv", **rules(8)))
+    assert served.asked == 1 and not list((tmp_path / "temporary").iterdir())
+    with pytest.raises(DataError, match=r"clip\.mkv: not fetched"):  # the second time it leads elsewhere
+        load_video(address, **rules(8))
+
+
+def test_a_video_behind_an_address_has_a_bound(clips, monkeypatch):
+    monkeypatch.setattr(fetching, "FILE_BYTES_LIMIT", 100)
+    with pytest.raises(DataError, match=r"clip\.mkv: not fetched \(more than 100 bytes\)"):
+        load_video(clips[0], **rules(8))
 
 
 def shown(loaded):
@@ -131,11 +180,11 @@ def test_a_file_that_says_how_many_frames_it_has_is_believed(tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_image(frame)))
         container.mux(stream.encode())
     with av.open(str(path)) as container:
-        assert video._measure(container, math.inf) == (6, RATE)
+        assert video._measure(container) == (6, RATE)
 
 
 def test_a_file_that_says_more_frames_than_it_holds(clip, monkeypatch):
-    monkeypatch.setattr(video, "_measure", lambda container, until: (30, RATE))
+    monkeypatch.setattr(video, "_measure", lambda container: (30, RATE))
     loaded = load_video(clip(), **rules(4))
     assert shown(loaded) == [0, 6, 13, 19] and loaded.total == 20
 

@@ -207,6 +207,29 @@ def test_different_documents_are_counted_and_one_is_not_enough(
     assert bool(plan.problems) == (count == 1)
 
 
+@pytest.mark.parametrize("queries", [1, 2])
+@pytest.mark.parametrize("negatives", [0, 1])
+def test_rows_that_all_ask_the_same_have_no_negative(
+    tiny_data: Path, tmp_path: Path, queries: int, negatives: int
+) -> None:
+    rows = [json.loads(line) for line in (tiny_data / "train.jsonl").read_text().splitlines()]
+    asked = [
+        {"query": f"page {place % queries}", "positive": row["positive"], "negative": rows[place - 1]["positive"]}
+        for place, row in enumerate(rows)
+    ]
+    write_rows(tmp_path / "rows.jsonl", asked)
+    data = {
+        "train": {"path": str(tmp_path / "rows.jsonl"), "image_root": str(tiny_data)},
+        "negatives_per_query": negatives,
+    }
+    problems = make_plan(tiny_recipe(tiny_data, tmp_path / "run", data=data)).problems
+    message = (
+        "data.train: all 24 rows ask the same, which every document answers, so no query has another one to be told "
+        "from its answer; add rows with other queries, or explicit negatives with data.negatives_per_query"
+    )
+    assert problems == ([message] if (queries, negatives) == (1, 0) else [])
+
+
 def test_held_out_rows_that_contradict_each_other(tiny_data: Path, tmp_path: Path) -> None:
     data = shutil.copytree(tiny_data, tmp_path / "data")
     rows = [json.loads(line) for line in (data / "held_out.jsonl").read_text().splitlines()]
