@@ -49,6 +49,8 @@ _ONE_VALUE = {
     "remove_unused_columns": (False, "the collator needs every column"),
     "label_smoothing_factor": (0.0, "there are no labels to smooth; raise objective.temperature instead"),
     "auto_find_batch_size": (False, "a smaller batch has fewer candidates per query, which is another loss"),
+    "greater_is_better": (True, "every metric here is better where it is higher; the worst checkpoint would be kept"),
+    "ignore_data_skip": (False, "a run that goes on would begin with its first rows again"),
     "deepspeed": (None, "distributed.strategy says how a run uses several processes"),
     "fsdp": (None, "distributed.strategy says how a run uses several processes"),
     "fsdp_config": (None, "distributed.strategy says how a run uses several processes"),

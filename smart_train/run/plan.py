@@ -194,6 +194,8 @@ def _batches(
         plan.lines["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
     if schedule.too_short:
         plan.lines["few steps"] = schedule.too_short
+    if schedule.all_warmup:
+        plan.lines["warm-up"] = schedule.all_warmup
     return schedule.steps / schedule.steps_per_epoch if schedule.batches else None
 
 

@@ -202,8 +202,8 @@ def _load_data(
     problems = schedule.problems() or phase_problems(recipe.training, schedule.steps)
     if problems:
         raise RecipeError("\n".join(problems))
-    if schedule.too_short:
-        console.print(schedule.too_short)
+    for remark in filter(None, (schedule.too_short, schedule.all_warmup)):
+        console.print(remark)
     return parts, batches and batches.for_rank(args.process_index)
 
 

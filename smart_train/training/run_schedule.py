@@ -10,6 +10,7 @@ from typing import Any
 from smart_train.data.contents import Fewest
 
 FEW_STEPS = 20  # with fewer a run is told to be short: at the default learning rates a model hardly changes in them
+_WITHOUT_WARMUP = ("constant", "reduce_lr_on_plateau")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Schedule:
         epochs: passes over the rows; max_steps, where positive, decides instead.
         grouped: where rows meet by kind or length, batches of one process in an epoch, and documents of the smallest
             step over all processes.
+        warmup: `training.warmup_steps`, 0 of a schedule that has none.
         fewest: how many different documents may meet in a batch, and in which rows; None where it is not known.
     """
 
@@ -38,6 +40,7 @@ class Schedule:
     max_steps: int = -1
     grouped: tuple[int, int] | None = None
     fewest: Fewest | None = None
+    warmup: float = 0.0
 
     @classmethod
     def of(
@@ -64,6 +67,7 @@ class Schedule:
             max_steps=training.get("max_steps", -1),
             grouped=grouped,
             fewest=fewest,
+            warmup=0.0 if training.get("lr_scheduler_type") in _WITHOUT_WARMUP else training.get("warmup_steps") or 0.0,
         )
 
     @property
@@ -109,6 +113,17 @@ class Schedule:
             f"{self.rows} rows give {self.steps} optimiser step{'s' if self.steps > 1 else ''}, too few to learn much "
             "from: add rows (smart-train make-pairs makes them from PDF files), lower "
             f"training.per_device_train_batch_size ({self.batch}), or raise {longer}"
+        )
+
+    @property
+    def all_warmup(self) -> str:
+        """Says so where the learning rate only rises until the run ends, and what to do; empty where it does not."""
+        if not 0 < self.steps <= self.warmup or self.warmup < 1:
+            return ""
+        return (
+            f"training.warmup_steps: {self.warmup:g}; the run has {self.steps}, so that the learning rate ends at "
+            f"{self.steps / self.warmup:.2g} of training.learning_rate: lower it (a number below 1 is a share of the "
+            "steps)"
         )
 
     def problems(self) -> list[str]:

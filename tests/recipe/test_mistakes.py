@@ -74,6 +74,8 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"training": {"learning_rate": 0}}, "training.learning_rate: 0; must be greater than 0"),
         ({"training": {"weight_decay": -1}}, "training.weight_decay: -1; must be at least 0"),
         ({"training": {"report_to": 5}}, "training.report_to: 5; must be null or text or a list"),
+        ({"training": {"greater_is_better": False}}, "training.greater_is_better: false; must stay true: every metric"),
+        ({"training": {"ignore_data_skip": True}}, "training.ignore_data_skip: true; must stay false: a run that goes"),
         ({"training": {"auto_find_batch_size": True}}, "training.auto_find_batch_size: true; must stay false: "),
         (
             {"training": {"push_to_hub": True}},

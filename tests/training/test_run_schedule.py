@@ -35,6 +35,20 @@ def test_it_is_read_from_a_recipe() -> None:
     assert made == Schedule(9, 1, 4, 5, negatives=2, shared=False, drop_last=False, epochs=2, max_steps=6)
 
 
+def test_a_run_that_is_all_warmup_is_told() -> None:
+    section = {"per_device_train_batch_size": 4, "num_train_epochs": 1, "max_steps": 10}
+    for steps, kind, told in (
+        (10, "linear", "training.warmup_steps: 10; the run has 10, so that the learning rate ends at 1 of training"),
+        (1000, "linear", "training.warmup_steps: 1000; the run has 10, so that the learning rate ends at 0.01 of "),
+        (9, "linear", ""),
+        (0.9, "linear", ""),
+        (1000, "constant", ""),
+    ):
+        made = {**section, "warmup_steps": steps, "lr_scheduler_type": kind}
+        said = Schedule.of(made, rows=99, processes=1, negatives=0).all_warmup
+        assert said.startswith(told) and bool(said) == bool(told)
+
+
 @pytest.mark.parametrize("drop_last", [True, False])
 @pytest.mark.parametrize("accumulation", [1, 3])
 @pytest.mark.parametrize("length", [{"num_train_epochs": 2.5}, {"max_steps": 7}])
