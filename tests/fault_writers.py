@@ -258,9 +258,10 @@ def plaid_result(area: Path) -> Any:
 
 
 def qdrant_result(area: Path) -> Any:
-    """An index, and its points."""
-    points = (area / "index" / "qdrant" / "points.jsonl").read_text().splitlines()
-    return [index_result(area), [json.loads(point) for point in points], digests(area / "index" / "qdrant")]
+    """An index, and the two files beside it."""
+    points, collection = (area / "index" / "qdrant" / name for name in ("points.jsonl", "collection.json"))
+    made = [json.loads(point) for point in points.read_text().splitlines()]
+    return [index_result(area), made, json.loads(collection.read_text())]
 
 
 def older_layouts(area: Path) -> None:

@@ -63,10 +63,10 @@ def read_plaid(folder: str | Path) -> tuple[list[str], list[Tensor]]:
             tokens = [file.get_tensor(name).float() for name in sorted(file.keys())]
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise DataError(f"{folder}: not the folder of smart-train encode --format plaid ({error})") from error
-    if len(ids) != len(tokens):
-        raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
     if belonging not in (None, _digest(text)):
         raise DataError(f"{folder}: {_IDS_FILE} and {_TOKENS_FILE} were not written together; write them again")
+    if len(ids) != len(tokens):
+        raise DataError(f"{folder}: {len(ids)} ids and {len(tokens)} documents; write it again")
     return ids, tokens
 
 
