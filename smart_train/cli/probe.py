@@ -12,7 +12,7 @@ from smart_train.cli.arguments import READING, BatchSize, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
-from smart_train.cli.typed_options import naming_options
+from smart_train.cli.typed_options import naming_options, rewritten
 from smart_train.errors import RunError
 from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE
@@ -52,7 +52,7 @@ def probe(
     """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many
     document tokens ever win, and how much of a pooled loss's gradient reaches each kind of token.
     """
-    from smart_train.evaluation.probe import gradient_table, probe, probe_table, save_probes
+    from smart_train.evaluation.probe import check_probe_folder, gradient_table, probe, probe_table, save_probes
     from smart_train.evaluation.tuning_grid import check_metric
     from smart_train.models import SmartModel
     from smart_train.recipe.sections import filled
@@ -62,6 +62,8 @@ def probe(
         check_metric(metric)
     if output is not None:
         check_folder("--output", output)
+        with rewritten("--output {}".format):
+            check_probe_folder(output)
     layer_numbers = _numbers(layers)
     members = [member for model in models for member in _members(model)]
     meant = rows_to_measure(models[0], "measure", data=data, rows=rows, reading=reading)

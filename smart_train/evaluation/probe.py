@@ -7,6 +7,7 @@ retriever (arXiv 2605.24938), for any model on any held-out rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -282,7 +283,24 @@ def probe_figure(results: Sequence[ProbeResult]) -> Figure:
     return figure
 
 
+def check_probe_folder(folder: str | Path) -> None:
+    """Raises DataError where `folder` holds files of the names that `save_probes` writes, and an earlier one did not
+    write them."""
+    file, plot = Path(folder, PROBE_FILE), Path(folder, PROBE_PLOT)
+    try:
+        probed = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        if not all(field in result for result in probed for field in ("layers", "gradients")):
+            raise ValueError
+        if not probed and plot.exists():
+            file = plot
+            raise ValueError
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{file}: exists and is not of an earlier probe; name another folder") from error
+
+
 def save_probes(results: Sequence[ProbeResult], folder: str | Path) -> Path:
     """Writes FOLDER/probe.json and FOLDER/probe.png, each whole or not at all; returns the first's path."""
+    # The plot last: one alone is then of somebody else.
+    written = write_json(Path(folder, PROBE_FILE), [result.to_dict() for result in results])
     save_figure(probe_figure(results), Path(folder, PROBE_PLOT))
-    return write_json(Path(folder, PROBE_FILE), [result.to_dict() for result in results])
+    return written

@@ -162,7 +162,7 @@ def _opened(url: str, timeout: float, total: float) -> Iterator[Any]:
 class _Watched(http.client.HTTPConnection):
     """A connection whose other end is looked at before anything is asked of it, and that another thread can end.
 
-    The peer is looked at, not what its name resolves to: that may be another address at every look.
+    What its name resolves to is looked at first, then the peer: a name may be another address at every look.
     """
 
     direct = True  # not through a proxy, whose address says nothing of the one that is asked for
@@ -173,6 +173,9 @@ class _Watched(http.client.HTTPConnection):
         self._create_connection = self._connected  # http.client's own hook, used by its proxies' tunnels too
 
     def _connected(self, *args: Any, **options: Any) -> socket.socket:
+        if self.direct:  # before anything is sent: whether a port of a private network answers is told to nobody
+            for *_, place in socket.getaddrinfo(*args[0], type=socket.SOCK_STREAM):
+                _check_address(place[0], self.host)
         self.watched = socket.create_connection(*args, **options)
         if self.direct:
             try:

@@ -221,7 +221,10 @@ def _read_both(folder: Path) -> tuple[Mapping[str, Any], Embeddings]:
         except (DataError, ScoreError, TypeError) as error:
             now = _read_manifest(folder)
             if now["embeddings"] == values["embeddings"]:
-                raise DataError(f"document index {folder}: its embeddings cannot be read ({error})") from error
+                raise DataError(
+                    f"document index {folder}: its embeddings cannot be read ({error}); delete this folder, and encode "
+                    "the documents again"
+                ) from error
             values = now
 
 
@@ -240,7 +243,10 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     if missing:
         raise DataError(f"document index {folder}: {INDEX_FILE} lacks {', '.join(missing)}")
     if "sha256" in values and _digest(values) != values["sha256"]:  # version 0.1.0 wrote none
-        raise DataError(f"document index {folder}: {INDEX_FILE} is damaged: it is not what was written (SHA-256)")
+        raise DataError(
+            f"document index {folder}: {INDEX_FILE} is damaged: it is not what was written (SHA-256); delete this "
+            "folder, and encode the documents again"
+        )
     return values
 
 

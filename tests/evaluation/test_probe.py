@@ -93,6 +93,22 @@ def test_the_command_measures_a_model_beside_random_weights(
     assert [item["layer"] for item in own["layers"]] == [0, 2]
     assert control["name"] == "random weights" and control["layers"][-1] != own["layers"][-1]
     assert (tmp_path / "out" / "probe.png").stat().st_size > 10_000
+    assert call(monkeypatch, "probe", toy.folder, *options) == 0, "its own files are written anew"
+
+
+@pytest.mark.parametrize(("name", "content"), [("probe.json", "[1]"), ("probe.json", "no JSON"), ("probe.png", "x")])
+def test_files_of_others_are_not_replaced(
+    name: str,
+    content: str,
+    toy: Toy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert call(monkeypatch, "probe", toy.folder, "--data", tmp_path, "--output", tmp_path) == 2
+    told = f"--output {tmp_path / name}: exists and is not of an earlier probe; name another folder"
+    assert told in capsys.readouterr().err and (tmp_path / name).read_text() == content
 
 
 def test_a_name_with_brackets_is_shown_whole(

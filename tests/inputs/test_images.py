@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import os
+import socket
 import struct
 import threading
 import warnings
@@ -281,6 +282,11 @@ def test_inner_addresses_are_asked_only_by_consent(traps, direct, monkeypatch) -
     port = traps.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]", "10.0.0.1", "[::ffff:127.0.0.1]", "169.254.169.254", "2130706433"):
         with pytest.raises(DataError, match="address of this machine or of a private network.*_PRIVATE_ADDRESSES=1"):
+            fetching.fetch(f"http://{host}:{port}/ok.png", attempts=1)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    for host in ("2130706433", "0x7f000001"):  # numbers that a resolver reads: no word of whether a port is open
+        with pytest.raises(DataError, match="is an address of this machine"):
             fetching.fetch(f"http://{host}:{port}/ok.png", attempts=1)
 
 

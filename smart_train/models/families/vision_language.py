@@ -289,9 +289,9 @@ class VisionLanguageFamily(Family):
             raise ModelError(f"{self.name}: the tokens of a video behind an address cannot be counted without fetching")
         reader, sizes = self.processor.video_processor, self._sizes_within(video)
         width, height = sizes.last or sizes.first or video.frames[0].size
+        steps = -(-len(video.frames) // reader.temporal_patch_size)
+        grid = [steps, height // reader.patch_size, width // reader.patch_size]
         metadata = video_metadata(video, height=height, width=width)
-        count = len(metadata.frames_indices)
-        grid = [count // reader.temporal_patch_size, height // reader.patch_size, width // reader.patch_size]
         read = {"video_grid_thw": torch.tensor([grid]), "video_metadata": [metadata]}
         return self.processor.replace_video_token(read, 0)
 
