@@ -134,6 +134,10 @@ class RunFolder:
         """The step at which the run had ended before it was last made longer; None where it never was."""
         return self.identity["extended"][-1]["step"] if self.identity["extended"] else None
 
+    def damage_of_final(self) -> str | None:
+        """What is wrong with the trained model of a run that is finished, which need not have one any more."""
+        return damage(self.final) if self.final.is_dir() else None
+
     def write_whole(self, target: Path, write: Callable[[Path], object], *, again: bool = False) -> None:
         """Lets `write` fill a temporary folder and moves it, with a manifest, to `target`; does nothing when `target`
         is there and as it was written, unless `again`: then what is there stays until the new one is whole."""

@@ -135,6 +135,8 @@ def _run_in(
         console.print(f"{folder.set_back}. The run is set back: it is written again from the newest checkpoint")
     if folder.state == "finished":
         console.print(f"{folder.path} is already finished; pass --overwrite to start it again")
+        if (reason := on_main(folder.damage_of_final)) is not None:
+            console.print(f"{folder.final}: {reason}; put the file back, or pass --overwrite to train it again")
         on_main(lambda: report_result(recipe, folder, console))
         return folder.path
     on_main(lambda: check_outlets(recipe, folder))

@@ -71,6 +71,8 @@ def replace_together(writes: Mapping[Path, Callable[[Path], Any]]) -> None:
         for path, temporary in made:
             with naming_refusals(path):
                 os.replace(temporary, path)
+        for path, _ in made:  # after all moves: a folder that cannot be synced does not part them
+            with naming_refusals(path):
                 sync(path.parent)
 
 

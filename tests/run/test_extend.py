@@ -15,6 +15,7 @@ from smart_train.recipe import Recipe
 from smart_train.run import train
 from smart_train.run.folder import RunFolder
 from smart_train.utils.hashing import sha256
+from tests.damage import flip
 from tests.run.test_resume import assert_same_run, at_step, killed, state_is
 from tests.runs import MODES, logged, tiny_recipe
 
@@ -124,6 +125,22 @@ def test_a_run_is_not_made_shorter(quick_run: Path, tiny_data: Path, tmp_path: P
     with pytest.raises(RunError, match=told):
         train(quick(tiny_data, run, -1, training={**linear, "num_train_epochs": 0.5}))
     assert sorted(path.name for path in run.rglob("*")) == before
+
+
+def test_damage_to_the_model_of_a_run_that_has_ended_is_told(
+    quick_run: Path, tiny_data: Path, tmp_path: Path, capsys: Any
+) -> None:
+    run = copied(quick_run, tmp_path)
+    made = quick(tiny_data, run, SHORT, training={"lr_scheduler_type": "linear"})
+    train(made)
+    assert "damaged" not in capsys.readouterr().out
+    flip(run / "final" / "adapter_model.safetensors", 5000)
+    train(made)
+    told = f"{run / 'final'}: adapter_model.safetensors is damaged: its content is not what was written (SHA-256); put"
+    assert told in capsys.readouterr().out
+    shutil.rmtree(run / "final")
+    train(made)  # a run that has ended need not have one
+    assert "damaged" not in capsys.readouterr().out
 
 
 def test_without_its_last_checkpoint_a_run_names_what_to_do_instead(
