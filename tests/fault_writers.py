@@ -277,6 +277,26 @@ def as_(layout: str) -> list[str]:
     return ["--format", layout]
 
 
+def searching(area: Path) -> list[object]:
+    asked = ("--documents", inputs() / "rows.jsonl", "--query", "the pump")
+    return ["search", inputs() / "model", *asked, "--index", "index"]
+
+
+def reporting_tuning(area: Path) -> list[object]:
+    form = ["--layers", "-1", "--weights", "1:1", "--widths", "16,32", "--pool-factors", "1", "--stored-as", "int8"]
+    return ["tune", inputs() / "model", "--data", inputs() / "rows.jsonl", *form, "--output", "found"]
+
+
+def reported_tuning(area: Path) -> Any:
+    """Every setting that was measured, but for what the machine took; and the names of the files."""
+    file = area / "found" / "tune.json"
+    if not file.is_file():
+        return None
+    settings = json.loads(file.read_text())["settings"]
+    names = sorted(name for name in digests(area / "found") or {} if not name.startswith("."))
+    return [[{key: value for key, value in row.items() if key != "ms_per_query"} for row in settings], names]
+
+
 def training_seeds(area: Path) -> list[object]:
     return ["train", recipe(area), "--seeds", "0,1"]
 
@@ -300,6 +320,9 @@ WRITERS = {
     "encode as qdrant": Writer(
         lambda area: [*encoding(area), *as_("qdrant")], qdrant_result, older_layouts, whole=False
     ),
+    "search": Writer(searching, index_result, older_index),
+    "recipes": Writer(lambda area: ["recipes", "quickstart_mined", "--to", "found"], found_result, whole=False),
+    "tune --output": Writer(reporting_tuning, reported_tuning, whole=False),
     "mine": Writer(mining, mined_result),
     "compare": Writer(comparing, compared_result),
     "make-pairs": Writer(making, pairs_result),

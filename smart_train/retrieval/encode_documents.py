@@ -3,6 +3,7 @@ recipe could name (PDF files, JSON lines of texts, Parquet)."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from smart_train.data import SourceConfig
-from smart_train.errors import DataError
+from smart_train.errors import BusyError, DataError
 from smart_train.retrieval.document_sources import collected_sources, collection, find_images, image_sources, path_of
 from smart_train.retrieval.encoder import IndexEncoder, check_readable, documents_in_parts
 from smart_train.retrieval.fingerprints import model_fingerprint
@@ -34,7 +35,7 @@ from smart_train.scoring.index_form import documents_for_index
 from smart_train.types import ModelInput
 from smart_train.utils.atomic import remove
 from smart_train.utils.defaults import BATCH_SIZE
-from smart_train.utils.locks import LOCK_NAME, only_one
+from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.terms import NUMBER_FORMATS
 
 _Version = tuple[int, int, int] | None  # of an index.json: inode, time and size
@@ -196,6 +197,8 @@ def update_index(
     found = _found(model, folder, usable, documents)
     # Nothing to write: several processes search one index at a time, one that is read-only, too.
     if usable is previous is not None and tuple(found.sources) == previous.sources and not unfinished.exists():
+        with contextlib.suppress(BusyError):  # the lock of a call that was killed at its end
+            check_free(index_folder / LOCK_NAME)
         return previous, previous
     with only_one(index_folder / LOCK_NAME, "encoding"):
         if _version(index_folder) != version:  # another process was here meanwhile

@@ -69,8 +69,12 @@ class NonFiniteGuard(TrainerCallback):
         ]
         path = run / FOLDER_NAME / f"rank-{rank()}.json"
         write_json(path, {"step": step, "what": what, "batches": batches})
-        return RunError(
-            f"step {step}: {what}. The rows of the batch are in {path}. Lower training.learning_rate or raise the "
-            f"objective's temperature (at the first step: start from finite weights); the last complete checkpoint in "
-            f"{run} is untouched"
-        )
+        return diverged(run, step, f"{what}. The rows of the batch are in {path}")
+
+
+def diverged(run: Path, step: int, what: str) -> RunError:
+    """The error to raise for numbers that training has lost, and what to do."""
+    return RunError(
+        f"step {step}: {what}. Lower training.learning_rate or raise the objective's temperature (at the first step: "
+        f"start from finite weights); the last complete checkpoint in {run} is untouched"
+    )

@@ -6,8 +6,9 @@ evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpo
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from transformers.trainer_utils import TrainOutput, seed_worker
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects
-from smart_train.errors import RunError, ScoreError
+from smart_train.errors import NonFiniteError, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import state_geometry
@@ -43,7 +44,7 @@ from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.kept_vision import trains_vision
 from smart_train.training.learning_rate import scheduler_arguments
 from smart_train.training.module import TrainingModule
-from smart_train.training.nonfinite import NonFiniteGuard
+from smart_train.training.nonfinite import NonFiniteGuard, diverged
 from smart_train.training.padding import Padding
 from smart_train.training.resources import evaluation_knobs, memory_advice, optimiser_knobs, training_knobs
 from smart_train.training.training_log import ConsoleLogger, FlushAtCheckpoints, JsonlLogger
@@ -241,12 +242,15 @@ class SmartTrainer(CheckpointingTrainer):
         measures, as `watch_{name}`.
 
         Raises:
-            RunError: there is nothing to evaluate on, or training has collapsed.
+            RunError: there is nothing to evaluate on, or training has diverged or collapsed.
         """
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
         self._take_weights()
-        with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)):
+        with (
+            memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)),
+            self._naming_divergence(),
+        ):
             self.last_result = self.evaluator(self.module.model)
             measured = state_geometry.measure(
                 self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size
@@ -259,6 +263,20 @@ class SmartTrainer(CheckpointingTrainer):
             self._measured = measured
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    @contextlib.contextmanager
+    def _naming_divergence(self) -> Iterator[None]:
+        """Within, vectors that are not finite are told as what training made of the weights, once it has begun: their
+        files are not to blame."""
+        try:
+            yield
+        except NonFiniteError as error:
+            step = self.state.global_step
+            if step == 0:
+                raise
+            told = diverged(output_folder(self.args), step, "the vectors of the evaluation hold NaN or infinity")
+            told.from_main, told.told_by = error.from_main, error.told_by
+            raise told from error
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the means of the loss parts, the metrics and the shares of padding since the last log, over all

@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.data import PairCollator
-from smart_train.errors import Interrupted, RunError
+from smart_train.errors import Interrupted, NonFiniteError, RunError
 from smart_train.training import GradientCaching, SmartTrainer, find_checkpoint
 from smart_train.training.checkpoint_search import drop_superseded, has_ended
 from smart_train.training.interruption import SIGNALS
@@ -323,3 +323,20 @@ def test_only_keys_that_the_run_can_turn_are_named(mode: str, options: dict, abs
         said = "\n".join(training_knobs(args, training_module(tiny(mode), "late", caching=caching)))
         assert "gradient_caching.mini_batch_size=4 (is 8)" in said
         assert ("gradient_caching.keep_vision=off: the same loss" in said) == (keep != "off")
+
+
+def test_vectors_that_training_made_nan_are_not_laid_to_the_models_files(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+
+    def nan(model: Any) -> Any:
+        raise NonFiniteError("the model from X gives vectors that hold NaN: its weights are damaged; fetch it again")
+
+    nan.batch_size = 4
+    made.evaluator = nan
+    with pytest.raises(NonFiniteError, match="fetch it again"):
+        made.evaluate()
+    made.state.global_step = 3
+    told = "^step 3: the vectors of the evaluation hold NaN or infinity. Lower training.learning_rate or raise the"
+    with pytest.raises(RunError, match=told) as caught:
+        made.evaluate()
+    assert "fetch" not in str(caught.value) and not caught.value.from_main
