@@ -174,8 +174,9 @@ class _Watched(http.client.HTTPConnection):
 
     def _connected(self, *args: Any, **options: Any) -> socket.socket:
         if self.direct:  # before anything is sent: whether a port of a private network answers is told to nobody
-            for *_, place in socket.getaddrinfo(*args[0], type=socket.SOCK_STREAM):
-                _check_address(place[0], self.host)
+            host, port = args[0]
+            for *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                _check_address(str(place[0]), self.host)
         self.watched = socket.create_connection(*args, **options)
         if self.direct:
             try:
