@@ -411,7 +411,7 @@ def test_evaluate_measures_the_rows_that_a_run_reports(run, finished: Path, rows
     only.write_text(rows.read_text().splitlines()[0])
     test = [f"data.test.path={only}", f"data.test.image_root={rows.parent}"]
     ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test)
-    assert "data.test: 1 queries against 1 documents" in ended.out, ended.err
+    assert "data.test: 1 query against 1 document" in ended.out, ended.err
     ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test, "data.test=null")
     assert "data.evaluation: 3 queries against 3 documents" in ended.out, ended.err
 
