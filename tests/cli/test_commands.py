@@ -254,10 +254,12 @@ def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path, monkeypatch: py
     lines = ended.out.splitlines()
     assert len(lines) == 5 and all(any(key in line for line in lines) for key in texts)
     assert "a blue sky" in ended.out and max(len(line) for line in lines) < 140 and "%" not in ended.err
-    monkeypatch.setattr("rich.console.Console.width", 60)  # numbers and ids stay whole, a text takes what is left
+    monkeypatch.setattr("rich.console.Console.width", 60)  # numbers and ids stay whole, a text is on the line below
     narrow = run("search", reader, "--documents", file, "--query", "blue sky", "--index", index).out.splitlines()
-    assert [line.split()[:5] for line in narrow] == [line.split()[:5] for line in lines]
-    assert max(len(line) for line in narrow) <= 60 and "a red apple [...]" in "\n".join(narrow)
+    below = {line.split()[4]: narrow[place + 1].strip() for place, line in enumerate(narrow) if "faq" in line}
+    assert below == {"faq-1": "a red apple a [...]", "faq-2": "a blue sky", "faq-3": "a grey cat"}
+    assert [line.split() for line in narrow if "faq" in line] == [line.split()[:5] for line in lines[2:]]
+    assert len(narrow) == 8 and max(len(line) for line in narrow) <= 60
     assert "3 documents" in run("encode", reader, "--documents", file, "--index", index).out
 
 
