@@ -57,9 +57,10 @@ def search(
 
     from smart_train.retrieval import check_request, collection, search_folder
     from smart_train.retrieval.pdf_text_documents import in_chunks
+    from smart_train.utils.console import bars
 
     query_texts = _texts(query or (), queries)
-    bar = False if as_json else None  # None: on a terminal
+    bar = False if as_json else bars()
     with naming_documents(documents, index), naming_options("top_k", "candidates"):
         source = document_source(documents, rows, model, reading)
         request = (source, query_texts, top_k, candidates, index)

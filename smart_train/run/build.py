@@ -43,6 +43,7 @@ from smart_train.training import GradientCaching, arguments, engines
 from smart_train.training.run_schedule import Schedule
 from smart_train.training.state_cache import StateCache
 from smart_train.types import Example
+from smart_train.utils.console import bars
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
 # waited for a better evaluation as long as it had when it was cut off.
@@ -268,7 +269,7 @@ def evaluator(recipe: Recipe, name: str, held_out: Sequence[Example]) -> Retriev
         batch_size=recipe.evaluation.batch_size,
         num_workers=recipe.evaluation.num_workers,
         products=recipe.evaluation.products,
-        show_progress_bar=False if quiet else None,
+        show_progress_bar=False if quiet else bars(),
     )
 
 
