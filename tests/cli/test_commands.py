@@ -86,6 +86,12 @@ def test_help_names_every_command(run) -> None:
         assert f" {command} " in ended.out
 
 
+def test_help_breaks_sentences_at_the_terminals_width_alone(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    for arguments in ((), ("validate-data",)):
+        assert "empty and repeated queries, leakage, languages" in run(*arguments, "--help").out
+
+
 @pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["search", "model"]])
 def test_misuse_ends_with_status_2(run, arguments: list[str]) -> None:
     assert run(*arguments).status == 2
