@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from smart_train.errors import Interrupted, RecipeError, RunError, SmartTrainError
-from smart_train.utils.cpu import told_by_launcher
+from smart_train.utils.cpu import number_from_launcher
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
 _joined = False  # by `joined_processes`, which takes them apart again before an error comes to its end
@@ -43,9 +43,9 @@ def tells(error: SmartTrainError) -> bool:
     """
     if _started() == 1:
         return True
-    place = told_by_launcher("LOCAL_RANK", 0)
-    first = told_by_launcher("RANK", 0) - place  # launchers number the processes of a machine one after the other
-    if error.from_main and first <= error.told_by < first + told_by_launcher("LOCAL_WORLD_SIZE", 1):
+    place = number_from_launcher("LOCAL_RANK", 0)
+    first = number_from_launcher("RANK", 0) - place  # launchers number the processes of a machine one after the other
+    if error.from_main and first <= error.told_by < first + number_from_launcher("LOCAL_WORLD_SIZE", 1):
         return False
     of_all = error.from_main or isinstance(error, (RecipeError, Interrupted)) or not _have_joined()
     return place == 0 or not of_all
@@ -59,7 +59,7 @@ def _have_joined() -> bool:
 
 def _started() -> int:
     """How many processes a launcher started, this one included."""
-    return told_by_launcher("WORLD_SIZE", 1)
+    return number_from_launcher("WORLD_SIZE", 1)
 
 
 def in_one_process(command: Callable[..., None]) -> Callable[..., None]:

@@ -354,7 +354,7 @@ def argument_problems(recipe: Recipe, model: SmartModel | None, *, processes: in
     return arguments.argument_problems(values, backbone, processes=processes, on_cpu=on_cpu)
 
 
-def told_processes(recipe: Recipe) -> int | None:
+def requested_processes(recipe: Recipe) -> int | None:
     """How many processes the recipe, or the accelerate configuration it names, asks for; None where neither says."""
     section = recipe.distributed
     if section.accelerate_config is None:
