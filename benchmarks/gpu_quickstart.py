@@ -4,7 +4,7 @@
     python -m benchmarks.gpu_quickstart --scale tiny     # 2 small steps, twice on a CPU
 
 Expect: the same first losses to a few 1e-6. Rounding then grows: a model drawn at random and trained at this rate
-amplifies it. All in fp32; TF32 is off. The two runs share the machine, so their times are no benchmark.
+amplifies it. All in fp32; TF32 is off. The two runs share the machine, so their times are not a benchmark.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class ScoreParts(NamedTuple):
     late: Tensor | None
 
     def of(self, term: str) -> Tensor:
-        """The matrix of `term`, "pooled" or "late", which must have been asked for."""
+        """The matrix [Q, N] of `term`, "pooled" or "late", which must have been asked for."""
         matrix = self.pooled if term == "pooled" else self.late
         assert matrix is not None, f"the {term} scores were not asked for"
         return matrix
@@ -87,4 +87,5 @@ class LossOutput(NamedTuple):
 
     @property
     def total(self) -> Tensor:
+        """The sum of the parts: a scalar that gradients flow through."""
         return sum(self.parts.values())  # type: ignore[return-value]  # 0 only where there are no parts

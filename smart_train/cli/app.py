@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from inspect import getdoc
+from typing import Annotated, Any
 
 import typer
 
@@ -41,6 +42,13 @@ from smart_train.utils.versions import versions
 
 USER_ERROR = 2
 
+
+def _help(command: Callable[..., Any]) -> str:
+    """The docstring of a command, a line for each paragraph: typer keeps its line ends, and the list of commands would
+    break in the middle of a sentence."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
+
+
 app = typer.Typer(
     help="Turn a single-vector multimodal embedding model into a SMART (pooled + late interaction) retriever.",
     no_args_is_help=True,
@@ -72,7 +80,7 @@ for _command in (
     quietly(explain, alone=True),
     quietly(convert_projection, alone=True),
 ):
-    app.command()(_command)
+    app.command(help=_help(_command))(_command)
 
 
 def _print_versions(requested: bool) -> None:

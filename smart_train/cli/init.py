@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.arguments import FamilyName, TrustRemoteCode
-from smart_train.cli.rows import ColumnMap, Split, parse_columns
+from smart_train.cli.rows import ColumnMap, Split, columns_as_options, parse_columns
+from smart_train.cli.typed_options import alone, rewritten
 from smart_train.errors import RecipeError
 
 
@@ -38,28 +40,34 @@ def init(
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Write a commented recipe for MODEL and DATA: family, columns, lengths and batch size are filled in from them."""
-    named = parse_columns(columns)
-    if isinstance(named, str):
-        raise RecipeError("--columns positional: init takes names only, as in query=question,positive=page")
     if to.exists():
         raise RecipeError(f"{to} already exists; name another file with --to, or move it away")
     from smart_train.run.first_recipe import Wanted, draft_recipe
     from smart_train.utils.atomic import write_text
 
-    text = draft_recipe(
-        Wanted(
-            model=model,
-            data=data,
-            method=method,
-            output_dir=f"runs/{to.stem}",
-            evaluation=evaluation,
-            split=split,
-            evaluation_split=evaluation_split,
-            columns=named,
-            family=family,
-            trust_remote_code=trust_remote_code,
-        )
+    wanted = Wanted(
+        model=model,
+        data=data,
+        method=method,
+        output_dir=f"runs/{to.stem}",
+        evaluation=evaluation,
+        split=split,
+        evaluation_split=evaluation_split,
+        columns=parse_columns(columns),
+        family=family,
+        trust_remote_code=trust_remote_code,
     )
+    with rewritten(_as_typed):
+        text = draft_recipe(wanted)
     write_text(to, text)
     print(to)
     print(f"Next: smart-train validate {shlex.quote(str(to))}")
+
+
+def _as_typed(message: str) -> str:
+    """A message about rows with DATA, --evaluation and their options, where it names keys of the recipe, which is not
+    written yet."""
+    message = re.sub(alone(r"data\.train(?:\.path)?"), "DATA", message)
+    message = re.sub(alone(r"data\.evaluation(?:\.path)?"), "--evaluation", message)
+    message = columns_as_options(message).replace(" (data.on_error: skip leaves them out)", "")
+    return message.replace("--split", "--evaluation-split") if message.startswith("--evaluation:") else message

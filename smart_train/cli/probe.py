@@ -57,6 +57,7 @@ def probe(
     from smart_train.models import SmartModel
     from smart_train.recipe.sections import filled
     from smart_train.run import build
+    from smart_train.utils.console import bars
 
     with naming_options("metric"):
         check_metric(metric)
@@ -86,7 +87,14 @@ def probe(
         for title, one in named:
             with naming_options("layers"):
                 measured = probe(
-                    one, held_out, name=title, metric=metric, layers=layer_numbers, pairs=pairs, batch_size=batch_size
+                    one,
+                    held_out,
+                    name=title,
+                    metric=metric,
+                    layers=layer_numbers,
+                    pairs=pairs,
+                    batch_size=batch_size,
+                    show_progress_bar=bars(),
                 )
             results.append(measured)
     console = plain_console()  # a model's name may hold brackets

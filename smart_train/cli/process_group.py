@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from smart_train.errors import Interrupted, RecipeError, RunError, SmartTrainError
-from smart_train.utils.cpu import told_by_launcher
+from smart_train.utils.cpu import number_from_launcher
 
 _PATIENCE = timedelta(days=1)  # one process may wait so long for another; the launcher ends all when one has died
 _joined = False  # by `joined_processes`, which takes them apart again before an error comes to its end
@@ -45,10 +45,10 @@ def tells(error: SmartTrainError) -> bool:
     if _started() == 1:
         return True
     first = _first_of_this_machine()
-    if error.from_main and first <= error.told_by < first + told_by_launcher("LOCAL_WORLD_SIZE", 1):
+    if error.from_main and first <= error.told_by < first + number_from_launcher("LOCAL_WORLD_SIZE", 1):
         return False
     if error.from_main or isinstance(error, (RecipeError, Interrupted)) or not (_joined or _are_joined()):
-        return told_by_launcher("LOCAL_RANK", 0) == 0
+        return number_from_launcher("LOCAL_RANK", 0) == 0
     if not _are_joined():
         return True
     from smart_train.distributed.stages import says_first
@@ -58,7 +58,7 @@ def tells(error: SmartTrainError) -> bool:
 
 def _first_of_this_machine() -> int:
     """Its rank: launchers number the processes of a machine one after the other."""
-    return told_by_launcher("RANK", 0) - told_by_launcher("LOCAL_RANK", 0)
+    return number_from_launcher("RANK", 0) - number_from_launcher("LOCAL_RANK", 0)
 
 
 def _are_joined() -> bool:
@@ -69,7 +69,7 @@ def _are_joined() -> bool:
 
 def _started() -> int:
     """How many processes a launcher started, this one included."""
-    return told_by_launcher("WORLD_SIZE", 1)
+    return number_from_launcher("WORLD_SIZE", 1)
 
 
 def in_one_process(command: Callable[..., None]) -> Callable[..., None]:

@@ -255,9 +255,9 @@ def parse_columns(columns: str | None) -> dict[str, str | list[str]] | str | Non
     return {ours: theirs[0] if len(theirs) == 1 else theirs for ours, theirs in named.items()}
 
 
-def as_options(text: str) -> str:
-    """A message about rows, where it names keys of a recipe or tells what to write there, with the options instead.
-    Names of files stay as they are, also those that read like keys (`columns.csv`)."""
+def columns_as_options(text: str) -> str:
+    """A message about columns or a split, with --columns and --split instead of what a recipe says. Names of files stay
+    as they are, also those that read like keys (`columns.csv`)."""
     from smart_train.data.columns import KNOWN_NAMES
 
     text = re.sub(
@@ -265,15 +265,20 @@ def as_options(text: str) -> str:
         lambda match: f"Name it: --columns {match[1].replace(': ', '=').replace(', ', ',')}",
         text,
     )
+    text = re.sub(r"or columns: positional", "or --columns positional", text)
+    text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
+    # Of the recipe that is made of the options.
+    column = rf"(?:(?:{'|'.join(KNOWN_NAMES)})(?=[: ])|\w+(?=: unknown(?: key|[,;] )))"
+    return re.sub(rf"(?<![\w./-])(?:data\.\w+\.)?columns\.({column})", r"--columns \1", text)
+
+
+def as_options(text: str) -> str:
+    """A message about rows, where it names keys of a recipe or tells what to write there, with the options instead."""
+    text = columns_as_options(text)
     text = text.replace("data.on_error: skip", "--on-error skip").replace("pages_as: text; --pages-as", "--pages-as")
     text = text.replace("pages_as: text in a recipe, --pages-as text on the command line", "--pages-as text")
     text = text.replace("ocr: auto in a recipe, --ocr auto", "--ocr auto")
-    text = re.sub(r"or columns: positional", "or --columns positional", text)
-    text = re.sub(r"for example split: (\S+)", r"for example --split \1", text)
     text = re.sub(r": documents: PATH", ": --documents PATH", text)
-    # Of the recipe that is made of the options.
-    column = rf"(?:(?:{'|'.join(KNOWN_NAMES)})(?=[: ])|\w+(?=: unknown(?: key|[,;] )))"
-    text = re.sub(rf"(?<![\w./-])(?:data\.\w+\.)?columns\.({column})", r"--columns \1", text)
     text = re.sub(alone(r"data\.(evaluation|test)(?:\.path)?"), lambda held: _OPTION_OF[held[1]], text)
     text = re.sub(alone(rf"data\.(?:evaluation\.)?({_KEYS})"), lambda key: option_of(key[1]), text)
     # A key where it stands alone, and not as a word of a sentence: "split 'test'", "leave split out", "dpi is 0".

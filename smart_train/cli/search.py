@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -19,10 +18,12 @@ from smart_train.cli.rows import DOCUMENT_ROWS, document_source, naming_document
 from smart_train.cli.typed_options import naming_options
 from smart_train.errors import DataError
 from smart_train.utils.defaults import BATCH_SIZE, TOP_K
+from smart_train.utils.excerpts import beginning
 from smart_train.utils.terms import SCORES
 from smart_train.utils.text_files import ENCODING
 
-_SHOWN_TEXT = 60  # characters of a text beside its id
+_SHOWN_TEXT = 60  # characters of a text
+_LEAST_BESIDE = 30  # of a text beside its id; where the line has less room, it is below it
 _LONGEST_ID = 120  # that is printed whole on a narrow terminal
 _SCORES_WIDTH = 38  # of a line's other columns, blanks included
 
@@ -56,9 +57,10 @@ def search(
 
     from smart_train.retrieval import check_request, collection, search_folder
     from smart_train.retrieval.pdf_text_documents import in_chunks
+    from smart_train.utils.console import bars
 
     query_texts = _texts(query or (), queries)
-    bar = False if as_json else None  # None: on a terminal
+    bar = False if as_json else bars()
     with naming_documents(documents, index), naming_options("top_k", "candidates"):
         source = document_source(documents, rows, model, reading)
         request = (source, query_texts, top_k, candidates, index)
@@ -79,17 +81,21 @@ def search(
         console.print(text)  # not as the table's title, which is broken at the table's width
         shown_scores = ("late",) if reader.family.late_only else (SCORES[-1], *SCORES[:-1])  # what ranks comes first
         table = Table("rank", *shown_scores, box=None)
-        # A text takes what ids and scores leave of the line: rich would squeeze the numbers instead, or cut the page's
-        # number off the id.
+        # A text takes what ids and scores leave of the line, or the line below: rich would squeeze the numbers instead,
+        # or cut the page's number off the id.
         longest = max((len(hit.document_id) for hit in hits), default=0)
         table.add_column("document", min_width=min(longest, _LONGEST_ID))
-        room = console.width - _SCORES_WIDTH - longest
-        if texts:
+        room = console.width - _SCORES_WIDTH
+        beside = room - longest >= _LEAST_BESIDE
+        if texts and beside:
             table.add_column("text")
         for hit in hits:
             scores = (f"{getattr(hit, score):.4f}" for score in shown_scores)
-            shown = [shorten(texts.get(hit.document_id, ""), min(max(room, 12), _SHOWN_TEXT))] if texts else []
-            table.add_row(str(hit.rank), *scores, hit.document_id, *shown)
+            cells = [hit.document_id]
+            if texts:
+                space = room - longest if beside else max(room, longest)
+                cells.append(beginning(texts.get(hit.document_id, ""), min(space, _SHOWN_TEXT)))
+            table.add_row(str(hit.rank), *scores, *(cells if beside else ["\n".join(filter(None, cells))]))
         console.print(table)
 
 

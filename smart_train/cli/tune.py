@@ -102,6 +102,7 @@ def tune(
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
     from smart_train.evaluation import tune as measure
+    from smart_train.utils.console import bars
     from smart_train.utils.cpu import every_core
 
     def prepare() -> _Asked:
@@ -134,6 +135,7 @@ def tune(
             max_bytes=max_bytes,
             seed=seed,
             batch_size=batch_size,
+            show_progress_bar=bars(),
             across_ranks=True,
         )
         if is_main():

@@ -17,6 +17,7 @@ from smart_train.data.rows import ExampleRows
 from smart_train.errors import DataError, MissingExtra, causes, listing
 from smart_train.inputs.images import verify_image
 from smart_train.types import Example
+from smart_train.utils.counts import counted
 from smart_train.utils.cpu import usable_cores
 from smart_train.utils.threads import in_threads
 
@@ -70,9 +71,10 @@ class CheckReport:
     def summary(self) -> str:
         """One line for clean data; otherwise the count and the first problems, one per line."""
         if not self.problems:
-            return f"{self.total} rows" + (f", and {self.pages} pages without a query" if self.pages else "")
+            pages = f", and {counted(self.pages, 'page')} without a query" if self.pages else ""
+            return f"{counted(self.total, 'row')}{pages}"
         skipped = self.total - self.kept
-        return f"{self.kept} of {self.total} rows, {skipped} skipped:\n{listing(causes(self.problems))}"
+        return f"{self.kept} of {counted(self.total, 'row')}, {skipped} skipped:\n{listing(causes(self.problems))}"
 
     def details(self) -> list[tuple[str, str]]:
         """What the rows hold, and the columns that are used and ignored: labels and values, to be printed below the

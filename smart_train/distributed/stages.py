@@ -161,7 +161,7 @@ class _Stages:
             self.store.set(f"{self.rank}/ended", str(number))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # without the store the others end by themselves
-                self.store.set(f"failed/{number}", f"{self.rank} {told_of(error)}")
+                self.store.set(f"failed/{number}", f"{self.rank} {message_for_other_ranks(error)}")
                 time.sleep(2 * _LONGEST_PAUSE)  # they should read it: this process may take the store along
             raise
         finally:
@@ -214,7 +214,7 @@ class _Stages:
             ) from error
 
 
-def told_of(error: BaseException) -> str:
+def message_for_other_ranks(error: BaseException) -> str:
     """What the other ranks say of what this one ends with."""
     if isinstance(error, SmartTrainError):
         return str(error) if error.from_main else f"rank {rank()} stopped: {error}"

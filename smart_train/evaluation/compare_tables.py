@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +9,7 @@ from rich.table import Table
 from smart_train.evaluation.compare_several import OWN, SideBySide
 from smart_train.report import Block, Paragraph, Report, Section
 from smart_train.report import Table as PageTable
+from smart_train.utils.excerpts import beginning
 
 SHOWN_TEXT = 90  # characters of a query or a document
 _SHOWN_VALUE = 40  # and of a recipe's value
@@ -56,7 +56,7 @@ def changed_queries(evaluations: SideBySide, name: str, count: int) -> dict[str,
     texts = {**evaluations.results[evaluations.first].document_texts, **evaluations.results[name].document_texts}
 
     def short(identity: str) -> str:
-        return shorten(texts.get(identity, identity), SHOWN_TEXT)
+        return beginning(texts.get(identity, identity), SHOWN_TEXT)
 
     def first_of(row: dict[str, Any], key: str) -> str:
         identity = next(iter(row.get(key, ())), None)
@@ -67,7 +67,7 @@ def changed_queries(evaluations: SideBySide, name: str, count: int) -> dict[str,
     changed: dict[str, list[dict[str, str]]] = {"better": [], "worse": []}
     for row in evaluations.queries(name, count):
         told = {
-            "query": shorten(row.get("query", row["query_id"]), SHOWN_TEXT),
+            "query": beginning(row.get("query", row["query_id"]), SHOWN_TEXT),
             "before": f"{row['before']:.3f}",
             "after": f"{row['after']:.3f}",
         }

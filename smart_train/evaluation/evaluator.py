@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from textwrap import shorten
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ from smart_train.scoring.hybrid import pooled_scores
 from smart_train.scoring.index_form import documents_for_index, queries_for_index
 from smart_train.scoring.rounding_bounds import EXACT, check_products, scan_products
 from smart_train.types import ModelInput
+from smart_train.utils.excerpts import beginning
 from smart_train.utils.terms import SCORES
 
 _RESIDENT_BYTES = 4 * 2**30  # queries' tokens that are kept where scores are computed; more are sent block by block
@@ -281,7 +281,7 @@ class RetrievalEvaluator:
             ],
             found=first_documents,
             document_texts={
-                identity: shorten(document.text, LONGEST_BEGINNING)
+                identity: beginning(document.text, LONGEST_BEGINNING)
                 for identity, document in zip(data.document_ids, data.documents, strict=True)
                 if identity in shown and document.text and not document.images and document.video is None
             },

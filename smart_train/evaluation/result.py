@@ -11,6 +11,7 @@ from typing import Any
 
 from smart_train.errors import DataError
 from smart_train.utils.atomic import write_json
+from smart_train.utils.counts import counted
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ class EvaluationResult:
     def title(self) -> str:
         """How many queries were asked of how many documents, and which they were."""
         rows = f"{self.measured_on}: " if self.measured_on else ""
+        queries, documents = counted(len(self.query_ids), "query", "queries"), counted(self.documents, "document")
         left_out = f" ({self.own} queries are documents too, each left out of its own ranking)" if self.own else ""
-        return f"{rows}{len(self.query_ids)} queries against {self.documents} documents{left_out}"
+        return f"{rows}{queries} against {documents}{left_out}"
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from smart_train.distributed import gather_objects, is_main, rank, tensors_to_main, world_size
-from smart_train.distributed.stages import told_of
+from smart_train.distributed.stages import message_for_other_ranks
 from smart_train.errors import RunError, SmartTrainError
 from smart_train.types import ModelInput
 
@@ -98,7 +98,11 @@ def done_on_all(work: Callable[[], T]) -> T:
 
 def _handed_on(failure: Exception | None) -> SmartTrainError | None:
     """What the other ranks raise of `failure`: the output of this one says where it failed."""
-    return failure if failure is None or isinstance(failure, SmartTrainError) else RunError(told_of(failure))
+    return (
+        failure
+        if failure is None or isinstance(failure, SmartTrainError)
+        else RunError(message_for_other_ranks(failure))
+    )
 
 
 def _raise_first(failures: Sequence[SmartTrainError | None], of_this_rank: Exception | None) -> None:

@@ -250,7 +250,7 @@ class Family(ABC):
 
     @property
     def visual_ids(self) -> Tensor:
-        """int64: ids of the tokens that stand for images and videos; empty where none are read."""
+        """int64 [ids]: the tokens that stand for images and videos; empty where none are read."""
         return torch.empty(0, dtype=torch.int64)
 
     def visual_tokens(self, image_sizes: Sequence[tuple[int, int]]) -> int:
@@ -310,7 +310,7 @@ class Family(ABC):
     @property
     @abstractmethod
     def special_ids(self) -> Tensor:
-        """int64: ids of the special tokens that late interaction drops."""
+        """int64 [ids]: the special tokens that late interaction drops."""
 
     @property
     def closing_id(self) -> int | None:

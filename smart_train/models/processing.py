@@ -126,7 +126,7 @@ def require_video_half(processor: ProcessorMixin) -> None:
 
 
 def special_ids(tokenizer: Any) -> Tensor:
-    """int64, sorted: ids of the tokens that mark structure. That of an unknown word is content: it stands for one."""
+    """int64 [ids], sorted: the tokens that mark structure. That of an unknown word is content: it stands for one."""
     added = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
     return torch.tensor(sorted({*tokenizer.all_special_ids, *added} - {tokenizer.unk_token_id}), dtype=torch.int64)
 

@@ -26,6 +26,7 @@ from smart_train.recipe.recipe import Recipe, mode_problems
 from smart_train.recipe.sections import section_classes
 from smart_train.recipe.training_section import unknown_argument
 from smart_train.recipe.wording import bad_value, missing_key, section_rule, unknown_key
+from smart_train.utils.counts import counted
 from smart_train.utils.model_folders import is_path, missing_folder
 from smart_train.utils.text_files import open_text
 
@@ -49,8 +50,9 @@ def check_quickly(recipe: str | Path, overrides: Sequence[str] = ()) -> None:
         *_occupied(values),
     ]
     if problems:
-        count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
-        raise RecipeError("\n".join([f"{path}: {count}", *(f"  {line}" for line in problems)]))
+        raise RecipeError(
+            "\n".join([f"{path}: {counted(len(problems), 'mistake')}", *(f"  {line}" for line in problems)])
+        )
 
 
 def check_rows_quickly(rows: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from smart_train.recipe.sections import ONE, SEVERAL, section_classes
 from smart_train.recipe.training_section import check_training, known_names
 from smart_train.recipe.wording import bad_value, missing_key, one_of, section_rule, unknown_key
 from smart_train.scoring import ScoringConfig
+from smart_train.utils.counts import counted
 
 Loc = tuple[str | int, ...]
 
@@ -56,8 +57,9 @@ def parse_recipe(values: Mapping[str, Any], *, source: str = "recipe", output_di
         if problems:
             problems += config_problems(filled)
     if problems:
-        count = f"{len(problems)} mistake" + ("s" if len(problems) > 1 else "")
-        raise RecipeError("\n".join([f"{source}: {count}", *(f"  {line}" for line in problems)]))
+        raise RecipeError(
+            "\n".join([f"{source}: {counted(len(problems), 'mistake')}", *(f"  {line}" for line in problems)])
+        )
     return filled
 
 

@@ -44,6 +44,7 @@ from smart_train.training import GradientCaching, arguments, engines
 from smart_train.training.run_schedule import Schedule
 from smart_train.training.state_cache import StateCache
 from smart_train.types import Example
+from smart_train.utils.console import bars
 
 # What a run needs that the Trainer does not do by itself: examples have no columns to remove, and a resumed run has
 # waited for a better evaluation as long as it had when it was cut off.
@@ -269,7 +270,7 @@ def evaluator(recipe: Recipe, name: str, held_out: Sequence[Example]) -> Retriev
         batch_size=recipe.evaluation.batch_size,
         num_workers=recipe.evaluation.num_workers,
         products=recipe.evaluation.products,
-        show_progress_bar=False if quiet else None,
+        show_progress_bar=False if quiet else bars(),
     )
 
 
@@ -354,7 +355,7 @@ def argument_problems(recipe: Recipe, model: SmartModel | None, *, processes: in
     return arguments.argument_problems(values, backbone, processes=processes, on_cpu=on_cpu)
 
 
-def told_processes(recipe: Recipe) -> int | None:
+def requested_processes(recipe: Recipe) -> int | None:
     """How many processes the recipe, or the accelerate configuration it names, asks for; None where neither says."""
     section = recipe.distributed
     if section.accelerate_config is None:

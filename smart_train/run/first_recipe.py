@@ -46,8 +46,8 @@ class Wanted:
     Attributes:
         model: folder or Hub id. data: training rows, a path or Hub id. method: one of `METHODS`.
         evaluation: held-out rows, or None. split, evaluation_split: of either, if it has several.
-        columns: our column name -> the source's, for both. family: only if the model's files do not show it.
-        output_dir: the run folder.
+        columns: our column name -> the source's, for both; or "positional".
+        family: only if the model's files do not show it. output_dir: the run folder.
     """
 
     model: str
@@ -57,7 +57,7 @@ class Wanted:
     evaluation: str | None = None
     split: str | None = None
     evaluation_split: str | None = None
-    columns: Mapping[str, str | list[str]] | None = None
+    columns: Mapping[str, str | list[str]] | str | None = None
     family: str | None = None
     trust_remote_code: bool = False
 
@@ -66,6 +66,7 @@ class Wanted:
 class _Facts:
     """What model and rows say."""
 
+    method: str
     model: SmartModel
     rows: Sequence[Example]
     rows_line: str  # how many, and what is wrong with others
@@ -79,7 +80,9 @@ class _Facts:
 
     @property
     def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        """Of the model that the run starts from, without the adapter or the projection that it adds."""
+        whole = self.method == "full"  # of any other method, what is trained is what was added
+        return sum(weight.numel() for weight in self.model.parameters() if whole or not weight.requires_grad)
 
     @property
     def candidates(self) -> int:
@@ -110,7 +113,7 @@ def _read(wanted: Wanted) -> _Facts:
     sample = [rows[place] for place in range(0, len(rows), ceil(len(rows) / _SAMPLE))]
     queries = _token_counts(model.family, [example.query for example in sample], "query")
     documents = _token_counts(model.family, [example.documents[0] for example in sample], "document")
-    return _Facts(model, rows, report.summary(), report.documents or 0, queries, documents)
+    return _Facts(wanted.method, model, rows, report.summary(), report.documents or 0, queries, documents)
 
 
 def _token_counts(family: Family, items: Sequence[ModelInput], role: Role) -> list[int]:
@@ -127,7 +130,7 @@ def _least(wanted: Wanted) -> dict[str, Any]:
     model = {"name_or_path": wanted.model, "family": wanted.family, "trust_remote_code": wanted.trust_remote_code}
     if wanted.method == "qlora":
         model["quantization"] = "4bit"
-    columns = dict(wanted.columns) if wanted.columns else None
+    columns = _columns(wanted)
     data: dict[str, Any] = {"train": {"path": wanted.data, "split": wanted.split, "columns": columns}}
     if wanted.evaluation is not None:
         data["evaluation"] = {"path": wanted.evaluation, "split": wanted.evaluation_split, "columns": columns}
@@ -135,6 +138,10 @@ def _least(wanted: Wanted) -> dict[str, Any]:
     if mode == "projection":  # a width that fits every model
         return {"model": model, "data": data, "projection": {"dim": 1}, "objective": {"name": "late"}}
     return {"model": model, "data": data, mode: {}}
+
+
+def _columns(wanted: Wanted) -> dict[str, str | list[str]] | str | None:
+    return dict(wanted.columns) if isinstance(wanted.columns, Mapping) else wanted.columns
 
 
 def _text(wanted: Wanted, facts: _Facts) -> str:
@@ -193,7 +200,7 @@ def _lengths(facts: _Facts) -> str:
 
 
 def _data(wanted: Wanted) -> list[Line]:
-    columns = dict(wanted.columns) if wanted.columns else None
+    columns = _columns(wanted)
     lines: list[Line] = [("train", {"path": wanted.data, "split": wanted.split, "columns": columns}, "")]
     if wanted.evaluation is None:
         note = (

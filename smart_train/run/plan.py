@@ -94,7 +94,7 @@ def make_plan(
 def processes(recipe: Recipe) -> int:
     """How many processes the recipe means: its own number, that of its accelerate configuration, else one per GPU of
     every machine (`NNODES` of them, all alike), else one."""
-    number = build.told_processes(recipe)
+    number = build.requested_processes(recipe)
     if number is not None:
         return number
     if recipe.distributed.strategy == "none":

@@ -81,7 +81,7 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     check_launched()
     recipe = on_main(lambda: shaped_by_its_start(recipe))
     args = build.training_arguments(recipe)
-    on_every_rank(lambda: check_distribution(args, recipe.distributed.strategy, build.told_processes(recipe)))
+    on_every_rank(lambda: check_distribution(args, recipe.distributed.strategy, build.requested_processes(recipe)))
     # Paths and messages are the user's text, not rich's markup.
     with naming_lost_processes(args.ddp_timeout):
         return _run(recipe, args, overwrite)

@@ -27,6 +27,7 @@ from smart_train.run.folder import RUN_FILE, RunFolder, earlier_ends, fingerprin
 from smart_train.run.tuned import tuned_scoring
 from smart_train.scoring import ScoringConfig
 from smart_train.types import Example
+from smart_train.utils.console import bars
 from smart_train.utils.locks import LOCK_NAME, beside, check_free, only_one
 
 
@@ -85,7 +86,7 @@ def tune_trained(
             max_bytes=section.max_bytes,
             seed=section.seed,
             batch_size=recipe.evaluation.batch_size,
-            show_progress_bar=False if recipe.training.get("disable_tqdm") else None,
+            show_progress_bar=False if recipe.training.get("disable_tqdm") else bars(),
         )
         # First, and then the settings: a kill between the two must not tune what is tuned already.
         result.save(folder.path)

@@ -149,7 +149,7 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def checked_offsets(offsets: Tensor, rows: int, what: str, numbers: list[int] | None = None) -> list[int]:
-    """`offsets` as numbers; waits for their device unless these are given.
+    """`offsets` [items + 1] as numbers; waits for their device unless these are given.
 
     Raises:
         ScoreError: not whole numbers in one dimension, not starting at 0, falling, or not ending at `rows`.

@@ -106,9 +106,15 @@ def _runs(spans: list[tuple[int, int]]) -> Iterator[tuple[slice, slice, tuple[in
 
 
 def bag(table: Tensor, rows: Tensor, weights: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
-    """Weighted sums of rows of `table`: per row of 2-D `rows`, or per `offsets` interval of 1-D `rows`.
+    """Weighted sums of rows of `table` [R, d]: [B, d], for each row of `rows` [B, n], or for each interval of `offsets`
+    [B + 1] in `rows` [M].
 
     Adds in the order given, so that the result does not depend on threads; `index_add_` on CUDA would.
+
+    Args:
+        rows: int32 or int64, which rows of `table` are added.
+        weights: a factor for each of `rows`; None: all are 1.
+        offsets: where each sum begins in `rows`, and where the last one ends; None with `rows` of two dimensions.
     """
     return F.embedding_bag(
         rows,

@@ -36,9 +36,9 @@ class Order:
         self._token_stops = [before[stop] for stop in self._row_stops]
 
     def rows(self, chunk: int) -> Tensor:
-        """int64: the rows of the chunk with this number."""
+        """int64 [rows of the chunk]: the rows of the chunk with this number."""
         return self._rows[self._row_stops[chunk] : self._row_stops[chunk + 1]]
 
     def tokens(self, chunk: int) -> Tensor:
-        """int64: where the tokens of its rows belong among all tokens, row by row."""
+        """int64 [tokens of the chunk]: where the tokens of its rows belong among all tokens, row by row."""
         return self._tokens[self._token_stops[chunk] : self._token_stops[chunk + 1]]

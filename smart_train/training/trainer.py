@@ -1,6 +1,6 @@
 """`SmartTrainer`: a `transformers.Trainer` whose loss is a contrastive objective over SMART scores.
 
-Everything of the Trainer stands (arguments, accelerate, DeepSpeed, callbacks, reporting); what differs is the loss, the
+Arguments, accelerate, DeepSpeed, callbacks and reporting are the Trainer's own. What differs is the loss, the
 evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpoint_trainer.py`).
 """
 

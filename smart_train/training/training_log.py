@@ -48,7 +48,7 @@ class JsonlLogger(TrainerCallback):
         self.path = run / LOG_NAME
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Drops what a killed run logged after the checkpoint that this run continues from, so no step stands twice."""
+        """Drops what a killed run logged after the checkpoint that this run begins at, so no step is in it twice."""
         if not state.is_world_process_zero:
             return
         done = state.global_step

@@ -1,7 +1,9 @@
-"""Standard output for text that this package did not write: rows, file names, answers of servers."""
+"""The terminal: standard output for text that this package did not write (rows, file names, answers of servers), and
+whether bars are drawn."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +11,13 @@ from rich.console import Console
 from rich.segment import Segment
 
 from smart_train.errors import printable
+
+
+def bars() -> bool | None:
+    """What a command hands on as `show_progress_bar`: None, which shows a bar where it takes long, on a terminal; False
+    elsewhere, because a bar in a file is a thousand lines. A notebook is not a terminal and shows bars: calls from
+    Python do not ask here."""
+    return None if sys.stderr.isatty() else False
 
 
 class PlainConsole(Console):

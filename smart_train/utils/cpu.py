@@ -40,10 +40,10 @@ def threads_beside_workers(cores: int, workers: int) -> int:
 
 def local_processes() -> int:
     """How many processes of this run a launcher started on this machine, which share its cores and its memory."""
-    return told_by_launcher("LOCAL_WORLD_SIZE", 1)
+    return number_from_launcher("LOCAL_WORLD_SIZE", 1)
 
 
-def told_by_launcher(variable: str, otherwise: int) -> int:
+def number_from_launcher(variable: str, otherwise: int) -> int:
     """The number in an environment variable of launchers; `otherwise` where it is not set, empty or not a number, as
     where a cluster uses the name for something else."""
     text = os.environ.get(variable, "")

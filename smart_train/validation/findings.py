@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from smart_train.inputs.page_fingerprints import NEAR_BITS, near_duplicates, nearest_earlier
+from smart_train.inputs.page_fingerprints import BITS, NEAR_BITS, near_duplicates, nearest_earlier
 from smart_train.validation.reading import Part, Row
 
 SHOWN = 20  # examples kept of each finding
@@ -237,7 +237,8 @@ def _alike(near: Sequence[tuple[_Held, _Held, int]], between: str, message: str)
     pairs = [(one.positives[key][0], other.positives[again][0], bits) for (one, key), (other, again), bits in near]
     yield Finding(
         "warning", "near-duplicate pages", between, len({pair[1].where for pair in pairs}), message,
-        tuple(f"{other.where} ~ {one.where} ({bits} bits)" for one, other, bits in pairs[:SHOWN]),
+        tuple(f"{other.where} ~ {one.where} (fingerprints differ in {bits} of {BITS} bits)"
+              for one, other, bits in pairs[:SHOWN]),
         tuple((one.document(key).images[0], other.document(again).images[0])
               for (one, key), (other, again), _ in near[:_PICTURES]),
     )  # fmt: skip

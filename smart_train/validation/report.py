@@ -14,6 +14,7 @@ import numpy as np
 from smart_train.errors import DataError
 from smart_train.models import Family
 from smart_train.utils.atomic import is_temporary, write_text
+from smart_train.utils.counts import counted
 from smart_train.validation.findings import Finding, find_between, find_between_held_out, find_in_part
 from smart_train.validation.language import language_mix
 from smart_train.validation.reading import Part
@@ -197,4 +198,5 @@ def print_validation(report: ValidationReport, console: Console) -> None:
             console.print(f"  ... and {finding.count - 5} more")
     errors = sum(finding.severity == "error" for finding in report.findings)
     verdict = "PASSED" if report.passed else "FAILED"
-    console.print(f"\n{verdict}: {errors} kinds of errors, {len(report.findings) - errors} of warnings")
+    warnings = counted(len(report.findings) - errors, "kind of warning", "kinds of warnings")
+    console.print(f"\n{verdict}: {counted(errors, 'kind of error', 'kinds of errors')}, {warnings}")

@@ -86,6 +86,12 @@ def test_help_names_every_command(run) -> None:
         assert f" {command} " in ended.out
 
 
+def test_help_breaks_sentences_at_the_terminals_width_alone(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    for arguments in ((), ("validate-data",)):
+        assert "empty and repeated queries, leakage, languages" in run(*arguments, "--help").out
+
+
 @pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["search", "model"]])
 def test_misuse_ends_with_status_2(run, arguments: list[str]) -> None:
     assert run(*arguments).status == 2
@@ -254,10 +260,12 @@ def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path, monkeypatch: py
     lines = ended.out.splitlines()
     assert len(lines) == 5 and all(any(key in line for line in lines) for key in texts)
     assert "a blue sky" in ended.out and max(len(line) for line in lines) < 140 and "%" not in ended.err
-    monkeypatch.setattr("rich.console.Console.width", 60)  # numbers and ids stay whole, a text takes what is left
+    monkeypatch.setattr("rich.console.Console.width", 60)  # numbers and ids stay whole, a text is on the line below
     narrow = run("search", reader, "--documents", file, "--query", "blue sky", "--index", index).out.splitlines()
-    assert [line.split()[:5] for line in narrow] == [line.split()[:5] for line in lines]
-    assert max(len(line) for line in narrow) <= 60 and "a red apple [...]" in "\n".join(narrow)
+    below = {line.split()[4]: narrow[place + 1].strip() for place, line in enumerate(narrow) if "faq" in line}
+    assert below == {"faq-1": "a red apple a [...]", "faq-2": "a blue sky", "faq-3": "a grey cat"}
+    assert [line.split() for line in narrow if "faq" in line] == [line.split()[:5] for line in lines[2:]]
+    assert len(narrow) == 8 and max(len(line) for line in narrow) <= 60
     assert "3 documents" in run("encode", reader, "--documents", file, "--index", index).out
 
 
@@ -411,7 +419,7 @@ def test_evaluate_measures_the_rows_that_a_run_reports(run, finished: Path, rows
     only.write_text(rows.read_text().splitlines()[0])
     test = [f"data.test.path={only}", f"data.test.image_root={rows.parent}"]
     ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test)
-    assert "data.test: 1 queries against 1 documents" in ended.out, ended.err
+    assert "data.test: 1 query against 1 document" in ended.out, ended.err
     ended = run("evaluate", finished, f"data.evaluation.path={rows}", *test, "data.test=null")
     assert "data.evaluation: 3 queries against 3 documents" in ended.out, ended.err
 

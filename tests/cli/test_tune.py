@@ -55,12 +55,15 @@ def rows(toy: Toy) -> Path:
     return toy.write(toy.folder.parent / "rows.jsonl")
 
 
-def test_without_write_nothing_changes(run, model: Path, rows: Path, tmp_path: Path) -> None:
+def test_without_write_nothing_changes(
+    run, model: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_train.utils.console.bars", lambda: True)  # as on a terminal
     before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
     ended = run(model, "--data", rows, *PLAIN, "--output", tmp_path / "out")
     assert ended.status == 0, ended.err
     assert re.search(r"^Chosen: pooled:late 0:1\. nDCG@5 0\.\d+ -> 1\.000 on \d+ other queries", ended.out, re.M)
-    assert "Nothing was written; --write puts these settings" in ended.out
+    assert "Nothing was written; --write puts these settings" in ended.out and "Measuring settings" in ended.err
     assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
     saved = json.loads((tmp_path / "out" / "tune.json").read_text())
     assert saved["verdict"] == "better" and saved["scoring"]["pooled_weight"] == 0

@@ -72,7 +72,7 @@ def test_a_folder_is_its_pages_and_those_without_text_are_named(manual: Path) ->
         "pdf: 1 of 3 pages have no legible text: manual.pdf (page 2); pip install 'smart_train[ocr]' to have them read "
         "by OCR, or read pages as images, with a model that reads them"
     )
-    assert "pdf: 1 pictures, which have no text layer: cover.png; pip install 'smart_train[ocr]' to have" in lines[1]
+    assert "pdf: 1 picture without a text layer: cover.png; pip install 'smart_train[ocr]' to have" in lines[1]
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:

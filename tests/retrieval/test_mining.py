@@ -556,3 +556,21 @@ def test_a_query_that_is_a_document_is_not_its_own_negative() -> None:
     assert corpus.positives[corpus.row_query[1]] == {places["document 2"], places["document 1"]}
     assert corpus.positives[corpus.row_query[3]] == {places["document 4"], places["document 1"]}
     assert corpus.positives[corpus.row_query[4]] == {places["document 5"]}
+
+
+def test_texts_of_one_query_id_share_their_answers() -> None:
+    rows = [row(i, f"query {i}", f"document {i}") for i in range(4)]
+    rows[2] = dataclasses.replace(rows[2], query_id="q-query 0")
+    corpus = RowCorpus(rows, (), False)
+    places = {text.text: place for place, text in enumerate(corpus.documents(range(corpus.document_count)))}
+    answers = [corpus.positives[query] for query in corpus.row_query]
+    both = {places["document 0"], places["document 2"]}
+    assert answers == [both, {places["document 1"]}, both, {places["document 3"]}]
+
+
+def test_reading_the_rows_shows_its_progress_where_it_is_wanted(
+    rows: list[Example], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wish in (True, False):
+        RowCorpus(rows, (), wish)
+        assert ("Reading rows" in capsys.readouterr().err) == wish

@@ -103,7 +103,7 @@ def test_off_reads_none_and_all_reads_text_layers_too(scans: Path, reader: type[
         ]
     messages = [str(warning.message) for warning in told]
     assert "3 of 4 pages have no legible text: scan.pdf (page 1-3); let OCR read them (ocr: auto in a" in messages[0]
-    assert "2 pictures, which have no text layer: dog.png and 1 more; let OCR read them" in messages[1]
+    assert "2 pictures without a text layer: dog.png and 1 more; let OCR read them" in messages[1]
     assert reader.read_count == 0
     with pytest.warns(LeftOut, match=r"2 of 7 pages have no legible text: layer.pdf \(page 1\), scan.pdf \(page 3\)"):
         load_documents(SourceConfig(scans, pages_as="text", ocr="all"))

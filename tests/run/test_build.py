@@ -262,6 +262,8 @@ def test_documents_of_a_corpus_are_looked_at_as_those_of_rows(recipe: Any, tmp_p
 def test_the_evaluator_shows_bars_where_the_trainer_does(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     held_out, _ = build.usable_rows(recipe(), "evaluation")
     assert build.evaluator(recipe(evaluation={"batch_size": 3}), "evaluation", held_out).batch_size == 3
+    assert build.evaluator(recipe(), "evaluation", held_out).show_progress_bar is False, "the output is captured"
+    monkeypatch.setattr(build, "bars", lambda: None)
     assert build.evaluator(recipe(), "evaluation", held_out).show_progress_bar is None
     assert build.evaluator(recipe(training={"disable_tqdm": True}), "evaluation", held_out).show_progress_bar is False
     monkeypatch.setattr(build, "is_main", lambda: False)

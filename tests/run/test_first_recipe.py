@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from smart_train.models import SmartModel
 from smart_train.recipe import load_recipe
 from smart_train.run.first_recipe import METHODS
 from smart_train.run.plan import make_plan
@@ -39,6 +40,8 @@ def test_each_method_gives_a_recipe_that_validates(drafted, tiny_data, method) -
     assert recipe.training["eval_strategy"] == "epoch" and recipe.data.held_out
     if method == "projection":
         assert recipe.objective.name == "late" and recipe.projection.dim == 96, "the tiny model's own width"
+    whole = sum(weight.numel() for weight in SmartModel.from_config(TINY, init_std=0.05).parameters())
+    assert f"# {whole / 1e6:,.1f} million parameters" in file.read_text(), "without what the method adds"
 
 
 def test_a_batch_leaves_enough_steps_and_every_key_says_why(drafted) -> None:
@@ -62,6 +65,37 @@ def test_columns_are_carried_over(drafted, tiny_data, tmp_path) -> None:
 
     assert recipe.data.train.columns == {"query": "question", "positive": "passage"}
     assert recipe.gradient_caching is None, "texts are short"
+
+
+def test_columns_by_their_order_are_carried_over(drafted, tmp_path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", [{"question": f"what is {word}", "passage": word} for word in "abcd"])
+    recipe = load_recipe(drafted("--method", "full", "--columns", "positional", data=rows))
+
+    assert recipe.data.train.columns == "positional"
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        (
+            [{"question": "q", "passage": "p"}],
+            ("DATA",),
+            "DATA: {rows}: no column for 'query' (looked for query, anchor); columns: passage, question. Name it: "
+            "--columns query=question,positive=passage; or --columns positional to use them in their order",
+        ),
+        ([{"query": "", "positive": "p"}], ("DATA",), "DATA: 1 of 1 rows cannot be used:\n  {rows}, row 0"),
+        ([{"question": "q", "passage": "p"}], ("--evaluation",), "--evaluation: {rows}: no column for 'query'"),
+    ],
+)
+def test_mistakes_in_rows_name_what_was_typed(
+    monkeypatch, capsys, tiny_data, tmp_path, rows, arguments, message
+) -> None:
+    bad = write_rows(tmp_path / "bad.jsonl", rows)
+    data = (bad,) if arguments == ("DATA",) else (tiny_data / "train.jsonl", "--evaluation", bad)
+    assert call(monkeypatch, "init", TINY, *data, "--method", "lora", "--to", tmp_path / "mine.yaml") == 2
+    told = capsys.readouterr().err
+    assert message.format(rows=bad) in told
+    assert "recipe" not in told and "data.on_error" not in told
 
 
 @pytest.mark.parametrize(

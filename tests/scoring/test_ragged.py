@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from smart_train.scoring import maxsim
+from smart_train.scoring import forced_arithmetic, maxsim
 from smart_train.scoring.document_groups import groups
 from smart_train.scoring.inputs import token_set
 from smart_train.scoring.segments import PADS, largest
@@ -103,6 +103,19 @@ def test_the_copy_fits_the_budget_of_a_block(padded: None) -> None:
         copied = len(group.spans) * max(length for _, length in group.spans)
         rows = min(32, group.query_rows)
         assert rows * 4 * (copied + group.stop - group.start) <= budget or len(group.spans) == 1
+
+
+def test_a_copy_of_narrow_products_in_fp32_fits_the_budget_too() -> None:
+    """Products of 16 bits, which are scaled by norms in fp32: 6 bytes for each."""
+    documents = token_set([part.detach() for part in made([8] * 100, dtype=torch.bfloat16)], None, "document")
+    budget = 1 << 12
+    sizes = (documents.values, documents.starts, documents.lengths, 32, budget)
+    with forced_arithmetic("native"):
+        plain, scaled = (
+            max(group.query_rows * (group.stop - group.start) for group in groups(*sizes, scaled=is_scaled))
+            for is_scaled in (False, True)
+        )
+    assert 2 * plain <= budget < 6 * plain and 6 * scaled <= budget
 
 
 def test_whole_numbers_have_a_lowest_too(padded: None) -> None:

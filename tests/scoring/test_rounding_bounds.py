@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from smart_train.errors import ScoreError
 from smart_train.scoring import ScoringConfig, combine, forced_arithmetic, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.rounding_bounds import check_products, rounded, score_bounds
+from smart_train.scoring.rounding_bounds import check_products, rounded, scan_products, score_bounds
 
 NARROW = pytest.mark.parametrize("products", ["bfloat16", "float16"])
 
@@ -89,3 +89,26 @@ def test_states_that_do_not_fit_are_refused() -> None:
 def test_other_products_are_refused() -> None:
     with pytest.raises(ScoreError, match="mining products is 'tf32'; choose one of exact, bfloat16, float16"):
         check_products("tf32", "mining products")
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "choice", "scale", "taken"),
+    [
+        ("exact", "bfloat16", "native", 1.0, "bfloat16"),
+        ("exact", "float16", "native", 1.0, "float16"),
+        ("exact", "bfloat16", "widened", 1.0, "exact"),
+        ("exact", "float32", "native", 1.0, "exact"),
+        ("exact", "int8", "native", 1.0, "exact"),
+        ("float16", "bfloat16", "native", 1.0, "float16"),
+        ("bfloat16", "float32", "widened", 1.0, "bfloat16"),
+        # 48 products of 100 * 100 are more than the 65,504 that fp16 holds, and bf16 holds them.
+        ("exact", "float16", "native", 100.0, "exact"),
+        ("exact", "bfloat16", "native", 100.0, "bfloat16"),
+    ],
+)
+def test_states_are_scanned_as_they_are_stored_where_the_device_multiplies_them_so(
+    asked: str, stored: str, choice: str, scale: float, taken: str
+) -> None:
+    queries, documents = items(3, 0, scale=scale), items(5, 1, scale=scale).quantize(stored)
+    with forced_arithmetic(choice):
+        assert scan_products(asked, queries, documents, "cpu") == taken

@@ -308,6 +308,7 @@ def test_a_folder_is_known_by_weights_layers_and_precision_and_not_by_a_path(bas
         StateCache(tmp_path, model, (1, -1)),
         StateCache(tmp_path, model, (-1,), stored_as="float16"),
         StateCache(tmp_path, model, (-1,), autocast=torch.bfloat16),
+        StateCache(tmp_path, model, (-1,), autocast=torch.float16),
         StateCache(tmp_path, model, (-1,), quantization="4bit, norms"),
         StateCache(tmp_path, SmartModel.from_pretrained(base, dtype="bfloat16"), (-1,)),
         StateCache(tmp_path, SmartModel.from_pretrained(base, attn_implementation="eager"), (-1,)),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from rich.table import Table
 
 from smart_train.cli.output import plain_console, print_pairs
 from smart_train.errors import DataError, printable
+from smart_train.utils.console import bars
 from tests.command import call
 
 ROW = "a\x1b]0;owned\x07b\x1b[2J\x9b31m\x7f\u202ec"
@@ -39,3 +42,9 @@ def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 
     PlainConsole(quiet=True).print("x")
     assert capsys.readouterr().out == ""
+
+
+def test_commands_draw_bars_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal, wanted in ((True, None), (False, False)):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
+        assert bars() is wanted

@@ -28,7 +28,7 @@ def test_a_recipe(run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     Path("recipe.yaml").write_text(yaml.safe_dump(recipe_values(tiny_data, tmp_path / "run")))
     assert run("recipe.yaml", "data.negatives_per_query=1", "--output", "report") == 0
     out = capsys.readouterr().out
-    for expected in ("visual tokens", "memory per process", "candidates per query", "PASSED: 0 kinds of errors",
+    for expected in ("visual tokens", "memory per process", "candidates per query", "PASSED: 0 kinds of errors, ",
                      "positives: image 24", "columns: query, positive, negative_0"):  # fmt: skip
         assert expected in out
     report = json.loads(Path("report/report.json").read_text())

@@ -22,6 +22,7 @@ from smart_train.errors import DataError, LeftOut, Notice, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import verify_image
+from smart_train.utils.counts import counted
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 # Documents and pictures that are neither read here as pages nor as rows.
@@ -137,7 +138,7 @@ def read_texts(path: Path, max_rows: int | None = None, ocr: OcrMode | None = No
     if unread:
         first = unread[0].relative_to(path).as_posix()
         more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-        told = f"{len(unread)} pictures, which have no text layer: {first}{more}; {to_do(ocr)}"
+        told = f"{counted(len(unread), 'picture')} without a text layer: {first}{more}; {to_do(ocr)}"
         warnings.warn(f"{path}: {told}", LeftOut, stacklevel=2)
     tell_not_read(path)
     return Table(rows, ["document_id", "positive"], path if path.is_dir() else path.parent, of_pages=True)

@@ -60,37 +60,9 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
     judged_query = _column(names["qrels"], qrels, None, _QUERY_ID, "query_id")
     judged_document = _column(names["qrels"], qrels, None, _DOCUMENT_ID, "document_id")
     grade = next((name for name in _GRADE if name in qrels.columns), None)
-    places = _places(queries, query_id, names["queries"])
-    judged_at: dict[tuple[str, str], str] = {}
-    rows: list[dict[str, Any] | DataError] = []
-    numbers = []
-    for index in range(len(qrels.rows)):
-        row = qrels.rows[index]
-        where = f"{names['qrels']}, row {index if qrels.numbers is None else qrels.numbers[index]}"
-        judged: DataError | tuple[str, str, int] | dict[str, Any]
-        judged = row if isinstance(row, DataError) else _judgement(row, judged_query, judged_document, grade, where)
-        if isinstance(judged, tuple):
-            asked, document, value = judged
-            first = judged_at.setdefault((asked, document), where)
-            if value < 1 and first == where:
-                continue
-            place = places.get(asked)
-            judged = {"place": place, "positive": document, "grade": value, "query_id": asked}
-            if place is None:
-                hint = did_you_mean(asked, places) if len(places) <= 10_000 else ""
-                judged = DataError(f"{where}, column {judged_query!r}: no query {asked!r} in {names['queries']}{hint}")
-            elif first != where:
-                judged = DataError(
-                    f"{where}: query {asked!r} and document {document!r} are judged already, in {first}; keep one of "
-                    "the two judgements"
-                )
-        rows.append(judged)
-        numbers.append(index if qrels.numbers is None else qrels.numbers[index])
-    if not rows and len(qrels.rows):
-        raise DataError(
-            f"{names['qrels']}: none of its {len(qrels.rows)} judgements is above 0 (column {grade or 'score'!r}), so "
-            "no query has a relevant document"
-        )
+    rows, numbers = _judged_rows(
+        qrels, names, (judged_query, judged_document, grade), _places(queries, query_id, names["queries"])
+    )
     joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown))
     fields = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
     fields += ["query_image"] if shown is not None else []
@@ -115,6 +87,49 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         library=queries.library,
         available=list(dict.fromkeys(available)),
     )
+
+
+def _judged_rows(
+    qrels: Table, names: Mapping[str, str], columns: tuple[str, str, str | None], places: Mapping[str, int]
+) -> tuple[list[dict[str, Any] | DataError], list[int]]:
+    """Every judgement above 0, or what is wrong with it, and the number of each in its file.
+
+    Args:
+        columns: of the query's id, the document's id and the grade; None: every judgement has grade 1.
+        places: the place of each query among the queries, by its id.
+    """
+    judged_at: dict[tuple[str, str], str] = {}
+    rows: list[dict[str, Any] | DataError] = []
+    numbers = []
+    for index in range(len(qrels.rows)):
+        row = qrels.rows[index]
+        number = index if qrels.numbers is None else qrels.numbers[index]
+        where = f"{names['qrels']}, row {number}"
+        judged: DataError | tuple[str, str, int] | dict[str, Any]
+        judged = row if isinstance(row, DataError) else _judgement(row, *columns, where)
+        if isinstance(judged, tuple):
+            asked, document, value = judged
+            first = judged_at.setdefault((asked, document), where)
+            if value < 1 and first == where:
+                continue
+            place = places.get(asked)
+            judged = {"place": place, "positive": document, "grade": value, "query_id": asked}
+            if place is None:
+                hint = did_you_mean(asked, places) if len(places) <= 10_000 else ""
+                judged = DataError(f"{where}, column {columns[0]!r}: no query {asked!r} in {names['queries']}{hint}")
+            elif first != where:
+                judged = DataError(
+                    f"{where}: query {asked!r} and document {document!r} are judged already, in {first}; keep one of "
+                    "the two judgements"
+                )
+        rows.append(judged)
+        numbers.append(number)
+    if not rows and len(qrels.rows):
+        raise DataError(
+            f"{names['qrels']}: none of its {len(qrels.rows)} judgements is above 0 (column {columns[2] or 'score'!r})"
+            ", so no query has a relevant document"
+        )
+    return rows, numbers
 
 
 class _WithQuery:
