@@ -31,6 +31,7 @@ from smart_train.evaluation.suites.results import (
     write_result,
 )
 from smart_train.evaluation.suites.rows import check_judgements
+from smart_train.evaluation.suites.shown_queries import write_queries
 from smart_train.evaluation.suites.store import encoding_settings
 from smart_train.retrieval.fingerprints import fingerprint_like
 from smart_train.utils.atomic import remove, write_json
@@ -266,6 +267,7 @@ def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], s
         result = per_query_result(task, split, subset, queries, documents, qrels, rankings, scoring)
         result.save(per_query_file(settings.output, task, split, subset))
         per_query.append(result)
+    write_queries(settings.output, model.model, task, next(iter(parts.values())), per_query[0])
     if settings.predictions:
         for score in IN_ORDER:
             write_predictions(settings.output, model.by(score), task, parts)
