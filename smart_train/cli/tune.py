@@ -210,7 +210,7 @@ def _finish(
     if output is not None:
         console.print(f"Every setting: {result.save(output)}")
         queries = tuned_queries(result, reader, asked.deciding or asked.choosing)
-        page = write_report(tuning_report(result, reader.base or model, queries), output / REPORT_FILE)
+        page = write_report(tuning_report(result, model, queries), output / REPORT_FILE)
         console.print(f"Written: {page}")
     if write:
         options = {name: reading[name] for name in ("trust_remote_code", "base")}

@@ -29,9 +29,9 @@ def benchmark_report(
         sections.append(Section("Published figures", [Table.of_console(published)]))
     library = ("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))
     sections.append(Section("What made them", [Facts([*settings_lines(model), library])]))
-    notes = [*differing(choices), *run.notes]
+    notes = [*differing(choices), *run.notes, *run.unmeasured]
     if notes:
         sections.append(Section("Notes", [Paragraph(note) for note in notes]))
     for task in run.scores:
-        sections += kept_queries(output, task)
+        sections += kept_queries(output, task)[0]
     return Report(f"Benchmarks of {model.name}", sections, f"{', '.join(one.name for one in choices)}.")

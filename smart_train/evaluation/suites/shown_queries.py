@@ -1,4 +1,4 @@
-"""The queries of a task that fared worst and best, as parts of the report.
+"""The queries of a task that fared worst and best, as parts of the report, and what was noted of the task.
 
 A task's rows and the model are at hand only while the task runs. So the parts are made then, and kept as HTML in
 OUTPUT/queries/TASK.json: a call that finds the task done shows them without either.
@@ -7,7 +7,7 @@ OUTPUT/queries/TASK.json: a call that finds the task done shows them without eit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,12 +38,15 @@ class _Kept:
         return Markup(self.content)
 
 
-def write_queries(output: Path, model: Any, task: Any, part: Part, result: EvaluationResult) -> Path:
+def write_queries(
+    output: Path, model: Any, task: Any, part: Part, result: EvaluationResult, notes: Sequence[str] = ()
+) -> Path:
     """Keeps the worst and the best queries of one part of `task`, by its main metric.
 
     Args:
         model: that ranked; heat is shown of a `SmartModel`.
         result: the values per query of `part`.
+        notes: what a reader has to know about the task.
     """
     worst, best = _chosen(task, part, result)
     if isinstance(model, SmartModel):
@@ -54,20 +57,22 @@ def write_queries(output: Path, model: Any, task: Any, part: Part, result: Evalu
         {"title": f"{result.measured_on}: {section.title.lower()}", "html": "".join(b.html() for b in section.blocks)}
         for section in query_sections(worst, best, {_CAPTION: explained}, gained=False)
     ]
-    return write_json(queries_file(output, task), sections)
+    return write_json(_file(output, task.metadata.name), {"notes": list(notes), "sections": sections})
 
 
-def kept_queries(output: Path, task: str) -> list[Section]:
-    """What `write_queries` kept of the task of this name; empty where that is not there or not whole."""
+def kept_queries(output: Path, task: str) -> tuple[list[Section], list[str]]:
+    """The sections and notes that `write_queries` kept of the task of this name; none where they are not there, or not
+    whole."""
     try:
-        kept = json.loads((output / QUERIES / f"{task}.json").read_text(encoding="utf-8"))
-        return [Section(str(section["title"]), [_Kept(str(section["html"]))]) for section in kept]
+        kept = json.loads(_file(output, task).read_text(encoding="utf-8"))
+        sections = [Section(str(section["title"]), [_Kept(str(section["html"]))]) for section in kept["sections"]]
+        return sections, [str(note) for note in kept["notes"]]
     except (OSError, ValueError, TypeError, KeyError):
-        return []  # as of a task that an earlier version ran
+        return [], []  # as of a task that an earlier version ran
 
 
-def queries_file(output: Path, task: Any) -> Path:
-    return output / QUERIES / f"{task.metadata.name}.json"
+def _file(output: Path, task: str) -> Path:
+    return output / QUERIES / f"{task}.json"
 
 
 def _chosen(task: Any, part: Part, result: EvaluationResult) -> tuple[list[ChosenQuery], list[ChosenQuery]]:

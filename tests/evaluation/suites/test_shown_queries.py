@@ -71,6 +71,13 @@ def test_each_task_shows_its_worst_and_best_pages_under_heat(run) -> None:
     assert shown == [round(value, 3) for value in (*ordered[:2], *reversed(ordered[-2:]))]
 
 
+def test_a_task_that_could_not_be_run_is_named_in_the_report(run) -> None:
+    model, done, output = run("out")
+    failed = BenchmarkRun(done.scores, [], [(choose(["NFCorpus"])[0].tasks[0], "no such folder")])
+    text = render_report(page_of(model, failed, output))
+    assert "NFCorpus was not measured, its data cannot be loaded: no such folder" in text
+
+
 def test_a_task_that_was_done_before_shows_them_again(run, monkeypatch) -> None:
     before = render_report(page_of(*run("again")))
     with monkeypatch.context() as patch:
@@ -104,7 +111,7 @@ def made(hand_model):
 
 def test_the_main_metric_chooses_among_queries_that_can_be_answered(made, tmp_path: Path) -> None:
     write_queries(tmp_path, made[0], TASK, made[1], made[2])
-    text = render_report(Report("t", kept_queries(tmp_path, "Made")))
+    text = render_report(Report("t", kept_queries(tmp_path, "Made")[0]))
     assert re.findall(r"<h3>(.*?)</h3>", text) == [
         "question (hybrid recall@1 0.500)",
         "question (hybrid recall@1 1.000)",
@@ -112,15 +119,15 @@ def test_the_main_metric_chooses_among_queries_that_can_be_answered(made, tmp_pa
     assert text.count("no heat can be shown (HandModel is not a SmartModel)") == 1
     other = SimpleNamespace(metadata=SimpleNamespace(name="Other", main_score="hit_rate_at_1"))
     write_queries(tmp_path, made[0], other, made[1], made[2])
-    assert "question (hybrid nDCG@10 1.000)" in render_report(Report("t", kept_queries(tmp_path, "Other")))
+    assert "question (hybrid nDCG@10 1.000)" in render_report(Report("t", kept_queries(tmp_path, "Other")[0]))
 
 
-@pytest.mark.parametrize("text", [None, "{", "[1]", '[{"title": "t"}]', "null"])
+@pytest.mark.parametrize("text", [None, "{", "[1]", '{"sections": [{"title": "t"}]}', '{"sections": []}', "null"])
 def test_what_is_not_there_or_not_whole_is_not_shown(made, tmp_path: Path, text: str | None) -> None:
     file = write_queries(tmp_path, made[0], TASK, made[1], made[2])
-    assert json.loads(file.read_text())[0]["title"] == "Made (default, test): worst queries"
+    assert json.loads(file.read_text())["sections"][0]["title"] == "Made (default, test): worst queries"
     if text is None:
         file.unlink()
     else:
         file.write_text(text)
-    assert kept_queries(tmp_path, "Made") == []
+    assert kept_queries(tmp_path, "Made") == ([], [])
