@@ -26,6 +26,7 @@ from types import ModuleType
 
 from benchmarks.document import replace_section
 from smart_train.evaluation import SCORES
+from smart_train.inputs.mark_pages import NAMED
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data" / "local-binding"
@@ -137,7 +138,7 @@ def answers_table(model: Path, folder: Path, negatives: int, overrides: list[str
     for rule, options in RULES.items():
         mined = mine(model, folder, negatives, options, overrides)
         rows = [json.loads(line) for line in (ROOT / mined / "train.jsonl").open()]
-        counts = [0] * (build.NAMED + 1)
+        counts = [0] * (NAMED + 1)
         for row in rows:
             for column in (column for column in row if column.startswith("negative_")):
                 binding = by_content[(ROOT / folder / row[column]).read_bytes()]

@@ -22,21 +22,14 @@ from PIL import Image
 from benchmarks.document import replace_section
 from smart_train import SmartModel
 from smart_train.explain import Explanation, explain
+from smart_train.inputs.mark_pages import CELL, MARKS
 from smart_train.recipe import load_recipe
 from smart_train.recipe.reader import RECIPE_FILE
 from smart_train.types import ModelInput
 
 ROOT = Path(__file__).parents[1]
-CELL = 32  # pixels, of a cell and of a token of Qwen3-VL
-# As data/local-binding/build.py draws them.
-COLOURS = {
-    "red": (220, 20, 30),
-    "green": (20, 150, 60),
-    "blue": (30, 70, 220),
-    "orange": (245, 140, 10),
-    "purple": (140, 40, 170),
-    "black": (20, 20, 20),
-}
+# A cell is also a token of Qwen3-VL.
+COLOURS = {mark.split()[0]: colour for mark, (colour, _) in MARKS.items()}
 KINDS = ("colour", "shape", "code")
 
 

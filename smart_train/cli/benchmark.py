@@ -146,7 +146,7 @@ def benchmark(
         if is_main():
             if run.scores:
                 write_summary(output, ranker, suites, run, held)
-                write_report(benchmark_report(ranker, suites, run, held), output / REPORT_FILE)
+                write_report(benchmark_report(ranker, suites, run, held, output), output / REPORT_FILE)
                 _show(ranker, suites, run, held, output)
             run.check(len({task.metadata.name for one in suites for task in one.tasks}), data)
 

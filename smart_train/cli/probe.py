@@ -14,7 +14,7 @@ from smart_train.cli.output import check_folder, plain_console
 from smart_train.cli.rows import HELD_OUT, read_rows, rows_to_measure
 from smart_train.cli.typed_options import naming_options, rewritten
 from smart_train.errors import RunError
-from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
+from smart_train.utils.defaults import BATCH_SIZE, BINDING_QUERIES, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -45,14 +45,24 @@ def probe(
         str | None, typer.Option(help="Comma-separated layers; 0 is the embeddings. Default: all.")
     ] = None,
     pairs: Annotated[int, typer.Option(min=2, help="Queries of the batch whose gradient is measured.")] = PROBE_PAIRS,
+    binding_queries: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Queries of the local-binding test, with three small pages each, which are drawn (or written, for a "
+            "model that reads no images). 0 leaves the test out.",
+        ),
+    ] = BINDING_QUERIES,
     output: Annotated[Path | None, typer.Option(help="Write probe.json and probe.png to this folder.")] = None,
     batch_size: BatchSize = BATCH_SIZE,
     reading: Mapping[str, Any] = READING,
 ) -> None:
     """Measure every layer: how well late interaction over its states retrieves, how the states lie in space, how many
-    document tokens ever win, and how much of a pooled loss's gradient reaches each kind of token.
+    document tokens ever win, how much of a pooled loss's gradient reaches each kind of token, and whether scores keep
+    what stands beside what.
     """
-    from smart_train.evaluation.probe import check_probe_folder, gradient_table, probe, probe_table, save_probes
+    from smart_train.evaluation.probe import check_probe_folder, probe, save_probes
+    from smart_train.evaluation.probe_tables import binding_table, gradient_table, probe_table
     from smart_train.evaluation.tuning_grid import check_metric
     from smart_train.models import SmartModel
     from smart_train.recipe.sections import filled
@@ -93,6 +103,7 @@ def probe(
                     metric=metric,
                     layers=layer_numbers,
                     pairs=pairs,
+                    binding_queries=binding_queries,
                     batch_size=batch_size,
                     show_progress_bar=bars(),
                 )
@@ -100,6 +111,8 @@ def probe(
     console = plain_console()  # a model's name may hold brackets
     console.print(probe_table(results))
     console.print(gradient_table(results))
+    if binding_queries:
+        console.print(binding_table(results))
     if output is not None:
         console.print(f"Every figure: {save_probes(results, output)}")
 

@@ -203,7 +203,7 @@ def _finish(
     write: bool,
     reading: Mapping[str, Any],
 ) -> None:
-    from smart_train.evaluation.tuning_page import tuning_report
+    from smart_train.evaluation.tuning_page import tuned_queries, tuning_report
     from smart_train.report.html import REPORT_FILE, write_report
     from smart_train.run import tuning
 
@@ -211,7 +211,8 @@ def _finish(
     _show(result)
     if output is not None:
         console.print(f"Every setting: {result.save(output)}")
-        page = write_report(tuning_report(result, reader.base or model), output / REPORT_FILE)
+        queries = tuned_queries(result, reader, asked.deciding or asked.choosing)
+        page = write_report(tuning_report(result, model, queries), output / REPORT_FILE)
         console.print(f"Written: {page}")
     if write:
         options = {name: reading[name] for name in ("trust_remote_code", "base")}

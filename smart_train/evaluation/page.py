@@ -28,6 +28,7 @@ class ChosenQuery:
         query, document: it, and the document that answers it best.
         before, after: its metric, None where it was not evaluated.
         score: of which score that metric is.
+        metric: its name.
     """
 
     query_id: str
@@ -36,6 +37,7 @@ class ChosenQuery:
     before: float | None
     after: float | None
     score: str = "hybrid"
+    metric: str = HEADLINE
 
     @property
     def heading(self) -> str:
@@ -43,7 +45,7 @@ class ChosenQuery:
         text = self.query.text or "(a query without text)"
         text = text[:_TEXT] + ("..." if len(text) > _TEXT else "")
         values = [f"{value:.3f}" for value in (self.before, self.after) if value is not None]
-        return f"{text} ({self.score} {metric_label(HEADLINE)} {' -> '.join(values)})"
+        return f"{text} ({self.score} {metric_label(self.metric)} {' -> '.join(values)})"
 
     @property
     def shows_video(self) -> bool:
@@ -87,25 +89,42 @@ def headline(
     )
 
 
-def chosen_queries(
-    data: EvaluationSet, before: EvaluationResult | None, after: EvaluationResult | None, count: int = _QUERIES
-) -> tuple[list[ChosenQuery], list[ChosenQuery]]:
-    """The queries with the lowest value by the score that ranks, and those that gained most (of one evaluation alone:
-    with the highest value); equals in the order of the data. None is in both.
+def worst_and_best(
+    values: Mapping[str, float], first: Mapping[str, float] | None = None, count: int = _QUERIES
+) -> tuple[list[str], list[str]]:
+    """The ids of the queries with the lowest value, and of those that gained most (without `first`: with the highest
+    value); equals in their order. None is in both.
 
     Args:
-        data: the rows that both results were measured on.
+        values, first: query id -> metric, now and before.
         count: how many of each at most.
+    """
+    gain = {query: value - (first or {}).get(query, 0.0) for query, value in values.items()}
+    worst = sorted(values, key=lambda query: (values[query], gain[query]))[:count]
+    rest = [query for query in values if query not in worst and (gain[query] > 0 or not first)]
+    return worst, sorted(rest, key=lambda query: (-gain[query], -values[query]))[:count]
+
+
+def chosen_queries(
+    data: EvaluationSet,
+    before: EvaluationResult | None,
+    after: EvaluationResult | None,
+    count: int = _QUERIES,
+    metric: str = HEADLINE,
+) -> tuple[list[ChosenQuery], list[ChosenQuery]]:
+    """`worst_and_best` by the score that ranks, each with its document.
+
+    Args:
+        data: rows that hold all that both results were measured on.
+        count: how many of each at most.
+        metric: that the results have values of.
     """
     last = after or before
     assert last is not None, "there is something to report"
     score = last.own_score
-    values = dict(zip(last.query_ids, last.per_query[score][HEADLINE], strict=True))
-    first = dict(zip(before.query_ids, before.per_query[score][HEADLINE], strict=True)) if before and after else {}
-    gain = {query: value - first.get(query, 0.0) for query, value in values.items()}
-    worst = sorted(values, key=lambda query: (values[query], gain[query]))[:count]
-    rest = [query for query in values if query not in worst and (gain[query] > 0 or not first)]
-    best = sorted(rest, key=lambda query: (-gain[query], -values[query]))[:count]
+    values = dict(zip(last.query_ids, last.per_query[score][metric], strict=True))
+    first = dict(zip(before.query_ids, before.per_query[score][metric], strict=True)) if before and after else {}
+    worst, best = worst_and_best(values, first, count)
     queries = dict(zip(data.query_ids, data.queries, strict=True))
     documents = dict(zip(data.document_ids, data.documents, strict=True))
 
@@ -114,7 +133,7 @@ def chosen_queries(
         answer = documents[max(grades, key=lambda document: grades[document])]
         before_value = first.get(query) if after else values[query]
         after_value = values[query] if after else None
-        return ChosenQuery(query, queries[query], answer, before_value, after_value, score)
+        return ChosenQuery(query, queries[query], answer, before_value, after_value, score, metric)
 
     return [chosen_query(query) for query in worst], [chosen_query(query) for query in best]
 

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from rich import box
-from rich.table import Table
 
 from smart_train.errors import DataError
-from smart_train.evaluation.plots import COLOURS, save_figure
+from smart_train.evaluation.binding import binding_probe
+from smart_train.evaluation.plots import save_figure
+from smart_train.evaluation.probe_figure import probe_figure
+from smart_train.evaluation.probe_result import GradientProbe, LayerProbe, ProbeResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.evaluation.tuning_states import TuningStates
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.geometry import effective_rank, mean_cosine, winners
 from smart_train.utils.atomic import write_json
-from smart_train.utils.defaults import BATCH_SIZE, PROBE_PAIRS
+from smart_train.utils.defaults import BATCH_SIZE, BINDING_QUERIES, PROBE_PAIRS
 from smart_train.utils.terms import HEADLINE
 
 if TYPE_CHECKING:
@@ -34,67 +34,6 @@ if TYPE_CHECKING:
 
 PROBE_FILE, PROBE_PLOT = "probe.json", "probe.png"
 _RANKED_TOKENS = 4096  # of which the effective rank is computed: its cost grows with their number, its value hardly
-
-
-@dataclass(frozen=True)
-class LayerProbe:
-    """One layer's document states, those that late interaction reads.
-
-    Args:
-        layer: numbered as `scoring.layer`; 0 is the embeddings.
-        late: the metric of the late score alone, queries and documents read at this layer. 0 to 1.
-        mean_cosine: between tokens of different documents.
-        effective_rank: directions that the states vary in, of `width`.
-        winning: share of the tokens of judged documents that are the best match of a token of one of their queries.
-        busiest: share of a query's tokens that choose one and the same document token, on average.
-    """
-
-    layer: int
-    late: float
-    mean_cosine: float
-    effective_rank: float
-    width: int
-    winning: float
-    busiest: float
-
-
-@dataclass(frozen=True)
-class GradientProbe:
-    """The gradient of a pooled loss at one kind of position after one layer.
-
-    Args:
-        kind: "pooled", the position that is pooled; "visual", "text"; "other": prompts and special tokens.
-        positions: how many. mean_norm: of their gradients. share: of all positions' norms in that layer, 0 to 1.
-    """
-
-    layer: int
-    kind: str
-    positions: int
-    mean_norm: float
-    share: float
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What one model gave.
-
-    Args:
-        name: what it is called in tables.
-        metric: such as ndcg@5. pooled: that of the pooled score.
-        queries, documents: how many there are.
-    """
-
-    name: str
-    metric: str
-    pooled: float
-    queries: int
-    documents: int
-    layers: list[LayerProbe] = field(default_factory=list)
-    gradients: list[GradientProbe] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def probe(
@@ -105,18 +44,20 @@ def probe(
     metric: str = HEADLINE,
     layers: Sequence[int] | None = None,
     pairs: int = PROBE_PAIRS,
+    binding_queries: int = BINDING_QUERIES,
     seed: int = 0,
     batch_size: int = BATCH_SIZE,
     show_progress_bar: bool | None = None,
 ) -> ProbeResult:
-    """Measures `model` on `data`. Everything is encoded once.
+    """Measures `model` on `data`. Everything is encoded once. The local-binding test draws pages of its own.
 
     Args:
         metric: ndcg@K, recall@K or mrr@10.
         layers: numbered as `scoring.layer`; None: the embeddings and every layer. A model with a token projection has
             the one that its projection reads.
         pairs: how many queries, each with a document of its own, the gradient is taken over.
-        seed: of the tokens of which the effective rank is computed.
+        binding_queries: of the local-binding test; 0 leaves it out.
+        seed: of the tokens of which the effective rank is computed, and of the pages of the local-binding test.
 
     Raises:
         ModelError: a layer that the model does not have, or it is late only. DataError: fewer than two queries with
@@ -131,7 +72,9 @@ def probe(
         check_layer(layer, model.config, "layers")
     scoring = replace(model.scoring, width=None, pool_factor=1, stored_as="float32")
     gradient_pairs = _distinct_pairs(data, pairs)
-    with TuningStates(model, data, layer_numbers, batch_size=batch_size, show_progress_bar=show_progress_bar) as states:
+    encoding: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
+    binding = binding_probe(model, binding_queries, seed=seed, **encoding) if binding_queries else []
+    with TuningStates(model, data, layer_numbers, **encoding) as states:
         alone = [replace(scoring, layer=layer, pooled_weight=0.0, late_weight=1.0) for layer in layer_numbers]
         pooled = replace(scoring, layer=layer_numbers[-1], pooled_weight=1.0, late_weight=0.0)
         *late, vector = states.measure([*alone, pooled], metric, show_progress_bar=False)
@@ -152,6 +95,7 @@ def probe(
         len(data.document_ids),
         shares,
         [GradientProbe(layer, kind, *values) for (layer, kind), values in gradient.items()],
+        binding,
     )
 
 
@@ -221,66 +165,6 @@ def _winners(data: EvaluationSet, queries: Embeddings, documents: Embeddings) ->
 def _item(embeddings: Embeddings, place: int) -> torch.Tensor:
     start, end = (int(value) for value in embeddings.offsets[place : place + 2])
     return embeddings.packed[start:end]
-
-
-def probe_table(results: Sequence[ProbeResult]) -> Table:
-    """A row for the pooled score and for the late score of every layer, of every model. Fits 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
-    for title in ("layer", results[0].metric, "mean cosine", "eff. rank", "winning", "busiest"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for result in results:
-        table.add_row(result.name, "pooled", f"{result.pooled:.3f}", "", "", "", "")
-        for item in result.layers:
-            rank = f"{item.effective_rank:.1f}"
-            shares = (f"{item.winning:.3f}", f"{item.busiest:.3f}")
-            table.add_row(result.name, str(item.layer), f"{item.late:.3f}", f"{item.mean_cosine:.3f}", rank, *shares)
-    return table
-
-
-def gradient_table(results: Sequence[ProbeResult]) -> Table:
-    """How much of a pooled loss's gradient each kind of position has after each layer, and the mean norm of one such
-    position's: a share of the gradient means little without the number of positions."""
-    kinds = list(dict.fromkeys(item.kind for result in results for item in result.gradients))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
-    for title in ("layer", *(f"{kind}: share, norm" for kind in kinds)):
-        table.add_column(title, justify="right", no_wrap=True)
-    for result in results:
-        cells: dict[int, dict[str, str]] = {}
-        for item in result.gradients:
-            cells.setdefault(item.layer, {})[item.kind] = f"{item.share:.3f} {item.mean_norm:7.1e}"
-        for layer, of_kind in cells.items():
-            table.add_row(result.name, str(layer), *(of_kind.get(kind, "") for kind in kinds))
-    return table
-
-
-def probe_figure(results: Sequence[ProbeResult]) -> Figure:
-    """By layer, a line for every model: late quality (its pooled one dotted), mean cosine, effective rank, winners."""
-    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
-    shown = (
-        ("late", f"late {results[0].metric}"),
-        ("mean_cosine", "mean cosine, tokens of different documents"),
-        ("effective_rank", "effective rank"),
-        ("winning", "share of document tokens that win"),
-    )
-    colours = [*dict.fromkeys(COLOURS.values())]
-    for place, (name, title) in enumerate(shown):
-        axes = figure.add_subplot(2, 2, place + 1)
-        axes.spines[["top", "right"]].set_visible(False)
-        for number, result in enumerate(results):
-            colour = colours[number % len(colours)]
-            places = [item.layer for item in result.layers]
-            axes.plot(
-                places, [getattr(item, name) for item in result.layers], marker="o", markersize=3, color=colour,
-                label=result.name,
-            )  # fmt: skip
-            if name == "late":
-                axes.axhline(result.pooled, color=colour, linestyle=":", linewidth=1.0)
-        axes.set(xlabel="layer", title=title)
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
-    return figure
 
 
 def check_probe_folder(folder: str | Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from smart_train.distributed import on_main
 from smart_train.errors import DataError
-from smart_train.evaluation.compare import Comparison, compare
+from smart_train.evaluation.compare import compare
 from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.sets import EvaluationSet
 from smart_train.evaluation.setting_words import content_of, form_of
@@ -129,7 +129,8 @@ def _tuned(
     default, best = _default_and_best(sweep, choices, in_force, max_bytes, seed)
     held_out = [default, best] if unseen is None else unseen.measure([in_force, best.scoring], metric)
     decided = data if unseen is None else unseen.data
-    comparison = _compared(decided, held_out, others, metric, seed)
+    pair = _results(decided, held_out, others, metric)
+    comparison = compare(*pair, confidence=1 - ALPHA, seed=seed)
     settings = [_setting(item, sweep.mine, others if unseen is None else None) for item in sweep.measured]
     place = next(i for i, item in enumerate(sweep.measured) if item is best)
     settings[place] = replace(settings[place], held_out=comparison.rows[0].after)
@@ -148,6 +149,7 @@ def _tuned(
         max_bytes=max_bytes,
         seed=seed,
         encoding_seconds=sweep.states.seconds,
+        decided=pair,
     )
 
 
@@ -222,7 +224,7 @@ def _beats(
     data: EvaluationSet, pair: tuple[Measurement, Measurement], places: Sequence[int], metric: str, seed: int
 ) -> bool:
     """Whether the second setting is better than the first (p < 0.05) on the queries at `places`."""
-    row = _compared(data, pair, places, metric, seed).rows[0]
+    row = compare(*_results(data, pair, places, metric), confidence=1 - ALPHA, seed=seed).rows[0]
     return row.difference > 0 and row.p_value < ALPHA
 
 
@@ -236,11 +238,11 @@ def _setting(item: Measurement, mine: Sequence[int], others: Sequence[int] | Non
     )
 
 
-def _compared(
-    data: EvaluationSet, pair: Sequence[Measurement], places: Sequence[int], metric: str, seed: int
-) -> Comparison:
-    """The paired test between two settings on the queries at `places` of `data`."""
-    results = [
+def _results(
+    data: EvaluationSet, pair: Sequence[Measurement], places: Sequence[int], metric: str
+) -> tuple[EvaluationResult, EvaluationResult]:
+    """Two settings on the queries at `places` of `data`."""
+    first, second = (
         EvaluationResult(
             [data.query_ids[i] for i in places],
             {"hybrid": {metric: item.values[list(places)].tolist()}},
@@ -249,8 +251,8 @@ def _compared(
             item.scoring.to_dict(),
         )
         for item in pair
-    ]
-    return compare(results[0], results[1], confidence=1 - ALPHA, seed=seed)
+    )
+    return first, second
 
 
 def check_queries(data: EvaluationSet, test: EvaluationSet | None, seed: int) -> tuple[list[int], list[int]]:

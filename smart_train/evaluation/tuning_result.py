@@ -12,6 +12,7 @@ from rich.table import Table
 from smart_train.evaluation.compare import Comparison, Difference
 from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.plots import save_figure
+from smart_train.evaluation.result import EvaluationResult
 from smart_train.evaluation.setting_words import content_of, described, form_of
 from smart_train.evaluation.tuning_plot import tuning_figure
 from smart_train.evaluation.tuning_table import tuning_table
@@ -62,6 +63,7 @@ class TuningResult:
         max_bytes: the bound that was asked for.
         seed: of the halves and the test.
         encoding_seconds: what the one encoding of all queries and documents took.
+        decided: the two evaluations that `comparison` is of: the setting in force, and the best one. Not in `to_dict`.
     """
 
     metric: str
@@ -76,6 +78,7 @@ class TuningResult:
     max_bytes: int | None
     seed: int
     encoding_seconds: float
+    decided: tuple[EvaluationResult, EvaluationResult] | None = None
 
     @property
     def difference(self) -> Difference:

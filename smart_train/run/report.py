@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from smart_train.errors import SmartTrainError, first_line
 from smart_train.evaluation import EvaluationResult, EvaluationSet, Selection, compare
+from smart_train.evaluation.explained import explain_queries, or_reason
 from smart_train.evaluation.page import ChosenQuery, chosen_queries, headline, query_sections, result_section
 from smart_train.evaluation.tuning_page import PLOT_ALT
 from smart_train.evaluation.tuning_result import TUNING_PLOT
-from smart_train.explain import Explanation, explain
+from smart_train.explain import Explanation
 from smart_train.export.routes import release
 from smart_train.models import SmartModel
 from smart_train.recipe import Recipe
@@ -23,7 +23,6 @@ from smart_train.report.html import REPORT_FILE
 from smart_train.run import build
 from smart_train.run.folder import RunFolder, read_record
 from smart_train.run.tuned import tuned_conclusion
-from smart_train.training.resources import is_out_of_memory
 from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.utils.versions import versions
 
@@ -75,20 +74,15 @@ def write_run_report(
 
 
 def explanations(load: Loader, queries: Sequence[ChosenQuery]) -> dict[str, Explanation] | str:
-    """Query id -> explanation by the model that `load` gives; or why there is none: the model's family does not say
-    where the tokens of an image lie, a page is gone, or memory does not suffice for a second model. A report without
-    heat, which says why, is better than a run that fails at its end."""
-    try:
+    """`explain_queries` by the model that `load` gives, which is used up; or why there is none."""
+
+    def explained() -> dict[str, Explanation]:
         model = load()
-        explained = {
-            item.query_id: explain(model, item.query, item.document) for item in queries if not item.shows_video
-        }
+        found = explain_queries(model, queries)
         release(model.backbone)  # another takes its place in memory
-        return explained
-    except (SmartTrainError, RuntimeError, MemoryError) as error:
-        if not (isinstance(error, SmartTrainError) or is_out_of_memory(error)):
-            raise
-        return f"no heat can be shown ({first_line(error)})"
+        return found
+
+    return or_reason(explained)
 
 
 def write_evaluation_report(

@@ -124,7 +124,7 @@ def naming_damage(checkpoint: str | None) -> Iterator[None]:
     except (SmartTrainError, MemoryError):
         raise
     except Exception as error:
-        from smart_train.training.resources import is_out_of_memory  # imports torch, which a look at a run need not
+        from smart_train.utils.out_of_memory import is_out_of_memory  # imports torch, which a look at a run need not
 
         if checkpoint is None or is_out_of_memory(error):
             raise

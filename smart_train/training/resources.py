@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import TrainingArguments
@@ -15,16 +14,7 @@ from smart_train.errors import RunError, WriteError, first_line
 from smart_train.training.engines import active_strategy
 from smart_train.training.module import TrainingModule
 from smart_train.utils.atomic import refusal
-
-# Of errors that have no class of their own: main memory, and what a device refuses beside tensors, as pinned memory.
-_REFUSALS = ("DefaultCPUAllocator", "not enough memory", "out of memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or main memory refused an allocation. torch has a class of its own for tensors on devices."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _REFUSALS)
+from smart_train.utils.out_of_memory import is_out_of_memory
 
 
 @contextmanager

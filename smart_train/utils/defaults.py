@@ -11,6 +11,7 @@ BATCH_SIZE = 32  # items encoded at a time
 TOP_K = 10  # hits per query
 # Queries of one gradient: a page of 1,300 tokens keeps a gigabyte of activations at 2 billion weights.
 PROBE_PAIRS = 8
+BINDING_QUERIES = 64  # of the local-binding test: a share of 0.5 is known to within 0.12
 REPORT_SAMPLES = 24  # pairs of each part that the page of `validate-data` shows
 TOLERANCE = 1e-4  # largest difference of a pooled, late or hybrid score that an fp32 export may show
 DPI = 144  # A4: 1190 x 1684 pixels, about the most that the families' default bounds on an image's area keep

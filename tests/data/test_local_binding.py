@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, check_examples, load_examples
+from smart_train.inputs.mark_pages import GLYPHS, MARKS, draw_page
 from tests.local_binding import load_builder
 
 SMALL = ["--train-pages", "40", "--held-out-pages", "24"]
@@ -34,18 +35,18 @@ def rows_of(folder: Path, split: str) -> list[dict]:
     return [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
 
 
-def read_page(builder: ModuleType, file: Path) -> dict[str, str]:
+def read_page(file: Path) -> dict[str, str]:
     """Mark -> code, every cell looked up among all marks and codes: a reader that shares no state with the writer."""
-    pixels, known = np.asarray(Image.open(file)), drawn_cells(builder)
+    pixels, known = np.asarray(Image.open(file)), drawn_cells()
     cells = [pixels[top : top + 32, left : left + 32] for top in range(0, 160, 32) for left in range(0, 160, 32)]
     return dict(known[cell.tobytes()] for cell in cells if cell.tobytes() in known)
 
 
 @functools.cache
-def drawn_cells(builder: ModuleType) -> dict[bytes, tuple[str, str]]:
+def drawn_cells() -> dict[bytes, tuple[str, str]]:
     """The pixels of a cell -> its mark and code."""
-    pairs = [(mark, code) for mark in builder.MARKS for code in builder.GLYPHS]
-    cells = {builder.draw_page({mark: code}, [0], 160)[:32, :32].tobytes(): (mark, code) for mark, code in pairs}
+    pairs = [(mark, code) for mark in MARKS for code in GLYPHS]
+    cells = {draw_page({mark: code}, [0], 160)[:32, :32].tobytes(): (mark, code) for mark, code in pairs}
     assert len(cells) == len(pairs), "no two look alike"
     return cells
 
@@ -63,17 +64,17 @@ def test_rows_read_as_examples(built: Path) -> None:
     assert len(load_examples(SourceConfig(built, split="held_out"))) == 48
 
 
-def test_pages_say_what_their_queries_ask(builder: ModuleType, built: Path) -> None:
+def test_pages_say_what_their_queries_ask(built: Path) -> None:
     for row in rows_of(built, "held_out")[:6] + rows_of(built, "train")[:6]:
-        page = read_page(builder, built / row["positive"])
+        page = read_page(built / row["positive"])
         asked = named(row["query"])
         assert len(page) == 6
         assert len(asked) == 3
         assert asked.items() <= page.items()
 
 
-def test_every_held_out_query_has_one_answer_and_no_train_page_is_held_out(builder: ModuleType, built: Path) -> None:
-    held_out = {row["positive"]: read_page(builder, built / row["positive"]) for row in rows_of(built, "held_out")}
+def test_every_held_out_query_has_one_answer_and_no_train_page_is_held_out(built: Path) -> None:
+    held_out = {row["positive"]: read_page(built / row["positive"]) for row in rows_of(built, "held_out")}
     for row in rows_of(built, "held_out"):
         answering = [name for name, page in held_out.items() if named(row["query"]).items() <= page.items()]
         assert answering == [row["positive"]]
@@ -81,16 +82,16 @@ def test_every_held_out_query_has_one_answer_and_no_train_page_is_held_out(build
     assert len(set(unseen)) == 24
     for row in rows_of(built, "train"):
         for column in ("positive", "negative_0", "negative_1"):
-            assert frozenset(read_page(builder, built / row[column]).items()) not in unseen
+            assert frozenset(read_page(built / row[column]).items()) not in unseen
 
 
-def test_every_page_has_the_same_marks(builder: ModuleType, built: Path) -> None:
+def test_every_page_has_the_same_marks(built: Path) -> None:
     for row in rows_of(built, "held_out")[::8]:
-        assert read_page(builder, built / row["positive"]).keys() == builder.MARKS.keys()
+        assert read_page(built / row["positive"]).keys() == MARKS.keys()
 
 
 def test_codes_alone_by_hand(builder: ModuleType) -> None:
-    marks = list(builder.MARKS)
+    marks = list(MARKS)
     page = dict(zip(marks, "AKLTX2", strict=True))
     same_codes = dict(zip(marks, "KALTX2", strict=True))
     other = dict(zip(marks, "CEHP47", strict=True))
@@ -101,11 +102,11 @@ def test_codes_alone_by_hand(builder: ModuleType) -> None:
     assert builder.codes_alone([(page, [query]), (other, [])]) == 1
 
 
-def test_negatives_share_marks_and_codes_but_no_binding(builder: ModuleType, built: Path) -> None:
+def test_negatives_share_marks_and_codes_but_no_binding(built: Path) -> None:
     for row in rows_of(built, "train")[:8:2]:
-        page = read_page(builder, built / row["positive"])
+        page = read_page(built / row["positive"])
         for column in ("negative_0", "negative_1"):
-            other = read_page(builder, built / row[column])
+            other = read_page(built / row[column])
             assert page.keys() == other.keys()
             assert sorted(page.values()) == sorted(other.values())
             assert not page.items() & other.items()
@@ -181,6 +182,6 @@ def test_bad_arguments(
 def test_too_many_unambiguous_pages_are_refused(
     builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder, "draw_binding", lambda rng: dict(zip(builder.MARKS, "AKLTX2", strict=True)))
+    monkeypatch.setattr(builder, "draw_binding", lambda rng: dict(zip(MARKS, "AKLTX2", strict=True)))
     with pytest.raises(SystemExit, match="only 1 pages found whose queries no other page answers"):
         builder.main(["--output", str(tmp_path / "built"), "--held-out-pages", "9"])

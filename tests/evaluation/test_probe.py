@@ -14,7 +14,9 @@ from smart_train import run
 from smart_train.cli import probe as probe_command
 from smart_train.errors import DataError, ModelError
 from smart_train.evaluation import EvaluationSet, RetrievalEvaluator
-from smart_train.evaluation.probe import ProbeResult, gradient_table, probe, probe_figure, probe_table
+from smart_train.evaluation.probe import ProbeResult, probe, probe_figure
+from smart_train.evaluation.probe_result import GradientProbe
+from smart_train.evaluation.probe_tables import binding_table, gradient_table, probe_table
 from smart_train.recipe import parse_recipe
 from tests.command import call
 from tests.runs import recipe_values
@@ -64,8 +66,34 @@ def test_winners_are_those_of_the_late_score(toy: Toy, found: ProbeResult) -> No
 def test_it_is_shown_and_kept_whole(found: ProbeResult) -> None:
     assert probe_table([found]).row_count == 1 + len(found.layers)
     assert gradient_table([found]).row_count == 2
-    assert len(probe_figure([found, found]).axes) == 4
+    assert binding_table([found, found]).row_count == 6
     assert json.loads(json.dumps(found.to_dict()))["layers"][0]["layer"] == 0
+
+
+def test_the_picture_has_layers_gradients_and_binding(found: ProbeResult) -> None:
+    gradients = [*found.gradients, GradientProbe(2, "pooled", 4, 0.0, 0.0), GradientProbe(1, "pooled", 4, 0.5, 1.0)]
+    other = replace(found, name="other", gradients=gradients, binding=[])
+    figure = probe_figure([found, other])
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert [*panels][:4] == ["late ndcg@5", "mean cosine, tokens of different documents", "effective rank",
+                             "share of document tokens that win"]  # fmt: skip
+    *kinds, binding = [*panels][4:]
+    assert kinds == [f"mean gradient norm, positions: {kind}" for kind in ("text", "other", "pooled")]
+    for kind, axes in zip(("text", "other", "pooled"), (panels[title] for title in kinds), strict=True):
+        for result, line in zip((found, other), axes.lines, strict=True):
+            held = [(item.layer, item.mean_norm) for item in result.gradients if item.kind == kind]
+            drawn = list(zip(*(values.tolist() for values in line.get_data()), strict=True))
+            assert drawn == [point for point in held if point[1] > 0]
+        assert axes.get_yscale() == "log"
+    assert list(panels[kinds[2]].lines[1].get_xdata()) == [1], "a norm of 0 has no place on a logarithmic axis"
+    points = [line for line in panels[binding].lines if line.get_marker() == "o"]
+    assert [float(line.get_ydata()[0]) for line in points] == [item.pairs for item in found.binding]
+    assert len(probe_figure([other]).axes) == 4 + 3, "who did not take the test has no panel"
+
+
+def test_the_binding_test_may_be_left_out(toy: Toy) -> None:
+    assert probe(toy.model, toy.data(), layers=[2], binding_queries=0).binding == []
+    assert [item.queries for item in probe(toy.model, toy.data(), layers=[2], binding_queries=3).binding] == [3] * 3
 
 
 def test_what_cannot_be_measured_is_refused(toy: Toy) -> None:
@@ -89,6 +117,7 @@ def test_the_command_measures_a_model_beside_random_weights(
     assert call(monkeypatch, "probe", toy.folder, *options) == 0
     out = capsys.readouterr().out
     assert "random weights" in out and "mean cosine" in out and "text: share, norm" in out
+    assert "local binding: how often" in out and "64 queries, pages as texts" in out
     control, own = json.loads((tmp_path / "out" / "probe.json").read_text())
     assert [item["layer"] for item in own["layers"]] == [0, 2]
     assert control["name"] == "random weights" and control["layers"][-1] != own["layers"][-1]
@@ -116,8 +145,8 @@ def test_a_name_with_brackets_is_shown_whole(
 ) -> None:
     rows, folder = toy.write(tmp_path / "rows.jsonl"), tmp_path / "tiny [bold]"
     folder.symlink_to(toy.folder)
-    assert call(monkeypatch, "probe", folder, "--data", rows, "--layers", "2") == 0
-    assert capsys.readouterr().out.count("tiny [bold]") == 4  # two rows of each table
+    assert call(monkeypatch, "probe", folder, "--data", rows, "--layers", "2", "--binding-queries", "3") == 0
+    assert capsys.readouterr().out.count("tiny [bold]") == 2 + 2 + 3  # rows of each table
 
 
 def test_the_command_names_what_is_missing(
@@ -129,6 +158,8 @@ def test_the_command_names_what_is_missing(
     assert "--split needs --data" in capsys.readouterr().err
     assert call(monkeypatch, "probe", toy.folder, "--layers", "first") == 2
     assert "--layers first: must be whole numbers, separated by commas" in capsys.readouterr().err
+    assert call(monkeypatch, "probe", toy.folder, "--binding-queries", "-1") == 2
+    assert "--binding-queries" in capsys.readouterr().err
     assert call(monkeypatch, "probe", toy.folder, "--metric", "ndgc@5") == 2
     assert "ndcg@" in capsys.readouterr().err
 

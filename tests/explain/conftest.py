@@ -1,18 +1,16 @@
-"""Models of every family that reads images, and the script of data/local-binding."""
+"""Models of every family that reads images."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from smart_train import SmartModel
 from smart_train.models import FAMILIES, register_family
 from tests.explain.painted import painted
-from tests.local_binding import load_builder
 from tests.models.conftest import TINY
 from tests.models.projector_family import ProjectorFamily, projector_folder
 from tests.models.vision_folders import SMALL_PAGES, vision_folder
@@ -47,8 +45,3 @@ def paint(make: Callable[..., SmartModel]) -> Callable[[str], SmartModel]:
 @pytest.fixture(scope="module")
 def tiny() -> SmartModel:
     return SmartModel.from_config(TINY, init_std=0.05)
-
-
-@pytest.fixture(scope="session")
-def binding() -> ModuleType:
-    return load_builder()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from smart_train import SmartModel
 from smart_train.errors import DataError, ModelError
 from smart_train.explain import explain
 from smart_train.explain.tokens import token_texts
+from smart_train.inputs import mark_pages
 from smart_train.models import FAMILIES
 from smart_train.scoring.reference import maxsim_reference
 from smart_train.types import ModelInput
@@ -114,18 +114,18 @@ def test_the_real_vision_tower_changes_most_where_the_page_changes(make, name: s
     assert place.box is not None and _overlaps(place.box, at)
 
 
-def test_the_winning_patch_of_a_named_mark_lies_on_it(paint, binding: ModuleType) -> None:
+def test_the_winning_patch_of_a_named_mark_lies_on_it(paint) -> None:
     """data/local-binding: 20 pages, three marks named of each, in cells that are known."""
     model, generator, hits = paint("qwen3_vl_embedding"), random.Random(0), []
     for _ in range(20):
-        marks = binding.draw_binding(generator)
-        cells = generator.sample(range(binding.CELLS**2), len(marks))
-        (named,) = binding.name_bindings(marks, 1, generator)
-        drawn = Image.fromarray(binding.draw_page(marks, cells, binding.BASE))
-        found = explain(model, binding.query_text(named), ModelInput(images=(drawn,)))
+        marks = mark_pages.draw_binding(generator)
+        cells = generator.sample(range(mark_pages.CELLS**2), len(marks))
+        (named,) = mark_pages.name_bindings(marks, 1, generator)
+        drawn = Image.fromarray(mark_pages.draw_page(marks, cells, mark_pages.BASE))
+        found = explain(model, mark_pages.query_text(named), ModelInput(images=(drawn,)))
         for mark in named:
             winner = found.document_tokens[found.winners[_token(found, mark.split()[0])]]
-            hits.append((winner.row, winner.column) == divmod(cells[list(marks).index(mark)], binding.CELLS))
+            hits.append((winner.row, winner.column) == divmod(cells[list(marks).index(mark)], mark_pages.CELLS))
     assert len(hits) == 60 and all(hits)
 
 

@@ -31,6 +31,7 @@ from smart_train.evaluation.suites.results import (
     write_result,
 )
 from smart_train.evaluation.suites.rows import check_judgements
+from smart_train.evaluation.suites.shown_queries import kept_queries, write_queries
 from smart_train.evaluation.suites.store import encoding_settings
 from smart_train.retrieval.fingerprints import fingerprint_like
 from smart_train.utils.atomic import remove, write_json
@@ -72,6 +73,13 @@ class BenchmarkRun:
     scores: dict[str, TaskScores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failures: list[tuple[Any, str]] = field(default_factory=list)
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """A sentence for each task without a result."""
+        return [
+            f"{task.metadata.name} was not measured, its data cannot be loaded: {why}" for task, why in self.failures
+        ]
 
     def check(self, total: int, data: Path | None) -> None:
         """Raises DataError where a task's data could not be loaded; names the data sets and what to do."""
@@ -181,6 +189,7 @@ def _run_or_skip(
     earlier = on_main(partial(read_scores, settings.output, model, task))
     if earlier is not None:
         run.scores[task.metadata.name] = earlier
+        run.notes += on_main(lambda: kept_queries(settings.output, task.metadata.name)[1])
         _say(say, f"{place}: done before")
     elif not task.metadata.is_public and local_copy(task, settings.data) is None:
         run.notes.append(f"{task.metadata.name} is private: mteb's maintainers run it on request")
@@ -213,10 +222,11 @@ def _run_one(
         for queries, documents, _, _ in parts.values():
             for rows in (documents, queries):
                 model.encode(rows, _encode_kwargs(settings), settings.num_workers)
-        run.notes += getattr(task, "notes", ())
+        notes = [*getattr(task, "notes", ())]
         for (split, subset), part in parts.items():
-            run.notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
-        scores = on_main(every_core()(lambda: _evaluate(model, task, parts, settings)))
+            notes += check_judgements(f"{task.metadata.name} ({subset}, {split})", *part)
+        run.notes += notes
+        scores = on_main(every_core()(lambda: _evaluate(model, task, parts, settings, notes)))
         run.scores[task.metadata.name] = scores
         main = {score: scores.scores[score][scores.main_metric] for score in IN_ORDER}
         shown = ", ".join(f"{score} {value:.4f}" for score, value in main.items())
@@ -251,7 +261,13 @@ def _parts(model: MtebModel, task: Any) -> dict[tuple[str, str], Part]:
     return parts
 
 
-def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], settings: RunSettings) -> TaskScores:
+def _evaluate(
+    model: MtebModel,
+    task: Any,
+    parts: dict[tuple[str, str], Part],
+    settings: RunSettings,
+    notes: Sequence[str],
+) -> TaskScores:
     """mteb's evaluation by each score, and the values per query, all written; on the first process."""
     mteb = load_mteb()
     results = {}
@@ -266,6 +282,7 @@ def _evaluate(model: MtebModel, task: Any, parts: dict[tuple[str, str], Part], s
         result = per_query_result(task, split, subset, queries, documents, qrels, rankings, scoring)
         result.save(per_query_file(settings.output, task, split, subset))
         per_query.append(result)
+    write_queries(settings.output, model.model, task, next(iter(parts.values())), per_query[0], notes)
     if settings.predictions:
         for score in IN_ORDER:
             write_predictions(settings.output, model.by(score), task, parts)

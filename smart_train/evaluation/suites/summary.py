@@ -73,7 +73,8 @@ def settings_lines(model: MtebModel) -> list[tuple[str, str]]:
     """The prompt, pixel and token settings that made the results: label, value."""
     family, scoring = model.model.family, model.model.scoring
     prompts = family.prompts
-    asked = [f"{side}: {family.instruction(ModelInput(), side)!r}" for side in ("query", "document")]
+    own = {side: family.instruction(ModelInput(), side) for side in ("query", "document")}
+    asked = [f"{side}: {'none' if text is None else repr(text)}" for side, text in own.items()]
     if model.task_prompts:
         asked.append("where mteb has an instruction for a task, that one")
     least = prompts.min_pixels or family.default_min_pixels
@@ -149,7 +150,7 @@ def write_summary(
             "published": published_records(run, held),
             "tasks": [scores.to_dict() for scores in run.scores.values()],
             "differing": {one.name: one.differs for one in choices if one.differs},
-            "notes": run.notes,
+            "notes": [*run.notes, *run.unmeasured],
         },
     )
 

@@ -87,6 +87,14 @@ def test_a_second_call_runs_nothing_again(start, texts, tmp_path, monkeypatch):
     assert json.loads(path.read_text())["dataset_revision"] == choose(["SciFact"])[0].tasks[0].metadata.revision
 
 
+def test_what_was_noted_of_a_task_is_told_again(start, texts):
+    data = texts("mteb/scifact", QUERIES, DOCUMENTS, [*JUDGED, ("q", "d9", 1)])
+    _, first, _ = start("SciFact", data=data)
+    assert len(first.notes) == 1 and "judgements name documents that are not in the corpus" in first.notes[0]
+    _, again, lines = start("SciFact", data=data)
+    assert lines == ["[1/1] SciFact: done before"] and again.notes == first.notes
+
+
 def test_results_of_other_settings_are_not_mixed(start, texts, tmp_path):
     data = texts("mteb/scifact", QUERIES, DOCUMENTS, JUDGED)
     start("SciFact", data=data)
@@ -197,6 +205,9 @@ def test_a_task_without_its_data_says_what_to_fetch_and_where_to_put_it(start, t
     _, run, lines = start("SciFact", "NFCorpus", data=data)
     assert list(run.scores) == ["SciFact"]  # the others are run all the same
     assert lines[1] == "[2/2] NFCorpus: its data cannot be loaded"
+    assert [note.partition(":")[0] for note in run.unmeasured] == [
+        "NFCorpus was not measured, its data cannot be loaded"
+    ]
     with pytest.raises(DataError) as told:
         run.check(2, data)
     revision = choose(["NFCorpus"])[0].tasks[0].metadata.revision
@@ -421,7 +432,7 @@ def test_the_command_prints_a_table_and_what_made_it(text_model, texts, tmp_path
     printed = capsys.readouterr().out
     assert "[1/1] SciFact: 1 queries, 3 documents; ndcg_at_10 pooled" in printed
     assert "nDCG@10" in printed and "hybrid = 1 x pooled + 2 x late" in printed
-    assert "instructions" in printed and "query content, document content, pooled token" in printed
+    assert "query: none; document: none" in printed and "query content, document content, pooled token" in printed
     assert max(map(len, printed.splitlines()[1:8])) <= 80
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["scores"][0]["suite"] == "SciFact" and summary["settings"]["name"] == "smart_train/model"
