@@ -23,7 +23,7 @@ from smart_train.retrieval.blocks import take
 from smart_train.retrieval.rounded_search import RoundedSearch
 from smart_train.scoring import ScoringConfig, arithmetic, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.rounding_bounds import PRODUCTS
+from smart_train.utils.terms import PRODUCTS
 
 EXACT, NARROW = PRODUCTS[0], PRODUCTS[1:]
 LATE = ScoringConfig(pooled_weight=0.0)
