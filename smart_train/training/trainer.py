@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -42,6 +43,7 @@ from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.kept_vision import trains_vision
 from smart_train.training.learning_rate import scheduler_arguments
+from smart_train.training.measured import save_measured, way_of_measuring
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard
 from smart_train.training.padding import Padding
@@ -117,6 +119,7 @@ class SmartTrainer(CheckpointingTrainer):
         self.evaluator = evaluator
         self.batches = batches
         self.last_result: EvaluationResult | None = None
+        self._evaluated_step: int | None = None  # of `last_result`
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
         self._padding = Padding(module.caching)
@@ -247,7 +250,7 @@ class SmartTrainer(CheckpointingTrainer):
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
         self._take_weights()
         with memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)):
-            self.last_result = self.evaluator(self.module.model)
+            self.last_result, self._evaluated_step = self.evaluator(self.module.model), self.state.global_step
             measured = state_geometry.measure(
                 self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size
             )
@@ -259,6 +262,12 @@ class SmartTrainer(CheckpointingTrainer):
             self._measured = measured
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _keep_measured(self, checkpoint: Path) -> None:
+        """`last_result`, where it is that of this step's weights."""
+        result = self.last_result if self._evaluated_step == self.state.global_step else None
+        if self.evaluator is not None and result is not None:
+            save_measured(checkpoint, result, way_of_measuring(self.evaluator, self.module.model))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the means of the loss parts, the metrics and the shares of padding since the last log, over all
