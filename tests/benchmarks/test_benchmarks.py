@@ -185,6 +185,11 @@ def test_searches_that_are_timed_find_the_same_pages(products: str) -> None:
     assert all_scores == 1.0 > again > 0
 
 
+def test_a_step_that_is_timed_takes_two_products_of_a_page_in_fp32() -> None:
+    case = narrow_time.Case(32, 4, queries=4, tokens=8)
+    assert narrow_time.step_row(case, "float16", "cpu", rounds=1, threads=1)[-1] == "25.0%"
+
+
 @pytest.mark.parametrize("products", ["bfloat16", "float16"])
 def test_narrow_products_alone_misplace_and_then_do_not(products: str) -> None:
     found = narrow_products.measure(*narrow_products.corpus(300, 64, 0.5), products)
