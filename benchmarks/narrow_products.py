@@ -23,7 +23,8 @@ from smart_train.retrieval.blocks import take
 from smart_train.retrieval.rounded_search import RoundedSearch
 from smart_train.scoring import ScoringConfig, forced_arithmetic, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.rounding_bounds import PRODUCTS, rounded, score_bounds
+from smart_train.scoring.rounding_bounds import rounded, score_bounds
+from smart_train.utils.terms import PRODUCTS
 
 QUERIES, TOKENS, BLOCK, DEPTH = (16, 12), 16, 256, 20
 LATE = ScoringConfig(pooled_weight=0.0)

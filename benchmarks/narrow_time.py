@@ -1,4 +1,5 @@
-"""How long an exact search takes with 16-bit products, over fp32 ones: what `products` saves on this device.
+"""How long an exact search, and the late loss of a training step, take with 16-bit products, over fp32 ones: what
+`products` saves on this device.
 
 Run:     python -m benchmarks.narrow_time [--device cuda] [--threads 1] [--rounds 5] [--write]
 Needs:   a processor or GPU that multiplies 16-bit states (`smart_train.scoring.arithmetic` says so); five minutes.
@@ -16,14 +17,14 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks._harness import Report, arguments, interleaved, ratio
 from smart_train.retrieval.blocks import take
 from smart_train.retrieval.rounded_search import RoundedSearch
-from smart_train.scoring import ScoringConfig, arithmetic, smart_scores
+from smart_train.scoring import ScoringConfig, arithmetic, maxsim, smart_scores
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.rounding_bounds import PRODUCTS
+from smart_train.utils.terms import PRODUCTS
 
 EXACT, NARROW = PRODUCTS[0], PRODUCTS[1:]
 LATE = ScoringConfig(pooled_weight=0.0)
@@ -55,6 +56,7 @@ class Case:
 
 
 CASES = (Case(128, 4_096), Case(1_024, 1_024))
+STEPS = (Case(128, 32, queries=32, tokens=1_024), Case(1_024, 32, queries=32, tokens=512))
 
 
 def best(queries: Embeddings, documents: Embeddings, products: str) -> tuple[Tensor, float]:
@@ -88,6 +90,21 @@ def rows(case: Case, products: str, device: str, rounds: int, threads: int) -> l
     return lines
 
 
+def step(queries: Embeddings, documents: Embeddings, products: str) -> None:
+    """The late loss of a batch, and its gradient."""
+    sides = [(side.packed.clone().requires_grad_(), side.offsets) for side in (queries, documents)]
+    scores = maxsim(*sides, products=products)
+    cross_entropy(scores / 0.05, torch.arange(len(queries), device=scores.device)).backward()
+
+
+def step_row(case: Case, products: str, device: str, rounds: int, threads: int) -> list[str]:
+    queries, documents = case.sides(device)
+    variants = {name: partial(step, queries, documents, name) for name in (EXACT, products)}
+    taken = ratio(interleaved(variants, rounds, device, threads), products, EXACT)
+    shape = f"{case.width:,}, {case.queries} x {case.documents}, {case.query_tokens} x {case.tokens:,} tokens"
+    return [shape, products, f"{taken:.2f}", f"{2 / case.tokens:.1%}"]
+
+
 def main() -> None:
     options = arguments(__doc__)
     torch.set_num_threads(options.threads)
@@ -105,6 +122,15 @@ def main() -> None:
             f"{some.queries} queries of {some.query_tokens} tokens, pages of {some.tokens}, the first {DEPTH} of each",
             ["width, pages", "products", "time / fp32 products", "scored again", "then the ranking of fp32"],
             found,
+        )
+        report.table(
+            "The late loss of a step, forward and backward",
+            ["width, queries x pages", "products", "time / fp32 products", "products in fp32"],
+            [
+                step_row(case, name, options.device, options.rounds, options.threads)
+                for case in STEPS
+                for name in native
+            ],
         )
     else:
         report.text("16-bit states are widened here, so `products` saves nothing.")

@@ -69,7 +69,7 @@ def evaluate(
     from smart_train.cli.process_group import joined_processes
     from smart_train.distributed import is_main, on_main
     from smart_train.distributed.stages import on_every_rank
-    from smart_train.scoring.rounding_bounds import check_products
+    from smart_train.scoring.product import check_products
     from smart_train.utils.cpu import every_core
 
     def prepare() -> _Asked:

@@ -35,7 +35,8 @@ from smart_train.scoring import ScoringConfig, combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import pooled_scores
 from smart_train.scoring.index_form import documents_for_index, queries_for_index
-from smart_train.scoring.rounding_bounds import EXACT, check_products, scan_products
+from smart_train.scoring.product import check_products
+from smart_train.scoring.rounding_bounds import EXACT, scan_products
 from smart_train.types import ModelInput
 from smart_train.utils.excerpts import beginning
 from smart_train.utils.terms import SCORES

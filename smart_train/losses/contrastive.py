@@ -21,8 +21,9 @@ from smart_train.losses.eligible_negatives import PositiveAware, check_candidate
 from smart_train.losses.learned_scales import scale_of, start_scales, temperatures_of_terms
 from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import EMPTY_DOCUMENT_SCORE, ScoringConfig, combine
+from smart_train.scoring.product import check_products
 from smart_train.types import LossOutput, ScoreParts
-from smart_train.utils.terms import OBJECTIVES
+from smart_train.utils.terms import EXACT, OBJECTIVES
 
 
 class ContrastiveObjective(nn.Module):
@@ -40,6 +41,7 @@ class ContrastiveObjective(nn.Module):
         positive_aware: leave out candidates that are likely answers; each term judges by its own scores.
         distillation: learn a teacher's scores of each query's own documents as well, as one more part.
         self_distillation: learn the combined score of all candidates as well, as one more part; joint and hybrid only.
+        products: by which a step finds the token that wins each maximum of the late score, as `maxsim` takes them.
 
     Attributes:
         progress: share of the training steps that are done, for what changes while training. A trainer sets it; 1
@@ -60,6 +62,7 @@ class ContrastiveObjective(nn.Module):
         distillation: Distillation | None = None,
         self_distillation: SelfDistillation | None = None,
         learn_weights: bool = False,
+        products: str = EXACT,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
@@ -70,7 +73,9 @@ class ContrastiveObjective(nn.Module):
             _check_combines("self_distillation", name, scoring)
         if learn_weights:
             _check_combines("learn_weights", name, scoring)
+        check_products(products, f"objective {name!r}: products")
         self.name = name
+        self.products = products
         self.progress = 1.0
         self.scoring = scoring
         self.shared_negatives = shared_negatives

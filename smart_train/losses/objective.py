@@ -21,7 +21,8 @@ class Objective(Protocol):
         needs_teacher: whether a call reads a teacher's scores.
 
     An objective that changes while it trains has one more attribute, `progress`: the share of the training steps that
-    are done, which the trainer sets before each step.
+    are done, which the trainer sets before each step. One may also have `products`, by which the late scores that it
+    reads are found, as `maxsim` takes them; without it they are exact.
     """
 
     shared_negatives: bool

@@ -14,7 +14,7 @@ from smart_train.recipe.sections import SourceSection, source_keys
 from smart_train.recipe.training_section import training_conflicts
 from smart_train.recipe.wording import bad_value, one_of, unknown_key
 from smart_train.scoring.hybrid import POOLED_TOKEN_CHOICES, TOKEN_FILTERS
-from smart_train.utils.terms import LEARNED_TEMPERATURES, NUMBER_FORMATS, SCORES
+from smart_train.utils.terms import EXACT, LEARNED_TEMPERATURES, NUMBER_FORMATS, OBJECTIVES, SCORES
 
 _ONLY_JOINT = ("pooled_temperature", "late_temperature", "pooled_weight", "late_weight")
 
@@ -174,6 +174,10 @@ def _objective_problems(given: Recipe, filled: Recipe) -> list[str]:
     if objective.name == "hybrid" and 0 in (filled.scoring["pooled_weight"], filled.scoring["late_weight"]):
         rule = "scoring gives one of its two terms the weight 0; use pooled or late"
         problems.append(bad_value("objective.name", objective.name, rule))
+    taught = () if objective.distillation is None else OBJECTIVES[objective.distillation.score or "hybrid"]
+    if objective.products != EXACT and "late" not in (*OBJECTIVES[objective.name or "joint"], *taught):
+        rule = "the pooled score needs no products of tokens; leave this out"
+        problems.append(bad_value("objective.products", objective.products, rule))
     return [
         *problems,
         *_teacher_problems(filled),

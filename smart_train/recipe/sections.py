@@ -20,6 +20,7 @@ from smart_train.utils.terms import (
     MIN_TEMPERATURE,
     NumberFormat,
     Objective,
+    Products,
     Score,
 )
 
@@ -260,7 +261,8 @@ class SelfDistillationSection(Section):
 
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight.
-    `learn_weights` trains both, and what the model scores by with them."""
+    `learn_weights` trains both, and what the model scores by with them. `products`: by which the tokens that win are
+    found."""
 
     name: Objective | None = None
     temperature: Temperature | None = None
@@ -274,6 +276,7 @@ class ObjectiveSection(Section):
     distillation: DistillationSection | None = None
     self_distillation: SelfDistillationSection | None = None
     learn_weights: bool = False
+    products: Products = "exact"
 
     @property
     def needs_teacher(self) -> bool:
@@ -300,7 +303,7 @@ class EvaluationSection(Section):
     during: bool | None = None
     batch_size: int = Field(32, gt=0)
     num_workers: int | None = Field(None, ge=0)
-    products: Literal["exact", "bfloat16", "float16"] = "exact"
+    products: Products = "exact"
     early_stopping_patience: int | None = Field(None, gt=0)
     metric: str = f"hybrid_{HEADLINE}"
 

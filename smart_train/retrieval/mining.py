@@ -32,13 +32,13 @@ from smart_train.retrieval.rounded_search import Rescored
 from smart_train.retrieval.shards import EmbeddingShards
 from smart_train.retrieval.teacher_scoring import Teacher, teacher_scores
 from smart_train.scoring import ScoringConfig
-from smart_train.scoring.rounding_bounds import EXACT, check_products
+from smart_train.scoring.product import check_products
 from smart_train.types import Example, ModelInput
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.defaults import BATCH_SIZE, MINING_SHARD, MINING_STORE
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import LOCK_NAME, only_one
-from smart_train.utils.terms import NUMBER_FORMATS
+from smart_train.utils.terms import EXACT, NUMBER_FORMATS
 
 WORK_FOLDER = "work"
 WORK_FILE = "work.json"

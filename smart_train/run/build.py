@@ -225,6 +225,7 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
         distillation=None if distilled is None else Distillation(**distilled.model_dump()),
         self_distillation=_self_distillation(section.self_distillation),
         learn_weights=section.learn_weights,
+        products=section.products,
     )
 
 

@@ -54,6 +54,7 @@ from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.learning_rate import phase_problems
+from smart_train.training.measured import measured_result, way_of_measuring
 from smart_train.training.process_check import check_distribution, naming_lost_processes
 from smart_train.training.resources import evaluation_knobs, memory_advice, saving
 from smart_train.training.training_log import LOG_NAME, read_log
@@ -162,6 +163,8 @@ def _run_in(
         model.known_states = None if states is None else states.evaluation
     if recipe.tune is not None:
         model.family.scoring = on_main(partial(tune_trained, recipe, folder, model, parts, console))
+    if recipe.evaluation.after and reporting is not None and reporting is steering:
+        on_main(partial(_take_measured, folder, way_of_measuring(reporting, model), console))
     after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None
@@ -251,6 +254,16 @@ def _evaluate(
         console.print(f"  scored again by exact products: {evaluator.rescored.told}")
     on_main(lambda: result.save(saved) and None)
     return result
+
+
+def _take_measured(folder: RunFolder, way: dict[str, Any], console: Console) -> None:
+    """Makes the evaluation of the best checkpoint that of the trained model, where both have the same weights and it
+    would be made in the same `way`."""
+    found = None if folder.after_file.is_file() else measured_result(folder.path, folder.final, way)
+    if found is not None:
+        checkpoint, result = found
+        console.print(f"The evaluation after training is that of {checkpoint.name}, which has the same weights")
+        result.save(folder.after_file)
 
 
 def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:

@@ -12,6 +12,7 @@ So a step has three, of which one is read: how much everybody brings, all that i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import unchecked_score_parts
 from smart_train.scoring.inputs import SCORED_DTYPES
 from smart_train.types import ScoreParts
+from smart_train.utils.terms import EXACT
 
 
 def score_parts_across_ranks(
@@ -110,16 +112,18 @@ class Meeting:
         *,
         pooled: bool = True,
         late: bool = True,
+        products: str = EXACT,
     ) -> Met:
         """This rank's queries against the documents of every rank, and everybody's keys. Differentiable, exactly.
 
         Args:
             query_keys: int64 [Q, k]; document_keys: int64 [N, m].
             checks: gets what `score_parts` would raise of the numbers, for the caller to read.
+            products: of tokens, as `maxsim` takes them.
         """
+        score = partial(unchecked_score_parts, pooled=pooled, late=late, products=products)
         if len(self._counts) == 1:
-            parts = unchecked_score_parts(queries, documents, checks, pooled=pooled, late=late)
-            return Met(parts, query_keys, document_keys)
+            return Met(score(queries, documents, checks), query_keys, document_keys)
         if queries.scales is not None:  # integers would travel without them
             queries = queries.quantize("float32")
         items, tokens, pages = (list(column) for column in zip(*self._counts, strict=True))
@@ -133,7 +137,7 @@ class Meeting:
         if not late:
             lengths = torch.zeros_like(lengths)
         everyone = Embeddings(vectors, packed, torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
-        parts = unchecked_score_parts(everyone, documents, checks, pooled=pooled, late=late)  # [all Q, N]
+        parts = score(everyone, documents, checks)  # [all Q, N]
         return Met(self._rows_back(parts, items, pages), query_keys, document_keys)
 
     def _rows_back(self, parts: ScoreParts, items: list[int], pages: list[int]) -> ScoreParts:

@@ -53,6 +53,7 @@ def groups(
     block_bytes: int | None = None,
     *,
     factor: torch.dtype | None = None,
+    rounded: torch.dtype | None = None,
     scaled: bool = False,
 ) -> Iterator[Group]:
     """Documents in order, as many at a time as the byte budget and the padding between them allow.
@@ -63,12 +64,14 @@ def groups(
         query_tokens: M.
         block_bytes: budget for one block of similarities; None takes `BLOCK_BYTES`.
         factor: dtype of the query states that they are multiplied with; None: what `multiplicand` makes of theirs.
+        rounded: dtype that they are rounded to first; None: they are multiplied as they are.
         scaled: similarities of 16 bits are copied to fp32 before they are used.
     """
     kind = "cpu" if values.device.type == "cpu" else "other"
     query_tokens = max(query_tokens, 1)
-    widened = arithmetic(values.dtype, values.device).widened if factor is None else factor != values.dtype
-    entry = factor.itemsize if factor is not None and widened else product_dtype(values).itemsize
+    dtype = values.dtype if rounded is None else rounded
+    widened = arithmetic(dtype, values.device).widened if factor is None else factor != dtype
+    entry = factor.itemsize if factor is not None and widened else product_dtype(dtype, values.device).itemsize
     if scaled and entry == 2:
         entry += 4
     budget = max((BLOCK_BYTES[kind] if block_bytes is None else block_bytes) // entry, 1)  # similarities at a time

@@ -21,7 +21,7 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.inputs import packed_set
 from smart_train.scoring.maxsim import late_scores
 from smart_train.types import ScoreParts
-from smart_train.utils.terms import NUMBER_FORMATS
+from smart_train.utils.terms import EXACT, NUMBER_FORMATS
 
 TOKEN_FILTERS = ("content", "text", "visual", "all")
 POOLED_TOKEN_CHOICES = ("keep", "drop")
@@ -124,12 +124,19 @@ def score_parts(queries: Embeddings, documents: Embeddings, *, pooled: bool = Tr
 
 
 def unchecked_score_parts(
-    queries: Embeddings, documents: Embeddings, checks: Checks, *, pooled: bool = True, late: bool = True
+    queries: Embeddings,
+    documents: Embeddings,
+    checks: Checks,
+    *,
+    pooled: bool = True,
+    late: bool = True,
+    products: str = EXACT,
 ) -> ScoreParts:
-    """`score_parts` whose caller reads `checks`, which get what would be raised of the numbers."""
+    """`score_parts` whose caller reads `checks`, which get what would be raised of the numbers. `products`: of tokens,
+    as `maxsim` takes them; pooled vectors are few."""
     return ScoreParts(
         _pooled(queries.pooled, documents.pooled, checks) if pooled else None,
-        _late(queries, documents, checks) if late else None,
+        _late(queries, documents, checks, products) if late else None,
     )
 
 
@@ -207,7 +214,7 @@ def check_pooled(*pooled: Tensor) -> None:
         )
 
 
-def _late(queries: Embeddings, documents: Embeddings, checks: Checks) -> Tensor:
+def _late(queries: Embeddings, documents: Embeddings, checks: Checks, products: str) -> Tensor:
     left, right = (queries if queries.scales is None else queries.quantize("float32")).packed, documents.packed
     # Integers mean nothing without their scales, so they are multiplied as floats.
     wide = torch.promote_types(left.dtype, torch.float32 if documents.scales is not None else right.dtype)
@@ -216,4 +223,5 @@ def _late(queries: Embeddings, documents: Embeddings, checks: Checks) -> Tensor:
         # The backward pass reads rows of the documents, which are few where there is one.
         right, scales = (right if scales is None else documents.quantize("float32").packed).to(wide), None
     tokens = packed_set(right, documents.offsets, "document", documents.numbers)
-    return late_scores(left, queries.offsets, tokens if scales is None else replace(tokens, scales=scales), checks)
+    tokens = tokens if scales is None else replace(tokens, scales=scales)
+    return late_scores(left, queries.offsets, tokens, checks, products=products)

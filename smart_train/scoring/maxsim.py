@@ -38,9 +38,11 @@ from smart_train.scoring.inputs import (
     total,
 )
 from smart_train.scoring.kernels import maxsim_by_kernels
-from smart_train.scoring.product import inner_products, multiplicand
+from smart_train.scoring.product import check_products, inner_products, multiplicand, rounds_to
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
-from smart_train.scoring.segments import bag, largest, largest_and_where
+from smart_train.scoring.segments import Decide, bag, largest, largest_and_where
+from smart_train.scoring.tied_winners import better_of_two, settle
+from smart_train.utils.terms import EXACT
 
 BACKENDS = ("auto", "torch", "kernels")
 REDUCTIONS = ("mean", "sum")
@@ -59,6 +61,7 @@ def maxsim(
     normalize: bool = False,
     backend: str = "auto",
     block_bytes: int | None = None,
+    products: str = EXACT,
 ) -> Tensor:
     """Late score of every query against every document. Differentiable once, deterministic, indifferent to autocast.
 
@@ -76,15 +79,19 @@ def maxsim(
             deterministic).
         block_bytes: budget for the similarities held at a time; None takes 4 MiB on CPU and
             256 MiB elsewhere. No effect on the scores beyond rounding.
+        products: "exact"; or "bfloat16" or "float16": fp32 states are rounded to these to find the two tokens of a
+            document that are nearest to a query token, and the better of the two by exact products wins. Scores and
+            gradients are those of the exact products of the token that won. No effect on states of 16 bits.
 
     Returns: fp32 [Q, N] (fp64 from fp64). A query without tokens scores 0 against every document; a document without
         tokens scores `EMPTY_DOCUMENT_SCORE`, and no gradient flows.
 
     Raises:
         ScoreError: shapes, widths, dtypes, devices, masks or offsets that do not fit; states that are NaN or infinite;
-            products that overflow; an unknown `reduction` or `backend`, a backend that is unavailable; a `block_bytes`
-            below 1.
+            products that overflow; an unknown `reduction`, `backend` or `products`, a backend that is unavailable; a
+            `block_bytes` below 1.
     """
+    check_products(products, "maxsim: products")
     _check_choice("reduction", reduction, REDUCTIONS)
     _check_choice("backend", backend, BACKENDS)
     if block_bytes is not None and (type(block_bytes) is not int or block_bytes < 1):
@@ -93,33 +100,38 @@ def maxsim(
     right = token_set(documents, document_mask, "document")
     if left is None or right is None:
         return _no_scores(left, right)
+    check_pair(left.values, right.values)
+    narrow = rounds_to(products, left.values, right.values)
     options: dict[str, Any] = {"mean": reduction == "mean", "normalize": normalize, "block_bytes": block_bytes}
     score: Callable[[TokenSet], Tensor]
     packed = left.packed()
     if backend == "kernels":
         score = partial(maxsim_by_kernels, packed, **options)
     else:
-        score = partial(_score, packed.values, packed.offsets(), **options)
+        score = partial(_score, packed.values, packed.offsets(), narrow=narrow, **options)
     checks = Checks()
-    check_pair(left.values, right.values)
-    scores = _checked_scores(score, len(left), left.values, lambda: left, right, checks)
+    scores = _checked_scores(score, len(left), left.values, lambda: left, right, checks, narrow)
     checks.read()
     return scores
 
 
 @torch.compiler.disable
-def late_scores(queries: Tensor, offsets: Tensor, documents: TokenSet, checks: Checks) -> Tensor:
+def late_scores(
+    queries: Tensor, offsets: Tensor, documents: TokenSet, checks: Checks, *, products: str = EXACT
+) -> Tensor:
     """`maxsim` for callers that read `checks` themselves: means, without normalisation.
 
     Args:
         queries: packed [sum T, d]; offsets: int64 [Q + 1], which need not be known in main memory.
         documents: may be of a narrower dtype than `queries`, where no gradient is wanted; a block at a time is widened.
         checks: gets what `maxsim` would raise of the numbers.
+        products: as `maxsim`.
     """
     check_pair(queries, documents.values, stored=True)
-    score = partial(_score, queries, offsets, mean=True, normalize=False, block_bytes=None)
+    narrow = rounds_to(products, queries, documents.values)
+    score = partial(_score, queries, offsets, mean=True, normalize=False, block_bytes=None, narrow=narrow)
     return _checked_scores(
-        score, len(offsets) - 1, queries, lambda: packed_set(queries, offsets, "query"), documents, checks
+        score, len(offsets) - 1, queries, lambda: packed_set(queries, offsets, "query"), documents, checks, narrow
     )
 
 
@@ -130,11 +142,13 @@ def _checked_scores(
     named: Callable[[], TokenSet],
     documents: TokenSet,
     checks: Checks,
+    narrow: torch.dtype | None,
 ) -> Tensor:
     """Scores [Q, N] by `score`, which takes the documents that have tokens.
 
     Args:
         count: Q. queries: all their states, as they were given. named: the same as a set, to say what is wrong with.
+        narrow: what `score` rounds states to, if anything.
     """
 
     def complain_of_states() -> None:
@@ -143,7 +157,8 @@ def _checked_scores(
 
     def complain_of_overflow() -> None:
         if not scores.isfinite().all():
-            raise ScoreError(f"maxsim: finite states whose products overflow {queries.dtype}")
+            hint = "" if narrow is None else f"; choose other products, such as {EXACT}"
+            raise ScoreError(f"maxsim: finite states whose products overflow {narrow or queries.dtype}{hint}")
 
     with torch.no_grad():
         checks.add((total(queries) + total(documents.values, documents.scales)).isfinite(), complain_of_states)
@@ -180,10 +195,18 @@ class _Plan:
     mean: bool
     normalize: bool
     block_bytes: int | None
+    narrow: torch.dtype | None  # what states are rounded to, to find the winners
 
 
 def _score(
-    queries: Tensor, offsets: Tensor, documents: TokenSet, *, mean: bool, normalize: bool, block_bytes: int | None
+    queries: Tensor,
+    offsets: Tensor,
+    documents: TokenSet,
+    *,
+    mean: bool,
+    normalize: bool,
+    block_bytes: int | None,
+    narrow: torch.dtype | None,
 ) -> Tensor:
     plan = _Plan(
         query_offsets=offsets,
@@ -194,6 +217,7 @@ def _score(
         mean=mean,
         normalize=normalize,
         block_bytes=block_bytes,
+        narrow=narrow,
     )
     if torch.is_grad_enabled() and (queries.requires_grad or documents.values.requires_grad):
         return _WinnersOnly.apply(queries, documents.values, plan)
@@ -268,29 +292,33 @@ def _forward(
     scores = queries.new_empty(len(plan.query_offsets) - 1, len(plan.starts), dtype=wide)
     if query_inverse is not None:
         queries = (queries * query_inverse.unsqueeze(1)).to(queries.dtype)
-    queries = multiplicand(queries)
+    factor = multiplicand(queries if plan.narrow is None else queries.to(plan.narrow))
     rows = torch.arange(len(queries), device=queries.device)
     scaled = inverse is not None
     sizes = (plan.starts, plan.lengths, len(queries), plan.block_bytes)
-    for group in groups(documents, *sizes, factor=queries.dtype, scaled=scaled):
+    for group in groups(documents, *sizes, factor=factor.dtype, rounded=plan.narrow, scaled=scaled):
         columns = group.columns
         best = queries.new_empty(len(queries), len(group.spans), dtype=wide)
         block = documents[group.start : group.stop]
+        multiplied = block if plan.narrow is None else block.to(plan.narrow)
         scales = None if plan.scales is None else plan.scales[group.start : group.stop]
         for top in range(0, len(queries), group.query_rows):
             part = slice(top, top + group.query_rows)
-            similarity = inner_products(queries[part], block, scales)
-            rounded = similarity.element_size() == 2
+            similarity = inner_products(factor[part], multiplied, scales)
+            decide: Decide | None = settle if similarity.element_size() == 2 else None
+            asked = factor
+            if plan.narrow is not None:
+                decide, asked = better_of_two, queries
             factors = None if inverse is None else inverse[group.start : group.stop]
             if factors is not None:
                 similarity = similarity.to(wide).mul_(factors)
             if plan.holes is not None:
                 similarity.masked_fill_(plan.holes[group.start : group.stop], -torch.inf)
-            if winners is None:
+            if winners is None and plan.narrow is None:
                 largest(similarity, group.spans, best[part])
             else:
-                into = winners[part, columns]
-                largest_and_where(similarity, group.spans, best[part], into, queries[part], block, factors, rounded)
+                into = best[part].int() if winners is None else winners[part, columns]
+                largest_and_where(similarity, group.spans, best[part], into, asked[part], block, factors, decide)
             del similarity  # else two blocks are alive while the next one is made
         if winners is not None:
             winners[:, columns] += group.start

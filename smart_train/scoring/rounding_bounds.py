@@ -24,12 +24,11 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.hybrid import ScoringConfig
 from smart_train.scoring.number_formats import FLOAT_DTYPES
 from smart_train.scoring.processor_arithmetic import arithmetic
-from smart_train.scoring.product import WIDE_OUTPUT, product_dtype
+from smart_train.scoring.product import WIDE_OUTPUT, check_wide_sums, product_dtype
 from smart_train.scoring.reference import EMPTY_DOCUMENT_SCORE
 from smart_train.scoring.segments import bag
-from smart_train.utils.terms import EXACT
+from smart_train.utils.terms import EXACT, PRODUCTS
 
-PRODUCTS = (EXACT, "bfloat16", "float16")
 _STEP = 2.0**-23  # a sum of d products in fp32 loses at most d halves of this; a matrix unit may cut off, not round
 _SPARE = 1.001  # the lengths below are sums in fp32 themselves
 _BLOCK_BYTES = 16 << 20  # of fp32 states whose rounding is measured at a time
@@ -48,12 +47,6 @@ class Rounded(NamedTuple):
     off: Tensor
     length: Tensor
     pooled: Tensor
-
-
-def check_products(products: str, where: str) -> None:
-    """Raises ScoreError where `products` is not one of `PRODUCTS`; `where` names the setting."""
-    if products not in PRODUCTS:
-        raise ScoreError(f"{where} is {products!r}; choose one of {', '.join(PRODUCTS)}")
 
 
 def scan_products(products: str, queries: Embeddings, documents: Embeddings, device: str | torch.device) -> str:
@@ -87,11 +80,7 @@ def rounded(items: Embeddings, products: str, *, queries: bool) -> Rounded:
     Raises:
         ScoreError: a state is too large for that dtype, or the GPU's products could be summed in 16 bits.
     """
-    if items.device.type == "cuda" and not WIDE_OUTPUT:
-        raise ScoreError(
-            f"products {products} on a GPU need torch 2.8 or newer, and this is {torch.__version__}: older ones may "
-            f"sum in 16 bits; choose {EXACT}"
-        )
+    check_wide_sums(products, items.device)
     dtype = FLOAT_DTYPES[products]
     narrow = items.quantize(products).packed
     size = max(_BLOCK_BYTES // (4 * max(narrow.shape[1], 1)), 1)
@@ -117,7 +106,7 @@ def score_bounds(queries: Rounded, documents: Rounded, scoring: ScoringConfig) -
     kind = torch.finfo(states.dtype)
     longest = int(queries.embeddings.offsets.diff().max()) if len(queries.embeddings) else 0
     lost = (2 * states.shape[1] + longest + 4) * _STEP
-    if product_dtype(states) == states.dtype:
+    if product_dtype(states.dtype, states.device) == states.dtype:
         lost += kind.eps / 2
     late = torch.outer(queries.off, documents.length) + torch.outer(
         queries.length, documents.off + lost * documents.length

@@ -5,14 +5,15 @@ M query tokens, as in `maxsim.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from smart_train.scoring.tied_winners import settle
+# Of `tied_winners`: settles which of several near-equal similarities is the largest, and how large it is.
+Decide = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor], tuple[Tensor, Tensor]]
 
 # Whether documents of different lengths are copied to one length before their largest is looked for: a handful of
 # launches for a block, where a GPU waits for launches. A CPU has none to wait for, and reads them where they are.
@@ -64,13 +65,13 @@ def largest_and_where(
     queries: Tensor,
     documents: Tensor,
     inverse: Tensor | None,
-    rounded: bool,
+    decide: Decide | None,
 ) -> None:
     """`largest`, and the column of each largest into int32 winners [M, spans].
 
     Args:
         queries [M, d], documents [columns, d], inverse [columns] or None: what `similarity` was made of.
-        rounded: whether its products were rounded to 16 bits; near-ties are then settled, and `similarity` is used up.
+        decide: where its largest is not surely that of exact products; `similarity` is then used up.
     """
     padded = Padded.of(spans, similarity)
     if padded is not None:
@@ -83,9 +84,9 @@ def largest_and_where(
         ]
     for places, view, rows in views:
         values, place = view.max(dim=2)
+        if decide is not None:
+            values, place = decide(view, values, place, queries, documents, inverse, rows)
         best[:, places] = values
-        if rounded:
-            place = settle(view, values, place, queries, documents, inverse, rows)
         winners[:, places] = place + rows[:, 0]
 
 

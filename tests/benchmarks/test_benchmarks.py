@@ -13,7 +13,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from benchmarks import compiled_step, narrow_products, narrow_time, padding, page_flops, peers, train_step
+from benchmarks import (
+    compiled_step,
+    narrow_products,
+    narrow_time,
+    narrow_winners,
+    padding,
+    page_flops,
+    peers,
+    train_step,
+)
 from benchmarks import maxsim as loss_benchmark
 from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import DOCUMENT, Report, device_kind, importable
@@ -176,10 +185,22 @@ def test_searches_that_are_timed_find_the_same_pages(products: str) -> None:
     assert all_scores == 1.0 > again > 0
 
 
+def test_a_step_that_is_timed_takes_two_products_of_a_page_in_fp32() -> None:
+    case = narrow_time.Case(32, 4, queries=4, tokens=8)
+    assert narrow_time.step_row(case, "float16", "cpu", rounds=1, threads=1)[-1] == "25.0%"
+
+
 @pytest.mark.parametrize("products", ["bfloat16", "float16"])
 def test_narrow_products_alone_misplace_and_then_do_not(products: str) -> None:
     found = narrow_products.measure(*narrow_products.corpus(300, 64, 0.5), products)
     assert found.equal and 0 < found.off <= found.bound and found.misplaced > 0 and found.again < 1
+
+
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+def test_of_two_candidates_the_winner_is_nearly_always_that_of_fp32(products: str) -> None:
+    found = narrow_winners.measure(*narrow_winners.drawn(64, 0.5, pages=16, tokens=64), products)
+    assert found.winners < found.alone / 10 < 0.1 and found.scores < found.scores_alone / 4
+    assert found.loss < 1e-5 and found.gradients < 0.1 and found.exact_products == 2 / 64
 
 
 def wanted(row: dict) -> list[str]:

@@ -69,6 +69,16 @@ def test_maxsim_and_its_gradient_are_those_of_fp64(
         torch.testing.assert_close(found, wanted, rtol=0, atol=within)
 
 
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_winners_found_by_rounded_states_are_scored_in_fp32(device: str, width: int, products: str) -> None:
+    leaves = [item.to(device).requires_grad_() for side in states(width) for item in side]
+    exact, found = (maxsim(leaves[:4], leaves[4:], products=name) for name in ("exact", products))
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-5)
+    for gradient, wanted in zip(gradients(found, leaves), gradients(exact, leaves), strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_small_budget_of_memory_changes_nothing(device: str, width: int) -> None:
     sides = [[item.to(device) for item in side] for side in states(width)]

@@ -18,8 +18,9 @@ def embeddings(count: int, device: str) -> Embeddings:
     return Embeddings(F.normalize(torch.randn(count, 16, device=device), dim=1), tokens)
 
 
+@pytest.mark.parametrize("products", ["exact", "bfloat16"])
 @pytest.mark.parametrize("layout", ["list", "packed", "masked"])
-def test_the_late_loss(device: str, layout: str) -> None:
+def test_the_late_loss(device: str, layout: str, products: str) -> None:
     def counted(count: int) -> int:
         queries, documents = embeddings(4, device), embeddings(count, device)
         sides = [side.tokens for side in (queries, documents)]
@@ -32,7 +33,7 @@ def test_the_late_loss(device: str, layout: str) -> None:
         for side in sides:
             for part in side[:1] if layout == "packed" else side if layout == "list" else [side]:
                 part.requires_grad_()
-        return waits(lambda: maxsim(*sides, *masks).sum().backward(), device)
+        return waits(lambda: maxsim(*sides, *masks, products=products).sum().backward(), device)
 
     assert counted(4) == counted(24)
 

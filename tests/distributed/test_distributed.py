@@ -19,6 +19,7 @@ from smart_train.scoring import ScoringConfig, across_ranks, score_parts
 from smart_train.scoring.across_ranks import Meeting, score_parts_across_ranks
 from smart_train.scoring.checks import Checks
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.scoring.hybrid import unchecked_score_parts
 from smart_train.training.step import contrastive_loss
 from tests.ranks import start_ranks
 
@@ -30,7 +31,12 @@ SHARES = {
     "no queries on one": [(3, 3), (0, 2)],
     "no documents on one": [(2, 4), (2, 0)],
 }
-TERMS = {"pooled": (True, False), "late": (False, True), "both": (True, True)}
+TERMS: dict[str, dict[str, Any]] = {
+    "pooled": {"late": False},
+    "late": {"pooled": False},
+    "both": {},
+    "winners found by float16": {"products": "float16"},
+}
 
 
 def inputs(share: str) -> tuple[list[Tensor], list[Tensor], list[int], list[int]]:
@@ -62,15 +68,13 @@ def mean_loss(parts: list[Tensor], positive: Tensor) -> Tensor:
 def single_process(share: str, terms: str) -> tuple[list[Tensor], Tensor, Tensor]:
     queries, documents, _, _ = inputs(share)
     weight = torch.eye(WIDTH).add_(0.1).requires_grad_()
-    scores = score_parts(encode(weight, queries), encode(weight, documents), **wanted(terms))
+    checks = Checks()
+    scores = unchecked_score_parts(encode(weight, queries), encode(weight, documents), checks, **TERMS[terms])
+    checks.read()
     parts = [part for part in scores if part is not None]
     loss = mean_loss(parts, torch.arange(len(queries)) % len(documents))
     loss.backward()
     return [p.detach() for p in parts], loss.detach(), weight.grad
-
-
-def wanted(terms: str) -> dict[str, bool]:
-    return dict(zip(("pooled", "late"), TERMS[terms], strict=True))
 
 
 def one_rank(rank: int, folder: Path) -> None:
@@ -85,7 +89,7 @@ def one_rank(rank: int, folder: Path) -> None:
             sides = encode(weight, [queries[i] for i in mine]), encode(weight, local)
             meeting, checks = Meeting.of(*sides), Checks()
             keys = [torch.tensor(mine, dtype=torch.int64)[:, None], sides[1].lengths[:, None]]
-            met = meeting.scores(*sides, *keys, checks, **wanted(terms))
+            met = meeting.scores(*sides, *keys, checks, **TERMS[terms])
             checks.read()
             parts = [part for part in met.scores if part is not None]
             positive = torch.tensor(mine, dtype=torch.int64) % len(documents)

@@ -127,6 +127,13 @@ def test_weights_and_temperatures_out_of_range_are_refused(value):
         ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": value})
 
 
+def test_unknown_products_are_named():
+    with pytest.raises(
+        ScoreError, match="objective 'late': products is 'tf32'; choose one of exact, bfloat16, float16"
+    ):
+        ContrastiveObjective("late", scoring=ScoringConfig(), temperatures={"late": 0.05}, products="tf32")
+
+
 def test_unknown_objective_lists_the_known():
     with pytest.raises(ScoreError, match="'colbert' is unknown; choose joint, hybrid, late, pooled"):
         objective("colbert")

@@ -434,6 +434,20 @@ def test_what_weighs_or_teaches_by_both_scores_needs_them_and_candidates(extra: 
 
 
 @pytest.mark.parametrize(
+    ("objective", "lines"),
+    [
+        ({"products": "tf32"}, ["objective.products: 'tf32'; must be one of exact, bfloat16, float16"]),
+        (
+            {"name": "pooled", "products": "float16"},
+            ["objective.products: 'float16'; the pooled score needs no products of tokens; leave this out"],
+        ),
+    ],
+)
+def test_products_are_of_tokens(objective: dict, lines: list[str]) -> None:
+    assert mistakes({"objective": objective}) == lines
+
+
+@pytest.mark.parametrize(
     ("objective", "line"),
     [
         ({"temperature": 1e9}, "objective.temperature: 1000000000.0; must be at most 1000.0"),

@@ -12,6 +12,7 @@ from smart_train.data import SourceConfig
 from smart_train.errors import RecipeError
 from smart_train.losses import OBJECTIVES
 from smart_train.recipe import Recipe, load_recipe, parse_recipe
+from smart_train.recipe.identity import of_the_run
 from smart_train.recipe.sections import ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import default_workers
 from smart_train.scoring import ScoringConfig
@@ -157,6 +158,13 @@ def test_fingerprint_ignores_export_and_sees_model_and_loss() -> None:
     assert parse_recipe({**HELD_OUT, **cached}).fingerprint == same
     assert parse_recipe({**HELD_OUT, "model": {"name_or_path": "other"}}).fingerprint != same
     assert parse_recipe({**HELD_OUT, "objective": {"name": "late"}}).fingerprint != same
+
+
+def test_products_of_the_loss_are_another_run_and_the_default_is_that_of_0_1_0() -> None:
+    same = parse_recipe(HELD_OUT).fingerprint
+    assert parse_recipe({**HELD_OUT, "objective": {"products": "exact"}}).fingerprint == same
+    narrow = parse_recipe({**HELD_OUT, "objective": {"products": "float16"}})
+    assert narrow.fingerprint != same and "products" not in of_the_run(parse_recipe(HELD_OUT).to_dict())["objective"]
 
 
 def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:

@@ -267,20 +267,21 @@ class WordsModel:
         return Embeddings(states[:, 0], states.flatten(0, 1), torch.arange(len(inputs) + 1) * 40)
 
 
-@pytest.mark.parametrize("part", [None, 128])
-def test_an_index_is_made_with_one_copy_in_memory(part, tmp_path, monkeypatch):
-    count = 1024 if part is None else 768
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+def test_an_index_is_made_with_one_copy_in_memory(kept, tmp_path, monkeypatch):
+    """Beside the index one part of it is held, and a few megabytes that do not grow with it."""
+    count, part = 1024, 64
+    monkeypatch.setattr(encode_documents, "_PART_DOCUMENTS", part)
     file = tmp_path / "texts.jsonl"
     file.write_text("".join(json.dumps({"id": str(i), "text": "x" * (i + 1)}) + "\n" for i in range(count)))
 
     def build():
-        if part is None:
-            return encode_folder(WordsModel(), file)
-        monkeypatch.setattr(encode_documents, "_PART_DOCUMENTS", part)
-        return update_index(WordsModel(), file, tmp_path / "index")[0]
+        if kept == "in memory":
+            return encode_folder(WordsModel(), file, batch_size=16)
+        return update_index(WordsModel(), file, tmp_path / "index", batch_size=16)[0]
 
-    # Its parts, their concatenation and that in order: 3.0. One copy and a part of it, and what the system rounds up:
-    assert peak_bytes(build) < 1.6 * count * 40 * 1024 * 4
+    # Its parts, their concatenation and that in order were 3.0; measured is 1.09, of which a part is 0.06.
+    assert peak_bytes(build) < 1.2 * count * 40 * 1024 * 4
 
 
 @pytest.mark.parametrize("store", ["float16", "bfloat16", "int8"])

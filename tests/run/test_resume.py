@@ -19,7 +19,7 @@ import smart_train.export.exporter
 import smart_train.run.stages
 import smart_train.training.checkpoint_trainer
 from smart_train.errors import RunError
-from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
+from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import Recipe
 from smart_train.run import train
 from smart_train.run.folder import RunFolder, open_finished
@@ -109,7 +109,7 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "training has ended, the best is not loaded": ((SmartTrainer, "_load_best_model"), {}),
     "the trained model is half written": ((TrainingModule, "save", named("final")), {"after": True}),
     "the trained model is written, not noted": ((RunFolder, "advance", state_is("trained")), {}),
-    "the last evaluation is under way": ((RetrievalEvaluator, "_result"), {}),
+    "the best step's evaluation is found, not kept as the last": ((EvaluationResult, "save", named("after")), {}),
     "the last evaluation is kept": ((EvaluationResult, "save", named("after")), {"after": True}),
     "the report is written": ((smart_train.run.stages, "save_report"), {"after": True}),
     "the plots are drawn": ((smart_train.run.stages, "plot_run"), {"after": True}),
@@ -119,7 +119,7 @@ MOMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-FIRST_OF_THE_LAST = list(MOMENTS).index("the last evaluation is under way")
+FIRST_OF_THE_LAST = list(MOMENTS).index("the best step's evaluation is found, not kept as the last")
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

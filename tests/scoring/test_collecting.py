@@ -44,8 +44,10 @@ def test_items_may_have_several_places_or_none(store: str) -> None:
     assert_equal(assembled([whole[:4], whole[4:]], lengths, places), whole[chosen])
 
 
-def test_collecting_holds_one_copy() -> None:
-    rows, width, batches = 5_000, 1_024, 12  # 20 MB a batch
+def test_collecting_holds_one_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one slab, here of a sixteenth."""
+    monkeypatch.setattr(smart_train.scoring.collecting, "_SLAB_BYTES", 2**24)
+    rows, width, batches = 1_000, 1_024, 60  # 4 MB a batch
     order = list(range(batches))[::-1]
 
     def collect() -> Embeddings:
@@ -54,4 +56,5 @@ def test_collecting_holds_one_copy() -> None:
             collector.add(Embeddings(torch.ones(1, 4), [torch.ones(rows, width)]))
         return collector.placed(order)
 
-    assert peak_bytes(collect) < 1.35 * batches * rows * width * 4  # concatenated and put in order: 3.0
+    # Concatenated and put in order it was 3.0; measured is 1.07.
+    assert peak_bytes(collect) < 1.2 * batches * rows * width * 4

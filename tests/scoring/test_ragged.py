@@ -57,7 +57,11 @@ def step(queries: list[Tensor], documents: list[Tensor], **options: Any) -> list
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("options", [{}, {"normalize": True}, {"block_bytes": 3000}, {"reduction": "sum"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"normalize": True}, {"block_bytes": 3000}, {"reduction": "sum"}, {"products": "float16"}],
+    ids=str,
+)
 def test_the_copy_changes_no_bit(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tied: bool, options: dict[str, Any]
 ) -> None:
@@ -73,10 +77,12 @@ def test_the_copy_changes_no_bit(
         assert torch.equal(found, value)
 
 
-def test_launches_do_not_grow_with_the_number_of_lengths(padded: None) -> None:
+@pytest.mark.parametrize("products", ["exact", "bfloat16"])
+def test_launches_do_not_grow_with_the_number_of_lengths(padded: None, products: str) -> None:
     few, many = ([5 + (3 * item) % 17 for item in range(count)] for count in (8, 64))
-    assert packed_launches(many) == packed_launches(few)
-    assert packed_launches(many) <= packed_launches([9] * 64) + 12
+    with forced_arithmetic("native"):
+        assert packed_launches(many, products) == packed_launches(few, products)
+        assert packed_launches(many, products) <= packed_launches([9] * 64, products) + 12
 
 
 def test_a_look_at_each_document_costs_a_launch_each() -> None:
@@ -85,11 +91,11 @@ def test_a_look_at_each_document_costs_a_launch_each() -> None:
     assert packed_launches(many) >= packed_launches(few) + 2 * (64 - 8)
 
 
-def packed_launches(lengths: list[int]) -> int:
+def packed_launches(lengths: list[int], products: str = "exact") -> int:
     queries, documents = (torch.cat(made(side)).detach().requires_grad_() for side in ([4, 6], lengths))
     offsets = [torch.tensor([0, *side]).cumsum(0) for side in ([4, 6], lengths)]
     with Launches() as counter:
-        maxsim((queries, offsets[0]), (documents, offsets[1])).sum().backward()
+        maxsim((queries, offsets[0]), (documents, offsets[1]), products=products).sum().backward()
     return counter.count
 
 

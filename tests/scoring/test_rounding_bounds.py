@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 from smart_train.errors import ScoreError
 from smart_train.scoring import ScoringConfig, combine, forced_arithmetic, score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.rounding_bounds import check_products, rounded, scan_products, score_bounds
+from smart_train.scoring.product import check_products
+from smart_train.scoring.rounding_bounds import rounded, scan_products, score_bounds
 
 NARROW = pytest.mark.parametrize("products", ["bfloat16", "float16"])
 

@@ -91,6 +91,7 @@ def training_module(
     learn_temperature: bool = False,
     taught: bool = False,
     self_taught: bool = False,
+    products: str = "exact",
 ) -> TrainingModule:
     """`taught` distils the hybrid score and masks what the teacher scores near the positive: rows need negatives.
     `self_taught` distils the model's own hybrid score, from the second of two steps on in full, and learns how much
@@ -105,5 +106,6 @@ def training_module(
         positive_aware=PositiveAware(0.9, "teacher") if taught else None,
         distillation=Distillation("hybrid", 0.2, 0.1) if taught else None,
         self_distillation=SelfDistillation(temperature=0.1, weight=2.0, warmup=0.5) if self_taught else None,
+        products=products,
     )
     return TrainingModule(model, loss, caching=caching).train()

@@ -95,6 +95,15 @@ def test_cached_equals_plain_where_a_model_teaches_itself(mode: str, objective: 
     assert plain[0] > step(training_module(model, objective), inputs)[0]
 
 
+@pytest.mark.parametrize("products", ["bfloat16", "float16"])
+def test_cached_equals_plain_where_rounded_states_find_the_winners(products: str) -> None:
+    model = tiny("lora")
+    inputs = batch(model, 7)
+    plain = step(training_module(model, "joint", products=products), inputs)
+    assert_same(step(training_module(model, "joint", products=products, caching=UNEVEN), inputs), plain)
+    assert_same(plain, step(training_module(model, "joint"), inputs), tolerance=1e-3)
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("mode", ["lora", "full", "projection"])
 def test_cached_equals_plain_with_dropout(mode: str, checkpointing: bool) -> None:

@@ -86,6 +86,28 @@ def test_without_a_tower_to_run_again_the_pixels_are_not_kept(monkeypatch: pytes
     assert sum(kept) == of_batch(inputs)[1]
 
 
+def test_what_is_kept_without_a_frozen_tower_is_the_batch_once_and_little_of_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The budget is a bound: no more is kept than the batch has, 50 bytes of a position of text."""
+    kept: list[tuple[int, int, int]] = []  # of a chunk: its bytes, those of its pixels, its positions
+    keep = KeptInputs.keep
+
+    def noted(self: KeptInputs, chunk: int, features: Features) -> None:
+        pixels = sum(features[name].nbytes for name in PIXELS if name in features)
+        kept.append((sum(part.nbytes for part in features.values()), pixels, features["input_ids"].numel()))
+        keep(self, chunk, features)
+
+    monkeypatch.setattr(KeptInputs, "keep", noted)
+    model = tiny("full")
+    inputs = batch(model, ROWS)
+    Sent(monkeypatch)
+    step(model, inputs, "auto")
+    assert sum(pixels for _, pixels, _ in kept) == inputs["document"]["pixel_values"].nbytes
+    of_text = [(size, positions) for size, pixels, positions in kept if not pixels]
+    assert of_text and all(size <= 64 * positions for size, positions in of_text)
+
+
 def test_on_a_cpu_chunks_are_not_a_second_copy_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Features] = []
     monkeypatch.setattr(KeptInputs, "keep", lambda self, chunk, features: kept.append(features))

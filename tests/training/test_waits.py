@@ -13,10 +13,11 @@ from tests.training.batches import batch, tiny, training_module
 ONCE = 1  # are the scores finite, has every positive tokens, has the teacher judged: read together
 
 
+@pytest.mark.parametrize("products", ["exact", "float16"])
 @pytest.mark.parametrize("taught", [False, True])
-def test_a_plain_step_waits_once(taught: bool) -> None:
+def test_a_plain_step_waits_once(taught: bool, products: str) -> None:
     model = tiny("lora")
-    module = training_module(model, "joint", learn_temperature=True, taught=taught)
+    module = training_module(model, "joint", learn_temperature=True, taught=taught, products=products)
 
     def counted(rows: int) -> tuple[int, int, int]:
         inputs = batch(model, rows, negatives=2 if taught else 0)
