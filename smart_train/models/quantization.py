@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from smart_train.errors import ModelError
 from smart_train.models.family import Family
+from smart_train.scoring.processor_arithmetic import cut_integer_products
 
 QUANTIZATIONS = ("4bit", "8bit")
 
@@ -32,7 +33,8 @@ def loading_arguments(quantization: str | None, family: Family, config: Any, dev
     4 bits are NormalFloat with double quantisation. Products are computed in bfloat16 on a GPU, in float32 on a CPU.
 
     Raises:
-        ModelError: an unknown name, bitsandbytes is not installed, or the checkpoint itself is quantised already.
+        ModelError: an unknown name, bitsandbytes is not installed, the checkpoint itself is quantised already, or 8-bit
+            products are wrong on this CPU.
     """
     if getattr(config, "quantization_config", None) is not None:
         raise ModelError(
@@ -46,6 +48,11 @@ def loading_arguments(quantization: str | None, family: Family, config: Any, dev
     if not is_installed():
         raise ModelError(
             f"model.quantization {quantization}: needs bitsandbytes; pip install 'smart_train[quantization]'"
+        )
+    cut = cut_integer_products() if quantization == "8bit" and device.type == "cpu" else None
+    if cut is not None:
+        raise ModelError(
+            f"model.quantization 8bit: its products of 8-bit integers are wrong here: {cut}; unset it, or choose 4bit"
         )
     from transformers import BitsAndBytesConfig
 

@@ -83,7 +83,8 @@ def arithmetic(dtype: torch.dtype, device: str | torch.device = "cpu") -> Arithm
     dtype narrower than fp32; `forced_arithmetic` does so for a block of code. fp32 and fp64 are always native.
 
     Raises:
-        ScoreError: an unknown value of the variable; int8 forced to "native" where torch has no such product.
+        ScoreError: an unknown value of the variable; int8 forced to "native" where torch has no such product, or a
+            wrong one.
     """
     device = torch.device(device)
     forced = _forced.get()
@@ -156,10 +157,30 @@ def _obey(choice: str, dtype: torch.dtype, device: torch.device, where: str) -> 
     return Arithmetic(choice, f"set by {where}")
 
 
+def cut_integer_products() -> str | None:
+    """Why torch's int8 products are wrong on this CPU; None where they are right.
+
+    On a processor with avx512_vnni torch asks oneDNN for them. Where ONEDNN_MAX_CPU_ISA forbids that instruction,
+    oneDNN takes an older one, which cuts each sum of two products to 16 bits. The product is tried once, because only
+    torch and oneDNN know which instruction they take.
+    """
+    if _integer_products_are_right():
+        return None
+    return f"oneDNN cuts their sums to 16 bits under ONEDNN_MAX_CPU_ISA={_limit(os.environ)}"
+
+
+@functools.cache
+def _integer_products_are_right() -> bool:
+    largest = torch.full((32, 64), 127, dtype=torch.int8)
+    return bool((torch._int_mm(largest, largest.T) == 127 * 127 * 64).all())
+
+
 def _no_integer_product(device: torch.device) -> str | None:
     """Why torch cannot multiply int8 states on `device`, or None."""
     if device.type == "cpu":
-        return None if torch.backends.mkldnn.is_available() else "this torch was built without oneDNN"
+        if not torch.backends.mkldnn.is_available():
+            return "this torch was built without oneDNN"
+        return cut_integer_products()
     if device.type == "cuda":
         product = _on_cuda(torch.int8, torch.cuda.get_device_capability(device))
         return product.reason if product.widened else None

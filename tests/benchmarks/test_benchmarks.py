@@ -28,7 +28,7 @@ from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import DOCUMENT, Report, device_kind, importable
 from benchmarks.document import replace_section
 from smart_train import SmartModel
-from smart_train.scoring import arithmetic, forced_arithmetic
+from smart_train.scoring import arithmetic, forced_arithmetic, processor_arithmetic
 from smart_train.types import ModelInput
 from tests.runs import TINY
 
@@ -97,7 +97,8 @@ def test_the_scorers_that_are_timed_score_alike() -> None:
         assert len(scoring_benchmark.bare_product(dtype, queries.packed, documents.packed)()) == len(queries.packed)
 
 
-def test_bounds_are_those_of_the_arithmetic() -> None:
+def test_bounds_are_those_of_the_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor_arithmetic, "cut_integer_products", lambda: None)
     with forced_arithmetic("native"):
         assert device_kind("cpu") == "cpu with bf16, fp16, int8"
         assert scoring_benchmark.speed_bounds("int8", "cpu") == (12, 18)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +14,24 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smart_train.errors import ScoreError
-from smart_train.scoring import PackedDocuments, arithmetic, document_groups, forced_arithmetic, maxsim, product
+from smart_train.scoring import (
+    PackedDocuments,
+    arithmetic,
+    document_groups,
+    forced_arithmetic,
+    maxsim,
+    processor_arithmetic,
+    product,
+)
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.scoring.processor_arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda
+from smart_train.scoring.processor_arithmetic import VARIABLE, _decided, _on_cpu, _on_cuda, cut_integer_products
 from smart_train.utils import cpu
 from tests.scoring.live_bytes import LiveBytes
 
 NARROW = (torch.bfloat16, torch.float16, torch.int8)
+RIGHT_INTEGERS = pytest.mark.skipif(
+    cut_integer_products() is not None, reason="oneDNN may not use what makes integer products right"
+)
 AVX2 = {"avx", "avx2", "fma", "f16c"}
 SKYLAKE = AVX2 | {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
 CASCADE_LAKE = SKYLAKE | {"avx512_vnni"}
@@ -108,6 +122,7 @@ def test_fp32_and_fp64_are_never_widened(monkeypatch: pytest.MonkeyPatch, undeci
 
 
 def test_a_block_of_code_or_a_process_can_force_it(monkeypatch: pytest.MonkeyPatch, undecided: None) -> None:
+    monkeypatch.setattr(processor_arithmetic, "cut_integer_products", lambda: None)
     for choice in ("native", "widened"):
         monkeypatch.setenv(VARIABLE, choice)
         _decided.cache_clear()
@@ -143,6 +158,31 @@ def test_int8_forced_where_the_library_lacks_it_is_named(monkeypatch: pytest.Mon
         stored.score_parts(embeddings(2))
 
 
+def test_int8_forced_where_its_products_are_wrong_is_named(monkeypatch: pytest.MonkeyPatch, undecided: None) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setattr(processor_arithmetic, "_integer_products_are_right", lambda: False)
+    message = "int8 cannot be multiplied natively: oneDNN cuts their sums to 16 bits under ONEDNN_MAX_CPU_ISA=AVX2"
+    stored = PackedDocuments(embeddings(3), dtype="int8")
+    with pytest.raises(ScoreError, match=message), forced_arithmetic("native"):
+        stored.score_parts(embeddings(2))
+    assert arithmetic(torch.int8).widened
+
+
+@pytest.mark.parametrize("limit", ["SSE41", "AVX2", "AVX512_CORE", "ALL"])
+def test_int8_products_are_right_or_refused_whatever_onednn_may_use(limit: str) -> None:
+    """In a process of its own: oneDNN reads the variable once."""
+    code = """
+import torch
+from smart_train.scoring.processor_arithmetic import arithmetic, cut_integer_products
+states = torch.randint(-127, 128, (64, 128), generator=torch.Generator().manual_seed(0), dtype=torch.int8)
+right = torch.equal(torch._int_mm(states, states.T), states.int() @ states.int().T)
+print(right == (cut_integer_products() is None) and (right or arithmetic(torch.int8).widened))
+"""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": limit}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
+
+
 def embeddings(*lengths: int, width: int = 96) -> Embeddings:
     tokens = [F.normalize(torch.randn(length, width), dim=1) for length in lengths]
     return Embeddings(F.normalize(torch.randn(len(lengths), 16), dim=1), tokens)
@@ -169,6 +209,7 @@ def test_widened_scores_are_those_of_fp32_states_of_the_same_values(
         torch.testing.assert_close(narrow.float(), wide, rtol=2e-2, atol=2e-2 * float(wide.abs().max()))
 
 
+@RIGHT_INTEGERS
 def test_widened_int8_scores_are_those_of_the_integer_product() -> None:
     queries, documents = embeddings(5, 9, width=512), embeddings(40, 1, 0, 25, 60, width=512)
     stored = PackedDocuments(documents, dtype="int8")
