@@ -12,6 +12,7 @@ from smart_train.data import SourceConfig
 from smart_train.errors import RecipeError
 from smart_train.losses import OBJECTIVES
 from smart_train.recipe import Recipe, load_recipe, parse_recipe
+from smart_train.recipe.identity import of_the_run
 from smart_train.recipe.sections import ObjectiveSection, SourceSection
 from smart_train.recipe.training_section import default_workers
 from smart_train.scoring import ScoringConfig
@@ -157,6 +158,16 @@ def test_fingerprint_ignores_export_and_sees_model_and_loss() -> None:
     assert parse_recipe({**HELD_OUT, **cached}).fingerprint == same
     assert parse_recipe({**HELD_OUT, "model": {"name_or_path": "other"}}).fingerprint != same
     assert parse_recipe({**HELD_OUT, "objective": {"name": "late"}}).fingerprint != same
+
+
+def test_a_part_that_came_later_is_not_in_the_fingerprint_of_runs_without_it() -> None:
+    taught = {**HELD_OUT, "data": {**HELD_OUT["data"], "negatives_per_query": 1}}
+    without, with_part = (
+        parse_recipe({**taught, "objective": {"distillation": part}}) for part in ({}, {"margin_weight": 0.1})
+    )
+    assert "margin_weight" not in of_the_run(without.to_dict())["objective"]["distillation"]
+    assert of_the_run(with_part.to_dict())["objective"]["distillation"]["margin_weight"] == 0.1
+    assert of_the_run(parse_recipe(HELD_OUT).to_dict())["objective"]["distillation"] is None
 
 
 def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:
