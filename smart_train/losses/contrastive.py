@@ -39,7 +39,7 @@ class ContrastiveObjective(nn.Module):
             much each score counts (`learned_scoring`). joint and hybrid only; `hybrid` then has two temperatures.
         shared_negatives: explicit negatives of a row serve every query; False keeps them to their own.
         positive_aware: leave out candidates that are likely answers; each term judges by its own scores.
-        distillation: learn a teacher's scores of each query's own documents as well, as one more part.
+        distillation: learn a teacher's scores of each query's own documents as well, as one or two more parts.
         self_distillation: learn the combined score of all candidates as well, as one more part; joint and hybrid only.
         products: by which a step finds the token that wins each maximum of the late score, as `maxsim` takes them.
 
@@ -156,7 +156,7 @@ class ContrastiveObjective(nn.Module):
             if self.distillation.score != "pooled":
                 # A document without tokens: whatever the teacher gives it, its score stays where no gradient comes.
                 left_out = excluded | (scores.of("late") == EMPTY_DOCUMENT_SCORE)
-            parts["distillation"] = self.distillation(student, teacher, left_out)
+            parts |= self.distillation(student, teacher, left_out)
         if self.self_distillation is not None:
             combined = self._combined(scores)
             parts["self_distillation"] = self.self_distillation(combined, self._logits(scores), excluded, self.progress)

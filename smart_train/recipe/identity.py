@@ -42,6 +42,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
 _ADDED_TO_SOURCES = {"pages_as": None, "ocr": None}  # the same, of each source in `data`
+_ADDED_TO_DISTILLATION = {"margin_weight": None}  # the same, of `objective.distillation`
 
 
 def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +60,10 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
     for section, added in _ADDED.items():
         if section in defining:
             defining[section] = _without(defining[section], added)
+    objective = defining.get("objective")
+    if isinstance(objective, Mapping) and "distillation" in objective:
+        part = _without(objective["distillation"], _ADDED_TO_DISTILLATION)
+        defining["objective"] = {**objective, "distillation": part}
     data = defining.get("data")
     if isinstance(data, Mapping):
         defining["data"] = {name: _of_source(value) for name, value in data.items()}

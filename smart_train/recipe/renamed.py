@@ -51,6 +51,7 @@ INSTEAD = {
     "push_to_hub_organization": _HUB,
     "push_to_hub_token": "set the environment variable HF_TOKEN",
     "ray_scope": _NOTHING,
+    "remine_steps": "run smart-train mine between two runs, and train the recipe that it writes (docs/mining.md)",
     "router_mapping": _NOTHING,
     "save_safetensors": "remove it; weights are always saved as safetensors",
     "scheduler": "set lr_scheduler_type",

@@ -241,9 +241,10 @@ class PositiveAwareSection(Section):
 
 class DistillationSection(Section):
     """A part of the loss that teaches the scores in the data. Null: `score` is the objective's (hybrid for joint),
-    `temperature` the objective's, `teacher_temperature` the same."""
+    `temperature` the objective's, `teacher_temperature` the same, `margin_weight` no second part."""
 
     weight: TermWeight = 1.0
+    margin_weight: TermWeight | None = None
     score: Score | None = None
     temperature: Temperature | None = None
     teacher_temperature: Annotated[float, Field(ge=1e-6, le=MAX_TEMPERATURE)] | None = None

@@ -88,8 +88,11 @@ def test_the_divergence_and_its_gradient_are_those_of_a_loop(scores, teacher, ex
 def test_a_student_that_agrees_has_nothing_to_learn(scores, excluded):
     hybrid = (0.5 * scores.pooled + 2.0 * scores.late).detach()
     agreeing = Teacher(COLUMNS, 3.0 * hybrid.gather(1, COLUMNS))
-    part = Distillation("hybrid", 0.1, 0.3)(hybrid, agreeing, excluded)
-    assert part.item() == pytest.approx(0, abs=1e-6)
+    parts = Distillation("hybrid", 0.1, 0.3, margin_weight=2.0)(hybrid, agreeing, excluded)
+    assert {name: part.item() for name, part in parts.items()} == {
+        "distillation": pytest.approx(0, abs=1e-6),
+        "distillation_margin": pytest.approx(0, abs=1e-9),
+    }
 
 
 def test_distillation_adds_a_part_and_changes_no_other(scores, teacher, excluded):
@@ -100,8 +103,64 @@ def test_distillation_adds_a_part_and_changes_no_other(scores, teacher, excluded
     torch.testing.assert_close(both.total, plain.total + both.parts["distillation"])
 
 
+def test_two_margins_by_hand():
+    """Margins over their temperatures: the teacher's 2 and 4, the student's 1 and 4, so (1 + 0) / 2."""
+    scores = torch.tensor([[0.9, 0.8, 0.5, 7.0]])
+    teacher = Teacher(torch.tensor([[0, 1, 2]]), torch.tensor([[5.0, 4.0, 3.0]]))
+    taught = Distillation("late", temperature=0.1, teacher_temperature=0.5, margin_weight=3.0)
+    none_left_out = torch.zeros(1, 4, dtype=torch.bool)
+    assert taught(scores, teacher, none_left_out)["distillation_margin"].item() == pytest.approx(3 * 0.5, rel=1e-5)
+    one = torch.tensor([[False, False, True, False]])
+    assert taught(scores, teacher, one)["distillation_margin"].item() == pytest.approx(3 * 1.0, rel=1e-5)
+    both = torch.tensor([[False, True, True, False]])
+    assert taught(scores, teacher, both)["distillation_margin"].item() == 0
+
+
+def naive_margins(student, teacher, excluded, temperature, teacher_temperature):
+    """Negative by negative; differentiable, so that its gradient can be compared too."""
+    total = torch.zeros((), dtype=student.dtype)
+    for i, columns in enumerate(teacher.columns.tolist()):
+        kept = [k for k in range(1, len(columns)) if not excluded[i, columns[k]]]
+        for k in kept:
+            wanted = (teacher.scores[i, 0] - teacher.scores[i, k]).item() / teacher_temperature
+            total = total + (wanted - (student[i, columns[0]] - student[i, columns[k]]) / temperature) ** 2 / len(kept)
+    return total / len(student)
+
+
+@pytest.mark.parametrize("score", ["hybrid", "late", "pooled"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_margins_and_their_gradient_are_those_of_a_loop(scores, teacher, excluded, score, empty):
+    """With a document without tokens, row 0's second, too: its score is that of nothing."""
+    late = scores.late
+    if empty:
+        late = late.detach().index_fill(1, torch.tensor([3]), EMPTY_DOCUMENT_SCORE).requires_grad_()
+    given = ScoreParts(scores.pooled, late)
+    distillation = Distillation(score, temperature=0.3, teacher_temperature=0.7, margin_weight=1.5)
+    parts = objective("joint", distillation=distillation)(given, POSITIVE, excluded, teacher).parts
+    matrix = {"pooled": given.pooled, "late": late, "hybrid": 0.5 * given.pooled + 2.0 * late}[score]
+    left_out = excluded.clone()
+    left_out[:, 3] |= empty and score != "pooled"
+    expected = 1.5 * naive_margins(matrix, teacher, left_out, 0.3, 0.7)
+    torch.testing.assert_close(parts["distillation_margin"], expected, rtol=1e-5, atol=0, check_dtype=False)
+    got = torch.autograd.grad(parts["distillation_margin"], given, allow_unused=True)
+    wanted = torch.autograd.grad(expected, given, allow_unused=True)
+    for one, other in zip(got, wanted, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
+            assert one.isfinite().all() and (one[1, 6] == 0)
+
+
 @pytest.mark.parametrize(
-    "values", [{"score": "best"}, {"temperature": 0.0}, {"teacher_temperature": -1.0}, {"weight": 0}]
+    "values",
+    [
+        {"score": "best"},
+        {"temperature": 0.0},
+        {"teacher_temperature": -1.0},
+        {"weight": 0},
+        {"margin_weight": 0.0},
+        {"margin_weight": math.inf},
+    ],
 )
 def test_a_wrong_distillation_is_named(values):
     with pytest.raises(ScoreError, match=f"distillation {next(iter(values))}"):

@@ -35,6 +35,10 @@ def mistakes(extra: dict, base: dict = MINIMAL) -> list[str]:
         ({"training": {"save_safetensors": True}}, "unknown key; remove it; weights are always saved as safetensors"),
         ({"training": {"no_cuda": True}}, "training.no_cuda: unknown key; set use_cpu: true"),
         ({"training": {"group_by_length": True}}, "unknown key; set data.group_by_length"),
+        (
+            {"training": {"remine_steps": 100}},
+            "training.remine_steps: unknown key; run smart-train mine between two runs, and train the recipe that it",
+        ),
         ({"training": {"dropout_rate": 1}}, "training.dropout_rate: unknown key, it is not one of the"),
         ({"modle": {}}, "modle: unknown key, did you mean model?"),
         ({"learning_rate": 1e-4}, "learning_rate: unknown key, did you mean training.learning_rate?"),
@@ -367,6 +371,14 @@ TAUGHT = {"data": {"negatives_per_query": 2}, "objective": {"distillation": {}}}
         (
             merge(TAUGHT, {"objective": {"distillation": {"weight": 1e39}}}),
             "objective.distillation.weight: 1e+39; must be at most 1000000.0",
+        ),
+        (
+            merge(TAUGHT, {"objective": {"distillation": {"margin_weight": 0}}}),
+            "objective.distillation.margin_weight: 0; must be greater than 0",
+        ),
+        (
+            merge(TAUGHT, {"objective": {"distillation": {"margin_weight": 1e39}}}),
+            "objective.distillation.margin_weight: 1e+39; must be at most 1000000.0",
         ),
         ({"objective": {"positive_aware": {"margin": 0}}}, "objective.positive_aware.margin"),
         ({"objective": {"positive_aware": {"by": "both"}}}, "objective.positive_aware.by"),

@@ -167,6 +167,16 @@ def test_products_of_the_loss_are_another_run_and_the_default_is_that_of_0_1_0()
     assert narrow.fingerprint != same and "products" not in of_the_run(parse_recipe(HELD_OUT).to_dict())["objective"]
 
 
+def test_a_part_that_came_later_is_not_in_the_fingerprint_of_runs_without_it() -> None:
+    taught = {**HELD_OUT, "data": {**HELD_OUT["data"], "negatives_per_query": 1}}
+    without, with_part = (
+        parse_recipe({**taught, "objective": {"distillation": part}}) for part in ({}, {"margin_weight": 0.1})
+    )
+    assert "margin_weight" not in of_the_run(without.to_dict())["objective"]["distillation"]
+    assert of_the_run(with_part.to_dict())["objective"]["distillation"]["margin_weight"] == 0.1
+    assert of_the_run(parse_recipe(HELD_OUT).to_dict())["objective"]["distillation"] is None
+
+
 def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:
     same = parse_recipe(HELD_OUT).fingerprint
     for bounds in ({"mini_batch_size": 8}, {"mini_batch_tokens": 4096}):

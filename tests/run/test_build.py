@@ -172,12 +172,12 @@ def test_a_teacher_is_asked_of_the_rows_where_the_objective_has_one(recipe: Any,
         data={"negatives_per_query": 1},
         objective={
             "name": "late",
-            "distillation": {"score": "hybrid", "teacher_temperature": 0.5},
+            "distillation": {"score": "hybrid", "teacher_temperature": 0.5, "margin_weight": 0.1},
             "positive_aware": {},
         },
     )
     made = build.objective(taught, ScoringConfig())
-    assert made.distillation == Distillation("hybrid", temperature=0.05, teacher_temperature=0.5)
+    assert made.distillation == Distillation("hybrid", temperature=0.05, teacher_temperature=0.5, margin_weight=0.1)
     assert made.positive_aware == PositiveAware(0.95, "student")
     with pytest.raises(DataError, match="data.train: 24 of 24 rows.*\n.*row 0: has no score for its positive"):
         build.usable_rows(taught, "train")

@@ -104,7 +104,7 @@ def training_module(
         learn_temperature=learn_temperature and not self_taught,
         learn_weights=self_taught,
         positive_aware=PositiveAware(0.9, "teacher") if taught else None,
-        distillation=Distillation("hybrid", 0.2, 0.1) if taught else None,
+        distillation=Distillation("hybrid", 0.2, 0.1, margin_weight=0.1) if taught else None,
         self_distillation=SelfDistillation(temperature=0.1, weight=2.0, warmup=0.5) if self_taught else None,
         products=products,
     )
