@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
 from smart_train.inputs.images import image_key, load_image
 
@@ -26,6 +26,7 @@ _BLOCK = 4096
 TWIN_BITS = 30
 _TWIN_SIDE, _LEAST_SIDE = 768, 256  # points of the longer side at which two pictures are compared; below, too few
 _TWIN_GREYS, _SPOT = 30, 3
+_AROUND, _PALEST = 33, 48  # points: four lines of print; greys: of print that can hardly be read
 _TWIN_RATIO = 1.01  # of the two ratios of height and width
 
 
@@ -152,8 +153,15 @@ def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
         return False
     first = one.astype(np.float32)
     second = np.asarray(Image.fromarray(other).resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
-    contrast = max(np.ptp(first), np.ptp(second)) / 255  # on pale pages less is a difference
-    return bool(np.abs(uniform_filter(first - second, _SPOT)).max() <= _TWIN_GREYS * contrast)
+    # In pale print less is a difference, also where something else on the page is dark.
+    contrast = np.maximum(_contrast(first), _contrast(second)) / 255
+    return bool((np.abs(uniform_filter(first - second, _SPOT)) <= _TWIN_GREYS * contrast).all())
+
+
+def _contrast(grey: np.ndarray) -> np.ndarray:
+    """How far the lightest and the darkest point around each point are apart; on empty paper, as far as in the palest
+    print."""
+    return np.maximum(maximum_filter(grey, _AROUND) - minimum_filter(grey, _AROUND), _PALEST)
 
 
 def _signs(fingerprints: Sequence[bytes]) -> np.ndarray:

@@ -17,12 +17,21 @@ _MOST_CHARACTERS = 240  # of a heading that is asked
 # A mark of a note or an item in the middle; the second of two shares; a telephone number; an address.
 _CELLS = regex.compile(
     r"^\d[\d.,]*\s?%|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
-    r"|[|•▪■□☐]|%[^\d%]*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
+    r"|[|•▪■□☐●○‣]|%[^\d%]*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
     r"|www\.|^\p{Han}{1,4}(?: \p{Han}{1,6})+(?:$|:)|\p{Lu}\p{Ll}+/ \p{Lu}|\b7→|↦|%\p{L}"
     r"|\b(\p{Lu}\p{Ll}{3,}) \1 \p{Lu}\p{Ll}+ \p{Lu}|(?:\S·\S.*){3}"
     r"|\d{3} \d{3}$|\b[Ss]ee (?:also|pages?|sections?|instructions)\b"
 )
 # Possessive, because "A. B. C. and others" can be divided in many ways, all of which would be tried.
+# It goes on: a comma, or a word that needs the next one; two sentences, or the end of one and a name; two slogans.
+_GOES_ON = regex.compile(
+    r"[,;–—-]$|(?i:\b(?:and|by|from|of|or|the|to|with|und|oder|der|die|das|von|mit|et|ou|de|des|du|la|le|les|par|pour|avec"
+    r"|y|o|el|los|las|con|por|para|e|il|gli|di|del|della|per|da|do|dos|com|и|или|для|van|het|met|een|och|av|med|för|ja"
+    r"|oraz|dla|ve|ile|és))$"
+    r"|^\p{Ll}[\p{L}\p{M}\s,'’-]*\. \p{Lu}|\b(\p{Lu}\p{Ll}+) (?:\p{Ll}+ ){1,5}\1 \p{Ll}"
+)
+# No language with capitals begins a heading with a small letter; names in programs have other signs or are alone.
+_SMALL = regex.compile(r"\p{Ll}[\p{Ll}'’-]* ")
 _NAME = r"\p{Lu}[\p{L}\p{M}.'’-]*+[^\p{L}\p{M}\s]*+"
 _NAMES = regex.compile(
     rf"{_NAME}(?:\s++(?:[^\p{{L}}\p{{M}}\s]++\s++)?(?:(?:and|und|et|y|e|и|de|van|von)\s++)?{_NAME})+\s*"
@@ -51,7 +60,14 @@ def is_broken(head: str) -> bool:
         apart = len(words) >= _LEAST_PIECES and short > _SET_APART * len(words)
         if apart or max(letters, default=0) < _WORD_LETTERS:
             return True
-    return _CELLS.search(head) is not None or repeats(head) or says_again(head)
+    if _CELLS.search(head) or _GOES_ON.search(head):
+        return True
+    return repeats(head) or says_again(head)
+
+
+def begins_small(head: str) -> bool:
+    """Whether a heading begins with a common word in small letters: it is the rest of a line, or part of one."""
+    return _SMALL.match(head) is not None
 
 
 def is_beside_title(head: str) -> bool:

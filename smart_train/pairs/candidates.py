@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.pairs.broken_headings import is_beside_title, is_broken
+from smart_train.pairs.broken_headings import begins_small, is_beside_title, is_broken
 from smart_train.pairs.context import Contexts, is_fit, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
@@ -187,6 +187,8 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
     if kind == "section" and is_boilerplate(query):  # its parts may be names in a program: "Valve: open_slowly"
         return False
     if kind in (*_HEADS, "section") and (is_broken(head) or is_garbled(head)):
+        return False
+    if kind == "heading" and begins_small(head):
         return False
     # Labels of a figure, and a caption that was read together with what is beside it.
     if kind in ("heading", "section") and (_FIGURE.search(query) or is_broken(above or head)):

@@ -87,6 +87,14 @@ _AUTHORS = regex.compile(rf"^{_AUTHOR}(?:, {_AUTHOR})+[.,]|^{_AUTHOR}, et al\b")
 # One alone may be any name: "Linux, Mac OS."
 _AUTHORS_END = regex.compile(rf"(?:^|[,.] ){_AUTHOR}(?:, {_AUTHOR}|,? et al)\.$")
 # A small letter four times in a row inside a word, which no language writes.
+_MIXED = regex.compile(  # letters of two scripts in a word, of which one is not Latin beside a script without capitals
+    r"[\p{Devanagari}\p{Bengali}\p{Tamil}\p{Telugu}\p{Thai}\p{Hebrew}\p{Arabic}]\p{M}*[\p{Cyrillic}\p{Greek}\p{Armenian}]"
+    r"|[\p{Cyrillic}\p{Greek}\p{Armenian}]\p{M}*[\p{Devanagari}\p{Bengali}\p{Tamil}\p{Telugu}\p{Thai}\p{Hebrew}\p{Arabic}]"
+    r"|\p{Cyrillic}{2}\p{Latin}{2}|\p{Latin}{2}\p{Cyrillic}{2}|\p{Latin}\p{Cyrillic}\p{Latin}"
+    r"|[\p{Hangul}\p{Arabic}\p{Hebrew}][\p{Cyrillic}\p{Greek}]"
+)
+_LONE_ACCENT = regex.compile(r"(?:^|[\s(])[´ˆ˜˘˙¨˚˝ˇ¸˛](?:$|[\s)])|\p{L}[ˆ˜˘˙¨˚˝ˇ¸˛]\p{L}")  # whose letter nobody knows
+_SPLIT = regex.compile(r"\b(?:t he|th e|o f|an d|t hat|f or|w ith)\b")  # words that the print's spacing divides
 _STUTTER = regex.compile(r"([a-zß-ÿ])\1{3,}(?!\1)\p{Ll}")
 # The end of a list of places or things, and a number from beside it: "District of Columbia first-time 5".
 _NUMBER_AT_END = regex.compile(r"\p{Ll}\s\d{1,3}$")
@@ -193,8 +201,8 @@ def ends_with_authors(text: str) -> bool:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether letters stand where a word does that no language has: "Aaaaaamaaba"."""
-    return _STUTTER.search(text) is not None
+    """Whether letters stand where a word does that no language has: "Aaaaaamaaba", "कҴ", an accent alone, "t he"."""
+    return any(sign.search(text) for sign in (_STUTTER, _MIXED, _LONE_ACCENT, _SPLIT))
 
 
 def is_cut_row(text: str) -> bool:

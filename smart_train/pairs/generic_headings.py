@@ -13,8 +13,8 @@ _WORDS = """
 abstract acknowledgement acknowledgements acknowledgments activities activity additional advice analysis annex annexes
 appendices appendix approach approaches author authors awards background basic basics bibliography comment comments
 concluding conclusion conclusions contact contacts content contents contribution contributions credits definition
-definitions description descriptions detail detailed details discussion education empirical example examples exercise
-exercises experience experiment experimental experiments extracurricular figure figures final finding findings
+definitions description descriptions detail detailed details discussion editorial education empirical example examples
+exercise exercises experience experiment experimental experiments extracurricular figure figures final finding findings
 foreword format further future general goals highlights history honors how important index information instructions
 intended introduction introductory issues item items key keywords legend list literature main material materials
 method methodology methods miscellaneous more motivation no note notes notice number objective objectives observations
@@ -65,6 +65,13 @@ bibliografia referências literatura agradecimientos ringraziamenti литера
 참고문헌
 """
 _SOURCES = frozenset(_SOURCES_WORDS.split())
+_LIST_OF_SOURCES = regex.compile(
+    r"(?:(?:annotated|general|selected|short|long|further) )?(?:bibliography|literature|references|works)(?: cited)?"
+    r"|(?:\p{L}+[ -])?(?:literatur(?:liste|hinweise|angaben)|bibliographie|bibliografí?a|quellen(?:liste|angaben))"
+    r"|список (?:использованной )?(?:литературы|источников)|(?:seznam )?literatur[ay]|(?:použitá|wybrana) literatura"
+    r"|källor|referenser|litteratur(?:förteckning|lista)?|kirjallisuus(?:luettelo)?|lähteet|irodalom(?:jegyzék)?"
+    r"|kaynak(?:ça|lar)|βιβλιογραφία|lista de referencias"
+)
 # One of several, of which others were told before.
 _OTHERS = regex.compile(
     r"(?:an?other|others?|more|further|additional|weitere[rs]?|andere[rs]?|sonstige[rs]?|d'autres|autres?|otr[ao]s?|altr[aeio]"
@@ -102,6 +109,10 @@ _PATTERN = re.compile(
     r"|pour en savoir plus\b.*|para saber más\b.*|per saperne di più\b.*|mehr (?:dazu|erfahren)\b.*|learn more\b.*"
     r"|подробнее\b.*|\S+\.(?:pdf|docx?|xlsx?|pptx?|odt|html?|txt|dvi|tex|indd)"  # the name of a file
     r"|voir aussi|table des matières|véase también"
+    r"|about this (?:document|guide|manual|report)"
+    r"|legal (?:notice|information)|disclaimer|impressum|rechtliche hinweise|mentions légales|aviso legal|note legali"
+    r"|juridisk\w* \w+|právní \w+|jogi \w+|yasal uyarı|nota prawna|νομικ\w+ \w+|правовая информация|법적 고지"
+    r"|(?:official|an official|the) (?:journal|publication) of\b.*|sponsored by\b.*"
     r"|(?:chapter|part|appendix|section|step|figure|table|exercise|example|kapitel|teil|anhang|abschnitt|chapitre"
     r"|partie|annexe|capítulo|parte|capitolo|глава|часть|раздел|приложение)\s*(?:[\divxlc]+|[a-z])\W*"
     r"|第\s*[\d一二三四五六七八九十]+\s*[章节節部]",
@@ -112,7 +123,8 @@ _PATTERN = re.compile(
 _PLACEHOLDER = re.compile(
     r"(?:header|heading|überschrift|titre|título|titolo|заголовок|見出し|标题|제목)\s*\d+|\S+\.\w{2,4}/\S+"
     r"|(?:about|why) (?:me|us)\b\W*|über (?:mich|uns)|à propos(?: de (?:moi|nous))?|sobre (?:mí|nosotros)|chi siamo"
-    r"|о (?:нас|себе)",
+    r"|о (?:нас|себе)|(?:this is )?(?:the )?(?:first|second|third|title|content)(?: content)? slide(?: title)?"
+    r"|(?:with )?a (?:sub)?title|click to (?:add|edit)\b.*|mastertitelformat\b.*",
     re.IGNORECASE,
 )
 
@@ -124,6 +136,7 @@ def is_generic(heading: str) -> bool:
         _PATTERN.fullmatch(text)
         or is_placeholder(text)
         or is_generated(text)
+        or is_over_sources(text)
         or _UNSPACED.fullmatch(text.replace(" ", ""))
     ):
         return True
@@ -145,7 +158,7 @@ def is_vague(heading: str) -> bool:
     functions of the library". A question says enough."""
     text = without_numbering(heading).strip(" .:*")
     if text.endswith(("?", "？", "؟")):
-        return False
+        return length_in_words(text) < _ENOUGH_WORDS
     if is_one_of_others(text):
         return True
     words = [word for word in words_of(_UNSPACED_WORD.sub(" ", text)) if word not in _NOTHING_OF_ITS_OWN]
@@ -162,4 +175,5 @@ def is_one_of_others(heading: str) -> bool:
 
 def is_over_sources(heading: str) -> bool:
     """Whether a list of sources stands under a heading, or thanks to people."""
-    return without_numbering(heading).strip(" .:*").lower() in _SOURCES
+    text = without_numbering(heading).strip(" .:*").lower()
+    return text in _SOURCES or _LIST_OF_SOURCES.fullmatch(text) is not None

@@ -35,13 +35,28 @@ daarom deze dit dus echter hierdoor hij zij dlatego jednak ponadto również tak
 затем здесь именно которая которое которые который кроме он она они оно поэтому потом также такая такие такое такой
 там тогда тот эта эти это этот но а и или причем причём тоже
 далее ему теперь её ее зато значит иначе итак их кстати однако оба обе таким таких такому этим этих этой этому эту
+tím takový taková takové takovéto takovýto tato tito těch proto však tedy nakonec rovněž
+detta dessa dessutom därför emellertid därefter sådan sådana dermed derfor disse imidlertid derefter desuden
+tämä tämän tähän tällä tästä nämä näitä sen siksi kuitenkin lisäksi tällöin tällainen
+bazıları keza bu bunlar bunun onlar ayrıca ancak fakat oysa böylece hepsi
+ez ezek ezt ezért azonban továbbá ilyen ekkor
+αυτό αυτή αυτός αυτά αυτές επίσης όμως ωστόσο επομένως εδώ
+acesta aceasta acestea acest această astfel însă totuși
+tej takie taki wreszcie natomiast zaś potem niniejszy niniejsza
+doch zudem ferner dennoch weiterhin nämlich
+이때 이제 예를 이렇게 이것은 이것을 이것이 거기
 그 그것은 그래서 그러나 그런데 그럼에도 그리고 다만 따라서 또한 아울러 이 이는 이러한 이런 이를 이에
 이와 이처럼 즉 특히 한편
 """
 _POINTING = frozenset(_POINTING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
 _LINKING = re.compile(
-    r"(?:as a|for|in|on the)\s\w+,\s|(?:example|first of all|in other words|note)\b"
+    r"(?:as a|for|in|on the)\s\w+,\s|(?:better|worse) (?:still|yet)\b|to be (?:fair|honest|sure)\b"
+    r"|se (?:on|ei|voi)\b|silloin\b|위 |아니 |dès lors\b|d'où\b"
+    r"|c'est (?:ainsi|alors|bien|ce|donc|en|ici|là|pourquoi)\b|mit solche\w+"
+    r"|z kolei\b|na koniec\b"
+    r"|(?:den|det|de) här\b|i (?:detta|denna|dessa)\b|v (?:tomto|této|těchto)\b|다시 말하면|다음 차례"
+    r"|(?:example|first of all|in other words|note)\b"
     r"|(?:after all|après tout|al fin y al cabo|dopotutto|в конце концов),\s"
     r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
     r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
@@ -104,6 +119,8 @@ _POINTING_UNSPACED = regex.compile(
     "|そして|すると|それで|だから|でも、|.{0,4}彼|.{0,4}(?<![其吉利排])[他她它]|なので|デフォルト(?:値は|では|は)|既定値は|默认值?[为是]"
     # A particle without its noun.
     r"|[がを]|[はにでとのも](?=\P{Hiragana})"
+    # What follows names the same thing again, which the text before named.
+    "|又[称名叫]|[亦也或简简俗旧]称|别名"
     "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
 )
 # What stands beside the text it belongs to.
@@ -157,7 +174,7 @@ _DEMONSTRATIVE = regex.compile(
     r"\b(?:this|these|those(?! (?:who|that|which|whose|of|in|with|for|\w+ing|\w+ed)\b)|such(?! as\b)"
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
-    r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'"
+    r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'|\bd(?:en|et|e) här\b"
     r"|\b(?:in|van|op|met|voor|bij|uit|aan) dit\b|\b(?:denna|tej|tego|tych|tymi"
     r"|tento|tato|toto|tyto|tohoto|těchto|acest|această|aceste|acestea"
     r"|tämä|tämän|tässä|tätä|nämä|näiden|ezek|ezt|ezen|ebben|bu|bunlar|bunun|tersebut|này)\b"
@@ -185,6 +202,14 @@ _SENT_ELSEWHERE = re.compile(
     r"|korollar|bemerkung|beispiel|aufgabe|anhang|théorème|définition|corollaire|remarque|exemple|exercice"
     r"|definición|teorema|corolario|ejemplo|ejercicio|definizione|esempio|определени\w+|теорем\w+|лемм\w+"
     r"|пример\w*|приложени\w+)\s(?:[A-Z]\.?)?\d"
+    r"|\b(?:figures|tables|figuras|tablas|tabelas|figure|tabelle|abbildungen|tabellen|tableaux|рисунк\w+|таблиц\w+)\s\d"
+    r"|\b(?:avsnitt|kapitel|figur|tabell|kap\.|afsnit|kapittel|luvu\w+|kuva\w*|kuvi\w*|taulukko|taulukossa|hoofdstuk"
+    r"|afbeelding|kapitol\w*|část\w*|obráz\w+|tabulk\w+|rozdzia\w+|rysun\w+|rys\.|tabel\w+|bölüm\w*|şekil|tablo"
+    r"|capitolul|figura|κεφάλαιο|κεφαλαίου|ενότητα|σχήμα|πίνακα\w*)\s\d"
+    r"|\b\d+(?:\.\d+)*\.? (?:fejezet|ábra|táblázat|bölüm)\w*|\bv\.\s?\d+\b"
+    r"|\b(?:i|we|you) (?:have|had|'ve) already\b|\b(?:already|just) (?:described|discussed|explained|introduced"
+    r"|mentioned|said|seen)\b|\b(?:is|are|was|were|appears?|follows?|given|listed|written)"
+    r" (?:\w+ ){0,4}(?:above|below)$"
     r"|\b(?:this|the present) (?:article|book|booklet|chapter|document|guide|guideline|manual|page|paper|report|section"
     r"|study|summary|text)\b|\bdies\w+ (?:buch|dokument|handbuch|kapitel|abschnitt|text)\w*"
     r"|\bce(?:t|tte)? (?:article|chapitre|document|guide|livre|manuel|rapport|section|texte)\b"

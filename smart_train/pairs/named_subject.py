@@ -65,6 +65,7 @@ _TOLD_BEFORE = regex.compile(
     r" (?:beiden|gleichen?|selben|übrigen|anderen|obigen|folgenden|genannten|entsprechenden)\b"
     r"|\b(?:der|die|das|dem|den)selben?\b|\bsolch\w*\b|\b(?:zeile|spalte|feld) \d"
     r"|\b(?:les|ces|aux|des) (?:deux|trois|autres|mêmes)\b|\b(?:le|la) même\b|\b(?:ligne|colonne|case) \d"
+    r"|\b(?:l[eao]s?|i|gli|os|as) (?:seguent[ei]|seguintes?|siguientes?)\b|\bles? suivante?s?\b|\bsuivante?s :"
     r"|\b(?:los|las) (?:dos|tres|demás|otros|otras|mismos|mismas)\b|\b(?:el|la) mism[oa]\b|\bdich[oa]s?\b"
     r"|\b(?:i|gli|le) (?:due|tre|altri|altre)\b|\b(?:lo stesso|la stessa)\b|\btal[ei]\b"
     r"|\b(?:os|as) (?:dois|duas|outros|outras|mesmos)\b|\b(?:o|a) mesm[oa]\b"

@@ -28,7 +28,9 @@ HEADING_WORDS = 16  # ... and no longer than this: large print may also be a pos
 # A label, then a mark or a capital letter: "Table 3 shows" is a sentence.
 _CAPTION = re.compile(
     r"^(?i:fig(?:ure)?|table|tab|listing|chart|scheme|abb(?:ildung)?|tabelle|tableau|figura|tabla|tabela|tabella"
-    r"|рис(?:унок)?|табл(?:ица)?)\.?\s*"
+    r"|рис(?:унок)?|табл(?:ица|иця)?|obr(?:ázek)?|tabulka|graf|figur|tabell|tabel|figuur|afbeelding|rys(?:unek)?|wykres"
+    r"|quadro|cuadro|gráfico|grafico|ilustración|illustration|graphique|diagramm|kuva|taulukko|şekil|tablo|çizelge"
+    r"|σχήμα|πίνακας|εικόνα|tabelul|gambar|hình|bảng)\.?\s*"
     r"(?:[A-Z][.-]?)?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
 _CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")

@@ -35,6 +35,10 @@ _ABBREVIATED = re.compile(
     re.I,
 )
 _ABBREVIATION = 20  # characters, more than any has
+_ADDRESS = regex.compile(r"\S+@\S+\.\p{L}")  # cut at one of its stops by the end of a line
+# Where letters have no capitals, a small one of another script may begin a sentence: "설치. apt upgrade".
+_UNCASED_END = regex.compile(r"\p{Lo}[\p{M}]*[.!?]$")
+_STOP_INSIDE = regex.compile(r"\p{L}{3}[.!?] \p{L}")  # a line of two texts
 _BROKEN_OFF = 14  # words
 # Ends a sentence if a capital follows.
 _MAY_END = re.compile(r"\b(?:etc|usw|u\.\s?a|u\.\s?ä|enz|itd|ecc|т\.\s?[дп])\.$", re.I)
@@ -181,6 +185,7 @@ def split_lines(prose: str) -> list[str]:
             line.endswith((":", ","))
             or _NUMBERED.match(line)
             or _ENDS_IN_NUMBER.search(line)
+            or _STOP_INSIDE.search(line)
             or _CELLS.search(line)
             or not fewest <= length_in_words(line) <= LINE_WORDS[1]
             or leans(line)
@@ -212,8 +217,9 @@ def pieces_of(paragraph: str) -> list[str]:
     for piece in _BETWEEN_SENTENCES.split(paragraph):
         piece = piece.strip()
         end = pieces[-1][-_ABBREVIATION:] if pieces else ""
-        goes_on = _ABBREVIATED.search(end) and not _MAY_END.search(end)
-        if pieces and (goes_on or piece.lstrip("\"'([")[:1].islower()):
+        goes_on = (_ABBREVIATED.search(end) and not _MAY_END.search(end)) or _ADDRESS.match(piece)
+        small = piece.lstrip("\"'([")[:1].islower() and not _UNCASED_END.search(end)
+        if pieces and (goes_on or small):
             pieces[-1] = f"{pieces[-1]} {piece}"
         else:
             pieces.append(piece)

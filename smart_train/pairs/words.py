@@ -37,6 +37,11 @@ _QUOTES = str.maketrans("‘’“”−", "''\"\"-")
 _VOWELS = frozenset("aeiouy")
 _ENOUGH_LETTERS = 100
 _FEW_VOWELS, _MANY_VOWELS = 0.3, 0.33  # shares of a text's letters; languages in Latin letters have 0.35 to 0.5
+# Letters of another alphabet that a font without a table of characters leaves as those of Latin-1: "Íå ìîæíà". Words of
+# four letters and more hold few of these in every language.
+_FOREIGN_WORD = regex.compile(r"(?<!\p{L})(?=[\p{L}]{4})(?:[À-ÖØ-öø-ÿ]{3,}\p{L}*|\p{L}?[À-ÖØ-öø-ÿ]{4,}\p{L}*)(?!\p{L})")
+_LONG_WORD = regex.compile(r"\p{L}{4,}")
+_FOREIGN_SHARE = 0.3
 _SHIFTS = range(-31, 32)  # of glyph numbers against characters
 _LEGIBLE = 0.9  # of the characters are then letters and digits
 
@@ -94,7 +99,11 @@ def reads_backwards(text: str) -> bool:
 
 def is_unreadable(text: str) -> bool:
     """Whether a text layer holds the numbers of glyphs instead of letters, as fonts without a table of characters
-    leave them: the Latin letters of a text have too few vowels, and have enough when all are shifted by one number."""
+    leave them: the Latin letters of a text have too few vowels, and have enough when all are shifted by one number; or
+    its words are mostly letters with accents, which are those of another alphabet."""
+    foreign = len(_FOREIGN_WORD.findall(text))
+    if foreign and foreign >= _FOREIGN_SHARE * len(_LONG_WORD.findall(text)):
+        return True
     characters = [ord(character) for character in text if "!" <= character <= "~"]
     if _vowels(characters) is None or (_vowels(characters) or 0.0) >= _FEW_VOWELS:
         return False

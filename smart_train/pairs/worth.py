@@ -15,6 +15,8 @@ _BOILERPLATE = re.compile(
     r"|\bisbn\b|\bissn\b|(?:page|document) (?:was|is) intentionally"
     r"|^(?:printed in|generated (?:on|by)|last (?:updated|modified))|report (?:all )?bugs"
     r"|alle rechte vorbehalten|tous droits réservés|todos los derechos|tutti i diritti|все права защищены"
+    r"|not responsible for the content|\bterms (?:and|&) conditions\b|\bprivacy (?:notice|policy|statement)\b"
+    r"|\bJSTOR\b"
     r"|版权所有|版權所有|無断転載|著作権|製作著作"
     # What generators of references write beside each entry.
     r"|go to the documentation of this file|how to (?:use|apply) (?:this licen[cs]e|these terms)"

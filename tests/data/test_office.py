@@ -251,6 +251,18 @@ def test_a_book_is_its_chapters_in_the_order_of_its_contents(tmp_path: Path, off
     assert [Path(source).parent.name for source in called[-2:]] == ["part", "in"], "beside their pictures"
 
 
+def encryption(algorithm: str) -> str:
+    method = f'<enc:EncryptedData><enc:EncryptionMethod Algorithm="{algorithm}"/></enc:EncryptedData>'
+    return f'<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#">{method}</encryption>'
+
+
+def test_a_book_whose_fonts_alone_are_hidden_is_read(tmp_path: Path, office: Office) -> None:
+    write_book(tmp_path / "book.epub", {"a.xhtml": "<p>Pumps begin here</p>"}, ["a.xhtml"])
+    with zipfile.ZipFile(tmp_path / "book.epub", "a") as book:
+        book.writestr("META-INF/encryption.xml", encryption("http://www.idpf.org/2008/embedding"))
+    assert text(office.pdf_of(tmp_path / "book.epub")) == ["Pumps begin here"]
+
+
 def test_books_that_cannot_be_read_are_named(tmp_path: Path, office: Office) -> None:
     (tmp_path / "torn.epub").write_bytes(b"PK torn")
     write_book(tmp_path / "empty.epub", {}, [])
@@ -261,15 +273,17 @@ def test_books_that_cannot_be_read_are_named(tmp_path: Path, office: Office) -> 
     write_book(tmp_path / "outside.epub", {"../../../secret.html": "x"}, ["../../../secret.html"])
     write_book(tmp_path / "long.epub", {"a" * 300: "<p>a</p>"}, ["a" * 300])
     write_book(tmp_path / "both.epub", {"a": "<p>a</p>", "a/b.xhtml": "<p>b</p>"}, ["a/b.xhtml"])
-    write_book(tmp_path / "shop.epub", {"a.xhtml": "<p>a</p>"}, ["a.xhtml"])
-    with zipfile.ZipFile(tmp_path / "shop.epub", "a") as book:
-        book.writestr("META-INF/rights.xml", "")
+    protected = {"shop": "rights.xml", "library": "license.lcpl", "encrypted": "encryption.xml"}
+    for name, key in protected.items():
+        write_book(tmp_path / f"{name}.epub", {"a.xhtml": "<p>a</p>"}, ["a.xhtml"])
+        with zipfile.ZipFile(tmp_path / f"{name}.epub", "a") as book:
+            book.writestr(f"META-INF/{key}", encryption("http://www.w3.org/2001/04/xmlenc#aes256-cbc"))
     with zipfile.ZipFile(tmp_path / "foreign.epub", "w") as book:
         book.writestr("META-INF/container.xml", '<?xml version="1.0" encoding="none-such"?><container/>')
     wanted = {
         "long": r"is not an EPUB book that can be read \(File name too long\)",
         "both": "is not an EPUB book that can be read",
-        "shop": r"is protected by its shop \(DRM\); leave it out",
+        **dict.fromkeys(protected, r"is protected by its shop \(DRM\); leave it out"),
         "foreign": "is not an EPUB book",
         "torn": "is not an EPUB book",
         "empty": "has no chapters",

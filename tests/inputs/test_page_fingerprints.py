@@ -125,3 +125,15 @@ def test_on_pale_pages_less_is_a_difference() -> None:
     other = page("a", scale=2)
     ImageDraw.Draw(other).rectangle((40, 424, 60, 434), fill=255)
     assert not same_picture(small_grey(pale), small_grey(other.point(lambda value: 200 + value * 55 // 255)))
+
+
+def test_pale_print_beside_a_dark_picture_is_looked_at_as_closely() -> None:
+    pale = page("a", scale=2).point(lambda value: 200 + value * 55 // 255)
+    other = pale.copy()
+    ImageDraw.Draw(other).rectangle((40, 424, 60, 434), fill=255)
+    for sheet in (pale, other):
+        ImageDraw.Draw(sheet).rectangle((420, 20, 580, 100), fill=0)
+    smaller = pale.resize((450, 630), Image.Resampling.LANCZOS)
+    assert same_picture(small_grey(pale), small_grey(smaller))
+    assert not same_picture(small_grey(pale), small_grey(other))
+    assert not same_picture(small_grey(smaller), small_grey(other))

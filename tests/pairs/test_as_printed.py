@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smart_train.data import read_pdf
+from smart_train.data import SourceConfig, load_documents, read_pdf
+from smart_train.pairs import PairSettings, make_pairs
 from smart_train.pairs.documents import read_documents
 from smart_train.pairs.specific import choose_queries
 
@@ -101,6 +102,26 @@ def test_a_bookmark_that_is_not_text_is_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["15-userunit", "16-rotated"])
 def test_units_and_turns_change_no_text(name: str) -> None:
     assert len(texts_of(name)) == 12
+
+
+def test_one_huge_page_is_drawn_smaller_and_its_file_stays(tmp_path: Path) -> None:
+    """Two files of four pages; the third is 200 inches wide and high: 207 million pixels at 72 dpi."""
+    settings = PairSettings(dpi=72, ocr="off")
+    report = make_pairs(DOCUMENTS / "13-one-huge-page", tmp_path / "made", settings, cache_dir=tmp_path / "cache")
+    assert sum(part["pages"] for part in report.counts.values()) == 8 and not report.left_out
+    for image in sorted((tmp_path / "made" / "pages").rglob("page-00003.png")):
+        with Image.open(image) as drawn:
+            assert drawn.size == (4096, 4096)
+    assert len(load_documents(SourceConfig(tmp_path / "made" / "pages"))) == 8
+
+
+def test_a_page_that_no_model_takes_is_left_out_and_counted(tmp_path: Path) -> None:
+    """Two files of four pages; the fourth is 5,000 points wide and 12 high."""
+    settings = PairSettings(dpi=36, ocr="off")
+    report = make_pairs(DOCUMENTS / "14-thin-page", tmp_path / "made", settings, cache_dir=tmp_path / "cache")
+    assert report.left_out == {"more than 200 times as long as wide, which no model takes": 2}
+    assert sum(part["pages"] for part in report.counts.values()) == 6
+    assert len(load_documents(SourceConfig(tmp_path / "made" / "pages"))) == 6
 
 
 def test_running_heads_are_not_asked_for() -> None:

@@ -15,7 +15,11 @@ from xml.etree import ElementTree
 from smart_train.data.formats.pdf import PdfError
 
 _CONTAINER = "META-INF/container.xml"
-_LOCKED = "META-INF/rights.xml"  # of a book whose chapters only its shop's programs can read
+# Of a book whose chapters only its shop's programs can read: Adobe's and Apple's keys, and Readium LCP's licence.
+_LOCKED = ("META-INF/rights.xml", "META-INF/sinf.xml", "META-INF/license.lcpl")
+_ENCRYPTION = "META-INF/encryption.xml"
+# These two only hide fonts from whoever unpacks the book; its chapters can be read.
+_OF_FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _OF_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL)
 _MOST_BYTES = 2**30  # of an unpacked book: a small file can be packed from far more
 
@@ -31,7 +35,7 @@ def write_chapters(book: Path, folder: Path) -> list[Path]:
             size = sum(entry.file_size for entry in packed.infolist())
             if size > _MOST_BYTES:
                 raise PdfError(f"{book}: unpacks to {size:,} bytes; a book may have {_MOST_BYTES:,}; leave it out")
-            if _LOCKED in packed.namelist():
+            if _is_locked(packed):
                 raise PdfError(f"{book}: is protected by its shop (DRM); leave it out")
             packed.extractall(folder)
             names = _spine(packed)
@@ -56,6 +60,17 @@ def write_chapters(book: Path, folder: Path) -> list[Path]:
     if not chapters:
         raise PdfError(f"{book}: has no chapters; leave it out")
     return chapters
+
+
+def _is_locked(packed: zipfile.ZipFile) -> bool:
+    """Whether a book says that its chapters are encrypted."""
+    names = set(packed.namelist())
+    if not names.isdisjoint(_LOCKED):
+        return True
+    if _ENCRYPTION not in names:
+        return False
+    methods = _all(ElementTree.fromstring(packed.read(_ENCRYPTION)), "EncryptionMethod")
+    return any(method.attrib.get("Algorithm") not in _OF_FONTS for method in methods)
 
 
 def _spine(packed: zipfile.ZipFile) -> list[str]:

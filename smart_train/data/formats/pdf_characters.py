@@ -14,11 +14,11 @@ _JOINERS = "\u200c\u200d"  # in Persian and in Indic scripts they belong to the 
 _BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
 _LIGATURES = {"\x1b": "ff", "\x1c": "fi", "\x1d": "fl", "\x1e": "ffi", "\x1f": "ffl"}  # in TeX's T1 encoding
 REPLACEMENT = "\ufffd"  # what stands for a character that nobody can name
-_ACCENTS = {
+ACCENTS = {
     "`": "\u0300", "´": "\u0301", "^": "\u0302", "ˆ": "\u0302", "˜": "\u0303", "¯": "\u0304", "˘": "\u0306",
     "˙": "\u0307", "¨": "\u0308", "˚": "\u030a", "˝": "\u030b", "ˇ": "\u030c", "¸": "\u0327", "˛": "\u0328",
 }  # fmt: skip
-_DOTLESS = {"ı": "i", "ȷ": "j"}
+DOTLESS = {"ı": "i", "ȷ": "j"}
 # Not the tilde of an address, nor an apostrophe: "it´s".
 _ACCENT_FIRST = re.compile(r"(?<!/)([´ˆ˜¯˘˙¨˚˝ˇ¸˛])(?!(?<=\w´)s\b)([^\W\d_])")
 _ACCENT_BELOW_LAST = re.compile(r"([^\W\d_])([¸˛])")
@@ -63,11 +63,11 @@ def _readable(text: str, place: int) -> str:
 
 def _composed(match: re.Match[str]) -> str:
     accent, letter = match.groups()
-    made = unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + _ACCENTS[accent])
+    made = unicodedata.normalize("NFC", DOTLESS.get(letter, letter) + ACCENTS[accent])
     return made if len(made) == 1 else match[0]
 
 
 def _below(match: re.Match[str]) -> str:
     letter, accent = match.groups()
-    made = unicodedata.normalize("NFC", letter + _ACCENTS[accent])
+    made = unicodedata.normalize("NFC", letter + ACCENTS[accent])
     return made if len(made) == 1 else match[0]

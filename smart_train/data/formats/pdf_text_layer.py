@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     count = textpage.count_chars()
     if not count:
         return []
-    characters = _characters(textpage, count)
-    hidden = _outside(page, textpage, count) | (_in_hidden_layers(page, textpage, count) if layers else set())
+    characters, accents = with_drawn_accents(textpage, _characters(textpage, count))
+    hidden = accents | _outside(page, textpage, count) | (_in_hidden_layers(page, textpage, count) if layers else set())
     lines, start = [], 0
     for raw in characters.split("\r\n"):
         places = [place for place in range(start, start + len(raw)) if place not in hidden]
