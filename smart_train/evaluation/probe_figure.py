@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from smart_train.evaluation.plots import COLOURS
 from smart_train.evaluation.probe_result import ProbeResult
@@ -56,6 +57,7 @@ def _layers(axes: Axes, results: Sequence[ProbeResult], colours: Sequence[str], 
         if name == "late":
             axes.axhline(result.pooled, color=colour, linestyle=":", linewidth=1.0)
     axes.set(xlabel="layer", title=title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _gradients(axes: Axes, results: Sequence[ProbeResult], colours: Sequence[str], kind: str) -> None:
@@ -64,7 +66,9 @@ def _gradients(axes: Axes, results: Sequence[ProbeResult], colours: Sequence[str
     for result, colour in zip(results, colours, strict=True):
         points = [(item.layer, item.mean_norm) for item in result.gradients if item.kind == kind and item.mean_norm > 0]
         axes.plot([x for x, _ in points], [y for _, y in points], color=colour, **_LINE)
-    axes.set(xlabel="layer", yscale="log", title=f"mean gradient norm, positions: {kind}")
+    last = max(item.layer for result in results for item in result.gradients)
+    axes.set(xlabel="layer", xlim=(0.8, last + 0.2), yscale="log", title=f"mean gradient norm, positions: {kind}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _binding(axes: Axes, results: Sequence[ProbeResult], colours: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from smart_train.evaluation.probe_result import ProbeResult
 def probe_table(results: Sequence[ProbeResult]) -> Table:
     """A row for the pooled score and for the late score of every layer, of every model. Fits 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
+    table.add_column("model", overflow="fold")
     for title in ("layer", results[0].metric, "mean cosine", "eff. rank", "winning", "busiest"):
         table.add_column(title, justify="right", no_wrap=True)
     for result in results:
@@ -27,16 +27,16 @@ def probe_table(results: Sequence[ProbeResult]) -> Table:
 
 def gradient_table(results: Sequence[ProbeResult]) -> Table:
     """How much of a pooled loss's gradient each kind of position has after each layer, and the mean norm of one such
-    position's: a share of the gradient means little without the number of positions."""
+    position's: a share of the gradient means little without the number of positions. Fits 80 columns."""
     kinds = list(dict.fromkeys(item.kind for result in results for item in result.gradients))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
-    for title in ("layer", *(f"{kind}: share, norm" for kind in kinds)):
+    table.add_column("model", overflow="fold")
+    for title in ("layer", *(f"{kind}:\nshare, norm" for kind in kinds)):
         table.add_column(title, justify="right", no_wrap=True)
     for result in results:
         cells: dict[int, dict[str, str]] = {}
         for item in result.gradients:
-            cells.setdefault(item.layer, {})[item.kind] = f"{item.share:.3f} {item.mean_norm:7.1e}"
+            cells.setdefault(item.layer, {})[item.kind] = f"{item.share:.3f} {item.mean_norm:.1e}"
         for layer, of_kind in cells.items():
             table.add_row(result.name, str(layer), *(of_kind.get(kind, "") for kind in kinds))
     return table
@@ -45,7 +45,7 @@ def gradient_table(results: Sequence[ProbeResult]) -> Table:
 def binding_table(results: Sequence[ProbeResult]) -> Table:
     """Of the local-binding test, a row for each score of every model that took it. Fits 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
+    table.add_column("model", overflow="fold")
     table.add_column("score", no_wrap=True)
     for title in ("other codes", "other pairs", "95% interval"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from smart_train import run
 from smart_train.cli import probe as probe_command
@@ -70,6 +72,20 @@ def test_it_is_shown_and_kept_whole(found: ProbeResult) -> None:
     assert json.loads(json.dumps(found.to_dict()))["layers"][0]["layer"] == 0
 
 
+def test_tables_fit_80_columns_and_no_name_is_cut(found: ProbeResult) -> None:
+    """Checkpoints of a run differ in the last digits of their names."""
+    name = "Qwen3-VL-Embedding-2B-in-July, step 1200"
+    gradients = [GradientProbe(1, kind, 4, 0.0123, 0.25) for kind in ("pooled", "visual", "text", "other")]
+    long = replace(found, name=name, gradients=gradients)
+    for table in (probe_table, gradient_table, binding_table):
+        console = Console(width=80, record=True, file=StringIO())
+        console.print(table([long]))
+        text = console.export_text()
+        assert "…" not in text, text
+        first = "".join(line[1:].split("  ")[0] for line in text.splitlines())
+        assert name.replace(" ", "") in first.replace(" ", ""), text
+
+
 def test_the_picture_has_layers_gradients_and_binding(found: ProbeResult) -> None:
     gradients = [*found.gradients, GradientProbe(2, "pooled", 4, 0.0, 0.0), GradientProbe(1, "pooled", 4, 0.5, 1.0)]
     other = replace(found, name="other", gradients=gradients, binding=[])
@@ -84,7 +100,7 @@ def test_the_picture_has_layers_gradients_and_binding(found: ProbeResult) -> Non
             held = [(item.layer, item.mean_norm) for item in result.gradients if item.kind == kind]
             drawn = list(zip(*(values.tolist() for values in line.get_data()), strict=True))
             assert drawn == [point for point in held if point[1] > 0]
-        assert axes.get_yscale() == "log"
+        assert axes.get_yscale() == "log" and all(tick == int(tick) for tick in axes.get_xticks())
     assert list(panels[kinds[2]].lines[1].get_xdata()) == [1], "a norm of 0 has no place on a logarithmic axis"
     points = [line for line in panels[binding].lines if line.get_marker() == "o"]
     assert [float(line.get_ydata()[0]) for line in points] == [item.pairs for item in found.binding]
@@ -116,7 +132,7 @@ def test_the_command_measures_a_model_beside_random_weights(
     options = ("--data", rows, "--control", "--layers", "0,2", "--output", tmp_path / "out")
     assert call(monkeypatch, "probe", toy.folder, *options) == 0
     out = capsys.readouterr().out
-    assert "random weights" in out and "mean cosine" in out and "text: share, norm" in out
+    assert "random weights" in out and "mean cosine" in out and "share, norm" in out
     assert "local binding: how often" in out and "64 queries, pages as texts" in out
     control, own = json.loads((tmp_path / "out" / "probe.json").read_text())
     assert [item["layer"] for item in own["layers"]] == [0, 2]
