@@ -26,7 +26,7 @@ from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import FORMATS, describe_image, image_key, read_encoded
 from smart_train.inputs.video import video_key
 from smart_train.types import Example, ModelInput
-from smart_train.utils.atomic import remove, replace_whole
+from smart_train.utils.atomic import make_folder, remove, replace_whole, sync
 
 ROWS_FILE = "train.jsonl"
 IMAGES_FOLDER, VIDEOS_FOLDER = "images", "videos"
@@ -119,7 +119,10 @@ class RowWriter:
         """The name here of a file, which is looked at once."""
         file_name = self._named.get(str(path))
         if file_name is None:
-            file_name = self._named[str(path)] = self._placed(name(), lambda temporary: _link(path, temporary))
+            file_name = self._named[str(path)] = name()
+            self._written_names.add(file_name)
+            if not (self.folder / file_name).is_file():
+                _link(path, self.folder / file_name)
         return file_name
 
     def _placed(self, name: str, write: Callable[[Path], Any]) -> str:
@@ -157,7 +160,13 @@ def _suffix(reference: Any, encoded: bytes) -> str:
 
 
 def _link(source: Path, target: Path) -> None:
+    """A hard link, which is there or not and needs no other name first; a copy on another disk, or on a file system
+    without links."""
     try:
+        make_folder(target.parent)
         os.link(os.path.realpath(source), target)
-    except OSError:  # another disk, or a file system without hard links
-        shutil.copyfile(source, target)
+        sync(target.parent)
+    except FileExistsError:  # another process was faster, with the same content
+        return
+    except OSError:
+        replace_whole(target, lambda temporary: shutil.copyfile(source, temporary))

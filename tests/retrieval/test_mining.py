@@ -401,8 +401,9 @@ def test_pages_are_linked_and_forgotten_when_no_row_names_them(tmp_path: Path) -
     copy.write_bytes(pages[1].read_bytes())
     documents = [*pages, copy]
     rows = [
-        Example(ModelInput(f"query {i}"), (ModelInput(images=(page,)),), f"q{i}", (page.name,), "made", i)
+        Example(ModelInput(f"query {i}"), (ModelInput(images=(name,)),), f"q{i}", (page.name,), "made", i)
         for i, page in enumerate(documents)
+        for name in ([page, str(page)][i % 2],)  # a path may be a string
     ]
     summary = mine_negatives(HashModel(), rows, tmp_path / "mined", MiningConfig(negatives=5, last_rank=6, margin=None))
     assert summary.documents == 6
@@ -410,6 +411,7 @@ def test_pages_are_linked_and_forgotten_when_no_row_names_them(tmp_path: Path) -
     for example, page in zip(examples, documents, strict=True):
         contents = [Path(document.images[0]).read_bytes() for document in example.documents]
         assert contents[0] == page.read_bytes() and len(set(contents)) == 6
+        assert Path(example.documents[0].images[0]).samefile(pages[1] if page == copy else page), "a hard link"
     few = MiningConfig(negatives=1, last_rank=1, margin=None)
     mine_negatives(HashModel(), rows[:2], tmp_path / "mined", few, overwrite=True)
     assert len(list((tmp_path / "mined" / "images").iterdir())) == 2

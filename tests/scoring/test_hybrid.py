@@ -61,6 +61,20 @@ def test_compressed_documents_score_against_plain_queries() -> None:
         torch.testing.assert_close(score_parts(queries, stored).late, exact, rtol=0, atol=within)
 
 
+@pytest.mark.parametrize("stored_as", ["bfloat16", "float16", "int8"])
+def test_a_query_learns_from_compressed_documents_as_from_the_same_states_in_fp32(stored_as: str) -> None:
+    stored = embeddings(5, 2, 9).quantize(stored_as)
+    queries = embeddings(3, 4)
+    found = []
+    for documents in (stored, stored.quantize("float32")):
+        states = [tokens.clone().requires_grad_() for tokens in queries.tokens]
+        late = score_parts(Embeddings(queries.pooled, states), documents, pooled=False).late
+        (late * torch.arange(1.0, late.numel() + 1).view_as(late)).sum().backward()
+        found.append([late.detach(), *(tokens.grad for tokens in states)])
+    for of_stored, of_plain in zip(*found, strict=True):
+        torch.testing.assert_close(of_stored, of_plain)
+
+
 def test_a_term_of_weight_zero_is_not_needed() -> None:
     queries, documents = embeddings(3, 4), embeddings(5, 2, 9)
     parts = score_parts(queries, documents)
