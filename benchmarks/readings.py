@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.document import replace_section
 from benchmarks.local_binding import METRIC, ROOT, prepare, run
 from smart_train.evaluation import SCORES
-from smart_train.evaluation.compare import bootstrap_interval, p_text, sign_flip_p_values
+from smart_train.evaluation.compare import p_text, sign_flip_test
 from smart_train.evaluation.result_tables import PER_QUERY_FILE
 
 FAMILIES = ("lamra_qwen3_vl", "smart_lamra_qwen3_vl")
@@ -51,9 +51,7 @@ def paired(folder: Path, seeds: list[int]) -> str:
         np.mean([per_query(folder / f"{family}-{seed}" / PER_QUERY_FILE) for seed in seeds], axis=0)
         for family in FAMILIES
     )
-    generator = np.random.default_rng(0)
-    p_values = sign_flip_p_values(second - first, SAMPLES, generator)
-    low, high = bootstrap_interval(second - first, SAMPLES, CONFIDENCE, generator)
+    p_values, low, high = sign_flip_test(second - first, SAMPLES, CONFIDENCE, np.random.default_rng(0))
     cells = [
         f"{mean:+.3f} ({least:+.3f} to {most:+.3f}, p {p_text(p_value)})"
         for mean, least, most, p_value in zip((second - first).mean(axis=0), low, high, p_values, strict=True)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from smart_train.errors import DataError
 from smart_train.evaluation import Comparison, EvaluationResult, compare
-from smart_train.evaluation.compare import bootstrap_interval, sign_flip_p_values
+from smart_train.evaluation.compare import bootstrap_interval, sign_flip_p_values, sign_flip_test
 
 
 def result(values, ids=None, documents: int = 10, metric: str = "ndcg@5") -> EvaluationResult:
@@ -38,12 +38,13 @@ def test_all_patterns_by_hand():
 
 def test_no_difference_is_never_significant():
     row = compare(result([0.3] * 40), result([0.3] * 40)).rows[0]
-    assert (row.p_value, row.difference, row.low, row.high, row.better, row.worse) == (1, 0, 0, 0, 0, 0)
+    assert (row.p_value, row.difference, row.better, row.worse) == (1, 0, 0, 0)
+    assert (row.low, row.high) == pytest.approx((0, 0))
 
 
 def test_a_single_query_proves_nothing():
     row = compare(result([0]), result([1])).rows[0]
-    assert (row.p_value, row.low, row.high) == (1.0, 1.0, 1.0)
+    assert (row.p_value, row.low, row.high) == (1.0, -1.0, 1.0)
 
 
 def test_exact_p_values_equal_scipy():
@@ -77,9 +78,40 @@ def test_luck_alone_is_significant_as_often_as_promised():
     assert 0.01 < share < 0.09  # 0.05 expected, standard error 0.011
 
 
-def test_interval_is_close_to_the_normal_one():
-    differences = np.random.default_rng(5).normal(0.2, 1, size=(400, 1))
-    low, high = bootstrap_interval(differences, 4000, 0.95, np.random.default_rng(0))
+def test_the_interval_by_hand():
+    # Differences 0.1 to 0.5. The halves with the least means are none, 0.1 alone, 0.1 with 0.2, 0.1 with 0.3, 0.2 alone;
+    # each twice, as a pattern and as its opposite. At 80 % a fifth of the 32 patterns is 6.4, so the seventh is the bound.
+    differences = np.array([[0.1], [0.2], [0.3], [0.4], [0.5]])
+    _, low, high = sign_flip_test(differences, 32, 0.8, np.random.default_rng(0))
+    assert (low[0], high[0]) == pytest.approx((0.2, 0.4))
+    _, low, high = sign_flip_test(differences, 32, 0.95, np.random.default_rng(0))
+    assert (low[0], high[0]) == (-1, 1), "five queries reject nothing at 5 %"
+
+
+@pytest.mark.parametrize("count", [6, 8, 12, 40])
+def test_zero_lies_in_the_interval_where_p_tells_nothing_apart_and_nowhere_else(count):
+    generator = np.random.default_rng(7)
+    differences = generator.normal(0.35, 1, size=(count, 300)).round(1)  # many unchanged, many ties
+    p_values, low, high = sign_flip_test(differences, 4096, 0.95, generator)
+    assert np.array_equal(p_values >= 0.05, (low <= 0) & (high >= 0))
+    assert 10 < (p_values < 0.05).sum() < 290, "else this test could not fail"
+
+
+def test_a_bound_is_where_the_test_begins_to_reject():
+    differences = np.random.default_rng(8).normal(0.3, 1, size=(11, 1))
+    _, low, high = sign_flip_test(differences, 2048, 0.9, np.random.default_rng(0))
+    for bound, inwards in ((low[0], 1e-6), (high[0], -1e-6)):
+        inside, outside = (
+            sign_flip_p_values(differences - bound - step, 2048, np.random.default_rng(0))[0]
+            for step in (inwards, -inwards)
+        )
+        assert outside < 0.1 <= inside
+
+
+@pytest.mark.parametrize("way", [bootstrap_interval, lambda *given: sign_flip_test(*given)[1:]], ids=["mean", "test"])
+def test_interval_is_close_to_the_normal_one(way):
+    differences = np.random.default_rng(5).normal(0.2, 0.5, size=(400, 1))
+    low, high = way(differences, 4000, 0.95, np.random.default_rng(0))
     error = 1.96 * differences.std() / 20
     assert low[0] == pytest.approx(differences.mean() - error, abs=0.015)
     assert high[0] == pytest.approx(differences.mean() + error, abs=0.015)
