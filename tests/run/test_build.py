@@ -193,6 +193,11 @@ def test_the_objective_learns_from_itself_as_the_recipe_says(recipe: Any) -> Non
     assert build.objective(recipe(objective={"learn_weights": True}), ScoringConfig()).learn_weights
 
 
+def test_the_loss_multiplies_as_the_recipe_says(recipe: Any) -> None:
+    assert build.objective(recipe(), ScoringConfig()).products == "exact"
+    assert build.objective(recipe(objective={"products": "float16"}), ScoringConfig()).products == "float16"
+
+
 def test_scales_that_a_checkpoint_was_saved_with_are_refused_before_a_run_where_learning_cannot_begin(
     recipe: Any, tmp_path: Path
 ) -> None:
