@@ -18,6 +18,8 @@ from smart_train.utils.terms import NumberFormat
 if TYPE_CHECKING:
     from smart_train.retrieval import DocumentIndex
 
+_LAYOUTS = ("plaid", "qdrant")
+
 
 @grouped
 def encode(
@@ -64,6 +66,11 @@ def encode(
 
         write = {"plaid": write_plaid, "qdrant": write_qdrant}[layout]
         plain_console().print(f"{write(index / layout, updated.document_ids, updated.embeddings)}: for {layout}")
+    stale = [name for name in _LAYOUTS if name != layout and (index / name).is_dir()]
+    for name in stale if updated is not previous else ():
+        plain_console().print(
+            f"{index / name}: holds the documents of an earlier call; write it again with --format {name}, or delete it"
+        )
     tokens = updated.embeddings.packed
     plain_console().print(
         f"{index}: {len(updated)} documents{_changes(updated, previous)}, {len(tokens):,} token states of width "

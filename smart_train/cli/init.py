@@ -11,7 +11,7 @@ import typer
 
 from smart_train.cli.arguments import FamilyName, TrustRemoteCode
 from smart_train.cli.rows import ColumnMap, Split, columns_as_options, parse_columns
-from smart_train.cli.typed_options import alone, rewritten
+from smart_train.cli.typed_options import alone, naming_options, rewritten
 from smart_train.errors import RecipeError
 
 
@@ -57,7 +57,7 @@ def init(
         family=family,
         trust_remote_code=trust_remote_code,
     )
-    with rewritten(_as_typed):
+    with rewritten(_as_typed), naming_options("method"):
         text = draft_recipe(wanted)
     write_text(to, text)
     print(to)

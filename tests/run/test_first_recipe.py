@@ -101,7 +101,7 @@ def test_mistakes_in_rows_name_what_was_typed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--method", "lorra"), "method 'lorra'; the method must be one of lora, qlora, projection, full"),
+        (("--method", "lorra"), "--method 'lorra'; the method must be one of lora, qlora, projection, full"),
         (("--method", "lora", "--columns", "query"), "'query' must read OURS=THEIRS, as in query=question"),
         (("--method", "lora", "--columns", "query=nothing"), "there is no column 'nothing'"),
         (("--method", "lora", "--evaluation", "nowhere.jsonl"), "nowhere.jsonl"),

@@ -17,6 +17,7 @@ from smart_train.serving import read_plaid, write_plaid, write_qdrant
 from smart_train.serving.qdrant import QDRANT_LIMIT, qdrant_points, qdrant_query
 from smart_train.utils import atomic
 from smart_train.utils.locks import beside, only_one
+from tests.command import call
 
 IDS = ["b.png", "a.png", "ü.png"]
 
@@ -136,7 +137,7 @@ def test_a_folder_of_version_0_1_0_is_read(tmp_path):
     assert read_plaid(tmp_path)[0] == IDS
 
 
-def test_encode_writes_them_beside_the_index(tmp_path, monkeypatch):
+def test_encode_writes_them_beside_the_index(tmp_path, monkeypatch, capsys):
     from PIL import Image
 
     from tests.models.conftest import make_model
@@ -154,3 +155,8 @@ def test_encode_writes_them_beside_the_index(tmp_path, monkeypatch):
     ids, tokens = read_plaid(tmp_path / "index" / "plaid")
     assert ids == ["a.png", "b.png"] and tokens[0].shape[1] == 96
     assert len((tmp_path / "index" / "qdrant" / "points.jsonl").read_text().splitlines()) == 2
+    assert "earlier call" not in capsys.readouterr().out, "both are of these documents"
+    (tmp_path / "pages" / "b.png").unlink()
+    assert call(monkeypatch, *command, "--format", "qdrant") == 0
+    told = f"{tmp_path / 'index' / 'plaid'}: holds the documents of an earlier call; write it again with --format plaid"
+    assert told in " ".join(capsys.readouterr().out.split())
