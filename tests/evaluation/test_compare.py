@@ -79,8 +79,8 @@ def test_luck_alone_is_significant_as_often_as_promised():
 
 
 def test_the_interval_by_hand():
-    # Differences 0.1 to 0.5. The halves with the least means are none, 0.1 alone, 0.1 with 0.2, 0.1 with 0.3, 0.2 alone;
-    # each twice, as a pattern and as its opposite. At 80 % a fifth of the 32 patterns is 6.4, so the seventh is the bound.
+    # Differences 0.1 to 0.5. The halves with the least means are none, 0.1 alone, 0.1 with 0.2, 0.1 with 0.3, and 0.2;
+    # each twice, as a pattern and as its opposite. At 80 % a fifth of 32 patterns is 6.4: the seventh is the bound.
     differences = np.array([[0.1], [0.2], [0.3], [0.4], [0.5]])
     _, low, high = sign_flip_test(differences, 32, 0.8, np.random.default_rng(0))
     assert (low[0], high[0]) == pytest.approx((0.2, 0.4))
