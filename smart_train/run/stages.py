@@ -39,6 +39,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import filled
 from smart_train.run import build
 from smart_train.run.checkpoint_push import PushCheckpoints
+from smart_train.run.evaluations import evaluated, take_measured
 from smart_train.run.fingerprints import Contents
 from smart_train.run.folder import RunFolder, Spread, check_recipe, earlier_ends, extends, fingerprints, has_finished
 from smart_train.run.longer_run import extension
@@ -54,9 +55,9 @@ from smart_train.training import SmartTrainer, TrainingModule, find_checkpoint
 from smart_train.training.checkpoint_search import drop_superseded, step_of
 from smart_train.training.engines import active_strategy
 from smart_train.training.learning_rate import phase_problems
-from smart_train.training.measured import measured_result, way_of_measuring
+from smart_train.training.measured import way_of_measuring
 from smart_train.training.process_check import check_distribution, naming_lost_processes
-from smart_train.training.resources import evaluation_knobs, memory_advice, saving
+from smart_train.training.resources import saving
 from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.types import Example
 from smart_train.utils.atomic import remove
@@ -64,7 +65,6 @@ from smart_train.utils.console import PlainConsole
 from smart_train.utils.cpu import every_core
 from smart_train.utils.locks import LOCK_NAME, check_free, only_one
 from smart_train.utils.manifest import damage
-from smart_train.utils.terms import EXACT
 
 
 def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
@@ -155,7 +155,7 @@ def _run_in(
         grid_of(recipe.tune).checked(model)
     read = parts["train"], [evaluator.evaluation_set for evaluator in evaluators.values()]
     states = prepare_states(recipe, args, model, *read, batches, trains=folder.state == "training", say=console.print)
-    before = _evaluate(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
+    before = evaluated(reporting if recipe.evaluation.before else None, model, folder.before_file, console, "before")
     if folder.state == "training":
         model = _train(recipe, args, folder, model, parts["train"], batches, steering, states, console)
     else:
@@ -164,8 +164,8 @@ def _run_in(
     if recipe.tune is not None:
         model.family.scoring = on_main(partial(tune_trained, recipe, folder, model, parts, console))
     if recipe.evaluation.after and reporting is not None and reporting is steering:
-        on_main(partial(_take_measured, folder, way_of_measuring(reporting, model), console))
-    after = _evaluate(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
+        on_main(partial(take_measured, folder, way_of_measuring(reporting, model), console))
+    after = evaluated(reporting if recipe.evaluation.after else None, model, folder.after_file, console, "after")
     held_out = parts.get(recipe.data.reported or "", [])
     curves = steering.evaluation_set if steering is not None and steering is not reporting else None
     measured = reporting.evaluation_set if reporting is not None else None
@@ -237,42 +237,6 @@ def _base_model(recipe: Recipe, folder: RunFolder, device: torch.device) -> Smar
         )
     on_main(lambda: folder.write_whole(folder.base, lambda path: build.base_model(recipe).save_pretrained(path)))
     return on_every_rank(lambda: build.base_model(recipe, str(folder.base), device=device))
-
-
-def _evaluate(
-    evaluator: RetrievalEvaluator | None, model: SmartModel, saved: Path, console: Console, when: str
-) -> EvaluationResult | None:
-    if evaluator is None:
-        return None
-    earlier = on_main(lambda: _kept_evaluation(saved, console))
-    if earlier is not None:
-        return earlier
-    console.print(f"Evaluating {when} training, on {evaluator.evaluation_set.name} ...")
-    with memory_advice(f"evaluation {when} training", partial(evaluation_knobs, evaluator.batch_size)):
-        result = evaluator(model)
-    if evaluator.products != EXACT and evaluator.rescored.told:  # not what exact products choose by themselves
-        console.print(f"  scored again by exact products: {evaluator.rescored.told}")
-    on_main(lambda: result.save(saved) and None)
-    return result
-
-
-def _take_measured(folder: RunFolder, way: dict[str, Any], console: Console) -> None:
-    """Makes the evaluation of the best checkpoint that of the trained model, where both have the same weights and it
-    would be made in the same `way`."""
-    found = None if folder.after_file.is_file() else measured_result(folder.path, folder.final, way)
-    if found is not None:
-        checkpoint, result = found
-        console.print(f"The evaluation after training is that of {checkpoint.name}, which has the same weights")
-        result.save(folder.after_file)
-
-
-def _kept_evaluation(saved: Path, console: Console) -> EvaluationResult | None:
-    """What an earlier start measured; None where there is nothing, or where it cannot be read, which is printed."""
-    try:
-        return EvaluationResult.load(saved) if saved.is_file() else None
-    except DataError as error:
-        console.print(f"{error}; it is made again")
-        return None
 
 
 def _train(

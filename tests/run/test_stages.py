@@ -6,14 +6,11 @@ import json
 import math
 import re
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 
 import smart_train.run.stages
@@ -21,7 +18,6 @@ import smart_train.utils.cpu
 from smart_train import SmartModel
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.recipe import Recipe, load_recipe
-from smart_train.retrieval.rounded_search import Rescored
 from smart_train.run import build, train
 from smart_train.run.plan import make_plan
 from smart_train.training.training_log import LOG_NAME, read_log
@@ -52,27 +48,6 @@ def short(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         return train(tiny_recipe(tiny_data, tmp_path / name, **{**SHORT, **sections, "training": training}))
 
     return run
-
-
-class Judge:
-    """In place of an evaluator: scored nine pairs, three of them again."""
-
-    batch_size, rescored = 1, Rescored(9, 3)
-    evaluation_set = SimpleNamespace(name="held out")
-
-    def __init__(self, products: str) -> None:
-        self.products = products
-
-    def __call__(self, model: object) -> SimpleNamespace:
-        return SimpleNamespace(save=lambda path: None)
-
-
-@pytest.mark.parametrize("products", ["exact", "float16"])
-def test_what_was_scored_again_is_printed_where_products_were_asked_for(products: str, tmp_path: Path) -> None:
-    console = Console(file=StringIO())
-    smart_train.run.stages._evaluate(Judge(products), None, tmp_path / "saved.json", console, "before")
-    line = "scored again by exact products: 33.33% of 9 scores"
-    assert (line in console.file.getvalue()) == (products != "exact")
 
 
 def test_a_run_leaves_these_files(finished: Recipe) -> None:
