@@ -67,6 +67,7 @@ def refused() -> None:
 
 def work_together(rank: int, folder: Path, port: int) -> None:
     join(rank, port, launcher=True)
+    stages._LONGEST_PAUSE = 0.05  # the main rank waits for others to ask, longer than its collectives do
     outcome = {
         "main": distributed.on_main(lambda: slow([distributed.rank()], 0)),
         "each": distributed.on_each(lambda: slow(distributed.rank(), 1)),
