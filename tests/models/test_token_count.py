@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from transformers.utils import is_torchvision_available
 
 from smart_train.errors import ModelError
 from smart_train.models import PromptConfig, get_family
@@ -27,6 +28,11 @@ def test_bounds_on_an_images_area_are_followed() -> None:
         features = family.featurize([item], "document")
         assert family.token_count(item, "document", [size]) == features["attention_mask"].sum()
         assert family.visual_tokens([size]) == torch.isin(features["input_ids"], family.visual_ids).sum()
+
+
+@pytest.mark.skipif(not is_torchvision_available(), reason="videos need torchvision")
+def test_a_video_behind_an_address_is_not_counted() -> None:
+    family = get_family("qwen3_vl_embedding")(str(TINY), scoring=ScoringConfig(), prompts=PromptConfig())
     item = ModelInput(video="https://example.org/v.mp4")
     with pytest.raises(ModelError, match="the tokens of a video behind an address cannot be counted without fetching"):
         family.token_count(item, "document", ())
