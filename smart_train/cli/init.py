@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from smart_train.cli.arguments import FamilyName, TrustRemoteCode
-from smart_train.cli.rows import ColumnMap, Split, columns_as_options, parse_columns
+from smart_train.cli.rows import ColumnMap, PagesAs, Split, columns_as_options, parse_columns
 from smart_train.cli.typed_options import alone, naming_options, rewritten
 from smart_train.errors import RecipeError
 
@@ -36,6 +36,7 @@ def init(
         str | None, typer.Option(help="The split of the held-out rows, if there are several.", show_default=False)
     ] = None,
     columns: ColumnMap = None,
+    pages_as: PagesAs = None,
     family: FamilyName = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
@@ -54,6 +55,7 @@ def init(
         split=split,
         evaluation_split=evaluation_split,
         columns=parse_columns(columns),
+        pages_as=pages_as,
         family=family,
         trust_remote_code=trust_remote_code,
     )
@@ -70,4 +72,5 @@ def _as_typed(message: str) -> str:
     message = re.sub(alone(r"data\.train(?:\.path)?"), "DATA", message)
     message = re.sub(alone(r"data\.evaluation(?:\.path)?"), "--evaluation", message)
     message = columns_as_options(message).replace(" (data.on_error: skip leaves them out)", "")
+    message = message.replace("pages_as: text in a recipe, --pages-as text on the command line", "--pages-as text")
     return message.replace("--split", "--evaluation-split") if message.startswith("--evaluation:") else message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, EndpointError, ModelError
+from smart_train.utils.counts import counted
 from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_CHECK_MODEL, PAIR_REQUESTS, PAIRS
 
 if TYPE_CHECKING:
@@ -220,6 +222,8 @@ def _agreed(estimate: Estimate, endpoint: str) -> bool:
 
 
 def _show(report: PairReport, writer: VisionWriter | None) -> None:
+    from smart_train.pairs.counted_files import files_in_words
+
     console = plain_console()
     if report.again:
         console.print(f"{report.output}: already made with these files and settings")
@@ -230,10 +234,10 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
     for line in report.undrawn:
         console.print(f"blank: {line}")
     for name, part in report.counts.items():
-        texts = f" in {part['texts']} texts" if "texts" in part else ""
+        texts = f" in {counted(part['texts'], 'text')}" if "texts" in part else ""
         console.print(
-            f"{report.output / name}.jsonl: {part['queries']} queries for {part['pages']} of {part['corpus']} pages"
-            f"{texts}, {part['documents']} documents"
+            f"{report.output / name}.jsonl: {counted(part['queries'], 'query', 'queries')} for {part['pages']} of "
+            f"{counted(part['corpus'], 'page')}{texts}, {counted(part['documents'], 'document')}"
         )
     console.print("queries: " + ", ".join(f"{number} {kind}" for kind, number in report.kinds.items()))
     pages = sum(part["pages"] for part in report.counts.values())
@@ -243,11 +247,12 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print("pages without a query: " + ", ".join(f"{n} {why}" for why, n in report.left_out.items()))
     _show_left_out(report.twins, report.output)
     console.print(
-        f"files: {sum(report.files.values())}: " + ", ".join(f"{n} {what}" for what, n in report.files.items())
+        f"files: {sum(report.files.values())}: "
+        + ", ".join(files_in_words(number, kind) for kind, number in report.files.items())
     )
     if report.checked:
         reasons = "".join(f", {number} left out: {why}" for why, number in report.checked.items() if why != "checked")
-        console.print(f"check: {report.checked['checked']} queries{reasons}")
+        console.print(f"check: {counted(report.checked['checked'], 'query', 'queries')}{reasons}")
         _show_left_out(report.not_found, report.output)
     for line in report.beside:
         console.print(f"not read: {line}")
@@ -258,6 +263,11 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
             "WARNING: there is only one document. Its last pages are held out, so figures measured on them are valid "
             "for this document only. Add documents to measure how well others are found."
         )
+    train, held_out = (shlex.quote(str(report.output / f"{name}.jsonl")) for name in ("train", "held_out"))
+    console.print(
+        f"Next: smart-train validate-data {train} --against {held_out}, then a recipe: "
+        f"smart-train init MODEL {train} --evaluation {held_out} --method lora"
+    )
 
 
 def _show_left_out(lines: Sequence[str], output: Path) -> None:

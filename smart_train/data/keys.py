@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
 from smart_train.types import ModelInput
 from smart_train.utils.hashing import stable_hash
+
+_DEFAULT_ID = re.compile("[0-9a-f]{16}")
 
 
 def content_key(item: ModelInput) -> int:
@@ -30,6 +33,11 @@ def content_key(item: ModelInput) -> int:
 def default_id(item: ModelInput) -> str:
     """The id of a query or document that was given none: its content key, in 16 hexadecimal digits."""
     return f"{content_key(item) % 2**64:016x}"
+
+
+def is_default_id(identity: str) -> bool:
+    """Whether an id has the form of `default_id`; one that a user gives may have it, too."""
+    return _DEFAULT_ID.fullmatch(identity) is not None
 
 
 def id_key(identity: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
-from smart_train.data.keys import content_key, is_itself
+from smart_train.data.keys import content_key, default_id, is_default_id, is_itself
 from smart_train.errors import DataError
 from smart_train.types import HIGHEST_GRADE, Example, ModelInput
 
@@ -83,17 +83,25 @@ class EvaluationSet:
         document of every row, explicit negatives included, and `extra_documents` (id, document), pages that answer no
         query.
 
+        A document to which its row gives no id, and whose content is among `extra_documents`, has the id that it has
+        there: under two ids it would compete with itself.
+
         Raises: DataError, as the constructor.
         """
-        examples = list(examples)
-        pairs = [pair for row in examples for pair in zip(row.document_ids, row.documents, strict=True)]
+        examples, extra_documents = list(examples), list(extra_documents)
+        found = _ids_by_content(examples, extra_documents)
+        pairs = [
+            (found.get(identity, identity), document)
+            for row in examples
+            for identity, document in zip(row.document_ids, row.documents, strict=True)
+        ]
         pairs.extend(extra_documents)
         return cls(
             queries=[row.query for row in examples],
             query_ids=[row.query_id for row in examples],
             documents=[document for _, document in pairs],
             document_ids=[identity for identity, _ in pairs],
-            relevant=[{row.document_ids[0]: row.grade} for row in examples],
+            relevant=[{found.get(row.document_ids[0], row.document_ids[0]): row.grade} for row in examples],
             name=name,
         )
 
@@ -112,6 +120,27 @@ class EvaluationSet:
                 f"evaluation set: {len(missing)} relevant documents are not in the corpus of {len(documents)}: "
                 + ", ".join(missing[:_SHOWN])
             )
+
+
+def _ids_by_content(examples: Sequence[Example], extra_documents: Sequence[tuple[str, ModelInput]]) -> dict[str, str]:
+    """Id made of a document's content -> the id of the first of `extra_documents` that has this content, for all
+    documents of `examples` that were given no id."""
+    if not extra_documents:
+        return {}
+    given = {identity for identity, _ in extra_documents}
+    made = {
+        identity
+        for row in examples
+        for identity, document in zip(row.document_ids, row.documents, strict=True)
+        if identity not in given and is_default_id(identity) and identity == default_id(document)
+    }
+    found: dict[str, str] = {}
+    if made:  # only then, because to hash a corpus is to read all of its files
+        for identity, document in extra_documents:
+            content = default_id(document)
+            if content in made:
+                found.setdefault(content, identity)
+    return found
 
 
 def _grades(query: str, documents: Judged) -> dict[str, int]:

@@ -14,6 +14,7 @@ from smart_train.errors import DataError, listing
 from smart_train.pairs.documents import Document, read_documents
 from smart_train.pairs.scans import Scans
 from smart_train.pairs.settings import PairSettings
+from smart_train.utils.counts import counted
 
 
 def read_usable(
@@ -56,8 +57,8 @@ def read_usable(
     details = "\n".join([listing(problems), *scans.unread])
     if problems and settings.on_error == "fail":
         raise DataError(
-            f"{folder}: {len(problems)} files cannot be used (on_error skip, --on-error skip on the command line, "
-            f"leaves them out):\n{details}"
+            f"{folder}: {counted(len(problems), 'file')} cannot be used (on_error skip, --on-error skip on the command "
+            f"line, leaves such files out):\n{details}"
         )
     if not usable:
         raise DataError(f"{folder}: none of its files can be used:\n{details}")

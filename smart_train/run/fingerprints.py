@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from smart_train.data.formats.pdf import page_cache
-from smart_train.data.keys import default_id
+from smart_train.data.keys import default_id, is_default_id
 from smart_train.inputs.fetching import URL_SCHEMES
 from smart_train.inputs.images import image_key
 from smart_train.inputs.video import video_key
@@ -41,7 +40,6 @@ CONTENTS_FILE = "contents.json"
 BASE, ADAPTER = "model.name_or_path", "lora.init_from"  # keys of a recipe that name weights
 _NAMED = 3  # rows and files that a message names
 _TEXTS, _MEDIA = 0, 1  # the columns of a row's digests
-_MADE_ID = re.compile("[0-9a-f]{16}")  # the form of `default_id`
 # What a model is read from beside its weights. Others in its folder (cards, logs, parity records) change nothing.
 _MODEL_FILES = (
     "config.json",
@@ -257,7 +255,7 @@ class Contents:
 
     def _given(self, identity: str, item: ModelInput) -> str | None:
         """The id that a row gives; None for one that is made of the content, which changes with a picture."""
-        if _MADE_ID.fullmatch(identity) is None or any(self._is_rendered(media) for media in _media(item)):
+        if not is_default_id(identity) or any(self._is_rendered(media) for media in _media(item)):
             return identity
         return None if identity == default_id(item) else identity
 

@@ -7,10 +7,10 @@ here, because lora, projection and full cost different hardware and serve differ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -47,6 +47,7 @@ class Wanted:
         model: folder or Hub id. data: training rows, a path or Hub id. method: one of `METHODS`.
         evaluation: held-out rows, or None. split, evaluation_split: of either, if it has several.
         columns: our column name -> the source's, for both; or "positional".
+        pages_as: whether a page of a PDF file is its image or its text. None: what the model reads.
         family: only if the model's files do not show it. output_dir: the run folder.
     """
 
@@ -58,6 +59,7 @@ class Wanted:
     split: str | None = None
     evaluation_split: str | None = None
     columns: Mapping[str, str | list[str]] | str | None = None
+    pages_as: Literal["image", "text"] | None = None
     family: str | None = None
     trust_remote_code: bool = False
 
@@ -101,19 +103,24 @@ def draft_recipe(wanted: Wanted) -> str:
     """
     if wanted.method not in METHODS:
         raise RecipeError(f"method {wanted.method!r}; the method {one_of(wanted.method, METHODS)}")
-    return _text(wanted, _read(wanted))
+    return _text(*_read(wanted))
 
 
-def _read(wanted: Wanted) -> _Facts:
-    recipe = parse_recipe(_least(wanted), source=f"a recipe for {wanted.model}")
+def _read(wanted: Wanted) -> tuple[Wanted, _Facts]:
+    """What model and rows say, and `wanted` with pages as text where that is what the model reads."""
+    source = f"a recipe for {wanted.model}"
+    recipe = parse_recipe(_least(wanted), source=source)
     model = build.skeleton(recipe, locate(wanted.model, None, weights=False))
+    if wanted.pages_as is None and "image" not in model.family.modalities:
+        wanted = replace(wanted, pages_as="text")
+        recipe = parse_recipe(_least(wanted), source=source)
     rows, report = build.usable_rows(recipe, "train", reads=model.family.modalities)
     if wanted.evaluation is not None:
         build.usable_rows(recipe, "evaluation", reads=model.family.modalities)
     sample = [rows[place] for place in range(0, len(rows), ceil(len(rows) / _SAMPLE))]
     queries = _token_counts(model.family, [example.query for example in sample], "query")
     documents = _token_counts(model.family, [example.documents[0] for example in sample], "document")
-    return _Facts(wanted.method, model, rows, report.summary(), report.documents or 0, queries, documents)
+    return wanted, _Facts(wanted.method, model, rows, report.summary(), report.documents or 0, queries, documents)
 
 
 def _token_counts(family: Family, items: Sequence[ModelInput], role: Role) -> list[int]:
@@ -130,18 +137,19 @@ def _least(wanted: Wanted) -> dict[str, Any]:
     model = {"name_or_path": wanted.model, "family": wanted.family, "trust_remote_code": wanted.trust_remote_code}
     if wanted.method == "qlora":
         model["quantization"] = "4bit"
-    columns = _columns(wanted)
-    data: dict[str, Any] = {"train": {"path": wanted.data, "split": wanted.split, "columns": columns}}
+    data: dict[str, Any] = {"train": _rows(wanted, wanted.data, wanted.split)}
     if wanted.evaluation is not None:
-        data["evaluation"] = {"path": wanted.evaluation, "split": wanted.evaluation_split, "columns": columns}
+        data["evaluation"] = _rows(wanted, wanted.evaluation, wanted.evaluation_split)
     mode = "lora" if wanted.method == "qlora" else wanted.method
     if mode == "projection":  # a width that fits every model
         return {"model": model, "data": data, "projection": {"dim": 1}, "objective": {"name": "late"}}
     return {"model": model, "data": data, mode: {}}
 
 
-def _columns(wanted: Wanted) -> dict[str, str | list[str]] | str | None:
-    return dict(wanted.columns) if isinstance(wanted.columns, Mapping) else wanted.columns
+def _rows(wanted: Wanted, path: str, split: str | None) -> dict[str, Any]:
+    """One source of the recipe's data section."""
+    columns = dict(wanted.columns) if isinstance(wanted.columns, Mapping) else wanted.columns
+    return {"path": path, "split": split, "columns": columns, "pages_as": wanted.pages_as}
 
 
 def _text(wanted: Wanted, facts: _Facts) -> str:
@@ -200,15 +208,14 @@ def _lengths(facts: _Facts) -> str:
 
 
 def _data(wanted: Wanted) -> list[Line]:
-    columns = _columns(wanted)
-    lines: list[Line] = [("train", {"path": wanted.data, "split": wanted.split, "columns": columns}, "")]
+    lines: list[Line] = [("train", _rows(wanted, wanted.data, wanted.split), "")]
     if wanted.evaluation is None:
         note = (
             "no held-out rows: add evaluation: {path: ...}, with queries and documents that no training row has, or "
             "nobody knows whether training helped"
         )
         return [*lines, ("", None, note)]
-    held_out = {"path": wanted.evaluation, "split": wanted.evaluation_split, "columns": columns}
+    held_out = _rows(wanted, wanted.evaluation, wanted.evaluation_split)
     return [*lines, ("evaluation", held_out, "the best checkpoint is chosen on these")]
 
 

@@ -29,6 +29,7 @@ from smart_train.training.learning_rate import phase_problems
 from smart_train.training.state_cache import ROLES
 from smart_train.types import Example
 from smart_train.utils.byte_sizes import byte_size
+from smart_train.utils.counts import counted
 
 SLOWER = 1.1  # times fp32's time from which a slow bfloat16 is worth a line; less is noise
 _SAMPLE = 16  # rows whose real token counts stand for the data set's
@@ -170,11 +171,11 @@ def _batches(
         f" ({accumulation} accumulated, which adds no candidates)" if accumulation > 1 else ""
     )
     plan.lines["candidates per query"] = (
-        f"{'at most ' if rows is None else ''}{schedule.candidates} documents (1 positive), less those known to be "
-        "relevant"
+        f"{'at most ' if rows is None else ''}{counted(schedule.candidates, 'document')} (1 positive), less those "
+        "known to be relevant"
     ) + (
         f"; a batch has room for {schedule.room}, but the rows {f'of {fewest.kind} ' if fewest.kind else ''}bring only "
-        f"{fewest.documents} different documents"
+        f"{counted(fewest.documents, 'different document')}"
         if fewest is not None and schedule.candidates < schedule.room
         else ""
     )
@@ -182,8 +183,8 @@ def _batches(
         return None
     if contents is not None and contents.documents is not None:
         plan.lines["documents"] = (
-            f"{'' if len(recipe.data.training) == 1 else 'at least '}{contents.documents} different ones in "
-            f"{len(rows)} rows"
+            f"{'' if len(recipe.data.training) == 1 else 'at least '}"
+            f"{counted(contents.documents, 'different one')} in {counted(len(rows), 'row')}"
         )
     if grouped is not None:
         shares = [f"{group.name} {share}" for group, share in zip(grouped.groups, grouped.counts, strict=True)]

@@ -122,6 +122,25 @@ def test_swift(pages: list[Path], write_jsonl: Write) -> None:
     assert second.query == ModelInput("red?") and texts(second) == ["a red one"]
 
 
+def test_swift_for_rerankers(pages: list[Path], write_jsonl: Write) -> None:
+    """There the assistant says the documents, and the query is the user's, whatever was answered to it."""
+
+    def said(words: str) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": words}]
+
+    path = write_jsonl(
+        {
+            "messages": [{"role": "user", "content": "red?"}, *said("an answer")],
+            "positive_messages": [said("a red one"), said("<image>")],
+            "positive_images": [[], ["pages/1.png"]],
+            "negative_messages": [said("a blue one")],
+        }
+    )
+    first, second = load(path)
+    assert first.query == ModelInput("red?") and texts(first) == ["a red one", "a blue one"]
+    assert second.documents[0] == ModelInput(images=(pages[1],))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from smart_train.data.keys import default_id
 from smart_train.errors import DataError
 from smart_train.evaluation import EvaluationSet
 from smart_train.types import Example, ModelInput
@@ -57,6 +59,16 @@ def test_rows_of_one_query_are_joined():
 def test_extra_documents_join_the_corpus():
     found = EvaluationSet.from_examples([row("what", ["a"], "q")], [("z", text("Z")), ("a", text("A"))])
     assert found.document_ids == ["a", "z"]
+
+
+def test_a_document_without_an_id_is_the_page_of_the_corpus_that_says_the_same() -> None:
+    """Under two ids it would compete with itself: the answer's copy would take its place in the ranking."""
+    unnamed = replace(row("what", ["a", "c"], "q"), document_ids=(default_id(text("A")), default_id(text("C"))))
+    found = EvaluationSet.from_examples([unnamed], [("z", text("Z")), ("manual.pdf#page=1", text("A"))])
+    assert found.document_ids == ["manual.pdf#page=1", default_id(text("C")), "z"]
+    assert found.qrels == {"q": {"manual.pdf#page=1": 1}}
+    named = EvaluationSet.from_examples([row("what", ["a"], "q")], [("manual.pdf#page=1", text("A"))])
+    assert named.document_ids == ["a", "manual.pdf#page=1"], "an id that was given stays"
 
 
 def test_a_path_and_the_bytes_behind_it_are_one_document(tmp_path):

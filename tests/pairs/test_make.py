@@ -210,7 +210,7 @@ def test_files_that_cannot_be_used_are_all_named_or_skipped(manuals: Path, tmp_p
     )
     with pytest.raises(DataError) as caught:
         make_pairs(manuals, tmp_path / "made", SETTINGS)
-    assert "4 files cannot be used (on_error skip, --on-error skip on the command line, leaves them out):" in str(
+    assert "4 files cannot be used (on_error skip, --on-error skip on the command line, leaves such files out):" in str(
         caught.value
     )
     assert all(problem in str(caught.value) for problem in problems)
@@ -255,7 +255,7 @@ def test_an_error_names_the_files_that_were_not_read(tmp_path: Path) -> None:
     folder.mkdir()
     make_pdf(folder / "short.pdf", [["Some words of a page, enough to read."]] * 2, [])
     (folder / "scan.tif").touch()
-    with pytest.raises(DataError, match=r"a single document of 2 usable pages .*; not read:\n  1 pictures: .*scan.tif"):
+    with pytest.raises(DataError, match=r"a single document of 2 usable pages .*; not read:\n  1 picture: .*scan.tif"):
         make_pairs(folder, tmp_path / "made")
 
 
@@ -311,14 +311,16 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     assert "broken.pdf: is empty; fetch it again" in capsys.readouterr().err
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0
     out = capsys.readouterr().out
+    train, held_out = tmp_path / "made" / "train.jsonl", tmp_path / "made" / "held_out.jsonl"
     for expected in (
         "left out: ",
-        "train.jsonl: 4 queries for 1 of 1 pages, 1 documents",
+        "train.jsonl: 4 queries for 1 of 1 page, 1 document\n",
         "queries: 2 bookmark",
         "pages without a query: 2 table of contents or index, 1 at the seam",
         "pages: 5 read, 2 with a query",
-        "files: 2: 1 PDF files read, 1 PDF files that cannot be used",
+        "files: 2: 1 PDF file read, 1 PDF file that cannot be used\n",
         "WARNING: there is only one document",
+        f"Next: smart-train validate-data {train} --against {held_out}, then a recipe: smart-train init MODEL {train}",
     ):
         assert expected in out
     assert call(monkeypatch, "make-pairs", *arguments, "--on-error", "skip") == 0

@@ -169,7 +169,7 @@ def test_the_command_counts_texts(
     write_manual(tmp_path / "pdf" / "beta.pdf", "beta")
     made = ended(monkeypatch, capsys, "make-pairs", tmp_path / "pdf", "--as", "text", "--output", tmp_path / "made")
     assert made.status == 0, made.err
-    assert "train.jsonl: 12 queries for 3 of 3 pages in 3 texts, 1 documents" in made.out
+    assert "train.jsonl: 12 queries for 3 of 3 pages in 3 texts, 1 document\n" in made.out
     assert "not legible:" not in made.out
 
 

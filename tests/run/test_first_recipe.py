@@ -11,6 +11,8 @@ from smart_train.recipe import load_recipe
 from smart_train.run.first_recipe import METHODS
 from smart_train.run.plan import make_plan
 from tests.command import call
+from tests.models.text_folders import encoder_folder
+from tests.pdf_files import make_pdf
 from tests.runs import TINY, TRAIN_ROWS, write_rows
 
 
@@ -65,6 +67,30 @@ def test_columns_are_carried_over(drafted, tiny_data, tmp_path) -> None:
 
     assert recipe.data.train.columns == {"query": "question", "positive": "passage"}
     assert recipe.gradient_caching is None, "texts are short"
+
+
+def test_pages_are_read_as_the_model_reads_them(monkeypatch, capsys, drafted, tmp_path) -> None:
+    pytest.importorskip("pypdfium2")
+    make_pdf(tmp_path / "manual.pdf", [[f"Page about {word}"] for word in "abcd"], [])
+    rows = write_rows(
+        tmp_path / "pages.jsonl",
+        [{"query": f"where is {word}", "positive": f"manual.pdf#page={n}"} for n, word in enumerate("abcd", 1)],
+    )
+    seeing = drafted("--method", "lora", "--evaluation", rows, data=rows)
+    assert load_recipe(seeing).data.train.pages_as is None
+    seeing.unlink()
+    told = load_recipe(drafted("--method", "lora", "--evaluation", rows, "--pages-as", "text", data=rows))
+    assert told.data.train.pages_as == told.data.evaluation.pages_as == "text"
+
+    model, file = encoder_folder(tmp_path / "model"), tmp_path / "text.yaml"
+    assert call(monkeypatch, "init", model, rows, "--method", "lora", "--evaluation", rows, "--to", file) == 0
+    recipe = load_recipe(file)
+    assert recipe.data.train.pages_as == recipe.data.evaluation.pages_as == "text"
+    assert make_plan(recipe).problems == []
+    file.unlink()
+    asked = ("--method", "lora", "--pages-as", "image", "--to", file)
+    assert call(monkeypatch, "init", model, rows, *asked) == 2
+    assert "(pages of PDF files have a text: --pages-as text;" in capsys.readouterr().err
 
 
 def test_columns_by_their_order_are_carried_over(drafted, tmp_path) -> None:

@@ -20,6 +20,7 @@ from smart_train.run import build
 from smart_train.run.plan import make_plan, processes
 from smart_train.run.stages import train
 from smart_train.training import bfloat16_speed
+from smart_train.utils.counts import counted
 from tests.models.text_folders import encoder_folder
 from tests.models.vision_folders import vision_folder
 from tests.runs import MODES, WIDTH, recipe_values, tiny_recipe, write_rows
@@ -201,7 +202,7 @@ def test_different_documents_are_counted_and_one_is_not_enough(
     write_rows(tmp_path / "rows.jsonl", rows)
     data = {"train": {"path": str(tmp_path / "rows.jsonl"), "image_root": str(tiny_data)}}
     plan = make_plan(tiny_recipe(tiny_data, tmp_path / "run", data=data))
-    assert plan.lines["documents"] == f"{count} different ones in 24 rows"
+    assert plan.lines["documents"] == f"{counted(count, 'different one')} in 24 rows"
     message = "data.train: all 24 rows have the same document, so no query has another one to be told from"
     assert [problem for problem in plan.problems if message in problem] == plan.problems
     assert bool(plan.problems) == (count == 1)
@@ -253,7 +254,11 @@ def test_candidates_are_different_documents(tiny_data: Path, tmp_path: Path) -> 
         "different documents"
     )
     (data / "train.jsonl").write_text("".join(json.dumps({**row, "positive": "train-0.png"}) + "\n" for row in few))
-    (problem,) = make_plan(tiny_recipe(data, tmp_path)).problems
+    plan = make_plan(tiny_recipe(data, tmp_path))
+    assert plan.lines["documents"] == "1 different one in 24 rows"
+    assert plan.lines["candidates per query"].startswith("1 document (1 positive), less")
+    assert plan.lines["candidates per query"].endswith("the rows bring only 1 different document")
+    (problem,) = plan.problems
     assert problem.startswith("data.train: all 24 rows have the same document, so no query has another one")
 
 

@@ -1,8 +1,9 @@
 """The rows of ms-swift for embeddings: conversations `messages`, `positive_messages` and `negative_messages`, each side
 with its `images` and `videos` (`positive_images`, ...), whose places the marks <image> and <video> show.
 
-The text of a side is what its user says; its system message is the query's instruction. The marks are taken out: here a
-model's prompt decides where an image goes.
+The text of a side is what its user says, or the assistant where no user speaks, as in documents of its rows for
+rerankers; the query's system message is its instruction. The marks are taken out: here a model's prompt decides where
+an image goes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _at(values: list[Any], place: int) -> Any:
 def _item(said: list[Any], images: list[Any], videos: list[Any]) -> dict[str, Any] | None:
     if len(videos) > 1:
         raise DataError(f"has {len(videos)} videos on one side; an input may have one")
-    words = _said_by("user", said)
+    words = _said_by("user", said) if any(_role(message) == "user" for message in said) else _said_by("assistant", said)
     parts = {"text": words, "images": images, "video": videos[0] if videos else None}
     return {name: value for name, value in parts.items() if value} or None
 
@@ -79,6 +80,10 @@ def _said_by(role: str, said: list[Any]) -> str:
     for message in said:
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise DataError('a message must read {"role": ..., "content": TEXT}')
-        if message.get("role") == role:
+        if _role(message) == role:
             texts.append(" ".join(_MARKS.sub(" ", message["content"]).split()))
     return "\n".join(words for words in texts if words)
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, Mapping) else None
