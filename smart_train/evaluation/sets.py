@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
@@ -83,8 +84,9 @@ class EvaluationSet:
         document of every row, explicit negatives included, and `extra_documents` (id, document), pages that answer no
         query.
 
-        A document to which its row gives no id, and whose content is among `extra_documents`, has the id that it has
-        there: under two ids it would compete with itself.
+        A document to which its row gives no id, or names as a page from another folder (`manuals/a.pdf#page=1` and
+        `a.pdf#page=1`), has the id that it has among `extra_documents`, if its content is there: under two ids it would
+        compete with itself.
 
         Raises: DataError, as the constructor.
         """
@@ -123,23 +125,21 @@ class EvaluationSet:
 
 
 def _ids_by_content(examples: Sequence[Example], extra_documents: Sequence[tuple[str, ModelInput]]) -> dict[str, str]:
-    """Id made of a document's content -> the id of the first of `extra_documents` that has this content, for all
-    documents of `examples` that were given no id."""
-    if not extra_documents:
-        return {}
+    """Id of a document of `examples` -> the id of the first of `extra_documents` with its content: for ids that are
+    made of the content, and for names of pages whose files are named from another folder there."""
     given = {identity for identity, _ in extra_documents}
-    made = {
-        identity
-        for row in examples
-        for identity, document in zip(row.document_ids, row.documents, strict=True)
-        if identity not in given and is_default_id(identity) and identity == default_id(document)
-    }
+    unnamed: dict[str, set[str]] = defaultdict(set)
+    for row in examples if extra_documents else ():
+        for identity, document in zip(row.document_ids, row.documents, strict=True):
+            if identity not in given and (is_default_id(identity) or "#page=" in identity):
+                unnamed[default_id(document)].add(identity)
     found: dict[str, str] = {}
-    if made:  # only then, because to hash a corpus is to read all of its files
-        for identity, document in extra_documents:
-            content = default_id(document)
-            if content in made:
-                found.setdefault(content, identity)
+    # Only where there are some: to hash a corpus is to read all of its files.
+    for there, document in extra_documents if unnamed else ():
+        content = default_id(document)
+        for identity in unnamed.get(content, ()):
+            if identity == content or identity.endswith(f"/{there}") or there.endswith(f"/{identity}"):
+                found.setdefault(identity, there)
     return found
 
 

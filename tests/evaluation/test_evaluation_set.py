@@ -67,6 +67,11 @@ def test_a_document_without_an_id_is_the_page_of_the_corpus_that_says_the_same()
     found = EvaluationSet.from_examples([unnamed], [("z", text("Z")), ("manual.pdf#page=1", text("A"))])
     assert found.document_ids == ["manual.pdf#page=1", default_id(text("C")), "z"]
     assert found.qrels == {"q": {"manual.pdf#page=1": 1}}
+    elsewhere = replace(row("what", ["a"], "q"), document_ids=("manuals/a.pdf#page=1",))
+    corpus = [("b/a.pdf#page=1", text("A")), ("a.pdf#page=1", text("A")), ("a.pdf#page=2", text("B"))]
+    assert EvaluationSet.from_examples([elsewhere], corpus).qrels == {"q": {"a.pdf#page=1": 1}}
+    other = EvaluationSet.from_examples([elsewhere], [("a.pdf#page=1", text("B"))])
+    assert other.document_ids == ["manuals/a.pdf#page=1", "a.pdf#page=1"], "another page of that name"
     named = EvaluationSet.from_examples([row("what", ["a"], "q")], [("manual.pdf#page=1", text("A"))])
     assert named.document_ids == ["a", "manual.pdf#page=1"], "an id that was given stays"
 

@@ -273,7 +273,7 @@ def test_every_file_and_every_page_is_accounted_for(manuals: Path, tmp_path: Pat
     assert sum(report.files.values()) == len(there) + 1, "and the one behind the link"
     assert report.files["PDF files read"] == 3 and report.files["PDF files that cannot be used"] == 5
     assert any(problem.startswith(f"{manuals}/linked/linked.pdf: the same file as") for problem in report.problems)
-    for line in ("2 pictures: put them into PDF files", "1 office, web and book files: install LibreOffice, whose"):
+    for line in ("2 pictures: put such files into PDF", "1 office, web or book file: install LibreOffice, whose"):
         assert any(found.startswith(line) for found in report.beside)
     assert any("(old/notes.zip)" in found for found in report.beside)
     asked = sum(part["pages"] for part in report.counts.values())

@@ -179,7 +179,7 @@ def test_the_counts_hold_beside_files_that_can_be_used(
     assert call(monkeypatch, "make-pairs", *arguments) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "not legible: 5 pages of 3 files have no legible text layer: pip install 'smart_train[ocr]'" in out
-    assert "files: 3: 2 PDF files read, 1 PDF files that cannot be used" in out
+    assert "files: 3: 2 PDF files read, 1 PDF file that cannot be used" in out
 
 
 def test_print_that_ocr_does_not_know_is_named(tmp_path: Path) -> None:
