@@ -270,7 +270,7 @@ class WordsModel:
 @pytest.mark.parametrize("kept", ["in memory", "on disk"])
 def test_an_index_is_made_with_one_copy_in_memory(kept, tmp_path, monkeypatch):
     """Beside the index one part of it is held, and a few megabytes that do not grow with it."""
-    count, part = 1024, 64
+    count, part = 2048, 64
     monkeypatch.setattr(encode_documents, "_PART_DOCUMENTS", part)
     file = tmp_path / "texts.jsonl"
     file.write_text("".join(json.dumps({"id": str(i), "text": "x" * (i + 1)}) + "\n" for i in range(count)))
@@ -280,7 +280,7 @@ def test_an_index_is_made_with_one_copy_in_memory(kept, tmp_path, monkeypatch):
             return encode_folder(WordsModel(), file, batch_size=16)
         return update_index(WordsModel(), file, tmp_path / "index", batch_size=16)[0]
 
-    # Its parts, their concatenation and that in order were 3.0; measured is 1.09, of which a part is 0.06.
+    # Its parts, their concatenation and that in order were 3.0; measured is 1.07 to 1.10, of which a part is 0.03.
     assert peak_bytes(build) < 1.2 * count * 40 * 1024 * 4
 
 
