@@ -35,8 +35,7 @@ def settle(
         inverse: fp32 [rows] that the products were multiplied by afterwards, or None. Such a factor reorders rounded
             values, so then everything within one rounding step of the best is a candidate.
     """
-    rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
-    similarity[rows.unsqueeze(1), spans, places] = -torch.inf  # `scatter_` would copy all of it
+    _strike_out(similarity, places)
     lowest = best if inverse is None else best - best.abs() * torch.finfo(documents.dtype).eps
     token, document = (similarity.amax(dim=2) >= lowest).nonzero(as_tuple=True)
     if not len(token):
@@ -76,10 +75,10 @@ def better_of_two(
 
     Returns: NaN where a state or a product was too large for 16 bits and could have won.
     """
-    rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
-    similarity[rows.unsqueeze(1), spans, places] = -torch.inf
+    _strike_out(similarity, places)
     next_best, second = similarity.max(dim=2)
     second = torch.where(next_best == -torch.inf, places, second)  # there is one token
+    spans = torch.arange(places.shape[1], device=places.device)
     candidates = torch.stack([columns[spans, places], columns[spans, second]], dim=2)
     exact = _row_products(queries, documents, candidates.flatten(1)).view(candidates.shape)
     if inverse is not None:
@@ -87,6 +86,12 @@ def better_of_two(
     first, other = exact.unbind(2)
     wins = (other > first) | ((other == first) & (second < places))
     return torch.where(wins, other, first) + 0 * best, torch.where(wins, second, places)
+
+
+def _strike_out(similarity: Tensor, places: Tensor) -> None:
+    """Takes the winner of each maximum out, in place: similarity [m, g, T], places [m, g]."""
+    rows, spans = (torch.arange(size, device=places.device) for size in places.shape)
+    similarity[rows.unsqueeze(1), spans, places] = -torch.inf  # `scatter_` would copy all of it
 
 
 def _row_products(queries: Tensor, documents: Tensor, rows: Tensor) -> Tensor:

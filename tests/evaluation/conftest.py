@@ -13,6 +13,7 @@ from smart_train.evaluation import EvaluationSet
 from smart_train.scoring import ScoringConfig
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from tests.tuned import Toy, make_toy
 
 
 class DrawnModel:
@@ -75,3 +76,8 @@ def make_set() -> Callable[[int, int], EvaluationSet]:
 @pytest.fixture
 def evaluation_set() -> EvaluationSet:
     return drawn_set(30, 60)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))

@@ -22,12 +22,7 @@ from smart_train.evaluation.probe_tables import binding_table, gradient_table, p
 from smart_train.recipe import parse_recipe
 from tests.command import call
 from tests.runs import recipe_values
-from tests.tuned import Toy, make_toy
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
+from tests.tuned import Toy
 
 
 @pytest.fixture(scope="module")

@@ -35,11 +35,6 @@ SMALL = TuningGrid(
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
 def found(toy: Toy) -> TuningResult:
     return tune(toy.model, toy.data(), grid=SMALL)
 

@@ -16,6 +16,17 @@ COLUMNS = torch.tensor([[0, 3, 4], [1, 5, 6], [2, 7, 8]])  # three positives, th
 POSITIVE = torch.arange(3)
 
 
+def assert_gradients_equal(found, expected, scores):
+    """Of two terms of the loss, by the scores; nothing for the candidate that is left out."""
+    got = torch.autograd.grad(found, scores, allow_unused=True)
+    wanted = torch.autograd.grad(expected, scores, allow_unused=True)
+    for one, other in zip(got, wanted, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
+            assert one.isfinite().all() and (one[1, 6] == 0)
+
+
 def objective(name, **options):
     return ContrastiveObjective(name, scoring=SCORING, temperatures=TEMPERATURES, **options)
 
@@ -76,13 +87,7 @@ def test_the_divergence_and_its_gradient_are_those_of_a_loop(scores, teacher, ex
     matrix = {"pooled": scores.pooled, "late": scores.late, "hybrid": 0.5 * scores.pooled + 2.0 * scores.late}[score]
     expected = 1.5 * naive_divergence(matrix, teacher, excluded, 0.3, 0.7)
     torch.testing.assert_close(part, expected, rtol=1e-5, atol=0)
-    got = torch.autograd.grad(part, scores, allow_unused=True)
-    wanted = torch.autograd.grad(expected, scores, allow_unused=True)
-    for one, other in zip(got, wanted, strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
-            assert one.isfinite().all() and (one[1, 6] == 0)
+    assert_gradients_equal(part, expected, scores)
 
 
 def test_a_student_that_agrees_has_nothing_to_learn(scores, excluded):
@@ -142,13 +147,7 @@ def test_margins_and_their_gradient_are_those_of_a_loop(scores, teacher, exclude
     left_out[:, 3] |= empty and score != "pooled"
     expected = 1.5 * naive_margins(matrix, teacher, left_out, 0.3, 0.7)
     torch.testing.assert_close(parts["distillation_margin"], expected, rtol=1e-5, atol=0, check_dtype=False)
-    got = torch.autograd.grad(parts["distillation_margin"], given, allow_unused=True)
-    wanted = torch.autograd.grad(expected, given, allow_unused=True)
-    for one, other in zip(got, wanted, strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
-            assert one.isfinite().all() and (one[1, 6] == 0)
+    assert_gradients_equal(parts["distillation_margin"], expected, given)
 
 
 @pytest.mark.parametrize(
