@@ -55,14 +55,13 @@ Workers = Annotated[
         show_default=False,
     ),
 ]
-Documents = Annotated[
-    Path,
-    typer.Option(
-        exists=True,
-        help="A folder of page images and PDF files (subfolders included), or a collection in a format of "
-        "docs/data.md, such as JSON lines with id and text.",
-    ),
-]
+_documents = typer.Option(
+    exists=True,
+    help="A folder of page images and PDF files (subfolders included), or a collection in a format of "
+    "docs/data.md, such as JSON lines with id and text.",
+)
+Documents = Annotated[Path, _documents]
+SearchedDocuments = Annotated[Path | None, _documents]
 # How a model's inputs are read, where its folder does not say so or is to be overruled; `open_model` takes the group.
 FamilyName = Annotated[
     str | None,

@@ -193,7 +193,7 @@ def read_rows(recipe: Recipe, part: str, option: str | None) -> Sequence[Example
     return rows
 
 
-def naming_documents(documents: Path, index: Path | None) -> AbstractContextManager[None]:
+def naming_documents(documents: Path | None, index: Path | None) -> AbstractContextManager[None]:
     """Within, an error about --documents, how they are read, or --index names the option, and not a key of a recipe."""
     starts = {f"documents {documents}": f"--documents {documents}", f"document index {index}": f"--index {index}"}
     return rewritten(lambda message: as_options(begun_with_option(message, starts)))

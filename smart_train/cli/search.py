@@ -7,20 +7,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smart_train.cli.arguments import READING, BatchSize, Documents, ModelPath, Workers, open_model
+from smart_train.cli.arguments import READING, BatchSize, ModelPath, SearchedDocuments, Workers, open_model
 from smart_train.cli.option_groups import grouped
 from smart_train.cli.output import plain_console
-from smart_train.cli.rows import DOCUMENT_ROWS, document_source, naming_documents
+from smart_train.cli.rows import DOCUMENT_ROWS, document_source, naming_documents, source_values
 from smart_train.cli.typed_options import naming_options
-from smart_train.errors import DataError
+from smart_train.errors import DataError, option_of
 from smart_train.utils.defaults import BATCH_SIZE, TOP_K
 from smart_train.utils.excerpts import beginning
 from smart_train.utils.terms import SCORES
 from smart_train.utils.text_files import ENCODING
+
+if TYPE_CHECKING:
+    from smart_train.types import ModelInput
 
 _SHOWN_TEXT = 60  # characters of a text
 _LEAST_BESIDE = 30  # of a text beside its id; where the line has less room, it is below it
@@ -31,7 +34,7 @@ _SCORES_WIDTH = 38  # of a line's other columns, blanks included
 @grouped
 def search(
     model: ModelPath,
-    documents: Documents,
+    documents: SearchedDocuments = None,
     query: Annotated[list[str] | None, typer.Option(help="A query text. Repeat the option for more queries.")] = None,
     queries: Annotated[
         Path | None, typer.Option(help="A UTF-8 text file with one query per line; - reads standard input.")
@@ -44,7 +47,11 @@ def search(
         ),
     ] = None,
     index: Annotated[
-        Path | None, typer.Option(help="Folder to keep the encoded documents in; a later search encodes only new ones.")
+        Path | None,
+        typer.Option(
+            help="Folder to keep the encoded documents in; a later search encodes only new ones. Without --documents, "
+            "those that it holds are searched."
+        ),
     ] = None,
     rows: Mapping[str, Any] = DOCUMENT_ROWS,
     batch_size: BatchSize = BATCH_SIZE,
@@ -55,22 +62,30 @@ def search(
     """Rank DOCUMENTS (page images, PDF files, texts) for each query, best first."""
     from rich.table import Table
 
-    from smart_train.retrieval import check_request, collection, search_folder
+    from smart_train.retrieval import DocumentIndex, check_request, collection, search_folder
+    from smart_train.retrieval import search as search_index
     from smart_train.retrieval.pdf_text_documents import in_chunks
+    from smart_train.retrieval.search import check_queries
     from smart_train.utils.console import bars
 
     query_texts = _texts(query or (), queries)
-    bar = False if as_json else bars()
+    options: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": False if as_json else bars()}
+    found_documents: Mapping[str, ModelInput] | None = None
     with naming_documents(documents, index), naming_options("top_k", "candidates"):
-        source = document_source(documents, rows, model, reading)
-        request = (source, query_texts, top_k, candidates, index)
-        check_request(*request)  # before the model is loaded
-        found_documents = collection(source)
-        reader = open_model(model, reading)
-        if found_documents is not None:  # here too, because the parts of a page are shown
-            found_documents = in_chunks(reader, source, found_documents)
-        options: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers, "show_progress_bar": bar}
-        results = search_folder(reader, *request, documents=found_documents, **options)
+        if documents is None:  # what the index holds; all checks come before the model is loaded, here and below
+            check_queries(query_texts, top_k, candidates)
+            held = DocumentIndex.load(_index_alone(index, rows))
+            reader = open_model(model, reading)
+            results = search_index(reader, query_texts, held, top_k=top_k, candidates=candidates, **options)
+        else:
+            source = document_source(documents, rows, model, reading)
+            request = (source, query_texts, top_k, candidates, index)
+            check_request(*request)
+            found_documents = collection(source)
+            reader = open_model(model, reading)
+            if found_documents is not None:  # here too, because the parts of a page are shown
+                found_documents = in_chunks(reader, source, found_documents)
+            results = search_folder(reader, *request, documents=found_documents, num_workers=workers, **options)
     if as_json:
         for text, hits in zip(query_texts, results, strict=True):
             print(json.dumps({"query": text, "hits": [asdict(hit) for hit in hits]}))
@@ -97,6 +112,24 @@ def search(
                 cells.append(beginning(texts.get(hit.document_id, ""), min(space, _SHOWN_TEXT)))
             table.add_row(str(hit.rank), *scores, *(cells if beside else ["\n".join(filter(None, cells))]))
         console.print(table)
+
+
+def _index_alone(index: Path | None, rows: Mapping[str, Any]) -> Path:
+    """The index to search where no documents are named; DataError where there is none, or options say how to read
+    documents."""
+    if index is None:
+        raise DataError(
+            "search: name what to search: --documents (pages or texts), or --index (a folder that `smart-train encode` "
+            "or an earlier search wrote)"
+        )
+    options = [option_of(name) for name in source_values(rows)]
+    if options:
+        given, verb = ", ".join(options), "says" if len(options) == 1 else "say"
+        raise DataError(
+            f"search: {given} {verb} how documents are read, and there is no --documents: what --index holds is "
+            f"searched as it is. Name --documents too, or leave {given} out"
+        )
+    return index
 
 
 def _texts(asked: Sequence[str], file: Path | None) -> list[str]:

@@ -145,11 +145,16 @@ def check_request(
     index_dir: str | Path | None = None,
 ) -> None:
     """Raises DataError for what `search_folder` would refuse of its arguments, without a model."""
-    _check_numbers(top_k, candidates)
-    _inputs(queries)
+    check_queries(queries, top_k, candidates)
     is_collection(folder)
     if index_dir is not None:
         check_index_folder(index_dir)
+
+
+def check_queries(queries: Any | Sequence[Any], top_k: int = TOP_K, candidates: int | None = None) -> None:
+    """Raises DataError for what `search` would refuse of its arguments, without a model."""
+    _check_numbers(top_k, candidates)
+    _inputs(queries)
 
 
 @torch.no_grad()
