@@ -41,7 +41,7 @@ from smart_train.models.peft import add_lora
 from smart_train.models.readout import READOUT
 from smart_train.scoring import score_parts
 from smart_train.scoring.embeddings import Embeddings
-from smart_train.types import Example, ScoreParts
+from smart_train.types import Example
 
 DECISION = ROOT / "docs" / "decisions" / "parts-added-to-the-objective.md"
 FOLDS, STEPS, BATCH, TOKENS, RATE, TEMPERATURE = 5, 32, 32, 33, 3e-3, 0.05
@@ -53,7 +53,7 @@ class Part:
 
     Args:
         objective: joint, or another in its place.
-        hardness: a negative with score s counts as exp(hardness * s / T) in the softmax, over the mean of that.
+        hardness: the objective's; a negative with score s counts as exp(hardness * s / T), over the mean of that.
         memory: number of earlier batches whose documents, as they were then, are candidates too.
         memory_from: the first step at which they are.
     """
@@ -70,7 +70,9 @@ PARTS = {
     "pooled in place of joint": Part(objective="pooled"),
     "late in place of joint": Part(objective="late"),
     "hybrid in place of joint": Part(objective="hybrid"),
+    "hardness 0.25": Part(hardness=0.25),
     "hardness 0.5": Part(hardness=0.5),
+    "hardness 1": Part(hardness=1.0),
     "memory of 1 batch": Part(memory=1),
     "memory of 3 batches from step 16": Part(memory=3, memory_from=16),
 }
@@ -135,18 +137,6 @@ class Texts:
             torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
-def harder(scores: ScoreParts, excluded: Tensor, positive: Tensor, strength: float) -> ScoreParts:
-    """Scores whose softmax at TEMPERATURE counts each negative exp(strength * s / T) times, over the mean of that."""
-    negatives = (~excluded).scatter(1, positive[:, None], False)
-
-    def shifted(matrix: Tensor) -> Tensor:
-        weights = (strength * matrix.detach() / TEMPERATURE).masked_fill(~negatives, float("-inf"))
-        mean = weights.logsumexp(dim=1, keepdim=True) - negatives.sum(dim=1, keepdim=True).log()
-        return matrix + TEMPERATURE * (weights - mean).masked_fill(~negatives, 0.0)
-
-    return ScoreParts(*(shifted(scores.of(term)) for term in ("pooled", "late")))
-
-
 def joined(first: Embeddings, others: Sequence[Embeddings]) -> Embeddings:
     """The documents of a batch, then those of earlier ones."""
     every = [first, *others]
@@ -158,7 +148,9 @@ def train(texts: Texts, part: Part, fold: int, seed: int) -> LastLayer:
     net = LastLayer(seed).train()
     net.layer.attention.self.dropout.p = 0.0
     temperatures = dict.fromkeys(SCORES, TEMPERATURE)
-    objective = ContrastiveObjective(part.objective, scoring=net.model.scoring, temperatures=temperatures)
+    objective = ContrastiveObjective(
+        part.objective, scoring=net.model.scoring, temperatures=temperatures, hardness=part.hardness
+    )
     trained = [parameter for parameter in net.layer.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
     schedule = get_scheduler("cosine", optimizer, num_warmup_steps=STEPS // 10, num_training_steps=STEPS)
@@ -176,8 +168,6 @@ def train(texts: Texts, part: Part, fold: int, seed: int) -> LastLayer:
         excluded = rows[:, None] == columns
         excluded[positive, positive] = False
         scores = score_parts(queries, joined(documents, [states for _, states in older]))
-        if part.hardness:
-            scores = harder(scores, excluded, positive, part.hardness)
         optimizer.zero_grad()
         objective(scores, positive, excluded).total.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)

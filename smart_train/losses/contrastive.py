@@ -23,7 +23,7 @@ from smart_train.losses.self_distillation import SelfDistillation
 from smart_train.scoring import EMPTY_DOCUMENT_SCORE, ScoringConfig, combine
 from smart_train.scoring.product import check_products
 from smart_train.types import LossOutput, ScoreParts
-from smart_train.utils.terms import EXACT, OBJECTIVES
+from smart_train.utils.terms import EXACT, MAX_HARDNESS, OBJECTIVES
 
 
 class ContrastiveObjective(nn.Module):
@@ -42,6 +42,7 @@ class ContrastiveObjective(nn.Module):
         distillation: learn a teacher's scores of each query's own documents as well, as one or two more parts.
         self_distillation: learn the combined score of all candidates as well, as one more part; joint and hybrid only.
         products: by which a step finds the token that wins each maximum of the late score, as `maxsim` takes them.
+        hardness: a negative counts more in its softmax the higher it scores, see `info_nce`; 0: all count alike.
 
     Attributes:
         progress: share of the training steps that are done, for what changes while training. A trainer sets it; 1
@@ -63,6 +64,7 @@ class ContrastiveObjective(nn.Module):
         self_distillation: SelfDistillation | None = None,
         learn_weights: bool = False,
         products: str = EXACT,
+        hardness: float = 0.0,
     ) -> None:
         super().__init__()
         if name not in OBJECTIVES:
@@ -74,8 +76,11 @@ class ContrastiveObjective(nn.Module):
         if learn_weights:
             _check_combines("learn_weights", name, scoring)
         check_products(products, f"objective {name!r}: products")
+        if not 0 <= hardness <= MAX_HARDNESS:
+            raise ScoreError(f"objective {name!r}: hardness is {hardness}; it must be from 0 to {MAX_HARDNESS:g}")
         self.name = name
         self.products = products
+        self.hardness = hardness
         self.progress = 1.0
         self.scoring = scoring
         self.shared_negatives = shared_negatives
@@ -144,7 +149,7 @@ class ContrastiveObjective(nn.Module):
                 kept_out = excluded | self._likely_answers(matrix, positive, teacher)
                 negatives = (~excluded).sum() - len(positive)
                 metrics[f"masked_{term}"] = (kept_out & ~excluded).sum() / negatives.clamp(min=1)
-            parts[term] = weight * info_nce(matrix * scale, positive, kept_out)
+            parts[term] = weight * info_nce(matrix * scale, positive, kept_out, self.hardness)
             metrics[f"accuracy_{term}"] = _accuracy(matrix.detach(), positive, excluded)
         for term, log_scale in self.log_scales.items():
             if log_scale.requires_grad:
@@ -204,9 +209,24 @@ def _check_combines(what: str, name: str, scoring: ScoringConfig) -> None:
         )
 
 
-def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
-    """Mean cross-entropy of `logits` [Q, N] at `positive` [Q], columns in `excluded` [Q, N] left out of the softmax."""
+def info_nce(logits: Tensor, positive: Tensor, excluded: Tensor, hardness: float = 0.0) -> Tensor:
+    """Mean cross-entropy of `logits` [Q, N] at `positive` [Q], columns in `excluded` [Q, N] left out of the softmax.
+
+    With `hardness` h each negative counts exp(h logit) times, over the mean of that over the query's negatives: the
+    weights of arXiv 2010.04592, taken without gradient. The mean weight is 1, so that only the balance between a
+    query's negatives changes.
+    """
+    if hardness:
+        logits = logits + _log_weights(logits.detach() * hardness, positive, excluded)
     return F.cross_entropy(logits.masked_fill(excluded, float("-inf")), positive)
+
+
+def _log_weights(raw: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:
+    """`raw` [Q, N] less the log of the mean of exp(raw) over a query's negatives; 0 at its positive."""
+    kept = ~excluded.scatter(1, positive[:, None], True)
+    # clamp: of a query without negatives nothing is weighted.
+    mean = raw.masked_fill(~kept, float("-inf")).logsumexp(dim=1) - kept.sum(dim=1).clamp(min=1).log()
+    return torch.where(kept, raw - mean[:, None], 0.0)
 
 
 def _accuracy(scores: Tensor, positive: Tensor, excluded: Tensor) -> Tensor:

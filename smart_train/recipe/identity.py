@@ -38,7 +38,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "data": {"group_by_length": False},
     "lora": {"init_from": None, "modules_to_save": None, "trained_tokens": None},
     "projection": {"state_dtype": "auto"},
-    "objective": {"self_distillation": None, "learn_weights": False, "products": "exact"},
+    "objective": {"self_distillation": None, "learn_weights": False, "products": "exact", "hardness": 0.0},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
 _ADDED_TO_SOURCES = {"pages_as": None, "ocr": None}  # the same, of each source in `data`

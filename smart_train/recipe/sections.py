@@ -15,6 +15,7 @@ from pydantic_core import PydanticKnownError
 
 from smart_train.utils.terms import (
     HEADLINE,
+    MAX_HARDNESS,
     MAX_TEMPERATURE,
     MAX_TERM_WEIGHT,
     MIN_TEMPERATURE,
@@ -263,7 +264,7 @@ class SelfDistillationSection(Section):
 class ObjectiveSection(Section):
     """The loss. `temperature` serves every term; `joint` may give each term its own, and its own weight.
     `learn_weights` trains both, and what the model scores by with them. `products`: by which the tokens that win are
-    found."""
+    found. `hardness`: how much more a negative counts the higher it scores."""
 
     name: Objective | None = None
     temperature: Temperature | None = None
@@ -278,6 +279,7 @@ class ObjectiveSection(Section):
     self_distillation: SelfDistillationSection | None = None
     learn_weights: bool = False
     products: Products = "exact"
+    hardness: Annotated[float, Field(ge=0, le=MAX_HARDNESS)] = 0.0
 
     @property
     def needs_teacher(self) -> bool:

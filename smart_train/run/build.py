@@ -226,6 +226,7 @@ def objective(recipe: Recipe, scoring: ScoringConfig) -> ContrastiveObjective:
         self_distillation=_self_distillation(section.self_distillation),
         learn_weights=section.learn_weights,
         products=section.products,
+        hardness=section.hardness,
     )
 
 

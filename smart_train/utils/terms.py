@@ -24,6 +24,7 @@ MAX_TEMPERATURE = 1000.0  # above it a softmax takes all scores for equal, those
 # Where the weights are learned: T of a term. The late score is a mean over all query tokens, of which a few tell pages
 # apart, so its differences are several times smaller than the pooled score's.
 LEARNED_TEMPERATURES = (0.005, 1.0)
+MAX_HARDNESS = 10.0  # above it one negative has all the weight, as it nearly has from 1 on at low temperatures
 MAX_TERM_WEIGHT = 1e6  # fp32 has seven digits: beside a term with a larger weight, one of weight 1 is lost in the sum
 
 # Number formats of stored token states -> bytes of a number. int8 has an fp32 scale for each state beside them.

@@ -7,6 +7,7 @@ import torch
 
 from smart_train.errors import ScoreError
 from smart_train.losses import ContrastiveObjective, check_positives, false_negatives, others_negatives
+from smart_train.losses.contrastive import info_nce
 from smart_train.scoring import ScoringConfig
 from smart_train.types import ScoreParts
 
@@ -70,6 +71,57 @@ def test_excluded_columns_are_inert(batch):
         torch.testing.assert_close(
             objective(name)(loud, positive, excluded).total, objective(name)(scores, positive, excluded).total
         )
+
+
+def harder_naive(scores, positive, excluded, temperature, hardness):
+    """InfoNCE whose negatives count exp(hardness s / T) times, over the mean of that over the query's negatives."""
+    total = 0.0
+    for i, target in enumerate(positive.tolist()):
+        logits = [scores[i, j].item() / temperature for j in range(scores.shape[1])]
+        negatives = [j for j in range(scores.shape[1]) if j != target and not excluded[i, j]]
+        raw = [math.exp(hardness * logits[j]) for j in negatives]
+        mean = sum(raw) / len(raw)
+        weighted = sum(weight / mean * math.exp(logits[j]) for weight, j in zip(raw, negatives, strict=True))
+        total -= math.log(math.exp(logits[target]) / (math.exp(logits[target]) + weighted))
+    return total / len(positive)
+
+
+@pytest.mark.parametrize("hardness", [0.25, 1.0, 10.0])
+def test_hard_negatives_count_more(batch, hardness):
+    scores, positive, excluded = batch
+    out = objective("joint", hardness=hardness)(scores, positive, excluded)
+    for name in ("pooled", "late"):
+        expected = harder_naive(getattr(scores, name), positive, excluded, TEMPERATURES[name], hardness)
+        assert out.parts[name].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_hardness_by_hand():
+    logits = torch.tensor([[1.0, 0.5, 0.0]])
+    # Raw weights e^0.5 and 1 have the mean 1.3244; so e / (e + (e^0.5 e^0.5 + 1) / 1.3244) = 0.49187.
+    loss = info_nce(logits, torch.tensor([0]), torch.zeros(1, 3, dtype=torch.bool), hardness=1.0)
+    assert loss.item() == pytest.approx(-math.log(0.49187), abs=1e-4)
+
+
+def test_hardness_is_a_balance_between_negatives_alone():
+    """One negative, or equal ones, lose and gain nothing; and nothing flows back through the weights."""
+    positive, excluded = torch.tensor([0, 1]), torch.tensor([[False, False, True], [False, False, True]])
+    single = torch.tensor([[0.3, 0.9, 5.0], [0.2, 0.1, 5.0]])
+    equal, none = torch.tensor([[0.3, 0.7, 0.7], [0.7, 0.1, 0.7]]), torch.zeros(2, 3, dtype=torch.bool)
+    for logits, left_out in ((single, excluded), (equal, none)):
+        torch.testing.assert_close(info_nce(logits, positive, left_out, 2.0), info_nce(logits, positive, left_out))
+    alone = torch.tensor([[False, True, True], [True, False, True]])
+    assert info_nce(single, positive, alone, 2.0).item() == 0.0
+    logits = torch.tensor([[1.0, 0.5, 0.0]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(info_nce(logits, torch.tensor([0]), none[:1], 1.0), logits)
+    # Of the softmax with fixed weights: the share of each candidate, less 1 for the positive.
+    shares = torch.tensor([math.e, math.e / 1.32436, 1 / 1.32436])
+    torch.testing.assert_close(gradient[0], shares / shares.sum() - torch.tensor([1.0, 0, 0]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("value", [-0.1, 10.5, math.nan, math.inf])
+def test_hardness_out_of_range_is_refused(value):
+    with pytest.raises(ScoreError, match=r"objective 'joint': hardness is .*; it must be from 0 to 10"):
+        objective("joint", hardness=value)
 
 
 def test_learned_temperature_gets_a_gradient_and_a_fixed_one_does_not(batch):

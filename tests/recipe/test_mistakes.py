@@ -467,6 +467,8 @@ def test_products_are_of_tokens(objective: dict, lines: list[str]) -> None:
         ({"late_weight": 1e39}, "objective.late_weight: 1e+39; must be at most 1000000.0"),
         ({"pooled_weight": -1}, "objective.pooled_weight: -1; must be greater than 0"),
         ({"temperature": True}, "objective.temperature: true; must be a number"),
+        ({"hardness": -1}, "objective.hardness: -1; must be at least 0"),
+        ({"hardness": 11}, "objective.hardness: 11; must be at most 10.0"),
         (
             {"learn_weights": True, "late_temperature": 5},
             "objective.late_temperature: 5.0; objective.learn_weights keeps every temperature between 0.005 and 1.0; "

@@ -175,6 +175,8 @@ def test_a_part_that_came_later_is_not_in_the_fingerprint_of_runs_without_it() -
     assert "margin_weight" not in of_the_run(without.to_dict())["objective"]["distillation"]
     assert of_the_run(with_part.to_dict())["objective"]["distillation"]["margin_weight"] == 0.1
     assert of_the_run(parse_recipe(HELD_OUT).to_dict())["objective"]["distillation"] is None
+    assert "hardness" not in of_the_run(parse_recipe({**HELD_OUT, "objective": {"hardness": 0}}).to_dict())["objective"]
+    assert of_the_run(parse_recipe({**HELD_OUT, "objective": {"hardness": 1}}).to_dict())["objective"]["hardness"] == 1
 
 
 def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:
