@@ -78,6 +78,16 @@ class RunError(SmartTrainError):
     """A run folder that cannot be started, resumed or read."""
 
 
+class DivergedError(RunError):
+    """Training has lost its numbers, or its gradient. It is a matter of this run: another seed may come to its end.
+
+    Attributes:
+        everywhere: every rank raises it, at the same place.
+    """
+
+    everywhere = True
+
+
 class WriteError(SmartTrainError):
     """A file or folder cannot be written: the disk is full or failing, or the place is read-only. What was there before
     is untouched."""

@@ -71,6 +71,7 @@ def _child(folder: Path, names: Sequence[str], moments: int | None, kinds: Seque
     import smart_train.export.routes
     import smart_train.pairs
     import smart_train.retrieval
+    import smart_train.run.seeds_page
     import smart_train.run.stages
 
     torch.set_num_threads(1)
@@ -81,6 +82,7 @@ def _child(folder: Path, names: Sequence[str], moments: int | None, kinds: Seque
     gc.freeze()  # what was imported is not searched for garbage in every child, which would copy it, too
     # Drawing, and other libraries' reading of an export, cost more than all writes do.
     smart_train.run.stages.plot_run = lambda *_, **__: None
+    smart_train.run.seeds_page.seed_figures = lambda *_, **__: {}
     smart_train.export.routes.find_spec = lambda name: None
     library = ctypes.CDLL(os.environ["LD_PRELOAD"])
     inputs()  # here, and not in every child

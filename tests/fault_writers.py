@@ -303,11 +303,15 @@ def training_seeds(area: Path) -> list[object]:
 
 def seeds_result(area: Path) -> Any:
     """What the runs have in common, and each of them."""
+    from smart_train.report.html import REPORT_FILE
     from smart_train.run.seeds import SEEDS_FILE
 
-    file = area / "run" / SEEDS_FILE
+    file, page = area / "run" / SEEDS_FILE, area / "run" / REPORT_FILE
     runs = [run_result(area, f"run/seed-{seed}") for seed in (0, 1)]
-    return [json.loads(file.read_text()), *runs] if file.is_file() else None
+    if not (file.is_file() and page.is_file()):
+        return None
+    assert page.read_text().rstrip().endswith("</html>")
+    return [json.loads(file.read_text()), *runs]
 
 
 WRITERS = {

@@ -76,7 +76,7 @@ def launch(
     if seeds is not None:
         from smart_train.recipe.seeds import parse_seeds, seed_recipes
 
-        seed_recipes(loaded, parse_seeds(seeds))
+        seed_recipes(loaded, parse_seeds(seeds), overrides or ())
         arguments += ["--seeds", seeds]
     plan = plan_launch(
         loaded,

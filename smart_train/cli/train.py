@@ -25,7 +25,7 @@ def train(
         from smart_train.recipe.seeds import parse_seeds
         from smart_train.run.seeds import train_seeds
 
-        train_seeds(loaded, parse_seeds(seeds), overwrite=overwrite)
+        train_seeds(loaded, parse_seeds(seeds), overwrite=overwrite, overrides=overrides or ())
         return
     from smart_train.run import train as run_training  # slow to import; a mistake in the recipe need not wait for it
     from smart_train.run.folder import check_place

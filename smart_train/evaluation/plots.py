@@ -1,4 +1,5 @@
-"""Pictures of a run, as PNG: losses, learning rate, retrieval metrics over steps, and before against after.
+"""Pictures of a run, as PNG: losses, learning rate, retrieval metrics over steps, and before against after; and of one
+recipe's runs under several seeds, over each other.
 
 Figures are built without pyplot: no window, no state shared with the caller's own figures.
 """
@@ -38,6 +39,9 @@ COLOURS = {
     "chosen": "#CC79A7",
 }
 _SPARE = ("#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
+# Of seeds: whatever is not told by its colour is told by its kind of line.
+_OF_SEEDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
+_LINES = ("-", "--", ":", "-.")
 _DPI = 150
 _SAMPLES = 2_000  # of an interval that is drawn a few pixels wide
 _CLOSE = 0.02  # values closer than this need a third decimal to be told apart
@@ -88,6 +92,48 @@ def plot_run(records: Iterable[Record], folder: str | Path, **measured: Any) -> 
     files."""
     figures = run_figures(records, **measured)
     return [save_figure(figure, Path(folder, f"{name}.png")) for name, figure in figures.items()]
+
+
+def seed_figures(
+    logs: Mapping[int, Iterable[Record]], metric: str, *, chance: float | None = None, chosen: int | None = None
+) -> dict[str, Figure]:
+    """What there is to draw of runs that differ in their seed alone, by name: the score of which `metric` was measured
+    over the steps, and "loss". A line for each seed.
+
+    Args:
+        logs: seed -> log records, as `run_figures` takes them.
+        metric: without its score, for example "ndcg@5".
+        chance: what a random ranking has of it.
+        chosen: the seed whose line is thicker.
+    """
+    records = {seed: list(log) for seed, log in logs.items()}
+    drawn: dict[str, Figure] = {}
+    for name, key in {**{score: f"eval_{score}_{metric}" for score in SCORES}, "loss": "loss"}.items():
+        curves = {seed: series[key] for seed, log in records.items() if (series := _series(log, [key]))}
+        if curves:
+            drawn[name] = _seeds_figure(curves, chosen)
+            (axes,) = drawn[name].axes
+            if name == "loss":
+                axes.set(title="Training loss")
+                axes.set_ylim(bottom=0)
+            else:
+                axes.set(title=f"{name} {metric_label(metric)}", ylim=(0, 1.02))
+                if chance is not None:
+                    axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance")
+            _legend(drawn[name], axes)
+    return drawn
+
+
+def _seeds_figure(curves: Mapping[int, Series], chosen: int | None) -> Figure:
+    figure, axes = _figure(height=3.2)
+    for place, (seed, (steps, values)) in enumerate(curves.items()):
+        look = {**_marks(steps), "linestyle": _LINES[place // len(_OF_SEEDS) % len(_LINES)]}
+        if seed == chosen:
+            look["linewidth"] = 2.8
+        name = f"seed {seed}{' (chosen)' if seed == chosen else ''}"
+        axes.plot(steps, values, label=name, color=_OF_SEEDS[place % len(_OF_SEEDS)], **look)
+    axes.set(xlabel="optimiser step")
+    return figure
 
 
 def _loss_figure(losses: Mapping[str, Series]) -> Figure:

@@ -30,13 +30,21 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def seed_recipes(recipe: Recipe, seeds: Sequence[int]) -> dict[int, Recipe]:
+def seed_recipes(recipe: Recipe, seeds: Sequence[int], overrides: Sequence[str] = ()) -> dict[int, Recipe]:
     """`recipe` under each seed, with its own output folder.
+
+    Args:
+        overrides: of the command line. A seed in the recipe is what a run without --seeds takes; one that is given
+            beside --seeds would mean nothing.
 
     Raises:
         RecipeError: a key that several runs cannot share, or no measurement to compare them by.
     """
-    problems = []
+    problems = [
+        f"{override}: --seeds gives each run its own seed; remove one of the two"
+        for override in overrides
+        if override.partition("=")[0] in ("training.seed", "model.from_config.seed")
+    ]
     if recipe.export.output is not None:
         problems.append(
             f"export.output: {recipe.export.output!r}; the runs of --seeds would overwrite each other's export; remove "

@@ -59,7 +59,7 @@ class Code:
     text: str
 
     def html(self) -> Markup:
-        return Markup('<pre class="scroll">{}</pre>').format(shown(self.text))
+        return Markup('<pre class="scroll" tabindex="0">{}</pre>').format(shown(self.text))
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,18 @@ class Table:
         caption = Markup("<caption>{}</caption>").format(shown(self.caption)) if self.caption else ""
         head = self._row("th", self.columns)
         body = [self._row("td", row, place in self.marked) for place, row in enumerate(self.rows)]
-        return Markup('<div class="scroll"><table>{}<thead>{}</thead><tbody>{}</tbody></table></div>').format(
-            caption, head, Markup("").join(body)
-        )
+        # What scrolls can be reached by the keyboard.
+        return Markup(
+            '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+            "<table>{}<thead>{}</thead><tbody>{}</tbody></table></div>"
+        ).format(caption, head, Markup("").join(body))
 
     def _row(self, tag: str, cells: Sequence[str], marked: bool = False) -> Markup:
+        scope = ' scope="col"' if tag == "th" else ""
         made = [
-            Markup(f'<{tag} class="{"word" if place < self.left else "number"}">{{}}</{tag}>').format(shown(cell))
+            Markup(f'<{tag}{scope} class="{"word" if place < self.left else "number"}">{{}}</{tag}>').format(
+                shown(cell)
+            )
             for place, cell in enumerate(cells)
         ]
         return Markup("<tr{}>{}</tr>").format(Markup(' class="marked"') if marked else "", Markup("").join(made))

@@ -127,19 +127,23 @@ def _models(
     return models
 
 
-def _facts(recipe: Recipe, folder: RunFolder) -> list[tuple[str, str]]:
-    record: dict[str, Any] = read_record(folder.path) or {}
+def recipe_facts(recipe: Recipe) -> list[tuple[str, str]]:
+    """Model, way of training and data, each with its label."""
     sources = [("training data", ", ".join(section.path for section in recipe.data.training))]
     for name in recipe.data.held_out:
         sources.append((f"data.{name}", getattr(recipe.data, name).path))
+    trained = f"{recipe.mode}, objective {recipe.objective.name}"
+    return [("model", recipe.model.name_or_path), ("trained as", trained), *sources]
+
+
+def _facts(recipe: Recipe, folder: RunFolder) -> list[tuple[str, str]]:
+    record: dict[str, Any] = read_record(folder.path) or {}
     log = read_log(folder.path / LOG_NAME)
     done = [entry for entry in log if "train_runtime" in entry][-1:]
     length = [("trained", f"{entry['step']} steps in {entry['train_runtime']:.0f} s") for entry in done]
     spread = f"{record['world_size']} process(es), {record['together']} rows at a time, strategy {record['strategy']}"
     return [
-        ("model", recipe.model.name_or_path),
-        ("trained as", f"{recipe.mode}, objective {recipe.objective.name}"),
-        *sources,
+        *recipe_facts(recipe),
         *length,
         ("spread", spread),
         ("fingerprint", f"recipe {record['fingerprint']}, data {record['data']}"),

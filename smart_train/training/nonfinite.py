@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from smart_train.distributed import rank
-from smart_train.errors import RunError
+from smart_train.errors import DivergedError
 from smart_train.training.checkpoint_search import output_folder
 from smart_train.utils.atomic import write_json
 
@@ -57,7 +57,7 @@ class NonFiniteGuard(TrainerCallback):
         if "loss" in (logs or {}):
             self._seen.clear()
 
-    def stop(self, run: Path, step: int, what: str) -> RunError:
+    def stop(self, run: Path, step: int, what: str) -> DivergedError:
         """The error to raise, after this rank's rows of the first bad micro-batch (with a gradient that overflowed, of
         the last step) and of the one before it are in `run`/bad_batch/rank-N.json."""
         bad = next((i for i, (_, loss, _) in enumerate(self._seen) if not torch.isfinite(loss).all()), None)
@@ -72,9 +72,9 @@ class NonFiniteGuard(TrainerCallback):
         return diverged(run, step, f"{what}. The rows of the batch are in {path}")
 
 
-def diverged(run: Path, step: int, what: str) -> RunError:
+def diverged(run: Path, step: int, what: str) -> DivergedError:
     """The error to raise for numbers that training has lost, and what to do."""
-    return RunError(
+    return DivergedError(
         f"step {step}: {what}. Lower training.learning_rate or raise the objective's temperature (at the first step: "
         f"start from finite weights); the last complete checkpoint in {run} is untouched"
     )

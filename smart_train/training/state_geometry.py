@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from smart_train.errors import RunError
+from smart_train.errors import DivergedError
 from smart_train.evaluation import EvaluationSet
 from smart_train.models import SmartModel
 from smart_train.scoring.embeddings import Embeddings
@@ -76,7 +76,7 @@ def check(
     step: int,
     learning_rate: float,
 ) -> None:
-    """Raises RunError when a score that the objective `needs` ("pooled", "late") no longer tells documents apart.
+    """Raises DivergedError when a score that the objective `needs` ("pooled", "late") no longer tells documents apart.
 
     Two evaluations must say so: a few steps, or a few rows that are cut to the same tokens, prove nothing yet.
 
@@ -89,7 +89,7 @@ def check(
     ]
     if gone:
         listed = " and ".join(f"{score} ({now[f'spread_{score}']:.1e})" for score in gone)
-        raise RunError(
+        raise DivergedError(
             f"step {step}: the model has collapsed: at this evaluation and the one before, every held-out document has "
             f"the same score; standard deviation over documents, at least {COLLAPSED:g}: {listed}. Such a run does not "
             f"recover, because the loss has no gradient left. Lower training.learning_rate ({learning_rate:g}; the "

@@ -180,7 +180,9 @@ class SmartTrainer(CheckpointingTrainer):
             if "NaN" not in str(error):
                 raise RunError(f"step {step}: {error}") from error
             self._guard.note(step, torch.tensor(float("nan")), inputs["rows"])
-            raise self._guard.stop(run, step, str(error)) from error
+            found = self._guard.stop(run, step, str(error))
+            found.everywhere = False  # a query is scored by its own rank alone
+            raise found from error
         self._guard.note(step, output.total.detach(), inputs["rows"])
         if not self._has_negatives:
             self._check_negatives(step, output)
@@ -258,6 +260,7 @@ class SmartTrainer(CheckpointingTrainer):
             measured = state_geometry.measure(
                 self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size
             )
+        measured = gather_objects(measured)[0]  # one rank's, so that all judge the same number
         metrics = self.last_result.flat(f"{metric_key_prefix}_")
         self.log({**metrics, **{f"watch_{name}": value for name, value in measured.items()}})
         if self.state.global_step:

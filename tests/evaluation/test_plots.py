@@ -48,6 +48,21 @@ def test_figures_are_handed_over_and_not_only_written(results):
     assert list(line.get_ydata()) == [3.0, 2.0]
 
 
+def test_each_seed_is_a_line_of_its_own_and_the_chosen_one_is_thicker():
+    logs = {3: RECORDS, 8: [{"step": 10, "loss": 2.5}, {"step": 10, "eval_late_ndcg@5": 0.7}]}
+    figures = plots.seed_figures(logs, "ndcg@5", chance=0.1, chosen=8)
+    assert list(figures) == ["pooled", "late", "hybrid", "loss"]
+    first, second, chance = figures["late"].axes[0].lines
+    assert (first.get_label(), list(first.get_xdata()), list(first.get_ydata())) == ("seed 3", [10, 20], [0.3, 0.5])
+    assert (second.get_label(), list(second.get_ydata())) == ("seed 8 (chosen)", [0.7])
+    assert second.get_linewidth() > first.get_linewidth() and chance.get_ydata()[0] == 0.1
+    assert [line.get_label() for line in figures["pooled"].axes[0].lines] == ["seed 3", "chance"]
+    assert [list(line.get_ydata()) for line in figures["loss"].axes[0].lines] == [[3.0, 2.0], [2.5]]
+    many = plots.seed_figures({seed: RECORDS for seed in range(9)}, "ndcg@5")["loss"].axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in many}) == 9, "two seeds look alike"
+    assert plots.seed_figures({0: [{"train_runtime": 3.0}]}, "ndcg@5") == {}
+
+
 def test_models_that_are_late_only_have_one_bar_each(results):
     before, after = (dataclasses.replace(one, per_query={"late": one.per_query["late"]}) for one in results)
     axes = run_figures([], before=before, after=after)["before_after"].axes[0]

@@ -1,8 +1,9 @@
-"""`train --seeds`: a run for each seed, what they have in common, and which one is chosen."""
+"""`train --seeds`: a run for each seed, what they have in common, its page, and which one is chosen."""
 
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -11,16 +12,21 @@ from typing import Any
 import pytest
 
 from smart_train.cli import main
-from smart_train.errors import RecipeError, RunError
+from smart_train.errors import DivergedError, RecipeError, RunError
 from smart_train.evaluation import EvaluationResult
 from smart_train.recipe import load_recipe
 from smart_train.recipe.seeds import parse_seeds, seed_recipes
+from smart_train.report.html import REPORT_FILE
 from smart_train.run import seeds as run_seeds
-from smart_train.run.seeds import SEEDS_FILE, mean_of, spread_of, train_seeds
+from smart_train.run.outcome import Weights
+from smart_train.run.seeds import SEEDS_FILE, train_seeds
+from smart_train.run.seeds_result import SeedRun, SeedsResult, mean_of, spread_of
+from tests.command import ended
 from tests.runs import logged, metrics, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("no_plots")
 
+WHEN = ("before", "after")
 TWO_STEPS: dict[str, Any] = {"training": {"max_steps": 2, "eval_steps": 1}, "export": {"enabled": False}}
 
 
@@ -70,6 +76,128 @@ def test_finished_runs_are_not_made_again(finished: Path, tiny_data: Path, capsy
     assert f"in {finished / 'seed-'}" in said and "Expect the mean" in said
 
 
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    """The cells of the table below a heading of the page, its column names first."""
+    table = page.split(f"<h2>{heading}</h2>")[1].split("</table>")[0]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr")[1:]]
+
+
+def test_the_page_has_the_numbers_of_the_json(finished: Path) -> None:
+    report, page = json.loads((finished / SEEDS_FILE).read_text()), (finished / REPORT_FILE).read_text()
+    for when in ("before", "after"):
+        heads, *rows = rows_of(page, f"Spread {when} training")
+        assert heads == ["score", "metric", "mean", "sd", "lowest", "highest", "seed 4", "seed 7"]
+        figures = [one for columns in report[when].values() for one in columns.values()]
+        assert len(rows) == len(figures) == 21
+        for cells, one in zip(rows, figures, strict=True):
+            values = one["by_seed"]
+            numbers = [one["mean"], one["sd"], min(values), max(values), *values]
+            assert cells[2:] == [f"{number:.3f}" for number in numbers]
+    heads, *rows = rows_of(page, "Each seed")
+    assert heads[:3] == ["seed", "step", "pooled before"] and heads[-2:] == ["hybrid after", "choice"]
+    for place, cells in enumerate(rows):
+        measured = [report[w][s]["ndcg@5"]["by_seed"][place] for s in ("pooled", "late", "hybrid") for w in WHEN]
+        expected = [f"{number:.3f}" for number in measured]
+        assert cells == [
+            str((4, 7)[place]),
+            str(report["steps"][place]),
+            *expected,
+            f"{report['chosen']['values'][place]:.4f}",
+        ]
+    tested = {(row["score"], row["metric"]): row for row in report["comparison"]["rows"]}["late", "ndcg@5"]
+    (cells,) = (row for row in rows_of(page, "Result") if row[:2] == ["late", "nDCG@5"])
+    assert cells[3:6] == [f"{tested['before']:.3f}", f"{tested['after']:.3f}", f"{tested['difference']:+.3f}"]
+    assert cells[7] == f"p = {tested['p_value']:.3f}"
+    heads, *rows = rows_of(page, "What the states say")
+    watched = [[f"{values[place]:.4g}" for values in report["watch"].values()] for place in (0, 1)]
+    assert [row[1:] for row in rows] == watched and "spread late" in heads
+
+
+def test_the_page_says_what_was_chosen_shows_curves_and_needs_nothing_else(finished: Path) -> None:
+    page = (finished / REPORT_FILE).read_text()
+    chosen = json.loads((finished / SEEDS_FILE).read_text())["chosen"]["seed"]
+    (bold,) = re.findall(r'<tr class="marked"><td[^>]*>(\d+)</td>', page)
+    assert int(bold) == chosen and f"Chosen: seed {chosen}, hybrid_ndcg@5" in page
+    assert "Expect the mean, not this one&#39;s figures, of a new seed." in page
+    assert "The mean of 2 seeds; they end between" in page and "biased upwards" in page
+    curves = page.split("<h2>Curves</h2>")[1].split("</section>")[0]
+    drawn = ["pooled nDCG@5", "late nDCG@5", "hybrid nDCG@5", "training loss"]
+    assert [alt.split(" of each")[0] for alt in re.findall(r'alt="([^"]*)"', curves)] == drawn
+    assert "<script" not in page and not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert "per_device_train_batch_size: 4" in page and f"{finished / 'seed-4' / REPORT_FILE}" in page
+
+
+def test_a_seed_that_diverges_is_told_and_the_others_keep_their_report(
+    finished: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, began = run_seeds.train, []
+
+    def diverging(recipe: Any, *, overwrite: bool) -> Any:
+        began.append(recipe.training["seed"])
+        if began[-1] == 5:
+            raise DivergedError("step 2: the model has <collapsed>")
+        return real(recipe, overwrite=overwrite)
+
+    monkeypatch.setattr(run_seeds, "train", diverging)
+    recipe = tiny_recipe(tiny_data, finished, **TWO_STEPS)
+    with pytest.raises(RunError) as caught:
+        train_seeds(recipe, [4, 5, 7])
+    said = str(caught.value)
+    assert began == [4, 5, 7] and said.startswith("1 of 3 seeds failed; ")
+    assert "leave these seeds out (--seeds 4,7)" in said and "--overwrite" in said
+    assert said.endswith("\n  seed 5: step 2: the model has <collapsed>")
+    assert "Seed 5 failed: step 2: the model has" in capsys.readouterr().out
+    report, page = json.loads((finished / SEEDS_FILE).read_text()), (finished / REPORT_FILE).read_text()
+    assert report["seeds"] == [4, 7] and report["failed"] == {"5": "step 2: the model has <collapsed>"}
+    assert "1 of 3 seeds failed and count nowhere" in page and "the model has &lt;collapsed&gt;" in page
+    assert rows_of(page, "Seeds that failed")[1][0] == "5"
+    # Without it, the report is that of the others again.
+    train_seeds(recipe, [4, 7])
+    assert "failed" not in json.loads((finished / SEEDS_FILE).read_text())
+
+
+def test_one_seed_alone_has_no_report(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(recipe: Any, *, overwrite: bool) -> None:
+        if recipe.training["seed"] != 1:
+            raise DivergedError("gone")
+
+    monkeypatch.setattr(run_seeds, "train", diverging)
+    with pytest.raises(RunError, match=r"2 of 3 seeds failed; a spread needs at least two.*\(--seeds 1,\.\.\.\)"):
+        train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [0, 1, 2])
+    assert not (tmp_path / "run" / SEEDS_FILE).exists()
+
+
+@pytest.mark.parametrize(("everywhere", "begun"), [(True, [4, 7]), (False, [4])])
+def test_of_several_ranks_all_go_on_or_none(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, everywhere: bool, begun: list[int]
+) -> None:
+    """A rank whose own query has NaN is alone with it: the others wait for it in the middle of the step."""
+    began: list[int] = []
+
+    def diverging(recipe: Any, *, overwrite: bool) -> None:
+        began.append(recipe.training["seed"])
+        error = DivergedError("gone")
+        error.everywhere = everywhere
+        raise error
+
+    monkeypatch.setattr(run_seeds, "train", diverging)
+    monkeypatch.setattr(run_seeds, "world_size", lambda: 2)
+    with pytest.raises(RunError, match="gone"):
+        train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [4, 7])
+    assert began == begun
+
+
+def test_all_folders_are_looked_at_before_the_first_run(
+    finished: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 7 has a run of another recipe: nobody should wait for seed 3 to be told so."""
+    monkeypatch.setattr(run_seeds, "train", lambda *_, **__: pytest.fail("a run began"))
+    other = tiny_recipe(tiny_data, finished, **{**TWO_STEPS, "training": {"max_steps": 2, "learning_rate": 2e-3}})
+    with pytest.raises(RunError, match="training.learning_rate"):
+        train_seeds(other, [3, 7])
+    assert not (finished / "seed-3").exists()
+
+
 def test_a_seed_that_was_cut_off_goes_on(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began: list[Path] = []
 
@@ -94,12 +222,19 @@ def result(values: list[float], queries: tuple[str, ...] = ("a", "b")) -> Evalua
 
 def test_without_a_measurement_in_between_the_reported_rows_choose(tiny_data: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS)
-    folders = {seed: tmp_path / str(seed) for seed in (0, 1)}
-    hybrid = {
-        seed: EvaluationResult(["a"], {"hybrid": {"ndcg@5": [value]}}, 9, {"ndcg@5": 0.1}, {}, "data.test")
+    runs = {
+        seed: SeedRun(
+            tmp_path,
+            None,
+            EvaluationResult(["a"], {"hybrid": {"ndcg@5": [value]}}, 9, {"ndcg@5": 0.1}, {}, "data.test"),
+            [],
+            Weights(None, None, None),
+        )
         for seed, value in ((0, 0.25), (1, 0.75))
     }
-    assert run_seeds._chosen_by(recipe, folders, hybrid) == ("data.test", {0: 0.25, 1: 0.75})
+    found = SeedsResult(recipe, runs)
+    assert found.choice == (1, "hybrid_ndcg@5", "data.test", {0: 0.25, 1: 0.75})
+    assert found.comparison is None and {"before", "comparison", "watch", "failed"}.isdisjoint(found.to_dict())
 
 
 def test_mean_and_spread_by_hand() -> None:
@@ -147,6 +282,19 @@ def test_keys_that_several_runs_cannot_share(tiny_data: Path, tmp_path: Path) ->
         seed_recipes(recipe, [0, 1])
     told = [line.split(";")[0] for line in str(caught.value).splitlines()]
     assert told == ["export.output: 'exported'", "hub.repo_id: 'user/name'", "evaluation.after: false"]
+
+
+@pytest.mark.parametrize("command", ["train", "launch"])
+@pytest.mark.parametrize("given", ["training.seed=5", "model.from_config.seed=5"])
+def test_a_seed_beside_seeds_is_refused(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: str, given: str,
+) -> None:  # fmt: skip
+    file = tmp_path / "recipe.yaml"
+    file.write_text(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS).to_yaml())
+    done = ended(monkeypatch, capsys, command, file, "--seeds", "0,1", given)
+    assert done.status == 2
+    assert done.err == f"smart-train: {given}: --seeds gives each run its own seed; remove one of the two\n"
 
 
 def test_the_folder_of_a_single_run_is_not_taken(tiny_data: Path, tmp_path: Path) -> None:

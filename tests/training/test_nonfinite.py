@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from smart_train.errors import RunError
+from smart_train.errors import DivergedError
 from smart_train.training.nonfinite import NonFiniteGuard
 
 LOGS = {"loss": 3.0, "loss_late": 1.0, "grad_norm": 12.0}
@@ -25,7 +25,7 @@ def arguments(folder: Path, **options: object) -> TrainingArguments:
 def test_a_lost_loss_ends_the_run(tmp_path: Path, name: str, value: float) -> None:
     guard, state = NonFiniteGuard(), TrainerState(global_step=7)
     guard.on_log(arguments(tmp_path), state, TrainerControl(), logs=LOGS)
-    with pytest.raises(RunError, match=rf"step 7: {name} is {value}\. .*Lower training\.learning_rate"):
+    with pytest.raises(DivergedError, match=rf"step 7: {name} is {value}\. .*Lower training\.learning_rate"):
         guard.on_log(arguments(tmp_path), state, TrainerControl(), logs={**LOGS, name: value})
 
 
@@ -41,7 +41,7 @@ def test_the_first_bad_batch_and_the_one_before_are_written(tmp_path: Path) -> N
     guard.on_log(arguments(tmp_path), state, TrainerControl(), logs=LOGS)
     for step, loss in enumerate((2.0, 3.0, math.inf, math.nan), start=1):
         guard.note(step, torch.tensor(loss), [f"rows.jsonl, row {step}"])
-    with pytest.raises(RunError, match=r"The rows of the batch are in .*bad_batch.rank-0\.json"):
+    with pytest.raises(DivergedError, match=r"The rows of the batch are in .*bad_batch.rank-0\.json"):
         guard.on_log(arguments(tmp_path), state, TrainerControl(), logs={**LOGS, "loss": math.nan})
     written = json.loads((tmp_path / "bad_batch" / "rank-0.json").read_text())
     assert written == {

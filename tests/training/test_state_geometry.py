@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from smart_train.errors import RunError
+from smart_train.errors import DivergedError, RunError
 from smart_train.evaluation import EvaluationSet
 from smart_train.run import train
 from smart_train.scoring.embeddings import Embeddings
@@ -92,7 +92,7 @@ def test_a_collapse_names_score_step_and_knob() -> None:
     check(measured, measured, ("late",), 5, 1e-3)
     check(None, measured, ("pooled", "late"), 5, 1e-3)
     check({"spread_pooled": 0.1, "spread_late": 0.0}, measured, ("pooled", "late"), 5, 1e-3)
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(DivergedError) as caught:
         check(measured, measured, ("pooled", "late"), 5, 1e-3)
     said = str(caught.value)
     assert said.startswith(
