@@ -108,11 +108,9 @@ class Table:
         ).format(caption, head, Markup("").join(body))
 
     def _row(self, tag: str, cells: Sequence[str], marked: bool = False) -> Markup:
-        scope = ' scope="col"' if tag == "th" else ""
+        opens = f'{tag} scope="col"' if tag == "th" else tag
         made = [
-            Markup(f'<{tag}{scope} class="{"word" if place < self.left else "number"}">{{}}</{tag}>').format(
-                shown(cell)
-            )
+            Markup(f'<{opens} class="{"word" if place < self.left else "number"}">{{}}</{tag}>').format(shown(cell))
             for place, cell in enumerate(cells)
         ]
         return Markup("<tr{}>{}</tr>").format(Markup(' class="marked"') if marked else "", Markup("").join(made))

@@ -100,6 +100,6 @@ def _failure(parent: Path, ended: Sequence[int], failed: Mapping[int, str]) -> s
     others = ",".join(map(str, ended)) if len(ended) > 1 else f"{','.join(map(str, ended))}{',' if ended else ''}..."
     return (
         f"{len(failed)} of {len(failed) + len(ended)} seeds failed; {report}. Change the recipe as is said below and "
-        f"start all seeds again with --overwrite, or leave these seeds out (--seeds {others}): runs that have ended are "
-        f"kept and not made again.\n{told}"
+        f"start all seeds again with --overwrite, or leave these seeds out (--seeds {others}): runs that have ended "
+        f"are kept and not made again.\n{told}"
     )

@@ -19,8 +19,8 @@ from smart_train.utils.versions import versions
 _WATCH_NOTE = (
     "Of a sample of the held-out rows, at the last evaluation while training. rank: effective rank of the documents' "
     "vectors and token states. alignment: mean squared distance of query and answer. uniformity: 0 where all documents "
-    "are one point, -4 where they fill the sphere. winning: share of document tokens that are the best match of a query "
-    "token. spread: standard deviation of a query's scores over documents, 0 where the model has collapsed."
+    "are one point, -4 where they fill the sphere. winning: share of document tokens that are the best match of a "
+    "query token. spread: standard deviation of a query's scores over documents, 0 where the model has collapsed."
 )
 
 
@@ -114,7 +114,8 @@ def _spreads(result: SeedsResult) -> list[Section]:
 
 
 def _spread(measured: Mapping[int, EvaluationResult]) -> Table:
-    rows, marked = [], set()
+    rows: list[tuple[str, ...]] = []
+    marked = set()
     for score, columns in spread_of(measured).items():
         for metric, figures in columns.items():
             if metric == HEADLINE:

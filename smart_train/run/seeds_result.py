@@ -1,4 +1,4 @@
-"""What runs of one recipe under several seeds have measured: each of them, their mean and spread, and which is chosen."""
+"""What runs of one recipe under several seeds have measured: each of them, mean and spread, and which is chosen."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ class SeedsResult:
         """Which seed is chosen, by what, and what to expect of another one."""
         seed, metric, rows, values = self.choice
         return (
-            f"Chosen: seed {seed}, {metric} {values[seed]:.4f} on {rows}, in {self.runs[seed].folder}. Expect the mean, "
-            "not this one's figures, of a new seed."
+            f"Chosen: seed {seed}, {metric} {values[seed]:.4f} on {rows}, in {self.runs[seed].folder}. Expect the "
+            "mean, not this one's figures, of a new seed."
         )
 
     def table(self) -> Table:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -106,7 +108,8 @@ class StopOnTerminate(TrainerCallback):
 class OutliveTerminate:
     """A loader's worker that a signal to the whole job does not take from under the step that is to be finished.
 
-    The worker still ends with its loader or its parent: torch's own watch in the worker sees to that.
+    The worker still ends with its loader or its parent: torch's own watch in the worker sees to that. A parent that
+    ends while its loader lives kills it (`_end_workers`).
 
     Args:
         then: the `worker_init_fn` that the loader had, or None.
@@ -114,9 +117,20 @@ class OutliveTerminate:
 
     def __init__(self, then: Callable[[int], None] | None) -> None:
         self.then = then
+        Finalize(None, _end_workers, exitpriority=0)  # several do no harm
 
     def __call__(self, worker: int) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if self.then is not None:
             self.then(worker)
+
+
+def _end_workers() -> None:
+    """Kills the workers that are left when the interpreter ends. An error that stopped the training keeps the loader
+    alive, as the frames of its traceback do. multiprocessing would ask the workers to end by a SIGTERM, which they do
+    not hear, and wait for them for ever."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise an error for a worker that is killed
+    for worker in multiprocessing.active_children():
+        if worker.daemon:
+            worker.kill()

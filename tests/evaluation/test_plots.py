@@ -58,7 +58,7 @@ def test_each_seed_is_a_line_of_its_own_and_the_chosen_one_is_thicker():
     assert second.get_linewidth() > first.get_linewidth() and chance.get_ydata()[0] == 0.1
     assert [line.get_label() for line in figures["pooled"].axes[0].lines] == ["seed 3", "chance"]
     assert [list(line.get_ydata()) for line in figures["loss"].axes[0].lines] == [[3.0, 2.0], [2.5]]
-    many = plots.seed_figures({seed: RECORDS for seed in range(9)}, "ndcg@5")["loss"].axes[0].lines
+    many = plots.seed_figures(dict.fromkeys(range(9), RECORDS), "ndcg@5")["loss"].axes[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in many}) == 9, "two seeds look alike"
     assert plots.seed_figures({0: [{"train_runtime": 3.0}]}, "ndcg@5") == {}
 

@@ -1,20 +1,25 @@
-"""SIGTERM to one rank of several: all of them stop at the same step, each with a checkpoint to make."""
+"""SIGTERM to one rank of several: all of them stop at the same step, each with a checkpoint to make. Workers that do
+not hear it end with their process all the same."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from torch.utils.data import DataLoader
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from smart_train.training.interruption import StopOnTerminate
-from tests.ranks import start_ranks
+from smart_train.training.interruption import OutliveTerminate, StopOnTerminate
+from tests.ranks import IMPORTS, kill_group, start_ranks
 
 HEARD_BY, HEARD_AT, STEPS = 1, 3, 5
+PATIENCE = 900  # seconds, in which only a process that waits for ever has not ended
 
 
 def one_rank(rank: int, folder: Path) -> None:
@@ -46,3 +51,23 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_step(tmp_path: Path) -> None
     nothing, stop = (False, False), (True, True)
     for rank in range(2):
         assert torch.load(tmp_path / f"rank{rank}.pt") == (HEARD_AT, [nothing] * (HEARD_AT - 1) + [stop])
+
+
+def keep_a_loader() -> None:
+    """Ends while a worker waits for the next batch: what stopped a training keeps the loader, as `sys.last_value`
+    does."""
+    os.setsid()
+    batches = iter(DataLoader(list(range(8)), num_workers=1, worker_init_fn=OutliveTerminate(None)))  # type: ignore[arg-type]
+    next(batches)
+    sys.last_value = batches  # type: ignore[assignment]
+
+
+def test_a_process_that_ends_with_an_error_does_not_wait_for_its_workers() -> None:
+    multiprocessing.set_forkserver_preload(IMPORTS)
+    process = multiprocessing.get_context("forkserver").Process(target=keep_a_loader)
+    process.start()
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        kill_group(process)
+        pytest.fail("it waits for a worker that does not hear SIGTERM")
+    assert process.exitcode == 0
