@@ -8,8 +8,7 @@ from pathlib import Path
 
 from smart_train.errors import RecipeError
 from smart_train.recipe.recipe import Recipe
-
-HIGHEST_SEED = 2**32 - 1  # NumPy's
+from smart_train.utils.terms import HIGHEST_SEED
 
 
 def parse_seeds(text: str) -> list[int]:

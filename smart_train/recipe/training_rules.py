@@ -10,6 +10,7 @@ from typing import Any
 
 from smart_train.recipe.wording import bad_value, one_of
 from smart_train.training.learning_rate import BY_METRIC, scheduler_problems
+from smart_train.utils.terms import HIGHEST_SEED
 
 _TRACKERS = ("none", "all")  # beside the names of those that transformers knows
 _COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -152,12 +153,14 @@ def _whole_above_one(value: float) -> Iterator[str]:
         yield "must be a whole number, or a share of all steps below 1"
 
 
-def _within(least: float, most: float) -> Callable[[Any], Iterator[str]]:
-    def rule(value: Any) -> Iterator[str]:
-        if not least <= value <= most:
-            yield f"must be from {least:g} to {most:g}"
+def _seed(value: int) -> Iterator[str]:
+    if not 0 <= value <= HIGHEST_SEED:
+        yield f"must be from 0 to {HIGHEST_SEED}"
 
-    return rule
+
+def _below_one(value: float) -> Iterator[str]:
+    if not 0 <= value < 1:
+        yield "must be from 0 to below 1"
 
 
 def _choice(*choices: str) -> Callable[[Any], Iterator[str]]:
@@ -182,8 +185,8 @@ _RULES: dict[str, Callable[[Any], Iterator[str]]] = {
     "logging_steps": _whole_above_one,
     "eval_steps": _whole_above_one,
     "save_steps": _whole_above_one,
-    "seed": _within(0, 2**32 - 1),  # NumPy's
-    "data_seed": _within(0, 2**32 - 1),
-    "adam_beta1": _within(0, 1 - 1e-9),
-    "adam_beta2": _within(0, 1 - 1e-9),
+    "seed": _seed,
+    "data_seed": _seed,
+    "adam_beta1": _below_one,
+    "adam_beta2": _below_one,
 }

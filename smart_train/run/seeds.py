@@ -97,9 +97,8 @@ def _failure(parent: Path, ended: Sequence[int], failed: Mapping[int, str]) -> s
         if len(ended) > 1
         else "a spread needs at least two, so there is no report"
     )
-    others = ",".join(map(str, ended)) if len(ended) > 1 else f"{','.join(map(str, ended))}{',' if ended else ''}..."
-    return (
-        f"{len(failed)} of {len(failed) + len(ended)} seeds failed; {report}. Change the recipe as is said below and "
-        f"start all seeds again with --overwrite, or leave these seeds out (--seeds {others}): runs that have ended "
-        f"are kept and not made again.\n{told}"
-    )
+    advice = "Change the recipe as is said below and start all seeds again with --overwrite"
+    if ended:
+        kept = ",".join(map(str, ended)) + ("" if len(ended) > 1 else ",...")
+        advice += f", or leave these seeds out (--seeds {kept}): runs that have ended are kept and not made again"
+    return f"{len(failed)} of {len(failed) + len(ended)} seeds failed; {report}. {advice}.\n{told}"

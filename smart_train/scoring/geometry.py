@@ -38,6 +38,9 @@ def effective_rank(states: Tensor) -> float:
     """How many directions the states vary in, from 1 to min(T - 1, d): exp of the entropy of the components' shares of
     the variance around the mean (after Roy and Vetterli 2007, "The effective rank"). 1 where they do not vary.
 
+    They take the shares of the singular values, which are higher for weak directions, and do not subtract the mean. The
+    variance says what a cosine sees of a direction, and the mean is common to all states.
+
     Args:
         states: float [T, d].
     """

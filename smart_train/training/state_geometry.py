@@ -1,7 +1,8 @@
 """Whether a model still tells its inputs apart, measured on a sample of the held-out rows at every evaluation.
 
     rank        effective rank of the documents' states around their mean: exp(entropy of the components' shares of the
-                variance) (after Roy and Vetterli, EUSIPCO 2007). One direction gives 1, d equal ones give d
+                variance) (after Roy and Vetterli, EUSIPCO 2007; see `effective_rank`). One direction gives 1, d equal
+                ones give d
     alignment   mean squared distance of a query's pooled vector to its answer's
     uniformity  log of the mean of exp(-2 * squared distance) over pairs of documents' pooled vectors; 0 when all are
                 one point, -4 when they fill a sphere (both: Wang and Isola, ICML 2020)
@@ -93,7 +94,7 @@ def check(
             f"step {step}: the model has collapsed: at this evaluation and the one before, every held-out document has "
             f"the same score; standard deviation over documents, at least {COLLAPSED:g}: {listed}. Such a run does not "
             f"recover, because the loss has no gradient left. Lower training.learning_rate ({learning_rate:g}; the "
-            "quickstart collapses at 1e-3 and learns at 5e-4), or raise training.warmup_steps. A model drawn at random "
+            "quickstart collapses at 1e-2 and learns at 5e-4), or raise training.warmup_steps. A model drawn at random "
             "also needs scoring.document_tokens visual: the prompt, which all pages share, would be the best match of "
             "every query"
         )

@@ -38,6 +38,8 @@ Products = Literal["exact", "bfloat16", "float16"]
 PRODUCTS: tuple[str, ...] = get_args(Products)
 EXACT = "exact"
 
+HIGHEST_SEED = 2**32 - 1  # NumPy's
+
 RUN_FILE = "run.json"  # in the folder of every run
 
 HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too

@@ -165,6 +165,9 @@ def test_one_seed_alone_has_no_report(tiny_data: Path, tmp_path: Path, monkeypat
     with pytest.raises(RunError, match=r"2 of 3 seeds failed; a spread needs at least two.*\(--seeds 1,\.\.\.\)"):
         train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [0, 1, 2])
     assert not (tmp_path / "run" / SEEDS_FILE).exists()
+    with pytest.raises(RunError) as caught:
+        train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [0, 2])
+    assert "start all seeds again with --overwrite.\n  seed 0: gone\n  seed 2: gone" in str(caught.value)
 
 
 @pytest.mark.parametrize(("everywhere", "begun"), [(True, [4, 7]), (False, [4])])

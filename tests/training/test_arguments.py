@@ -66,7 +66,8 @@ def refused(tiny_data, tmp_path, **training: object) -> str:
         ({"activation_checkpointing_kwargs": {"reentrant": True}}, "has no key 'reentrant'"),
         ({"learning_rate": math.nan}, "must be a finite number"),
         ({"learning_rate": math.inf}, "must be a finite number"),
-        ({"seed": -1}, "must be from 0 to"),
+        ({"seed": -1}, "must be from 0 to 4294967295"),
+        ({"adam_beta1": 1.0}, "must be from 0 to below 1"),
         ({"logging_steps": 1.5}, "must be a whole number, or a share"),
     ],
 )

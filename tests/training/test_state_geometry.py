@@ -99,7 +99,7 @@ def test_a_collapse_names_score_step_and_knob() -> None:
         "step 5: the model has collapsed: at this evaluation and the one before, every held-out docu"
     )
     assert "1e-05: pooled (0.0e+00). " in said and "late (" not in said
-    assert "Lower training.learning_rate (0.001; the quickstart collapses at 1e-3 and learns at 5e-4)" in said
+    assert "Lower training.learning_rate (0.001; the quickstart collapses at 1e-2 and learns at 5e-4)" in said
 
 
 def test_a_run_logs_it_and_stops_when_all_pages_score_the_same(
