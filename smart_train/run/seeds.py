@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smart_train.distributed import is_main, on_main, world_size
+from smart_train.distributed.ranks import check_launched
 from smart_train.errors import DivergedError, RunError, listing
 from smart_train.recipe import Recipe
 from smart_train.recipe.seeds import seed_recipes
 from smart_train.report import write_report
 from smart_train.report.html import REPORT_FILE
+from smart_train.run import build
 from smart_train.run.folder import RUN_FILE, check_recipe
 from smart_train.run.seeds_page import seeds_report
 from smart_train.run.seeds_result import SeedRun, SeedsResult
@@ -45,6 +47,8 @@ def train_seeds(
     """
     recipes = seed_recipes(recipe, seeds, overrides)
     parent = Path(recipe.training["output_dir"])
+    check_launched()
+    build.training_arguments(recipe)  # joins the process group; before that every process takes itself for the main one
     on_main(lambda: _check_folders(parent, recipes, overwrite))
     console = PlainConsole(quiet=not is_main())
     failed: dict[int, str] = {}

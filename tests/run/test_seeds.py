@@ -22,6 +22,7 @@ from smart_train.run.outcome import Weights
 from smart_train.run.seeds import SEEDS_FILE, train_seeds
 from smart_train.run.seeds_result import SeedRun, SeedsResult, mean_of, spread_of
 from tests.command import ended
+from tests.ranks import start_command
 from tests.runs import logged, metrics, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("no_plots")
@@ -188,6 +189,21 @@ def test_of_several_ranks_all_go_on_or_none(
     with pytest.raises(RunError, match="gone"):
         train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [4, 7])
     assert began == begun
+
+
+@pytest.mark.dist
+def test_two_ranks_go_on_together_after_a_seed_that_diverged(tiny_data: Path, tmp_path: Path) -> None:
+    file, log = tmp_path / "recipe.yaml", tmp_path / "log"
+    training = {"max_steps": 2, "eval_steps": 2, "per_device_train_batch_size": 2, "learning_rate": 1e30}
+    sections = {**TWO_STEPS, "training": training, "evaluation": {"before": False}}
+    file.write_text(tiny_recipe(tiny_data, tmp_path / "run", **sections).to_yaml())
+    ranks = start_command(["train", file, "--seeds", "4,7"], log, count=2)
+    for process in ranks:
+        process.join()
+    said = log.read_text()
+    assert [process.exitcode for process in ranks] == [2, 2], said
+    assert said.count("Seed 4 failed: step 2: the vectors of the evaluation hold NaN") == 1
+    assert said.count("Seed 7 (2 of 2)") == said.count("2 of 2 seeds failed") == 1
 
 
 def test_all_folders_are_looked_at_before_the_first_run(
