@@ -120,12 +120,12 @@ def seed_figures(
                 axes.set(title=f"{name} {metric_label(metric)}", ylim=(0, 1.02))
                 if chance is not None:
                     axes.axhline(chance, color=COLOURS["chance"], linestyle=":", label="chance")
-            _legend(drawn[name], axes)
+            _legend(drawn[name], axes, below=True)
     return drawn
 
 
 def _seeds_figure(curves: Mapping[int, Series], chosen: int | None) -> Figure:
-    figure, axes = _figure(height=3.2)
+    figure, axes = _figure(width=4.8)  # words stay legible where the page is as narrow as a telephone
     for place, (seed, (steps, values)) in enumerate(curves.items()):
         look = {**_marks(steps), "linestyle": _LINES[place // len(_OF_SEEDS) % len(_LINES)]}
         if seed == chosen:
@@ -227,8 +227,8 @@ def _interval(result: EvaluationResult, score: str, metric: str) -> tuple[float,
     return min(float(low[0]), mean), max(float(high[0]), mean)
 
 
-def _figure(height: float = 3.6) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+def _figure(height: float = 3.6, width: float = 6.4) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, _clean(figure.add_subplot())
 
 
@@ -244,10 +244,11 @@ def _marks(steps: Sequence[float]) -> dict[str, Any]:
     return {"linewidth": 1.6, "marker": "o" if len(steps) <= 25 else None, "markersize": 3.5}
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    """One legend for all panels, beside them: within a panel it would cover lines."""
+def _legend(figure: Figure, axes: Axes, *, below: bool = False) -> None:
+    """One legend for all panels, beside or below them: within a panel it would cover lines."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside right center")
+    place = "outside lower center" if below else "outside right center"
+    figure.legend(handles, labels, frameon=False, loc=place, ncols=3 if below else 1)
 
 
 def _metric_series(start: Sequence[Record], records: Sequence[Record], metric: str) -> dict[str, Series]:
