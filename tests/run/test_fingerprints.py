@@ -304,7 +304,7 @@ def test_a_page_drawn_again_from_the_same_pdf_is_the_same(
 ) -> None:
     """Another version of the renderer may write other bytes; the folder is called after the PDF file's content."""
     monkeypatch.setenv("SMART_TRAIN_CACHE", str(tmp_path))
-    page = tmp_path / "pdf-pages" / "0123-144dpi-3" / "page-00001.png"
+    page = tmp_path / "pdf-pages" / "0123-144dpi-4" / "page-00001.png"
     page.parent.mkdir(parents=True)
     found = []
     for colour in ("red", "blue"):

@@ -188,7 +188,7 @@ def test_a_difference_among_many_files_is_told(
 def test_pages_that_each_machine_draws_for_itself_are_not_compared(
     tmp_path: Path, on_another_machine: Callable[[Path, bytes | None, int], None]
 ) -> None:
-    drawn = tmp_path / "pdf-pages" / f"{'0a' * 16}-144dpi-3" / "page-00001.png"
+    drawn = tmp_path / "pdf-pages" / f"{'0a' * 16}-144dpi-4" / "page-00001.png"
     drawn.parent.mkdir(parents=True)
     drawn.write_bytes((old_data(tmp_path / "data") / "train-0.png").read_bytes())
     on_another_machine(drawn, None, 0)

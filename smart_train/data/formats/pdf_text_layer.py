@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
+from smart_train.data.formats.pdf_marks import with_drawn_marks
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -68,16 +69,21 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     if not count:
         return []
     characters, accents = with_drawn_accents(textpage, _characters(textpage, count))
-    hidden = accents | _outside(page, textpage, count) | (_in_hidden_layers(page, textpage, count) if layers else set())
+    pieces, marks = with_drawn_marks(textpage, characters)
+    hidden = accents | marks | _outside(page, textpage, count)
+    hidden |= _in_hidden_layers(page, textpage, count) if layers else set()
     lines, start = [], 0
-    for raw in characters.split("\r\n"):
-        places = [place for place in range(start, start + len(raw)) if place not in hidden]
+    for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
+        # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
+        places = [
+            place for place in range(start, start + len(raw)) if place not in hidden for _ in range(len(pieces[place]))
+        ]
         start += len(raw) + 2
-        shown = "".join(characters[place] for place in places)
-        marks = _footnote_marks(textpage, shown, places)
-        if marks:
-            places = [place for place in places if place not in marks]
-            shown = "".join(characters[place] for place in places)
+        shown = "".join(pieces[place] for place in dict.fromkeys(places))
+        notes = _footnote_marks(textpage, shown, places)
+        if notes:
+            places = [place for place in places if place not in notes]
+            shown = "".join(pieces[place] for place in dict.fromkeys(places))
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)

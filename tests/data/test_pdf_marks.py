@@ -1,0 +1,98 @@
+"""Combining marks that a page draws by themselves are read behind their letter, without blanks that nobody sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smart_train.data.formats.page_text import read_page_text
+from smart_train.data.formats.pdf import open_pdf
+
+pytest.importorskip("pypdfium2")
+
+# Drawn with Helvetica, whose glyphs a table of the file names otherwise: letters for letters, accents for marks. At 10
+# points n, o, u, e and a are 5.56 wide, s is 5.00 and about as high; an acute or a dieresis is 3.33 wide and drawn over a
+# small letter, a cedilla below it.
+ACUTE, DIERESIS, CEDILLA = "\xb4", "\xa8", "\xb8"
+
+
+def page_of(path: Path, named: dict[str, str], content: str) -> list[str]:
+    """The lines of a page; `named`: what each glyph stands for."""
+    names = "".join(f"<{ord(code):02x}><{text.encode('utf-16-be').hex()}>\n" for code, text in named.items())
+    table = f"1 begincodespacerange <00><ff> endcodespacerange\n{len(named)} beginbfchar\n{names}endbfchar"
+    streams = [f"BT /F1 10 Tf {content} ET", table]
+    bodies = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 5 0 R/Resources<</Font<</F1 4 0 R>>>>>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 6 0 R>>",
+        *(f"<</Length {len(stream)}>>stream\n{stream}\nendstream" for stream in streams),
+    ]
+    body = "".join(f"{number} 0 obj\n{text}\nendobj\n" for number, text in enumerate(bodies, 1))
+    path.write_bytes(f"%PDF-1.5\n{body}trailer<</Size {len(bodies) + 1}/Root 1 0 R>>\n%%EOF\n".encode("latin-1"))
+    with open_pdf(path, path.read_bytes()) as pdf:
+        return [line.text for line in read_page_text(pdf, 0, layers=False).lines]
+
+
+def at(x: float, text: str, y: float = 700) -> str:
+    """What draws a text with the pen at a place."""
+    return f"1 0 0 1 {x} {y} Tm ({text}) Tj "
+
+
+THAI = dict(zip("noueas", "ศกดและ", strict=True)) | {ACUTE: "\u0e34", DIERESIS: "\u0e4c"}
+# Over u, which comes third: the pen goes back, and after the mark to where it was.
+THIRD_WITH_MARK = f"[(nou) 445 ({ACUTE}) -112 (eas)] TJ "
+
+
+def test_a_mark_over_a_mark_is_read_behind_it(tmp_path: Path) -> None:
+    """LibreOffice and Pango draw the upper of two Thai marks by itself, a little higher."""
+    content = f"1 0 0 1 40 700 Tm {THIRD_WITH_MARK}{at(52.2, DIERESIS, 702)}{at(75, 'n')}"
+    (line,) = page_of(tmp_path / "a.pdf", THAI, content)
+    assert line.startswith("ศกดิ์และ")
+
+
+def test_a_mark_that_comes_letters_later_goes_to_its_letter(tmp_path: Path) -> None:
+    assert page_of(tmp_path / "a.pdf", THAI, at(40, "noueas") + at(46.7, ACUTE)) == ["ศกิดและ"]
+
+
+def test_points_of_hebrew_go_to_the_letters_they_are_below(tmp_path: Path) -> None:
+    """Three letters, drawn from the left, and then the points of the first and the last."""
+    named = {"n": "ל", "o": "כ", "u": "ם", CEDILLA: "\u05b8", DIERESIS: "\u05bc"}
+    content = at(40, "nuo") + at(52.2, CEDILLA) + at(52.2, DIERESIS, 697) + at(41.1, CEDILLA)
+    assert page_of(tmp_path / "a.pdf", named, content) == ["כָּםלָ"]
+
+
+def test_a_syllable_that_is_spelt_out_and_drawn_in_parts_is_read_once(tmp_path: Path) -> None:
+    """A letter and its mark, which the file spells together, with another letter between them on the paper."""
+    named = {"n": "ស", "o": "ន", DIERESIS: "\u17cb"}
+    parts = f"/Span <</ActualText <feff179f17cb>>> BDC {at(40, 'n')}{at(51.2, DIERESIS)}EMC "
+    assert page_of(tmp_path / "a.pdf", named, parts + at(45.56, "o")) == ["ស់ន"]
+
+
+@pytest.mark.parametrize(("room", "read"), [(0.1, "ཡོངས"), (3.0, "ཡོ ངས")])
+def test_a_blank_after_a_mark_is_one_where_the_paper_shows_it(tmp_path: Path, room: float, read: str) -> None:
+    """After the mark over a letter the pen is behind, and goes on to the next one."""
+    named = {"n": "ཡ", "o": "ང", "s": "ས", ACUTE: "\u0f7c"}
+    content = f"1 0 0 1 40 700 Tm [(n) 645 ({ACUTE})] TJ {at(45.56 + room, 'os')}"
+    assert page_of(tmp_path / "a.pdf", named, content) == [read]
+
+
+def test_what_a_mark_goes_on_with_is_not_another_line(tmp_path: Path) -> None:
+    """A letter below the line, then the sign beside both, back on the line: Burmese "က္ခာ"."""
+    named = {"n": "က", CEDILLA: "\u1039ခ", "u": "\u102c", "o": "ပ"}
+    content = at(40, "n") + at(41.1, CEDILLA, 697) + at(45.56, "uo")
+    assert page_of(tmp_path / "a.pdf", named, content) == ["က္ခာပ"]
+
+
+def test_a_mark_beside_its_letter_stays_there(tmp_path: Path) -> None:
+    """Malayalam has some; a wide and high letter of the next line is below this one."""
+    named = {"n": "ര", "i": "\u0d41", "W": "എ"}
+    content = at(40, "n") + at(44.4, "in") + at(40, "Wn", 690)
+    assert page_of(tmp_path / "a.pdf", named, content) == ["രുര", "എര"]
+
+
+def test_khmer_is_spelt_with_the_letter_below_the_line_first(tmp_path: Path) -> None:
+    named = {"n": "ក", DIERESIS: "\u17b8", CEDILLA: "\u17d2ដ"}
+    content = f"1 0 0 1 40 700 Tm [(n) 445 ({DIERESIS}) 333 ({CEDILLA}) -112 (n)] TJ"
+    assert page_of(tmp_path / "a.pdf", named, content) == ["ក្ដីក"]
