@@ -27,7 +27,7 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
 }
 # Where a row is a document and nothing else, more names can only mean these two.
 _DOCUMENT_NAMES: dict[str, tuple[str, ...]] = {
-    "positive": ("positive", "image", "document", "page_image", "video", "text"),
+    "positive": ("positive", "image", "document", "page_image", "video", "text", "contents"),
     "document_id": ("document_id", "image_filename", "_id", "id", "corpus-id", "corpus_id", "doc_id", "docid"),
 }
 _SHOWN = ("image", "page_image", "video")  # a text beside one of these belongs to the same document
@@ -37,10 +37,12 @@ _NOT_BY_POSITION = ("query_image", "text", "query_id", "document_id", "instructi
 _LABELS = ("label", "labels")
 # What others call these columns. Too many things are called so to read them unasked: a message suggests them.
 _LIKELY_NAMES = {
-    "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt"),
+    "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt",
+              "q_text"),
+    "query_image": ("q_img",),  # of MegaPairs, as are t_img and hns
     "positive": ("pos", "page", "image_path", "img_path", "img", "images", "file_name", "answer", "response", "output",
-                 "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp"),
-    "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response"),
+                 "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp", "t_img"),
+    "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response", "hns"),
 }  # fmt: skip
 _WORDS_OF_A_NAME = 4
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")

@@ -14,7 +14,7 @@ from smart_train.errors import DataError
 from smart_train.utils.text_files import GZIP, plain_name
 
 JSON_LINES = (".jsonl", ".ndjson")
-ARROW = (".parquet", ".json", ".arrow", ".tar")  # read by the `datasets` library
+ARROW = (".parquet", ".json", ".arrow", ".feather", ".tar")  # read by the `datasets` library
 EXTENSIONS = (*JSON_LINES, *DELIMITERS, *ARROW)
 _COMPRESSED = (*JSON_LINES, *DELIMITERS, ".json")  # also with .gz at the end
 _SHEETS = (".xls", ".xlsx", ".ods")  # whose rows are what is meant, and not their pages
@@ -41,6 +41,7 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
             )
         kinds = f"{', '.join(EXTENSIONS)}, and of these {', '.join(_COMPRESSED)} with {GZIP} at the end"
         saved = "; save the sheet as .csv" if suffix in _SHEETS else ""
+        saved = f"; unpack it: gunzip {path.name}" if suffix == ".tar" else saved
         raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}{saved}")
     if suffix in JSON_LINES:
         rows, names = read_jsonl(path, max_rows)

@@ -2,7 +2,7 @@
 
 | `path` | read as |
 |---|---|
-| a .jsonl, .ndjson, .csv, .tsv, .json (also .gz), .parquet, .arrow or .tar file | its rows, images relative to it |
+| a .jsonl, .ndjson, .csv, .tsv or .json file (also .gz), a .parquet, .arrow, .feather or .tar file | its rows |
 | a folder with `queries`, `corpus` and `qrels` | judged pairs (`judged.py`) |
 | a folder with `*cand_pool*.jsonl` | queries and their candidates (`formats/mbeir.py`) |
 | a folder with `pairs.csv` | queries about the images and PDF pages beside it (`folders.py`) |
@@ -299,6 +299,11 @@ def _holds_tables(folder: Path) -> bool:
 def _check_hub_id(config: SourceConfig) -> None:
     """Raises DataError for a path that can only have been meant as a file or folder."""
     path, text = Path(config.path), str(config.path)
+    if is_rows_file(path) and any(mark in path.name for mark in "{*?"):
+        raise DataError(
+            f"{path}: names several files by a pattern, and patterns are not expanded; put the files into a folder of "
+            "their own, and name the folder"
+        )
     has_file_ending = is_rows_file(path) or path.suffix.lower() in (*IMAGE_EXTENSIONS, ".pdf")
     if has_file_ending or not _HUB_ID.fullmatch(text) or isinstance(config.path, Path):
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -28,7 +28,7 @@ _NAMED = 5  # files of a reason that are named; the others are counted
 _PICTURES = (*IMAGE_EXTENSIONS, ".heic", ".heif", ".svg", ".eps", ".psd", ".djvu", ".ico", ".dds")
 _TEXTS = (".rst", ".tex", ".txt", ".ps", ".pages", ".key", ".numbers")
 _PACKED = (".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz")
-_ROWS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow")
+_ROWS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
 # Each kind of file with the words for one of them, and what to do with such files.
 _KINDS = (
     _Kind(_PICTURES, "pictures", "picture", "put such files into PDF files, for example with img2pdf; OCR reads these"),

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow
 import pytest
 from PIL import Image
+from pyarrow import feather
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.errors import DataError
@@ -64,6 +66,14 @@ def test_flag_embedding(write_jsonl: Write, tmp_path: Path, kind: str) -> None:
     )
     assert list(pickle.loads(pickle.dumps(rows_of[1:]))) == [second, third]
     assert len(load(path, max_samples=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "scores"), [({"pos_scores": [0.9]}, (0.9, None)), ({"neg_scores": [0.1]}, (None, 0.1))]
+)
+def test_scores_of_one_side_of_flag_embedding(write_jsonl: Write, given: dict, scores: tuple) -> None:
+    (row,) = load(write_jsonl({"query": "red?", "pos": ["a red one"], "neg": ["a blue one"], **given}))
+    assert row.scores == scores
 
 
 def test_flag_embedding_without_an_answer(write_jsonl: Write) -> None:
@@ -169,6 +179,12 @@ def test_bad_rows_of_swift(write_jsonl: Write, change: dict, message: str) -> No
         ({"question": "a", "answer": "b"}, "columns: {query: question, positive: answer}"),
         ({"query": "a", "response": "b", "rejected": "c"}, "columns: {positive: response, negatives: rejected}"),
         ({"image": "x.png", "caption": "a"}, "columns: {query: caption}"),
+        (
+            {"q_img": "x.png", "q_text": "darker", "t_img": "y.png", "hns": ["x.png"]},
+            "columns: {query: q_text, query_image: q_img, positive: t_img, negatives: hns}",
+        ),
+        ({"query": "a", "docs": ["b", "c"], "labels": [1, 0]}, "column 'docs'.* write a row for each document"),
+        ({"query": "a", "positives": ["b"], "negatives": ["c"]}, "no column for 'positive'"),
     ],
 )  # fmt: skip
 def test_other_rows_are_refused_with_what_to_write(write_jsonl: Write, row: dict, message: str) -> None:
@@ -176,15 +192,31 @@ def test_other_rows_are_refused_with_what_to_write(write_jsonl: Write, row: dict
         load(write_jsonl(row))
 
 
-@pytest.mark.parametrize("zero", [0, 0.0, False])
-def test_labels_of_pairs(write_jsonl: Write, zero: Any) -> None:
-    """Pairs with a label are trained on there with another loss, to which the pairs labelled 0 are counterexamples."""
-    pair = {"sentence1": "a", "sentence2": "b"}
-    path = write_jsonl({**pair, "label": 1}, {**pair, "label": zero}, {**pair, "label": None})
-    with pytest.raises(DataError, match="column 'label' is 0 in 1 rows, which says that their two sides do not belong"):
-        load(path, columns="positional")
-    assert len(load(write_jsonl({**pair, "label": 0}, {**pair, "label": 3}), columns="positional")) == 2, "classes"
-    assert len(load(write_jsonl({**pair, "label": 1}), columns="positional")) == 1
+def test_the_list_of_llama_factory_is_not_rows(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"mine": {"file_name": "alpaca.json"}}))
+    with pytest.raises(DataError, match="name the file of one of them, its file_name there, as the path"):
+        load(tmp_path / "dataset_info.json")
+
+
+def test_simlm(write_jsonl: Write) -> None:
+    """Ids and scores in lists of each side; the documents have a title and contents, of which both are read."""
+    documents = ({"id": name, "title": name.upper(), "contents": f"about {name}"} for name in ("p", "q", "r"))
+    corpus = write_jsonl(*documents, name="passages.jsonl")
+    scored = {"doc_id": ["p", "q"], "score": [0.9, 0.8]}, {"doc_id": ["r"], "score": [0.1]}
+    row = {"query_id": "1", "query": "a?", "positives": scored[0], "negatives": scored[1]}
+    path = write_jsonl(row, name="train.jsonl")
+    first, second = load(path, documents=corpus)
+    assert texts(first) == ["P about p", "R about r"] and texts(second) == ["Q about q", "R about r"]
+    assert (first.scores, second.scores) == ((0.9, 0.1), (0.8, 0.1))
+    assert (first.query_id, first.document_ids) == ("1", ("p", "r"))
+    with pytest.raises(DataError, match="names its documents by id .column 'positives'.; name the file"):
+        load(path)
+    with pytest.raises(DataError, match=r"row 1: columns 'positives' and 'negatives' must read \{\"doc_id\": "):
+        load(write_jsonl(row, {**row, "positives": ["p"]}, name="train.jsonl"), documents=corpus)
+    (row,) = load(
+        write_jsonl({**row, "positives": {"doc_id": ["p"]}, "negatives": {"doc_id": ["r"]}}), documents=corpus
+    )
+    assert row.scores == ()
 
 
 def test_a_map_that_a_message_suggests_is_read(pages: list[Path], write_jsonl: Write) -> None:
@@ -193,7 +225,7 @@ def test_a_map_that_a_message_suggests_is_read(pages: list[Path], write_jsonl: W
     assert row.query == ModelInput("red?") and row.documents == (ModelInput(images=(pages[0],)),)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl.gz", ".csv.gz", ".tsv.gz", ".json.gz", ".arrow"])
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".csv.gz", ".tsv.gz", ".json.gz", ".arrow", ".feather"])
 def test_more_kinds_of_files(tmp_path: Path, suffix: str) -> None:
     rows = [{"query": "red?", "positive": "a red one"}, {"query": "blue?", "positive": "a blue one"}]
     path = tmp_path / f"train{suffix}"
@@ -202,7 +234,9 @@ def test_more_kinds_of_files(tmp_path: Path, suffix: str) -> None:
         ".jsonl.gz": "".join(json.dumps(row) + "\n" for row in rows),
         ".json.gz": json.dumps(rows),
     }.get(suffix, "\n".join(separator.join(cells) for cells in (rows[0], *(row.values() for row in rows))) + "\n")
-    if suffix == ".arrow":
+    if suffix == ".feather":
+        feather.write_feather(pyarrow.Table.from_pylist(rows), path)
+    elif suffix == ".arrow":
         datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
         (tmp_path / "saved" / "data-00000-of-00001.arrow").rename(path)
     else:
@@ -210,7 +244,7 @@ def test_more_kinds_of_files(tmp_path: Path, suffix: str) -> None:
     assert [row.query.text for row in load(path)] == ["red?", "blue?"]
     if suffix == ".jsonl.gz":
         assert len(load(tmp_path, split="train")) == 2
-    if suffix != ".arrow":
+    if suffix not in (".arrow", ".feather"):
         path.write_bytes(path.read_bytes()[:-9])
         with pytest.raises(DataError, match=f"train{suffix}.* cannot be read"):
             load(path)
@@ -230,6 +264,17 @@ def test_webdataset(pages: list[Path], tmp_path: Path) -> None:
     rows = load(path, columns={"query": "question", "positive": "png"})
     assert [row.query.text for row in rows] == ["page 0?", "page 1?"]
     assert [row.documents[0].images[0] for row in rows] == [page.read_bytes() for page in pages[:2]]
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"shard-00{number}.tar").write_bytes(path.read_bytes())
+    assert len(load(folder, columns={"query": "question", "positive": "png"})) == 4
+    with pytest.raises(DataError, match="names several files by a pattern.* into a folder of their own, and name the"):
+        load(folder / "shard-{000..001}.tar")
+    packed = tmp_path / "shard-000.tar.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match="unpack it: gunzip shard-000.tar.gz"):
+        load(packed)
 
 
 @pytest.mark.parametrize("name", ["qrels/test.txt", "qrels/test.trec", "qrels.txt", "qrels.test.tsv", "qrels.txt.gz"])

@@ -11,8 +11,8 @@ from smart_train.data.formats.pdf import open_pdf
 
 pytest.importorskip("pypdfium2")
 
-# Drawn with Helvetica, whose glyphs a table of the file names otherwise: letters for letters, accents for marks. At 10
-# points n, o, u, e and a are 5.56 wide, s is 5.00 and about as high; an acute or a dieresis is 3.33 wide and drawn over a
+# Drawn with Helvetica, whose glyphs a table of the file names otherwise: letters for letters, accents for marks.
+# At 10 points n, o, u, e and a are 5.56 wide and s is 5.00; an acute or a dieresis is 3.33 wide and drawn over a
 # small letter, a cedilla below it.
 ACUTE, DIERESIS, CEDILLA = "\xb4", "\xa8", "\xb8"
 

@@ -28,11 +28,15 @@ def adapted(table: Table, name: str) -> Table:
 
 def row(raw: Mapping[str, Any], answer: int) -> dict[str, Any]:
     """The row of one answer."""
-    answers, scores, negatives = listed(raw.get("pos")), listed(raw.get("pos_scores")), listed(raw.get("neg"))
+    answers, negatives = listed(raw.get("pos")), listed(raw.get("neg"))
+    scores, of_negatives = listed(raw.get("pos_scores")), listed(raw.get("neg_scores"))
     return {
         "query": raw.get("query"),
         "positive": answers[answer] if answers else None,
         "negatives": negatives or None,
         "instruction": raw.get("prompt") or None,
-        "scores": [*scores[answer : answer + 1], *listed(raw.get("neg_scores"))] if scores else None,
+        # Where only one side has scores, those of the other are not known.
+        "scores": [*(scores[answer : answer + 1] or [None]), *(of_negatives or [None] * len(negatives))]
+        if scores or of_negatives
+        else None,
     }

@@ -192,11 +192,18 @@ def _places(queries: Table, column: str, name: str) -> dict[str, int]:
 
 
 def with_titles(table: Table) -> Table:
-    """Documents with what BEIR keeps apart put together: a document is its title and its text."""
-    if not {"title", "text"} <= {*table.columns}:
+    """Documents with what BEIR keeps apart put together: a document is its title and its text, which Pyserini and SimLM
+    call its contents."""
+    text = "text" if "text" in table.columns else "contents"
+    if not {"title", text} <= {*table.columns}:
         return table
-    names = [name for name in table.columns if name not in ("title", "text")]
-    return replace(table, rows=AdaptedRows(table.rows, titled), columns=[*names, "text"])
+    names = [name for name in table.columns if name not in ("title", text)]
+    rows = AdaptedRows(table.rows, titled if text == "text" else _titled_contents)
+    return replace(table, rows=rows, columns=[*names, "text"])
+
+
+def _titled_contents(row: Mapping[str, Any]) -> dict[str, Any]:
+    return titled({**row, "text": row.get("contents")})
 
 
 def titled(row: Mapping[str, Any]) -> dict[str, Any]:

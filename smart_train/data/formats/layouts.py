@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from smart_train.data.formats import flag_embedding, swift, tevatron, vlm2vec
@@ -12,6 +13,8 @@ from smart_train.errors import DataError
 _READ = (vlm2vec, swift, tevatron, flag_embedding)
 _CONVERSATIONS = ("messages", "conversations", "conversation")
 _A_PAIR, _NOT_A_PAIR = ("1", "1.0", "True"), ("0", "0.0", "False")
+_INFERENCE = {"premise", "hypothesis"}  # whose labels are 0 for what follows, 1 and 2 for what does not
+_GRADED = {"sentence1", "sentence2", "score"}  # pairs of any likeness, which the score says
 _PAIR = 'a row for each pair, as in {"query": "What is the torque?", "positive": "pages/1.png"}'
 
 
@@ -31,19 +34,40 @@ def adapted(table: Table, name: str, max_rows: int | None = None) -> Table:
 def check_labels(table: Table, name: str) -> None:
     """Raises DataError where a column of labels says of some rows that their two sides do not belong together."""
     for column in ("label", "labels"):
-        if column not in table.columns:
-            continue
-        rows: Any = table.rows
-        rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
-        values = (rows[place] for place in range(len(rows)))
-        labels = [str(row[column]) for row in values if isinstance(row, Mapping) and row.get(column) is not None]
+        labels = [str(label) for label in _values(table, column)]
+        inference = {*table.columns} >= _INFERENCE
         negative = sum(label in _NOT_A_PAIR for label in labels)
-        if negative and {*labels} <= {*_NOT_A_PAIR, *_A_PAIR}:
+        if negative and {*labels} <= {*_NOT_A_PAIR, *_A_PAIR} and not inference:
             raise DataError(
                 f"{name}: column {column!r} is 0 in {negative} rows, which says that their two sides do not belong "
                 "together; every row here is a query and its answer: remove these rows, or the column if it says "
                 "something else"
             )
+        if len({*labels}) > 1 and inference:
+            raise DataError(
+                f"{name}: column {column!r} holds {', '.join(sorted({*labels}))}: whether the hypothesis follows from "
+                "the premise; every row here is a query and its answer: keep the rows where it does (entailment, most "
+                "often 0), and remove the others"
+            )
+    if {*table.columns} >= _GRADED:
+        scores = [score for score in _values(table, "score") if isinstance(score, (int, float))]
+        low = sum(score < max(scores) / 2 for score in scores)
+        if low:
+            raise DataError(
+                f"{name}: column 'score' is below half of the highest in {low} rows: it says how alike sentence1 and "
+                "sentence2 are; every row here is a query and its answer: keep the rows whose sides mean the same, and "
+                "remove the others"
+            )
+
+
+def _values(table: Table, column: str) -> list[Any]:
+    """What the rows hold in a column, None apart; nothing where there is no such column."""
+    if column not in table.columns:
+        return []
+    rows: Any = table.rows
+    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
+    values = (rows[place] for place in range(len(rows)))
+    return [row[column] for row in values if isinstance(row, Mapping) and row.get(column) is not None]
 
 
 def check_layout(columns: Sequence[str], name: str) -> None:
@@ -51,6 +75,17 @@ def check_layout(columns: Sequence[str], name: str) -> None:
     names = {*columns}
     if {"query", "positive"} <= names:
         return
+    if Path(name).name == "dataset_info.json":
+        raise DataError(
+            f"{name}: lists the data sets of LLaMA-Factory, and holds no rows; name the file of one of them, its "
+            "file_name there, as the path"
+        )
+    if "docs" in names and names & {"labels", "label", "scores"}:
+        raise DataError(
+            f"{name}: holds lists of documents with a list of labels or scores (column 'docs'), on which rerankers are "
+            'trained; write a row for each document that answers, as in {"query": "What is the torque?", "positive": '
+            '"It is 4 Nm.", "negatives": ["The belt is 3 m long."]}'
+        )
     if {"data", "annotations"} <= names or {"data", "predictions"} <= names:
         raise DataError(
             f"{name}: an export of Label Studio in its own JSON, where what was labelled lies inside `data` and "

@@ -29,7 +29,8 @@ from datasets.exceptions import DatasetNotFoundError, DatasetsError
 from smart_train.errors import DataError, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
 
-BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".tar": "webdataset"}
+BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".feather": "arrow", ".tar": "webdataset"}
+_OF_WEBDATASET = "__key__"  # a column that no other files have
 _POOL = 4  # rows fetched for each that a streamed sample keeps
 _TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so one row of it costs as much as many
 
@@ -47,14 +48,14 @@ def read_files(paths: Sequence[Path]) -> Dataset:
     builder = BUILDERS[plain_name(paths[0]).suffix.lower()]
     with _readable(", ".join(map(str, paths))):
         loaded = load_dataset(builder, data_files=[str(path) for path in paths])["train"]
-    return _undecoded(_lifted(loaded) if builder == "webdataset" else loaded)
+    return _undecoded(_lifted(loaded))
 
 
 def read_folder(path: Path, subset: str | None, split: str | None) -> Dataset:
     """A folder of files whose names, or whose card, say which split and configuration they belong to."""
     with _readable(str(path)):
         loaded = load_dataset(str(path), subset)
-    return _undecoded(_one_split(loaded, str(path), split))
+    return _undecoded(_lifted(_one_split(loaded, str(path), split)))
 
 
 def read_hub(name: str, subset: str | None, split: str | None) -> Dataset:
@@ -181,7 +182,10 @@ def _one_split(loaded: Dataset | DatasetDict, source: str, split: str | None) ->
 
 
 def _lifted(dataset: Dataset) -> Dataset:
-    """The columns `json.NAME` of a flattened WebDataset under NAME, where no other column is called so."""
+    """The columns `json.NAME` of a flattened WebDataset under NAME, where no other column is called so; other data sets
+    as they are."""
+    if _OF_WEBDATASET not in dataset.column_names:
+        return dataset
     flat = dataset.flatten()
     names = {name: name.removeprefix("json.") for name in flat.column_names if name.startswith("json.")}
     return flat.rename_columns({name: short for name, short in names.items() if short not in flat.column_names})

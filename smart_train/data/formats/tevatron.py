@@ -1,6 +1,7 @@
 """The rows of Tevatron. First layout: `query`, and passages with `docid`, `title` and `text` in lists
 `positive_passages` and `negative_passages`. Second: `query_text`, `query_image`, and lists `positive_document_ids` and
-`negative_document_ids`, whose documents are another source (`docid`, `text`, `image`), the recipe's `documents`.
+`negative_document_ids`, whose documents are another source (`docid`, `text`, `image`), the recipe's `documents`. SimLM
+and E5 name theirs in `positives` and `negatives`, each with a list `doc_id`, and a list `score` of a teacher.
 
 A row with several answers gives a row for each of them, as training takes another of them each time there.
 """
@@ -8,17 +9,22 @@ A row with several answers gives a row for each of them, as training takes anoth
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from smart_train.data.formats.judged import titled
-from smart_train.data.table import SplitRows, Table, listed
+from smart_train.data.table import AdaptedRows, SplitRows, Table, listed
+from smart_train.errors import DataError
 
 _PASSAGES, _IDS = "positive_passages", "positive_document_ids"
+_SCORED, _SCORED_NEGATIVES = "positives", "negatives"
 
 
 def matches(columns: Collection[str]) -> bool:
-    """Whether the columns are those of one of the two layouts."""
-    return _PASSAGES in columns or _IDS in columns
+    """Whether the columns are those of one of the layouts."""
+    names = {*columns}
+    scored = {"query", _SCORED, _SCORED_NEGATIVES} <= names and "positive" not in names
+    return _PASSAGES in names or _IDS in names or scored
 
 
 def adapted(table: Table, name: str) -> Table:
@@ -28,6 +34,15 @@ def adapted(table: Table, name: str) -> Table:
         called |= {"positive": _PASSAGES, "document_id": _PASSAGES, "negatives": "negative_passages"}
         columns = ["query", "query_id", "positive", "document_id", "negatives"]
         return table.renamed(SplitRows(table, name, _PASSAGES, passages_row), columns, called)
+    if _IDS not in table.columns:
+        first = next((row for row in table.rows if isinstance(row, Mapping)), {})
+        if not isinstance(first.get(_SCORED), Mapping):  # columns of this name that hold something else
+            return table
+        called |= {"positive": _SCORED, "negatives": _SCORED_NEGATIVES, "scores": f"{_SCORED}, {_SCORED_NEGATIVES}"}
+        flat = replace(table, rows=AdaptedRows(table.rows, _flat))
+        rows = SplitRows(flat, name, _IDS, scored_row)
+        columns = ["query", "query_id", "positive", "negatives", "scores"]
+        return table.renamed(rows, columns, called, documents_apart=True)
     called |= {"positive": _IDS, "negatives": "negative_document_ids"}
     columns = ["query", "query_image", "query_id", "positive", "negatives"]
     return table.renamed(SplitRows(table, name, _IDS, ids_row), columns, called, documents_apart=True)
@@ -52,6 +67,31 @@ def ids_row(raw: Mapping[str, Any], answer: int) -> dict[str, Any]:
         **_asked(raw),
         "positive": answers[answer] if answers else None,
         "negatives": listed(raw.get("negative_document_ids")) or None,
+    }
+
+
+def scored_row(raw: Mapping[str, Any], answer: int) -> dict[str, Any]:
+    """The row of one answer of SimLM, its documents named by id.
+
+    Raises:
+        DataError: what belongs to the documents of a side is not lists.
+    """
+    if raw[_IDS] is None:
+        raise DataError(f'columns {_SCORED!r} and {_SCORED_NEGATIVES!r} must read {{"doc_id": [...], "score": [...]}}')
+    scores = [*raw["scores"][answer : answer + 1], *raw["negative_scores"]]
+    return {**ids_row(raw, answer), "scores": scores or None}
+
+
+def _flat(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of SimLM with its ids and scores in columns of their own; the ids are None where it is not one."""
+    sides = [side if isinstance(side, Mapping) else {} for side in (raw.get(_SCORED), raw.get(_SCORED_NEGATIVES))]
+    ids, scores = ([listed(side.get(part)) for side in sides] for part in ("doc_id", "score"))
+    return {
+        **raw,
+        _IDS: ids[0] if "doc_id" in sides[0] else None,
+        "negative_document_ids": ids[1],
+        "scores": scores[0],
+        "negative_scores": scores[1],
     }
 
 
