@@ -16,6 +16,7 @@ from smart_train.pairs.words import (
     as_words,
     clean,
     is_alphabetic,
+    is_small,
     is_unspaced,
     length_in_words,
     tokens_of,
@@ -198,7 +199,7 @@ def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *,
     text = " ".join(line.text for line in lines[place:stop])
     whole = stop - place <= _HEAD_LINES and length_in_words(text) <= HEADING_WORDS and text[-1] not in ".,;:。，"
     apart = any(line.apart for line in lines[place:stop])
-    return stop if whole and not apart and not text[0].islower() and not starts_item(text) else None
+    return stop if whole and not apart and not is_small(text[0]) and not starts_item(text) else None
 
 
 def starts_item(text: str) -> bool:
@@ -232,7 +233,7 @@ def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
     if starts_item(after.text):
         return True
     if (
-        after.text[0].islower()
+        is_small(after.text[0])
         or line.text[-1] in ",-"
         or line.text.split()[-1] in _UNFINISHED
         or 0.0 in (line.right, after.right)
@@ -265,7 +266,7 @@ def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, i
         if count <= _CAPTION_LINES and (_SENTENCE_END.search(text) or _SENTENCE_INSIDE.search(text)):
             return text, place + count
     count = 1
-    while count < len(same) and (same[count][0].islower() or is_unfinished(same[count - 1])):
+    while count < len(same) and (is_small(same[count][0]) or is_unfinished(same[count - 1])):
         count += 1
     text = " ".join([same[0][label:], *same[1:count]])
     # Of a longer one the end was not seen: the comma says so.

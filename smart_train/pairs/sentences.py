@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.pairs.clauses import clauses_of
 from smart_train.pairs.doubts import ends_with_authors, is_entry_of_sources, is_garbled, is_glued_after_end
 from smart_train.pairs.leaning import has_bare_subject, leans, without_link, without_pointer
 from smart_train.pairs.wholeness import Told
-from smart_train.pairs.words import is_alphabetic, is_unspaced, length_in_words, tokens_of, words_of
+from smart_train.pairs.words import is_alphabetic, is_small, is_unspaced, length_in_words, tokens_of, words_of
 from smart_train.pairs.worth import says_something
 
 MAX_OF_SENTENCE, MAX_OF_LINE = 280, 240  # characters
@@ -102,18 +103,30 @@ def split_sentences(prose: str) -> list[str]:
 
 def told_sentences(prose: str) -> list[Told]:
     """Whole sentences of running text that stand for themselves, without their full stop. The first and the last of a
-    page often belong to its neighbours: what begins in lower case or does not end is left out."""
+    page often belong to its neighbours: what begins in lower case or does not end is left out, and where a script has
+    neither small letters nor full stops, the first and the last clause."""
     sentences = []
-    paragraphs = [pieces_of(paragraph) for paragraph in _without_marks(prose)]
-    # A sentence with its place in its paragraph, and the one before it.
-    pieces = [(piece, place, paragraph) for paragraph in paragraphs for place, piece in enumerate(paragraph)]
-    for (before, _, _), (sentence, place, beside) in zip([("", 0, [""]), *pieces], pieces, strict=False):
+    paragraphs = [(clauses_of(text), text) for text in _without_marks(prose)]
+    # A sentence with its place in its paragraph and whether it is a clause, and the one before it.
+    pieces = [
+        (piece, place, beside, clauses is not None)
+        for clauses, text in paragraphs
+        for beside in [clauses or pieces_of(text)]
+        for place, piece in enumerate(beside)
+    ]
+    for at, (sentence, place, beside, is_clause) in enumerate(pieces):
+        before, after_clause = (pieces[at - 1][0], pieces[at - 1][3]) if at else ("", False)
         if len(sentence) > _MOST_CHARACTERS:  # some patterns would take very long for a line of 20,000
             continue
         note = _NOTE.match(beside[0]) or _NOTE_INSIDE.search(sentence) or (None if place else _NOTE_MARK.match(before))
-        if _DATED.search(before[-_MOST_CHARACTERS:]) or ends_with_authors(before) or _breaks_off(before):
+        if _DATED.search(before[-_MOST_CHARACTERS:]) or ends_with_authors(before):
             continue
-        ends = SENTENCE_END.search(sentence) and not _CUT_OFF.search(sentence)
+        if not after_clause and _breaks_off(before):
+            continue
+        if is_clause:
+            ends = 0 < at < len(pieces) - 1 or len(pieces) == 1
+        else:
+            ends = bool(SENTENCE_END.search(sentence)) and not _CUT_OFF.search(sentence)
         if not _begins(sentence) or not ends:
             continue
         printed, sentence = sentence, without_pointer(without_link(sentence.rstrip(FULL_STOPS + " ")))
@@ -170,7 +183,7 @@ def _begins(sentence: str) -> bool:
     """Whether a text begins as a sentence does: with a capital, a letter of a script without capitals, or a name in
     lower case, which is quoted or stands in a script without blanks ("cron 作业每小时运行一次")."""
     begins = _BEGINS.match(sentence)
-    if begins is None or not begins[0][-1].islower():
+    if begins is None or not is_small(begins[0][-1]):
         return begins is not None
     return begins[0][0] in "\"'«„" or mostly_unspaced(words_of(sentence))
 
@@ -194,7 +207,7 @@ def split_lines(prose: str) -> list[str]:
         whole = (
             REPLACEMENT not in line
             and line[0].isalnum()
-            and not line[0].islower()
+            and not is_small(line[0])
             and is_balanced(line)
             and not _BULLET.search(line)
             and not _CODE.search(line)
@@ -218,7 +231,7 @@ def pieces_of(paragraph: str) -> list[str]:
         piece = piece.strip()
         end = pieces[-1][-_ABBREVIATION:] if pieces else ""
         goes_on = (_ABBREVIATED.search(end) and not _MAY_END.search(end)) or _ADDRESS.match(piece)
-        small = piece.lstrip("\"'([")[:1].islower() and not _UNCASED_END.search(end)
+        small = is_small(piece.lstrip("\"'([")[:1]) and not _UNCASED_END.search(end)
         if pieces and (goes_on or small):
             pieces[-1] = f"{pieces[-1]} {piece}"
         else:

@@ -19,7 +19,9 @@ _WORD = regex.compile(
 _SYLLABLE = regex.compile(rf"[{_UNSPACED_SYLLABLES}]", regex.V1)
 _TOKEN = regex.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+", regex.V1)
 _UNSPACED_OR_MARK = regex.compile(rf"[{_UNSPACED}{_UNSPACED_SYLLABLES}\u3001-\u3011\uff01-\uff5e]", regex.V1)
-_ALPHABETIC = regex.compile(r"(?:\p{L}[\p{M}\u200c\u200d]*|-)+")
+# Tibetan has a mark between syllables (tsheg), as others have hyphens between parts of words.
+_ALPHABETIC = regex.compile(r"(?:\p{L}[\p{M}\u200c\u200d]*|[-\u0f0b])+")
+_SMALL = regex.compile(r"[\p{Ll}--\p{Georgian}]", regex.V1)  # Georgian sentences and names begin with small letters
 _RIGHT_TO_LEFT = regex.compile("[\u0590-\u06ff]+")
 _FINAL = "ةىךםןףץ"
 _BACKWARDS_SHARE = 0.01
@@ -29,9 +31,10 @@ _NUMBERING = regex.compile(
     r"^(?:(?:[Aa]ppendix [A-Z][.:]?|(?:[A-Z]|\d+)(?:\.\d+)+\.?|\d{1,3}[.)]?|[A-Z]\.|[IVX]+\.|\(\d+\))\s+"
     r"|(?:[一二三四五六七八九十]+|\d+)、\s*|[(（][一二三四五六七八九十]+[)）]\s*|第\s*[\d一二三四五六七八九十]+\s*[章节節部]\s+)"
 )
-# Their compatible forms are other characters: Thai and Lao would be spelt otherwise than anyone types them, "m²" would
-# read "m2", and an accent without its letter would become a blank with an accent.
-_AS_PRINTED = "\u0e33\u0eb3¨¯´¸˘˙˚˛˜˝²³¹º¼½¾\u2070-\u2079\u2080-\u2089\u2150-\u215e"
+# Their compatible forms are other characters: Thai, Lao, Armenian and single letters of Korean would be spelt otherwise
+# than anyone types them, "10⁻³" would read "10-³", "m²" "m2" and "Windows™" "WindowsTM", and an accent without its
+# letter would become a blank with an accent.
+_AS_PRINTED = "\u0587\u0e33\u0eb3\u0edc\u0edd\u3131-\u318e¨¯´¸˘˙˚˛˜˝²³¹ªº™¼½¾\u2070-\u207f\u2080-\u208e\u2150-\u215e"
 _COMPATIBLE = regex.compile(f"[^{_AS_PRINTED}]+")
 _QUOTES = str.maketrans("‘’“”−", "''\"\"-")
 _VOWELS = frozenset("aeiouy")
@@ -88,6 +91,11 @@ def tokens_of(text: str) -> list[str]:
 def is_alphabetic(token: str) -> bool:
     """Whether a token is letters with their marks, and hyphens."""
     return _ALPHABETIC.fullmatch(token) is not None
+
+
+def is_small(character: str) -> bool:
+    """Whether a character is a small letter of a script in which sentences begin with a capital."""
+    return _SMALL.match(character) is not None
 
 
 def reads_backwards(text: str) -> bool:
