@@ -261,6 +261,8 @@ def test_footnote_marks_are_not_read_and_exponents_are(tmp_path: Path, cache: Pa
 
     make_pdf(tmp_path / "marks.pdf", [["MARKED"]], [])
     text = f"The red valves{small('12', 4)} of iron.{small('3', 4)} Over 10 m{small('2', 4)}, CO{small('2', -2)}, type2"
+    text += f"; pumps{small('1,2', 4)}, gears{small('3-5', 4)}, cranks{small('*', 4)} and levers{small('a', 4)}"
+    text += f", shells\\206; XIX{small('e', 4)} and files*"  # a dagger; a century, and a sign as high as the word
     text = text.replace(") Tj 6 Tf", ") Tj /F1 6 Tf").replace("Ts 10 Tf", "Ts /F1 10 Tf")
     content = (tmp_path / "marks.pdf").read_bytes().decode("latin-1")
     drawn = content.replace("(MARKED)", f"({text})")
@@ -268,7 +270,9 @@ def test_footnote_marks_are_not_read_and_exponents_are(tmp_path: Path, cache: Pa
     drawn = drawn.replace(f"/Length {length}>>", f"/Length {length + len(text) - len('MARKED')}>>")
     (tmp_path / "marks.pdf").write_bytes(drawn.encode("latin-1"))
     (page,) = read_pdf(tmp_path / "marks.pdf", dpi=36, cache_dir=cache)
-    assert "".join(page.text.split()) == "Theredvalvesofiron.Over10m2,CO2,type2"
+    assert "".join(page.text.split()) == (
+        "Theredvalvesofiron.Over10m2,CO2,type2;pumps,gears,cranksandlevers,shells;XIXeandfiles*"
+    )
 
 
 def test_blank_pages_are_told(tmp_path: Path, cache: Path) -> None:

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
 _NARROW = 0.15  # of its size: no print gives a character less room
 _DARK = 250  # of 255: a lighter point is paper
-# Digits after a word of three letters, a stop or a closing bracket.
-_MARKED = re.compile(r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,2})(?!\d|[.,]\d)")
+# Numbers, a letter or a sign after a word of three letters, a stop or a closing bracket. Raised letters after d are
+# seldom marks: "XIXe", "Mme".
+_MARKED = re.compile(
+    r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,3}(?:[,–-]\d{1,3})*|[a-d](?!\w)|\*+|[†‡]+)(?!\d|[.,]\d)"
+)
+_ALWAYS_MARKS = "†‡"
 _RAISED_SIZE, _RAISED = 0.8, 0.15  # of the size of the character before, at most and at least
 _LAYER = "OC"  # the name of the marks around what belongs to a layer
 _BOLD = 600  # the weight from which on print is bold
@@ -97,14 +101,18 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
 
 
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
-    """Indexes of the digits after a word or a stop that are set smaller and higher than it: nobody types them, and they
-    would make "valve2" of "valve". Exponents stay: they follow a unit or a number."""
+    """Indexes of what stands after a word or a stop and is set smaller and higher than it, as the numbers of notes and
+    sources are, and of daggers: nobody types them, and they would make "valve2" of "valve". Exponents stay: they follow
+    a unit or a number."""
     indices: set[int] = set()
     for match in _MARKED.finditer(shown):
         before, marks = places[match.start("mark") - 1], places[match.start("mark") : match.end("mark")]
         size = _size(textpage, before)
-        raised = _baseline(textpage, marks[0]) - _baseline(textpage, before)
-        if _size(textpage, marks[0]) <= _RAISED_SIZE * size and raised > _RAISED * size:
+        if match["mark"][0] in _ALWAYS_MARKS or all(
+            _size(textpage, mark) <= _RAISED_SIZE * size
+            and _baseline(textpage, mark) - _baseline(textpage, before) > _RAISED * size
+            for mark in marks
+        ):
             indices.update(marks)
     return indices
 
