@@ -83,6 +83,7 @@ _ENDS_IN_NUMBER = re.compile(r"[^\W\d_]\s\d{1,4}$")
 _CELLS = regex.compile(r"[$€£¥]|\d\S*\s\d|[\p{Han}\p{Hiragana}\p{Katakana}]\s[\p{Han}\p{Hiragana}\p{Katakana}]")
 _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
+_LONE_MARK = regex.compile(r"(?<!\S)\p{M}")  # a vowel sign without its letter: the text layer has lost the order
 _CODE = re.compile(r"[_=<>{}|\\*#]")
 # What stands before an item: a mark, its number, a letter with a bracket, the number of a note.
 MARK = re.compile(r"^(?!\*\*)(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+)?")
@@ -141,6 +142,7 @@ def told_sentences(prose: str) -> list[Told]:
             continue
         if (
             _GLUED.search(sentence)
+            or _LONE_MARK.search(sentence)
             or _HEADED.search(sentence)
             or _LABEL.match(sentence)
             or _COLUMNS.search(sentence)
@@ -200,6 +202,7 @@ def split_lines(prose: str) -> list[str]:
             or _ENDS_IN_NUMBER.search(line)
             or _STOP_INSIDE.search(line)
             or _CELLS.search(line)
+            or _LONE_MARK.search(line)
             or not fewest <= length_in_words(line) <= LINE_WORDS[1]
             or leans(line)
         ):

@@ -52,6 +52,13 @@ def test_syllables_of_tibetan_are_words() -> None:
     assert split_sentences(f"{sentence}།") == [sentence]
 
 
+def test_vowel_signs_without_a_letter_are_not_asked() -> None:
+    """So Arabic with vowel signs is read where they are drawn one by one."""
+    line = "قُوقِ حُ كَرَامَةِ وَالْ ينَ فِي الْ حْرَارًا مُتَسَاوِ دُ جَمِيعُ النَّاسِ {}أ .يُولَ"
+    assert split_lines(line.format("\u064e")) == [] and split_lines(line.format("")) == [line.format("")]
+    assert split_sentences(line.format("\u064e") + ".") == [] != split_sentences(line.format("") + ".")
+
+
 @pytest.mark.parametrize("text", ["10⁻³ m", "xⁿ", "Windows™ 10", "1ª", "ㄱ. 펌프", "և", "ສະເໝີ", "ໜ້າ", "ทำ"])
 def test_letters_and_signs_stay_as_typed(text: str) -> None:
     assert clean(text) == text
