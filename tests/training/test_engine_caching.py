@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from smart_train.training import GradientCaching, TrainingModule
+from smart_train.models import in_step
+from smart_train.models.slicing import select_rows
+from smart_train.training import GradientCaching, TrainingModule, grad_cache
 from smart_train.training.engine_caching import cached_backward
+from smart_train.training.grad_cache import ChunkedEncoder
 from tests.training.batches import batch, tiny, training_module
 
 ROWS = 7
@@ -43,6 +46,14 @@ def test_an_engine_sees_a_chunk_twice_and_the_loss_once(mode: str, objective: st
     inputs = batch(model, ROWS)
     module = training_module(model, objective, caching=GradientCaching(mini_batch_size=3)).eval()
     plain = training_module(model, objective).eval()
+    wrapped, last = compared(module, plain, inputs)
+    assert wrapped.seen == {"features": 2 * CHUNKS, "loss": 1}
+    assert last == [False] * CHUNKS + [True]
+
+
+def compared(module: TrainingModule, plain: TrainingModule, inputs: dict) -> tuple[Wrapped, list[bool]]:
+    """What an engine sees of a step of `module`, whose loss and gradients are those of `plain`; and of each backward
+    whether it was called the last."""
     expected = plain(inputs).total
     expected.backward()
     wanted = gradients(plain)
@@ -54,9 +65,45 @@ def test_an_engine_sees_a_chunk_twice_and_the_loss_once(mode: str, objective: st
 
     loss = cached_backward(wrapped, module, inputs, wrapped, backward, precision=nullcontext, share=1.0)
     torch.testing.assert_close(loss, expected.detach(), atol=1e-6, rtol=0)
-    assert wrapped.seen == {"features": 2 * CHUNKS, "loss": 1}
-    assert last == [False] * CHUNKS + [True]
     found = gradients(module)
     assert found.keys() == wanted.keys()
     for name, gradient in wanted.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6 * gradient.abs().max().item() + 1e-7)
+    return wrapped, last
+
+
+@pytest.fixture
+def two_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another rank has two chunks more, on either side."""
+    monkeypatch.setattr(in_step, "any_rank", lambda seen, device: seen)
+    monkeypatch.setattr(grad_cache, "gather_objects", lambda own: [own, own + 2])
+
+
+def test_passes_for_other_ranks_sake_add_nothing_and_are_never_the_last(two_for_company: None) -> None:
+    model = tiny("full")
+    inputs = batch(model, ROWS)
+    plain = training_module(model, "joint").eval()
+    module = training_module(model, "joint", caching=GradientCaching(mini_batch_size=3)).eval()
+    model.in_step = True
+    wrapped, last = compared(module, plain, inputs)
+    assert wrapped.seen == {"features": 2 * (CHUNKS + 2 * 2), "loss": 1}
+    assert last == [False] * (CHUNKS + 2 * 2) + [True]
+
+
+def test_one_row_keeps_others_company(two_for_company: None) -> None:
+    model = tiny("full")
+    model.in_step = True
+    features = select_rows(batch(model, 2)["query"], [0], model.family.visual_fields)
+    pooled, _ = ChunkedEncoder(model, features, GradientCaching(mini_batch_size=3)).encode()
+    assert len(pooled) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "replays", "keeps"), [("lora", True, True), ("lora", False, False), ("projection", True, False)]
+)
+def test_there_is_room_only_for_what_a_second_forward_would_compute(mode: str, replays: bool, keeps: bool) -> None:
+    """Of a projection the states are kept, and no inputs; without gradients there is no second forward."""
+    model = tiny(mode)
+    with torch.set_grad_enabled(replays):
+        encoder = ChunkedEncoder(model, batch(model, 2)["document"], GradientCaching(2, keep_vision=1.0))
+    assert encoder.inputs.left == (2**30 // 2 if keeps else 0)
