@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from peft import PeftModel
+from torch import nn
 from transformers import AutoModel, TrainingArguments
 
 from smart_train.data import GroupedBatches, PageCache, PairCollator
@@ -170,9 +172,28 @@ def skeleton(recipe: Recipe, folder: Path) -> SmartModel:
             backbone = AutoModel.from_config(config, trust_remote_code=trusted)
         family.fit_backbone(backbone)
         check_vocabulary(backbone, family.tokenizer, folder)
-        model = SmartModel(backbone, family, base=str(folder))
+        try:
+            model = SmartModel(backbone, family, base=str(folder))
+        except ModelError as error:
+            raise ModelError("\n".join([str(error), *_target_problems(recipe, backbone, family)])) from error
         start_adapter.attach(model, recipe, None)
         return prepare_for_training(model, recipe)
+
+
+def _target_problems(recipe: Recipe, backbone: nn.Module, family: Family) -> list[str]:
+    """What is wrong with the modules that a new LoRA names, to be told beside what else is wrong with the model."""
+    if recipe.lora is None or recipe.lora.init_from is not None:
+        return []
+    try:
+        _add_lora(recipe, backbone, family)
+    except ModelError as error:
+        return [str(error)]
+    return []
+
+
+def _add_lora(recipe: Recipe, backbone: nn.Module, family: Family) -> PeftModel:
+    given = filled(recipe.lora).model_dump(exclude={"init_from"})
+    return add_lora(backbone, family, **given, quantized=recipe.model.quantization is not None)
 
 
 def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
@@ -182,9 +203,7 @@ def prepare_for_training(model: SmartModel, recipe: Recipe) -> SmartModel:
         ModelError: nothing in the model would be trained.
     """
     if recipe.lora is not None and recipe.lora.init_from is None:
-        given = recipe.lora.model_dump(exclude={"init_from"})
-        quantized = recipe.model.quantization is not None
-        model.backbone = add_lora(model.backbone, model.family, **given, quantized=quantized)
+        model.backbone = _add_lora(recipe, model.backbone, model.family)
     elif recipe.projection is not None:
         model.freeze_backbone()
         section = recipe.projection

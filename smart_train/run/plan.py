@@ -216,7 +216,9 @@ def _skeleton(recipe: Recipe, plan: Plan) -> SmartModel | None:
     try:
         model = build.skeleton(recipe, folder)
     except SmartTrainError as error:
-        plan.problems += [f"model: {problem}" for problem in config_problems(recipe) or [str(error)]]
+        told = config_problems(recipe)  # every layer and width, where the error has the first
+        rest = [line for line in str(error).splitlines() if line not in told] if told else [str(error)]
+        plan.problems += [f"model: {problem}" for problem in (*told, *rest)]
         return None
     plan.lines["scoring"] = ", ".join(f"{name} {value}" for name, value in model.scoring.to_dict().items())
     return model

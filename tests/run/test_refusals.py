@@ -196,6 +196,17 @@ def test_a_layer_that_the_model_does_not_have(command: Any, word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["train", "validate"])
+def test_modules_that_lora_does_not_find_are_told_with_a_layer_that_the_model_does_not_have(
+    command: Any, word: str
+) -> None:
+    refused(
+        command(word, full=None, lora={"target_modules": ["q_porj"]}, scoring={"layer": 3}),
+        "scoring.layer 3 is out of range: the model has hidden states -3 .. 2",
+        "lora.target_modules ['q_porj']: ",
+    )
+
+
+@pytest.mark.parametrize("word", ["train", "validate"])
 def test_a_projection_wider_than_the_model(command: Any, word: str) -> None:
     refused(
         command(word, full=None, projection={"dim": WIDTH + 1}),
