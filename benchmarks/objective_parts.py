@@ -22,12 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import get_scheduler
 
 from benchmarks.document import replace_section
 from benchmarks.readings import SAMPLES
@@ -41,10 +41,12 @@ from smart_train.models.peft import add_lora
 from smart_train.models.readout import READOUT
 from smart_train.scoring import score_parts
 from smart_train.scoring.embeddings import Embeddings
+from smart_train.training.learning_rate import rate_at
 from smart_train.types import Example
 
 DECISION = ROOT / "docs" / "decisions" / "parts-added-to-the-objective.md"
 FOLDS, STEPS, BATCH, TOKENS, RATE, TEMPERATURE = 5, 32, 32, 33, 3e-3, 0.05
+WARMUP, EPOCHS = STEPS // 10, 5
 
 
 @dataclass(frozen=True)
@@ -143,48 +145,53 @@ def joined(first: Embeddings, others: Sequence[Embeddings]) -> Embeddings:
     return Embeddings(torch.cat([item.pooled for item in every]), [states for item in every for states in item.tokens])
 
 
-def train(texts: Texts, part: Part, fold: int, seed: int) -> LastLayer:
-    """A run on all rows but those of `fold`."""
-    net = LastLayer(seed).train()
-    net.layer.attention.self.dropout.p = 0.0
-    temperatures = dict.fromkeys(SCORES, TEMPERATURE)
-    objective = ContrastiveObjective(
-        part.objective, scoring=net.model.scoring, temperatures=temperatures, hardness=part.hardness
-    )
-    trained = [parameter for parameter in net.layer.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
-    schedule = get_scheduler("cosine", optimizer, num_warmup_steps=STEPS // 10, num_training_steps=STEPS)
-    places = (texts.fold != fold).nonzero().flatten()
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.cat([places[torch.randperm(len(places), generator=generator)] for _ in range(4)])
-    remembered: deque[tuple[Tensor, Embeddings]] = deque(maxlen=part.memory)
-    positive = torch.arange(BATCH)
-    for step in range(STEPS):
-        rows = order[step * BATCH : (step + 1) * BATCH]
-        queries = net.embed([texts.queries[row] for row in rows.tolist()])
-        documents = net.embed([texts.documents[row] for row in rows.tolist()])
-        older = list(remembered) if step >= part.memory_from else []
+class Training:
+    """A run under way, on all rows but those of `fold`."""
+
+    def __init__(self, texts: Texts, part: Part, fold: int, seed: int) -> None:
+        self.texts, self.part, self.done = texts, part, 0
+        self.net = LastLayer(seed).train()
+        self.net.layer.attention.self.dropout.p = 0.0
+        temperatures = dict.fromkeys(SCORES, TEMPERATURE)
+        self.objective = ContrastiveObjective(
+            part.objective, scoring=self.net.model.scoring, temperatures=temperatures, hardness=part.hardness
+        )
+        self.trained = [parameter for parameter in self.net.layer.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=RATE, weight_decay=0.0)
+        places = (texts.fold != fold).nonzero().flatten()
+        generator = torch.Generator().manual_seed(seed)
+        self.order = torch.cat([places[torch.randperm(len(places), generator=generator)] for _ in range(EPOCHS)])
+        self.remembered: deque[tuple[Tensor, Embeddings]] = deque(maxlen=part.memory)
+
+    def step(self, rate: float) -> None:
+        """The next step, at the learning rate `rate`."""
+        rows = self.order[self.done * BATCH : (self.done + 1) * BATCH]
+        queries = self.net.embed([self.texts.queries[row] for row in rows.tolist()])
+        documents = self.net.embed([self.texts.documents[row] for row in rows.tolist()])
+        older = list(self.remembered) if self.done >= self.part.memory_from else []
         columns = torch.cat([rows, *(earlier for earlier, _ in older)])
-        excluded = rows[:, None] == columns
+        excluded, positive = rows[:, None] == columns, torch.arange(BATCH)
         excluded[positive, positive] = False
         scores = score_parts(queries, joined(documents, [states for _, states in older]))
-        optimizer.zero_grad()
-        objective(scores, positive, excluded).total.backward()
-        nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        schedule.step()
-        remembered.append((rows, Embeddings(documents.pooled.detach(), documents.packed.detach(), documents.offsets)))
-    return net.eval()
+        self.optimizer.zero_grad()
+        self.objective(scores, positive, excluded).total.backward()
+        nn.utils.clip_grad_norm_(self.trained, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        earlier = Embeddings(documents.pooled.detach(), documents.packed.detach(), documents.offsets)
+        self.remembered.append((rows, earlier))
+        self.done += 1
 
 
-def run(texts: Texts, name: str, fold: int, seed: int, folder: Path) -> dict:
-    """Trains and measures, or reads what was measured: query id -> the value of each score, and CPU seconds."""
-    kept = folder / f"{name.replace(' ', '_')}-{fold}-{seed}.json"
-    if kept.is_file():
-        return json.loads(kept.read_text(encoding="utf-8"))
-    started = time.process_time()
-    net = train(texts, PARTS[name], fold, seed)
-    seconds = time.process_time() - started
+def rates(kind: str, steps: int) -> list[float]:
+    """The learning rate of each step, under transformers' schedule `kind`."""
+    schedule = {"lr_scheduler_type": kind, "learning_rate": RATE, "warmup_steps": WARMUP}
+    return [cast(float, rate_at(schedule, steps, step)) for step in range(steps)]
+
+
+def measured(texts: Texts, net: LastLayer, fold: int) -> dict[str, list[float]]:
+    """query id -> the value of each score, of the queries of `fold`."""
     asked = (texts.fold == fold).nonzero().flatten().tolist()
     corpus = [(row.document_ids[0], row.documents[0]) for row in texts.rows]
     evaluator = RetrievalEvaluator(EvaluationSet.from_examples([texts.rows[row] for row in asked], corpus))
@@ -195,7 +202,20 @@ def run(texts: Texts, name: str, fold: int, seed: int, folder: Path) -> dict:
             net.embed([texts.queries[row] for row in asked]), net.embed(searched), net.model.scoring
         )
     columns = [result.per_query[score][METRIC] for score in SCORES]
-    found = {"seconds": seconds, "queries": dict(zip(result.query_ids, zip(*columns, strict=True), strict=True))}
+    return {query: list(found) for query, *found in zip(result.query_ids, *columns, strict=True)}
+
+
+def run(texts: Texts, name: str, fold: int, seed: int, folder: Path) -> dict:
+    """Trains and measures, or reads what was measured: query id -> the value of each score, and CPU seconds."""
+    kept = folder / f"{name.replace(' ', '_')}-{fold}-{seed}.json"
+    if kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    started = time.process_time()
+    training = Training(texts, PARTS[name], fold, seed)
+    for rate in rates("cosine", STEPS):
+        training.step(rate)
+    seconds = time.process_time() - started
+    found = {"seconds": seconds, "queries": measured(texts, training.net.eval(), fold)}
     kept.write_text(json.dumps(found), encoding="utf-8")
     return found
 
