@@ -41,6 +41,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "objective": {"self_distillation": None, "learn_weights": False, "products": "exact", "hardness": 0.0},
     "scoring": {"width": None, "pool_factor": None, "stored_as": None},
 }
+_ADDED_SECTIONS = ("averaging",)  # the same, of whole sections, which are null where they leave a run as it was
 _ADDED_TO_SOURCES = {"pages_as": None, "ocr": None}  # the same, of each source in `data`
 _ADDED_TO_DISTILLATION = {"margin_weight": None}  # the same, of `objective.distillation`
 
@@ -57,6 +58,9 @@ def of_the_run(values: Mapping[str, Any]) -> dict[str, Any]:
         given = defining.get(section)
         if isinstance(given, Mapping):
             defining[section] = {name: value for name, value in given.items() if defines(name)}
+    for section in _ADDED_SECTIONS:
+        if defining.get(section) is None:
+            defining.pop(section, None)
     for section, added in _ADDED.items():
         if section in defining:
             defining[section] = _without(defining[section], added)

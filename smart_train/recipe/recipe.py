@@ -10,6 +10,7 @@ from typing import Any, Literal
 from smart_train.recipe.identity import of_the_run
 from smart_train.recipe.reader import dump_yaml
 from smart_train.recipe.sections import (
+    AveragingSection,
     DataSection,
     DistributedSection,
     EvaluationSection,
@@ -63,6 +64,7 @@ class Recipe(Section):
     scoring: dict[str, Any] = {}
     training: dict[str, Any] = {}
     gradient_caching: GradientCachingSection | None = None
+    averaging: AveragingSection | None = None
     evaluation: EvaluationSection = EvaluationSection()
     tune: TuneSection | None = None
     export: ExportSection = ExportSection()

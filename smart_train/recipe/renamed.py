@@ -1,4 +1,4 @@
-"""Training keys of other versions and libraries: what to write instead.
+"""Keys of other versions and libraries: what to write instead.
 
 The nearest spelling of a name that is gone is often another thing (`save_safetensors` is not `save_steps`).
 """
@@ -9,16 +9,38 @@ _TRACKER = "set the tracker's own environment variables"
 _PROCESSES = "set distributed.strategy"
 _HUB = "set hub.repo_id"
 _COMPILE = "set torch_compile: true"
+_AVERAGE = "set averaging.decay, for an average of the weights of all steps (docs/decisions/averages-of-weights.md)"
+_SOUP = f"{_AVERAGE}, or mix saved LoRA adapters: smart-train export --adapter RUN/checkpoint-STEP=WEIGHT ..."
+_MEMORY = (
+    "documents of earlier batches lost in every score wherever they were measured "
+    "(docs/decisions/parts-added-to-the-objective.md); set a larger training.per_device_train_batch_size, with "
+    "gradient_caching where memory runs out"
+)
 _NOTHING = "remove it; it has no successor"
+
+# Of the other sections, and those that are not sections.
+INSTEAD_ELSEWHERE = {
+    **dict.fromkeys(("ema", "swa", "ema_decay"), _AVERAGE),
+    **dict.fromkeys(("average_checkpoints", "soup"), _SOUP),
+    **{
+        f"{section}{name}": _MEMORY
+        for section in ("", "objective.")
+        for name in ("memory", "memory_size", "memory_batches", "cross_batch_memory", "xbm", "queue_size")
+    },
+}
 
 # Arguments that transformers removed or renamed, those of sentence-transformers' trainers, and what people abbreviate.
 INSTEAD = {
     "adafactor": "set optim: adafactor",
+    "average_checkpoints": _SOUP,
+    "averaging": _AVERAGE,
     "batch_sampler": "remove it; a document that is known to answer a query is never its negative",
     "batch_size": "set per_device_train_batch_size",
     "bf16_backend": "set bf16: true",
     "cache_dir": "set data.cache_dir for drawn pages",
     "dispatch_batches": "remove it; every process reads its own rows",
+    "ema": _AVERAGE,
+    "ema_decay": _AVERAGE,
     "epochs": "set num_train_epochs",
     "eval_batch_size": "set evaluation.batch_size",
     "evaluation_strategy": "set eval_strategy",
@@ -57,12 +79,16 @@ INSTEAD = {
     "scheduler": "set lr_scheduler_type",
     "sharded_ddp": _PROCESSES,
     "split_batches": "remove it; per_device_train_batch_size is what one process takes",
+    "swa": _AVERAGE,
+    "swa_lr": _AVERAGE,
+    "swa_start": _AVERAGE,
     "temperature": "set objective.temperature",
     "torch_dtype": "set model.dtype",
     "torchdynamo": "set torch_compile_backend",
     "tpu_metrics_debug": _NOTHING,
     "tpu_num_cores": "remove it; runs use GPUs or CPUs",
     "train_batch_size": "set per_device_train_batch_size",
+    "use_ema": _AVERAGE,
     "use_ipex": _NOTHING,
     "use_legacy_prediction_loop": _NOTHING,
     "use_mps_device": "remove it; the device is found by itself",

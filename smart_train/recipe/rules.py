@@ -44,6 +44,7 @@ def cross_problems(given: Recipe, filled: Recipe) -> list[str]:
         *training_conflicts(filled.training),
         *_scale_problems(filled),
         *_noise_problems(filled),
+        *_averaging_problems(filled),
         *_hub_problems(filled),
     ]
 
@@ -70,6 +71,14 @@ def _noise_problems(recipe: Recipe) -> list[str]:
         "training.neftune_noise_alpha: cannot be used with distributed.strategy fsdp2, which shards the embeddings "
         "with the rest of the model; use zero3, or remove it"
     ]
+
+
+def _averaging_problems(recipe: Recipe) -> list[str]:
+    strategy = recipe.distributed.strategy
+    if recipe.averaging is None or strategy not in ("zero3", "fsdp2"):
+        return []
+    rule = f"cannot be combined with distributed.strategy {strategy}, under which no process has the whole weights; use"
+    return [bad_value("averaging.decay", recipe.averaging.decay, f"{rule} zero2 or ddp, or remove it")]
 
 
 def _model_problems(recipe: Recipe) -> list[str]:

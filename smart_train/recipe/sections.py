@@ -298,6 +298,13 @@ class GradientCachingSection(Section):
     keep_vision: Literal["auto", "off"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
 
 
+class AveragingSection(Section):
+    """An average of the trained weights is measured, saved and exported in the place of the last step's. A step counts
+    `decay` times as much as the one after it."""
+
+    decay: float = Field(0.95, gt=0, lt=1)
+
+
 class EvaluationSection(Section):
     """When quality is measured, and by what the best checkpoint is chosen. Null: wherever there is held-out data."""
 

@@ -43,6 +43,7 @@ from smart_train.run.result import check_publishable as check_publishable
 from smart_train.run.result import export_dtype as export_dtype
 from smart_train.scoring import ScoringConfig
 from smart_train.training import GradientCaching, arguments, engines
+from smart_train.training.averaging import check_averaging
 from smart_train.training.run_schedule import Schedule
 from smart_train.training.state_cache import StateCache
 from smart_train.types import Example
@@ -366,6 +367,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         args.logging_nan_inf_filter = False  # it reads every loss twice, and hides a NaN that the run's guard stops at
     if args.dataloader_pin_memory and "accelerator_config" not in recipe.training:
         cast(Any, args.accelerator_config).non_blocking = True  # else its loader waits for each tensor that it sends
+    if recipe.averaging is not None:
+        check_averaging(engines.active_strategy(args))
     return args
 
 

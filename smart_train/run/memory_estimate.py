@@ -68,6 +68,7 @@ def estimate(recipe: Recipe, model: SmartModel, loads: dict[str, BatchSide], pro
         "weights": weights(recipe, model),
         "gradients": float(sum(parameter.numel() for parameter in trained) * FP32),
         "optimiser": _optimiser(recipe, trained),
+        "averaged weights": 0.0 if recipe.averaging is None else float(sum(map(torch.numel, trained)) * FP32),
         "activations": _activations(recipe, model, loads),
         "token states": 0.0,
         "pixels": _pixels(recipe, model, loads),

@@ -193,6 +193,9 @@ def _batches(
     if schedule.batches:
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
         plan.lines["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
+    if recipe.averaging is not None:
+        window = 1 / (1 - recipe.averaging.decay)
+        plan.lines["averaging"] = f"the weights of about the last {window:.0f} steps are measured and exported"
     if schedule.too_short:
         plan.lines["few steps"] = schedule.too_short
     if schedule.all_warmup:

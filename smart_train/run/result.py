@@ -68,6 +68,7 @@ def card_facts(
         "length": f"{length}{made_longer}",
         "batch per process": training["per_device_train_batch_size"],
         "learning rate": training.get("learning_rate"),
+        "weights": None if recipe.averaging is None else f"a moving average, decay {recipe.averaging.decay:g} a step",
         "seed": training["seed"],
     }
     tuning = CardFacts.read_evaluation(run / TUNING_FILE)

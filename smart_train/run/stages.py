@@ -266,6 +266,7 @@ def _train(
         batches=batches,
         early_stopping_patience=recipe.evaluation.early_stopping_patience,
         first_log=on_main(lambda: _cut(recipe, model, training)) if newest is None else None,
+        average_decay=None if recipe.averaging is None else recipe.averaging.decay,
     )
     if recipe.hub.checkpoints:
         trainer.add_callback(PushCheckpoints(filled(recipe.hub.repo_id), private=recipe.hub.private, say=console.print))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 from smart_train.distributed import barrier
 from smart_train.errors import Interrupted, RunError
 from smart_train.losses import ContrastiveObjective
+from smart_train.training.averaging import WeightAverage
 from smart_train.training.checkpoint_search import (
     STATE_NAME,
     best_of,
@@ -48,6 +49,7 @@ class CheckpointingTrainer(Trainer):
     deepspeed: Any  # the Trainer puts DeepSpeed's engine here
     _termination: StopOnTerminate  # who inherits makes it, among the callbacks
     _save_limit: int | None = None  # training.save_total_limit, while `train` hides it
+    average: WeightAverage | None = None  # of the weights; who inherits makes it, among the callbacks
     _longer: bool = False  # whether `train` goes on past the end of a shorter schedule
 
     @property
@@ -61,6 +63,12 @@ class CheckpointingTrainer(Trainer):
         with whole(self.module, frozen=self.module.model.owns_backbone, write_back=write_back):
             yield
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within, the module has the average of its weights, where one is kept. Every rank must enter."""
+        with self.average.in_place() if self.average is not None else nullcontext():
+            yield
+
     def _take_weights(self) -> None:
         """Gives the model the weights of the two scores that the objective has learned, so that it is measured and
         saved with them. Every rank must call it."""
@@ -70,14 +78,19 @@ class CheckpointingTrainer(Trainer):
                 self.module.model.family.scoring = objective.learned_scoring
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """What training changes, in the folder layout of `SmartModel.save_pretrained`. Every rank must call it."""
-        self._take_weights()
-        with self.whole():
-            if self.args.should_save:
-                self.module.save(Path(output_dir or output_folder(self.args)))
+        """What training changes, or its average, in the folder layout of `SmartModel.save_pretrained`. Every rank must
+        call it."""
+        with self._averaged():
+            self._take_weights()
+            with self.whole():
+                if self.args.should_save:
+                    self.module.save(Path(output_dir or output_folder(self.args)))
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """As the Trainer's, less weights that do not change, which it only leaves out of a bare PeftModel."""
+        """As the Trainer's, less weights that do not change, which it only leaves out of a bare PeftModel; with what an
+        average goes on from."""
+        if self.average is not None and self.args.should_save:
+            self.average.save(Path(output_dir))
         if self.strategy in ZERO_STAGES:
             self.deepspeed.save_checkpoint(output_dir, exclude_frozen_parameters=True)
         elif self.strategy == "fsdp2":
@@ -170,6 +183,9 @@ class CheckpointingTrainer(Trainer):
                     output = super().train(resume_from_checkpoint, **kwargs)
             finally:
                 self._termination.restore()
+            if self.average is not None:
+                has_best = self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None
+                self.average.end(keep=not has_best)
             self._take_weights()
             stopped = self._termination.stopped
             if stopped is not None and stopped < self.state.max_steps:
@@ -194,6 +210,8 @@ class CheckpointingTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         with naming_damage(checkpoint), without_code(self.strategy):
             super()._load_optimizer_and_scheduler(checkpoint)
+            if checkpoint is not None and self.average is not None:
+                self.average.load(Path(checkpoint))
         if self._longer:
             self._follow_schedule()
 

@@ -57,9 +57,9 @@ def training_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]
     return knobs
 
 
-def optimiser_knobs(args: TrainingArguments, module: TrainingModule) -> list[str]:
+def optimiser_knobs(args: TrainingArguments, module: TrainingModule, *, averages: bool = False) -> list[str]:
     """Recipe keys that lower the memory of what comes around a step's forward and backward, where the optimiser makes
-    its state; then those of the step."""
+    its state and, with `averages`, the weights are averaged; then those of the step."""
     knobs = []
     name = str(getattr(args.optim, "value", args.optim))
     if "8bit" not in name and "adafactor" not in name and not name.startswith("sgd") and args.device.type == "cuda":
@@ -68,6 +68,8 @@ def optimiser_knobs(args: TrainingArguments, module: TrainingModule) -> list[str
         knobs.append("distributed.strategy=zero2: each process holds its share of the optimiser's state and gradients")
     if not (module.model.backbone_frozen or isinstance(module.model.backbone, PeftModel)):
         knobs.append("lora instead of full: gradients and the optimiser's state of an adapter alone")
+    if averages:
+        knobs.append("averaging=null: no second copy of the trained weights, and other results")
     return [*knobs, *training_knobs(args, module)]
 
 

@@ -27,9 +27,8 @@ from smart_train.errors import NonFiniteError, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import state_geometry
-from smart_train.training.checkpoint_search import (
-    output_folder,
-)
+from smart_train.training.averaging import WeightAverage, check_averaging
+from smart_train.training.checkpoint_search import output_folder
 from smart_train.training.checkpoint_trainer import CheckpointingTrainer
 from smart_train.training.engine_caching import cached_backward
 from smart_train.training.engines import (
@@ -73,6 +72,8 @@ class SmartTrainer(CheckpointingTrainer):
         batches: which rows make a batch; None: the Trainer's own, rows of all kinds in random order.
         early_stopping_patience: evaluations without a better `metric_for_best_model` after which training stops.
         first_log: what the first line of the log says beside the loss.
+        average_decay: an average of the weights is evaluated, saved and left in `module`, where a step counts so many
+            times as much as the one after it. None: the weights as they are trained.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class SmartTrainer(CheckpointingTrainer):
         batches: GroupedBatches | None = None,
         early_stopping_patience: int | None = None,
         first_log: Mapping[str, float] | None = None,
+        average_decay: float | None = None,
     ) -> None:
         self.strategy = active_strategy(args)
         module.model.in_step = self.strategy in SHARDED
@@ -94,6 +96,10 @@ class SmartTrainer(CheckpointingTrainer):
         # In this order: whether to save decides whether to log.
         callbacks = [self._termination, FlushAtCheckpoints(), ConsoleLogger(), JsonlLogger(output_folder(args))]
         callbacks.append(self._guard)
+        if average_decay is not None:
+            check_averaging(self.strategy)
+            self.average = WeightAverage(module, average_decay)
+            callbacks.append(self.average)
         if early_stopping_patience is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience))
         if args.dataloader_num_workers or args.device.type != "cpu":  # else nothing is sent anywhere
@@ -160,7 +166,8 @@ class SmartTrainer(CheckpointingTrainer):
         Raises:
             RunError: memory ran out outside of a step's forward and backward, as where the optimiser makes its state.
         """
-        with memory_advice("training, around the steps", partial(optimiser_knobs, self.args, self.module)):
+        knobs = partial(optimiser_knobs, self.args, self.module, averages=self.average is not None)
+        with memory_advice("training, around the steps", knobs):
             return super().train(resume_from_checkpoint, longer=longer, **kwargs)
 
     def compute_loss(
@@ -243,19 +250,20 @@ class SmartTrainer(CheckpointingTrainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Retrieval metrics of the current weights, logged as `{prefix}_{score}_{metric}`, with what `state_geometry`
-        measures, as `watch_{name}`.
+        """Retrieval metrics of the current weights, or of their average where one is kept, logged as
+        `{prefix}_{score}_{metric}`, with what `state_geometry` measures, as `watch_{name}`.
 
         Raises:
             RunError: there is nothing to evaluate on, or training has diverged or collapsed.
         """
         if self.evaluator is None:
             raise RunError("training.eval_strategy asks for evaluation, but the recipe has no data.evaluation")
-        self._take_weights()
         with (
+            self._averaged(),
             memory_advice("evaluation", partial(evaluation_knobs, self.evaluator.batch_size)),
             self._naming_divergence(),
         ):
+            self._take_weights()
             self.last_result, self._evaluated_step = self.evaluator(self.module.model), self.state.global_step
             measured = state_geometry.measure(
                 self.module.model, self.evaluator.evaluation_set, self.evaluator.batch_size

@@ -179,6 +179,13 @@ def test_a_part_that_came_later_is_not_in_the_fingerprint_of_runs_without_it() -
     assert of_the_run(parse_recipe({**HELD_OUT, "objective": {"hardness": 1}}).to_dict())["objective"]["hardness"] == 1
 
 
+def test_an_average_of_weights_is_another_run_and_none_is_that_of_0_1_0() -> None:
+    without, averaged = (parse_recipe({**HELD_OUT, "averaging": part}) for part in (None, {"decay": 0.9}))
+    assert "averaging" not in of_the_run(without.to_dict())
+    assert of_the_run(averaged.to_dict())["averaging"] == {"decay": 0.9}
+    assert averaged.fingerprint not in (without.fingerprint, parse_recipe({**HELD_OUT, "averaging": {}}).fingerprint)
+
+
 def test_fingerprint_ignores_how_much_is_encoded_at_a_time() -> None:
     same = parse_recipe(HELD_OUT).fingerprint
     for bounds in ({"mini_batch_size": 8}, {"mini_batch_tokens": 4096}):

@@ -89,6 +89,15 @@ def test_a_run_made_longer_ends_like_one_that_was_long_from_the_start(
     assert "is already finished" in capsys.readouterr().out
 
 
+def test_an_average_goes_on_over_all_steps(tiny_data: Path, tmp_path: Path) -> None:
+    averaged = {"averaging": {"decay": 0.5}}
+    run, unbroken = tmp_path / "run", train(quick(tiny_data, tmp_path / "unbroken", LONG, **averaged))
+    train(quick(tiny_data, run, SHORT, **averaged))
+    train(quick(tiny_data, run, LONG, **averaged))
+    for name in ("final", f"checkpoint-{LONG}"):
+        assert sha256(run / name / "adapter_model.safetensors") == sha256(unbroken / name / "adapter_model.safetensors")
+
+
 def test_the_rate_of_a_longer_schedule_is_told_and_taken(
     quick_run: Path, tiny_data: Path, tmp_path: Path, capsys: Any
 ) -> None:

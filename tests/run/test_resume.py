@@ -39,6 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **MODES["lora"],
         "training": {**TRAINING, "gradient_accumulation_steps": 2, "dataloader_num_workers": 1},
     },
+    "lora, averaged": {**MODES["lora"], "training": TRAINING, "averaging": {"decay": 0.5}},
     "projection, by epochs": {
         **MODES["projection"],
         "training": {"max_steps": -1, "num_train_epochs": 2, "eval_strategy": "epoch", "eval_steps": None},

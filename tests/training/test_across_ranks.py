@@ -144,9 +144,12 @@ def an_evaluation_reads_states(model: SmartModel, cache: StateCache, rows: list[
             model.encode_document(ModelInput("another text"))
 
 
-def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: Path | None = None) -> dict[str, Tensor]:
+def three_steps(
+    run: Path, ranks: int, strategy: str = "auto", *, resume: Path | None = None, decay: float | None = None
+) -> dict[str, Tensor]:
     """The trained parameters after three steps of Adam, whose state is what an engine shards, or after what is left of
-    them from the checkpoint `resume` on. Every step is saved in `run`."""
+    them from the checkpoint `resume` on. Every step is saved in `run`. `decay`: of an average, which is then returned.
+    """
     torch.manual_seed(0)
     module = training_module(tiny("lora"), "joint", learn_temperature=True)
     changes = {
@@ -161,7 +164,9 @@ def three_steps(run: Path, ranks: int, strategy: str = "auto", *, resume: Path |
     }
     arguments = engines.arguments(strategy, {**TWO_PLAIN_STEPS, **changes})
     rows = [example(index) for index in range(3 * ROWS_PER_STEP)]
-    trainer = SmartTrainer(module, arguments, examples=rows, collator=PairCollator(module.model.family))
+    trainer = SmartTrainer(
+        module, arguments, examples=rows, collator=PairCollator(module.model.family), average_decay=decay
+    )
     trainer.train(None if resume is None else str(resume))
     assert trainer.state.global_step == 3
     open_to_training = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
@@ -293,6 +298,30 @@ def test_an_optimiser_in_main_memory_takes_the_same_steps(
     saved = tmp_path / "adam" / "checkpoint-1"
     start_ranks(one_who_goes_on, 4, tmp_path, free_port(), strategy, saved, True, count=4)
     assert_same_weights(torch.load(tmp_path / "rank0-of-4.pt"), alone["Adam"], "Adam, resumed by 4")
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "zero1", "zero2"])
+def test_two_ranks_average_as_one_process(tmp_path: Path, strategy: str) -> None:
+    """Each rank on its own, of weights that are equal; and from a checkpoint on."""
+    skip_without_engine(strategy)
+    expected = three_steps(tmp_path / "alone", 1, decay=0.5)
+    start_ranks(one_who_averages, tmp_path, free_port(), strategy)
+    one, other = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    for case, weights in one.items():
+        assert_same_weights(weights, expected, case)
+        assert all(torch.equal(weight, other[case][name]) for name, weight in weights.items()), case
+
+
+def one_who_averages(rank: int, folder: Path, port: int, strategy: str) -> None:
+    join_a_launch(rank, 2, port)
+    run = folder / "averaged"
+    unbroken = three_steps(run, 2, strategy, decay=0.5)
+    resumed = three_steps(run, 2, strategy, decay=0.5, resume=run / "checkpoint-2")
+    torch.save({"unbroken": unbroken, "resumed": resumed}, folder / f"rank{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor], case: str) -> None:

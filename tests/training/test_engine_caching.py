@@ -94,8 +94,10 @@ def test_one_row_keeps_others_company(two_for_company: None) -> None:
     model = tiny("full")
     model.in_step = True
     features = select_rows(batch(model, 2)["query"], [0], model.family.visual_fields)
-    pooled, _ = ChunkedEncoder(model, features, GradientCaching(mini_batch_size=3)).encode()
-    assert len(pooled) == 1
+    encoder = ChunkedEncoder(model, features, GradientCaching(mini_batch_size=3))
+    pooled, packed = encoder.encode()
+    encoder.replay(torch.ones_like(pooled), torch.ones_like(packed))
+    assert len(pooled) == 1 and gradients(training_module(model, "joint"))
 
 
 @pytest.mark.parametrize(
