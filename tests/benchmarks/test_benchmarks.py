@@ -24,6 +24,7 @@ from benchmarks import (
     page_flops,
     peers,
     train_step,
+    weight_averages,
 )
 from benchmarks import maxsim as loss_benchmark
 from benchmarks import scoring as scoring_benchmark
@@ -32,6 +33,7 @@ from benchmarks.document import replace_section
 from smart_train import SmartModel
 from smart_train.losses import info_nce
 from smart_train.scoring import arithmetic, forced_arithmetic, processor_arithmetic
+from smart_train.training.averaging import WeightAverage
 from smart_train.types import ModelInput, ScoreParts
 from tests.runs import TINY
 
@@ -278,6 +280,20 @@ def test_hard_negatives_are_weighted_inside_the_softmax() -> None:
         torch.testing.assert_close(found, total)
         (gradient,) = torch.autograd.grad(found, scores.of(term))
         assert gradient[0, 4] == 0 and (gradient[1:] != 0).all()
+
+
+def test_shares_of_an_average_are_those_that_training_takes() -> None:
+    module = torch.nn.Linear(1, 1, bias=False)
+    average = WeightAverage(module, 0.9)
+    steps = torch.rand(16, generator=torch.Generator().manual_seed(0))
+    for step, value in enumerate(steps, start=1):
+        module.weight.data.fill_(value.item())
+        average.add(step)
+    found = (weight_averages.AVERAGES["EMA 0.9"](16) * steps).sum().item()
+    assert found == pytest.approx(average.average["weight"].item(), rel=1e-5)
+    last_half = weight_averages.AVERAGES["4 checkpoints of the last half"](32)
+    assert last_half.nonzero().flatten().tolist() == [19, 23, 27, 31] and last_half.sum() == 1
+    assert weight_averages.AVERAGES[weight_averages.LAST](32).argmax() == 31
 
 
 def test_scanned_pages_are_drawn_the_same_again_and_differ_by_name() -> None:
