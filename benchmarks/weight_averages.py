@@ -166,9 +166,9 @@ def table(results: dict[tuple[int, int], dict], seeds: Sequence[int]) -> list[st
         f"|---|---|---|{'---|' * len(SCORES)}---|---|---|",
     ]
     for steps, schedule in product(LENGTHS, MEASURED):
-        if schedule == LOWER and steps != LENGTHS[-1]:
-            continue
         run, cosine = f"{schedule} {steps}", values(results, f"{COSINE} {steps}", LAST, seeds)
+        if any(run not in found for found in results.values()):  # one that was run in one length alone
+            continue
         last = values(results, run, LAST, seeds)
         for average in MEASURED[schedule]:
             found = values(results, run, average, seeds)

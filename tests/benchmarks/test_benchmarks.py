@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
 import re
 import sys
 from pathlib import Path
@@ -19,7 +18,6 @@ from benchmarks import (
     narrow_products,
     narrow_time,
     narrow_winners,
-    objective_parts,
     padding,
     page_flops,
     peers,
@@ -31,10 +29,9 @@ from benchmarks import scoring as scoring_benchmark
 from benchmarks._harness import DOCUMENT, Report, device_kind, importable
 from benchmarks.document import replace_section
 from smart_train import SmartModel
-from smart_train.losses import info_nce
 from smart_train.scoring import arithmetic, forced_arithmetic, processor_arithmetic
 from smart_train.training.averaging import WeightAverage
-from smart_train.types import ModelInput, ScoreParts
+from smart_train.types import ModelInput
 from tests.runs import TINY
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -259,27 +256,6 @@ def test_what_holds_a_count_exists() -> None:
         for path, name in named:
             file = DOCUMENT.parents[1] / path
             assert file.is_file() and f"\ndef {name}(" in file.read_text(encoding="utf-8"), f"{path}::{name}"
-
-
-def test_hard_negatives_are_weighted_inside_the_softmax() -> None:
-    generator = torch.Generator().manual_seed(0)
-    scores = ScoreParts(*(torch.rand(3, 6, generator=generator, requires_grad=True) for _ in range(2)))
-    excluded, positive = torch.zeros(3, 6, dtype=torch.bool), torch.arange(3)
-    excluded[0, 4] = True
-    shifted = objective_parts.harder(scores, excluded, positive, 0.5)
-    for term in ("pooled", "late"):
-        found = info_nce(shifted.of(term) / objective_parts.TEMPERATURE, positive, excluded)
-        total = torch.zeros(())
-        for row in range(3):
-            logits = scores.of(term)[row].detach() / objective_parts.TEMPERATURE
-            others = [column for column in range(6) if column != row and not excluded[row, column]]
-            weights = [math.exp(0.5 * logits[column].item()) for column in others]
-            mean = sum(weights) / len(weights)
-            terms = [weight / mean * logits[column].exp() for weight, column in zip(weights, others, strict=True)]
-            total += -(logits[row].exp() / (logits[row].exp() + sum(terms))).log() / 3
-        torch.testing.assert_close(found, total)
-        (gradient,) = torch.autograd.grad(found, scores.of(term))
-        assert gradient[0, 4] == 0 and (gradient[1:] != 0).all()
 
 
 def test_shares_of_an_average_are_those_that_training_takes() -> None:
