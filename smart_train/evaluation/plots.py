@@ -247,8 +247,10 @@ def _marks(steps: Sequence[float]) -> dict[str, Any]:
 def _legend(figure: Figure, axes: Axes, *, below: bool = False) -> None:
     """One legend for all panels, beside or below them: within a panel it would cover lines."""
     handles, labels = axes.get_legend_handles_labels()
-    place = "outside lower center" if below else "outside right center"
-    figure.legend(handles, labels, frameon=False, loc=place, ncols=3 if below else 1)
+    if below:
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
+    else:
+        figure.legend(handles, labels, frameon=False, loc="outside right center")
 
 
 def _metric_series(start: Sequence[Record], records: Sequence[Record], metric: str) -> dict[str, Series]:
