@@ -4,17 +4,17 @@ sentences and lines. Whether a page alone answers is decided over all pages, in 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import begins_small, is_beside_title, is_broken
+from smart_train.pairs.chances import PageChances
 from smart_train.pairs.context import Contexts, is_fit, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
-from smart_train.pairs.leaning import LEANING, leans, standing
+from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Block, Line, Parts, is_unfinished
 from smart_train.pairs.sentences import (
@@ -27,7 +27,7 @@ from smart_train.pairs.sentences import (
     split_lines,
     told_sentences,
 )
-from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, is_short, lacks_verb, says_again, wholeness
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, lacks_verb, says_again, wholeness
 from smart_train.pairs.words import (
     as_words,
     length_in_words,
@@ -42,13 +42,6 @@ Kind = Literal["title", "bookmark", "heading", "caption", "term", "section", "se
 _HEADS = ("title", "bookmark", "heading", "caption")
 
 MIN_LETTERS, MAX_CHARACTERS = 5, 240
-# What is left of a sentence's worth where it speaks of something told before, or no heading names its subject.
-_BACK, _WITHOUT_HEAD, _DEFINITE_WITHOUT_HEAD, _SHORT_AND_UNNAMED = 0.6, 0.7, 0.6, 0.6
-_UNDER_ANOTHER_SUBJECT = 0.85  # "The strings may be" under "If statements"
-_STEM, _SUBJECT_WORDS = 5, 6  # letters by which words are compared; first words of a sentence, which hold its subject
-# Words of a sentence that is as good as its words. Of shorter ones, more are fragments and items of a list; longer ones
-# are hardly typed.
-_FULL_LENGTH = (14, 28)
 _TEXT_UNDER_HEAD = 150  # characters
 _WORDS_OF_CELL = 8  # a line of more words has a verb, or is a cell that goes on
 _LABELS, _WORDS_OF_LABEL, _WORDS_BELOW = 3, 7, 4  # headings of a page; words of one; of a line
@@ -202,74 +195,50 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """A sentence as it is asked for.
+    """A text of a page as it is asked for.
 
     Attributes:
-        query: the sentence, with the heading that it needs before it. sentence: as it stands on the page.
-        worth: how likely it is whole and stands alone, at most 1.
+        query: with the heading that it needs before it. text: as it stands on the page.
+        chance: how likely it is worth asking.
     """
 
+    kind: Kind
     query: str
-    sentence: str
-    worth: float
+    text: str
+    chance: float
 
 
-def telling_sentences(page: Page, rarity: Callable[[str], float]) -> Iterator[Asked]:
-    """The sentences of a page, best first: those whose words the page repeats and other pages lack. One that does not
-    name its subject is asked with the heading that it stands under.
-
-    A word weighs tf / (tf + 1) * rarity(word), with tf its count on the page (the saturation of BM25, k = 1, without
-    its length term); a sentence has the mean over its words, and less for words that point elsewhere ("it", "these"),
-    where it is short or long, and where it may not be whole. A sentence that shares half of its words with a better one
-    is left out.
-
-    Args:
-        rarity: the weight of a word, larger for words on fewer pages.
-    """
+def telling_sentences(page: Page, chances: PageChances) -> Iterator[Asked]:
+    """The sentences of a page that may be whole. One that does not name its subject is asked with the heading that it
+    stands under."""
     signs = Signs.of(page.parts.prose, page.parts.apart)
     contexts = Contexts(page.parts, page.heads, page.general_heads)
-    sentences = [told for told in told_sentences(page.parts.prose) if not contexts.is_source(told.printed)]
-    asked = {told.text: _asked(told, signs, contexts) for told in sentences}
-    worth = {text: sentence.worth for text, sentence in asked.items() if sentence.worth >= DOUBTFUL}
-    yield from (asked[text] for text in _best_first(page, worth, rarity))
+    for told in told_sentences(page.parts.prose):
+        if not contexts.is_source(told.printed) and wholeness(told, signs) >= DOUBTFUL:
+            asked = _asked(told, signs, contexts, chances)
+            if asked is not None:
+                yield asked
 
 
-def _asked(told: Told, signs: Signs, contexts: Contexts) -> Asked:
-    text, worth = told.text, wholeness(told, signs)
-    definite = has_definite_subject(text)
-    named = not told.bare and not definite and is_named(text, signs.cases, capitals_name=signs.capitals_name)
-    back = refers_back(text)
-    if named and not back:
-        return Asked(text, text, worth)
-    head = contexts.over(text, told.printed)
-    if back:
-        worth *= _BACK
-    if definite and head and not _shares_word(text, head):
-        worth *= _DEFINITE_WITHOUT_HEAD if is_vague(head) else _UNDER_ANOTHER_SUBJECT
-    if is_short(text):
-        worth = max(min(worth, DOUBTFUL), worth * _SHORT_AND_UNNAMED)
-    if head is None or contexts.is_general(head):  # asked for where the page has little else
-        worth = (
-            0.0
-            if told.bare and head is None
-            else max(min(worth, DOUBTFUL), worth * (_DEFINITE_WITHOUT_HEAD if definite else _WITHOUT_HEAD))
-        )
-    return Asked(with_context(text, head or ""), text, worth)
+def _asked(told: Told, signs: Signs, contexts: Contexts, chances: PageChances) -> Asked | None:
+    text, head, weak = told.text, "", False
+    bare = told.bare or has_definite_subject(text)
+    if bare or refers_back(text) or not is_named(text, signs.cases, capitals_name=signs.capitals_name):
+        above = contexts.over(text, told.printed)
+        if above is None and told.bare:
+            return None
+        head = above or ""
+        weak = above is None or (head != "" and (contexts.is_general(head) or is_vague(head)))
+    chance = chances.of_sentence(text, told.printed or text, weak_head=weak)
+    return Asked("sentence", with_context(text, head), text, chance)
 
 
-def _shares_word(sentence: str, head: str) -> bool:
-    """Whether a heading has a word of a sentence's beginning, in whatever form."""
-    stems = {word[:_STEM] for word in words_of(sentence)[:_SUBJECT_WORDS]}
-    return any(word[:_STEM] in stems for word in words_of(head) if len(word) >= _STEM)
-
-
-def telling_lines(page: Page, rarity: Callable[[str], float]) -> Iterator[str]:
-    """The lines of a page that stand for themselves, in the order of `telling_sentences`: items of a slide, entries of
-    a form, rows of a table. What a page without sentences can be asked for."""
+def telling_lines(page: Page) -> Iterator[str]:
+    """The lines of a page that stand for themselves: items of a slide, entries of a form. What a page without sentences
+    can be asked for."""
     notes = page.parts.notes.split("\n")
     lines = [line for line in page.parts.prose.split("\n") if line not in notes]
-    whole = (line for line in split_lines("\n".join(lines)) if not _is_cell(line))
-    yield from _best_first(page, dict.fromkeys(whole, 1.0), rarity)
+    return (line for line in split_lines("\n".join(lines)) if not _is_cell(line))
 
 
 def _is_cell(line: str) -> bool:
@@ -282,33 +251,10 @@ def _is_cell(line: str) -> bool:
     )
 
 
-def _best_first(page: Page, texts: Mapping[str, float], rarity: Callable[[str], float]) -> Iterator[str]:
-    """`texts`: with what each is worth by its form."""
-    counts = Counter(words_of(page.parts.prose))
-    weights = {word: count / (count + 1) * rarity(word) for word, count in counts.items()}
-    scored = []
-    for text, whole in texts.items():
-        words = words_of(text)
-        worth = (
-            whole
-            * standing(text)
-            * _fullness(words)
-            * (LEANING if text in page.parts.notes else 1)
-            * sum(weights.get(word, 0.0) for word in words)
-            / len(words)
-        )
-        scored.append((worth, text, _told_in(words)))
-    used_before: list[set[tuple[str, ...]]] = []
-    for _, sentence, used in sorted(scored, key=lambda item: (-item[0], item[1])):
-        if all(len(used & other) <= len(used) / 2 for other in used_before):
-            used_before.append(used)
-            yield sentence
-
-
-def _fullness(words: list[str]) -> float:
-    """1 for a text of a good length; less for shorter and for longer ones."""
-    fewest, most = (2 * length if mostly_unspaced(words) else length for length in _FULL_LENGTH)
-    return min(1.0, len(words) / fewest, most / len(words))
+def says_much_of(text: str, other: str) -> bool:
+    """Whether more than half of the words of a text are in another one."""
+    told = _told_in(words_of(text))
+    return len(told & _told_in(words_of(other))) > len(told) / 2
 
 
 def _told_in(words: list[str]) -> set[tuple[str, ...]]:
@@ -320,8 +266,3 @@ def same_question(first: str, second: str) -> bool:
     """Whether the words of one of two queries hold those of the other."""
     one, other = as_words(first), as_words(second)
     return one in other or other in one
-
-
-def says_enough(kind: Kind, query: str) -> bool:
-    """Whether a query can be asked though the page has sentences: a heading or a caption needs words of its own."""
-    return kind in ("term", "section") or not is_vague(query)

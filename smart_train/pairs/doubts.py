@@ -92,6 +92,10 @@ _MIXED = regex.compile(  # letters of two scripts in a word, of which one is not
     r"|[\p{Cyrillic}\p{Greek}\p{Armenian}]\p{M}*[\p{Devanagari}\p{Bengali}\p{Tamil}\p{Telugu}\p{Thai}\p{Hebrew}\p{Arabic}]"
     r"|\p{Cyrillic}{2}\p{Latin}{2}|\p{Latin}{2}\p{Cyrillic}{2}|\p{Latin}\p{Cyrillic}\p{Latin}"
     r"|[\p{Hangul}\p{Arabic}\p{Hebrew}][\p{Cyrillic}\p{Greek}]"
+    # Beside Chinese characters, one of a script that is written nowhere near them.
+    r"|\p{Han}[[\p{L}\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}"
+    r"\u0300-\u036f\u302a-\u302f\u3099\u309a\ufe00-\ufe0f]]",
+    regex.V1,
 )
 _LONE_ACCENT = regex.compile(r"(?:^|[\s(])[´ˆ˜˘˙¨˚˝ˇ¸˛](?:$|[\s)])|\p{L}[ˆ˜˘˙¨˚˝ˇ¸˛]\p{L}")  # whose letter nobody knows
 _SPLIT = regex.compile(r"\b(?:t he|th e|o f|an d|t hat|f or|w ith)\b")  # words that the print's spacing divides

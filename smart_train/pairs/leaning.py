@@ -5,6 +5,7 @@ are those of some European languages, Russian, Chinese, Japanese and Korean.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import regex
 
@@ -290,6 +291,24 @@ i me my our ours us we ich mein meine uns unser unsere unseren wir je mes mon no
 nuestros nosotros noi nostra nostre nostri nostro nossa nosso мы наш наша наше наши нашей нашего нам нас
 """
 _SPEAKERS = frozenset(_SPEAKER_WORDS.split())
+# Who is told or asked to do something.
+_ADDRESSED_WORDS = """
+you your yours yourself please bitte euch euer ihr ihre ihren vous votre vos veuillez usted ustedes tu tus voi vostro
+vostra você vocês вы вас вам ваш ваша ваше ваши вашей вашего
+"""
+_ADDRESSED = frozenset(_ADDRESSED_WORDS.split()) | _SPEAKERS
+# Parts of a document, which a text names when it speaks of itself or shows something.
+_PARTS_WORDS = """
+chapter document example figure following page section table
+abbildung abschnitt beispiel dokument folgende folgenden kapitel seite tabelle
+chapitre exemple suivant suivante suivants tableau
+capítulo documento ejemplo figura página sección siguiente siguientes tabla
+capitolo esempio pagina seguente seguenti sezione tabella exemplo seguinte seguintes seção tabela
+глава документ пример рисунок раздел следующая следующие следующий таблица
+bab bagian berikut contoh dokumen gambar halaman tabel hoofdstuk voorbeeld volgende
+následující obrázek kapitola příklad rozdział rysunek przykład наступні приклад рисунку таблиця
+"""
+_PARTS = frozenset(_PARTS_WORDS.split())
 LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
 
 
@@ -343,3 +362,13 @@ def standing(sentence: str) -> float:
     pointing = sum(word in _ELSEWHERE for word in words) + any(word in _SPEAKERS for word in words)
     pointing += len(_CROSS_REFERENCE.findall(sentence)) + len(_ELSEWHERE_UNSPACED.findall(sentence))
     return LEANING**pointing
+
+
+def addresses_reader(words: Iterable[str]) -> bool:
+    """Whether a writer speaks of themselves or to the reader."""
+    return not _ADDRESSED.isdisjoint(words)
+
+
+def names_a_part(words: Iterable[str]) -> bool:
+    """Whether a part of a document is named: a text that does is about what stands beside it."""
+    return not _PARTS.isdisjoint(words)

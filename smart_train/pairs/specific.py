@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from smart_train.pairs.candidates import (
+    Asked,
     Kind,
     Page,
     is_label,
     is_telling,
     same_question,
-    says_enough,
+    says_much_of,
     telling_lines,
     telling_sentences,
 )
+from smart_train.pairs.chances import LEAST, PageChances
 from smart_train.pairs.doubts import is_formality
 from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
-from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, holds_apart
+from smart_train.pairs.wholeness import holds_apart
 from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 
-FEW = 2  # queries: a page with fewer is asked for by doubtful sentences, items of its lists and vague headings too
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
@@ -45,6 +46,11 @@ class PageWords:
     def rarity(self, word: str) -> float:
         """log(1 + N / n) for a word on n of N pages: the inverse document frequency, above 0 for every word."""
         return math.log1p(len(self.pages) / max(1, len(self.places.get(word, ()))))
+
+    @property
+    def rarity_of_one(self) -> float:
+        """That of a word on one page."""
+        return math.log1p(len(self.pages))
 
     def answers_alone(self, query: str, place: int, *, in_any_order: bool = False, apart: bool = False) -> bool:
         """Whether the words of `query`, in their order, stand on the page at `place` and on no other, and one of them
@@ -80,9 +86,8 @@ class PageWords:
 def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Kind, str]]]:
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
-    Headings and the like come first and leave room for a sentence, where the page has one, if `limit` is above 1: a
-    heading asks for a subject, a sentence for what is said about it. Headings of few words come after sentences. A page
-    without sentences (a slide, a form, a table) is asked for by its lines.
+    Those come first that are likeliest worth asking; those that are not likely enough are not asked at all. At most
+    half of them are headings and the like: a heading asks for a subject, a sentence for what is said about it.
     """
     index = PageWords(pages)
     by_place = {place: _queries_of_page(index, place, limit) for place in range(len(pages))}
@@ -90,51 +95,46 @@ def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Ki
 
 
 def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
+    """The likeliest queries first. One that says what another one does is left out."""
     page = index.pages[place]
-    queries: list[tuple[Kind, str]] = []
+    chosen: list[Asked] = []
     if is_filler_page(page.parts.prose):
-        return queries
-    asked_before: list[str] = []
+        return []
+    candidates = [asked for asked in candidates_of(page, index) if asked.chance >= LEAST]
+    for asked in sorted(candidates, key=lambda asked: (-asked.chance, asked.query)):
+        if len(chosen) == limit:
+            break
+        structure = asked.kind != "sentence"
+        if structure and sum(other.kind != "sentence" for other in chosen) == max(1, limit // 2):
+            continue
+        apart = asked.kind in ("section", "item")
+        told = asked.query.rpartition(": ")[2] if apart else asked.text
+        if any(same_question(told, other.text) or says_much_of(told, other.text) for other in chosen):
+            continue
+        if index.answers_alone(asked.text, place, apart=apart, in_any_order=asked.kind == "line"):
+            chosen.append(asked)
+    return [(asked.kind, asked.query) for asked in chosen]
 
-    def add(candidates: Iterable[tuple[Kind, str]], most: int) -> None:
-        for kind, query in candidates:
-            if len(queries) >= most:
-                return
-            told = query.rpartition(": ")[2] if kind in ("section", "item") else sentence_of.get(query, query)
-            if any(same_question(told, other) for other in asked_before):
-                continue
-            quoted = told if kind == "sentence" else query
-            if index.answers_alone(quoted, place, apart=kind in ("section", "item"), in_any_order=kind == "line"):
-                queries.append((kind, query))
-                asked_before.append(quoted)
 
-    ranked = list(telling_sentences(page, index.rarity))
-    sentence_of = {asked.query: asked.sentence for asked in ranked}
-
-    def sentences(least: float) -> Iterator[tuple[Kind, str]]:
-        return (("sentence", asked.query) for asked in ranked if asked.worth >= least)
-
+def candidates_of(page: Page, index: PageWords) -> Iterator[Asked]:
+    """What a page could be asked for, with how likely it is worth asking."""
+    chances = PageChances(page.parts, page.heads, index.rarity, index.rarity_of_one)
+    tabular = is_tabular(page.parts)
     structure = [
         (kind, text)
-        for kind, text in page.candidates
+        for kind, text in dict.fromkeys(page.candidates)
         if is_telling(kind, text, page.number)
         and not holds_apart(text, page.parts.apart)
         and not (kind in ("heading", "section") and is_label(page, text))
     ]
-    telling = [item for item in structure if says_enough(*item)]
-    if is_tabular(page.parts):
+    if tabular:
         # Headings in a table are those of its columns, its lines are rows: the largest heading says what it is about.
-        add(telling, 1)
-        add((item for item in telling if item[0] == "caption"), limit)
-        add((item for item in sentences(CLEAR) if not has_page_number(sentence_of[item[1]])), limit)
-        return queries
-    few = min(limit, FEW)
-    add(telling, max(1, limit // 2))
-    add(sentences(CLEAR), limit)
-    add(telling, limit)
-    add(sentences(DOUBTFUL), few)
-    add((("item", text) for text in items_under(page.parts) if not is_formality(text)), few)
-    add(structure, few)
-    if not queries:
-        add((("line", text) for text in telling_lines(page, index.rarity) if is_telling("line", text)), 1)
-    return queries
+        structure = structure[:1] + [item for item in structure[1:] if item[0] == "caption"]
+    else:
+        structure += [("item", text) for text in items_under(page.parts) if not is_formality(text)]
+        structure += [("line", text) for text in telling_lines(page) if is_telling("line", text)]
+    for kind, text in structure:
+        yield Asked(kind, text, text, chances.of_structure(kind, text))
+    for asked in telling_sentences(page, chances):
+        if not (tabular and has_page_number(asked.text)):
+            yield asked
