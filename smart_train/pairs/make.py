@@ -33,7 +33,7 @@ from smart_train.utils.locks import beside, only_one
 if TYPE_CHECKING:
     from smart_train.pairs.round_trip import RoundTrip
 
-FORMAT = 10  # raise it when the same files and settings would give other pairs
+FORMAT = 11  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
 NO_PAGE_FOUND = "not found by its queries"
 SPARE = 2  # with a check, this many times the wanted queries are tried, so that those left out can be replaced

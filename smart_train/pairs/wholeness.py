@@ -1,7 +1,8 @@
-"""How likely a sentence is one that a reader would ask: whole, about something that it names, and from running text.
+"""Whether a sentence is whole, about something that it names, and from running text.
 
 Every sign that it may be a cell, a note, an item of a list or two columns read as one makes it worth less. None of them
-is certain, so they only decide which sentences of a page come first, and which are too doubtful to be asked at all."""
+is certain, so only sentences with several of them, or with a strong one, are not asked. How likely the others are worth
+asking is told by other signs, see `chances`."""
 
 from __future__ import annotations
 
@@ -20,9 +21,8 @@ from smart_train.pairs.doubts import (
 )
 from smart_train.pairs.words import as_words, is_alphabetic, is_unspaced, words_of
 
-CLEAR, DOUBTFUL = 0.5, 0.35  # a sentence that is worth less is asked for where there is little else, or not at all
+DOUBTFUL = 0.35  # a sentence that is worth less is not asked
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
-_VERY_SHORT, _VERY_SHORT_WITHOUT = 8, 5  # the most of a very short one, with and without an article
 _RUN = 5  # words that a sentence hardly says twice
 _DOUBLED = 2.0  # characters of a script without blanks that say as much as a word
 # What a sign leaves of a sentence's worth.
@@ -88,8 +88,6 @@ _FINITE = {
     ),
 }
 _LANGUAGES = tuple((frozenset(little.split()), frozenset(verbs.split())) for little, verbs in _FINITE.items())
-_ARTICLE_WORDS = "the a an der die das ein eine le la les un une el los las il gli lo het een"
-_ARTICLES = frozenset(_ARTICLE_WORDS.split())
 _ENOUGH_LITTLE = 2  # little words that tell a language
 
 
@@ -210,15 +208,6 @@ def _out_of_place(text: str, signs: Signs) -> int:
 def _is_row(text: str, words: list[str]) -> bool:
     """Whether a few words with a number at their end have none of the verbs of any language here."""
     return len(words) < _SHORT and is_cut_row(text) and not any(verbs & set(words) for _, verbs in _LANGUAGES)
-
-
-def is_short(text: str) -> bool:
-    """Whether a sentence has so few words that it says little without a name; languages without
-    articles say more in as many."""
-    words = words_of(text)
-    unspaced = sum(is_unspaced(word[0]) for word in words) > len(words) / 2
-    articles = not _ARTICLES.isdisjoint(words)
-    return len(words) / (_DOUBLED if unspaced else 1) <= (_VERY_SHORT if articles else _VERY_SHORT_WITHOUT)
 
 
 def lacks_verb(words: list[str]) -> bool:

@@ -42,7 +42,7 @@ class PairDefaults(NamedTuple):
     """Of `PairSettings`, by the names of its fields."""
 
     dpi: int = DPI
-    queries_per_page: int = 4
+    queries_per_page: int = 5
     held_out: float = 0.2
     test: float = 0.0
     seed: int = 0

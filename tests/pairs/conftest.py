@@ -59,6 +59,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def any_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are asked for however unlikely they are worth it: pages of a test have few words, and so little speaks for
+    theirs."""
+    monkeypatch.setattr("smart_train.pairs.specific.LEAST", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def no_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra is not installed, whether it is or not; tests name a stand-in."""
     monkeypatch.setattr("smart_train.data.formats.ocr_engine.ocr_is_installed", lambda: False)

@@ -11,15 +11,17 @@ import pytest
 
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page, telling_sentences
+from smart_train.pairs.chances import PageChances
 from smart_train.pairs.page_parts import Line, Parts, parts_of
-from smart_train.pairs.specific import PageWords, choose_queries
+from smart_train.pairs.specific import PageWords, candidates_of, choose_queries
 from smart_train.pairs.split import repeated_pages, split_documents, split_pages, without_repeated
 from smart_train.pairs.words import as_words
 
 
-def ranked(told: Page, rarity: Callable[[str], float]) -> list[str]:
-    """The sentences of a page, best first."""
-    return [asked.query for asked in telling_sentences(told, rarity)]
+def ranked(told: Page, rarity: Callable[[str], float] = lambda word: 1.0) -> list[str]:
+    """The sentences of a page, likeliest first."""
+    chances = PageChances(told.parts, told.heads, rarity, 1.0)
+    return [a.query for a in sorted(telling_sentences(told, chances), key=lambda asked: -asked.chance)]
 
 
 def page(text: str, number: int = 0, **candidates: str) -> Page:
@@ -91,71 +93,59 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
         caption="Wet stones of Lyon cut",
         term="Files of steel",
     )
-    chosen = choose_queries([full, page("something else altogether")], 4)
-    assert [kind for kind, _ in chosen[0]] == ["bookmark", "caption", "sentence"] and list(chosen) == [0]
-    chosen = choose_queries([full, page("something else altogether")], 3)
-    assert [kind for kind, _ in chosen[0]] == ["bookmark", "sentence", "sentence"], "half of them are of the structure"
-    assert choose_queries([full, page("something else")], 1)[0] == [("bookmark", "Sharpening old chisels")]
-    bare = page(
-        text.replace(".", ","),
-        bookmark="Sharpening old chisels",
-        caption="Wet stones of Lyon cut",
-        term="Files of steel",
-    )
-    chosen = choose_queries([bare], 3)[0]
-    assert [kind for kind, _ in chosen] == ["bookmark", "caption", "term"], "no sentence: structure fills up"
+    other = page("something else altogether")
+    chosen = choose_queries([full, other], 4)
+    assert list(chosen) == [0] and sorted(kind for kind, _ in chosen[0]) == ["bookmark", "caption", "sentence"]
+    kinds = [kind for kind, _ in choose_queries([full, other], 3)[0]]
+    assert kinds == ["caption", "sentence"], "half of them are of the structure; the caption's sentence says it again"
+    assert len(choose_queries([full, other], 1)[0]) == 1
+    bare = page("Sharpening old chisels, wet stones", bookmark="Sharpening old chisels", caption="Wet stones")
+    assert [kind for kind, _ in choose_queries([bare], 4)[0]] == ["caption", "bookmark"], "no sentence"
 
 
-def test_pages_with_nothing_else_are_asked_for_by_a_line() -> None:
+def test_what_is_hardly_worth_asking_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = page("Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May.")
+    asked = sorted(candidates_of(told, PageWords([told])), key=lambda one: -one.chance)
+    assert [one.kind for one in asked] == ["sentence", "sentence"] and asked[0].chance > asked[1].chance
+    for least, count in ((asked[0].chance + 1e-9, 0), (asked[0].chance, 1), (asked[1].chance, 2)):
+        monkeypatch.setattr("smart_train.pairs.specific.LEAST", least)
+        assert [query for _, query in choose_queries([told], 4).get(0, [])] == [one.query for one in asked[:count]]
+
+
+def test_lines_are_asked_for_that_stand_for_themselves() -> None:
     slide = page("Asia: up by a fifth\nThe plant in Osaka\nStaff\nWhich sold more than the plant in Osaka")
     other = page("The plant in Lyon. Sales of the plant in Lyon rose by a tenth.")
     chosen = choose_queries([slide, other], 3)
     assert chosen[0] == [("line", "Which sold more than the plant in Osaka")]
     assert [kind for kind, _ in chosen[1]] == ["sentence"]
-    slide.candidates = [("heading", "Results of the past spring")]
-    slide.words += as_words("Results of the past spring")
-    assert choose_queries([slide, other], 3)[0] == slide.candidates
     notes = "Staff of the plants was counted\n* Valves of the plant in Osaka are old"
     slide = Page("a.pdf", 0, as_words(notes), Parts([], [], notes, notes="Staff of the plants was counted"))
     assert choose_queries([slide], 3) == {0: [("line", "Valves of the plant in Osaka are old")]}, "no line of the notes"
 
 
 def test_sentences_are_ranked_by_what_the_page_repeats_and_others_lack() -> None:
-    prose = "Common words stand in many a sentence. Rare gneiss and rare schist are the subject. Gneiss is not schist."
+    common = "Common words stand in many a sentence of this and that"
+    rare = "Rare gneiss and rare schist of Lyon are the subject of stones"
     weights = dict.fromkeys(("gneiss", "schist", "rare"), 2.0)
-    found = ranked(page(prose), lambda word: weights.get(word, 0.1))
-    assert found == ["Rare gneiss and rare schist are the subject", "Common words stand in many a sentence"]
+    found = ranked(page(f"{common}. {rare}. Gneiss is not schist."), lambda word: weights.get(word, 0.1))
+    assert found[0] == rare
 
 
-def test_of_two_sentences_that_tell_as_much_the_one_of_a_good_length_comes_first() -> None:
+def test_of_two_sentences_that_tell_as_much_the_longer_one_comes_first() -> None:
     short = "Granite valves rust near iron pumps"
     whole = "Granite valves near iron pumps are of granite rust near valves of iron and near iron granite"
-    long = " ".join(["Granite valves near iron pumps rust near pumps and"] * 4)
-    assert ranked(page(f"{whole}. {short}. {long} valves."), lambda word: 1.0)[0] == whole
+    assert ranked(page(f"{short}. {whole}."))[0] == whole
     unspaced = "花崗岩の弁は鉄の喞筒の側で錆びる"
     told = f"{unspaced}が銅の弁と花崗岩の喞筒は鉄の側で錆びない"
-    assert ranked(page(f"{unspaced}。{told}。"), lambda word: 1.0)[0] == told
+    assert ranked(page(f"{unspaced}。{told}。"))[0] == told
 
 
-def test_smaller_print_is_asked_for_last() -> None:
-    note, text = "Granite pumps of iron rust within a year of use", "Basalt pumps of brass rust within a year of rain"
-    of_notes = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}.", notes=f"{note}."))
-    assert ranked(of_notes, lambda word: 1.0) in ([text], [text, note])
-    even = Page("a.pdf", 0, as_words(f"{note} {text}"), Parts([], [], f"{note}. {text}."))
-    assert ranked(even, lambda word: 1.0 + word.startswith("granite"))[0] == note
-    assert ranked(of_notes, lambda word: 1.0 + word.startswith("granite"))[0] == text
-
-
-def test_a_vague_heading_gives_way_to_sentences() -> None:
-    text = "Pump data. Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May."
-    full = page(text, heading="Pump data", bookmark="Pump data of all the files")
-    full.words += as_words("Pump data of all the files")
-    assert [kind for kind, _ in choose_queries([full], 3)[0]] == ["bookmark", "sentence", "sentence"]
-    vague = page(text, heading="Pump data")
-    assert choose_queries([vague], 1)[0][0][0] == "sentence"
-    assert [kind for kind, _ in choose_queries([vague], 3)[0]] == ["sentence", "sentence"]
-    little = page("Pump data. Wet stones cut faster than dry ones do.", heading="Pump data")
-    assert [kind for kind, _ in choose_queries([little], 3)[0]] == ["sentence", "heading"], "the page has little else"
+def test_a_vague_heading_is_less_likely_than_one_that_says_what_it_is_about() -> None:
+    text = "Pump data. Repair of rotary pumps. Pumps and data of Lyon are kept."
+    vague, telling = page(text, heading="Pump data"), page(text, heading="Repair of rotary pumps")
+    chances = [next(candidates_of(told, PageWords([told]))) for told in (vague, telling)]
+    assert [asked.query for asked in chances] == ["Pump data", "Repair of rotary pumps"]
+    assert chances[0].chance < chances[1].chance
 
 
 def test_a_heading_is_joined_with_what_the_running_head_of_its_page_says() -> None:
@@ -182,8 +172,8 @@ def test_items_are_asked_for_with_the_heading_that_they_stand_under() -> None:
     ]
     parts = parts_of(lines, 10)
     slide = Page("a.pdf", 0, as_words(" ".join(line.text for line in lines)), parts)
-    assert choose_queries([slide], 3)[0][0] == ("item", "Rotary pumps: Fill the upper tank with oil")
-    assert [kind for kind, _ in choose_queries([slide], 3)[0]].count("item") == 1
+    items = [asked.query for asked in candidates_of(slide, PageWords([slide])) if asked.kind == "item"]
+    assert items == ["Rotary pumps: Fill the upper tank with oil"]
 
 
 def test_documents_are_split_by_content_not_by_name() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from smart_train.data.formats.page_text import PageText
 from smart_train.pairs.candidates import Page, telling_sentences
+from smart_train.pairs.chances import PageChances
 from smart_train.pairs.context import Contexts, heads_of_pages, titles_of, with_context
 from smart_train.pairs.documents import Document
 from smart_train.pairs.named_subject import is_named, refers_back
@@ -264,12 +265,13 @@ def test_what_was_said_before_is_told_by_small_words(sentence: str, back: bool) 
     assert refers_back(sentence) is back
 
 
-def test_a_sentence_over_a_blank_on_the_paper_comes_last() -> None:
+def test_a_sentence_over_a_blank_on_the_paper_is_not_asked() -> None:
     whole = "Iron pumps of Lyon are filled with linseed oil before the first winter of their use."
     mixed = "Copper pumps of Nice are filled with sweet water after the last summer of their use."
     parts = Parts([], [], f"{whole} {mixed}", apart=frozenset({"sweet water after the"}))
     page = Page("a.pdf", 0, as_words(parts.prose), parts)
-    assert [told.query for told in telling_sentences(page, lambda word: 1.0)] == [whole[:-1]]
+    chances = PageChances(parts, [], lambda word: 1.0, 1.0)
+    assert [told.query for told in telling_sentences(page, chances)] == [whole[:-1]]
 
 
 def test_what_stands_apart_is_compared_by_words() -> None:

@@ -21,7 +21,7 @@ from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_sentences
 from smart_train.pairs.specific import choose_queries
-from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, Signs, Told, is_short, wholeness
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, wholeness
 from smart_train.pairs.words import as_words
 from smart_train.pairs.worth import is_filler_page, says_something
 
@@ -53,7 +53,7 @@ FILLER = (
 )
 def test_a_sentence_about_a_part_of_its_document_is_told(sentence: str, outline: bool) -> None:
     assert is_outline(sentence) == outline
-    assert (wholeness(Told(sentence), Signs.of("")) < CLEAR) or not outline
+    assert (wholeness(Told(sentence), Signs.of("")) < 1) or not outline
 
 
 @pytest.mark.parametrize(
@@ -185,16 +185,6 @@ def test_what_was_said_before_is_told_by_where_and_what(sentence: str, back: boo
 
 def test_pointers_in_brackets_are_taken_off_in_chinese_too() -> None:
     assert without_pointer("修改控制文件 (参看第 4.1 节)") == "修改控制文件"
-
-
-def test_short_sentences_say_little_without_a_name() -> None:
-    assert is_short("The gain is large for small pumps") and is_short("Le gain est grand pour les pompes")
-    assert (
-        is_short("水泵很旧")
-        and not is_short("Worn granite in alpha takes oil")
-        and not is_short("Насос старого города давно не работает зимой")
-    )
-    assert not is_short("The gain is large for small pumps in the old towns")
 
 
 @pytest.mark.parametrize("text", ["<xsl:param name='pump' select='1'></xsl:param> Pumps of iron rust", "a <br/> b"])

@@ -9,6 +9,7 @@ import pytest
 
 from smart_train.data import read_pdf
 from smart_train.pairs.candidates import Page, is_telling, telling_sentences
+from smart_train.pairs.chances import PageChances
 from smart_train.pairs.contents_pages import is_listing
 from smart_train.pairs.documents import read_document
 from smart_train.pairs.page_parts import Line, Parts, body_size, body_sizes, parts_of
@@ -195,7 +196,9 @@ def test_sentences_that_lean_on_others_are_left_out_or_ranked_below() -> None:
     assert split_sentences(prose) == ["The pump of iron is mended by hand"]
     leaning = "Iron pumps rust where these touch salt water. Iron pumps break where hard ice presses on iron."
     page = Page("a.pdf", 0, as_words(leaning), Parts([], [], leaning))
-    assert next(telling_sentences(page, lambda word: 1.0)).query == "Iron pumps break where hard ice presses on iron"
+    chances = PageChances(page.parts, [], lambda word: 1.0, 1.0)
+    best = max(telling_sentences(page, chances), key=lambda asked: asked.chance)
+    assert best.query == "Iron pumps break where hard ice presses on iron"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_sentences
-from smart_train.pairs.wholeness import CLEAR, Signs, Told, wholeness
+from smart_train.pairs.wholeness import Signs, Told, wholeness
 from smart_train.pairs.words import as_words
 
 
@@ -99,7 +99,7 @@ def test_a_subject_that_was_told_before_is_definite(sentence: str, definite: boo
     ],
 )
 def test_formalities_and_notes_of_tables_are_asked_last(sentence: str) -> None:
-    assert is_formality(sentence) and wholeness(Told(sentence), Signs.of("")) < CLEAR
+    assert is_formality(sentence) and wholeness(Told(sentence), Signs.of("")) < 1
     assert not is_formality("The meeting of towns was about pumps")
 
 
@@ -146,4 +146,4 @@ def test_greek_letters_with_a_number_are_symbols() -> None:
 def test_a_line_that_says_two_words_twice_is_made_of_cells() -> None:
     lines = ["• All pumps tested Lyon hundred pumps tested", "• Pumps for towns by the sea"]
     told = Page("a.pdf", 1, "", parts_of([Line(text, 10.0) for text in lines], 10.0))
-    assert list(telling_lines(told, lambda word: 1.0)) == ["Pumps for towns by the sea"]
+    assert list(telling_lines(told)) == ["Pumps for towns by the sea"]

@@ -11,7 +11,7 @@ from smart_train.pairs.page_parts import Block, Line, Parts, parts_of
 from smart_train.pairs.sentences import told_sentences
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.tabular import has_page_number, is_tabular
-from smart_train.pairs.wholeness import CLEAR, DOUBTFUL, Signs, Told, wholeness
+from smart_train.pairs.wholeness import DOUBTFUL, Signs, Told, wholeness
 from smart_train.pairs.words import as_words
 
 WHOLE = "Pumps of cast iron are filled with oil before the first winter in Lyon"
@@ -23,7 +23,7 @@ def worth(text: str, page: str = "", *, first: bool = True, alone: bool = False,
 
 
 def test_a_sentence_without_signs_against_it_is_worth_one() -> None:
-    assert worth(WHOLE) == 1 and CLEAR > DOUBTFUL
+    assert worth(WHOLE) == 1
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_sign_makes_a_sentence_worth_less(text: str) -> None:
 def test_where_a_sentence_stands_counts() -> None:
     short = "Pumps in Lyon are old and large"
     assert worth(WHOLE, alone=True) < worth(WHOLE, first=False) < 1
-    assert worth(short, alone=True) < CLEAR <= worth(short) and worth(WHOLE, note=True) < DOUBTFUL
+    assert worth(short, alone=True) < worth(short) and worth(WHOLE, note=True) < DOUBTFUL
     assert worth("水泵在冬天之前要加满油", alone=True) == worth(short, alone=True), "half a word each"
 
 
@@ -214,7 +214,7 @@ def test_a_table_is_asked_for_by_its_first_heading_and_its_captions() -> None:
     assert is_tabular(page.parts)
     assert choose_queries([page], 4) == {0: [("heading", "Prices of all rotary pumps")]}, "no line, no second heading"
     page.candidates.append(("caption", "Payment of pumps on receipt"))
-    assert [kind for kind, _ in choose_queries([page], 4)[0]] == ["heading", "caption"]
+    assert sorted(kind for kind, _ in choose_queries([page], 4)[0]) == ["caption", "heading"]
     assert not is_tabular(Parts([], [], "", blocks=[Block("", [Line("Pumps of 1987 are filled by hand", 10)] * 5)]))
     assert is_tabular(Parts([], [], "", blocks=[Block("", [Line("Rate 5.25% p.a. (compared 5.94% p.a.)", 10)] * 4)]))
 
@@ -224,19 +224,13 @@ def test_entries_of_contents_on_one_line_are_told_by_the_number_between_them() -
     assert not has_page_number("Pumps of the 37 towns are filled by hand")
 
 
-def test_a_doubtful_sentence_is_asked_for_only_where_there_is_little_else() -> None:
-    clear = [
-        "Pumps of Lyon are filled with linseed oil before the first winter of their use.",
-        "Valves in Nice have been made of hard copper since the great flood of spring.",
-    ]
-    doubtful = "Granite slabs cut by hand"
-    page = Page("a.pdf", 1, "", Parts([], [], "\n".join([" ".join(clear), f"{doubtful} at noon."])))
+def test_a_very_doubtful_sentence_is_not_asked() -> None:
+    clear = "Pumps of Lyon are filled with linseed oil before the first winter of their use"
+    doubtful = "Copper pumps of Nice are filled filled with water after the last summer of their use 4 use 4"
+    page = Page("a.pdf", 1, "", Parts([], [], f"{clear}. {doubtful}."))
     page.words = as_words(page.parts.prose)
-    assert [text for _, text in choose_queries([page], 4)[0]] == [text.rstrip(".") for text in clear] or len(
-        choose_queries([page], 4)[0]
-    ) == 2
-    page.parts.prose = f"{clear[0]}\n{doubtful} at noon."
-    assert len(choose_queries([page], 4)[0]) == 2
+    assert worth(doubtful) < DOUBTFUL
+    assert [text for _, text in choose_queries([page], 4)[0]] == [clear]
 
 
 @pytest.mark.parametrize("head", ["설치 및 사용 방법", "펌프 설치 방법", "पानी की टंकी", "জল ও তাপ", "安全须知"])
