@@ -1,0 +1,121 @@
+"""The signs by which a text is more or less likely worth asking, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from smart_train.pairs import chances as module
+from smart_train.pairs.chances import PageChances
+from smart_train.pairs.doubts import is_garbled
+from smart_train.pairs.leaning import addresses_reader, names_a_part
+from smart_train.pairs.page_parts import Block, Line, Parts
+from smart_train.pairs.words import words_of
+
+TOLD = "Gneiss of Lyon is a rock of gneiss and quartz that masons cut"
+PROSE = f"{TOLD}. Quartz wears the blades of masons, and they cut it wet!Slow. Short one."
+
+
+def chances(prose: str = PROSE, head: str = "Cutting gneiss", headings: int = 1) -> PageChances:
+    parts = Parts([(14.0, head)] * headings, [], prose, blocks=[Block(head, [Line(prose, 10.0)])])
+    weights = {"gneiss": 3.0, "quartz": 2.0}
+    return PageChances(parts, [[head, "Stones"]], lambda word: weights.get(word, 1.0), 4.0)
+
+
+def of_sentence(text: str = TOLD, **options: bool) -> dict[str, float]:
+    return chances().signs_of_sentence(text, text, **{"weak_head": False, **options})
+
+
+def test_the_signs_of_a_sentence() -> None:
+    signs = of_sentence()
+    words = words_of(TOLD)
+    assert signs == {
+        "whole page": 1 - len("  Short one.") / len(PROSE),  # all but the last and the blanks between them
+        "odd words": 1 / 28,  # "wet!Slow." of the page and its heading
+        "topic": 3,
+        "heading": 1,
+        "little words": sum(len(word) <= 3 for word in words) / len(words),
+        "length": math.log(13),
+        "reader": False,
+        "stands alone": 1.0,
+        "weak heading": False,
+        "late": False,
+        "elsewhere": False,
+        "quotes": False,
+        "pronoun": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("You cut the gneiss of Lyon by hand", "reader"),
+        ("Our masons cut the gneiss of Lyon by hand", "reader"),
+        ("The following table has the gneiss of Lyon", "elsewhere"),
+        ('The gneiss of Lyon is called "hard" by masons', "quotes"),
+        ("When combined with quartz, it cuts the gneiss of Lyon", "pronoun"),
+    ],
+)
+def test_each_sign_against_a_sentence_makes_it_less_likely(text: str, sign: str) -> None:
+    signs = of_sentence(text)
+    assert signs[sign] and module._SENTENCE[sign] < 0
+    assert not of_sentence()[sign]
+
+
+def test_a_sentence_at_the_end_of_its_page_is_late() -> None:
+    last = "Short one."
+    assert of_sentence(last)["late"] and not of_sentence(TOLD)["late"]
+
+
+def test_sentences_without_blanks_have_no_little_words() -> None:
+    assert of_sentence("花崗岩の弁は鉄の喞筒の側で錆びる")["little words"] == 0.4
+
+
+def test_the_signs_of_headings() -> None:
+    judged = chances(headings=3)
+    signs = judged.signs_of_structure("heading", "Cutting gneiss")
+    assert signs["rarity"] == (1.0 + 3.0) / 2 / 4.0 and signs["on the page"] == 0.5
+    assert signs["headings"] == math.log(4) and signs["length"] == math.log(2)
+    assert signs["vague"] and not signs["bare"]
+    assert judged.signs_of_structure("heading", "Sawing basalt")["bare"], "no block is under it"
+    assert judged.signs_of_structure("caption", "Sawing wet basalt: blades")["caption"]
+    assert judged.signs_of_structure("heading", "Sawing: basalt blades")["colon"]
+    section = judged.signs_of_structure("section", "Stones: Sawing basalt")
+    assert section["section"] and not section["colon"], "the colon joins it with the heading above"
+    assert judged.signs_of_structure("heading", "Why is gneiss cut wet?")["question"]
+
+
+def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
+    judged = chances()
+    for weights, signs, chance in (
+        (module._SENTENCE, of_sentence(), judged.of_sentence(TOLD, TOLD, weak_head=False)),
+        (
+            module._STRUCTURE,
+            judged.signs_of_structure("heading", "Cutting gneiss"),
+            judged.of_structure("heading", "Cutting gneiss"),
+        ),
+    ):
+        assert {"constant", *signs} == set(weights)
+        total = weights["constant"] + sum(weights[name] * value for name, value in signs.items())
+        assert chance == pytest.approx(1 / (1 + math.exp(-total))) and 0 < chance < 1
+    assert judged.of_sentence(TOLD, TOLD, weak_head=True) < judged.of_sentence(TOLD, TOLD, weak_head=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "reader", "part"),
+    [
+        ("Füllen Sie bitte die Pumpe", True, False),
+        ("Le tableau suivant montre la pompe", False, True),
+        ("Наш насос полон", True, False),
+        ("Gambar berikut adalah pompa", False, True),
+        ("Pumps of iron rust", False, False),
+    ],
+)
+def test_words_of_a_reader_and_of_parts_in_several_languages(text: str, reader: bool, part: bool) -> None:
+    assert addresses_reader(words_of(text)) is reader and names_a_part(words_of(text)) is part
+
+
+def test_a_script_that_is_not_written_beside_chinese_is_garbled() -> None:
+    assert is_garbled("使用ᰃ否") and is_garbled("⌟试很᳝用")
+    assert not any(map(is_garbled, ("日本語のテキスト", "水泵ポンプ pump", "漢字 текст 漢字β", "漢字か\u3099")))
