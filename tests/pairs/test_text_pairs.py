@@ -63,11 +63,11 @@ def test_sources_and_evaluation_read_it_as_text(manuals: Path, tmp_path: Path) -
     make_pairs(manuals, tmp_path / "made", TEXT)
     source = SourceConfig(tmp_path / "made", split="train")
     _, report = check_examples(load_examples(source), reads=("text",))
-    assert report.kinds == {"queries": {"text": 24}, "positives": {"text": 24}, "negatives": {}}
+    assert report.kinds == {"queries": {"text": 12}, "positives": {"text": 12}, "negatives": {}}
     held_out = load_held_out(SourceConfig(tmp_path / "made" / "held_out.jsonl"))
     corpus = load_documents(SourceConfig(tmp_path / "made" / "corpus.jsonl"))
     judged = EvaluationSet.from_examples(held_out, corpus)
-    assert (len(judged.queries), len(judged.documents)) == (12, 3)
+    assert (len(judged.queries), len(judged.documents)) == (6, 3)
 
 
 def test_long_pages_are_several_documents(manuals: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_the_command_counts_texts(
     write_manual(tmp_path / "pdf" / "beta.pdf", "beta")
     made = ended(monkeypatch, capsys, "make-pairs", tmp_path / "pdf", "--as", "text", "--output", tmp_path / "made")
     assert made.status == 0, made.err
-    assert "train.jsonl: 12 queries for 3 of 3 pages in 3 texts, 1 document\n" in made.out
+    assert "train.jsonl: 6 queries for 3 of 3 pages in 3 texts, 1 document\n" in made.out
     assert "not legible:" not in made.out
 
 
