@@ -84,6 +84,13 @@ def make_pairs(
             "leave them out (off)."
         ),
     ] = PAIRS.office,
+    least_chance: Annotated[
+        float,
+        typer.Option(
+            help="How likely a query from a page's text must be worth asking, 0 to 1; the only one of a page "
+            "two thirds of that. Lower: more queries, on more pages, and more of them poor."
+        ),
+    ] = PAIRS.least_chance,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -156,6 +163,7 @@ def make_pairs(
         tokenizer,
         ocr,
         office,
+        least_chance,
     )
     writer = None
     if endpoint is not None and model is not None:

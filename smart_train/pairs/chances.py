@@ -20,7 +20,6 @@ from smart_train.pairs.page_parts import Parts, paragraphs
 from smart_train.pairs.sentences import SENTENCE_END, mostly_unspaced, pieces_of
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
 
-LEAST = 0.75  # of a query; on the documents of the fit a page with text then has two
 _SENTENCE = {
     "constant": -2.37,
     "whole page": 1.31,

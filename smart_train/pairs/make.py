@@ -27,6 +27,7 @@ from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSe
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
 from smart_train.utils.atomic import filling, settle
+from smart_train.utils.defaults import PAIRS
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
@@ -126,6 +127,11 @@ def _make(
         raise DataError(
             "a vision model writes queries from drawn pages, and pages_as is text: leave out --endpoint, or --as text"
         )
+    if writer is not None and settings.least_chance != PAIRS.least_chance:
+        raise DataError(
+            f"least_chance (--least-chance) is {settings.least_chance:g}; it is for queries from the text of pages, "
+            "and here a vision model writes them: leave it out, or --endpoint"
+        )
     # Before files are read, so that a wrong setting is reported at once.
     split = split_pages_by(settings) if as_text else None
     documents, drawn, problems = read_usable(
@@ -184,7 +190,7 @@ def _ask(
     if writer is not None:
         queries, unanswered = writer.write(images, limit)
     else:
-        queries = choose_queries(pages, limit if check is None else limit * SPARE)
+        queries = choose_queries(pages, limit if check is None else limit * SPARE, settings.least_chance)
     if check is None:
         return queries, unanswered
     checked = check.keep(pages, images, queries, limit)

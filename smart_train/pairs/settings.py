@@ -36,6 +36,8 @@ class PairSettings:
             layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
         office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
             leaves these out.
+        least_chance: of queries from the text of the pages: how likely one must be worth asking, and two thirds of that
+            for the only one of a page. 0 asks whatever may be asked. Not for a vision model's.
 
     Raises:
         DataError: a value out of its range.
@@ -53,6 +55,7 @@ class PairSettings:
     tokenizer: str | None = PAIRS.tokenizer
     ocr: OcrMode = PAIRS.ocr
     office: OfficeMode = PAIRS.office
+    least_chance: float = PAIRS.least_chance
 
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
@@ -61,6 +64,8 @@ class PairSettings:
             raise DataError(
                 f"queries_per_page (--queries-per-page) is {self.queries_per_page}; it must be 1 to {MAX_QUERIES}"
             )
+        if not 0 <= self.least_chance <= 1:
+            raise DataError(f"least_chance (--least-chance) is {self.least_chance:g}; it must be 0 to 1")
         if not 0 < self.held_out <= 0.5:
             raise DataError(f"held_out (--held-out) is {self.held_out:g}; it must be above 0 and at most 0.5")
         if not 0 <= self.test <= 0.5 - self.held_out:

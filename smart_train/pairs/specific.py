@@ -17,14 +17,16 @@ from smart_train.pairs.candidates import (
     telling_lines,
     telling_sentences,
 )
-from smart_train.pairs.chances import LEAST, PageChances
+from smart_train.pairs.chances import PageChances
 from smart_train.pairs.doubts import is_formality
 from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
 from smart_train.pairs.wholeness import holds_apart
 from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
+from smart_train.utils.defaults import PAIRS
 
+_ALONE = 2 / 3  # a page without a query has its likeliest text, if that is so much of the bound likely
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
@@ -83,26 +85,28 @@ class PageWords:
         return not any(phrase in self.pages[other].words for other in having if other != place)
 
 
-def choose_queries(pages: Sequence[Page], limit: int) -> dict[int, list[tuple[Kind, str]]]:
+def choose_queries(
+    pages: Sequence[Page], limit: int, least: float = PAIRS.least_chance
+) -> dict[int, list[tuple[Kind, str]]]:
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
-    Those come first that are likeliest worth asking; those that are not likely enough are not asked at all. At most
-    half of them are headings and the like: a heading asks for a subject, a sentence for what is said about it.
+    Those come first that are likeliest worth asking; those whose chance is below `least` are not asked, but for the
+    only one of a page, which may be a third less likely: a page without a query is a page that is not trained on. At
+    most half of them are headings and the like: a heading asks for a subject, a sentence for what is said about it.
     """
     index = PageWords(pages)
-    by_place = {place: _queries_of_page(index, place, limit) for place in range(len(pages))}
+    by_place = {place: _queries_of_page(index, place, limit, least) for place in range(len(pages))}
     return {place: queries for place, queries in by_place.items() if queries}
 
 
-def _queries_of_page(index: PageWords, place: int, limit: int) -> list[tuple[Kind, str]]:
+def _queries_of_page(index: PageWords, place: int, limit: int, least: float) -> list[tuple[Kind, str]]:
     """The likeliest queries first. One that says what another one does is left out."""
     page = index.pages[place]
     chosen: list[Asked] = []
     if is_filler_page(page.parts.prose):
         return []
-    candidates = [asked for asked in candidates_of(page, index) if asked.chance >= LEAST]
-    for asked in sorted(candidates, key=lambda asked: (-asked.chance, asked.query)):
-        if len(chosen) == limit:
+    for asked in sorted(candidates_of(page, index), key=lambda asked: (-asked.chance, asked.query)):
+        if len(chosen) == limit or asked.chance < (least if chosen else _ALONE * least):
             break
         structure = asked.kind != "sentence"
         if structure and sum(other.kind != "sentence" for other in chosen) == max(1, limit // 2):

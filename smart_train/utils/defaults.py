@@ -53,6 +53,7 @@ class PairDefaults(NamedTuple):
     tokenizer: str | None = None
     ocr: Literal["auto", "all", "off"] = "auto"
     office: Literal["auto", "off"] = "auto"
+    least_chance: float = 0.75  # on the documents whose marks it was fitted to, a page with text then has two queries
 
 
 PAIRS = PairDefaults()

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from smart_train.pairs import specific
+from smart_train.pairs.candidates import Kind
+from smart_train.pairs.specific import PageWords
+from smart_train.utils.defaults import PAIRS
 from tests.pdf_files import make_pdf, words
 
 pytest.importorskip("pypdfium2")
@@ -61,8 +65,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def any_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are asked for however unlikely they are worth it: pages of a test have few words, and so little speaks for
-    theirs."""
-    monkeypatch.setattr("smart_train.pairs.specific.LEAST", 0.0)
+    theirs. A bound that a test gives holds."""
+    chosen = specific._queries_of_page
+
+    def lenient(index: PageWords, place: int, limit: int, least: float) -> list[tuple[Kind, str]]:
+        return chosen(index, place, limit, 0.0 if least == PAIRS.least_chance else least)
+
+    monkeypatch.setattr(specific, "_queries_of_page", lenient)
 
 
 @pytest.fixture(autouse=True)

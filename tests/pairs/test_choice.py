@@ -103,13 +103,15 @@ def test_headings_leave_room_for_a_sentence_and_nothing_is_asked_twice() -> None
     assert [kind for kind, _ in choose_queries([bare], 4)[0]] == ["caption", "bookmark"], "no sentence"
 
 
-def test_what_is_hardly_worth_asking_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_hardly_worth_asking_is_not_asked() -> None:
     told = page("Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May.")
     asked = sorted(candidates_of(told, PageWords([told])), key=lambda one: -one.chance)
     assert [one.kind for one in asked] == ["sentence", "sentence"] and asked[0].chance > asked[1].chance
-    for least, count in ((asked[0].chance + 1e-9, 0), (asked[0].chance, 1), (asked[1].chance, 2)):
-        monkeypatch.setattr("smart_train.pairs.specific.LEAST", least)
-        assert [query for _, query in choose_queries([told], 4).get(0, [])] == [one.query for one in asked[:count]]
+    alone = 1.5 * asked[0].chance  # the only query of a page may be a third less likely
+    for least, count in ((alone + 1e-9, 0), (alone - 1e-9, 1), (asked[1].chance + 1e-9, 1), (asked[1].chance, 2)):
+        assert [query for _, query in choose_queries([told], 4, least).get(0, [])] == [
+            one.query for one in asked[:count]
+        ]
 
 
 def test_lines_are_asked_for_that_stand_for_themselves() -> None:

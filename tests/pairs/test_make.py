@@ -233,6 +233,7 @@ def test_folders_and_settings_that_cannot_be_used(tmp_path: Path) -> None:
     for values, message in (
         ({"dpi": 10}, r"dpi \(--dpi\) is 10; it must be 20 to 600"),
         ({"queries_per_page": 0}, r"queries_per_page \(--queries-per-page\) is 0; it must be 1 to 20"),
+        ({"least_chance": 1.5}, r"least_chance \(--least-chance\) is 1.5; it must be 0 to 1"),
         ({"held_out": 0.8}, r"held_out \(--held-out\) is 0.8; it must be above 0 and at most 0.5"),
     ):
         with pytest.raises(DataError, match=message):

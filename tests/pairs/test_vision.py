@@ -70,6 +70,15 @@ def test_pages_without_text_get_written_queries(scans: Path, server: ChatServer,
     assert "vision model `seer`" in card and "Labels are not judged" in card
 
 
+def test_a_chance_is_not_for_what_a_model_writes(scans: Path, server: ChatServer, tmp_path: Path) -> None:
+    settings = PairSettings(dpi=40, least_chance=0.5)
+    with pytest.raises(
+        DataError, match=r"least_chance \(--least-chance\) is 0.5; it is for queries from the text of pages"
+    ):
+        make_pairs(scans, tmp_path / "made", settings, writer=writer(server))
+    assert server.requests == []
+
+
 def test_a_page_is_asked_for_once_whatever_the_folder(scans: Path, server: ChatServer, tmp_path: Path) -> None:
     make_pairs(scans, tmp_path / "one", SETTINGS, writer=writer(server))
     again = writer(server)
