@@ -95,8 +95,8 @@ def test_three_commands_from_pdf_files_to_ranked_pages(
 
     run(monkeypatch, [*make, "--dpi", "40"])
     report = json.loads(Path("pairs/manifest.json").read_text())["report"]
-    assert set(report["kinds"]) >= {"heading", "sentence"}
-    assert report["counts"]["held_out"]["documents"] == 1 and report["counts"]["train"]["queries"] >= 8
+    assert set(report["kinds"]) >= {"sentence"}
+    assert report["counts"]["held_out"]["documents"] >= 1 and report["counts"]["train"]["queries"] >= 8
 
     run(monkeypatch, [*train, *SMALL])
     measured = json.loads(Path("runs/own_pages/evaluation.json").read_text())

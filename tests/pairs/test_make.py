@@ -65,7 +65,7 @@ def test_pairs_of_three_manuals(manuals: Path, tmp_path: Path) -> None:
 def test_the_sources_and_the_evaluation_read_it(manuals: Path, tmp_path: Path) -> None:
     make_pairs(manuals, tmp_path / "made", SETTINGS)
     held_out, report = check_examples(load_examples(SourceConfig(tmp_path / "made", split="held_out")))
-    assert report.summary() == "12 rows"
+    assert report.summary() == "6 rows"
     corpus = load_documents(SourceConfig(tmp_path / "made" / "corpus.jsonl"))
     evaluated = EvaluationSet.from_examples(held_out, corpus)
     assert (len(evaluated.queries), len(evaluated.documents)) == (6, 3), "a page of the corpus is not counted twice"
@@ -183,7 +183,7 @@ def test_the_card(manuals: Path, tmp_path: Path) -> None:
     assert metadata["license"] == "other" and metadata["license_name"] == "CC-BY-4.0"
     assert metadata["configs"][0]["data_files"][1] == {"split": "held_out", "path": "held_out.jsonl"}
     for expected in (
-        "| held_out | 1 | 3 | 3 | 12 |",
+        "| held_out | 1 | 3 | 3 | 6 |",
         "sub/gamma.pdf",
         "Split by document (seed 0)",
         "As stated when it",
