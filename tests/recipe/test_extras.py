@@ -161,7 +161,7 @@ def test_every_place_of_documents_is_looked_at(extras: Recipe, place: str) -> No
 
 
 def test_every_format_of_text_is_searched() -> None:
-    assert set(TEXT_ROWS) == set(EXTENSIONS) - {".parquet", ".arrow", ".tar"}
+    assert set(TEXT_ROWS) == set(EXTENSIONS) - {".parquet", ".arrow", ".feather", ".tar"}
 
 
 def test_a_script_says_what_it_needs_itself(extras: Recipe) -> None:
