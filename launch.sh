@@ -188,7 +188,7 @@ run_tests() {
         tests/models tests/export/test_{libraries,rankings}.py \
         tests/export/test_card.py::test_card_without_facts_is_plain_and_valid \
         tests/export/test_export.py::test_{export_scores_like_the_trained_model_without_its_base,plain_transformers_finds_every_key_and_no_other} \
-        tests/cli/test_commands.py::test_search_ranks_a_folder
+        tests/cli/test_search.py::test_search_ranks_a_folder
     say "all tests, with torchvision"
     PYTHONPATH=$with_torchvision python -m pytest "${workers[@]}" --durations=20
 }
