@@ -24,6 +24,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from smart_train.data import SourceConfig, load_examples
 from smart_train.data.formats.ocr import read_by_ocr
 from smart_train.evaluation import SCORES, EvaluationSet, RetrievalEvaluator
 from smart_train.pairs.words import clean, words_of
+from smart_train.utils.atomic import replace_whole
 
 SPLITS = ("train", "held_out")
 TRUE, PRINTED = "true text", "true text, with what else is printed"
@@ -77,7 +79,8 @@ def scanned(name: str, rows: Sequence[dict[str, Any]], folder: Path, workers: in
     for row in rows:
         files.append(pictures / f"{row['document_id']}.png")
         if not files[-1].exists():
-            draw_page(row["positive"], row["page"], row["document_id"], SCANS[name]).save(files[-1])
+            picture = draw_page(row["positive"], row["page"], row["document_id"], SCANS[name])
+            replace_whole(files[-1], partial(picture.save, format="PNG"))  # a call that is cut off leaves no half of one
     pages = read_by_ocr(files, workers=workers, cache_dir=folder / "read", say=print)
     empty = [row["document_id"] for row, page in zip(rows, pages, strict=True) if not page.text]
     if empty:

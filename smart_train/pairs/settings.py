@@ -37,7 +37,7 @@ class PairSettings:
         office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
             leaves these out.
         least_chance: of queries from the text of the pages: how likely one must be worth asking, and two thirds of that
-            for the only one of a page. 0 asks whatever may be asked. Not for a vision model's.
+            for a sentence that is the only one of its page. 0 asks whatever may be asked. Not for a vision model's.
 
     Raises:
         DataError: a value out of its range.

@@ -109,9 +109,12 @@ def test_what_is_hardly_worth_asking_is_not_asked() -> None:
     assert [one.kind for one in asked] == ["sentence", "sentence"] and asked[0].chance > asked[1].chance
     alone = 1.5 * asked[0].chance  # the only query of a page may be a third less likely
     for least, count in ((alone + 1e-9, 0), (alone - 1e-9, 1), (asked[1].chance + 1e-9, 1), (asked[1].chance, 2)):
-        assert [query for _, query in choose_queries([told], 4, least).get(0, [])] == [
-            one.query for one in asked[:count]
-        ]
+        chosen = choose_queries([told], 4, least).get(0, [])
+        assert [query for _, query in chosen] == [one.query for one in asked[:count]]
+    head = page("Sharpening old chisels, wet stones", bookmark="Sharpening old chisels")
+    (asked,) = candidates_of(head, PageWords([head]))
+    assert choose_queries([head], 4, asked.chance) == {0: [("bookmark", "Sharpening old chisels")]}
+    assert choose_queries([head], 4, asked.chance + 1e-9) == {}, "a heading has to be as likely as others"
 
 
 def test_lines_are_asked_for_that_stand_for_themselves() -> None:
