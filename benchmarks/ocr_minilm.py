@@ -80,7 +80,7 @@ def scanned(name: str, rows: Sequence[dict[str, Any]], folder: Path, workers: in
         files.append(pictures / f"{row['document_id']}.png")
         if not files[-1].exists():
             picture = draw_page(row["positive"], row["page"], row["document_id"], SCANS[name])
-            replace_whole(files[-1], partial(picture.save, format="PNG"))  # a call that is cut off leaves no half of one
+            replace_whole(files[-1], partial(picture.save, format="PNG"))  # whole, or not at all
     pages = read_by_ocr(files, workers=workers, cache_dir=folder / "read", say=print)
     empty = [row["document_id"] for row, page in zip(rows, pages, strict=True) if not page.text]
     if empty:
