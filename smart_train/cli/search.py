@@ -49,8 +49,8 @@ def search(
     index: Annotated[
         Path | None,
         typer.Option(
-            help="Folder to keep the encoded documents in; a later search encodes only new ones. Without --documents, "
-            "those that it holds are searched."
+            help="Folder to keep the encoded documents in; a later search encodes only new ones, and takes "
+            "out what --documents no longer has. Without --documents, those that it holds are searched."
         ),
     ] = None,
     rows: Mapping[str, Any] = DOCUMENT_ROWS,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT = 11  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
+NOTHING_TO_ASK = "nothing of its own that is likely worth asking"
 NO_PAGE_FOUND = "not found by its queries"
 SPARE = 2  # with a check, this many times the wanted queries are tried, so that those left out can be replaced
 MANIFEST = "manifest.json"
@@ -385,7 +386,7 @@ def _report(
     silent = sum(
         not page.words and not parts.images_alone for place, page in enumerate(pages) if place not in chosen_queries
     )
-    reasons = parts.left_out + Counter({NO_TEXT: silent, "nothing of its own": unasked - silent})
+    reasons = parts.left_out + Counter({NO_TEXT: silent, NOTHING_TO_ASK: unasked - silent})
     left_out = {reason: count for reason, count in reasons.items() if count}
     report = PairReport(output, counts, dict(kinds.most_common()), rows, left_out, problems, parts.one_document)
     return report if check is None else replace(report, checked=dict(check.counts), not_found=check.left_out)

@@ -92,7 +92,8 @@ def choose_queries(
 
     Those come first that are likeliest worth asking. Those whose chance is below `least` are not asked, but for a
     sentence that is the only query of its page, which may be a third less likely: a page without a query is not trained
-    on. At most half are headings and the like: a heading asks for a subject, a sentence for what is said about it.
+    on. At most half of `limit` are headings and the like: a heading asks for a subject, a sentence for what is said
+    about it.
     """
     index = PageWords(pages)
     by_place = {place: _queries_of_page(index, place, limit, least) for place in range(len(pages))}

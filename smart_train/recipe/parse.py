@@ -19,7 +19,6 @@ from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.defaults import fill_defaults
 from smart_train.recipe.reader import from_home, read_recipe
 from smart_train.recipe.recipe import MODES, Recipe, mode_problems
-from smart_train.recipe.renamed import INSTEAD_ELSEWHERE
 from smart_train.recipe.rules import caching_problems, cross_problems
 from smart_train.recipe.sections import ONE, SEVERAL, section_classes
 from smart_train.recipe.training_section import check_training, known_names
@@ -163,8 +162,6 @@ def _line(loc: Loc, items: list[ErrorDetails]) -> str:
     kind, value = items[0]["type"], items[0]["input"]
     if kind == "missing":
         return missing_key(dotted)
-    if kind == "extra_forbidden" and dotted in INSTEAD_ELSEWHERE:
-        return f"{dotted}: unknown key; {INSTEAD_ELSEWHERE[dotted]}"
     if kind == "extra_forbidden":
         return unknown_key(dotted, _section(Recipe, loc[:-1]).model_fields, _all_keys())
     first, *others = dict.fromkeys(_rule(loc, item) for item in items)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from smart_train.errors import closest, shown
+from smart_train.recipe.renamed import INSTEAD_ELSEWHERE
 
 LONGEST_LIST = 16
 _SOURCE = "{{path: {}}}"
@@ -30,6 +31,8 @@ def unknown_key(dotted: str, names: Iterable[str], elsewhere: Iterable[str] = ()
         dotted: the whole key as written. names: those valid in its section. elsewhere: dotted names of other sections,
             offered when one ends in exactly this name.
     """
+    if dotted in INSTEAD_ELSEWHERE:
+        return f"{dotted}: unknown key; {INSTEAD_ELSEWHERE[dotted]}"
     names = sorted(names)
     name = dotted.rpartition(".")[2]
     near = nearest(name, names) or [other for other in elsewhere if other.rpartition(".")[2] == name]

@@ -48,6 +48,12 @@ def told(path: Path, *overrides: str) -> list[str]:
     return [line.strip() for line in str(caught.value).splitlines()]
 
 
+def test_keys_that_were_decided_against_are_told_what_to_do_instead(recipe) -> None:
+    lines = told(recipe(), "objective.memory=3", "ema.decay=0.9")
+    assert any(line.startswith("objective.memory: unknown key; documents of earlier batches lost") for line in lines)
+    assert any(line.startswith("ema: unknown key; set averaging.decay") for line in lines), lines
+
+
 @pytest.mark.parametrize("word", ["train", "launch", "validate", "validate-data"])
 def test_no_library_is_imported_to_name_a_typing_error(word: str, recipe) -> None:
     path = recipe(training={"learning_rat": 1}, data={"train": {"path": "nowhere/train.jsonl"}})
