@@ -74,7 +74,7 @@ def search(
     with naming_documents(documents, index), naming_options("top_k", "candidates"):
         if documents is None:  # what the index holds; all checks come before the model is loaded, here and below
             check_queries(query_texts, top_k, candidates)
-            held = DocumentIndex.load(_index_alone(index, rows))
+            held = DocumentIndex.load(_index_alone(index, rows, workers))
             reader = open_model(model, reading)
             results = search_index(reader, query_texts, held, top_k=top_k, candidates=candidates, **options)
         else:
@@ -114,7 +114,7 @@ def search(
         console.print(table)
 
 
-def _index_alone(index: Path | None, rows: Mapping[str, Any]) -> Path:
+def _index_alone(index: Path | None, rows: Mapping[str, Any], workers: int | None) -> Path:
     """The index to search where no documents are named; DataError where there is none, or options say how to read
     documents."""
     if index is None:
@@ -122,7 +122,7 @@ def _index_alone(index: Path | None, rows: Mapping[str, Any]) -> Path:
             "search: name what to search: --documents (pages or texts), or --index (a folder that `smart-train encode` "
             "or an earlier search wrote)"
         )
-    options = [option_of(name) for name in source_values(rows)]
+    options = [option_of(name) for name in (*source_values(rows), *(() if workers is None else ("workers",)))]
     if options:
         given, verb = ", ".join(options), "says" if len(options) == 1 else "say"
         raise DataError(

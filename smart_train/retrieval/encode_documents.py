@@ -219,7 +219,7 @@ def _kept(index_folder: Path) -> tuple[_Version, DocumentIndex | None]:
 
 
 def _version(index_folder: Path) -> _Version:
-    """Which file the saved index is: each save puts a new file in its place. None where there is no index."""
+    """What tells the saved index from later ones, because each save writes a new file; None without an index."""
     file = index_folder / INDEX_FILE
     if not file.is_file():
         return None

@@ -99,7 +99,7 @@ def _failure(parent: Path, ended: Sequence[int], failed: Mapping[int, str]) -> s
     report = (
         f"{parent / SEEDS_FILE} and {REPORT_FILE} are of the others"
         if len(ended) > 1
-        else "a spread needs at least two, so there is no report"
+        else "there is no report, because a spread needs at least two seeds"
     )
     advice = "Change the recipe as is said below and start all seeds again with --overwrite"
     if ended:

@@ -11,6 +11,7 @@ from smart_train.evaluation.metrics import metric_label
 from smart_train.evaluation.page import headline, result_section
 from smart_train.evaluation.plots import seed_figures
 from smart_train.report import Block, Code, Facts, Gallery, Paragraph, Picture, Report, Section, Table
+from smart_train.report.html import REPORT_FILE
 from smart_train.run.report import recipe_facts
 from smart_train.run.seeds_result import SeedsResult, spread_of, summary
 from smart_train.utils.terms import HEADLINE
@@ -99,7 +100,7 @@ def _by_seed(result: SeedsResult) -> Table:
 
 def _where(result: SeedsResult) -> list[Block]:
     """Where each run has a page of its own, with its queries."""
-    places = [(f"seed {seed}", str(run.folder / "report.html")) for seed, run in result.runs.items()]
+    places = [(f"seed {seed}", str(run.folder / REPORT_FILE)) for seed, run in result.runs.items()]
     return [Paragraph("The page of each run, with its queries under heat maps:", note=True), Facts(places)]
 
 

@@ -136,6 +136,7 @@ def test_what_an_index_alone_cannot_answer_is_said_before_a_model_is_loaded(run,
             ("--index", tmp_path, "--dpi", 72, "--max-samples", 3),
             "search: --dpi, --max-samples say how documents are read, and there is no --documents",
         ),
+        (("--index", tmp_path, "--workers", 2), "search: --workers says how documents are read"),
         (("--index", tmp_path, "--top-k", 3, "--candidates", 2), "--candidates is 2, fewer than the --top-k of 3 hits"),
     ):
         ended = run("search", tmp_path / "no model", "--query", "x", *arguments)

@@ -163,7 +163,10 @@ def test_one_seed_alone_has_no_report(tiny_data: Path, tmp_path: Path, monkeypat
             raise DivergedError("gone")
 
     monkeypatch.setattr(run_seeds, "train", diverging)
-    with pytest.raises(RunError, match=r"2 of 3 seeds failed; a spread needs at least two.*\(--seeds 1,\.\.\.\)"):
+    with pytest.raises(
+        RunError,
+        match=r"2 of 3 seeds failed; there is no report, because a spread needs at least two.*\(--seeds 1,\.\.\.\)",
+    ):
         train_seeds(tiny_recipe(tiny_data, tmp_path / "run", **TWO_STEPS), [0, 1, 2])
     assert not (tmp_path / "run" / SEEDS_FILE).exists()
     with pytest.raises(RunError) as caught:

@@ -27,6 +27,14 @@ TWO_PLAIN_STEPS = {
     "disable_tqdm": True,
     "dataloader_pin_memory": False,
 }
+# TrainingArguments of small runs whose checkpoints and log are looked at.
+SMALL_RUN = {
+    "use_cpu": True,
+    "remove_unused_columns": False,
+    "report_to": "none",
+    "dataloader_pin_memory": False,
+    "per_device_train_batch_size": 3,
+}
 SIZES = [(96, 64), (64, 64), (128, 64)]
 WORDS = ["revenue", "growth of the second quarter", "map", "who signed the annex and when did they sign it"]
 

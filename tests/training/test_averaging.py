@@ -15,7 +15,7 @@ from smart_train.data import PairCollator
 from smart_train.errors import RunError
 from smart_train.training import SmartTrainer
 from smart_train.training.averaging import AVERAGING_NAME, WeightAverage, check_averaging
-from tests.training.batches import example, tiny, training_module
+from tests.training.batches import SMALL_RUN, example, tiny, training_module
 
 
 def of_values(dtype: torch.dtype = torch.float32) -> tuple[nn.Linear, WeightAverage]:
@@ -112,11 +112,7 @@ def run(folder: Path, decay: float | None) -> tuple[SmartTrainer, list[dict[str,
     torch.manual_seed(0)
     args = TrainingArguments(
         output_dir=str(folder),
-        use_cpu=True,
-        report_to="none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        per_device_train_batch_size=3,
+        **SMALL_RUN,
         gradient_accumulation_steps=2,
         learning_rate=0.01,
         lr_scheduler_type="constant",

@@ -23,19 +23,14 @@ from smart_train.training.checkpoint_search import drop_superseded, has_ended
 from smart_train.training.interruption import SIGNALS
 from smart_train.training.resources import optimiser_knobs, training_knobs
 from smart_train.training.training_log import LOG_NAME, read_log
-from tests.training.batches import example, tiny, training_module
+from tests.training.batches import SMALL_RUN, example, tiny, training_module
 
 
 def trainer(folder: Path, *, learn: bool = False, **options: Any) -> SmartTrainer:
     args = TrainingArguments(
         output_dir=str(folder),
-        use_cpu=True,
-        report_to="none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        per_device_train_batch_size=3,
         logging_steps=2,
-        **{"save_strategy": "no", "max_steps": 2, **options},
+        **{**SMALL_RUN, "save_strategy": "no", "max_steps": 2, **options},
     )
     module = training_module(tiny("lora"), "joint", learn_temperature=learn)
     rows = [example(index) for index in range(6)]

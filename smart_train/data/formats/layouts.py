@@ -61,7 +61,7 @@ def check_labels(table: Table, name: str) -> None:
 
 
 def _values(table: Table, column: str) -> list[Any]:
-    """What the rows hold in a column, None apart; nothing where there is no such column."""
+    """The values of a column that are not None; empty where the table has no such column."""
     if column not in table.columns:
         return []
     rows: Any = table.rows
