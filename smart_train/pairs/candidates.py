@@ -16,7 +16,8 @@ from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_gar
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import is_named, refers_back
-from smart_train.pairs.page_parts import Block, Line, Parts, is_unfinished
+from smart_train.pairs.page_parts import Block, Line, Parts
+from smart_train.pairs.paragraphs import is_unfinished
 from smart_train.pairs.sentences import (
     FULL_STOPS,
     MARK,

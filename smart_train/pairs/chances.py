@@ -16,7 +16,8 @@ import regex
 
 from smart_train.pairs.generic_headings import is_vague
 from smart_train.pairs.leaning import addresses_reader, names_a_part, standing
-from smart_train.pairs.page_parts import Parts, paragraphs
+from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.sentences import SENTENCE_END, mostly_unspaced, pieces_of
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
 

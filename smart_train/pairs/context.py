@@ -16,7 +16,8 @@ from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.data.formats.pdf_text_layer import TextLine
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.generic_headings import is_generated, is_generic, is_one_of_others, is_over_sources, is_vague
-from smart_train.pairs.page_parts import Parts, paragraphs
+from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, without_numbering, words_of
 from smart_train.pairs.worth import says_something
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from smart_train.pairs.broken_headings import is_broken
 from smart_train.pairs.generic_headings import is_generic
-from smart_train.pairs.page_parts import Parts, paragraphs, starts_item
+from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.paragraphs import paragraphs, starts_item
 from smart_train.pairs.sentences import split_lines
 from smart_train.pairs.words import without_numbering, words_of
 

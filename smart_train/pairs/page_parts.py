@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 import regex
 
 from smart_train.data.formats.page_text import PageText
-from smart_train.data.formats.pdf_characters import SUSPENDING
 from smart_train.data.formats.pdf_text_layer import TextLine
+from smart_train.pairs.paragraphs import ends_on_purpose, is_unfinished, paragraphs, starts_item
 from smart_train.pairs.words import (
     as_words,
     clean,
     is_alphabetic,
     is_small,
-    is_unspaced,
     length_in_words,
     tokens_of,
     without_numbering,
@@ -43,21 +42,9 @@ _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
 _ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
 _MUCH = 8  # lines of a page that may be printed larger than the rest of its document
-_INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
-_NEAR = 4  # lines above and below that show how far to the right lines go
 _NUMBERING = 20  # characters of a heading's number and stops, which `as_words` of its title lacks
 _BOLD_LINES = 5  # of headings one under the other; more are a text in bold print
 _HEAD_LINES, _MOSTLY_BOLD = 3, 0.4  # lines of a heading; share of a page's lines, above which bold print says nothing
-_MARK = re.compile(r"[•‣▪●○◦·➢✓–—*-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")  # a list's item
-# A line that ends so goes on, whatever the next one begins with.
-_UNFINISHED_WORDS = """
-a an and as at by for from in is of on or than that the to was were which with
-aux avec dans des du d' en est et l' la le les ou par pour que qui sont sur un une à
-auf aus das dem den der des die durch ein eine einem einen einer für im in ist mit oder und vom von zu zum zur
-al con de del el las los o para por que un una y alla che da dei del della delle di gli il lo nel per una
-e em na no com do dos das uma van het een en met voor na w z и в на с по к от для из не что как или
-"""
-_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
@@ -190,61 +177,16 @@ def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *,
             return stop
     if not (look_at_print and lines[place].bold):
         return None
-    if place and not _SENTENCE_END.search(lines[place - 1].text) and not _ends_on_purpose(lines, place - 1):
+    if place and not _SENTENCE_END.search(lines[place - 1].text) and not ends_on_purpose(lines, place - 1):
         return None
     end = next((end for end in range(place, len(lines)) if not lines[end].bold), len(lines))
     if end == len(lines) or end - place > _BOLD_LINES:
         return None
-    stop = next((stop for stop in range(place + 1, end) if _ends_on_purpose(lines, stop - 1)), end)
+    stop = next((stop for stop in range(place + 1, end) if ends_on_purpose(lines, stop - 1)), end)
     text = " ".join(line.text for line in lines[place:stop])
     whole = stop - place <= _HEAD_LINES and length_in_words(text) <= HEADING_WORDS and text[-1] not in ".,;:。，"
     apart = any(line.apart for line in lines[place:stop])
     return stop if whole and not apart and not is_small(text[0]) and not starts_item(text) else None
-
-
-def starts_item(text: str) -> bool:
-    """Whether a line begins with the mark of an item."""
-    return _MARK.match(text) is not None
-
-
-def paragraphs(lines: Sequence[Line]) -> str:
-    """The lines put together, with a line break where the page has one on purpose."""
-    text = lines[0].text if lines else ""
-    for place in range(1, len(lines)):
-        before, line = lines[place - 1], lines[place]
-        if _ends_on_purpose(lines, place - 1):
-            text += "\n"
-        elif not (is_unspaced(before.text[-1]) and is_unspaced(line.text[0])) and not _goes_on(before.text, line.text):
-            text += " "
-        text += line.text
-    return text
-
-
-def _goes_on(before: str, after: str) -> bool:
-    """Whether a word that a hyphen divides goes on in the next line."""
-    divided = before[-1] == "-" and before[-2:-1].isalnum() and after[0].isalnum()
-    return divided and after.split()[0].lower() not in SUSPENDING
-
-
-def _ends_on_purpose(lines: Sequence[Line], place: int) -> bool:
-    """Whether the line after the one at `place` begins something: with the mark of an item; or, with a capital or a
-    digit, though its first word would have fitted in where the line before ends, or far to the left or right of it."""
-    line, after = lines[place], lines[place + 1]
-    if starts_item(after.text):
-        return True
-    if (
-        is_small(after.text[0])
-        or line.text[-1] in ",-"
-        or line.text.split()[-1] in _UNFINISHED
-        or 0.0 in (line.right, after.right)
-    ):
-        return False
-    if abs(after.left - line.left) > _INDENT * line.size:
-        return True
-    beside = (other for other in lines[max(0, place - _NEAR) : place + _NEAR + 1])
-    edge = max(other.right for other in beside if abs(other.left - line.left) <= _INDENT * line.size)
-    width = (after.right - after.left) / len(after.text)
-    return line.right + width * (1 + len(after.text.split()[0])) <= edge
 
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:
@@ -256,7 +198,7 @@ def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, i
     other = (
         at
         for at in range(1, len(same))
-        if lines[place + at].size != lines[place].size or _ends_on_purpose(lines, place + at - 1)
+        if lines[place + at].size != lines[place].size or ends_on_purpose(lines, place + at - 1)
     )
     same = same[: next(other, None)]
     if len(same[0]) < _FULL_LINE and not is_unfinished(text):
@@ -271,8 +213,3 @@ def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, i
     text = " ".join([same[0][label:], *same[1:count]])
     # Of a longer one the end was not seen: the comma says so.
     return f"{text}," if count > _CAPTION_LINES else text, place + min(count, _CAPTION_LINES)
-
-
-def is_unfinished(text: str) -> bool:
-    """Whether a line ends with a word that goes on in the next one, or with a comma."""
-    return text.endswith((",", "-", "(")) or text.split()[-1].lower() in _UNFINISHED

@@ -135,9 +135,9 @@ class Scans:
             )
         )
         for number, page in pages.items():
-            across = page.width * _POINTS_PER_INCH / drawn[number].dpi
+            across, up = (side * _POINTS_PER_INCH / drawn[number].dpi for side in (page.width, page.height))
             lines = tuple(
-                TextLine(line.text, round(size, 1), line.box[0] * across, line.box[2] * across)
+                TextLine(line.text, round(size, 1), line.box[0] * across, line.box[2] * across, (1 - line.box[3]) * up)
                 for line, size in zip(page.lines, sizes)  # noqa: B905 - `sizes` are of all pages
                 if line.text
             )

@@ -34,8 +34,8 @@ def write_manual(path: Path, name: str) -> None:
             (16, f"{number} Polishing {name} {subject}"),
             f"Worn {subject} in {name} takes oil. The {name} {subject} needs two coats of linseed varnish.",
             *words(f"{name} {subject}", lines=6),
+            f"words on {subject}-{name} stand here",
             f"Figure {number}: Cutting the {name} {subject} slab by hand",
-            f"Words on {subject}-{name} stand here",
         ]
         for number, subject in parts
     ]

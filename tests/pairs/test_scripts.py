@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from smart_train.pairs.clauses import clauses_of
-from smart_train.pairs.page_parts import Line, paragraphs
+from smart_train.pairs.page_parts import Line
+from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.words import clean, is_alphabetic
 

@@ -44,8 +44,9 @@ _NUMBERING = re.compile(r"\W*(?:[\w.]*\d[\w.]*|\w|[ivxlc]+)?\W*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line of text, the size of its print and the places of its ends from the page's left edge, all in points. Both
-    ends are 0 where they are not known, or where the line does not run from left to right on the paper.
+    """A line of text, the size of its print, the places of its ends from the page's left edge, and that of the line it
+    stands on from the page's lower edge, all in points. The places are 0 where they are not known, or where the line
+    does not run from left to right on the paper.
 
     `bold`: whether all of it is in bold print. `apart`: the words (up to four) around each wide blank, as it is between
     cells and columns: "Direct Debit annual cost". Neither is known of what OCR reads, nor where nobody asked."""
@@ -54,6 +55,7 @@ class TextLine:
     size: float
     left: float = 0.0
     right: float = 0.0
+    base: float = 0.0
     bold: bool = False
     apart: tuple[str, ...] = ()
 
@@ -92,10 +94,10 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         if text:
             size = _line_size(textpage, places)
             first, last = places[len(shown) - len(shown.lstrip())], places[len(shown.rstrip()) - 1]
-            ends = _ends(textpage, first, last, size)
+            place = _place(textpage, first, last, size)
             bold = print_signs and _is_bold(textpage, places)
             apart = _apart(textpage, shown, places, size) if print_signs else ()
-            lines.append(TextLine(text, size, *ends, bold=bold, apart=apart))
+            lines.append(TextLine(text, size, *place, bold=bold, apart=apart))
     texts = with_accents([line.text for line in lines])
     return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
 
@@ -318,8 +320,9 @@ def _baseline(textpage: PdfTextPage, index: int) -> float:
     return up.value
 
 
-def _ends(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float]:
-    """Where the characters `first` and `last` of a line begin and end."""
+def _place(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float, float]:
+    """Where the characters `first` and `last` of a line begin and end, and the line that they stand on."""
     left, right = textpage.get_charbox(first)[0], textpage.get_charbox(last)[2]
-    across = right - left >= _NARROW * size * (last - first)
-    return (round(left, 1), round(right, 1)) if across else (0.0, 0.0)
+    if right - left < _NARROW * size * (last - first):
+        return 0.0, 0.0, 0.0
+    return round(left, 1), round(right, 1), round(_baseline(textpage, first), 1)
