@@ -12,6 +12,7 @@ from smart_train.pairs.words import is_small, is_unspaced
 INDENT = 3  # times its size: lines whose beginnings are nearer together belong to one column
 _NEAR = 4  # lines above and below that show how far to the right lines go, and how far apart they stand
 _SAME_ROW = 0.5  # of its size: lines that stand less higher or lower than another are in its row
+_LEAST = 0.9  # of its size: lines that stand nearer together are not one below the other
 _WIDER = 1.45  # times the distance of the lines around: a wider one is between two paragraphs
 _WIDEST = 2.2  # times its size: the same where no other lines show a distance
 _OTHER_PRINT = 1.15  # lines of one paragraph differ less in size: three characters speak for a line
@@ -63,7 +64,7 @@ def ends_on_purpose(lines: Sequence[TextLine], place: int) -> bool:
         return True
     if is_small(after.text[0]) or line.text[-1] in ",-" or line.text.split()[-1] in _UNFINISHED:
         return False
-    return abs(after.left - line.left) > INDENT * line.size or ends_early(lines, place)
+    return abs(after.left - line.end_left) > INDENT * line.size or ends_early(lines, place)
 
 
 def is_elsewhere(lines: Sequence[TextLine], place: int) -> bool:
@@ -75,9 +76,9 @@ def is_elsewhere(lines: Sequence[TextLine], place: int) -> bool:
         return True
     if not line.base or not after.base:
         return False
-    down = line.base - after.base
+    down = line.end_base - after.base
     if down < -_SAME_ROW * large:  # the next column, to the right or, in some scripts, to the left
-        return abs(after.left - line.left) <= INDENT * line.size
+        return abs(after.left - line.end_left) <= INDENT * line.size
     if down <= _SAME_ROW * large:
         return after.left - line.right > INDENT * line.size or after.right < line.left
     usual = _usual_distance(lines, place)
@@ -88,22 +89,21 @@ def ends_early(lines: Sequence[TextLine], place: int) -> bool:
     """Whether the first word of the next line would have fitted in where the line at `place` ends."""
     line, after = lines[place], lines[place + 1]
     beside = (other for other in lines[max(0, place - _NEAR) : place + _NEAR + 1])
-    edge = max(other.right for other in beside if abs(other.left - line.left) <= INDENT * line.size)
+    edge = max(other.right for other in beside if abs(other.end_left - line.end_left) <= INDENT * line.size)
     width = (after.right - after.left) / len(after.text)
     return line.right + width * (1 + len(after.text.split()[0])) <= edge
 
 
 def _usual_distance(lines: Sequence[TextLine], place: int) -> float:
-    """The least distance between two lines of the print of the one at `place`, of the lines around but these two; 0
+    """The least distance between two lines in the print of the one at `place`, of the lines around but these two; 0
     where there are no others."""
     size = lines[place].size
-    around = range(max(0, place - _NEAR), min(len(lines) - 1, place + _NEAR + 1))
+    first, stop = max(0, place - _NEAR), min(len(lines) - 1, place + _NEAR + 1)
+    printed = [(lines[at], lines[at + 1]) for at in range(first, stop) if at != place]
     distances = (
-        lines[at].base - lines[at + 1].base
-        for at in around
-        if at != place and lines[at].size == lines[at + 1].size == size and lines[at].base and lines[at + 1].base
+        line.end_base - after.base for line, after in printed if line.size == after.size == size and line.base
     )
-    return min((down for down in distances if down > _SAME_ROW * size), default=0.0)
+    return min((down for down in distances if _LEAST * size < down), default=0.0)
 
 
 def _goes_on(before: str, after: str) -> bool:

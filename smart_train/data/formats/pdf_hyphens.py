@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_HYPHENATED = re.compile("(\\S*)[\x02\ufffe]\\s*(\\w*)")  # left by pdfium where a hyphen ends a line
+HYPHENS = "\x02\ufffe"  # left by pdfium where a hyphen ends a line
+_HYPHENATED = re.compile(rf"(\S*)[{HYPHENS}]\s*(\w*)")
 # Words before which a hyphen stands for what follows: "Vor- und Nachteile".
 SUSPENDING = frozenset(
     ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
+from smart_train.data.formats.pdf_hyphens import HYPHENS
 from smart_train.data.formats.pdf_marks import with_drawn_marks
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
 
 _NARROW = 0.15  # of its size: no print gives a character less room
+_FIRST_ONES = 8  # characters that are asked for the height of a line
+_PRINTED_LINE = re.compile(rf"[^\s{HYPHENS}](?:[^{HYPHENS}]*[^\s{HYPHENS}])?")
 _DARK = 250  # of 255: a lighter point is paper
 # Numbers, a letter or a sign after a word of three letters, a stop or a closing bracket. Raised letters after d are
 # seldom marks: "XIXe", "Mme".
@@ -44,10 +47,11 @@ _NUMBERING = re.compile(r"\W*(?:[\w.]*\d[\w.]*|\w|[ivxlc]+)?\W*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line of text, the size of its print, the places of its ends from the page's left edge, and that of the line it
-    stands on from the page's lower edge, all in points. The places are 0 where they are not known, or where the line
-    does not run from left to right on the paper.
+    """A line of text, the size of its print, the places of its ends from the page's left edge, and how high it stands
+    over the page's lower edge, all in points. The places are 0 where they are not known, or where the line does not run
+    from left to right on the paper.
 
+    `last`: the left end and the height of its last printed line, where a word that a hyphen divides makes one of two.
     `bold`: whether all of it is in bold print. `apart`: the words (up to four) around each wide blank, as it is between
     cells and columns: "Direct Debit annual cost". Neither is known of what OCR reads, nor where nobody asked."""
 
@@ -56,8 +60,19 @@ class TextLine:
     left: float = 0.0
     right: float = 0.0
     base: float = 0.0
+    last: tuple[float, float] | None = None
     bold: bool = False
     apart: tuple[str, ...] = ()
+
+    @property
+    def end_left(self) -> float:
+        """The left end of its last printed line."""
+        return self.last[0] if self.last else self.left
+
+    @property
+    def end_base(self) -> float:
+        """How high its last printed line stands."""
+        return self.last[1] if self.last else self.base
 
 
 def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: bool = False) -> list[TextLine]:
@@ -93,8 +108,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)
-            first, last = places[len(shown) - len(shown.lstrip())], places[len(shown.rstrip()) - 1]
-            place = _place(textpage, first, last, size)
+            place = _place(textpage, shown, places, size)
             bold = print_signs and _is_bold(textpage, places)
             apart = _apart(textpage, shown, places, size) if print_signs else ()
             lines.append(TextLine(text, size, *place, bold=bold, apart=apart))
@@ -320,9 +334,28 @@ def _baseline(textpage: PdfTextPage, index: int) -> float:
     return up.value
 
 
-def _place(textpage: PdfTextPage, first: int, last: int, size: float) -> tuple[float, float, float]:
-    """Where the characters `first` and `last` of a line begin and end, and the line that they stand on."""
-    left, right = textpage.get_charbox(first)[0], textpage.get_charbox(last)[2]
-    if right - left < _NARROW * size * (last - first):
-        return 0.0, 0.0, 0.0
-    return round(left, 1), round(right, 1), round(_baseline(textpage, first), 1)
+def _place(
+    textpage: PdfTextPage, shown: str, places: Sequence[int], size: float
+) -> tuple[float, float, float, tuple[float, float] | None]:
+    """Where a line begins and ends, how high it stands, and `TextLine.last`.
+
+    Args:
+        shown: its characters. places: of each of them in the page.
+    """
+    printed = [places[match.start() : match.end()] for match in _PRINTED_LINE.finditer(shown)]
+    first, last = printed[0], printed[-1]
+    longest = max(first, last, key=len)
+    left, right = textpage.get_charbox(longest[0])[0], textpage.get_charbox(longest[-1])[2]
+    if right - left < _NARROW * size * (len(longest) - 1):
+        return 0.0, 0.0, 0.0, None
+    ends = round(textpage.get_charbox(first[0])[0], 1), round(textpage.get_charbox(last[-1])[2], 1)
+    base = _height(textpage, first, size)
+    if len(printed) == 1:
+        return *ends, base, None
+    return *ends, base, (round(textpage.get_charbox(last[0])[0], 1), _height(textpage, last, size))
+
+
+def _height(textpage: PdfTextPage, places: Sequence[int], size: float) -> float:
+    """How high a printed line stands: by its first character in the print of the line, as others may be raised."""
+    usual = next((place for place in places[:_FIRST_ONES] if _size(textpage, place) == size), places[0])
+    return round(_baseline(textpage, usual), 1)
