@@ -45,6 +45,8 @@ _MUCH = 8  # lines of a page that may be printed larger than the rest of its doc
 _NUMBERING = 20  # characters of a heading's number and stops, which `as_words` of its title lacks
 _BOLD_LINES = 5  # of headings one under the other; more are a text in bold print
 _HEAD_LINES, _MOSTLY_BOLD = 3, 0.4  # lines of a heading; share of a page's lines, above which bold print says nothing
+_LETTERS_OF_LEAD, _WORDS_OF_LEAD = 3, 8  # of a heading in the line of its text
+_AFTER_LEAD = " .:–—-|\t"  # between the two
 _FULL_LINE = 45  # characters; a caption's shorter line is its last
 _CAPTION_LINES = 3
 _SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*$")
@@ -57,7 +59,7 @@ Line = TextLine
 
 def as_read(page: PageText) -> list[Line]:
     """The lines of a page as words; empty for a scanned page."""
-    lines = (replace(line, text=_WRONG_MARK.sub("•", clean(line.text))) for line in page.lines)
+    lines = (replace(line, text=_WRONG_MARK.sub("•", clean(line.text)), lead=clean(line.lead)) for line in page.lines)
     return [line for line in lines if line.text]
 
 
@@ -147,6 +149,7 @@ def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -
                 parts.blocks.append(Block(text))
             else:
                 prose.extend(lines[place:stop])
+                parts.blocks[-1].lines.extend(lines[place:stop])
             place = stop
         elif match := _CAPTION.match(line.text) or _CAPTION_UNSPACED.match(line.text):
             caption, place = _read_caption(lines, place, match.end())
@@ -155,11 +158,17 @@ def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -
         elif under := _stop_of_head(lines, place, titles, look_at_print=not mostly_bold):
             parts.blocks.append(Block(" ".join(item.text for item in lines[place:under])))
             place = under
+        elif lead := _lead(lines, place):
+            parts.blocks.append(Block(lead.rstrip(_AFTER_LEAD)))
+            rest = line.text[len(lead) :].lstrip(_AFTER_LEAD)
+            parts.blocks[-1].lines.append(replace(line, text=rest, lead=""))
+            prose.append(line)
+            place += 1
         else:
             prose.append(line)
             parts.blocks[-1].lines.append(line)
             place += 1
-    parts.prose = paragraphs(prose)
+    parts.prose = "\n".join(paragraphs(block.lines) for block in parts.blocks if block.lines)
     parts.notes = paragraphs([line for line in prose if line.size <= NOTE_RATIO * body])
     return parts
 
@@ -187,6 +196,25 @@ def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *,
     whole = stop - place <= _HEAD_LINES and length_in_words(text) <= HEADING_WORDS and text[-1] not in ".,;:。，"
     apart = any(line.apart for line in lines[place:stop])
     return stop if whole and not apart and not is_small(text[0]) and not starts_item(text) else None
+
+
+def _lead(lines: Sequence[Line], place: int) -> str:
+    """What is in bold print at the beginning of the line at `place`, where it is a heading to the text after it:
+    "Samples per pixel  The number of ..."; empty elsewhere, as for an emphasised word."""
+    line = lines[place]
+    if not line.lead or not line.text.startswith(line.lead) or len(line.lead) == len(line.text):
+        return ""
+    rest = line.text[len(line.lead) :]
+    stops = line.lead[-1] in _AFTER_LEAD or rest.lstrip()[:1] in _AFTER_LEAD
+    rest = rest.lstrip(_AFTER_LEAD)
+    if (
+        not rest
+        or is_small(line.lead[0])
+        or (is_small(rest[0]) and not stops)
+        or (place and not ends_on_purpose(lines, place - 1))
+    ):
+        return ""
+    return line.lead if len(line.lead) >= _LETTERS_OF_LEAD and length_in_words(line.lead) <= _WORDS_OF_LEAD else ""
 
 
 def _read_caption(lines: Sequence[Line], place: int, label: int) -> tuple[str, int]:

@@ -100,9 +100,7 @@ def _usual_distance(lines: Sequence[TextLine], place: int) -> float:
     size = lines[place].size
     first, stop = max(0, place - _NEAR), min(len(lines) - 1, place + _NEAR + 1)
     printed = [(lines[at], lines[at + 1]) for at in range(first, stop) if at != place]
-    distances = (
-        line.end_base - after.base for line, after in printed if line.size == after.size == size and line.base
-    )
+    distances = (line.end_base - after.base for line, after in printed if line.size == after.size == size and line.base)
     return min((down for down in distances if _LEAST * size < down), default=0.0)
 
 

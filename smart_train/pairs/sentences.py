@@ -32,8 +32,17 @@ FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an e
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
     r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
+    r"|blvd|dipl|geb|gest|hs|ing|mlle|mme|sog|str|zzgl|bijv|blz|np|tj|tzw|ul|čl|např|odst|tzn|т\.\s?[кн]|ул"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
+)
+# German ordinals: "am 3. August", "der 2. Vorsitzende"; without such a word, before a month alone.
+_ORDINAL = re.compile(
+    r"\b(?:ab|am|bis|das|dem|den|der|des|die|ein|eine|einem|einen|einer|eines|im|seit|und|vom|zum|zur) \d{1,2}\.$", re.I
+)
+_DAY = re.compile(r"(?:^|\s)\d{1,2}\.$")
+_MONTH = re.compile(
+    r"(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert)"
 )
 _ABBREVIATION = 20  # characters, more than any has
 _ADDRESS = regex.compile(r"\S+@\S+\.\p{L}")  # cut at one of its stops by the end of a line
@@ -234,6 +243,7 @@ def pieces_of(paragraph: str) -> list[str]:
         piece = piece.strip()
         end = pieces[-1][-_ABBREVIATION:] if pieces else ""
         goes_on = (_ABBREVIATED.search(end) and not _MAY_END.search(end)) or _ADDRESS.match(piece)
+        goes_on = goes_on or _ORDINAL.search(end) or (_DAY.search(end) and _MONTH.match(piece))
         small = is_small(piece.lstrip("\"'([")[:1]) and not _UNCASED_END.search(end)
         if pieces and (goes_on or small):
             pieces[-1] = f"{pieces[-1]} {piece}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from smart_train.pairs.generic_headings import is_generic
+from smart_train.pairs.notices import is_notice
 from smart_train.pairs.words import tokens_of, words_of
 
 _BOILERPLATE = re.compile(
@@ -97,7 +98,7 @@ def says_something(text: str, *, head: bool) -> bool:
 
 def is_boilerplate(text: str) -> bool:
     """Whether a text is what a licence, a publisher or a program writes, or marks of a markup language."""
-    return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None
+    return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None or is_notice(text)
 
 
 def is_filler_page(prose: str) -> bool:

@@ -152,7 +152,7 @@ def test_headings_captions_and_prose_are_told_apart() -> None:
         "構成",
         "Ends here. And more",
     ]
-    assert parts.prose == "Running text. Table 3 shows what follows. More text. prose"
+    assert parts.prose == "Running text. Table 3 shows what follows.\nMore text.\nprose"
     assert body_size([]) == 0 and parts_of([], 0.0).headings == []
 
 

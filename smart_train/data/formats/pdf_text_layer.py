@@ -10,8 +10,9 @@ import ctypes
 import math
 import re
 import zlib
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
 
 _NARROW = 0.15  # of its size: no print gives a character less room
+_WORD, _LEAST_OF_LEAD = re.compile(r"\S+"), 3  # words of a line that may begin with some in other print
 _FIRST_ONES = 8  # characters that are asked for the height of a line
 _PRINTED_LINE = re.compile(rf"[^\s{HYPHENS}](?:[^{HYPHENS}]*[^\s{HYPHENS}])?")
 _DARK = 250  # of 255: a lighter point is paper
@@ -52,8 +54,9 @@ class TextLine:
     from left to right on the paper.
 
     `last`: the left end and the height of its last printed line, where a word that a hyphen divides makes one of two.
-    `bold`: whether all of it is in bold print. `apart`: the words (up to four) around each wide blank, as it is between
-    cells and columns: "Direct Debit annual cost". Neither is known of what OCR reads, nor where nobody asked."""
+    `bold`: whether all of it is in bold print. `lead`: what is in bold print at the beginning of another line. `apart`:
+    the words (up to four) around each wide blank, as it is between cells and columns: "Direct Debit annual cost". None
+    of them is known of what OCR reads, nor where nobody asked."""
 
     text: str
     size: float
@@ -62,6 +65,7 @@ class TextLine:
     base: float = 0.0
     last: tuple[float, float] | None = None
     bold: bool = False
+    lead: str = ""
     apart: tuple[str, ...] = ()
 
     @property
@@ -81,7 +85,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
 
     Args:
         layers: whether the file may have optional layers (`has_layers`); they are then looked at.
-        print_signs: find out what is `bold` and what stands `apart`: two thirds more time.
+        print_signs: find out what is `bold`, `lead` and `apart`: two thirds more time.
     """
     page = _with_field_values(pdf, index)
     page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
@@ -109,9 +113,10 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         if text:
             size = _line_size(textpage, places)
             place = _place(textpage, shown, places, size)
-            bold = print_signs and _is_bold(textpage, places)
+            bold = print_signs and _is_bold(textpage, _asked(places))
+            lead = _lead(textpage, shown, places) if print_signs and not bold else ""
             apart = _apart(textpage, shown, places, size) if print_signs else ()
-            lines.append(TextLine(text, size, *place, bold=bold, apart=apart))
+            lines.append(TextLine(text, size, *place, bold=bold, lead=lead, apart=apart))
     texts = with_accents([line.text for line in lines])
     return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
 
@@ -288,16 +293,30 @@ def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
     return sorted(_size(textpage, place) for place in asked)[len(asked) // 2]
 
 
-def _is_bold(textpage: PdfTextPage, places: Sequence[int]) -> bool:
+def _is_bold(textpage: PdfTextPage, places: Iterable[int]) -> bool:
+    """Whether all these characters are in bold print."""
     import pypdfium2.raw as pdfium
 
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    for place in _asked(places):
+    for place in places:
         pdfium.FPDFText_GetFontInfo(textpage.raw, place, name, len(name), ctypes.byref(flags))
         named = _BOLD_NAME.search(name.value.decode("utf-8", "replace"))
         if not named and pdfium.FPDFText_GetFontWeight(textpage.raw, place) < _BOLD:
             return False
     return True
+
+
+def _lead(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> str:
+    """The words in bold print at the beginning of a line that is not bold at its end."""
+    ends = [match.end() for match in _WORD.finditer(shown)]
+    if (
+        len(ends) < _LEAST_OF_LEAD
+        or not _is_bold(textpage, places[:1])
+        or _is_bold(textpage, places[ends[-1] - 1 :][:1])
+    ):
+        return ""
+    bold = bisect_left(ends, True, key=lambda end: not _is_bold(textpage, [places[end - 1]]))
+    return clean_line(shown[: ends[bold - 1]]) if 0 < bold < len(ends) else ""
 
 
 def _apart(textpage: PdfTextPage, shown: str, places: Sequence[int], size: float) -> tuple[str, ...]:
