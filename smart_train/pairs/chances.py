@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import regex
 
 from smart_train.pairs.generic_headings import is_vague
 from smart_train.pairs.leaning import addresses_reader, names_a_part, standing
-from smart_train.pairs.page_parts import Parts
+from smart_train.pairs.named_subject import refers_back
+from smart_train.pairs.page_parts import Line, Parts
 from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.sentences import SENTENCE_END, mostly_unspaced, pieces_of
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
@@ -36,6 +38,12 @@ _SENTENCE = {
     "elsewhere": -1.41,
     "quotes": -1.06,
     "pronoun": -1.9,
+    "inside": 0.0,
+    "narrow": 0.0,
+    "small print": 0.0,
+    "rarest": 0.0,
+    "brackets": 0.0,
+    "back": 0.0,
 }
 _STRUCTURE = {
     "constant": -1.63,
@@ -58,12 +66,35 @@ _STRUCTURE = {
 _TOP, _MOST_TOP = 8, 3  # words that a page is about; so many in a sentence are enough
 _STEM, _STEMMED, _MOST_SHARED, _HEADS = 5, 4, 2, 3  # letters; the fewest of a word; shared words; headings above
 _LITTLE, _LITTLE_OF_UNSPACED = 3, 0.4  # letters of a little word; what their share is taken for without blanks
+_NARROW = 25  # times its size: a column of so few letters is one of a leaflet, a card or a table
+_BEFORE = 6  # characters before a sentence that begins its paragraph: "1.2) "
 _LONGEST, _LONGEST_HEAD = 20, 12  # words; longer says no more
 _WHOLE = 6  # words of a sentence that the text of a page is made of
 _ODD, _LATE = 0.2, 0.8  # the largest share of odd words that counts; of a page's text
 _ODD_WORD = regex.compile(r"\p{L}[^\p{L}\p{M}\p{N}\s'’.\-/&+@_()]+\p{L}|^[^\p{L}\p{N}]{2,}$|\p{Ll}\p{Lu}|\p{L}\d\p{L}")
 _QUOTED = regex.compile(r"[\"“»]")
 _PRONOUN_LATER = regex.compile(r", (?:it|they|he|she|this|these|es|sie|er|il|elle)\b", regex.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Lines under one heading: their text, what they stand under, the nearest first."""
+
+    text: str
+    lines: Sequence[Line]
+    above: Sequence[str]
+
+    @property
+    def width(self) -> float:
+        """Of the widest line, times its size; 0 where it is not known."""
+        return max(((line.right - line.left) / line.size for line in self.lines if line.size), default=0.0)
+
+    def begins_with(self, sentence: str) -> bool:
+        """Whether one of the paragraphs does, but for a mark or a number before it."""
+        return any(paragraph.find(sentence) in range(_BEFORE) for paragraph in self.text.split("\n"))
+
+
+_NO_BLOCK = _Block("", (), ())
 
 
 class PageChances:
@@ -81,7 +112,15 @@ class PageChances:
         repeated = [word for word, count in self._counts.items() if count > 1 and len(word) > 1]
         weights = {word: self._counts[word] / (self._counts[word] + 1) * rarity(word) for word in repeated}
         self._top = sorted(weights, key=lambda word: (-weights[word], word))[:_TOP]
-        self._blocks = [(paragraphs(block.lines), above) for block, above in zip(parts.blocks, heads, strict=False)]
+        self._blocks = [
+            _Block(paragraphs(block.lines), block.lines, above)
+            for block, above in zip(parts.blocks, heads, strict=False)
+        ]
+        sizes: Counter[float] = Counter()
+        for block in parts.blocks:
+            for line in block.lines:
+                sizes[line.size] += len(line.text)
+        self._size = sizes.most_common(1)[0][0] if sizes else 0.0
         self._page = {"whole page": _share_whole(parts.prose), "odd words": _share_odd(parts)}
 
     def of_sentence(self, sentence: str, printed: str, *, weak_head: bool) -> float:
@@ -99,10 +138,17 @@ class PageChances:
         words = words_of(sentence)
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
-        above = next((heads for text, heads in self._blocks if printed in text), [])
+        block = next((block for block in self._blocks if printed in block.text), _NO_BLOCK)
+        above = block.above
         place = self._parts.prose.find(printed)
         return {
             **self._page,
+            "inside": not block.begins_with(printed),
+            "narrow": 0 < block.width < _NARROW,
+            "small print": bool(block.lines) and block.lines[0].size < self._size,
+            "rarest": max(map(self._rarity, words)) / self._most,
+            "brackets": any(mark in sentence for mark in "(（"),
+            "back": refers_back(sentence),
             "topic": min(_MOST_TOP, sum(word in words for word in self._top)),
             "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(above[:_HEADS]))))),
             "little words": _LITTLE_OF_UNSPACED if unspaced else little,
@@ -139,7 +185,7 @@ class PageChances:
     def _has_text_under(self, head: str) -> bool:
         words = as_words(head)
         places = [place for place, block in enumerate(self._parts.blocks) if words in as_words(block.head)]
-        return any(text for place in places[:1] for text, _ in self._blocks[place : place + 2])
+        return any(block.text for place in places[:1] for block in self._blocks[place : place + 2])
 
 
 def _chance(weights: Mapping[str, float], signs: Mapping[str, float]) -> float:
