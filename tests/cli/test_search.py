@@ -66,7 +66,10 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
             ("--query", "x", "--top-k", 3, "--candidates", 2),
             "--candidates is 2, fewer than the --top-k of 3 hits; raise --candidates, or leave --candidates out",
         ),
-        (("--query", "x", "--index", tmp_path / "file"), f"--index {tmp_path}/file: cannot be written (File exists)"),
+        (
+            ("--query", "x", "--index", tmp_path / "file"),
+            f"--index {tmp_path}/file: is a file; an index needs a folder of its own",
+        ),
         (("--query", "x", "--index", pages), f"--index {pages}: does not hold an index, but other files, such as"),
         (
             ("--query", "x", "--dpi", 9, "--pages-as", "text"),
