@@ -95,7 +95,7 @@ def test_the_plan_says_what_an_average_is_of_and_what_it_takes(tiny_data: Path, 
     values = recipe_values(tiny_data, tmp_path / "run", **MODES["lora"])
     recipe = parse_recipe({**values, "averaging": {"decay": 0.9}})
     plan = make_plan(recipe)
-    assert plan.lines["averaging"] == "the weights of about the last 10 steps are measured and exported"
+    assert plan.lines["averaging"] == "decay 0.9: the weights of about the last 10 steps are measured and exported"
     assert "averaged weights" in plan.lines["memory per process"]
     without = make_plan(parse_recipe(values))
     assert "averaging" not in without.lines and "averaged" not in without.lines["memory per process"]
