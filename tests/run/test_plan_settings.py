@@ -43,7 +43,8 @@ OPTIMISER = "learning_rate 0.001, lr_scheduler_type cosine, warmup_steps 0.03"
             "projection",
             {"objective": {"temperature": 0.02}, "model": {"query_instruction": "Find the page.", "max_length": 64}},
             {
-                "model settings": "from_config.init_std 0.05, from_config.seed 0, max_length 64, query_instruction Find the page.",
+                "model settings": "from_config.init_std 0.05, from_config.seed 0, max_length 64, "
+                "query_instruction Find the page.",
                 "objective": "name late, temperature 0.02",
                 "projection": "dim 16, state_cache auto, state_dtype auto",
             },
