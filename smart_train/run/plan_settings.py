@@ -11,8 +11,10 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.sections import ModelSection, ObjectiveSection
 from smart_train.utils.differences import flat
 
-_OPTIMISER = ("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args")
-_OPTIMISER += ("weight_decay", "max_grad_norm", "bf16", "fp16", "seed")
+_OPTIMISER = (
+    *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args"),
+    *("weight_decay", "max_grad_norm", "bf16", "fp16", "seed"),
+)
 
 
 def setting_lines(recipe: Recipe) -> dict[str, str]:
