@@ -13,7 +13,7 @@ def what_is(path: str | Path) -> str:
     path = Path(path)
     if not path.exists():
         near = nearest_folder(path)
-        return "no such folder" + (f", did you mean {near}?" if near is not None else "")
+        return "no such folder" + (f" (did you mean {near}?)" if near is not None else "")
     if not path.is_dir():
         return "is a file"
     if kind := kind_of(path):

@@ -34,4 +34,4 @@ def test_what_is_not_a_folder_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("pages.index").mkdir()
     assert what_is("file") == "is a file"
     assert what_is("zzz") == "no such folder"
-    assert what_is("page.index") == "no such folder, did you mean pages.index?"
+    assert what_is("page.index") == "no such folder (did you mean pages.index?)"
