@@ -118,11 +118,12 @@ def seed_figures(
     for name, key in {**{score: f"eval_{score}_{metric}" for score in SCORES}, "loss": "loss"}.items():
         curves = {seed: series[key] for seed, log in records.items() if (series := _series(log, [key]))}
         if curves:
-            drawn[name] = _seeds_figure(curves, chosen, failed)
+            top = _top(curves, failed) if name == "loss" else None
+            drawn[name] = _seeds_figure(curves, chosen, failed, top)
             (axes,) = drawn[name].axes
             if name == "loss":
                 axes.set(title="Training loss")
-                axes.set_ylim(bottom=0, top=_top(curves, failed))
+                axes.set_ylim(bottom=0, top=top)
             else:
                 axes.set(title=f"{name} {metric_label(metric)}", ylim=(0, 1.02))
                 if chance is not None:
@@ -137,7 +138,9 @@ def _top(curves: Mapping[int, Series], failed: Collection[int]) -> float | None:
     return 1.1 * max(ended) if ended and len(curves.keys() & set(failed)) else None
 
 
-def _seeds_figure(curves: Mapping[int, Series], chosen: int | None, failed: Collection[int]) -> Figure:
+def _seeds_figure(
+    curves: Mapping[int, Series], chosen: int | None, failed: Collection[int], top: float | None
+) -> Figure:
     figure, axes = _figure(width=4.8)  # words stay legible where the page is as narrow as a telephone
     for place, (seed, (steps, values)) in enumerate(curves.items()):
         look = {**_marks(steps), "linestyle": _LINES[place // len(_OF_SEEDS) % len(_LINES)]}
@@ -149,9 +152,9 @@ def _seeds_figure(curves: Mapping[int, Series], chosen: int | None, failed: Coll
             look["linestyle"] = "--"
             numbers = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
             # At the edge where it left the picture. The log may have no number at all.
-            height = _top(curves, failed) or math.inf
             for step, value in numbers[-1:]:
-                axes.plot(step, min(value, height), "X", color=colour, markersize=9, clip_on=False, zorder=3)
+                height = value if top is None else min(value, top)
+                axes.plot(step, height, "X", color=colour, markersize=9, clip_on=False, zorder=3)
         axes.plot(steps, values, label=name, color=colour, **look)
     axes.set(xlabel="optimiser step")
     return figure

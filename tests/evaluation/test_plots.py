@@ -73,6 +73,10 @@ def test_a_seed_that_diverged_ends_in_a_cross_and_does_not_press_the_others_down
     assert axes.get_ylim() == pytest.approx((0, 1.1 * 3.0))
     assert (list(cross.get_xdata()), list(cross.get_ydata())) == ([20], [pytest.approx(1.1 * 3.0)])
     assert cross.get_color() == lines["seed 8 (diverged)"].get_color()
+    # A score is not cut off: a seed may have led before it failed.
+    logs = {3: RECORDS, 8: [{"step": 10, "eval_hybrid_ndcg@5": 0.9}]}
+    lines = plots.seed_figures(logs, "ndcg@5", failed=[8])["hybrid"].axes[0].lines
+    assert [list(line.get_ydata()) for line in lines if line.get_marker() == "X"] == [[0.9]]
     # No number at all: a line without points, and no cross.
     axes = plots.seed_figures({3: RECORDS, 8: [{"step": 1, "loss": math.nan}]}, "ndcg@5", failed=[8])["loss"].axes[0]
     assert [line.get_marker() for line in axes.lines].count("X") == 0
