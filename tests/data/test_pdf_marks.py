@@ -96,3 +96,51 @@ def test_khmer_is_spelt_with_the_letter_below_the_line_first(tmp_path: Path) -> 
     named = {"n": "ក", DIERESIS: "\u17b8", CEDILLA: "\u17d2ដ"}
     content = f"1 0 0 1 40 700 Tm [(n) 445 ({DIERESIS}) 333 ({CEDILLA}) -112 (n)] TJ"
     assert page_of(tmp_path / "a.pdf", named, content) == ["ក្ដីក"]
+
+
+def test_burmese_is_spelt_with_the_vowel_above_first(tmp_path: Path) -> None:
+    """The dot and the vowel below the line are drawn before the vowel above it."""
+    named = {"n": "တ", CEDILLA: "\u102f\u1037", ACUTE: "\u102d"}
+    content = f"1 0 0 1 40 700 Tm [(n) 445 ({CEDILLA}) 333 ({ACUTE}) -112 (n)] TJ"
+    assert page_of(tmp_path / "a.pdf", named, content) == ["တို့တ"]
+
+
+def test_a_mark_goes_to_the_nearer_of_two_lines(tmp_path: Path) -> None:
+    """The letter of the line above is as near from side to side."""
+    named = {"n": "ล", "o": "ก", "u": "น", "W": "ฝ", ACUTE: "\u0e34"}
+    content = at(40, "nou") + at(40, "nWu", 690) + at(46.7, ACUTE, 690)
+    assert page_of(tmp_path / "a.pdf", named, content) == ["ลกน", "ลฝิน"]
+
+
+def test_a_line_goes_on_after_marks_that_went_to_their_letters(tmp_path: Path) -> None:
+    """fpdf2 draws each mark by itself, and goes back for the next letter."""
+    named = {"n": "တ", "o": "င", ACUTE: "\u102d", CEDILLA: "\u102f", DIERESIS: "\u103a"}
+    content = at(40, "n") + at(41.1, ACUTE, 702) + at(41.1, CEDILLA, 697) + at(45.56, "o")
+    content += at(46.7, DIERESIS, 702) + at(51.1, "n")
+    assert page_of(tmp_path / "a.pdf", named, content) == ["တိုင်တ"]
+
+
+def test_a_raised_mark_that_is_named_with_its_syllable_is_not_read_again(tmp_path: Path) -> None:
+    """typst spells the syllable out, and its raised mark stands for all of it."""
+    named = {"n": "ท", "o": "ง", ACUTE: "ทั้", "u": "ห"}
+    spelt = f"/Span <</ActualText <feff0e170e310e49>>> BDC {at(40, 'n')}EMC "
+    assert page_of(tmp_path / "a.pdf", named, spelt + at(41.5, ACUTE, 701) + at(45.56, "ou")) == ["ทั้งห"]
+
+
+@pytest.mark.parametrize(("second", "end", "read"), [("i", 46.6, "က္ခာပ"), ("n", 50, "က္ခာက္ခာပ")])
+def test_a_syllable_of_several_glyphs_with_the_same_name_is_read_once(
+    tmp_path: Path, second: str, end: float, read: str
+) -> None:
+    """Another glyph is its next part; the same one is the syllable again."""
+    named = {"n": "က္ခာ", "i": "က္ခာ", "o": "ပ"}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "n") + at(44.4, second) + at(end, "o")) == [read]
+
+
+@pytest.mark.parametrize(("room", "read"), [(0.1, "लेमें"), (1.8, "ले में")])
+def test_a_blank_beside_a_spelt_syllable_is_read(tmp_path: Path, room: float, read: str) -> None:
+    """PDFium drops one that is drawn by itself."""
+    named = {"n": "ल", "o": "म", " ": " "}
+    spelt = "/Span <</ActualText <feff{}>>> BDC {}EMC "
+    content = spelt.format("09320947", at(40, "n")) + (at(45.56, " ") if room > 1 else "")
+    content += spelt.format("092e09470902", at(45.56 + room, "o"))
+    assert page_of(tmp_path / "a.pdf", named, content) == [read]

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
+from smart_train.data.formats.pdf_glyphs import size_of
 from smart_train.data.formats.pdf_marks import with_drawn_marks
+from smart_train.data.formats.pdf_unnamed import without_unnamed
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -72,9 +74,10 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     count = textpage.count_chars()
     if not count:
         return []
-    characters, accents = with_drawn_accents(textpage, _characters(textpage, count))
+    characters, unnamed = without_unnamed(textpage, _characters(textpage, count))
+    characters, accents = with_drawn_accents(textpage, characters)
     pieces, marks = with_drawn_marks(textpage, characters)
-    hidden = accents | marks | _outside(page, textpage, count)
+    hidden = unnamed | accents | marks | _outside(page, textpage, count)
     hidden |= _in_hidden_layers(page, textpage, count) if layers else set()
     lines, start = [], 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
@@ -107,9 +110,9 @@ def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) ->
     indices: set[int] = set()
     for match in _MARKED.finditer(shown):
         before, marks = places[match.start("mark") - 1], places[match.start("mark") : match.end("mark")]
-        size = _size(textpage, before)
+        size = size_of(textpage, before)
         if match["mark"][0] in _ALWAYS_MARKS or all(
-            _size(textpage, mark) <= _RAISED_SIZE * size
+            size_of(textpage, mark) <= _RAISED_SIZE * size
             and _baseline(textpage, mark) - _baseline(textpage, before) > _RAISED * size
             for mark in marks
         ):
@@ -269,7 +272,7 @@ def _asked(places: Sequence[int]) -> set[int]:
 
 def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
     asked = _asked(places)
-    return sorted(_size(textpage, place) for place in asked)[len(asked) // 2]
+    return sorted(size_of(textpage, place) for place in asked)[len(asked) // 2]
 
 
 def _is_bold(textpage: PdfTextPage, places: Sequence[int]) -> bool:
@@ -296,18 +299,6 @@ def _apart(textpage: PdfTextPage, shown: str, places: Sequence[int], size: float
         if match.start() > _BESIDE or not _NUMBERING.fullmatch(start):
             pairs.append(" ".join([*start.split()[-2:], *shown[match.end() : match.end() + _BESIDE].split()[:2]]))
     return tuple(pairs)
-
-
-def _size(textpage: PdfTextPage, index: int) -> float:
-    """Points, with the scale that many producers put into the text's matrix instead of its font size. A negative size
-    turns the text over, as its matrix may do again."""
-    import pypdfium2.raw as pdfium
-
-    matrix = pdfium.FS_MATRIX()
-    scale = 1.0
-    if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
-        scale = math.hypot(matrix.c, matrix.d)
-    return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
 
 
 def _baseline(textpage: PdfTextPage, index: int) -> float:
