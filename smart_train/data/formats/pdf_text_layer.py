@@ -7,7 +7,6 @@ switched off. Text in the invisible mode stays, because it is what OCR writes un
 from __future__ import annotations
 
 import ctypes
-import math
 import re
 import zlib
 from collections import defaultdict
