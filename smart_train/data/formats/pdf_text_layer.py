@@ -1,7 +1,8 @@
 """The text layer of a PDF page as it is seen: the lines that are drawn inside the page.
 
-A text layer also holds what nobody sees: the neighbouring page of a spread, beside the crop box, and layers that are
-switched off. Text in the invisible mode stays, because it is what OCR writes under a scan.
+A text layer also holds what nobody sees: the neighbouring page of a spread, beside the crop box, layers that are
+switched off, and what a clip path cuts away. Text in the invisible mode stays, because it is what OCR writes under a
+scan.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
+from smart_train.data.formats.pdf_clipped import clipped_objects
 from smart_train.data.formats.pdf_glyphs import size_of
 from smart_train.data.formats.pdf_marks import with_drawn_marks
 from smart_train.data.formats.pdf_unnamed import without_unnamed
@@ -77,7 +79,8 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     characters, accents = with_drawn_accents(textpage, characters)
     pieces, marks = with_drawn_marks(textpage, characters)
     hidden = unnamed | accents | marks | _outside(page, textpage, count)
-    hidden |= _in_hidden_layers(page, textpage, count) if layers else set()
+    unseen = clipped_objects(page.raw) | (_in_hidden_layers(page) if layers else set())
+    hidden |= _drawn_by(textpage, count, unseen)
     lines, start = [], 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
         # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
@@ -187,20 +190,26 @@ def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
     return indices
 
 
-def _in_hidden_layers(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
-    """Indexes of the characters that belong to layers that are switched off."""
+def _in_hidden_layers(page: PdfPage) -> set[int]:
+    """The addresses of the text objects that belong to layers that are switched off."""
     import pypdfium2.raw as pdfium
 
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for item, key in _texts(page.raw, (), pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject):
         groups[key].append(item)
-    hidden = {
+    return {
         _address(item) for key, items in groups.items() if key and not _is_drawn(page, groups, key) for item in items
     }
-    if not hidden:
+
+
+def _drawn_by(textpage: PdfTextPage, count: int, objects: set[int]) -> set[int]:
+    """Indexes of the characters of text objects, which are named by their addresses."""
+    import pypdfium2.raw as pdfium
+
+    if not objects:
         return set()
     owners = (pdfium.FPDFText_GetTextObject(textpage.raw, place) for place in range(count))
-    return {place for place, owner in enumerate(owners) if owner and _address(owner) in hidden}
+    return {place for place, owner in enumerate(owners) if owner and _address(owner) in objects}
 
 
 def _texts(container: Any, key: tuple[Any, ...], length: Any, get: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
