@@ -44,14 +44,37 @@ class Glyphs:
         if owner is None:
             return None
         if owner not in self._spans:
-            self._spans[owner] = _spelling(pdfium.FPDFText_GetTextObject(self.textpage.raw, place))
+            mark = _spelling(pdfium.FPDFText_GetTextObject(self.textpage.raw, place))
+            self._spans[owner] = None if mark is None else ctypes.addressof(mark.contents)
         return self._spans[owner]
+
+    def spelling(self, place: int) -> str:
+        """The syllable that the file spells out where a character is drawn; empty where it spells none."""
+        import pypdfium2.raw as pdfium
+
+        mark = _spelling(pdfium.FPDFText_GetTextObject(self.textpage.raw, place))
+        if mark is None:
+            return ""
+        length = ctypes.c_ulong()
+        pdfium.FPDFPageObjMark_GetParamBlobValue(mark, _SPELT, None, 0, length)
+        buffer = (ctypes.c_ubyte * max(length.value, 1))()
+        pdfium.FPDFPageObjMark_GetParamBlobValue(mark, _SPELT, buffer, length.value, length)
+        raw = bytes(buffer)[: length.value]
+        return raw[2:].decode("utf-16-be", "replace") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")
 
     def box(self, place: int) -> Box:
         """What a character's ink covers."""
         if place not in self._boxes:
             self._boxes[place] = self.textpage.get_charbox(place)
         return self._boxes[place]
+
+    def room(self, place: int) -> Box:
+        """From where to where the pen moves, and how high and low the font reaches; of a spelt syllable, its ink."""
+        import pypdfium2.raw as pdfium
+
+        edges = pdfium.FS_RECTF()
+        pdfium.FPDFText_GetLooseCharBox(self.textpage.raw, place, edges)
+        return edges.left, edges.bottom, edges.right, edges.top
 
     def around(self, run: range) -> Box:
         """What the ink of several characters covers."""
@@ -110,12 +133,21 @@ def size_of(textpage: PdfTextPage, index: int) -> float:
     return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
 
 
-def _spelling(item: Any) -> int | None:
-    """What tells the spelt syllable that a text object is a part of from others; None where there is none."""
+def wide(call: Any) -> str:
+    """The text of a pdfium function that fills a buffer with UTF-16 and says how long it is."""
+    length = ctypes.c_ulong()
+    call(None, 0, length)
+    buffer = ctypes.create_string_buffer(max(length.value, 2))
+    call(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), length.value, length)
+    return buffer.raw[: max(length.value - 2, 0)].decode("utf-16-le", "replace")
+
+
+def _spelling(item: Any) -> Any:
+    """The mark with the syllable that a text object is a part of; None where it is not spelt out."""
     import pypdfium2.raw as pdfium
 
     for place in range(pdfium.FPDFPageObj_CountMarks(item)):
         mark = pdfium.FPDFPageObj_GetMark(item, place)
         if pdfium.FPDFPageObjMark_GetParamValueType(mark, _SPELT) == pdfium.FPDF_OBJECT_STRING:
-            return ctypes.addressof(mark.contents)
+            return mark
     return None

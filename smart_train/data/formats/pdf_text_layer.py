@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
 from smart_train.data.formats.pdf_clipped import clipped_objects
-from smart_train.data.formats.pdf_glyphs import size_of
+from smart_train.data.formats.pdf_glyphs import size_of, wide
 from smart_train.data.formats.pdf_marks import with_drawn_marks
-from smart_train.data.formats.pdf_unnamed import without_unnamed
+from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
+from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -76,23 +77,16 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     if not count:
         return []
     characters, unnamed = without_unnamed(textpage, _characters(textpage, count))
-    characters, accents = with_drawn_accents(textpage, characters)
-    pieces, marks = with_drawn_marks(textpage, characters)
-    hidden = unnamed | accents | marks | _outside(page, textpage, count)
     unseen = clipped_objects(page.raw) | (_in_hidden_layers(page) if layers else set())
-    hidden |= _drawn_by(textpage, count, unseen)
-    lines, start = [], 0
-    for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
+    hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    lines = []
+    for line in _lines(textpage, characters, hidden):
         # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
-        places = [
-            place for place in range(start, start + len(raw)) if place not in hidden for _ in range(len(pieces[place]))
-        ]
-        start += len(raw) + 2
-        shown = "".join(pieces[place] for place in dict.fromkeys(places))
+        shown, places = "".join(text for _, text in line), [place for place, text in line for _ in text]
         notes = _footnote_marks(textpage, shown, places)
         if notes:
-            places = [place for place in places if place not in notes]
-            shown = "".join(pieces[place] for place in dict.fromkeys(places))
+            kept = [(place, character) for place, character in zip(places, shown, strict=True) if place not in notes]
+            shown, places = "".join(character for _, character in kept), [place for place, _ in kept]
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)
@@ -103,6 +97,23 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
             lines.append(TextLine(text, size, *ends, bold=bold, apart=apart))
     texts = with_accents([line.text for line in lines])
     return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
+
+
+def _lines(textpage: PdfTextPage, characters: str, hidden: set[int]) -> Iterator[list[tuple[int, str]]]:
+    """The lines as they are seen: indexes of characters, and what stands for each. `hidden`: indexes of what is left
+    out."""
+    to_the_left, taken = lines_to_the_left(textpage, characters, hidden)
+    if taken:
+        characters = "".join(NOTHING if place in taken else text for place, text in enumerate(characters))
+    characters, accents = with_drawn_accents(textpage, characters)
+    pieces, marks = with_drawn_marks(textpage, characters)
+    gone = hidden | taken | accents | marks
+    start = 0
+    for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
+        if start in to_the_left:
+            yield to_the_left[start]
+        yield [(place, pieces[place]) for place in range(start, start + len(raw)) if place not in gone]
+        start += len(raw) + 2
 
 
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
@@ -236,8 +247,8 @@ def _layer_marks(item: Any) -> Iterator[str]:
 
     for place in range(pdfium.FPDFPageObj_CountMarks(item)):
         mark = pdfium.FPDFPageObj_GetMark(item, place)
-        if _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetName(mark, *rest)) == _LAYER:
-            name = _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *rest))
+        if wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetName(mark, *rest)) == _LAYER:
+            name = wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *rest))
             yield name or str(_address(item))
 
 
@@ -258,15 +269,6 @@ def _is_drawn(page: PdfPage, groups: dict[tuple[Any, ...], list[Any]], key: tupl
             pdfium.FPDFPageObj_SetFillColor(item, 0, 0, 0, 255)
     image = page.render(scale=1, grayscale=True, draw_annots=False, may_draw_forms=False).to_pil()
     return image.getextrema()[0] < _DARK
-
-
-def _wide(call: Any) -> str:
-    """The text of a pdfium function that fills a buffer with UTF-16 and says how long it is."""
-    length = ctypes.c_ulong()
-    call(None, 0, length)
-    buffer = ctypes.create_string_buffer(max(length.value, 2))
-    call(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), length.value, length)
-    return buffer.raw[: max(length.value - 2, 0)].decode("utf-16-le", "replace")
 
 
 def _address(item: Any) -> int:

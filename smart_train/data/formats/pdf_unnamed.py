@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
 
 _SHAPED = re.compile("[\u0590-\u109f\u1780-\u17ff]")  # Hebrew, Arabic, the scripts of India to Burma, Khmer
-_NEAR = 3  # characters: the end of a line that pdfium saw beside a mark, and one more
+_NEAR = 3  # characters: a blank or the end of a line that pdfium saw beside a mark, and one more
 NOTHING = "\x00"  # what stands in the place of a glyph that is left out
 
 
@@ -34,8 +34,8 @@ def without_unnamed(textpage: PdfTextPage, characters: str) -> tuple[str, set[in
         while stop < len(characters) and unnamed[stop]:
             stop += 1
         if stop > place:
-            around = characters[max(0, place - _NEAR) : place].rstrip("\r\n")[-1:]
-            around += characters[stop : stop + _NEAR].lstrip("\r\n")[:1]
+            around = characters[max(0, place - _NEAR) : place].rstrip()[-1:]
+            around += characters[stop : stop + _NEAR].lstrip()[:1]
             gone.update(range(place, stop) if _SHAPED.search(around) else ())
         place = max(stop, place + 1)
     return "".join(NOTHING if place in gone else text for place, text in enumerate(characters)), gone
