@@ -30,7 +30,8 @@ _SHADDA = "\u0651"  # is typed before vowels; the other signs come in the order 
 _LEVEL, _NEAR = 0.3, 0.6
 _BLANK = 0.2  # of the size of the print: letters of one word are nearer
 _OVER = 1.5  # of the size of the print: no sign is farther above or below its letter's baseline
-# No sign is higher, of its syllable's height, nor is its baseline farther from the syllable's, of the size of the print.
+_SIGN = 0.4  # of the size of the print: the height of a sign, at most
+# Of a syllable's height: that of a sign, at most. Of the size of the print: how far apart their baselines are, at most.
 _LOW, _RAISED = 0.7, 0.6
 _AROUND = 40  # glyphs before and after a sign in which its syllable is looked for
 _TURNED = 0.01  # radians: print that runs in another direction is left as it is
@@ -68,10 +69,12 @@ class _Line:
     signs: list[_Glyph] = field(default_factory=list)
 
     @property
-    def letters(self) -> int:
-        """How many letters run to the left, less those that do not."""
-        text = "".join(glyph.text for glyph in self.glyphs)
-        return 2 * len(_TO_THE_LEFT.findall(text)) - len(_LETTER.findall(text))
+    def to_the_left(self) -> bool:
+        """Whether the line runs to the left: its first and last letter say it, and if these differ, what most are."""
+        ordered = sorted(self.glyphs, key=lambda glyph: glyph.left)
+        letters = [letter for glyph in ordered for letter in _LETTER.findall(glyph.text)]
+        ends = [bool(_TO_THE_LEFT.match(letter)) for letter in letters[:1] + letters[-1:]]
+        return any(ends) and (all(ends) or 2 * sum(map(bool, map(_TO_THE_LEFT.match, letters))) > len(letters))
 
 
 _Part = tuple[int, int, list[_Glyph]]  # where a line of PDFium's begins and stops, and what is on it
@@ -100,7 +103,7 @@ def lines_to_the_left(textpage: PdfTextPage, characters: str, hidden: set[int]) 
     read: dict[int, ReadLine] = {}
     taken: set[int] = set()
     for line, spans in lines:
-        if line.letters <= 0:
+        if not line.to_the_left:
             continue
         _put_signs(line)
         read[line.first] = in_logical_order([(glyph.places[0], glyph.text) for glyph in _with_blanks(line.glyphs)])
@@ -194,7 +197,8 @@ def _go_on(line: _Line, glyphs: Sequence[_Glyph]) -> bool:
         return False
     both = [*line.glyphs, *glyphs]
     size = max(glyph.size for glyph in both)
-    level = sorted(glyph.level for glyph in line.glyphs)[len(line.glyphs) // 2]
+    levels = sorted(glyph.level for glyph in line.glyphs if not _MARK.search(glyph.text))
+    level = levels[len(levels) // 2] if levels else line.glyphs[0].level
     # A sign may have the name of its whole syllable: its level is its own.
     if any(abs(glyph.level - level) > (_OVER if _MARK.search(glyph.text) else _LEVEL) * size for glyph in glyphs):
         return False
@@ -204,6 +208,10 @@ def _go_on(line: _Line, glyphs: Sequence[_Glyph]) -> bool:
 
 def _put_signs(line: _Line) -> None:
     """Each sign to the letter that it is over or below."""
+    for glyph in [glyph for glyph in line.glyphs if _is_misnamed(glyph, line)]:
+        line.glyphs.remove(glyph)
+        glyph.text = "".join(_MARK.findall(glyph.text))
+        line.signs.append(glyph)
     letters = [glyph for glyph in line.glyphs if _LETTER.search(glyph.text)]
     for sign in line.signs:
         letter = min(letters, key=lambda other: _distance(sign, other), default=None)
@@ -214,6 +222,16 @@ def _put_signs(line: _Line) -> None:
         while base and _MARK.match(base[-1]):
             base, own = base[:-1], base[-1] + own
         glyph.text = base + "".join(sorted(own + glyph.signs, key=lambda sign: (sign != _SHADDA, combining(sign))))
+
+
+def _is_misnamed(glyph: _Glyph, line: _Line) -> bool:
+    """Whether a sign over a letter is named with another letter, as where it was first used: WeasyPrint names so. The
+    second letter of a ligature, "إِ" over "ل", is one that has no other name."""
+    if not _MARK.search(glyph.text) or glyph.ink[3] - glyph.ink[1] > _SIGN * glyph.size:
+        return False
+    under = [other for other in line.glyphs if other.left <= middle(glyph.ink) <= other.right and other is not glyph]
+    letters = [other.text for other in under if _LETTER.fullmatch(other.text)]
+    return bool(letters) and not ("\u0644" in letters and glyph.text[0] in "\u0622\u0623\u0625\u0627")
 
 
 def _is_sign_of(glyph: _Glyph, other: _Glyph) -> bool:
