@@ -196,5 +196,5 @@ class _Marks(Glyphs):
 
 
 def _distance(letter: Box, mark: Box) -> float:
-    """How far a mark is from the middle of a letter, and above or below it."""
-    return abs(middle(letter) - middle(mark)) + max(mark[1] - letter[3], letter[1] - mark[3], 0)
+    """How far a mark is above or below a letter, and, which says less, from its middle."""
+    return max(mark[1] - letter[3], letter[1] - mark[3], 0) + abs(middle(letter) - middle(mark)) / 4

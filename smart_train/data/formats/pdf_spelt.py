@@ -78,14 +78,15 @@ def lost_blanks(page: Glyphs, gone: set[int]) -> Iterator[int]:
     for place, character in enumerate(page.characters):
         if page.owners[place] is None and not character.isspace():
             continue
-        left, _, end, _ = page.box(place)
+        end = page.box(place)[2]
         if place in gone and not character.isspace():
             right = max(right, end)
         elif character.isspace() or _TO_THE_LEFT.match(character):
             before, right = None, 0.0
         else:
             if before is not None and (page.spelt(before), page.spelt(place)) != (None, None):
-                apart = left - right > _BLANK * size_of(page.textpage, place)
+                # Where the pen was: a letter has room before its ink.
+                apart = page.origin(place)[0] - right > _BLANK * size_of(page.textpage, place)
                 if apart and not page.together(before, place):
                     yield before
             before, right = place, max(right, end)
