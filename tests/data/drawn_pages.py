@@ -13,7 +13,7 @@ from smart_train.data.formats.pdf import open_pdf
 ACUTE, DIERESIS, CEDILLA = "\xb4", "\xa8", "\xb8"
 
 
-def page_of(path: Path, named: dict[str, str], content: str) -> list[str]:
+def page_of(path: Path, named: dict[str, str], content: str, *, encoding: str = "/WinAnsiEncoding") -> list[str]:
     """The lines of a page; `named`: what each glyph stands for."""
     names = "".join(f"<{ord(code):02x}><{text.encode('utf-16-be').hex()}>\n" for code, text in named.items())
     table = f"1 begincodespacerange <00><ff> endcodespacerange\n{len(named)} beginbfchar\n{names}endbfchar"
@@ -22,7 +22,7 @@ def page_of(path: Path, named: dict[str, str], content: str) -> list[str]:
         "<</Type/Catalog/Pages 2 0 R>>",
         "<</Type/Pages/Count 1/Kids[3 0 R]>>",
         "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 5 0 R/Resources<</Font<</F1 4 0 R>>>>>>",
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 6 0 R>>",
+        f"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding{encoding}/ToUnicode 6 0 R>>",
         *(f"<</Length {len(stream)}>>stream\n{stream}\nendstream" for stream in streams),
     ]
     body = "".join(f"{number} 0 obj\n{text}\nendobj\n" for number, text in enumerate(bodies, 1))

@@ -8,6 +8,7 @@ import pytest
 
 from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf import open_pdf
+from tests.data.drawn_pages import at, page_of
 
 pytest.importorskip("pypdfium2")
 
@@ -36,7 +37,19 @@ def read(path: Path, named: dict[int, str], glyphs: list[int]) -> list[str]:
 def test_what_a_syllable_is_drawn_with_beside_the_glyph_that_names_it_is_left_out(tmp_path: Path) -> None:
     """fpdf2 names the first glyph of a syllable with all its letters; 37 is "%" as a character, 13 an end of a line."""
     named = {1: "অ", 2: "ধি", 3: "কা", 4: "র"}
-    assert read(tmp_path / "a.pdf", named, [1, 2, 37, 3, 13, 4, 37]) == ["অধিকার"]
+    assert read(tmp_path / "a.pdf", named, [1, 2, 37, 3, 13, 4]) == ["অধিকার"]
+
+
+def test_a_letter_without_a_name_is_one_that_nobody_can_read(tmp_path: Path) -> None:
+    """MuPDF names no glyph of two joined letters, and nothing beside it has them."""
+    named = {1: "अ", 2: "य", 3: "क"}
+    assert read(tmp_path / "a.pdf", named, [1, 37, 2, 3]) == ["अ\ufffdयक"]
+
+
+@pytest.mark.parametrize(("named", "text"), [({"n": "א", "o": "ב"}, "בא"), ({"n": "अ", "o": "य"}, "अ\ufffdय")])
+def test_only_hebrew_and_arabic_do_without_a_low_sign(tmp_path: Path, named: dict[str, str], text: str) -> None:
+    encoding = "<</Differences[37/g37 110/n/o]>>"
+    assert page_of(tmp_path / "a.pdf", named, at(40, "n%o"), encoding=encoding) == [text]
 
 
 def test_what_stands_beside_other_letters_stays(tmp_path: Path) -> None:

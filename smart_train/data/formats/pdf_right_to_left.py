@@ -18,6 +18,7 @@ import regex
 
 from smart_train.data.formats.pdf_direction import in_logical_order
 from smart_train.data.formats.pdf_glyphs import Box, Glyphs, middle, size_of
+from smart_train.data.formats.pdf_unnamed import NOTHING
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
@@ -118,8 +119,9 @@ def _glyphs(page: Glyphs, span: range, hidden: set[int]) -> list[_Glyph]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for place in span:
         owner = page.owners[place]
-        if owner is None or place in hidden or (page.characters[place] == " " and page.put_in(place)):
-            continue
+        character = page.characters[place]
+        if owner is None or (place in hidden and character != NOTHING) or (character == " " and page.put_in(place)):
+            continue  # what has no name takes room
         if pdfium.FPDFText_GetCharAngle(page.textpage.raw, place) % 6.283 > _TURNED:
             return []
         spelling = page.spelt(place)
@@ -130,6 +132,7 @@ def _glyphs(page: Glyphs, span: range, hidden: set[int]) -> list[_Glyph]:
 
 def _glyph(page: Glyphs, places: list[int]) -> _Glyph:
     text = page.spelling(places[0]) if page.spelt(places[0]) is not None else _turned(page, places)
+    text = text.replace(NOTHING, "")
     boxes = [page.room(place) for place in places]
     inks = [page.box(place) for place in places]
     ink = (min(i[0] for i in inks), min(i[1] for i in inks), max(i[2] for i in inks), max(i[3] for i in inks))

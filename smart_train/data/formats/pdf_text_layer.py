@@ -110,10 +110,10 @@ def _lines(textpage: PdfTextPage, characters: str, hidden: set[int]) -> Iterator
     gone = hidden | taken | accents | marks
     start = 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
-        if start in to_the_left:
-            yield to_the_left[start]
-        yield [(place, pieces[place]) for place in range(start, start + len(raw)) if place not in gone]
-        start += len(raw) + 2
+        places = range(start, start + len(raw))
+        start = places.stop + 2
+        yield [(place, pieces[place]) for place in places if place not in gone]
+        yield from (line for first, line in to_the_left.items() if first in range(places.start, start))
 
 
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
