@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_train.data.formats.pdf_direction import in_logical_order
+from smart_train.data.formats.pdf_direction import in_logical_order, in_mixed_order
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_a_bracket_that_another_line_closes_stays_as_it_is() -> None:
 
 def test_a_glyph_of_several_letters_is_not_turned() -> None:
     assert in_logical_order([(0, "ء"), (1, "لإ"), (2, "ا")]) == [(2, "ا"), (1, "لإ"), (0, "ء")]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "spelt"),
+    [
+        ("See 2 ספר, רבד.", "See 2 דבר ,רפס."),
+        ("Of ב ,א )c) and ג!", "Of א, ב (c) and ג!"),  # PDFium mirrors the bracket after a Hebrew letter
+        ("ברא", "ארב"),
+        ("No word at all (3).", "No word at all (3)."),
+    ],
+)
+def test_words_that_run_to_the_left_in_a_line_of_another_script(drawn: str, spelt: str) -> None:
+    assert "".join(text for _, text in in_mixed_order(list(enumerate(drawn)))) == spelt

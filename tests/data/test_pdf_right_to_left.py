@@ -61,12 +61,28 @@ def test_a_sign_with_another_name_is_read_without_the_letter(tmp_path: Path, let
     assert page_of(tmp_path / "a.pdf", named, content) == [read]
 
 
-def test_a_line_of_another_script_stays_as_it_is(tmp_path: Path) -> None:
-    """An Arabic word in an English sentence."""
-    named = NAMED | {letter: letter for letter in "TheWordfs."}
-    del named["e"], named["o"]
-    (line,) = page_of(tmp_path / "a.pdf", named, at(40, "The Word nu fs."))
-    assert line.startswith("The Word") and line.endswith("fs.")
+def test_words_in_a_line_of_another_script_are_read_from_right_to_left(tmp_path: Path) -> None:
+    """Also where they are slanted, and signs are drawn by themselves."""
+    latin = NAMED | {letter: letter for letter in "TheWord()"}
+    del latin["e"], latin["o"]
+    content = at(40, "TW ") + f"1 0 .3 1 58.4 700 Tm (nu) Tj {at(59.6, CEDILLA, 697)}" + at(69.6, " \\(d\\)")
+    assert page_of(tmp_path / "a.pdf", latin, content) == ["TW سبِ (d)"]
+
+
+def test_a_word_that_is_divided_at_the_end_of_a_line_is_whole_again(tmp_path: Path) -> None:
+    """PDFium reads both lines as one."""
+    latin = NAMED | {letter: letter for letter in "exam-pl"}
+    del latin["n"], latin["e"]
+    latin |= {"e": "e", "i": "ب"}
+    content = at(40, "i exam-") + at(40, "ple i", 688)
+    assert page_of(tmp_path / "a.pdf", latin, content) == ["ب example ب"]
+
+
+@pytest.mark.parametrize("after", ["-", ""])
+def test_lines_that_run_to_the_left_are_two_though_one_ends_with_a_hyphen(tmp_path: Path, after: str) -> None:
+    content = at(40, f"{after}nou") + at(40, "uon", 688)
+    named = NAMED | {"-": "-"}
+    assert page_of(tmp_path / "a.pdf", named, content) == [f"ستب{after}", "بتس"]
 
 
 def test_print_that_runs_up_the_page_stays_as_it_is(tmp_path: Path) -> None:

@@ -43,6 +43,36 @@ def in_logical_order(drawn: Sequence[Piece]) -> list[Piece]:
     return _with_brackets(ordered, turned)
 
 
+def in_mixed_order(drawn: Sequence[Piece]) -> list[Piece]:
+    """The pieces of a line that runs to the right and has words that run to the left, in the order of its letters.
+
+    Args:
+        drawn: from left to right, blanks among them.
+    """
+    ordered: list[Piece] = []
+    mirrored: list[
+        Piece
+    ] = []  # the same, as it is if PDFium has mirrored the brackets behind words that run to the left
+    waiting: list[Piece] = []  # from the first letter that runs to the left on
+    letters = 0  # of `waiting`, up to the last such letter
+    for piece in [*drawn, None]:
+        kind = "L" if piece is None else _class(piece[1])
+        if kind in _RIGHT_TO_LEFT or (waiting and kind != "L"):
+            waiting += [piece] if piece else []
+            letters = len(waiting) if kind in _RIGHT_TO_LEFT else letters
+            continue
+        word, behind = in_logical_order(waiting[:letters]), waiting[letters:]
+        ordered += [*word, *behind, *([piece] if piece else [])]
+        mirrored += [*word, *((index, text.translate(_MIRRORED)) for index, text in behind)]
+        mirrored += [piece] if piece else []
+        waiting, letters = [], 0
+    return ordered if _unmatched(_brackets(ordered)) < _unmatched(_brackets(mirrored)) else mirrored
+
+
+def _brackets(pieces: Sequence[Piece]) -> str:
+    return "".join(text for _, text in pieces if text in _OPENING + _CLOSING)
+
+
 def _class(text: str) -> str:
     """The bidirectional class of a glyph: of its first character."""
     return unicodedata.bidirectional(text[0]) or "ON"

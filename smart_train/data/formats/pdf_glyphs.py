@@ -72,9 +72,14 @@ class Glyphs:
         """From where to where the pen moves, and how high and low the font reaches; of a spelt syllable, its ink."""
         import pypdfium2.raw as pdfium
 
-        edges = pdfium.FS_RECTF()
+        edges, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
         pdfium.FPDFText_GetLooseCharBox(self.textpage.raw, place, edges)
-        return edges.left, edges.bottom, edges.right, edges.top
+        left, right = edges.left, edges.right
+        if pdfium.FPDFText_GetMatrix(self.textpage.raw, place, matrix) and matrix.c > 0 and matrix.d > 0:
+            level = self.origin(place)[1]  # slanted print leans out of its room
+            left += matrix.c / matrix.d * (level - edges.bottom)
+            right -= matrix.c / matrix.d * (edges.top - level)
+        return left, edges.bottom, right, edges.top
 
     def around(self, run: range) -> Box:
         """What the ink of several characters covers."""

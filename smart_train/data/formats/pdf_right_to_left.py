@@ -9,6 +9,7 @@ and words of other scripts from left to right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from unicodedata import combining
 
 import regex
 
-from smart_train.data.formats.pdf_direction import in_logical_order
+from smart_train.data.formats.pdf_direction import in_logical_order, in_mixed_order
 from smart_train.data.formats.pdf_glyphs import Box, Glyphs, middle, size_of
 from smart_train.data.formats.pdf_unnamed import NOTHING
 
@@ -29,13 +30,14 @@ _MARK = regex.compile(r"\p{M}")
 _SHADDA = "\u0651"  # is typed before vowels; the other signs come in the order of Unicode's normal forms
 # Of the size of the print: how far apart the baselines of one line are, and its parts from side to side, at most.
 _LEVEL, _NEAR = 0.3, 0.6
+_HYPHENS = "\x02\ufffe"  # what PDFium makes of a hyphen at the end of a line
 _BLANK = 0.2  # of the size of the print: letters of one word are nearer
 _OVER = 1.5  # of the size of the print: no sign is farther above or below its letter's baseline
 _SIGN = 0.4  # of the size of the print: the height of a sign, at most
 # Of a syllable's height: that of a sign, at most. Of the size of the print: how far apart their baselines are, at most.
 _LOW, _RAISED = 0.7, 0.6
 _AROUND = 40  # glyphs before and after a sign in which its syllable is looked for
-_TURNED = 0.01  # radians: print that runs in another direction is left as it is
+_TURNED = 0.01  # up for each point to the right: print that runs in another direction is left as it is
 
 
 @dataclass(eq=False)
@@ -70,6 +72,11 @@ class _Line:
     signs: list[_Glyph] = field(default_factory=list)
 
     @property
+    def has_words(self) -> bool:
+        """Whether there are letters that run to the left: PDFium turns them round in lines of other scripts, too."""
+        return any(_TO_THE_LEFT.search(glyph.text) for glyph in self.glyphs)
+
+    @property
     def to_the_left(self) -> bool:
         """Whether the line runs to the left: its first and last letter say it, and if these differ, what most are."""
         ordered = sorted(self.glyphs, key=lambda glyph: glyph.left)
@@ -94,9 +101,10 @@ def lines_to_the_left(textpage: PdfTextPage, characters: str, hidden: set[int]) 
     page = Glyphs(textpage, characters)
     parts, start = [], 0
     for raw in characters.split("\r\n"):
-        stop = start + len(raw)
-        parts.append((start, stop, _glyphs(page, range(start, stop), hidden)))
-        start = stop + 2
+        for part in re.split(f"(?<=[{_HYPHENS}])", raw):  # after a hyphen at its end, PDFium goes on with the next line
+            parts.append((start, start + len(part), _glyphs(page, range(start, start + len(part)), hidden)))
+            start += len(part)
+        start += 2
     kept = _without_repeated(parts)
     repeated = {place for part in parts for glyph in part[2] for place in glyph.places}
     repeated -= {place for part in kept for glyph in part[2] for place in glyph.places}
@@ -104,25 +112,37 @@ def lines_to_the_left(textpage: PdfTextPage, characters: str, hidden: set[int]) 
     read: dict[int, ReadLine] = {}
     taken: set[int] = set()
     for line, spans in lines:
-        if not line.to_the_left:
+        to_the_left = line.to_the_left
+        divided = any(
+            characters[at : at + 1] in tuple(_HYPHENS) for span in spans for at in (span.start - 1, span.stop - 1)
+        )
+        if not line.has_words or (divided and not to_the_left):
             continue
         _put_signs(line)
-        read[line.first] = in_logical_order([(glyph.places[0], glyph.text) for glyph in _with_blanks(line.glyphs)])
+        drawn = [(glyph.places[0], glyph.text) for glyph in _with_blanks(line.glyphs)]
+        read[line.first] = in_logical_order(drawn) if to_the_left else in_mixed_order(drawn)
         taken.update(place for span in spans for place in span)
     return read, taken | repeated
+
+
+def _is_divided(characters: str, span: range) -> bool:
+    """Whether a hyphen stands at the end of a part of a line, or before it."""
+    return any(characters[at : at + 1] in ("\x02", "\ufffe") for at in (span.start - 1, span.stop - 1))
 
 
 def _glyphs(page: Glyphs, span: range, hidden: set[int]) -> list[_Glyph]:
     """What PDFium put on one line; nothing where it runs up or down the page."""
     import pypdfium2.raw as pdfium
 
+    matrix = pdfium.FS_MATRIX()
     groups: dict[tuple[object, ...], list[int]] = {}
     for place in span:
         owner = page.owners[place]
         character = page.characters[place]
         if owner is None or (place in hidden and character != NOTHING) or (character == " " and page.put_in(place)):
             continue  # what has no name takes room
-        if pdfium.FPDFText_GetCharAngle(page.textpage.raw, place) % 6.283 > _TURNED:
+        pdfium.FPDFText_GetMatrix(page.textpage.raw, place, matrix)
+        if matrix.a <= 0 or abs(matrix.b) > _TURNED * matrix.a:
             return []
         spelling = page.spelt(place)
         key = (spelling,) if spelling is not None else (owner, page.box(place), page.origin(place))
@@ -132,7 +152,7 @@ def _glyphs(page: Glyphs, span: range, hidden: set[int]) -> list[_Glyph]:
 
 def _glyph(page: Glyphs, places: list[int]) -> _Glyph:
     text = page.spelling(places[0]) if page.spelt(places[0]) is not None else _turned(page, places)
-    text = text.replace(NOTHING, "")
+    text = re.sub(f"[{_HYPHENS}]", "-", text.replace(NOTHING, ""))
     boxes = [page.room(place) for place in places]
     inks = [page.box(place) for place in places]
     ink = (min(i[0] for i in inks), min(i[1] for i in inks), max(i[2] for i in inks), max(i[3] for i in inks))
