@@ -113,11 +113,8 @@ def lines_to_the_left(textpage: PdfTextPage, characters: str, hidden: set[int]) 
     taken: set[int] = set()
     for line, spans in lines:
         to_the_left = line.to_the_left
-        divided = any(
-            characters[at : at + 1] in tuple(_HYPHENS) for span in spans for at in (span.start - 1, span.stop - 1)
-        )
-        if not line.has_words or (divided and not to_the_left):
-            continue
+        if not line.has_words or (not to_the_left and any(_is_divided(characters, span) for span in spans)):
+            continue  # a divided word is made whole where both of its lines are
         _put_signs(line)
         drawn = [(glyph.places[0], glyph.text) for glyph in _with_blanks(line.glyphs)]
         read[line.first] = in_logical_order(drawn) if to_the_left else in_mixed_order(drawn)
@@ -127,7 +124,7 @@ def lines_to_the_left(textpage: PdfTextPage, characters: str, hidden: set[int]) 
 
 def _is_divided(characters: str, span: range) -> bool:
     """Whether a hyphen stands at the end of a part of a line, or before it."""
-    return any(characters[at : at + 1] in ("\x02", "\ufffe") for at in (span.start - 1, span.stop - 1))
+    return any(characters[at : at + 1] in tuple(_HYPHENS) for at in (span.start - 1, span.stop - 1))
 
 
 def _glyphs(page: Glyphs, span: range, hidden: set[int]) -> list[_Glyph]:
@@ -197,6 +194,8 @@ def _lines(parts: Sequence[_Part]) -> list[tuple[_Line, list[range]]]:
             above = [sign for sign in signs if lines and sign not in glyphs and _is_on(sign, lines[-1][0])]
             if above:
                 lines[-1][0].signs += above
+                lines[-1][1].extend(spans[:-1])
+                spans = spans[-1:]
             signs = [sign for sign in signs if sign not in above]
             lines.append((_Line(start, []), []))
         line, own = lines[-1]
