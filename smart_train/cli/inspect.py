@@ -10,6 +10,7 @@ import typer
 
 from smart_train.cli.output import print_pairs
 from smart_train.errors import ModelError
+from smart_train.utils.folder_kinds import is_index, what_is
 from smart_train.utils.model_folders import find_model, missing_folder
 
 if TYPE_CHECKING:
@@ -106,9 +107,11 @@ def _model_rows(path: Path) -> list[tuple[str, str]]:
 
     weights = sorted(path.glob("*.safetensors"))
     marks = (SMART_CONFIG, ADAPTER_CONFIG, "config.json")
-    if not weights and not any((path / name).is_file() for name in marks):
+    if is_index(path) or not (weights or any((path / name).is_file() for name in marks)):
         check_root(path)
-        raise ModelError(f"{path}: neither a run nor a model folder (no run.json, none of {', '.join(marks)})")
+        raise ModelError(
+            f"{path}: {what_is(path)}, neither a run nor a model folder (no run.json, none of {', '.join(marks)})"
+        )
     kind = "backbone"
     if (path / ADAPTER_CONFIG).is_file():
         kind = "adapter"

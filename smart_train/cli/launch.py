@@ -73,10 +73,11 @@ def launch(
     if seeds is None:  # they have folders of their own
         check_place(recipe, loaded, overrides or ())
     arguments = [str(recipe), *(overrides or ()), *(["--overwrite"] if overwrite else [])]
+    runs = [loaded]
     if seeds is not None:
         from smart_train.recipe.seeds import parse_seeds, seed_recipes
 
-        seed_recipes(loaded, parse_seeds(seeds), overrides or ())
+        runs = list(seed_recipes(loaded, parse_seeds(seeds), overrides or ()).values())
         arguments += ["--seeds", seeds]
     plan = plan_launch(
         loaded,
@@ -88,7 +89,7 @@ def launch(
     )
     print(plan, flush=True)
     if dry_run:
-        show_plan(loaded, source=str(recipe))
+        show_plan(runs[0], source=str(recipe), folders=[one.training["output_dir"] for one in runs])
         return
     plan.start()
 

@@ -17,6 +17,7 @@ from smart_train.cli.output import plain_console
 from smart_train.cli.typed_options import alone, as_flags, as_reading_options, begun_with_option, rewritten
 from smart_train.errors import DataError, RunError, option_of
 from smart_train.utils.defaults import DPI
+from smart_train.utils.folder_kinds import what_is
 from smart_train.utils.model_folders import nearest_folder
 
 if TYPE_CHECKING:
@@ -160,10 +161,11 @@ def rows_to_measure(
         option = option_of(keys[0].rpartition(".")[2])
         raise RunError(f"{option} needs --data; with a recipe, set {keys[0]}=...")
     if recipe is None and not (Path(model) / RUN_FILE).is_file():
-        near = None if Path(model).exists() else nearest_folder(Path(model))
-        hint = f", did you mean {near}?" if near is not None else ""
+        # What is not here may be the id of a model on the Hub, or the name of a package.
+        found, near = f"{what_is(model)}, " if Path(model).exists() else "", nearest_folder(Path(model))
+        hint = f", did you mean {near}?" if near is not None and not found else ""
         raise RunError(
-            f"{model}: not a run folder{hint}, so the rows to {purpose} on are unknown; pass --data or --recipe"
+            f"{model}: {found}not a run folder{hint}, so the rows to {purpose} on are unknown; pass --data or --recipe"
         )
     named = recipe or Path(model) / RECIPE_FILE
     meant = load_recipe(named, overrides)

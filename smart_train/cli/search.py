@@ -23,6 +23,8 @@ from smart_train.utils.terms import SCORES
 from smart_train.utils.text_files import ENCODING
 
 if TYPE_CHECKING:
+    from smart_train.models import SmartModel
+    from smart_train.retrieval import Hit
     from smart_train.types import ModelInput
 
 _SHOWN_TEXT = 60  # characters of a text
@@ -112,6 +114,19 @@ def search(
                 cells.append(beginning(texts.get(hit.document_id, ""), min(space, _SHOWN_TEXT)))
             table.add_row(str(hit.rank), *scores, *(cells if beside else ["\n".join(filter(None, cells))]))
         console.print(table)
+    if documents is None and _may_be_texts(reader, results):
+        console.print(
+            f"{index} keeps ids and vectors, and no texts: name --documents too, and the beginning of each text is "
+            "shown"
+        )
+
+
+def _may_be_texts(reader: SmartModel, results: Sequence[Sequence[Hit]]) -> bool:
+    """Whether documents of `results` are texts, as far as the model and their ids say; pages have none to show."""
+    from smart_train.retrieval.pdf_text_documents import names_page
+
+    reads_pages = "image" in reader.family.modalities
+    return not (reads_pages and all(names_page(hit.document_id) for hits in results for hit in hits))
 
 
 def _index_alone(index: Path | None, rows: Mapping[str, Any], workers: int | None) -> Path:

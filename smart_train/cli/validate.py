@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smart_train.cli.arguments import Overrides, RecipePath
@@ -18,8 +19,12 @@ def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     show_plan(load_recipe(recipe, overrides or ()), source=str(recipe))
 
 
-def show_plan(recipe: Recipe, *, source: str) -> None:
+def show_plan(recipe: Recipe, *, source: str, folders: Sequence[str] = ()) -> None:
     """Prints the plan of a run as a table.
+
+    Args:
+        source: the file of the recipe, for messages.
+        folders: of all runs that are begun together, where they are several; `recipe` is that of the first.
 
     Raises:
         RecipeError: listing every problem of the plan.
@@ -28,6 +33,7 @@ def show_plan(recipe: Recipe, *, source: str) -> None:
     from smart_train.run.plan import make_plan
 
     plan = make_plan(recipe)
-    print_pairs(plan.rows())
+    several = f"{len(folders)}, one after the other, in {', '.join(folders)}; all lines below are of the first of them"
+    print_pairs([*([("runs", several)] if len(folders) > 1 else []), *plan.rows()])
     if plan.problems:
         raise RecipeError("\n".join([f"{source}: cannot run", *(f"  {problem}" for problem in plan.problems)]))

@@ -33,6 +33,7 @@ from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
 from smart_train.types import ModelInput
+from smart_train.utils.folder_kinds import is_index, is_run, what_is
 from smart_train.utils.text_files import plain_name
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -212,6 +213,10 @@ def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:
             return _read_pages(config, path)
         table = read_file(path, config.first_rows, config.columns)
     elif path.is_dir():
+        if is_index(path) or is_run(path):  # both hold files that could be taken for rows, and pictures
+            raise DataError(
+                f"{path}: {what_is(path)}, which holds neither rows nor documents; name those it was made of"
+            )
         table = _read_folder(config, path, prefer_pages)
     else:
         _check_hub_id(config)

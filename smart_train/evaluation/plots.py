@@ -6,7 +6,8 @@ Figures are built without pyplot: no window, no state shared with the caller's o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,12 @@ def plot_run(records: Iterable[Record], folder: str | Path, **measured: Any) -> 
 
 
 def seed_figures(
-    logs: Mapping[int, Iterable[Record]], metric: str, *, chance: float | None = None, chosen: int | None = None
+    logs: Mapping[int, Iterable[Record]],
+    metric: str,
+    *,
+    chance: float | None = None,
+    chosen: int | None = None,
+    failed: Collection[int] = (),
 ) -> dict[str, Figure]:
     """What there is to draw of runs that differ in their seed alone, by name: the score of which `metric` was measured
     over the steps, and "loss". A line for each seed.
@@ -105,17 +111,19 @@ def seed_figures(
         metric: without its score, for example "ndcg@5".
         chance: what a random ranking has of it.
         chosen: the seed whose line is thicker.
+        failed: seeds whose runs diverged: their lines are dashed and end in a cross.
     """
     records = {seed: list(log) for seed, log in logs.items()}
     drawn: dict[str, Figure] = {}
     for name, key in {**{score: f"eval_{score}_{metric}" for score in SCORES}, "loss": "loss"}.items():
         curves = {seed: series[key] for seed, log in records.items() if (series := _series(log, [key]))}
         if curves:
-            drawn[name] = _seeds_figure(curves, chosen)
+            top = _top(curves, failed) if name == "loss" else None
+            drawn[name] = _seeds_figure(curves, chosen, failed, top)
             (axes,) = drawn[name].axes
             if name == "loss":
                 axes.set(title="Training loss")
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(bottom=0, top=top)
             else:
                 axes.set(title=f"{name} {metric_label(metric)}", ylim=(0, 1.02))
                 if chance is not None:
@@ -124,14 +132,30 @@ def seed_figures(
     return drawn
 
 
-def _seeds_figure(curves: Mapping[int, Series], chosen: int | None) -> Figure:
+def _top(curves: Mapping[int, Series], failed: Collection[int]) -> float | None:
+    """Where the axis ends: a loss that diverges would press all others to the bottom. None: matplotlib decides."""
+    ended = [value for seed, (_, values) in curves.items() if seed not in failed for value in values]
+    return 1.1 * max(ended) if ended and len(curves.keys() & set(failed)) else None
+
+
+def _seeds_figure(
+    curves: Mapping[int, Series], chosen: int | None, failed: Collection[int], top: float | None
+) -> Figure:
     figure, axes = _figure(width=4.8)  # words stay legible where the page is as narrow as a telephone
     for place, (seed, (steps, values)) in enumerate(curves.items()):
         look = {**_marks(steps), "linestyle": _LINES[place // len(_OF_SEEDS) % len(_LINES)]}
         if seed == chosen:
             look["linewidth"] = 2.8
-        name = f"seed {seed}{' (chosen)' if seed == chosen else ''}"
-        axes.plot(steps, values, label=name, color=_OF_SEEDS[place % len(_OF_SEEDS)], **look)
+        colour = _OF_SEEDS[place % len(_OF_SEEDS)]
+        name = f"seed {seed}{' (chosen)' if seed == chosen else ' (diverged)' if seed in failed else ''}"
+        if seed in failed:
+            look["linestyle"] = "--"
+            numbers = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
+            # At the edge where it left the picture. The log may have no number at all.
+            for step, value in numbers[-1:]:
+                height = value if top is None else min(value, top)
+                axes.plot(step, height, "X", color=colour, markersize=9, clip_on=False, zorder=3)
+        axes.plot(steps, values, label=name, color=colour, **look)
     axes.set(xlabel="optimiser step")
     return figure
 

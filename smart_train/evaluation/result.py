@@ -146,8 +146,13 @@ class EvaluationResult:
         """Reads what `save` wrote; DataError with the path when the file is absent or something else."""
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"evaluation result {path}: cannot be read ({error})") from error
+        except OSError as error:
+            raise DataError(f"evaluation result {path}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise DataError(
+                f"evaluation result {path}: is not JSON ({error}); name a file that `smart-train evaluate --output` or "
+                "EvaluationResult.save wrote"
+            ) from error
         if not isinstance(values, dict):
             raise DataError(f"evaluation result {path}: holds no JSON object")
         return cls.from_dict(values)

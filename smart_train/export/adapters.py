@@ -26,6 +26,7 @@ from smart_train.models.peft import ADAPTER_CONFIG, mix_adapters
 from smart_train.models.reading import read_json
 from smart_train.models.smart_config import SmartConfig
 from smart_train.utils.defaults import TOLERANCE
+from smart_train.utils.folder_kinds import what_is
 
 NOT_EXPORTED = "an export is checked by it; use the published folder, or write one with SmartModel.save_pretrained"
 Trained = str | Path | Mapping[str | Path, float]
@@ -137,8 +138,14 @@ def load_trained(
         raise ExportError(f"adapters {_named(trained)}: name at least one, each with a finite weight")
     folders = {locate(str(name)): weight for name, weight in trained.items()}
     named = {folder: SmartConfig.read(folder).named_base for folder in folders}
+    strange = [folder for folder, name in named.items() if name is None]
+    if strange:
+        raise ExportError(
+            f"adapters {_named(trained)}: must all be trained on the same base; {strange[0]} {what_is(strange[0])}, "
+            "and names none"
+        )
     bases = {name and locate_base(name, folder, base).resolve() for folder, name in named.items()}
-    if len(bases) != 1 or None in bases:
+    if len(bases) != 1:
         names = ", ".join(sorted(map(str, bases)))
         raise ExportError(f"adapters {_named(trained)}: must all be trained on the same base; found {names}")
     first = next(iter(folders))

@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from smart_train.models import SmartModel, TokenProjection
+from smart_train.models.dense_layers import SERVED_DENSE
 from smart_train.models.family import Role
 from smart_train.models.reading import read_json_value
 from smart_train.models.sentence_transformers_files import LIMITS, MODULES, SETTINGS
@@ -161,7 +162,7 @@ def _transformer(model: SmartModel) -> dict[str, Any]:
 
 def _pooled_head(model: SmartModel) -> list[_Module]:
     weight = model.family.linear_head
-    return [] if weight is None else [_dense(weight, kind=f"{_OLD}Dense", where="sentence_embedding")]
+    return [] if weight is None else [_dense(weight, kind=SERVED_DENSE, where="sentence_embedding")]
 
 
 def _token_head(model: SmartModel) -> list[_Module]:

@@ -23,9 +23,10 @@ from smart_train.models.family import Features, Role
 from smart_train.scoring import combine, score_parts
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.folder_kinds import what_is
+from smart_train.utils.terms import GOLDEN_FILE as GOLDEN_NAME
 from smart_train.utils.terms import SCORES
 
-GOLDEN_NAME = "golden.safetensors"
 _FORMAT = "smart_train.golden.1"
 _ROLES: tuple[Role, Role] = ("query", "document")
 _EMBEDDINGS = ("pooled", "tokens", "offsets")
@@ -96,7 +97,10 @@ class Golden:
         """
         path = folder / GOLDEN_NAME
         if not path.is_file():
-            raise ExportError(f"{folder}: no {GOLDEN_NAME} to compare with; make the folder with `smart-train export`")
+            raise ExportError(
+                f"{folder}: {what_is(folder)}, without a {GOLDEN_NAME} to compare with; name a folder that "
+                "`smart-train export` wrote"
+            )
         try:
             with safe_open(path, "pt") as file:
                 header = file.metadata() or {}

@@ -11,6 +11,7 @@ from typing import Any
 from smart_train.errors import ExportError
 from smart_train.export.file_digests import changed_files, digests_of_export
 from smart_train.utils.atomic import aside, filling, settle, write_json
+from smart_train.utils.folder_kinds import what_is
 from smart_train.utils.locks import beside, check_free, only_one
 from smart_train.utils.manifest import DIGEST
 
@@ -72,8 +73,8 @@ def check_record(folder: Path) -> dict[str, Any]:
     path = folder / REPORT_NAME
     if not path.is_file():
         raise ExportError(
-            f"{folder}: was never verified (no {REPORT_NAME}); make it with `smart-train export`, which compares it "
-            "with the trained model"
+            f"{folder}: {what_is(folder)}, and was never verified (no {REPORT_NAME}); name a folder that `smart-train "
+            "export` wrote, which compares it with the trained model"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

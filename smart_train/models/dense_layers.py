@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from smart_train.errors import ModelError
-from smart_train.models.reading import read_json, read_weights
+from smart_train.models.reading import read_json, read_json_value, read_weights
 from smart_train.models.sentence_transformers_files import MODULES, pooled_modules
 
 DENSE = "Dense"
+# The name by which vLLM knows a Dense layer: it puts every state that it answers through those of this name, one after
+# the other (`try_get_dense_modules`, `TokenEmbeddingPoolerHead` of github.com/vllm-project/vllm, 0.12 to 0.32).
+SERVED_DENSE = "sentence_transformers.models.Dense"
 DENSE_NAME = "dense.safetensors"  # in folders of smart_train, beside the weights
 _KEY, _LIBRARY_KEY = "weight", "linear.weight"
 _IDENTITY = "torch.nn.modules.linear.Identity"
@@ -65,6 +68,11 @@ def read_dense(folder: Path, width: int) -> Tensor:
     if size != width:
         raise ModelError(f"{folder}: its {DENSE} modules give {size} numbers; the model's states have {width}")
     return product.float()
+
+
+def names_served_dense(folder: Path) -> bool:
+    """Whether a server that holds `folder` puts states through its Dense layers before it answers."""
+    return any(entry["type"] == SERVED_DENSE for entry in read_json_value(folder / MODULES) or [])
 
 
 def save_dense(weight: Tensor, folder: Path) -> None:

@@ -25,6 +25,7 @@ from smart_train.errors import ModelError
 from smart_train.models.family import Family
 from smart_train.models.prompt_settings import PromptConfig
 from smart_train.models.token_projection import CONFIG_NAME, TokenProjection
+from smart_train.utils.folder_kinds import what_is
 
 PUBLISHED_NAME = "adapter.pt"
 _WEIGHTS = "token_projection_module"
@@ -66,7 +67,9 @@ def read_projection(path: str | Path) -> StoredProjection:
         return StoredProjection(TokenProjection.load(path))
     if (path / PUBLISHED_NAME).is_file():
         return read_published(path / PUBLISHED_NAME)
-    raise ModelError(f"{path}: no token projection: neither {CONFIG_NAME} nor {PUBLISHED_NAME} is there")
+    raise ModelError(
+        f"{path}: {what_is(path)}, without a token projection: neither {CONFIG_NAME} nor {PUBLISHED_NAME} is there"
+    )
 
 
 def read_published(path: Path) -> StoredProjection:

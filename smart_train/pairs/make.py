@@ -27,6 +27,7 @@ from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSe
 from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
 from smart_train.utils.atomic import filling, settle
+from smart_train.utils.counts import counted
 from smart_train.utils.defaults import PAIRS
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
@@ -365,7 +366,8 @@ def _report(
         }
         if not of_part:
             raise DataError(
-                f"no query was found for the {name} pages ({len(pages)} of {counts[name]['documents']} documents): "
+                f"no query was found for the {counted(len(pages), f'{name} page')} of "
+                f"{counted(counts[name]['documents'], 'document')}: "
                 "a query needs a page with words that no other page has"
                 + ("" if check is None else f", and {check.name} must find it (checked: {dict(check.counts)})")
             )

@@ -11,8 +11,8 @@ from typing import Any, cast
 import yaml
 
 from smart_train.errors import RecipeError, closest, first_line
+from smart_train.utils.terms import RECIPE_FILE as RECIPE_FILE
 
-RECIPE_FILE = "recipe.yaml"  # what a recipe is called that a command writes into a folder
 # The plain rules of YAML 1.2. PyYAML follows version 1.1, where `eval_strategy: no` is False and `learning_rate: 1e-4`
 # is a string.
 _PLAIN_SCALARS = (

@@ -23,6 +23,7 @@ from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import load_image, tiff_pages, verify_image
 from smart_train.retrieval.index import DocumentIndex, Source
 from smart_train.types import ModelInput
+from smart_train.utils.folder_kinds import is_index, is_run, what_is
 from smart_train.utils.text_files import GZIP
 
 
@@ -75,6 +76,15 @@ def is_collection(documents: str | Path | SourceConfig) -> bool:
     path = path_of(documents)
     if not path.exists():
         raise DataError(f"documents {path}: no such file or folder")
+    if is_index(path):
+        raise DataError(
+            f"documents {path}: {what_is(path)}; name it as the index, alone, to search what it holds, or name the "
+            "documents that it was made of"
+        )
+    if is_run(path):
+        raise DataError(
+            f"documents {path}: {what_is(path)}, which holds no documents; name the folder or file of yours"
+        )
     if isinstance(documents, SourceConfig) and documents != SourceConfig(documents.path):
         return True  # whatever is said of how to read them, a folder of images alone does not need
     if path.is_dir() and not pdf_files(path):

@@ -33,10 +33,11 @@ from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.index_form import documents_for_index
 from smart_train.utils.atomic import remove, write_json
 from smart_train.utils.differences import changes, lines
+from smart_train.utils.folder_kinds import kind_of, what_is
 from smart_train.utils.locks import LOCK_NAME, only_one
 from smart_train.utils.tensors import load_tensors
+from smart_train.utils.terms import INDEX_FILE as INDEX_FILE
 
-INDEX_FILE = "index.json"
 INDEX_FORMAT = 1
 # What of a `ScoringConfig` shapes a stored document; weights and query filters act later and may change freely.
 DOCUMENT_SETTINGS = ("layer", "document_tokens", "pooled_token", "width", "pool_factor", "stored_as")
@@ -191,6 +192,10 @@ def check_index_folder(folder: str | Path) -> None:
     folder = Path(folder)
     if (folder / INDEX_FILE).is_file():
         return
+    if folder.is_file() or kind_of(folder) is not None:
+        raise DataError(
+            f"document index {folder}: {what_is(folder)}; an index needs a folder of its own: name a new one"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -232,8 +237,11 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     path = folder / INDEX_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"document index {folder}: there is no {INDEX_FILE}; it is not an index folder") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(
+            f"document index {folder}: {what_is(folder)}; an index is a folder with an {INDEX_FILE}, which "
+            "`smart-train encode` writes, or a search with --documents and --index"
+        ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"document index {folder}: {INDEX_FILE} cannot be read ({error})") from error
     index_format = values.get("format") if isinstance(values, dict) else None

@@ -30,7 +30,7 @@ def cut_pages(model: Encoder, documents: Mapping[str, ModelInput]) -> str | None
     """A line that counts the pages among `documents` whose text is longer than `model` reads, with what to
     do; None where there are none, or where the model has no family that counts tokens."""
     family = getattr(model, "family", None)
-    pages = [item for name, item in documents.items() if _names_page(name) and "&chunk=" not in name]
+    pages = [item for name, item in documents.items() if names_page(name) and "&chunk=" not in name]
     texts = [item for item in pages if item.text is not None and not item.images and item.video is None]
     if family is None or not texts:
         return None
@@ -58,13 +58,13 @@ def in_chunks(
     split = splitter(family)
     made: dict[str, ModelInput] = {}
     for identity, item in inputs.items():
-        if not _names_page(identity) or item.text is None or item.images or item.video is not None:
+        if not names_page(identity) or item.text is None or item.images or item.video is not None:
             made[identity] = item
         else:
             made.update((name, replace(item, text=part)) for name, part in chunks_of(identity, item.text, split))
     return made
 
 
-def _names_page(identity: str) -> bool:
+def names_page(identity: str) -> bool:
     """Whether an id is that of a page of a file, or of a picture."""
     return "#page=" in identity or identity.lower().endswith(IMAGE_EXTENSIONS)

@@ -21,6 +21,7 @@ from smart_train.recipe import Recipe
 from smart_train.recipe.against_model import config_problems
 from smart_train.recipe.sections import LoraSection
 from smart_train.run import build, memory_estimate
+from smart_train.run.plan_settings import setting_lines
 from smart_train.run.start_adapter import shaped_by_its_start
 from smart_train.run.state_cache import planned
 from smart_train.training.bfloat16_speed import bfloat16_over_float32
@@ -71,6 +72,7 @@ def make_plan(
         plan.problems += str(error).splitlines()
         recipe = recipe.model_copy(update={"lora": LoraSection()})  # the rest is checked as for a new adapter
     plan.lines["model"] = f"{recipe.model.name_or_path} ({recipe.mode}, objective {recipe.objective.name})"
+    plan.lines |= setting_lines(recipe)
     skeleton = _skeleton(recipe, plan)
     plan.problems += build.argument_problems(recipe, skeleton, processes=processes(recipe), on_cpu=_on_cpu(recipe))
     held_out: Counter[Role] = Counter()
@@ -194,8 +196,10 @@ def _batches(
         steps, per_epoch = schedule.steps, schedule.steps_per_epoch
         plan.lines["optimiser steps"] = f"{steps} ({per_epoch} an epoch, {steps / per_epoch:.1f} epochs)"
     if recipe.averaging is not None:
-        window = 1 / (1 - recipe.averaging.decay)
-        plan.lines["averaging"] = f"the weights of about the last {window:.0f} steps are measured and exported"
+        decay = recipe.averaging.decay
+        plan.lines["averaging"] = (
+            f"decay {decay:g}: the weights of about the last {1 / (1 - decay):.0f} steps are measured and exported"
+        )
     if schedule.too_short:
         plan.lines["few steps"] = schedule.too_short
     if schedule.all_warmup:

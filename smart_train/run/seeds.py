@@ -21,6 +21,7 @@ from smart_train.run.folder import RUN_FILE, check_recipe
 from smart_train.run.seeds_page import seeds_report
 from smart_train.run.seeds_result import SeedRun, SeedsResult
 from smart_train.run.stages import train
+from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.utils.atomic import write_json
 from smart_train.utils.console import PlainConsole
 from smart_train.utils.locks import LOCK_NAME, check_free, only_one
@@ -61,11 +62,11 @@ def train_seeds(
                 raise  # the other ranks wait for this one in the middle of a step
             failed[seed] = str(error)  # not the error, whose traceback holds the model
             console.print(f"Seed {seed} failed: {error}")
-    ended = {seed: seed_recipe for seed, seed_recipe in recipes.items() if seed not in failed}
+    ended = [seed for seed in recipes if seed not in failed]
     if len(ended) > 1:
-        on_main(lambda: _report(recipe, parent, ended, failed, console))
+        on_main(lambda: _report(recipe, recipes, failed, console))
     if failed:
-        raise RunError(_failure(parent, list(ended), failed))
+        raise RunError(_failure(parent, ended, failed))
     return parent / SEEDS_FILE
 
 
@@ -81,10 +82,11 @@ def _check_folders(parent: Path, recipes: Mapping[int, Recipe], overwrite: bool)
         check_recipe(folder, recipe, overwrite=overwrite)
 
 
-def _report(
-    recipe: Recipe, parent: Path, ended: Mapping[int, Recipe], failed: Mapping[int, str], console: PlainConsole
-) -> None:
-    result = SeedsResult(recipe, {seed: SeedRun.read(one) for seed, one in ended.items()}, failed)
+def _report(recipe: Recipe, recipes: Mapping[int, Recipe], failed: Mapping[int, str], console: PlainConsole) -> None:
+    parent = Path(recipe.training["output_dir"])
+    ended = {seed: SeedRun.read(one) for seed, one in recipes.items() if seed not in failed}
+    logs = {seed: read_log(Path(recipes[seed].training["output_dir"]) / LOG_NAME) for seed in failed}
+    result = SeedsResult(recipe, ended, failed, logs)
     with only_one(parent / LOCK_NAME, "writing what several seeds have in common"):
         file = write_json(parent / SEEDS_FILE, result.to_dict())
         page = write_report(seeds_report(result, parent), parent / REPORT_FILE)

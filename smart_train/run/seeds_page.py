@@ -134,8 +134,9 @@ def _curves(result: SeedsResult) -> list[Section]:
     logs: dict[int, Sequence[Mapping[str, Any]]] = {seed: run.log for seed, run in result.runs.items()}
     if steering and result.before:
         logs = {seed: [{"step": 0, **result.before[seed].flat()}, *log] for seed, log in logs.items()}
+    logs |= result.failed_logs
     chance = result.mean[1].chance.get(HEADLINE) if steering else None
-    figures = seed_figures(logs, HEADLINE, chance=chance, chosen=result.choice.seed)
+    figures = seed_figures(logs, HEADLINE, chance=chance, chosen=result.choice.seed, failed=result.failed_logs)
     names = {name: "training loss" if name == "loss" else f"{name} {metric_label(HEADLINE)}" for name in figures}
     pictures = [
         Picture.of_figure(figure, f"{names[name]} of each seed over the steps; the table of each seed has the ends")
@@ -143,7 +144,10 @@ def _curves(result: SeedsResult) -> list[Section]:
     ]
     if not pictures:
         return []
-    return [Section("Curves", [Paragraph("Scores are measured on data.evaluation.", note=True), Gallery(pictures)])]
+    note = "Scores are measured on data.evaluation."
+    if result.failed_logs:
+        note += " A dashed line that ends in a cross is of a seed that failed; values above the others are cut off."
+    return [Section("Curves", [Paragraph(note, note=True), Gallery(pictures)])]
 
 
 def _watched(result: SeedsResult) -> list[Section]:

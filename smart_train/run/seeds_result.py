@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,11 +76,13 @@ class SeedsResult:
     Args:
         runs: seed -> its run; at least two.
         failed: seed -> why its run did not come to its end. These count nowhere.
+        failed_logs: seed -> the records of its log.jsonl, up to that place; for the curves.
     """
 
     recipe: Recipe
     runs: Mapping[int, SeedRun]
     failed: Mapping[int, str] = field(default_factory=dict)
+    failed_logs: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @cached_property
     def after(self) -> dict[int, EvaluationResult]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,6 +30,7 @@ from smart_train.inputs.fetching import NoRedirect
 from smart_train.inputs.images import load_image
 from smart_train.inputs.model_input import as_model_input
 from smart_train.models import TokenProjection, get_family
+from smart_train.models.dense_layers import names_served_dense
 from smart_train.models.family import Features, Role
 from smart_train.models.loading import locate, read_config
 from smart_train.models.smart_config import SmartConfig
@@ -36,7 +38,9 @@ from smart_train.models.token_projection import CONFIG_NAME as PROJECTION_CONFIG
 from smart_train.scoring import ScoringConfig, smart_scores
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.types import ModelInput
+from smart_train.utils.terms import GOLDEN_FILE
 
+_SAME_TOKENS = 0.9  # a server in bfloat16 has 0.999; without the Dense layers it is near 0
 _UNIT = 1e-3  # how near to 1 every norm must be for states to count as normalised
 
 
@@ -70,10 +74,12 @@ class VLLMClient:
         saved = SmartConfig.read(located)
         if saved.family is None or saved.base is not None or saved.scoring is None:
             raise ModelError(f"{folder}: not an export that a server can serve; make one with `smart-train export`")
-        if get_family(saved.family).token_head is not None:
+        # Its Dense layers are linear: the mean of what the server made of the states is what they make of the mean.
+        self._golden = located / GOLDEN_FILE if names_served_dense(located) else None
+        if get_family(saved.family).token_head is not None and self._golden is None:
             raise ModelError(
-                f"{folder}: {saved.family} makes its vectors of states by a head of its own, which a server may or may "
-                "not have applied; encode with SmartModel instead"
+                f"{folder}: {saved.family} makes its vectors of states by a head of its own, and the folder names no "
+                "Dense layers that vLLM would put them through; encode with SmartModel instead"
             )
         self.url, self.timeout, self.batch_size = url.rstrip("/"), timeout, batch_size
         self.family = get_family(saved.family)(str(located), scoring=saved.scoring, prompts=saved.prompts)
@@ -114,12 +120,37 @@ class VLLMClient:
         items = [as_model_input(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
         if not items:
             raise ModelError(f"encode_{role}: nothing to encode")
+        if self._golden is not None:
+            self._check_dense()
         parts = []
         for start in range(0, len(items), self.batch_size):
             batch = items[start : start + self.batch_size]
             features = self.family.featurize(batch, role)
             parts.append(self._read(self._states(batch, features, role), features))
         return Embeddings.concatenate(parts)
+
+    def _check_dense(self) -> None:
+        """Raises ModelError unless the server applies the folder's Dense layers: where it cannot load them it logs so,
+        and answers states as wide. The export's golden vectors tell the two apart."""
+        assert self._golden is not None
+        path, self._golden = self._golden, None
+        try:
+            with safe_open(path, "pt") as file:
+                text = json.loads(file.metadata()["inputs"])["query"][0]["text"]
+                expected = file.get_tensor("query.tokens")[: int(file.get_tensor("query.offsets")[1])]
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"{path}: cannot be read ({error}); its vectors show whether the server applies the Dense layers of "
+                f"{self.family.name}: name a folder that `smart-train export` wrote"
+            ) from error
+        found = self.encode_query(text).tokens[0]
+        likeness = (found * expected).sum(dim=-1).mean().item() if found.shape == expected.shape else 0.0
+        if likeness < _SAME_TOKENS:
+            raise ModelError(
+                f"{self.url}: does not apply the Dense layers of {self.family.name}: the mean cosine of its tokens "
+                f"with those of the export is {likeness:.2f}, and must be at least {_SAME_TOKENS}; start it with this "
+                "folder, and look into its log for why it did not load them"
+            )
 
     def _states(self, items: Sequence[ModelInput], features: Features, role: Role) -> list[Tensor]:
         """The last layer's states [T, H] of every item, T as here."""

@@ -7,6 +7,7 @@ evaluation (retrieval metrics over a held-out corpus), and checkpoints (`checkpo
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -23,7 +24,7 @@ from transformers.trainer_utils import TrainOutput, seed_worker
 
 from smart_train.data import GroupedBatches
 from smart_train.distributed import gather_objects
-from smart_train.errors import NonFiniteError, RunError, ScoreError
+from smart_train.errors import NonFiniteError, Notice, RunError, ScoreError
 from smart_train.evaluation import EvaluationResult, RetrievalEvaluator
 from smart_train.models.pixels import CompactCollator
 from smart_train.training import state_geometry
@@ -134,6 +135,7 @@ class SmartTrainer(CheckpointingTrainer):
         self._has_negatives = False
         self._first_log = dict(first_log or {})
         self._measured: dict[str, float] | None = None  # by `state_geometry`, at the last evaluation
+        self._warned = False  # of a near collapse
 
     def get_train_dataloader(self) -> DataLoader:
         """The Trainer's, or one over `batches`, which know their rank; accelerate would share them out once more.
@@ -274,6 +276,12 @@ class SmartTrainer(CheckpointingTrainer):
         if self.state.global_step:
             needs, rate = self.module.objective.needs, self.args.learning_rate
             state_geometry.check(self._measured, measured, needs, self.state.global_step, rate)
+            told = state_geometry.near_collapse(
+                self._measured, measured, needs, self.evaluator.evaluation_set, self.state.global_step, rate
+            )
+            if told is not None and not self._warned and self.is_world_process_zero():
+                warnings.warn(told, Notice, stacklevel=2)
+            self._warned = self._warned or told is not None  # once: it may be so at every evaluation from now on
             self._measured = measured
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

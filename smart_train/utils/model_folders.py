@@ -17,7 +17,7 @@ from smart_train.utils.terms import RUN_FILE
 
 _PATIENCE = 10.0  # seconds; an exchange is two renames
 # One of these is in every folder that is a model.
-_OF_MODELS = ("config.json", "adapter_config.json", "smart_config.json", "modules.json", "projection_config.json")
+OF_MODELS = ("config.json", "adapter_config.json", "smart_config.json", "modules.json", "projection_config.json")
 
 
 def find_model(name_or_path: str | Path) -> str:
@@ -106,7 +106,7 @@ def _in_folder(folder: Path) -> Path:
 
 
 def _is_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _OF_MODELS)
+    return any((folder / name).is_file() for name in OF_MODELS)
 
 
 def _in_package(name: str) -> Path | None:

@@ -40,6 +40,10 @@ EXACT = "exact"
 
 HIGHEST_SEED = 2**32 - 1  # NumPy's
 
+# By which folders are known.
 RUN_FILE = "run.json"  # in the folder of every run
+RECIPE_FILE = "recipe.yaml"  # a recipe that a command writes into a folder: beside RUN_FILE
+INDEX_FILE = "index.json"  # in every index of documents
+GOLDEN_FILE = "golden.safetensors"  # in every export
 
 HEADLINE = "ndcg@5"  # where there is room for one metric; the best checkpoint is chosen by it, too

@@ -131,6 +131,14 @@ def test_a_dry_run_shows_command_and_quantities_and_starts_nothing(run, recipe: 
     assert "global batch" in ended.out
 
 
+def test_a_dry_run_of_seeds_says_how_many_runs_there_are(run, recipe: Path, fake) -> None:
+    fake("smart_train.run.plan", make_plan=lambda recipe: FakePlan([]), processes=lambda recipe: 1)
+    dry = ("launch", "--dry-run", recipe, "training.output_dir=out")
+    said = run(*dry, "--seeds", "4,7,9").out
+    assert "runs          3, one after the other, in out/seed-4, out/seed-7, out/seed-9; all lines below are of" in said
+    assert "runs  " not in run(*dry).out
+
+
 def test_launch_becomes_the_launcher(run, recipe: Path, fake, monkeypatch) -> None:
     started = []
     monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments))

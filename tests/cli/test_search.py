@@ -66,7 +66,10 @@ def test_what_cannot_be_searched_is_said_before_a_model_is_loaded(run, pages: Pa
             ("--query", "x", "--top-k", 3, "--candidates", 2),
             "--candidates is 2, fewer than the --top-k of 3 hits; raise --candidates, or leave --candidates out",
         ),
-        (("--query", "x", "--index", tmp_path / "file"), f"--index {tmp_path}/file: cannot be written (File exists)"),
+        (
+            ("--query", "x", "--index", tmp_path / "file"),
+            f"--index {tmp_path}/file: is a file; an index needs a folder of its own",
+        ),
         (("--query", "x", "--index", pages), f"--index {pages}: does not hold an index, but other files, such as"),
         (
             ("--query", "x", "--dpi", 9, "--pages-as", "text"),
@@ -111,6 +114,8 @@ def test_texts_are_searched_by_id_and_shown(run, tmp_path: Path, monkeypatch: py
     assert [line.split() for line in narrow if "faq" in line] == [line.split()[:5] for line in lines[2:]]
     assert len(narrow) == 8 and max(len(line) for line in narrow) <= 60
     assert "3 documents" in run("encode", reader, "--documents", file, "--index", index).out
+    alone = run("search", reader, "--query", "blue sky", "--index", index).out
+    assert f"{index} keeps ids and vectors, and no texts: name --documents too" in alone.replace("\n", " ")
 
 
 def test_an_index_alone_is_searched_as_it_is(run, model: Path, pages: Path, tmp_path: Path) -> None:
@@ -121,6 +126,7 @@ def test_an_index_alone_is_searched_as_it_is(run, model: Path, pages: Path, tmp_
     assert alone.status == 0 and alone.out == with_documents.out
     (hits,) = (json.loads(line)["hits"] for line in alone.out.splitlines())
     assert {hit["document_id"] for hit in hits} == {"red.png", "green.png", "blue.png"}
+    assert "no texts" not in run("search", model, "--index", moved, "--query", "a red page").out
 
 
 def test_what_an_index_alone_cannot_answer_is_said_before_a_model_is_loaded(run, tmp_path: Path) -> None:

@@ -6,39 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from smart_train.data.formats.page_text import read_page_text
-from smart_train.data.formats.pdf import open_pdf
+from tests.data.drawn_pages import ACUTE, CEDILLA, DIERESIS, at, page_of
 
 pytest.importorskip("pypdfium2")
-
-# Drawn with Helvetica, whose glyphs a table of the file names otherwise: letters for letters, accents for marks.
-# At 10 points n, o, u, e and a are 5.56 wide and s is 5.00; an acute or a dieresis is 3.33 wide and drawn over a
-# small letter, a cedilla below it.
-ACUTE, DIERESIS, CEDILLA = "\xb4", "\xa8", "\xb8"
-
-
-def page_of(path: Path, named: dict[str, str], content: str) -> list[str]:
-    """The lines of a page; `named`: what each glyph stands for."""
-    names = "".join(f"<{ord(code):02x}><{text.encode('utf-16-be').hex()}>\n" for code, text in named.items())
-    table = f"1 begincodespacerange <00><ff> endcodespacerange\n{len(named)} beginbfchar\n{names}endbfchar"
-    streams = [f"BT /F1 10 Tf {content} ET", table]
-    bodies = [
-        "<</Type/Catalog/Pages 2 0 R>>",
-        "<</Type/Pages/Count 1/Kids[3 0 R]>>",
-        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 5 0 R/Resources<</Font<</F1 4 0 R>>>>>>",
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 6 0 R>>",
-        *(f"<</Length {len(stream)}>>stream\n{stream}\nendstream" for stream in streams),
-    ]
-    body = "".join(f"{number} 0 obj\n{text}\nendobj\n" for number, text in enumerate(bodies, 1))
-    path.write_bytes(f"%PDF-1.5\n{body}trailer<</Size {len(bodies) + 1}/Root 1 0 R>>\n%%EOF\n".encode("latin-1"))
-    with open_pdf(path, path.read_bytes()) as pdf:
-        return [line.text for line in read_page_text(pdf, 0, layers=False).lines]
-
-
-def at(x: float, text: str, y: float = 700) -> str:
-    """What draws a text with the pen at a place."""
-    return f"1 0 0 1 {x} {y} Tm ({text}) Tj "
-
 
 THAI = dict(zip("noueas", "ศกดและ", strict=True)) | {ACUTE: "\u0e34", DIERESIS: "\u0e4c"}
 # Over u, which comes third: the pen goes back, and after the mark to where it was.
@@ -96,3 +66,51 @@ def test_khmer_is_spelt_with_the_letter_below_the_line_first(tmp_path: Path) -> 
     named = {"n": "ក", DIERESIS: "\u17b8", CEDILLA: "\u17d2ដ"}
     content = f"1 0 0 1 40 700 Tm [(n) 445 ({DIERESIS}) 333 ({CEDILLA}) -112 (n)] TJ"
     assert page_of(tmp_path / "a.pdf", named, content) == ["ក្ដីក"]
+
+
+def test_burmese_is_spelt_with_the_vowel_above_first(tmp_path: Path) -> None:
+    """The dot and the vowel below the line are drawn before the vowel above it."""
+    named = {"n": "တ", CEDILLA: "\u102f\u1037", ACUTE: "\u102d"}
+    content = f"1 0 0 1 40 700 Tm [(n) 445 ({CEDILLA}) 333 ({ACUTE}) -112 (n)] TJ"
+    assert page_of(tmp_path / "a.pdf", named, content) == ["တို့တ"]
+
+
+def test_a_mark_goes_to_the_nearer_of_two_lines(tmp_path: Path) -> None:
+    """The letter of the line above is as near from side to side."""
+    named = {"n": "ล", "o": "ก", "u": "น", "W": "ฝ", ACUTE: "\u0e34"}
+    content = at(40, "nou") + at(40, "nWu", 690) + at(46.7, ACUTE, 690)
+    assert page_of(tmp_path / "a.pdf", named, content) == ["ลกน", "ลฝิน"]
+
+
+def test_a_line_goes_on_after_marks_that_went_to_their_letters(tmp_path: Path) -> None:
+    """fpdf2 draws each mark by itself, and goes back for the next letter."""
+    named = {"n": "တ", "o": "င", ACUTE: "\u102d", CEDILLA: "\u102f", DIERESIS: "\u103a"}
+    content = at(40, "n") + at(41.1, ACUTE, 702) + at(41.1, CEDILLA, 697) + at(45.56, "o")
+    content += at(46.7, DIERESIS, 702) + at(51.1, "n")
+    assert page_of(tmp_path / "a.pdf", named, content) == ["တိုင်တ"]
+
+
+def test_a_raised_mark_that_is_named_with_its_syllable_is_not_read_again(tmp_path: Path) -> None:
+    """typst spells the syllable out, and its raised mark stands for all of it."""
+    named = {"n": "ท", "o": "ง", ACUTE: "ทั้", "u": "ห"}
+    spelt = f"/Span <</ActualText <feff0e170e310e49>>> BDC {at(40, 'n')}EMC "
+    assert page_of(tmp_path / "a.pdf", named, spelt + at(41.5, ACUTE, 701) + at(45.56, "ou")) == ["ทั้งห"]
+
+
+@pytest.mark.parametrize(("second", "end", "read"), [("i", 46.6, "က္ခာပ"), ("n", 50, "က္ခာက္ခာပ")])
+def test_a_syllable_of_several_glyphs_with_the_same_name_is_read_once(
+    tmp_path: Path, second: str, end: float, read: str
+) -> None:
+    """Another glyph is its next part; the same one is the syllable again."""
+    named = {"n": "က္ခာ", "i": "က္ခာ", "o": "ပ"}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "n") + at(44.4, second) + at(end, "o")) == [read]
+
+
+@pytest.mark.parametrize(("room", "read"), [(0.1, "लेमें"), (1.8, "ले में")])
+def test_a_blank_beside_a_spelt_syllable_is_read(tmp_path: Path, room: float, read: str) -> None:
+    """PDFium drops one that is drawn by itself."""
+    named = {"n": "ल", "o": "म", " ": " "}
+    spelt = "/Span <</ActualText <feff{}>>> BDC {}EMC "
+    content = spelt.format("09320947", at(40, "n")) + (at(45.56, " ") if room > 1 else "")
+    content += spelt.format("092e09470902", at(45.56 + room, "o"))
+    assert page_of(tmp_path / "a.pdf", named, content) == [read]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -61,6 +62,24 @@ def test_each_seed_is_a_line_of_its_own_and_the_chosen_one_is_thicker():
     many = plots.seed_figures(dict.fromkeys(range(9), RECORDS), "ndcg@5")["loss"].axes[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in many}) == 9, "two seeds look alike"
     assert plots.seed_figures({0: [{"train_runtime": 3.0}]}, "ndcg@5") == {}
+
+
+def test_a_seed_that_diverged_ends_in_a_cross_and_does_not_press_the_others_down():
+    logs = {3: RECORDS, 8: [{"step": 10, "loss": 2.5}, {"step": 20, "loss": 1e9}, {"step": 30, "loss": math.nan}]}
+    axes = plots.seed_figures(logs, "ndcg@5", failed=[8])["loss"].axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["seed 8 (diverged)"].get_linestyle() == "--" and lines["seed 3"].get_linestyle() == "-"
+    (cross,) = (line for line in axes.lines if line.get_marker() == "X")
+    assert axes.get_ylim() == pytest.approx((0, 1.1 * 3.0))
+    assert (list(cross.get_xdata()), list(cross.get_ydata())) == ([20], [pytest.approx(1.1 * 3.0)])
+    assert cross.get_color() == lines["seed 8 (diverged)"].get_color()
+    # A score is not cut off: a seed may have led before it failed.
+    logs = {3: RECORDS, 8: [{"step": 10, "eval_hybrid_ndcg@5": 0.9}]}
+    lines = plots.seed_figures(logs, "ndcg@5", failed=[8])["hybrid"].axes[0].lines
+    assert [list(line.get_ydata()) for line in lines if line.get_marker() == "X"] == [[0.9]]
+    # No number at all: a line without points, and no cross.
+    axes = plots.seed_figures({3: RECORDS, 8: [{"step": 1, "loss": math.nan}]}, "ndcg@5", failed=[8])["loss"].axes[0]
+    assert [line.get_marker() for line in axes.lines].count("X") == 0
 
 
 def test_models_that_are_late_only_have_one_bar_each(results):

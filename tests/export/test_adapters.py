@@ -52,11 +52,13 @@ def test_what_cannot_be_mixed_is_refused(two, base, tmp_path):
     adapt(tmp_path / "other").save_pretrained(tmp_path / "c")
     adapt(base, use_dora=True).save_pretrained(tmp_path / "d")
     project(base).save_pretrained(tmp_path / "p")
+    (tmp_path / "e").mkdir()
     for mixture, error, message in (
         ({}, ExportError, "name at least one"),
         ({two[0]: float("nan")}, ExportError, "each with a finite weight"),
         ({two[0]: 0.5, tmp_path / "c": 0.5}, ExportError, "must all be trained on the same base"),
-        ({base: 0.5}, ExportError, "must all be trained on the same base"),
+        ({base: 0.5}, ExportError, "must all be trained on the same base; .* is a model folder, and names none"),
+        ({two[0]: 0.5, tmp_path / "e": 0.5}, ExportError, "the same base; .*e is an empty folder, and names none"),
         ({tmp_path / "p": 1.0}, ExportError, "is a token projection; only LoRA adapters can be mixed"),
         ({two[0]: 0.5, tmp_path / "d": 0.5}, ModelError, "a DoRA adapter is not linear in its weight"),
     ):

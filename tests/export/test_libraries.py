@@ -334,7 +334,7 @@ def test_missing_weights_are_named(exported):
 def test_folders_that_are_no_export(tmp_path, exported):
     with pytest.raises(ExportError, match="no such folder"):
         verify_folder(tmp_path / "nowhere")
-    with pytest.raises(ExportError, match="no golden.safetensors to compare with"):
+    with pytest.raises(ExportError, match="without a golden.safetensors to compare with"):
         verify_folder(tmp_path / "trained")
     (exported / "golden.safetensors").write_bytes(b"half a fi")
     with pytest.raises(ExportError, match="not a complete safetensors file"):

@@ -170,8 +170,10 @@ def test_another_layer_is_refused(folder):
         SmartModel.from_pretrained(folder, scoring={"layer": 1})
 
 
-def test_a_server_may_have_applied_the_layers_so_its_answers_are_not_read(folder, tmp_path):
+def test_a_server_that_is_told_of_no_layers_cannot_apply_them(folder, tmp_path):
     SmartModel.from_pretrained(folder).save_pretrained(tmp_path / "saved")
+    VLLMClient("http://127.0.0.1:9", tmp_path / "saved")
+    (tmp_path / "saved" / "modules.json").unlink()
     with pytest.raises(ModelError, match="embedding_gemma makes its vectors of states by a head of its own"):
         VLLMClient("http://127.0.0.1:9", tmp_path / "saved")
 

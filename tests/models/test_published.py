@@ -268,7 +268,8 @@ def test_the_base_is_checked_before_anything_is_written(base: Path, tmp_path: Pa
 
 def test_a_path_without_a_projection_is_named(base: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=f"{tmp_path}: no token projection: neither projection_config.json nor adapter"
+        ModelError,
+        match=f"{tmp_path}: is an empty folder, without a token projection: neither projection_config.json nor adapter",
     ):
         SmartModel.from_pretrained(base, projection=tmp_path)
     with pytest.raises(ModelError, match="nowhere.pt: no such file"):

@@ -232,7 +232,7 @@ def test_an_index_is_not_put_among_other_files(tmp_path, pages, model):
     with pytest.raises(DataError, match="pages: does not hold an index, but other files, such as a.webp"):
         update_index(model, pages, pages)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file: cannot be written"):
+    with pytest.raises(DataError, match="file: is a file; an index needs a folder of its own"):
         update_index(model, pages, tmp_path / "file")
     assert model.encoded == []
 

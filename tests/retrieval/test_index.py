@@ -171,7 +171,7 @@ def test_fingerprint_sees_training_and_not_the_dtype(model):
 
 
 def test_damaged_folders_are_named(tmp_path, index):
-    with pytest.raises(DataError, match=r"nowhere: there is no index.json"):
+    with pytest.raises(DataError, match=r"nowhere: no such folder; an index is a folder with an index.json"):
         DocumentIndex.load(tmp_path / "nowhere")
     index.save(tmp_path)
     tensors = next(tmp_path.glob("*.safetensors"))

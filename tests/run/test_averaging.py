@@ -82,6 +82,32 @@ def interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+def test_on_a_quantised_base_the_adapter_alone_is_averaged_and_a_run_cut_off_ends_like_the_unbroken_one(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="needs the extra quantization")
+    small = {"model": {"quantization": "4bit"}, "evaluation": {"before": False}, "export": {"enabled": False}}
+    sections = {**AVERAGED, **MODES["lora"], **small}
+    run = train(tiny_recipe(tiny_data, tmp_path / "run", **sections))
+    kept = load_file(run / "checkpoint-4" / AVERAGING_NAME)
+    names = {name.partition(".")[2] for name in kept}
+    assert len(kept) == 2 * len(names) > 0 and all("lora_" in name for name in names)
+    assert all(value.dtype == torch.float32 for name, value in kept.items() if name.startswith("average."))
+    assert any(not torch.equal(kept[f"average.{name}"], kept[f"trained.{name}"]) for name in names)
+
+    cut = tiny_recipe(tiny_data, tmp_path / "cut", **sections)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        add = WeightAverage.add
+        patch.setattr(WeightAverage, "add", lambda own, step: interrupted() if step == 6 else add(own, step))
+        train(cut)
+    assert (tmp_path / "cut" / "checkpoint-4").is_dir() and not (tmp_path / "cut" / "checkpoint-6").exists()
+    train(cut)
+    for step in (4, 6):
+        assert same(tmp_path / "cut" / f"checkpoint-{step}", run / f"checkpoint-{step}"), step
+    assert same(tmp_path / "cut" / "final", run / "final")
+    assert logged(tmp_path / "cut") == pytest.approx(logged(run), abs=1e-6)
+
+
 def test_an_engine_of_the_launcher_that_shards_weights_is_refused_before_the_run(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +121,7 @@ def test_the_plan_says_what_an_average_is_of_and_what_it_takes(tiny_data: Path, 
     values = recipe_values(tiny_data, tmp_path / "run", **MODES["lora"])
     recipe = parse_recipe({**values, "averaging": {"decay": 0.9}})
     plan = make_plan(recipe)
-    assert plan.lines["averaging"] == "the weights of about the last 10 steps are measured and exported"
+    assert plan.lines["averaging"] == "decay 0.9: the weights of about the last 10 steps are measured and exported"
     assert "averaged weights" in plan.lines["memory per process"]
     without = make_plan(parse_recipe(values))
     assert "averaging" not in without.lines and "averaged" not in without.lines["memory per process"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -18,9 +19,11 @@ from smart_train.recipe import load_recipe
 from smart_train.recipe.seeds import parse_seeds, seed_recipes
 from smart_train.report.html import REPORT_FILE
 from smart_train.run import seeds as run_seeds
+from smart_train.run import seeds_page
 from smart_train.run.outcome import Weights
 from smart_train.run.seeds import SEEDS_FILE, train_seeds
 from smart_train.run.seeds_result import SeedRun, SeedsResult, mean_of, spread_of
+from smart_train.training.training_log import LOG_NAME
 from tests.command import ended
 from tests.ranks import start_command
 from tests.runs import logged, metrics, tiny_recipe
@@ -136,11 +139,18 @@ def test_a_seed_that_diverges_is_told_and_the_others_keep_their_report(
     def diverging(recipe: Any, *, overwrite: bool) -> Any:
         began.append(recipe.training["seed"])
         if began[-1] == 5:
+            log = Path(recipe.training["output_dir"]) / LOG_NAME
+            log.parent.mkdir()
+            log.write_text('{"step": 1, "loss": 3.0}\n{"step": 2, "loss": NaN}\n')
             raise DivergedError("step 2: the model has <collapsed>")
         return real(recipe, overwrite=overwrite)
 
     monkeypatch.setattr(run_seeds, "train", diverging)
     recipe = tiny_recipe(tiny_data, finished, **TWO_STEPS)
+    drawn, draw = {}, seeds_page.seed_figures
+    monkeypatch.setattr(
+        seeds_page, "seed_figures", lambda logs, *rest, **kept: drawn.update(logs) or draw(logs, *rest, **kept)
+    )
     with pytest.raises(RunError) as caught:
         train_seeds(recipe, [4, 5, 7])
     said = str(caught.value)
@@ -152,9 +162,13 @@ def test_a_seed_that_diverges_is_told_and_the_others_keep_their_report(
     assert report["seeds"] == [4, 7] and report["failed"] == {"5": "step 2: the model has <collapsed>"}
     assert "1 of 3 seeds failed and count nowhere" in page and "the model has &lt;collapsed&gt;" in page
     assert rows_of(page, "Seeds that failed")[1][0] == "5"
+    assert list(drawn) == [4, 7, 5] and [record["step"] for record in drawn[5]] == [1, 2]
+    assert "A dashed line that ends in a cross is of a seed that failed" in page
+    shutil.rmtree(finished / "seed-5")
     # Without it, the report is that of the others again.
     train_seeds(recipe, [4, 7])
     assert "failed" not in json.loads((finished / SEEDS_FILE).read_text())
+    assert "ends in a cross" not in (finished / REPORT_FILE).read_text()
 
 
 def test_one_seed_alone_has_no_report(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import AutoModel
 
 from smart_train import ScoringConfig, SmartModel
@@ -23,7 +24,7 @@ from smart_train.serving import VLLMClient
 from smart_train.serving.vllm import read_states
 from smart_train.types import ModelInput
 from tests.models.conftest import make_model
-from tests.models.text_folders import decoder_folder, encoder_folder
+from tests.models.text_folders import decoder_folder, encoder_folder, gemma_folder
 from tests.models.vision_folders import vision_folder
 
 QUERIES = ["total revenue 2019", "the cat sat", "a"]
@@ -35,7 +36,7 @@ class Server:
     def __init__(self, folder, *, heeds=True):
         self.backbone = AutoModel.from_pretrained(folder).eval()
         self.reader = SmartModel.from_pretrained(folder).family
-        self.heeds, self.requests = heeds, []
+        self.heeds, self.requests, self.dense = heeds, [], dense_layers(folder)
         self.models, self.refusal = {"data": [{"id": "served"}]}, {"error": {"message": "not here"}}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -58,6 +59,8 @@ class Server:
             inputs.setdefault("attention_mask", torch.ones_like(inputs["input_ids"]))
             with torch.no_grad():
                 states = self.backbone(**inputs).last_hidden_state[0]
+                for weight in self.dense:
+                    states = states @ weight.T
             if asked.get("use_activation", True) or not self.heeds:
                 states = torch.nn.functional.normalize(states, dim=-1)
             data = states.tolist()
@@ -90,6 +93,13 @@ class Server:
             messages, tokenize=False, add_generation_prompt=asked.get("add_generation_prompt", False)
         )
         return dict(processor(text=[prompt], images=images, return_tensors="pt"))
+
+
+def dense_layers(folder):
+    """The weights that vLLM puts every state through: of modules with this one name, whatever others there are."""
+    modules = json.loads((folder / "modules.json").read_text()) if (folder / "modules.json").is_file() else []
+    named = [module["path"] for module in modules if module["type"] == "sentence_transformers.models.Dense"]
+    return [load_file(folder / path / "model.safetensors")["linear.weight"] for path in named]
 
 
 def _handler(server):
@@ -171,6 +181,33 @@ def test_pages_give_the_same_as_here(exported, pages):
         client = VLLMClient(server.url, folder)
         assert_same(model.encode_document(mixed), client.encode_document(mixed))
         assert_same(model.encode_query(QUERIES), client.encode_query(QUERIES))
+
+
+def gemma_model(folder):
+    SmartModel.from_config(gemma_folder(folder.with_name("source")), init_std=0.2).save_pretrained(folder)
+
+
+def test_embedding_gemma_gives_the_same_as_here(exported):
+    """The server has put its states through the Dense layers: one linear map, before or after the mean."""
+    folder = exported(gemma_model)
+    model = SmartModel.from_pretrained(folder)
+    with Server(folder) as server:
+        assert len(server.dense) == 1
+        client = VLLMClient(server.url, folder)
+        assert_same(model.encode_query(QUERIES), client.encode_query(QUERIES))
+        assert_same(model.encode_document(["the red page", "a mat"]), client.encode_document(["the red page", "a mat"]))
+        assert len(server.requests) == 3, "the golden query is asked once"
+
+
+def test_a_server_that_did_not_load_the_dense_layers_is_refused(exported):
+    folder = exported(gemma_model)
+    with Server(folder) as server:
+        server.dense = []
+        with pytest.raises(ModelError, match="does not apply the Dense layers of embedding_gemma: the mean cosine of"):
+            VLLMClient(server.url, folder).encode_query(QUERIES)
+        (folder / "golden.safetensors").unlink()
+        with pytest.raises(ModelError, match="golden.safetensors: cannot be read.*name a folder that `smart-train exp"):
+            VLLMClient(server.url, folder).encode_query(QUERIES)
 
 
 def test_verify_measures_a_server_too(exported, monkeypatch, capsys):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from smart_train.errors import DivergedError, RunError
+from smart_train.errors import DivergedError, Notice, RunError
 from smart_train.evaluation import EvaluationSet
 from smart_train.run import train
 from smart_train.scoring.embeddings import Embeddings
 from smart_train.scoring.geometry import effective_rank
-from smart_train.training.state_geometry import check, measure
+from smart_train.training.state_geometry import NEAR_RANK, check, measure, near_collapse
 from smart_train.training.training_log import LOG_NAME, read_log
 from smart_train.types import ModelInput
 from tests.runs import tiny_recipe
@@ -100,6 +100,56 @@ def test_a_collapse_names_score_step_and_knob() -> None:
     )
     assert "1e-05: pooled (0.0e+00). " in said and "late (" not in said
     assert "Lower training.learning_rate (0.001; the quickstart collapses at 1e-2 and learns at 5e-4)" in said
+
+
+NEAR = {"rank_pooled": 1.05, "uniformity": -0.002}
+EIGHT = numbered(8, list("01234567"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "needs", "data"),
+    [
+        (None, NEAR, ("pooled",), EIGHT),  # the first evaluation
+        ({**NEAR, "rank_pooled": 1.6}, NEAR, ("pooled",), EIGHT),  # healthy a moment ago
+        (NEAR, {**NEAR, "uniformity": -0.7}, ("pooled",), EIGHT),  # two groups of near-duplicates
+        (NEAR, NEAR, ("late",), EIGHT),  # nothing trains the pooled vector
+        (NEAR, NEAR, ("pooled",), numbered(8, list("01010101"))),  # two documents, always on a line
+    ],
+)
+def test_what_is_not_a_near_collapse(before: dict | None, now: dict, needs: tuple, data: EvaluationSet) -> None:
+    assert near_collapse(before, now, needs, data, 20, 1e-2) is None
+
+
+def test_a_near_collapse_is_told_with_its_figures() -> None:
+    told = near_collapse(NEAR, NEAR, ("pooled", "late"), EIGHT, 20, 1e-2)
+    assert told is not None and told.startswith(
+        "step 20: the model has nearly collapsed: at this evaluation and the one"
+    )
+    assert "8 held-out documents lie almost on one line (effective rank 1.050, below 1.5)" in told
+    assert "(uniformity -2.0e-03, above -0.01)" in told and "lower training.learning_rate (0.01)" in told
+
+
+def test_vectors_on_a_line_near_one_point_are_measured_so() -> None:
+    """And such that are few directions, but far apart, are not near a point."""
+    base, step = torch.eye(8)[0], torch.eye(8)[1]
+    rows = [torch.nn.functional.normalize(base + 0.005 * place * step, dim=0)[None] for place in range(8)]
+    found = measure(Fixed(rows, rows), EIGHT, batch_size=8)
+    assert near_collapse(found, found, ("pooled",), EIGHT, 1, 1e-3) is not None
+    far = [row if place % 2 else torch.eye(8)[2:3] for place, row in enumerate(rows)]
+    found = measure(Fixed(far, far), EIGHT, batch_size=8)
+    assert found["rank_pooled"] < NEAR_RANK and near_collapse(found, found, ("pooled",), EIGHT, 1, 1e-3) is None
+
+
+def test_a_run_tells_a_near_collapse_once_and_goes_on(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(tiny_data, tmp_path / "run", export={"enabled": False}, evaluation={"before": False})
+    real = measure
+    monkeypatch.setattr("smart_train.training.state_geometry.measure", lambda *given: {**real(*given), **NEAR})
+    with pytest.warns(Notice, match="the model has nearly collapsed") as told:
+        train(recipe)
+    (said,) = [str(one.message) for one in told if "nearly collapsed" in str(one.message)]
+    assert said.startswith("step 4: ") and (tmp_path / "run" / "checkpoint-6").is_dir()
 
 
 def test_a_run_logs_it_and_stops_when_all_pages_score_the_same(

@@ -2,25 +2,21 @@
 
 PDFium sorts what is drawn on a line by where it begins. A mark that is drawn by itself (the second of two Thai marks,
 points of Hebrew, signs of Khmer, as LibreOffice and Pango write them) then comes after other letters. Because it has no
-width, PDFium takes what follows it for another word: "ศักดิ ์และ". A syllable that a file spells out (`ActualText`) and
-draws in parts is read once for each part that is not beside the others.
-
-Arabic with vowel signs stays broken: there PDFium also ends the line at some signs, and the parts come from the left.
+width, PDFium takes what follows it for another word: "ศักดิ ์และ".
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import regex
 
+from smart_train.data.formats.pdf_glyphs import Box, Glyphs, middle
+from smart_train.data.formats.pdf_spelt import lost_blanks, repeated
+
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
-
-Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 _MARK = regex.compile(r"\p{Mn}")  # of these a syllable's letter has any number; they take no room
 _ADDED = regex.compile(r"\p{M}")
@@ -32,7 +28,6 @@ _LAST = 6  # characters before a line's end in which what the next line goes on 
 # narrow blank of TeX: only blanks that a displaced mark left behind are judged by that.
 _GAP, _GAP_LEFT_BEHIND = 0.25, 0.4
 _TOUCHING = 0.1  # of the letter's height: what is nearer touches it
-_SPELT = b"ActualText"
 
 
 def with_drawn_marks(textpage: PdfTextPage, characters: str) -> tuple[list[str], set[int]]:
@@ -42,8 +37,8 @@ def with_drawn_marks(textpage: PdfTextPage, characters: str) -> tuple[list[str],
     pieces = list(characters)
     if not _MARK.search(characters):
         return pieces, set()
-    page = _Page(textpage, characters)
-    gone = page.repeated()
+    page = _Marks(textpage, characters)
+    gone = repeated(page)
     for run in page.runs(gone):
         target = page.letter_of(run, gone)
         if target is not None:
@@ -52,44 +47,14 @@ def with_drawn_marks(textpage: PdfTextPage, characters: str) -> tuple[list[str],
     for place in page.false_breaks(gone):
         pieces[place : place + 2] = "  "
         gone |= {place, place + 1}
-    return pieces, gone | page.false_blanks(gone)
+    gone |= page.false_blanks(gone)
+    for place in lost_blanks(page, gone):
+        pieces[place] += " "
+    return pieces, gone
 
 
-class _Page:
-    """A page's characters, with what drew them and where."""
-
-    def __init__(self, textpage: PdfTextPage, characters: str) -> None:
-        self.textpage, self.characters = textpage, characters
-        self._boxes: dict[int, Box] = {}
-
-    @cached_property
-    def owners(self) -> list[int | None]:
-        """The address of the text object that drew each character; None where PDFium put it in."""
-        import pypdfium2.raw as pdfium
-
-        items = (pdfium.FPDFText_GetTextObject(self.textpage.raw, place) for place in range(len(self.characters)))
-        return [ctypes.addressof(item.contents) if item else None for item in items]
-
-    def repeated(self) -> set[int]:
-        """Indexes of what belongs to a syllable that is spelt out and drawn in parts, but for the highest part of each,
-        which is its letter."""
-        import pypdfium2.raw as pdfium
-
-        parts: dict[int, dict[int, list[int]]] = {}  # spelt syllable -> text object -> its characters
-        spans: dict[int, int | None] = {}
-        for place, owner in enumerate(self.owners):
-            if owner is None:
-                continue
-            if owner not in spans:
-                spans[owner] = _spelling(pdfium.FPDFText_GetTextObject(self.textpage.raw, place))
-            span = spans[owner]
-            if span is not None:
-                parts.setdefault(span, {}).setdefault(owner, []).append(place)
-        gone: set[int] = set()
-        for objects in parts.values():
-            kept = max(objects.values(), key=lambda places: self.box(places[0])[3] - self.box(places[0])[1])
-            gone.update(place for places in objects.values() if places is not kept for place in places)
-        return gone
+class _Marks(Glyphs):
+    """A page's characters, and to which letters its marks belong."""
 
     def runs(self, gone: set[int]) -> Iterator[range]:
         """Marks that do not belong to what is before them, each with those that were drawn together with it."""
@@ -99,7 +64,7 @@ class _Page:
             stop = place + 1
             while (
                 stop < len(self.characters)
-                and self._together(place, stop)
+                and self.together(place, stop)
                 and (_MARK.match(self.characters[stop]) or self.box(stop) == self.box(stop - 1))
             ):  # of one glyph there may be several characters
                 stop += 1
@@ -112,12 +77,12 @@ class _Page:
         before = run.start - 1
         while before >= 0 and before in gone:
             before -= 1
-        if before < 0 or self._together(before, run.start):
+        if before < 0 or self.together(before, run.start):
             return before >= 0
-        if before == run.start - 1 and self._touches(before, self._around(run)):
+        if before == run.start - 1 and self._touches(before, self.around(run)):
             return True  # there are marks that are drawn beside their letter: of Malayalam, for example
         while before >= 0:
-            if self._holds(before, self._around(run)):
+            if self._holds(before, self.around(run)):
                 return True
             if not _ADDED.match(self.characters[before]):
                 return False
@@ -126,10 +91,10 @@ class _Page:
 
     def letter_of(self, run: range, gone: set[int]) -> int | None:
         """The index of the letter that marks are drawn over or below."""
-        drawn = self._around(run)
+        drawn = self.around(run)
         near = range(max(0, run.start - _AROUND), min(len(self.characters), run.stop + _AROUND))
         holding = (place for place in near if place not in gone and place not in run and self._holds(place, drawn))
-        return min(holding, key=lambda place: abs(_middle(self.box(place)) - _middle(drawn)), default=None)
+        return min(holding, key=lambda place: _distance(self.box(place), drawn), default=None)
 
     def end_of_syllable(self, place: int, gone: set[int]) -> int:
         """The index of the last mark that stands behind a letter."""
@@ -144,29 +109,50 @@ class _Page:
         breaks = []
         for match in regex.finditer("\r\n", self.characters):
             place = match.start()
-            after = next((other for other in range(match.end(), len(self.characters)) if other not in gone), None)
-            last = [other for other in range(max(0, place - _LAST), place) if other not in gone]
-            if after is None or not any(_ADDED.match(self.characters[other]) for other in (*last, after)):
+            after = self._next(match.end(), gone)
+            last = self._last(place)
+            if after is None or not last:
                 continue
-            left, bottom, right, top = self.box(after)
+            if not any(_ADDED.match(self.characters[other]) for other in range(last[0], after + 1)):
+                continue
+            left, _, right, _ = self.box(after)
+            _, bottom, _, top = self.box(self._next(after, gone, blanks=True) or after)  # a blank has no height
             for other in last:
                 before = self.box(other)
+                height = max(top - bottom, before[3] - before[1])
                 level = min(top, before[3]) - max(bottom, before[1]) > (top - bottom) / 2
                 if (
                     level
-                    and max(left - before[2], before[0] - right) < _GAP_LEFT_BEHIND * (top - bottom)
+                    and max(left - before[2], before[0] - right) < _GAP_LEFT_BEHIND * height
                     and (left > before[0])
                 ):
                     breaks.append(place)
                     break
         return breaks
 
+    def _next(self, place: int, gone: set[int], *, blanks: bool = False) -> int | None:
+        """The index of the next character that takes room on the paper; without the blanks if asked."""
+        passed = "\r\n " if blanks else "\r\n"
+        while place < len(self.characters) and (place in gone or self.characters[place] in passed):
+            place += 1
+        return place if place < len(self.characters) else None
+
+    def _last(self, place: int) -> list[int]:
+        """The indexes of the last characters before a place, in a line that a mark ended as well. What is left out was
+        drawn, too."""
+        last: list[int] = []
+        while place > 0 and len(last) < _LAST:
+            place -= 1
+            if self.characters[place] not in "\r\n":
+                last.insert(0, place)
+        return last
+
     def false_blanks(self, gone: set[int]) -> set[int]:
         """Indexes of the blanks that PDFium put in beside a mark, or where one was, and that the paper does not
         show."""
         blanks = set()
         for place, character in enumerate(self.characters):
-            if character != " " or not self._put_in(place):
+            if character != " " or not self.put_in(place):
                 continue
             left_behind = place - 1 in gone or place + 1 in gone
             if not left_behind and not _ADDED.search(self.characters[max(0, place - 2) : place + 2]):
@@ -187,7 +173,7 @@ class _Page:
         place += step
         while 0 <= place < len(self.characters) and len(boxes) < most:
             character = self.characters[place]
-            put_in = character == " " and self._put_in(place)
+            put_in = character == " " and self.put_in(place)
             if character.isspace() and (boxes or not put_in):
                 break
             if place not in gone and not put_in and not _MARK.match(character):
@@ -195,50 +181,20 @@ class _Page:
             place += step
         return boxes
 
-    def _put_in(self, place: int) -> bool:
-        """Whether a blank is PDFium's, and takes no room; between letters that run to the left it has an owner, too."""
-        left, _, right, _ = self.box(place)
-        return left == right
-
-    def _together(self, first: int, second: int) -> bool:
-        return self.owners[first] is not None and self.owners[first] == self.owners[second]
-
     def _holds(self, place: int, mark: Box) -> bool:
         """Whether the character at `place` is a letter, and `mark` over, in or below it."""
         if not _LETTER.match(self.characters[place]):
             return False
         left, bottom, right, top = self.box(place)
         apart = max(mark[1] - top, bottom - mark[3])
-        return left <= _middle(mark) <= right and apart <= _AWAY * (top - bottom)
+        return left <= middle(mark) <= right and apart <= _AWAY * (top - bottom)
 
     def _touches(self, place: int, mark: Box) -> bool:
         left, bottom, right, top = self.box(place)
         apart = max(mark[0] - right, left - mark[2])
         return apart < _TOUCHING * (top - bottom) and min(top, mark[3]) > max(bottom, mark[1])
 
-    def _around(self, run: range) -> Box:
-        boxes = [self.box(place) for place in run]
-        return (min(box[0] for box in boxes), min(box[1] for box in boxes)) + (
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        )
 
-    def box(self, place: int) -> Box:
-        if place not in self._boxes:
-            self._boxes[place] = self.textpage.get_charbox(place)
-        return self._boxes[place]
-
-
-def _middle(box: Box) -> float:
-    return (box[0] + box[2]) / 2
-
-
-def _spelling(item: Any) -> int | None:
-    """What tells the spelt syllable that a text object is a part of from others; None where there is none."""
-    import pypdfium2.raw as pdfium
-
-    for place in range(pdfium.FPDFPageObj_CountMarks(item)):
-        mark = pdfium.FPDFPageObj_GetMark(item, place)
-        if pdfium.FPDFPageObjMark_GetParamValueType(mark, _SPELT) == pdfium.FPDF_OBJECT_STRING:
-            return ctypes.addressof(mark.contents)
-    return None
+def _distance(letter: Box, mark: Box) -> float:
+    """How far a mark is above or below a letter, and, which says less, from its middle."""
+    return max(mark[1] - letter[3], letter[1] - mark[3], 0) + abs(middle(letter) - middle(mark)) / 4

@@ -1,13 +1,13 @@
 """The text layer of a PDF page as it is seen: the lines that are drawn inside the page.
 
-A text layer also holds what nobody sees: the neighbouring page of a spread, beside the crop box, and layers that are
-switched off. Text in the invisible mode stays, because it is what OCR writes under a scan.
+A text layer also holds what nobody sees: the neighbouring page of a spread, beside the crop box, layers that are
+switched off, and what a clip path cuts away. Text in the invisible mode stays, because it is what OCR writes under a
+scan.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import re
 import zlib
 from bisect import bisect_left
@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
+from smart_train.data.formats.pdf_clipped import clipped_objects
+from smart_train.data.formats.pdf_glyphs import size_of, wide
 from smart_train.data.formats.pdf_hyphens import HYPHENS
 from smart_train.data.formats.pdf_marks import with_drawn_marks
+from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
+from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -93,22 +97,17 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     count = textpage.count_chars()
     if not count:
         return []
-    characters, accents = with_drawn_accents(textpage, _characters(textpage, count))
-    pieces, marks = with_drawn_marks(textpage, characters)
-    hidden = accents | marks | _outside(page, textpage, count)
-    hidden |= _in_hidden_layers(page, textpage, count) if layers else set()
-    lines, start = [], 0
-    for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
+    characters, unnamed = without_unnamed(textpage, _characters(textpage, count))
+    unseen = clipped_objects(page.raw) | (_in_hidden_layers(page) if layers else set())
+    hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    lines = []
+    for line in _lines(textpage, characters, hidden):
         # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
-        places = [
-            place for place in range(start, start + len(raw)) if place not in hidden for _ in range(len(pieces[place]))
-        ]
-        start += len(raw) + 2
-        shown = "".join(pieces[place] for place in dict.fromkeys(places))
+        shown, places = "".join(text for _, text in line), [place for place, text in line for _ in text]
         notes = _footnote_marks(textpage, shown, places)
         if notes:
-            places = [place for place in places if place not in notes]
-            shown = "".join(pieces[place] for place in dict.fromkeys(places))
+            kept = [(place, character) for place, character in zip(places, shown, strict=True) if place not in notes]
+            shown, places = "".join(character for _, character in kept), [place for place, _ in kept]
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)
@@ -121,6 +120,23 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
 
 
+def _lines(textpage: PdfTextPage, characters: str, hidden: set[int]) -> Iterator[list[tuple[int, str]]]:
+    """The lines as they are seen: indexes of characters, and what stands for each. `hidden`: indexes of what is left
+    out."""
+    to_the_left, taken = lines_to_the_left(textpage, characters, hidden)
+    if taken:
+        characters = "".join(NOTHING if place in taken else text for place, text in enumerate(characters))
+    characters, accents = with_drawn_accents(textpage, characters)
+    pieces, marks = with_drawn_marks(textpage, characters)
+    gone = hidden | taken | accents | marks
+    start = 0
+    for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
+        places = range(start, start + len(raw))
+        start = places.stop + 2
+        yield [(place, pieces[place]) for place in places if place not in gone]
+        yield from (line for first, line in to_the_left.items() if first in range(places.start, start))
+
+
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
     """Indexes of what stands after a word or a stop and is set smaller and higher than it, as the numbers of notes and
     sources are, and of daggers: nobody types them, and they would make "valve2" of "valve". Exponents stay: they follow
@@ -128,9 +144,9 @@ def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) ->
     indices: set[int] = set()
     for match in _MARKED.finditer(shown):
         before, marks = places[match.start("mark") - 1], places[match.start("mark") : match.end("mark")]
-        size = _size(textpage, before)
+        size = size_of(textpage, before)
         if match["mark"][0] in _ALWAYS_MARKS or all(
-            _size(textpage, mark) <= _RAISED_SIZE * size
+            size_of(textpage, mark) <= _RAISED_SIZE * size
             and _baseline(textpage, mark) - _baseline(textpage, before) > _RAISED * size
             for mark in marks
         ):
@@ -206,20 +222,26 @@ def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
     return indices
 
 
-def _in_hidden_layers(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
-    """Indexes of the characters that belong to layers that are switched off."""
+def _in_hidden_layers(page: PdfPage) -> set[int]:
+    """The addresses of the text objects that belong to layers that are switched off."""
     import pypdfium2.raw as pdfium
 
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for item, key in _texts(page.raw, (), pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject):
         groups[key].append(item)
-    hidden = {
+    return {
         _address(item) for key, items in groups.items() if key and not _is_drawn(page, groups, key) for item in items
     }
-    if not hidden:
+
+
+def _drawn_by(textpage: PdfTextPage, count: int, objects: set[int]) -> set[int]:
+    """Indexes of the characters of text objects, which are named by their addresses."""
+    import pypdfium2.raw as pdfium
+
+    if not objects:
         return set()
     owners = (pdfium.FPDFText_GetTextObject(textpage.raw, place) for place in range(count))
-    return {place for place, owner in enumerate(owners) if owner and _address(owner) in hidden}
+    return {place for place, owner in enumerate(owners) if owner and _address(owner) in objects}
 
 
 def _texts(container: Any, key: tuple[Any, ...], length: Any, get: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -246,8 +268,8 @@ def _layer_marks(item: Any) -> Iterator[str]:
 
     for place in range(pdfium.FPDFPageObj_CountMarks(item)):
         mark = pdfium.FPDFPageObj_GetMark(item, place)
-        if _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetName(mark, *rest)) == _LAYER:
-            name = _wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *rest))
+        if wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetName(mark, *rest)) == _LAYER:
+            name = wide(lambda *rest, mark=mark: pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *rest))
             yield name or str(_address(item))
 
 
@@ -270,15 +292,6 @@ def _is_drawn(page: PdfPage, groups: dict[tuple[Any, ...], list[Any]], key: tupl
     return image.getextrema()[0] < _DARK
 
 
-def _wide(call: Any) -> str:
-    """The text of a pdfium function that fills a buffer with UTF-16 and says how long it is."""
-    length = ctypes.c_ulong()
-    call(None, 0, length)
-    buffer = ctypes.create_string_buffer(max(length.value, 2))
-    call(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), length.value, length)
-    return buffer.raw[: max(length.value - 2, 0)].decode("utf-16-le", "replace")
-
-
 def _address(item: Any) -> int:
     return ctypes.addressof(item.contents)
 
@@ -290,7 +303,7 @@ def _asked(places: Sequence[int]) -> set[int]:
 
 def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
     asked = _asked(places)
-    return sorted(_size(textpage, place) for place in asked)[len(asked) // 2]
+    return sorted(size_of(textpage, place) for place in asked)[len(asked) // 2]
 
 
 def _is_bold(textpage: PdfTextPage, places: Iterable[int]) -> bool:
@@ -333,18 +346,6 @@ def _apart(textpage: PdfTextPage, shown: str, places: Sequence[int], size: float
     return tuple(pairs)
 
 
-def _size(textpage: PdfTextPage, index: int) -> float:
-    """Points, with the scale that many producers put into the text's matrix instead of its font size. A negative size
-    turns the text over, as its matrix may do again."""
-    import pypdfium2.raw as pdfium
-
-    matrix = pdfium.FS_MATRIX()
-    scale = 1.0
-    if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
-        scale = math.hypot(matrix.c, matrix.d)
-    return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
-
-
 def _baseline(textpage: PdfTextPage, index: int) -> float:
     import pypdfium2.raw as pdfium
 
@@ -376,5 +377,5 @@ def _place(
 
 def _height(textpage: PdfTextPage, places: Sequence[int], size: float) -> float:
     """How high a printed line stands: by its first character in the print of the line, as others may be raised."""
-    usual = next((place for place in places[:_FIRST_ONES] if _size(textpage, place) == size), places[0])
+    usual = next((place for place in places[:_FIRST_ONES] if size_of(textpage, place) == size), places[0])
     return round(_baseline(textpage, usual), 1)

@@ -25,6 +25,7 @@ from smart_train.models.families.vlm2vec import VLM2Vec
 from smart_train.models.family import Family
 from smart_train.models.reading import read_json
 from smart_train.models.sentence_transformers_files import check_root
+from smart_train.utils.folder_kinds import what_is
 
 _ALL = (
     Qwen3VLEmbedding,
@@ -125,5 +126,14 @@ def find_family(name: str | None, folder: Path) -> type[Family]:
         return get_family(name)
     model_type = (read_json(folder / "config.json") or {}).get("model_type")
     if model_type is None:
-        raise ModelError(f"{folder}: config.json is missing or names no model_type")
+        raise ModelError(_not_a_model(folder))
     return detect_family(model_type, folder)
+
+
+def _not_a_model(folder: Path) -> str:
+    if (folder / "config.json").is_file():
+        return f"{folder}: config.json names no model_type; fetch or save the model again"
+    return (
+        f"{folder}: {what_is(folder)}, without a config.json; a model is a folder with one beside its weights, the "
+        "folder of a run, or an id on the Hub"
+    )
