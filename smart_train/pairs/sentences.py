@@ -30,7 +30,7 @@ _BETWEEN_SENTENCES = re.compile(
 SENTENCE_END = re.compile(rf"[{_STOPS}{_STOPS_ALONE}][\"')\]]*$")
 FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an exclamation keeps its mark
 _ABBREVIATED = re.compile(
-    r"(?:\b[A-Z]|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
+    r"(?:\b[A-Z]|[^\W\d_]str|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
     r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
     r"|blvd|dipl|geb|gest|hs|ing|mlle|mme|sog|str|zzgl|bijv|blz|np|tj|tzw|ul|čl|např|odst|tzn|т\.\s?[кн]|ул"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
