@@ -39,3 +39,12 @@ def test_bold_words_at_the_beginning_of_a_line_are_its_lead(tmp_path: Path) -> N
     last = at(40, "Lids close with", 664) + "/F2 10 Tf " + at(115, "great noise", 664)
     lines = lines_of(tmp_path / "a.pdf", bold + plain + all_bold + last)
     assert [(line.lead, line.bold) for line in lines] == [("Oil filter", False), ("", False), ("", True), ("", False)]
+
+
+def test_a_line_that_is_read_from_the_right_is_measured_from_there(tmp_path: Path) -> None:
+    """So the first word of the next line fits in or not as in other scripts."""
+    named = {"n": "ל", "o": "כ", "u": "ם"}
+    first, second = lines_of(tmp_path / "a.pdf", at(400, "nuounuonuounuo", 700) + at(450, "nuonuon", 688), named)
+    assert first.text[0] == "כ"
+    assert first.left == pytest.approx(612 - 477.8, abs=1.5) and first.right == pytest.approx(612 - 400, abs=1.5)
+    assert second.right < first.right and second.base == 688

@@ -53,9 +53,9 @@ _NUMBERING = re.compile(r"\W*(?:[\w.]*\d[\w.]*|\w|[ivxlc]+)?\W*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line of text, the size of its print, the places of its ends from the page's left edge, and how high it stands
-    over the page's lower edge, all in points. The places are 0 where they are not known, or where the line does not run
-    from left to right on the paper.
+    """A line of text, the size of its print, the places of its ends from the page's left edge (from its right edge, if
+    it is read from right to left), and how high it stands over the page's lower edge, all in points. The places are 0
+    where they are not known, or where the line runs up or down the paper.
 
     `last`: the left end and the height of its last printed line, where a word that a hyphen divides makes one of two.
     `bold`: whether all of it is in bold print. `lead`: what is in bold print at the beginning of another line. `apart`:
@@ -100,6 +100,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     characters, unnamed = without_unnamed(textpage, _characters(textpage, count))
     unseen = clipped_objects(page.raw) | (_in_hidden_layers(page) if layers else set())
     hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    width = page.get_width()
     lines = []
     for line in _lines(textpage, characters, hidden):
         # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
@@ -111,7 +112,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         text = clean_line(shown)
         if text:
             size = _line_size(textpage, places)
-            place = _place(textpage, shown, places, size)
+            place = _place(textpage, shown, places, size, width)
             bold = print_signs and _is_bold(textpage, _asked(places))
             lead = _lead(textpage, shown, places) if print_signs and not bold else ""
             apart = _apart(textpage, shown, places, size) if print_signs else ()
@@ -355,24 +356,28 @@ def _baseline(textpage: PdfTextPage, index: int) -> float:
 
 
 def _place(
-    textpage: PdfTextPage, shown: str, places: Sequence[int], size: float
+    textpage: PdfTextPage, shown: str, places: Sequence[int], size: float, width: float
 ) -> tuple[float, float, float, tuple[float, float] | None]:
     """Where a line begins and ends, how high it stands, and `TextLine.last`.
 
     Args:
-        shown: its characters. places: of each of them in the page.
+        shown: its characters. places: of each of them in the page. width: of the page.
     """
     printed = [places[match.start() : match.end()] for match in _PRINTED_LINE.finditer(shown)]
     first, last = printed[0], printed[-1]
     longest = max(first, last, key=len)
-    left, right = textpage.get_charbox(longest[0])[0], textpage.get_charbox(longest[-1])[2]
-    if right - left < _NARROW * size * (len(longest) - 1):
+    one, other = (textpage.get_charbox(place) for place in (longest[0], longest[-1]))  # left, bottom, right, top
+    least = _NARROW * size * (len(longest) - 1)
+    if other[2] - one[0] >= least:
+        left, right = (textpage.get_charbox(place)[side] for place, side in ((first[0], 0), (last[-1], 2)))
+        begins = textpage.get_charbox(last[0])[0]
+    elif one[2] - other[0] >= least:
+        left, right = (width - textpage.get_charbox(place)[side] for place, side in ((first[0], 2), (last[-1], 0)))
+        begins = width - textpage.get_charbox(last[0])[2]
+    else:
         return 0.0, 0.0, 0.0, None
-    ends = round(textpage.get_charbox(first[0])[0], 1), round(textpage.get_charbox(last[-1])[2], 1)
-    base = _height(textpage, first, size)
-    if len(printed) == 1:
-        return *ends, base, None
-    return *ends, base, (round(textpage.get_charbox(last[0])[0], 1), _height(textpage, last, size))
+    below = None if len(printed) == 1 else (round(begins, 1), _height(textpage, last, size))
+    return round(left, 1), round(right, 1), _height(textpage, first, size), below
 
 
 def _height(textpage: PdfTextPage, places: Sequence[int], size: float) -> float:
