@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import regex
 
+from smart_train.pairs.pointing_classes import end_of_showing
+from smart_train.pairs.pointing_european import points_out
 from smart_train.pairs.words import words_of
 
 # A sentence that opens so speaks of what stands before it: English, German, French, Spanish, Portuguese, Italian,
@@ -175,7 +177,7 @@ _DEMONSTRATIVE = regex.compile(
     r"\b(?:this|these|those(?! (?:who|that|which|whose|of|in|with|for|\w+ing|\w+ed)\b)|such(?! as\b)"
     r"|dies(?:e[mnrs]?)?|cet|cette|ces"
     r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
-    r"|\b(?:est[ea]s?|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'|\bd(?:en|et|e) här\b"
+    r"|\b(?:esta|est[ea]s|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'|\bd(?:en|et|e) här\b"
     r"|\b(?:in|van|op|met|voor|bij|uit|aan) dit\b|\b(?:denna|tej|tego|tych|tymi"
     r"|tento|tato|toto|tyto|tohoto|těchto|acest|această|aceste|acestea"
     r"|tämä|tämän|tässä|tätä|nämä|näiden|ezek|ezt|ezen|ebben|bu|bunlar|bunun|tersebut|này)\b"
@@ -326,7 +328,8 @@ def leans(sentence: str, *, under_heading: bool = False) -> bool:
     )
     points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
     bare = not under_heading and has_bare_subject(sentence)
-    return bool(opens or points or bare or any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING]))
+    near = any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING])
+    return bool(opens or points or bare or near or points_out(sentence, words))
 
 
 def has_bare_subject(sentence: str) -> bool:
@@ -335,13 +338,9 @@ def has_bare_subject(sentence: str) -> bool:
 
 
 def _demonstrates(sentence: str) -> bool:
-    """Whether a demonstrative points out of a sentence. One after a comma, in its second half, mostly points to what
-    the first half names."""
-    inside = sentence.find(", ", len(sentence) // 3)
-    return any(
-        not 0 <= inside < match.start() or match.start() < len(sentence) / 2
-        for match in _DEMONSTRATIVE.finditer(sentence)
-    )
+    """Whether a demonstrative points out of a sentence."""
+    end = end_of_showing(sentence)
+    return any(match.start() < end for match in _DEMONSTRATIVE.finditer(sentence))
 
 
 def without_link(sentence: str) -> str:
