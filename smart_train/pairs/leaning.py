@@ -1,5 +1,6 @@
 """Whether a sentence stands alone, or speaks of what is before it, beside it or elsewhere in its document. The words
-are those of some European languages, Russian, Chinese, Japanese and Korean.
+are those of some European languages, Russian, Chinese, Japanese and Korean; `pointing_asian` has those of others and
+more of the last three.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections.abc import Iterable
 
 import regex
 
+from smart_train.pairs import pointing_european, pointing_scripts
+from smart_train.pairs.dropped_subject import drops_subject
 from smart_train.pairs.pointing_classes import end_of_showing
-from smart_train.pairs.pointing_european import points_out
 from smart_train.pairs.words import words_of
 
 # A sentence that opens so speaks of what stands before it: English, German, French, Spanish, Portuguese, Italian,
@@ -329,7 +331,8 @@ def leans(sentence: str, *, under_heading: bool = False) -> bool:
     points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
     bare = not under_heading and has_bare_subject(sentence)
     near = any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING])
-    return bool(opens or points or bare or near or points_out(sentence, words))
+    out = pointing_european.points_out(sentence, words) or pointing_scripts.points_out(words, sentence)
+    return bool(opens or points or bare or near or out or drops_subject(sentence))
 
 
 def has_bare_subject(sentence: str) -> bool:
